@@ -1,0 +1,50 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. The others are for whoever changes the code.
+# Everything is installed into .venv from hashed requirement files; nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# pip's own progress and notices hide what matters here
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --require-hashes --no-deps
+
+.PHONY: demo test check lock clean
+
+demo: $(VENV)/.run
+	@$(BIN)/cdpoll demo
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cdpoll needs Python 3.11 or later; set PYTHON=")'
+	@$(PYTHON) -m venv $(VENV) || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "installing cdpoll into $(VENV) …"
+	@$(INSTALL) -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@echo "installing the test tools into $(VENV) …"
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+# Names no package index, so that the files work wherever pip does.
+LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --no-emit-package pip
+
+lock: | $(BIN)/python
+	@$(PIP) install uv
+	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) - --output-file requirements.txt
+	@$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

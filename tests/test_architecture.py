@@ -1,0 +1,111 @@
+"""The house rules: imports point down, and only the clock module reads a clock."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(p for top in ("worker", "cli", "sandbox") for p in (ROOT / top).rglob("*.py"))
+
+# Each floor, and the floors it may import from. config, clock and log are the stairwell: top floors only.
+STAIRWELL = {"worker.config", "worker.clock", "worker.log"}
+FLOORS: dict[str, set[str]] = {
+    "cli": {
+        "cli",
+        "sandbox",
+        "worker.daemon",
+        "worker.rounds",
+        "worker.gateways",
+        "worker.store",
+        "worker.core",
+    }
+    | STAIRWELL,
+    "sandbox": {"sandbox", "worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
+    "worker.daemon": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
+    "worker.rounds": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"},
+    "worker.gateways": {"worker.gateways", "worker.core"},
+    "worker.store": {"worker.store", "worker.core"},
+    "worker.config": {"worker.config", "worker.core"},
+    "worker.log": {"worker.clock"},
+    "worker.clock": set(),
+    "worker.core": {"worker.core"},
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module: str) -> str | None:
+    return next((f for f in sorted(FLOORS, key=len, reverse=True) if module == f or module.startswith(f + ".")), None)
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; import absolutely"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_imports_point_down(path: Path) -> None:
+    here = floor_of(module_name(path))
+    if here is None:
+        assert module_name(path) == "worker", f"{path} is on no floor"
+        return
+    for name in imports(path):
+        target = floor_of(name)
+        if target is not None:
+            assert target in FLOORS[here] | {here}, (
+                f"{path} ({here}) imports {name} ({target}), which is not below it"
+            )
+
+
+OUTSIDE = {"httpx", "click", "sqlite_utils", "tenacity", "paramiko", "structlog", "rich", "sqlite3", "socket"}
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if floor_of(module_name(p)) == "worker.core"], ids=module_name)
+def test_core_is_pure(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & (OUTSIDE | {"time", "os", "threading", "random"})
+
+
+CLOCK_READS = {
+    "time": {
+        "time",
+        "time_ns",
+        "monotonic",
+        "monotonic_ns",
+        "perf_counter",
+        "perf_counter_ns",
+        "sleep",
+        "localtime",
+    },
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+}
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_name(p) != "worker.clock"], ids=module_name)
+def test_only_the_clock_module_reads_a_clock(path: Path) -> None:
+    source = path.read_text()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            assert "time" not in {alias.name for alias in node.names}, f"{path}:{node.lineno} imports time"
+        if isinstance(node, ast.ImportFrom):
+            assert node.module != "time", f"{path}:{node.lineno} imports from time"
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+            owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+            assert node.attr not in CLOCK_READS.get(owner, set()), f"{path}:{node.lineno} reads a clock"
+    assert "CURRENT_TIMESTAMP" not in source
+    assert "unixepoch(" not in source
+    assert "'now'" not in source
+
+
+def test_files_stay_small_enough_to_have_one_name() -> None:
+    long = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 350}
+    assert not long

@@ -1,0 +1,50 @@
+"""The errors a person or a script meets, each with its documented exit code.
+
+::
+
+    CdpollError
+    ├── BadData             65  what was handed in cannot be used, or names nothing we know
+    ├── VendorUnreachable   69  the vendor (or its SFTP server) did not answer usefully
+    ├── StorageFailed       74  the database could not be read or written
+    ├── TryLater            75  busy, or work remains: the same call may succeed later
+    ├── CredentialsRefused  77  the vendor refused the credentials
+    └── BadConfiguration    78  the configuration is missing or wrong
+
+The message is one line that says what is wrong; ``hint`` is one line that says what to do next. Neither ever holds a
+secret or patient data.
+"""
+
+
+class CdpollError(Exception):
+    """Base of all errors that end a command; ``exit_code`` is the process's exit status."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class BadData(CdpollError):
+    exit_code = 65
+
+
+class VendorUnreachable(CdpollError):
+    exit_code = 69
+
+
+class StorageFailed(CdpollError):
+    exit_code = 74
+
+
+class TryLater(CdpollError):
+    exit_code = 75
+
+
+class CredentialsRefused(CdpollError):
+    exit_code = 77
+
+
+class BadConfiguration(CdpollError):
+    exit_code = 78
