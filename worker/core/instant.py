@@ -26,7 +26,7 @@ def iso_or_none(ms: int | None) -> str | None:
 def from_iso(text: object) -> int | None:
     """Milliseconds of an ISO 8601 instant with up to any number of fractional digits; no zone means UTC.
 
-    ``None`` for anything that is not one (the vendor sends ``""`` and ``null`` for "not yet").
+    ``None`` for anything that is not one, or lies before 1970 (the vendor sends ``""`` and ``null`` for "not yet").
     """
     match = _ISO.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
@@ -35,9 +35,10 @@ def from_iso(text: object) -> int | None:
     zone = "+00:00" if zone is None or zone in "Zz" else zone
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{zone}")
-    except ValueError:
+        since = (moment - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
         return None
-    return (moment - _EPOCH) // timedelta(milliseconds=1) + int((fraction or "0")[:3].ljust(3, "0"))
+    return since + int((fraction or "0")[:3].ljust(3, "0")) if since >= 0 else None
 
 
 def duration(text: str) -> int:

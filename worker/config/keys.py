@@ -1,0 +1,230 @@
+"""The table of all sections and keys: kind, default and meaning.
+
+A section has a frozen dataclass in ``settings.py`` with one field for each key, named after it plus the kind's suffix.
+Adding a key is one line here and one field there; the documentation is rendered from this table.
+"""
+
+from dataclasses import dataclass
+
+from worker.config.kinds import (
+    BASE_URL,
+    CADENCE,
+    DATABASE,
+    NAME,
+    PATH,
+    PROXY,
+    SECRET,
+    TOKEN,
+    TOKEN_URL,
+    TOKENS,
+    Kind,
+    positive,
+    span,
+    whole,
+    word,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key. ``default`` is text as one would write it.
+
+    A key without a default has a ``sample`` to show instead; ``otherwise`` says what holds when the key is not
+    written, where the default does not say it. A ``required`` key must be written once its section is.
+    """
+
+    name: str
+    kind: Kind
+    default: str | None
+    doc: str
+    sample: str = ""
+    otherwise: str = ""
+    required: bool = False
+
+    @property
+    def field(self) -> str:
+        """The name of the dataclass field."""
+        return self.name + self.kind.suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section. An ``optional`` one is absent (None in ``Config``) unless something of it is written."""
+
+    name: str
+    doc: str
+    keys: tuple[Key, ...]
+    optional: bool = False
+
+
+API = Section(
+    "api",
+    "The vendor's API. Without this section nothing is asked of the vendor.",
+    (
+        Key(
+            "base_url",
+            BASE_URL,
+            None,
+            "Where the API is, with its path prefix; request paths are appended to it.",
+            sample="https://sandbox-apigw.optum.com/rcm/eligibility/v1",
+            otherwise="required",
+            required=True,
+        ),
+        Key(
+            "token_url",
+            TOKEN_URL,
+            None,
+            "Where access tokens are asked for.",
+            sample="https://sandbox-apigw.optum.com/apip/auth/v2/token",
+            otherwise="the origin of base_url, with the path /apip/auth/v2/token",
+        ),
+        Key(
+            "client_id",
+            NAME,
+            None,
+            "The client id the vendor gave you; needed by what talks to the vendor.",
+            sample="your-client-id",
+        ),
+        Key(
+            "client_secret",
+            SECRET,
+            None,
+            "The client secret that belongs to it; needed by what talks to the vendor.",
+            sample="{credential client-secret}",
+        ),
+        Key(
+            "scope",
+            TOKENS,
+            None,
+            "The scope to ask for with a token, if the vendor named one.",
+            sample="your-scope",
+        ),
+        Key(
+            "tenant_id",
+            TOKEN,
+            None,
+            "Your tenant at the vendor. Never sent; answers that name another tenant are not stored.",
+            sample="your-tenant-id",
+        ),
+        Key(
+            "subtenant_id",
+            TOKEN,
+            None,
+            "Sent with submissions as x-optum-subtenant-id; only if the vendor assigned one to you.",
+            sample="your-subtenant-id",
+        ),
+        Key("token_body", word("json", "form"), "json", "How the request for a token is written."),
+        Key(
+            "ca_file",
+            PATH,
+            None,
+            "Certificates (PEM) to trust in place of the machine's own, for networks that inspect TLS.",
+            sample="/etc/cdpoll/ca.pem",
+            otherwise="the machine's own",
+        ),
+        Key(
+            "proxy",
+            PROXY,
+            None,
+            "The HTTP proxy for all requests to the vendor. Proxy variables of the environment are ignored.",
+            sample="http://proxy.example.com:3128",
+            otherwise="no proxy",
+        ),
+        Key(
+            "timeout",
+            span("1s", "110s"),
+            "30s",
+            "How long one request may take in all, from connecting to the last byte.",
+        ),
+    ),
+    optional=True,
+)
+
+STORE = Section(
+    "store",
+    "The database.",
+    (
+        Key("path", DATABASE, "/var/lib/cdpoll/cdpoll.db", "The database file; everything cdpoll knows is in it."),
+        Key(
+            "journal",
+            word("auto", "wal", "truncate"),
+            "auto",
+            "SQLite's journal mode. auto takes wal where the SQLite in use is known to be sound with it.",
+        ),
+    ),
+)
+
+_LONG = span("1ms", "3650d")
+
+POLLING = Section(
+    "polling",
+    "How often the vendor is asked. The limits are ceilings, not targets.",
+    (
+        Key(
+            "requests_per_second",
+            positive(10_000),
+            "1",
+            "Requests a second on average, over all tasks and all cdpoll processes.",
+        ),
+        Key("burst", whole(1, 10_000), "5", "Requests that may go out at once after a quiet time."),
+        Key("max_in_flight", whole(1, 256), "4", "Requests that may be waiting for their answer at the same time."),
+        Key(
+            "schedule",
+            word("fixed", later=("learned",)),
+            "fixed",
+            "How the time of the next look is found. fixed follows the cadence.",
+        ),
+        Key(
+            "cadence",
+            CADENCE,
+            "10s x1.4 15m 10%",
+            "First look, growth of the wait, its ceiling, then the share of the task's age that a wait lasts.",
+        ),
+        Key(
+            "min_interval",
+            _LONG,
+            "5s",
+            "The shortest wait between two looks at one task. Never above the first look of the cadence.",
+            otherwise="5s, or the first look of the cadence if that is shorter",
+        ),
+        Key("max_interval", _LONG, "6h", "The longest wait between two looks at one task."),
+        Key("alert_after", _LONG, "24h", "A task that is still pending at this age becomes a problem to look at."),
+        Key(
+            "give_up_after",
+            _LONG,
+            "45d",
+            "A task that is still pending at this age is abandoned, visibly; it can be revived.",
+        ),
+        Key(
+            "not_found_grace",
+            span("0s", "3650d"),
+            "15m",
+            "How long the vendor may deny knowing a task before that becomes a problem to look at.",
+        ),
+    ),
+)
+
+LOG = Section(
+    "log",
+    "What is written to standard error.",
+    (
+        Key(
+            "format",
+            word("auto", "json", "console"),
+            "auto",
+            "json is one object a line; auto takes console on a terminal and json elsewhere.",
+        ),
+        Key("level", word("debug", "info", "warning", "error"), "info", "The least important kind of line to write."),
+    ),
+)
+
+SECTIONS = (API, STORE, POLLING, LOG)
+KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
+
+
+def variable(section: str, key: str) -> str:
+    """The environment variable that sets a key: ``CDPOLL_API_BASE_URL``."""
+    return f"CDPOLL_{section}_{key}".upper()
+
+
+VARIABLES: dict[str, tuple[str, str]] = {variable(*place): place for place in KEYS}

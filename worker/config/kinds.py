@@ -1,0 +1,256 @@
+"""What a key may hold: each kind reads text into a value, says in words what may be written, and shows a value.
+
+A reader raises ValueError with one line, "what is wrong; what to write"; it never repeats a secret.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.config.mistakes import Place
+from worker.config.secret import FORMS, Secret, full_path, one_visible_line, read_reference
+from worker.config.urls import read_service_url, read_url
+from worker.core import instant
+from worker.core.schedule import Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value as text, with what is needed to read it; ``where`` is ``[section] key``."""
+
+    text: str
+    where: str
+    place: Place
+    environ: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path | None:
+        """What relative paths are relative to; None for the environment."""
+        return None if self.place.file is None else self.place.file.parent
+
+
+def _nothing(_written: Written) -> Any:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``suffix`` is added to the key's name to name the field (``timeout`` becomes ``timeout_ms``).
+
+    ``unset`` gives the value of a key that has no default and was not written. ``comments`` tells whether a blank
+    followed by ``#`` or ``;`` is taken for a comment that stands in the wrong place.
+    """
+
+    says: str
+    read: Callable[[Written], Any]
+    show: Callable[[Any], str] = str
+    suffix: str = ""
+    unset: Callable[[Written], Any] = _nothing
+    comments: bool = True
+
+
+def quoted(text: str) -> str:
+    """The text for a message, shortened when it is long."""
+    return f'"{text}"' if len(text) <= 40 else f'"{text[:40]}…"'
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        return instant.duration(text)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{quoted(text)} is not a duration; write a number with a unit, as in 30s, 5m or 6h") from None
+
+
+def span(lowest: str, highest: str) -> Kind:
+    """A duration within bounds, both allowed; whole milliseconds."""
+    low, high = instant.duration(lowest), instant.duration(highest)
+
+    def read(written: Written) -> int:
+        ms = _milliseconds(written.text)
+        if not low <= ms <= high:
+            raise ValueError(f"{quoted(written.text)} is out of range; write {lowest} to {highest}")
+        return ms
+
+    return Kind(f"duration, {lowest} to {highest}", read, instant.short, suffix="_ms")
+
+
+def whole(low: int, high: int) -> Kind:
+    """A whole number within bounds, both allowed."""
+
+    def read(written: Written) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", written.text) or not low <= int(written.text) <= high:
+            raise ValueError(f"{quoted(written.text)} is not a whole number from {low} to {high}; write one")
+        return int(written.text)
+
+    return Kind(f"whole number, {low} to {high}", read)
+
+
+def decimal(text: str) -> float | None:
+    """A plain decimal number such as ``1`` or ``0.25``; None for anything else, also for ``nan`` and ``1e3``."""
+    return float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text) else None
+
+
+def plain(number: float) -> str:
+    """A decimal number as the configuration writes it: ``1.0`` is ``1``, and never with an exponent."""
+    return f"{number:.12f}".rstrip("0").rstrip(".")
+
+
+def positive(high: int) -> Kind:
+    """A decimal number above 0 and up to a bound."""
+
+    def read(written: Written) -> float:
+        value = decimal(written.text)
+        if value is None or not 0 < value <= high:
+            raise ValueError(f"{quoted(written.text)} is not a number above 0, up to {high}; write one, as in 0.5")
+        return value
+
+    return Kind(f"number above 0, up to {high}", read, plain)
+
+
+def word(*allowed: str, later: tuple[str, ...] = ()) -> Kind:
+    """One of some words, letter case ignored; those in ``later`` are refused for now."""
+
+    def read(written: Written) -> str:
+        value = written.text.lower()
+        if value in later:
+            raise ValueError(f'"{value}" is not available in this version; write {", ".join(allowed)}')
+        if value not in allowed:
+            from worker.config.suggestion import nearest
+
+            raise ValueError(f"{quoted(written.text)} is not known here; {nearest(value, allowed)}")
+        return value
+
+    return Kind("one of " * (len(allowed) > 1) + ", ".join(f"`{w}`" for w in allowed), read)
+
+
+def _token(written: Written) -> str:
+    if not re.fullmatch(r"[!-~]{1,1024}", written.text):
+        raise ValueError("holds a blank or a character that is not plain ASCII, or is too long; write it without")
+    return written.text
+
+
+def _tokens(written: Written) -> str:
+    if not re.fullmatch(r"[!-~]+( [!-~]+)*", written.text):
+        raise ValueError("not a list of plain ASCII words; write them with one blank between")
+    return written.text
+
+
+def _path(written: Written) -> Path:
+    path = full_path(written.text, written.folder)
+    if written.text.endswith(("/", "/.", "/..")) or written.text in (".", ".."):
+        raise ValueError("names a folder; write the path of a file")
+    return path
+
+
+def _database(written: Written) -> Path:
+    if written.text == ":memory:" or written.text.startswith("file:"):
+        raise ValueError("not a plain path; write the path of a file, because what is recorded must outlive a crash")
+    return _path(written)
+
+
+def _base_url(written: Written) -> str:
+    url = read_service_url(written.text)
+    return url.origin + url.path.rstrip("/")
+
+
+def _token_url(written: Written) -> str:
+    url = read_service_url(written.text)
+    return url.origin + url.path
+
+
+def _cadence(written: Written) -> Cadence:
+    parts = written.text.split()
+    growth = decimal(parts[1][1:]) if len(parts) == 4 and parts[1].startswith("x") else None
+    share = decimal(parts[3][:-1]) if len(parts) == 4 and parts[3].endswith("%") else None
+    if growth is None or share is None:
+        raise ValueError(
+            f"{quoted(written.text)} is not a cadence; write first look, growth, ceiling and share of the age, "
+            "as in 10s x1.4 15m 10%"
+        )
+    cadence = Cadence(_milliseconds(parts[0]), growth, _milliseconds(parts[2]), share / 100)
+    if not 1 <= cadence.first <= cadence.ceiling <= instant.duration("30d"):
+        raise ValueError(f"{quoted(written.text)} is out of range; write a first look of 1ms up to the ceiling (30d)")
+    if not 1 <= growth <= 100:
+        raise ValueError(f"{quoted(written.text)} is out of range; write a growth of x1 to x100")
+    if share > 100:
+        raise ValueError(f"{quoted(written.text)} is out of range; write a share of 0% to 100%")
+    return cadence
+
+
+def show_cadence(cadence: Cadence) -> str:
+    """A cadence as the configuration writes it."""
+    first, ceiling = instant.short(cadence.first), instant.short(cadence.ceiling)
+    return f"{first} x{plain(cadence.growth)} {ceiling} {plain(cadence.share * 100)}%"
+
+
+def _guard_literal(written: Written) -> None:
+    """A literal secret may stand only in a file that its owner alone can read."""
+    if written.place.variable is not None:
+        raise ValueError(f"a secret is not taken from here as it is; write {FORMS} with another variable's name")
+    if not written.place.private:
+        raise ValueError(f"a secret in a file that others can read; write {FORMS}, or chmod 600 the file")
+
+
+def _missing(written: Written) -> Secret:
+    return Secret(written.where, "missing")
+
+
+def _secret(written: Written) -> Secret:
+    secret = read_reference(written.where, written.text, written.folder, written.environ)
+    if secret is None:
+        _guard_literal(written)
+        secret = _literal(written, "(literal, not shown)")
+    return secret
+
+
+def _name(written: Written) -> Secret:
+    secret = read_reference(written.where, written.text, written.folder, written.environ)
+    return secret or _literal(written, written.text)
+
+
+def _literal(written: Written, shown: str) -> Secret:
+    try:
+        one_visible_line(written.text)
+    except ValueError as error:
+        raise ValueError(f"{error}; write it on one line") from None
+    return Secret(written.where, "literal", written.text, shown=shown)
+
+
+def _proxy(written: Written) -> Secret | None:
+    secret = read_reference(written.where, written.text, written.folder, written.environ, check=_proxy_address)
+    if secret is None:
+        shown = _proxy_address(written.text)
+        if "@" in written.text:
+            _guard_literal(written)
+        secret = _literal(written, shown)
+    return secret
+
+
+def _proxy_address(text: str) -> str:
+    """Check a proxy's address; return it with the user information taken out."""
+    scheme, separator, rest = text.partition("://")
+    user, at, host = rest.rpartition("@")
+    if at and not re.fullmatch(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})+", user):
+        raise ValueError("has a user name or password that is not well-formed; write special characters as %XX")
+    url = read_url(f"{scheme}{separator}{host}")
+    if url.path not in ("", "/"):
+        raise ValueError("has a path; write http://host:port alone")
+    return f"{url.scheme}://(not shown)@{url.origin.partition('://')[2]}" if at else url.origin
+
+
+def _shown(secret: Secret) -> str:
+    return secret.shown
+
+
+TOKEN = Kind("text without blanks", _token)
+TOKENS = Kind("words with one blank between", _tokens)
+PATH = Kind("path of a file", _path)
+DATABASE = Kind("path of a file", _database)
+BASE_URL = Kind("https address; http to loopback addresses only", _base_url)
+TOKEN_URL = Kind("https address; http to loopback addresses only", _token_url)
+PROXY = Kind("http or https address; one with a password is a secret", _proxy, _shown, comments=False)
+SECRET = Kind("secret: a reference", _secret, _shown, unset=_missing, comments=False)
+NAME = Kind("text, or a reference as for a secret", _name, _shown, unset=_missing, comments=False)
+CADENCE = Kind("duration, factor, duration, percentage", _cadence, show_cadence)

@@ -1,0 +1,178 @@
+"""From everything that was written to one checked configuration, or to all mistakes at once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.config.checks import contradictions, doubts
+from worker.config.ini import Entry, invisible
+from worker.config.keys import KEYS, SECTIONS, VARIABLES, Key, Section
+from worker.config.kinds import Written
+from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
+from worker.config.secret import Secret
+from worker.config.settings import Api, Config, Log, Polling, Store
+from worker.config.sources import NOT_KEYS, PREFIX, Sources, gather
+
+_TOKEN_PATH = "/apip/auth/v2/token"  # noqa: S105  (a path, not a token)
+_HINT = "`cdpoll config check` lists all mistakes; config.example.ini explains every key"
+_HINT_NONE = "`cdpoll sandbox` prints a ready-made configuration to try; or start from config.example.ini"
+
+
+@dataclass(slots=True)
+class _Found:
+    """Values read so far, with their places; the last one written wins."""
+
+    environ: Mapping[str, str]
+    values: dict[tuple[str, str], Any] = field(default_factory=dict)
+    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+    variables: set[str] = field(default_factory=set)
+
+
+def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
+    """Read the configuration.
+
+    ``explicit`` is the file named on the command line, if any; ``environ`` is the process's environment, which secrets
+    keep to look into later. No secret is resolved here. Raises ConfigurationMistakes (78) with everything that is
+    wrong.
+    """
+    sources = gather(explicit, environ, VARIABLES)
+    found = _Found(environ, mistakes=sources.mistakes)
+    _check_headings(sources, found)
+    for entry in sources.entries:
+        _read(entry, found)
+    _check_variables(found)
+    written = dict(reversed(sources.headings))
+    sections = {s.name: _section(s, written.get(s.name), found) for s in SECTIONS}
+    found.mistakes += contradictions(sections["polling"] or {}, found.values.keys(), found.places)
+    if found.mistakes:
+        nothing = sources.main is None and not sources.entries
+        raise ConfigurationMistakes(_sorted(sources, found.mistakes), _HINT_NONE if nothing else _HINT)
+    api = Api(**sections["api"]) if sections["api"] is not None else None
+    polling = Polling(**(sections["polling"] or {}))
+    return Config(
+        api=api,
+        store=Store(**(sections["store"] or {})),
+        polling=polling,
+        log=Log(**(sections["log"] or {})),
+        source=sources.main,
+        files=tuple(sources.files),
+        warnings=tuple(doubts(api, polling, found.places)),
+        places={place: str(found.places.get(place, BUILT_IN)) for place in KEYS},
+    )
+
+
+def _check_headings(sources: Sources, found: _Found) -> None:
+    known = {section.name for section in SECTIONS}
+    for name, place in sources.headings:
+        if name not in known:
+            from worker.config.suggestion import nearest
+
+            found.mistakes.append(
+                Mistake(place, _printable(name), None, f"unknown section; {nearest(name.lower(), known)}")
+            )
+
+
+def _read(entry: Entry, found: _Found) -> None:
+    key = KEYS.get((entry.section, entry.key))
+    if key is None:
+        _unknown(entry, found)
+        return
+    place = entry.section, entry.key
+    found.places[place] = entry.place
+    try:
+        _check_text(entry.text, key)
+        value = key.kind.read(Written(entry.text, f"[{entry.section}] {entry.key}", entry.place, found.environ))
+    except ValueError as error:
+        found.mistakes.append(Mistake(entry.place, entry.section, entry.key, str(error)))
+        found.values.pop(place, None)
+        return
+    found.values[place] = value
+    if isinstance(value, Secret) and value.variable is not None:
+        found.variables.add(value.variable)
+
+
+def _check_text(text: str, key: Key) -> None:
+    """What is wrong with a value whatever its kind."""
+    if not text:
+        raise ValueError("empty; write a value, or leave the line out")
+    if "\n" in text:
+        raise ValueError("more than one line (an indented line continues the one above); write it on one line")
+    odd = invisible(text)
+    if odd is not None:
+        raise ValueError(f"holds the invisible character {odd}; write plain characters and blanks")
+    if key.kind.comments and re.search(r"\s[#;]", text):
+        raise ValueError("a comment after the value; write comments on lines of their own")
+
+
+def _unknown(entry: Entry, found: _Found) -> None:
+    names = {key for section, key in KEYS if section == entry.section}
+    if not names:
+        return  # its section is unknown, which was said already
+    elsewhere = [section for section, key in KEYS if key == entry.key]
+    if elsewhere:
+        message = f"unknown key here; it belongs into [{elsewhere[0]}]"
+    else:
+        from worker.config.suggestion import nearest
+
+        message = f"unknown key; {nearest(entry.key, names)}"
+    found.mistakes.append(Mistake(entry.place, entry.section, _printable(entry.key), message))
+
+
+def _check_variables(found: _Found) -> None:
+    # A variable that a secret is taken from may well begin with the prefix.
+    for name in sorted(found.environ):
+        if name.startswith(PREFIX) and name not in VARIABLES and name not in NOT_KEYS | found.variables:
+            from worker.config.suggestion import near
+
+            # The prefix is left out: it would make every name alike.
+            meant = near(name.removeprefix(PREFIX), (known.removeprefix(PREFIX) for known in VARIABLES))
+            message = f"sets no known key; {f'did you mean {PREFIX}{meant}?' if meant else 'unset it'}"
+            found.mistakes.append(Mistake(Place(variable=_printable(name)), None, None, message))
+
+
+def _printable(name: str) -> str:
+    """A name for a message; a line that is no setting at all (half of a wrapped secret, say) is not repeated."""
+    return name if re.fullmatch(r"[A-Za-z0-9_. -]{1,60}", name) else "(not a name)"
+
+
+def _section(section: Section, heading: Place | None, found: _Found) -> dict[str, Any] | None:
+    """The fields of a section's dataclass, defaults filled in; None for an optional section that is not there."""
+    if section.optional and heading is None:
+        return None
+    fields = {}
+    for key in section.keys:
+        place = section.name, key.name
+        if place in found.values:
+            fields[key.field] = found.values[place]
+            continue
+        if key.required and place not in found.places:
+            message = f"{key.name} is missing; write it, as in {key.name} = {key.sample}"
+            found.mistakes.append(Mistake(heading or BUILT_IN, section.name, None, message))
+        fields[key.field] = _default(section, key, found)
+    if section.name == "api" and fields["base_url"] and fields["token_url"] is None:
+        from worker.config.urls import read_url
+
+        fields["token_url"] = read_url(fields["base_url"]).origin + _TOKEN_PATH
+    if section.name == "polling" and (section.name, "min_interval") not in found.places:
+        fields["min_interval_ms"] = min(fields["min_interval_ms"], fields["cadence"].first)
+    return fields
+
+
+def _default(section: Section, key: Key, found: _Found) -> Any:
+    written = Written(key.default or "", f"[{section.name}] {key.name}", BUILT_IN, found.environ)
+    return key.kind.unset(written) if key.default is None else key.kind.read(written)
+
+
+def _sorted(sources: Sources, mistakes: list[Mistake]) -> list[Mistake]:
+    """File by file in the order read, line by line; the environment last."""
+    rank = {path: number for number, path in enumerate(sources.files, 1)}
+
+    def order(mistake: Mistake) -> tuple[int, int]:
+        place = mistake.place
+        if place.variable is not None:
+            return len(rank) + 2, 0
+        return (0 if place.file is None else rank.get(place.file, len(rank) + 1)), place.line or 0
+
+    return sorted(mistakes, key=order)

@@ -1,0 +1,104 @@
+"""The documentation of the configuration, rendered from the table of keys.
+
+``python -m worker.config.reference`` writes ``docs/configuration.md`` and ``config.example.ini`` in the working
+directory; do so after changing the table.
+"""
+
+import textwrap
+from pathlib import Path
+
+from worker.config.keys import SECTIONS, Key, Section, variable
+
+_INTRODUCTION = """\
+# Configuration
+
+## Where it is found
+
+The first of these is the main file:
+
+1. the file given with `--config`,
+2. the file that the environment variable `CDPOLL_CONFIG` names,
+3. `$XDG_CONFIG_HOME/cdpoll/cdpoll.ini` (`~/.config` where that variable is not set),
+4. `/etc/cdpoll/cdpoll.ini`.
+
+A file that is named (1, 2) must be there. The working directory is never searched. Then every `conf.d/*.ini` beside
+the main file is read, in the order of their names, and last the environment: every key has a variable named
+`CDPOLL_SECTION_KEY`. Later overrides earlier. An empty variable counts as not set, and variables alone are enough.
+
+`cdpoll config check` lists everything that is wrong at once, with file and line; `cdpoll config show` prints every key
+as computed and where its value comes from.
+
+## How it is written
+
+- `[section]` lines and `key = value` lines in UTF-8. Comments stand on lines of their own and begin with `#` or `;`.
+- An unknown section, key or `CDPOLL_` variable is a mistake, and so is a section or key that is written twice in one
+  file. An empty value is a mistake too: leave the line out for the default.
+- Durations carry units (`ms`, `s`, `m`, `h`, `d`, `w`) and can be put together: `30s`, `1h30m`, `45d`.
+- A relative path is relative to the file that says it; from the environment, paths are written in full.
+
+## Secrets
+
+A secret is written as one of these references. It is looked up when it is first needed, so commands that do not talk
+to the vendor run for users who may not read it.
+
+| written | means |
+| --- | --- |
+| `{credential NAME}` | the file `NAME` in `$CREDENTIALS_DIRECTORY`, as systemd's `LoadCredential=` provides it |
+| `{file PATH}` | the content of a file: one line |
+| `{env NAME}` | the environment variable `NAME` |
+
+A secret may be written out as it is, with a warning, only in a file that its owner alone can read (`chmod 600`). From
+a `CDPOLL_` variable only references are taken.
+"""
+
+_EXAMPLE = """\
+# Configuration of cdpoll. Copy this to /etc/cdpoll/cdpoll.ini, set base_url, client_id and client_secret, and run
+# `cdpoll config check`. Lines like "#key = value" show a key with its default, or with an invented value where it has
+# none: take the # away to set it. Comments need a line of their own. Durations carry a unit: 30s, 5m, 6h, 45d.
+#
+# A secret is written {credential NAME} (systemd's LoadCredential=), {file PATH} or {env NAME}. Written out as it is,
+# it is accepted, with a warning, only if this file is readable by its owner alone (chmod 600).
+"""
+
+
+def reference_markdown() -> str:
+    """The page ``docs/configuration.md``."""
+    return _INTRODUCTION + "".join(map(_markdown_section, SECTIONS))
+
+
+def example_ini() -> str:
+    """The file ``config.example.ini``: every key, commented out."""
+    return _EXAMPLE + "".join(map(_example_section, SECTIONS))
+
+
+def _markdown_section(section: Section) -> str:
+    lines = [
+        f"\n## `[{section.name}]`\n\n{section.doc}\n\n| key | holds | default | meaning |\n| --- | --- | --- | --- |\n"
+    ]
+    lines += [
+        f"| `{key.name}` | {key.kind.says} | {_markdown_default(key)} | {key.doc.replace('|', '&#124;')} |\n"
+        for key in section.keys
+    ]
+    first = section.keys[0]
+    lines.append(f"\nIn the environment: `{variable(section.name, first.name)}` and so on.\n")
+    return "".join(lines)
+
+
+def _markdown_default(key: Key) -> str:
+    return key.otherwise or ("not set" if key.default is None else f"`{key.default}`")
+
+
+def _example_section(section: Section) -> str:
+    out = [f"\n# {section.doc}\n[{section.name}]\n"]
+    for key in section.keys:
+        default = "; required" if key.required else f"; default: {key.otherwise}" if key.otherwise else ""
+        text = f"{key.doc} ({key.kind.says.replace('`', '')}{default})"
+        out.append(textwrap.fill(text, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False) + "\n")
+        out.append(f"#{key.name} = {key.default if key.default is not None else key.sample}\n\n")
+    return "".join(out).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    Path("docs").mkdir(exist_ok=True)
+    Path("docs/configuration.md").write_text(reference_markdown(), encoding="utf-8")
+    Path("config.example.ini").write_text(example_ini(), encoding="utf-8")

@@ -1,0 +1,203 @@
+"""Secrets: written as a reference, resolved when they are first needed, never shown."""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from worker.core.errors import BadConfiguration
+
+FORMS = "{credential NAME}, {file PATH} or {env NAME}"
+_REFERENCE = re.compile(r"\{\s*(credential|file|env)\s+([^{}]*[^{}\s])\s*\}")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_@:.-]{1,255}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VISIBLE = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u00ff]+")
+_LARGEST = 8192
+
+
+class Secret:
+    """A value that is known only by where to find it.
+
+    ``where`` is the key as people know it (``[api] client_secret``); ``form`` is ``credential``, ``file``, ``env``,
+    ``literal`` or ``missing``; ``shown`` is what may be displayed. ``check`` gets the resolved text and raises
+    ValueError, without repeating it, when it cannot be used.
+    """
+
+    __slots__ = ("_argument", "_check", "_environ", "_value", "form", "shown", "where")
+
+    def __init__(
+        self,
+        where: str,
+        form: str,
+        argument: str = "",
+        *,
+        environ: Mapping[str, str] | None = None,
+        shown: str | None = None,
+        check: Callable[[str], object] | None = None,
+    ) -> None:
+        self.where = where
+        self.form = form
+        self.shown = shown or ("(not set)" if form == "missing" else f"{{{form} {argument}}}")
+        self._argument = argument
+        self._environ = {} if environ is None else environ
+        self._check = check
+        self._value: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<secret {self.where}: {self.shown}>"
+
+    def __bool__(self) -> bool:
+        """Whether anything was configured at all; it may still turn out not to be readable."""
+        return self.form != "missing"
+
+    @property
+    def variable(self) -> str | None:
+        """The environment variable this secret is taken from, if it is."""
+        return self._argument if self.form == "env" else None
+
+    def reveal(self) -> str:
+        """The secret itself; looked up at the first call and kept. Raises BadConfiguration with the cure."""
+        if self._value is None:
+            match self.form:
+                case "missing":
+                    raise BadConfiguration(f"{self.where} is not set", f"write it as {FORMS}")
+                case "literal":
+                    text = self._argument
+                case "env":
+                    text = self._from_environment()
+                case "credential":
+                    text = self._from_file(self._credential())
+                case _:
+                    text = self._from_file(Path(self._argument))
+            self._value = self._checked(text)
+        return self._value
+
+    def _from_environment(self) -> str:
+        try:
+            return self._environ[self._argument]
+        except KeyError:
+            raise BadConfiguration(
+                f"{self.where}: the environment variable {self._argument} is not set",
+                "set it where this process is started, or write the secret as {file PATH} or {credential NAME}",
+            ) from None
+
+    def _credential(self) -> Path:
+        folder = self._environ.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            raise BadConfiguration(
+                f"{self.where}: systemd handed over no credentials ($CREDENTIALS_DIRECTORY is not set)",
+                f"run this as a unit with LoadCredential={self._argument}:/path, or write the secret as {{file PATH}}",
+            )
+        return Path(folder, self._argument)
+
+    def _from_file(self, path: Path) -> str:
+        try:
+            # Not blocking, so that a pipe nobody writes to cannot hold the process up.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except PermissionError:
+            raise BadConfiguration(
+                f"{self.where}: {path} cannot be read: {_ownership(path)}",
+                "let this user read it (chown, chmod), or hand it over with systemd's LoadCredential=",
+            ) from None
+        except (OSError, ValueError) as error:
+            raise self._unusable(path, (getattr(error, "strerror", None) or "not a path").lower()) from None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise self._unusable(path, "not a regular file")
+        with os.fdopen(handle, "rb") as file:
+            try:
+                data = file.read(_LARGEST + 1)
+            except OSError as error:
+                raise self._unusable(path, (error.strerror or "read error").lower()) from None
+        if len(data) > _LARGEST:
+            raise self._unusable(path, f"larger than {_LARGEST} bytes")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise self._unusable(path, "not UTF-8 text") from None
+        return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+
+    def _unusable(self, path: Path, reason: str) -> BadConfiguration:
+        hint = f"put the secret, one line, into {path}"
+        if self.form == "credential":
+            hint = f"see LoadCredential={self._argument}:/path in the unit: that file must hold the secret, one line"
+        return BadConfiguration(f"{self.where}: {path} cannot be used: {reason}", hint)
+
+    def _checked(self, text: str) -> str:
+        try:
+            one_visible_line(text)
+            if self._check is not None:
+                self._check(text)
+        except ValueError as error:
+            raise BadConfiguration(
+                f"{self.where}: {self.shown}: {error}", "write the value alone, on one line"
+            ) from None
+        return text
+
+
+def one_visible_line(text: str) -> None:
+    """Raise ValueError, without repeating the text, unless it is one line of visible Latin-1 characters."""
+    if not text:
+        raise ValueError("is empty")
+    if not _VISIBLE.fullmatch(text):
+        raise ValueError("is more than one line, or has characters that are not visible Latin-1")
+    if text != text.strip():
+        raise ValueError("begins or ends with a blank")
+
+
+def read_reference(
+    where: str,
+    text: str,
+    folder: Path | None,
+    environ: Mapping[str, str],
+    check: Callable[[str], object] | None = None,
+) -> Secret | None:
+    """The secret that a reference names, unresolved; None when the text is no reference but a literal.
+
+    A relative ``{file PATH}`` is relative to ``folder``. Raises ValueError for a reference that is not well-formed,
+    and for any other text that begins with a brace: it is far more often a misspelt reference than a secret.
+    """
+    if not text.startswith("{"):
+        return None
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a reference to a secret; write {FORMS}")
+    form, argument = match.groups()
+    if form == "file":
+        argument = str(full_path(argument, folder))
+    elif form == "env" and not _VARIABLE.fullmatch(argument):
+        raise ValueError("not the name of an environment variable; write {env NAME}")
+    elif form == "credential" and (not _CREDENTIAL.fullmatch(argument) or argument in (".", "..")):
+        raise ValueError("not the name of a credential; write {credential NAME}, without slashes")
+    return Secret(where, form, argument, environ=environ, check=check)
+
+
+def full_path(text: str, folder: Path | None) -> Path:
+    """A path as written, made absolute against the folder of the file that says it (None: the environment says it)."""
+    if text.startswith("~"):
+        raise ValueError("~ is not expanded; write the path in full")
+    path = Path(text)
+    if not path.is_absolute():
+        # The working directory differs between the daemon and a command: they would not mean the same file.
+        if folder is None:
+            raise ValueError("a relative path in an environment variable; write it in full, from /")
+        path = folder / path
+    return path
+
+
+def _ownership(path: Path) -> str:
+    import pwd
+
+    def name(uid: int) -> str:
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return f"uid {uid}"
+
+    here = f"this process runs as {name(os.geteuid())}"
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{here}, which may not look into the folder"
+    return f"it belongs to {name(status.st_uid)} with mode {stat.S_IMODE(status.st_mode):04o}, and {here}"

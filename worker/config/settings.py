@@ -1,0 +1,99 @@
+"""The configuration as values. Durations are whole milliseconds; each field is named as its key, with the unit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.config.mistakes import Mistake
+from worker.config.secret import Secret
+from worker.config.urls import read_url
+from worker.core.errors import BadConfiguration
+from worker.core.schedule import Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """``base_url`` ends without a slash. ``client_id``, ``client_secret`` and ``proxy`` are resolved by ``reveal()``.
+
+    ``client_id`` and ``client_secret`` are false when nothing was configured; ``proxy`` is None then.
+    """
+
+    base_url: str
+    token_url: str
+    client_id: Secret
+    client_secret: Secret
+    scope: str | None
+    tenant_id: str | None
+    subtenant_id: str | None
+    token_body: str
+    ca_file: Path | None
+    proxy: Secret | None
+    timeout_ms: int
+
+    @property
+    def origin(self) -> str:
+        """``scheme://host[:port]`` of ``base_url`` in lower case, without the scheme's own port."""
+        return read_url(self.base_url).origin
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``."""
+
+    path: Path
+    journal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """``requests_per_second`` and ``burst`` limit all requests together; ``schedule`` is ``fixed``."""
+
+    requests_per_second: float
+    burst: int
+    max_in_flight: int
+    schedule: str
+    cadence: Cadence
+    min_interval_ms: int
+    max_interval_ms: int
+    alert_after_ms: int
+    give_up_after_ms: int
+    not_found_grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
+
+    format: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything as computed.
+
+    ``api`` is None when neither a file nor the environment speaks of ``[api]``. ``source`` is the main file, ``files``
+    are all that were read, both absolute. ``places`` tells for each (section, key) where its value comes from:
+    ``file:line``, ``environment variable NAME`` or ``default``. ``warnings`` are doubts that stop nothing.
+    """
+
+    api: Api | None
+    store: Store
+    polling: Polling
+    log: Log
+    source: Path | None
+    files: tuple[Path, ...]
+    warnings: tuple[Mistake, ...]
+    places: dict[tuple[str, str], str]
+
+    def require_api(self) -> Api:
+        """The API section, complete with credentials. Raises BadConfiguration naming all that is missing."""
+        needed = ("base_url", "client_id", "client_secret")
+        missing = [key for key in needed if self.api is None or not getattr(self.api, key)]
+        if self.api is None or missing:
+            where = "" if self.source is None else f" (in {self.source}, or beside it in conf.d)"
+            listed = ", ".join(missing[:-1]) + " and " * (len(missing) > 1) + missing[-1]
+            raise BadConfiguration(
+                f"[api] {listed} {'is' if len(missing) == 1 else 'are'} missing",
+                f"set what the vendor gave you under [api]{where}; `cdpoll sandbox` prints a ready-made one to try",
+            )
+        return self.api

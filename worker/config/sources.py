@@ -1,0 +1,116 @@
+"""Finds the configuration: one main file, the ``conf.d`` beside it, and the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worker.config.ini import Entry, parse
+from worker.config.mistakes import BUILT_IN, Mistake, Place
+
+PREFIX = "CDPOLL_"
+#: Variables that begin with the prefix and are no keys.
+NOT_KEYS = frozenset({"CDPOLL_CONFIG"})
+_LARGEST = 1_048_576
+
+
+@dataclass(slots=True)
+class Sources:
+    """All that was written anywhere, in the order in which later overrides earlier."""
+
+    main: Path | None = None
+    files: list[Path] = field(default_factory=list)
+    headings: list[tuple[str, Place]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def standard_places(environ: Mapping[str, str]) -> list[Path]:
+    """Where a file is looked for when none is named: the user's folder, then the machine's.
+
+    ``XDG_CONFIG_HOME`` means what the XDG base directory specification says: ``~/.config`` where it is not set, and
+    a relative one is ignored.
+    """
+    home = environ.get("HOME", "")
+    bases = [environ.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")]
+    return [Path(base, "cdpoll", "cdpoll.ini") for base in bases if base.startswith("/")] + [
+        Path("/etc/cdpoll/cdpoll.ini")
+    ]
+
+
+def gather(explicit: str | None, environ: Mapping[str, str], variables: Mapping[str, tuple[str, str]]) -> Sources:
+    """Read every source. ``variables`` maps the name of each known variable to its (section, key)."""
+    sources = Sources()
+    looked = _find(explicit, environ, sources)
+    if sources.main is not None:
+        _read(sources.main, sources)
+        for path in _fragments(sources.main.parent / "conf.d", sources):
+            _read(path, sources)
+    for name, value in sorted(environ.items()):
+        # An empty variable is as good as none: service managers and compose files pass them on.
+        if name in variables and value.strip():
+            section, key = variables[name]
+            place = Place(variable=name)
+            sources.headings.append((section, place))
+            sources.entries.append(Entry(section, key, value.strip(), place))
+    if sources.main is None and not sources.entries:
+        sources.mistakes.append(
+            Mistake(BUILT_IN, None, None, f"no configuration: looked at {', then '.join(looked)}; write one")
+        )
+    return sources
+
+
+def _find(explicit: str | None, environ: Mapping[str, str], sources: Sources) -> list[str]:
+    """Set the main file; return the places looked at, in words. A file that was named must be there."""
+    named = explicit if explicit is not None else environ.get("CDPOLL_CONFIG") or None
+    if named is not None:
+        sources.main = Path(named).absolute()
+        return [str(sources.main)]
+    looked = []
+    for path in standard_places(environ):
+        try:
+            path.stat()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            looked.append(str(path) if missing else f"{path} ({error.strerror})")
+        else:
+            sources.main = path
+            break
+    return looked
+
+
+def _fragments(folder: Path, sources: Sources) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        sources.mistakes.append(_unreadable(folder, error))
+        return []
+    return [path for path in paths if path.suffix == ".ini" and not path.name.startswith(".")]
+
+
+def _read(path: Path, sources: Sources) -> None:
+    try:
+        with path.open("rb") as file:
+            private = os.fstat(file.fileno()).st_mode & 0o077 == 0
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        sources.mistakes.append(_unreadable(path, error))
+        return
+    sources.files.append(path)
+    if len(data) > _LARGEST:
+        sources.mistakes.append(Mistake(Place(path), None, None, "larger than 1 MiB; is it the right file?"))
+        return
+    ini = parse(data, path, private)
+    sources.headings += ini.headings
+    sources.entries += ini.entries
+    sources.mistakes += ini.mistakes
+
+
+def _unreadable(path: Path, error: OSError) -> Mistake:
+    reason = (error.strerror or type(error).__name__).lower()
+    cure = "name a file that is there" if isinstance(error, FileNotFoundError) else "let this user read it"
+    if isinstance(error, IsADirectoryError):
+        cure = "name the file itself"
+    return Mistake(Place(path), None, None, f"cannot be read ({reason}); {cure}")

@@ -1,0 +1,22 @@
+"""From the keys of ``[polling]`` to the values that core works with."""
+
+from worker.config.settings import Polling
+from worker.core.limit import Limit
+from worker.core.schedule import Schedule
+
+
+def schedule_of(polling: Polling) -> Schedule:
+    """The schedule as configured."""
+    return Schedule(
+        cadence=polling.cadence,
+        min_interval=polling.min_interval_ms,
+        max_interval=polling.max_interval_ms,
+        alert_after=polling.alert_after_ms,
+        give_up_after=polling.give_up_after_ms,
+        not_found_grace=polling.not_found_grace_ms,
+    )
+
+
+def limit_of(polling: Polling) -> Limit:
+    """The rate limit as configured."""
+    return Limit(polling.requests_per_second, polling.burst)

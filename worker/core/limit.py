@@ -1,0 +1,43 @@
+"""The rate limit: GCRA, the leaky bucket kept as one number.
+
+``tat`` is the *theoretical arrival time*, in microseconds since 1970: the moment at which all slots granted so far are
+paid for. Slots may be granted as long as ``tat`` is at most ``burst`` slots ahead of now. One number in one row of the
+database is the whole state, so several processes share it, and it survives a restart.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """``rate`` slots per second on the long run, ``burst`` at once after a rest."""
+
+    rate: float
+    burst: int
+
+    @property
+    def spacing(self) -> int:
+        """Microseconds between two slots."""
+        return max(1, round(1_000_000 / self.rate))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    slots: int
+    tat: int  # µs, to be stored
+    next_at: int  # ms: when the next slot comes free
+
+
+def grant(limit: Limit, tat: int, now: int, wanted: int) -> Grant:
+    """Grant up to ``wanted`` slots at ``now`` (ms). A granted slot that is not used is lost, never exceeded.
+
+    A ``tat`` further ahead than any grant could have put it means that the clock was set back: it is drawn in, so that
+    a jump of an hour does not silence the poller for one.
+    """
+    now_us, spacing = now * 1000, limit.spacing
+    full = limit.burst * spacing
+    tat = min(max(tat, now_us), now_us + full)
+    slots = min(wanted, (now_us + full - tat) // spacing)
+    tat += slots * spacing
+    next_at = now_us + max(0, tat + spacing - (now_us + full))
+    return Grant(slots, tat, -(-next_at // 1000))
