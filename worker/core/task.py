@@ -1,0 +1,158 @@
+"""A task's whole life, as one pure function.
+
+=============  =====================================  ===========================================================
+reply          state                                  next look
+=============  =====================================  ===========================================================
+Pending        pending; failures forgotten            by cadence: the age of the discovery decides
+Concluded      **concluded**, with the vendor's       never
+               own outcome (also from abandoned)
+Unknown        pending, one failure more              backoff for ``not_found_grace`` from the first 404 on, then
+                                                      by cadence
+Rejected       pending, one failure more              backoff up to the longest interval
+Garbled        pending, one failure more              backoff up to the longest interval; an unknown root status
+                                                      waits the longest at once
+Unreachable    pending, one failure more              backoff up to the cadence's ceiling
+RateLimited    as it was: this is about us            at once, when the pause of the whole API is over
+Refused        as it was: this is about us            at once, likewise
+=============  =====================================  ===========================================================
+
+A Pending or Unknown heard after ``give_up_after`` makes the task **abandoned**: visible, never a failure, and a person
+can revive it. No other reply does, so a task is only given up on the vendor's own word, and time in which the API was
+paused does not count.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from worker.core.reply import (
+    Concluded,
+    Garbled,
+    Outcome,
+    Pending,
+    RateLimited,
+    Refused,
+    Rejected,
+    Reply,
+    Unknown,
+    Unreachable,
+)
+from worker.core.schedule import Schedule
+
+State = Literal["pending", "concluded", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row about one discovery. Instants and durations in ms."""
+
+    seq: int
+    id: str
+    state: State
+    recorded_at: int
+    life_from: int  # when it was recorded, or last retried by a person
+    paused: int = 0  # how long the API has been paused since then
+    outcome: Outcome | None = None
+    name: str | None = None
+    started_at: int | None = None  # when the vendor says the discovery began
+    due_at: int | None = None
+    polls: int = 0
+    failures: int = 0  # unusable looks in a row
+    not_found_since: int | None = None
+    last_error: str | None = None
+    last_poll_at: int | None = None
+    correlation_id: str | None = None
+    trace_id: str | None = None
+
+    def age(self, now: int) -> int:
+        """The age of the discovery, from the vendor's own start where that is sane."""
+        started = self.started_at
+        sane = started is not None and started <= now and started >= self.recorded_at - 90 * 86_400_000
+        return now - (started if sane and started is not None else self.recorded_at)
+
+    def life(self, now: int) -> int:
+        """How long we have been asking, less the time in which we could not."""
+        return now - self.life_from - self.paused
+
+
+def after(task: Task, reply: Reply, now: int, schedule: Schedule) -> Task:
+    """The task after one look. See the table above; a task that is not pending only ever becomes concluded."""
+    if isinstance(reply, Concluded):
+        return _concluded(task, reply, now)
+    if task.state != "pending":
+        return task
+    seen = replace(task, polls=task.polls + 1, last_poll_at=now)
+    match reply:
+        case Pending():
+            return _pending(seen, reply, now, schedule)
+        case Unknown():
+            return _unknown(seen, now, schedule)
+        case Rejected(code) | Garbled(code):
+            failed = _failed(seen, code)
+            if code == "unknown_status":
+                return replace(failed, due_at=now + schedule.slow(task.id, failed.polls))
+            wait = schedule.backoff(failed.failures, task.id, failed.polls, schedule.max_interval)
+            return replace(failed, due_at=now + wait)
+        case Unreachable(code):
+            failed = _failed(seen, code)
+            return replace(failed, due_at=now + schedule.backoff(failed.failures, task.id, failed.polls))
+        case RateLimited() | Refused():
+            return excused(task, now)
+
+
+def excused(task: Task, now: int, *, polled: bool = True) -> Task:
+    """The task after a look that told nothing of it: due again, and no failure of its own."""
+    if task.state != "pending":
+        return task
+    return replace(task, polls=task.polls + polled, due_at=now, last_poll_at=now if polled else task.last_poll_at)
+
+
+def _concluded(task: Task, reply: Concluded, now: int) -> Task:
+    return replace(
+        task,
+        state="concluded",
+        outcome=reply.outcome,
+        due_at=None,
+        polls=task.polls + 1,
+        failures=0,
+        not_found_since=None,
+        last_error=None,
+        last_poll_at=now,
+        name=reply.name or task.name,
+        started_at=reply.started_at or task.started_at,
+        correlation_id=task.correlation_id or reply.correlation_id,
+        trace_id=task.trace_id or reply.trace_id,
+    )
+
+
+def _pending(task: Task, reply: Pending, now: int, schedule: Schedule) -> Task:
+    task = replace(
+        task,
+        failures=0,
+        not_found_since=None,
+        last_error=None,
+        name=reply.name or task.name,
+        started_at=reply.started_at or task.started_at,
+        correlation_id=task.correlation_id or reply.correlation_id,
+        trace_id=task.trace_id or reply.trace_id,
+    )
+    return _given_up_or(task, now + schedule.wait(task.age(now), task.id, task.polls), now, schedule)
+
+
+def _unknown(task: Task, now: int, schedule: Schedule) -> Task:
+    since = task.not_found_since if task.not_found_since is not None else now
+    failed = replace(_failed(task, "not_found"), not_found_since=since)
+    if now - since < schedule.not_found_grace:
+        wait = schedule.backoff(failed.failures, task.id, failed.polls)
+    else:
+        wait = schedule.wait(failed.age(now), task.id, failed.polls)
+    return _given_up_or(failed, now + wait, now, schedule)
+
+
+def _given_up_or(task: Task, due_at: int, now: int, schedule: Schedule) -> Task:
+    if task.life(now) >= schedule.give_up_after:
+        return replace(task, state="abandoned", due_at=None)
+    return replace(task, due_at=due_at)
+
+
+def _failed(task: Task, code: str) -> Task:
+    return replace(task, failures=task.failures + 1, last_error=code)
