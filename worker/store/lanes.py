@@ -1,0 +1,118 @@
+"""The state that several processes share: the pause and the limiter, the daemon's beat, the API's origin."""
+
+import os
+from dataclasses import dataclass
+
+from worker.core.errors import BadConfiguration
+from worker.core.lane import Lane
+from worker.store.db import Store
+
+
+def get(store: Store) -> Lane:
+    """The lane as it stands in the database."""
+    row = store.one("SELECT reason, code, paused_at, resumes_at, probes, paused_total, tat FROM lane WHERE id = 1")
+    assert row is not None
+    return Lane(**{key: row[key] for key in row.keys()})  # noqa: SIM118
+
+
+def put(store: Store, lane: Lane) -> None:
+    """Write the lane, inside a transaction that has read it."""
+    store.execute(
+        """
+        UPDATE lane SET reason = :reason, code = :code, paused_at = :paused_at, resumes_at = :resumes_at,
+            probes = :probes, paused_total = :paused_total, tat = :tat
+        WHERE id = 1
+        """,
+        {
+            "reason": lane.reason,
+            "code": lane.code,
+            "paused_at": lane.paused_at,
+            "resumes_at": lane.resumes_at,
+            "probes": lane.probes,
+            "paused_total": lane.paused_total,
+            "tat": lane.tat,
+        },
+    )
+
+
+def origin_of(store: Store) -> str | None:
+    """The API this database belongs to; ``None`` before its first use with one."""
+    row = store.one("SELECT value FROM meta WHERE key = 'api_origin'")
+    return None if row is None else str(row["value"])
+
+
+def bind_origin(store: Store, origin: str) -> None:
+    """Remember the API this database belongs to; raises :class:`BadConfiguration` when it is another one's.
+
+    The ids of one environment mean nothing in another: asking production for a sandbox's ids finds 404s for ever.
+    """
+    if origin_of(store) is None:
+        with store.write():
+            store.execute(
+                "INSERT INTO meta (key, value) VALUES ('api_origin', :origin) ON CONFLICT (key) DO NOTHING",
+                {"origin": origin},
+            )
+            store.execute("UPDATE tasks SET origin = :origin WHERE origin = ''", {"origin": origin})
+    known = origin_of(store)
+    if known != origin:
+        raise BadConfiguration(
+            f"{store.path} belongs to {known}, but [api] base_url names {origin}",
+            "use another [store] path for another environment, or set base_url back",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The daemon's row."""
+
+    pid: int
+    version: str
+    started_at: int
+    beat_at: int
+    stopped_at: int | None
+    token_expires_at: int | None
+
+    # Passes come at least once a minute; twice that and a bit is no daemon, whatever its pid says.
+    STALE = 150_000
+
+    def alive(self, now: int) -> bool:
+        return self.stopped_at is None and now - self.beat_at < self.STALE and _exists(self.pid)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def beat(store: Store, *, pid: int, version: str, started_at: int, now: int, token_expires_at: int | None) -> None:
+    """Say that a pass was made."""
+    store.execute(
+        """
+        INSERT INTO daemon (id, pid, version, started_at, beat_at, stopped_at, token_expires_at)
+        VALUES (1, :pid, :version, :started_at, :now, NULL, :token_expires_at)
+        ON CONFLICT (id) DO UPDATE SET pid = :pid, version = :version, started_at = :started_at, beat_at = :now,
+            stopped_at = NULL, token_expires_at = :token_expires_at
+        """,
+        {
+            "pid": pid,
+            "version": version,
+            "started_at": started_at,
+            "now": now,
+            "token_expires_at": token_expires_at,
+        },
+    )
+
+
+def stopped(store: Store, now: int) -> None:
+    """Say that the daemon ended as it should."""
+    store.execute("UPDATE daemon SET stopped_at = :now WHERE id = 1", {"now": now})
+
+
+def last_beat(store: Store) -> Beat | None:
+    row = store.one("SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon WHERE id = 1")
+    return None if row is None else Beat(**{key: row[key] for key in row.keys()})  # noqa: SIM118

@@ -1,0 +1,226 @@
+"""What people and scripts see: the whole picture, and one task's story. Reads only, each in one short statement."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from worker.core.instant import iso, iso_or_none, words
+from worker.core.schedule import Schedule
+from worker.store import lanes
+from worker.store.db import Store
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something a person must see: a stable ``code``, how many it concerns, and what to do."""
+
+    code: str
+    count: int
+    hint: str
+
+
+def pending(store: Store, due_by: int | None = None) -> int:
+    """How many tasks are pending; with ``due_by`` (ms), only those due by then."""
+    row = store.one(
+        "SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND (:due_by IS NULL OR due_at <= :due_by)",
+        {"due_by": due_by},
+    )
+    return 0 if row is None else int(row["n"])
+
+
+def counts(store: Store) -> dict[tuple[str, str | None], int]:
+    """Tasks by state and outcome."""
+    rows = store.read("SELECT state, outcome, count(*) AS n FROM tasks GROUP BY state, outcome")
+    return {(row["state"], row["outcome"]): row["n"] for row in rows}
+
+
+def one_line(store: Store, now: int) -> str:
+    """For `systemctl status`."""
+    n = counts(store)
+    waiting = n.get(("pending", None), 0)
+    success, failure = n.get(("concluded", "success"), 0), n.get(("concluded", "failure"), 0)
+    abandoned = n.get(("abandoned", None), 0)
+    text = f"{waiting} pending ({pending(store, now)} due), {success + failure} concluded ({success} found coverage)"
+    lane = lanes.get(store)
+    text += f", {abandoned} abandoned" if abandoned else ""
+    return text + (f"; API paused: {lane.reason} ({lane.code})" if lane.paused else "; API ok")
+
+
+def status(store: Store, now: int, schedule: Schedule, config: str | None) -> Json:
+    """The picture as the interface promises it."""
+    n = counts(store)
+    beat = lanes.last_beat(store)
+    lane = lanes.get(store)
+    alive = beat is not None and beat.alive(now)
+    oldest = store.one("SELECT min(recorded_at) AS at FROM tasks WHERE state = 'pending'")
+    expires_at = beat.token_expires_at if beat is not None and alive else None
+    return {
+        "daemon": {
+            "alive": alive,
+            "beat_age_s": None if beat is None else max(0, now - beat.beat_at) // 1000,
+            "version": None if beat is None else beat.version,
+        },
+        "tasks": {
+            "pending": n.get(("pending", None), 0),
+            "due": pending(store, now),
+            "concluded": n.get(("concluded", "success"), 0) + n.get(("concluded", "failure"), 0),
+            "abandoned": n.get(("abandoned", None), 0),
+        },
+        "outcomes": {
+            "success": n.get(("concluded", "success"), 0),
+            "failure": n.get(("concluded", "failure"), 0),
+        },
+        "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else (now - oldest["at"]) // 1000,
+        "api": {
+            "paused": lane.paused,
+            "reason": f"{lane.reason} ({lane.code})" if lane.paused else None,
+            "resumes_at": iso_or_none(lane.resumes_at),
+        },
+        "token": {"expires_in_s": None if expires_at is None else max(0, expires_at - now) // 1000},
+        "files": {},
+        "deliveries": {},
+        "problems": [
+            {"code": p.code, "count": p.count, "hint": p.hint} for p in problems(store, now, schedule, alive=alive)
+        ],
+        "config": config,
+        "database": str(store.path),
+    }
+
+
+_PAUSES = {
+    "credentials": "the vendor refuses the credentials: check client_id, client_secret and the product with the vendor",
+    "rate_limited": "the vendor asked for fewer requests: lower requests_per_second if this comes often",
+    "unreachable": "the vendor does not answer: check the network, the proxy and the vendor's status page",
+}
+
+_ERRORS = {
+    "unknown_status": "a root status nobody knows: show the vendor, and look for a newer cdpoll",
+    "wrong_id": "the vendor answered for another id; nothing was stored: show the vendor",
+    "other_tenant": "the answer came from another tenant: check [api] tenant_id and the credentials",
+}
+
+
+def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list[Problem]:
+    """Everything that wants a person, the worst first."""
+    found = []
+    waiting = pending(store)
+    if not alive:
+        found.append(Problem("daemon_down", 1, "nobody is polling: start it (systemctl start cdpoll, or cdpoll run)"))
+    lane = lanes.get(store)
+    if lane.reason is not None:
+        found.append(Problem(f"api_{lane.reason}", 1, _PAUSES[lane.reason]))
+    found += _not_found(store, now, schedule, waiting)
+    for row in store.read(
+        "SELECT last_error, count(*) AS n FROM tasks WHERE state = 'pending' AND last_error IS NOT NULL"
+        " AND last_error <> 'not_found'"
+        " AND (failures >= 3 OR last_error IN ('unknown_status', 'wrong_id', 'other_tenant'))"
+        " GROUP BY last_error ORDER BY n DESC"
+    ):
+        code = row["last_error"]
+        hint = _ERRORS.get(code, f"looks keep ending in {code}: cdpoll show ID tells since when")
+        found.append(Problem(code if code in _ERRORS else f"failing_{code}", row["n"], hint))
+    overdue = _count(
+        store,
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND :now - life_from - (:paused - paused_base) > :after",
+        {"now": now, "paused": lane.paused_until_now(now), "after": schedule.alert_after},
+    )
+    if overdue:
+        hint = f"pending for more than {words(schedule.alert_after)}: ask the vendor about the oldest"
+        found.append(Problem("overdue", overdue, hint))
+    abandoned = _count(store, "SELECT count(*) FROM tasks WHERE state = 'abandoned'", {})
+    if abandoned:
+        found.append(Problem("abandoned", abandoned, "no longer asked for: the view tasks_overview lists them"))
+    unreadable = _count(store, "SELECT count(*) FROM unreadable", {})
+    if unreadable:
+        found.append(
+            Problem("unreadable", unreadable, "handed in, but no task id could be read: see the table `unreadable`")
+        )
+    return found
+
+
+def _not_found(store: Store, now: int, schedule: Schedule, waiting: int) -> list[Problem]:
+    missing = _count(
+        store,
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL"
+        " AND :now - not_found_since >= :grace",
+        {"now": now, "grace": schedule.not_found_grace},
+    )
+    if not missing:
+        return []
+    if missing >= 3 and missing * 2 > waiting:
+        hint = "most ids are unknown to the vendor: is [api] base_url the environment they came from?"
+        return [Problem("wrong_environment", missing, hint)]
+    return [Problem("not_found", missing, "the vendor does not know these ids: check them against their source")]
+
+
+def _count(store: Store, sql: str, params: Json) -> int:
+    return int(store.read(sql, params)[0][0])
+
+
+def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
+    """One task's story as the interface promises it; ``None`` for an unknown id."""
+    task = store.one("SELECT * FROM tasks WHERE id = :id", {"id": task_id})
+    if task is None:
+        return None
+    seq = {"task": task["seq"]}
+    refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", seq)
+    kept = store.read("SELECT seq, revision, body FROM results WHERE task = :task ORDER BY revision", seq)
+    story = {
+        "id": task["id"],
+        "state": task["state"],
+        "outcome": task["outcome"],
+        "name": task["name"],
+        "source": task["source"],
+        "refs": [row["ref"] for row in refs],
+        "correlation_id": task["correlation_id"],
+        "trace_id": task["trace_id"],
+        "recorded_at": iso(task["recorded_at"]),
+        "due_at": iso_or_none(task["due_at"]),
+        "concluded_at": iso_or_none(task["concluded_at"]),
+        "concluded_by": task["concluded_by"],
+        "polls": task["polls"],
+        "failures": task["failures"],
+        "last_error": task["last_error"],
+        "revisions": len(kept),
+        "paths": [_path(row) for row in _paths(store, kept[0]["seq"])] if kept else [],
+        "history": _history(store, task),
+    }
+    if body:
+        # The first result is the one that concluded the task; later ones are revisions of it.
+        story["body"] = kept[0]["body"].decode("utf-8", "replace") if kept else None
+    return story
+
+
+def first_body(store: Store, task_id: str) -> bytes | None:
+    """The body that concluded the task, byte for byte."""
+    row = store.one(
+        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) ORDER BY revision LIMIT 1",
+        {"id": task_id},
+    )
+    return None if row is None else bytes(row["body"])
+
+
+def _paths(store: Store, result: int) -> list[sqlite3.Row]:
+    return store.read(
+        "SELECT list, name, status, payer_id, transaction_id, reason FROM paths WHERE result = :result"
+        " ORDER BY list DESC, position",
+        {"result": result},
+    )
+
+
+def _path(row: sqlite3.Row) -> Json:
+    return {key: row[key] for key in ("list", "name", "status", "payer_id", "transaction_id", "reason")}
+
+
+def _history(store: Store, task: sqlite3.Row) -> list[Json]:
+    rows = store.read("SELECT at, event, detail FROM history WHERE task = :task ORDER BY seq", {"task": task["seq"]})
+    recorded = {"at": iso(task["recorded_at"]), "event": "recorded", "detail": f"from {task['source']}"}
+    return [recorded, *({"at": iso(r["at"]), "event": r["event"], "detail": r["detail"]} for r in rows)]
+
+
+def dumped(value: Json) -> str:
+    """JSON for standard output."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,185 @@
+"""The schema, as additive migrations. Loaded only when a database is created or brought up to date.
+
+Times are whole milliseconds UTC; the views show them as ISO text for people, Datasette and BI tools. Statements
+elsewhere stay plain (named parameters, ON CONFLICT, RETURNING), so that they can be run on another database.
+"""
+
+from sqlite_utils import Database, Migrations
+
+from worker.store.db import SCHEMA_VERSION, Store
+
+schema = Migrations("cdpoll")
+
+
+def apply(store: Store) -> None:
+    """Bring ``store`` up to :data:`SCHEMA_VERSION`; safe when several processes start at once."""
+    with store.write():
+        # The lock is ours now: whoever else was migrating has finished, and only what is missing is applied.
+        schema.apply(Database(store.conn, execute_plugins=False, strict=True))
+        store.conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+@schema()
+def m0001_tasks_and_results(db: Database) -> None:
+    for statement in (META, TASKS, TASKS_DUE, TASKS_STATE, REFS, RESULTS, PATHS, HISTORY, HISTORY_TASK, UNREADABLE):
+        db.conn.execute(statement)
+    for statement in (LANE, LANE_ROW, DAEMON, TASKS_OVERVIEW, FOUND_COVERAGE):
+        db.conn.execute(statement)
+
+
+META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
+
+TASKS = """
+CREATE TABLE tasks (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,            -- the vendor's, opaque
+    origin TEXT NOT NULL,               -- of the API it belongs to; '' until one is configured
+    state TEXT NOT NULL CHECK (state IN ('pending', 'concluded', 'abandoned')),
+    outcome TEXT CHECK (outcome IN ('success', 'failure')),
+    name TEXT,                          -- the customer's name for the kind of task
+    source TEXT NOT NULL,               -- how it first came in
+    correlation_id TEXT,
+    trace_id TEXT,
+    trace_number TEXT,                  -- TRN02 and TRN03 of our own 270
+    originator_id TEXT,
+    member_id TEXT,
+    birth_date TEXT,
+    recorded_at INTEGER NOT NULL,
+    started_at INTEGER,                 -- startDateTime; until known, when the answer that named it was sent
+    life_from INTEGER NOT NULL,         -- recorded, or last retried by a person
+    paused_base INTEGER NOT NULL,       -- lane.paused_total at life_from
+    due_at INTEGER,                     -- the next look; pushed ahead while one is under way
+    polls INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    not_found_since INTEGER,
+    last_error TEXT,
+    last_poll_at INTEGER,
+    concluded_at INTEGER,
+    concluded_by TEXT,
+    abandoned_at INTEGER,
+    CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
+    CHECK ((state = 'pending') = (due_at IS NOT NULL))
+) STRICT
+"""
+TASKS_DUE = "CREATE INDEX tasks_due ON tasks (due_at) WHERE state = 'pending'"
+TASKS_STATE = "CREATE INDEX tasks_state ON tasks (state, outcome)"
+
+REFS = """
+CREATE TABLE refs (
+    task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    ref TEXT NOT NULL,                  -- the caller's own key; may be patient data
+    correlation_id TEXT,
+    added_at INTEGER NOT NULL,
+    PRIMARY KEY (task, ref)
+) STRICT
+"""
+
+RESULTS = """
+CREATE TABLE results (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE,
+    source TEXT NOT NULL CHECK (source IN ('poll', 'callback', 'batch')),
+    revision INTEGER NOT NULL,          -- 1, and more for later bodies that differ
+    outcome TEXT,
+    received_at INTEGER NOT NULL,
+    ended_at INTEGER,                   -- endDateTime
+    body BLOB NOT NULL,                 -- as received, byte for byte
+    body_sha256 TEXT NOT NULL,          -- of those bytes
+    canonical_sha256 TEXT,              -- see worker/core/document.py
+    real_time_sha256 TEXT,
+    UNIQUE (task, revision)
+) STRICT
+"""
+
+PATHS = """
+CREATE TABLE paths (
+    result INTEGER NOT NULL REFERENCES results (seq) ON DELETE CASCADE,
+    list TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    path_id TEXT,
+    name TEXT,
+    status TEXT,
+    payer_id TEXT,
+    transaction_id TEXT,
+    reason TEXT,
+    timestamp TEXT,
+    PRIMARY KEY (result, list, position)
+) STRICT
+"""
+
+HISTORY = """
+CREATE TABLE history (
+    seq INTEGER PRIMARY KEY,
+    task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    detail TEXT
+) STRICT
+"""
+HISTORY_TASK = "CREATE INDEX history_task ON history (task, seq)"
+
+UNREADABLE = """
+CREATE TABLE unreadable (
+    seq INTEGER PRIMARY KEY,
+    raw TEXT NOT NULL UNIQUE,
+    reason TEXT NOT NULL,
+    ref TEXT,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+) STRICT
+"""
+
+LANE = """
+CREATE TABLE lane (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    reason TEXT,
+    code TEXT,
+    paused_at INTEGER,
+    resumes_at INTEGER,
+    probes INTEGER NOT NULL,
+    paused_total INTEGER NOT NULL,
+    tat INTEGER NOT NULL                -- the limiter's theoretical arrival time, in microseconds
+) STRICT
+"""
+LANE_ROW = "INSERT INTO lane (id, probes, paused_total, tat) VALUES (1, 0, 0, 0)"
+
+DAEMON = """
+CREATE TABLE daemon (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    pid INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    beat_at INTEGER NOT NULL,
+    stopped_at INTEGER,
+    token_expires_at INTEGER
+) STRICT
+"""
+
+TASKS_OVERVIEW = """
+CREATE VIEW tasks_overview AS
+SELECT
+    id, state, outcome, name,
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs,
+    correlation_id, trace_id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', recorded_at / 1000.0, 'unixepoch') AS recorded_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch') AS started_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch') AS due_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', concluded_at / 1000.0, 'unixepoch') AS concluded_at,
+    concluded_by, polls, failures, last_error,
+    (SELECT count(*) FROM results WHERE results.task = tasks.seq) AS revisions
+FROM tasks
+"""
+
+FOUND_COVERAGE = """
+CREATE VIEW found_coverage AS
+SELECT
+    results.seq AS result, tasks.id,
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs,
+    tasks.correlation_id, results.source, results.revision, results.outcome,
+    paths.name AS path, paths.status, paths.payer_id, paths.transaction_id, paths.timestamp AS answered_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at
+FROM results
+JOIN paths ON paths.result = results.seq
+LEFT JOIN tasks ON tasks.seq = results.task
+WHERE paths.list = 'successful'
+"""
