@@ -1,0 +1,74 @@
+"""The vendor's API: one look at a task, and the health check. Bearer token to the configured base only."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from worker.core.reply import Answer, Garbled, Pending, Refused, Reply, Unreachable, parse_json, read_reply
+from worker.gateways.token import TokenFailed, Tokens
+from worker.gateways.wire import Response, Unusable, Wire, WireFailed, header
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """``base_url`` with the prefix and without a trailing slash; ``tenant_id`` is compared, never sent."""
+
+    base_url: str
+    tenant_id: str | None = None
+
+
+class Api:
+    """Stateless but for the token; any number of threads, each with a wire of its own."""
+
+    def __init__(self, settings: ApiSettings, tokens: Tokens) -> None:
+        self._settings = settings
+        self._tokens = tokens
+
+    def look(self, wire: Wire, task_id: str, now: int) -> Reply:
+        """Ask for one task. Never raises for anything the network or the vendor does."""
+        response = self._get(wire, f"/coverage-discovery/{quote(task_id, safe='')}", now)
+        if not isinstance(response, Response):
+            return response
+        return read_reply(_answer(response), task_id, self._settings.tenant_id, now)
+
+    def health(self, wire: Wire, now: int) -> Reply:
+        """Does the API take our credentials? ``Pending()`` stands for yes."""
+        response = self._get(wire, "/healthcheck", now)
+        if not isinstance(response, Response):
+            return response
+        if response.status == 200:
+            # A box in between that answers HTML to everything knows nothing of our credentials.
+            return Pending() if isinstance(parse_json(response.body), dict) else Unreachable("not_json")
+        code = f"http_{response.status}"
+        return Refused(code) if response.status in (401, 403) else Unreachable(code)
+
+    def _get(self, wire: Wire, path: str, now: int) -> Response | Reply:
+        """A whole response, or the reply that stands for its absence."""
+        url = self._settings.base_url + path
+        try:
+            token = self._tokens.get(wire, now)
+            response = self._send(wire, url, token)
+            if response.status == 401:
+                # Expired, or a product we may not use: one fresh token, one more try, and then it stands.
+                token = self._tokens.replace(wire, now, token)
+                response = self._send(wire, url, token)
+        except TokenFailed as failed:
+            return failed.reply
+        except WireFailed as failed:
+            return Unreachable(failed.code)
+        except Unusable as unusable:
+            return Garbled(unusable.code)
+        return response
+
+    @staticmethod
+    def _send(wire: Wire, url: str, token: str) -> Response:
+        return wire.send("GET", url, {"authorization": f"Bearer {token}"})
+
+
+def _answer(response: Response) -> Answer:
+    return Answer(
+        status=response.status,
+        body=response.body,
+        retry_after=header(response, "retry-after"),
+        tenant_id=header(response, "x-optum-tenant-id"),
+        trace_id=header(response, "x-optum-trace-id"),
+    )

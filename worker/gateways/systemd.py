@@ -1,0 +1,29 @@
+"""What systemd wants to hear: the notify protocol, one datagram a message. Outside systemd nothing happens."""
+
+import contextlib
+import os
+import socket
+
+
+class Notify:
+    """Sends to ``$NOTIFY_SOCKET``; a failure to send is nobody's problem but the supervisor's."""
+
+    def __init__(self) -> None:
+        path = os.environ.get("NOTIFY_SOCKET", "")
+        # A leading @ stands for the abstract namespace, which the kernel spells with a NUL.
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if path else None
+
+    def send(self, *lines: str) -> None:
+        """Send ``lines`` such as ``READY=1`` as one message."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.sendto("\n".join(lines).encode(), self._address)
+
+
+def watchdog_interval() -> int | None:
+    """How often systemd wants to hear WATCHDOG=1, in ms; ``None`` where no watchdog is set for this process."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) // 1000 if microseconds.isdigit() and int(microseconds) else None

@@ -1,0 +1,50 @@
+"""The daemon's log: one event a line, on stderr; JSON under systemd, readable on a terminal.
+
+Events carry ids of tasks, codes and counts. They never carry a body, a ref, a URL, a header or a secret: what is not
+handed to the log cannot leak from it. Errors are logged by class and place, never by text, which may quote a value.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from worker.clock import Clock
+from worker.core.instant import iso
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def make_log(form: str, level: str, clock: Clock) -> structlog.typing.FilteringBoundLogger:
+    """The logger for this process; ``form`` is auto (JSON unless stderr is a terminal), json or console."""
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)  # they log URLs
+    console = form == "console" or (form == "auto" and sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ)
+    render: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+
+    def stamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["timestamp"] = iso(clock.now())
+        return event
+
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, stamp, render],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    return structlog.get_logger()  # type: ignore[no-any-return]
+
+
+def place_of(error: BaseException) -> str:
+    """``file.py:line`` where ``error`` was raised, for the log."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
