@@ -1,0 +1,160 @@
+"""The simulated vendor: which operation a request asks for, whether it may, and what the answer carries.
+
+It reads no clock and touches no socket: every call is told the time. One lock guards all state.
+"""
+
+import random
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from urllib.parse import unquote
+
+from sandbox import lists, submit
+from sandbox.ledger import Ledger
+from sandbox.mischief import Mischief
+from sandbox.requests import Invalid
+from sandbox.steering import UnknownWord
+from sandbox.timetable import new_id
+from sandbox.tokens import Tokens, unauthorized
+from sandbox.wire import JSON, PREFIX, TOKEN_PATH, Reply, Request, json_reply, problem
+
+LOG_LENGTH = 10_000
+
+
+class Vendor:
+    """See the module. ``requests`` counts by operation and status (0: the connection was reset)."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        tokens: Tokens,
+        mischief: Mischief,
+        *,
+        tenant_id: str,
+        subtenants: Iterable[str] = (),
+    ) -> None:
+        self.tokens = tokens
+        self.mischief = mischief
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.log: deque[tuple[str, str, int]] = deque(maxlen=LOG_LENGTH)
+        self.ledger = ledger
+        self.origin = ""
+        self._tenant_id, self._subtenants = tenant_id, frozenset(subtenants)
+        self.lock = threading.Lock()
+        self._traces = random.Random(f"{ledger.seed}|traces")
+
+    def answer(self, request: Request, now: int) -> Reply:
+        """What the vendor says to a request that arrives at ``now``."""
+        with self.lock:
+            operation, act = self._route(request, now)
+            reply = self.mischief.instead(request, operation, now, self.ledger, self.tokens)
+            reply = reply or (act() if operation == "token" else self._checked(request, operation, act, now))
+            if operation != "token":
+                reply = self._stamped(request, reply, operation)
+            reply = self.mischief.worsen(request, replace(reply, operation=operation), now, self.ledger, self.origin)
+            self._note(request, reply)
+            return reply
+
+    def _note(self, request: Request, reply: Reply) -> None:
+        status = 0 if reply.manner.how == "reset" else reply.status
+        self.requests[reply.operation, status] += 1
+        self.log.append((request.method, request.path, status))
+
+    def _route(self, request: Request, now: int) -> tuple[str, Callable[[], Reply]]:
+        """The operation's name, and the call that answers it."""
+        path = request.path
+        if path.rstrip("/") == TOKEN_PATH:
+            rows = {"POST": ("token", lambda: self.tokens.answer(request, now, self.mischief.token_life(request, now)))}
+        elif path == PREFIX or path.startswith(PREFIX + "/"):
+            rows = self._operations(request, path[len(PREFIX) :].rstrip("/"), now)
+        else:
+            rows = {}
+        if not rows:
+            return "other", lambda: problem(404, "Not Found - there is no such resource")
+        if request.method not in rows:
+            allow = ("Allow", ", ".join(rows))
+            return "other", lambda: json_reply(405, ["Method Not Allowed"], allow)
+        return rows[request.method]
+
+    def _operations(self, request: Request, rest: str, now: int) -> dict[str, tuple[str, Callable[[], Reply]]]:
+        """What can be done at a path under the prefix, by method."""
+        parts = (self.ledger, self.mischief)
+        match rest.split("/")[1:]:
+            case []:
+                return {"POST": ("real_time", lambda: submit.real_time(request, False, *parts, now))}
+            case ["real-time", "x12"]:
+                return {"POST": ("real_time_x12", lambda: submit.real_time(request, True, *parts, now))}
+            case ["coverage-discovery"]:
+                return {
+                    "GET": ("discovery_list", lambda: self._task_list(request, now)),
+                    "POST": ("discovery", lambda: submit.discovery(request, False, *parts, now)),
+                }
+            case ["coverage-discovery", "x12"]:
+                return {"POST": ("discovery_x12", lambda: submit.discovery(request, True, *parts, now))}
+            case ["coverage-discovery", name]:
+                return {"GET": ("discovery_get", lambda: self._task(unquote(name), now))}
+            case ["transactions"]:
+                return {"GET": ("transaction_list", lambda: self._transaction_list(request, now))}
+            case ["transactions", name]:
+                return {"GET": ("transaction_get", lambda: self._transaction(unquote(name), now))}
+            case ["healthcheck"]:
+                return {"GET": ("healthcheck", lambda: json_reply(200, {"status": "ok"}))}
+        return {}
+
+    def _checked(self, request: Request, operation: str, act: Callable[[], Reply], now: int) -> Reply:
+        """The reply, once token and sub-tenant are in order."""
+        trouble = self.tokens.trouble(request, now)
+        if trouble and operation != "other":
+            return unauthorized(*trouble, self._traces)
+        subtenant = request.headers.get("x-optum-subtenant-id")
+        if request.method == "POST" and subtenant and self._subtenants and subtenant not in self._subtenants:
+            return problem(403, "Forbidden - the sub-tenant is not one of this tenant's")
+        try:
+            return act()
+        except Invalid as why:
+            return problem(400, *why.lines)
+        except UnknownWord as why:
+            return problem(400, f"Failed Precondition - {why}")
+
+    def _stamped(self, request: Request, reply: Reply, operation: str) -> Reply:
+        """The reply with the headers that the vendor's document declares for it."""
+        more: list[tuple[str, str]] = []
+        subtenant = request.headers.get("x-optum-subtenant-id")
+        if subtenant and (request.method == "POST" or reply.status >= 400):
+            more.append(("x-optum-subtenant-id", subtenant))
+        if reply.status != 401:
+            more.append(("x-optum-tenant-id", self._tenant_id))
+            if correlation := request.headers.get("x-optum-correlation-id"):
+                more.append(("x-optum-correlation-id", correlation))
+        if reply.header("x-optum-trace-id") is None:
+            more.append(("x-optum-trace-id", new_id(self._traces)))
+        return replace(reply, headers=(*reply.headers, *more), operation=operation)
+
+    def _task(self, name: str, now: int) -> Reply:
+        task = self.ledger.tasks.get(name)
+        if task is None:
+            return problem(404, "Not Found - there is no such discovery task")
+        return Reply(200, JSON, self.ledger.task_bytes(task, now))
+
+    def _task_list(self, request: Request, now: int) -> Reply:
+        window = lists.task_window(request.query)
+        rows, link = window.page(window.tasks(self.ledger.tasks.values(), now))
+        return Reply(
+            200,
+            (*JSON, *link),
+            b"[" + b",".join(self.ledger.task_bytes(task, now) for task in rows) + b"]",
+        )
+
+    def _transaction(self, name: str, now: int) -> Reply:
+        found = self.ledger.transactions.get(name)
+        if found is None or found.at > now:
+            return problem(404, "Not Found - there is no such transaction")
+        return json_reply(200, found.body())
+
+    def _transaction_list(self, request: Request, now: int) -> Reply:
+        window = lists.transaction_window(request.query)
+        every = window.transactions(self.ledger.transactions.values(), now)
+        rows, link = window.page(every)
+        total = [("x-total-count", str(len(every)))] if window.count else []
+        return json_reply(200, [row.body() for row in rows], *link, *total)
