@@ -15,7 +15,7 @@ demo: $(VENV)/.run
 	@$(BIN)/cdpoll demo
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -29,7 +29,8 @@ $(BIN)/python:
 $(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing cdpoll into $(VENV) …"
 	@$(INSTALL) -r requirements.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@$(BIN)/python -m compileall -q worker cli sandbox
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run

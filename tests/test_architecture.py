@@ -28,7 +28,7 @@ FLOORS: dict[str, set[str]] = {
     "worker.gateways": {"worker.gateways", "worker.core"},
     "worker.store": {"worker.store", "worker.core"},
     "worker.config": {"worker.config", "worker.core"},
-    "worker.log": {"worker.clock"},
+    "worker.log": {"worker.clock", "worker.core"},
     "worker.clock": set(),
     "worker.core": {"worker.core"},
 }

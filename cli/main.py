@@ -1,0 +1,109 @@
+"""The command line: which command lives where, and how an error ends.
+
+Commands are imported when they are called: `cdpoll record` runs once per check and must not pay for the others.
+"""
+
+import os
+import sys
+import traceback
+
+import click
+
+from worker import __version__
+from worker.core.errors import CdpollError
+
+# name -> (module, attribute, one line for --help)
+COMMANDS = {
+    "demo": ("cli.sandbox", "demo", "The main job on embedded defaults: sandbox, daemon, 200 checks, every end known."),
+    "sandbox": ("cli.sandbox", "sandbox", "The simulated vendor, for rehearsing without credentials."),
+    "run": ("cli.run", "run", "The daemon."),
+    "record": ("cli.record", "record", "Make the ids of discoveries durable."),
+    "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
+    "show": ("cli.status", "show", "One task's life."),
+    "config": ("cli.config", "config", "Show or check the configuration."),
+    "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),
+}
+
+EPILOG = (
+    "Exit codes: 0 done, 1 in part, 2 usage, 65 bad data, 69 vendor unreachable, 70 a fault in cdpoll, 74 storage, "
+)
+EPILOG += "75 try again later, 77 credentials refused, 78 configuration."
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are needed, and listed without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        return getattr(__import__(module, fromlist=[attribute]), attribute)  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.command(cls=Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="FILE", help="The configuration file; else $CDPOLL_CONFIG, then the usual places.")
+@click.version_option(__version__, message="cdpoll %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """Make sure that no Coverage Discovery is ever lost."""
+    ctx.obj = {"config": config}
+
+
+def main() -> None:
+    """The entry point: every error is one clear line, a hint, and the documented exit code."""
+    sys.exit(call())
+
+
+def call(args: list[str] | None = None) -> int:
+    """Run one command line; its exit code."""
+    try:
+        code = _guarded(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone. Nothing more can be said to them, nor should the interpreter try.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _guarded(args: list[str] | None) -> int:
+    try:
+        result = cli.main(args, prog_name="cdpoll", standalone_mode=False)
+    except CdpollError as error:
+        return _complain(error.message, error.hint, error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{name}{error.strerror or type(error).__name__}", "", 74)
+    except Exception as error:
+        if "CDPOLL_DEBUG" in os.environ:
+            raise
+        return _fault(error)
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, hint: str, code: int) -> int:
+    click.echo(f"cdpoll: {message}", err=True)
+    if hint:
+        click.echo(f"        {hint}", err=True)
+    return code
+
+
+def _fault(error: Exception) -> int:
+    # By class and place only: the text of an unforeseen error may quote what it stumbled over.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119
+    return _complain(f"a fault in cdpoll itself: {place}", "please report that line; CDPOLL_DEBUG=1 shows more", 70)

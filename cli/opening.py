@@ -1,0 +1,36 @@
+"""What most commands begin with: the configuration, and the database it names."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from worker.clock import Clock
+from worker.config import Config, load
+from worker.core.errors import StorageFailed
+from worker.store.db import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Close the store, or use this as a context manager. ``now`` is ms, read once per command."""
+
+    config: Config
+    store: Store
+    now: int
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+
+def opened(obj: dict[str, Any], *, create: bool = False) -> Opened:
+    """The configuration and its database. ``create=False``: a database that is not there yet is an error (74)."""
+    config = load(obj["config"], os.environ)
+    if not create and not config.store.path.exists():
+        raise StorageFailed(
+            f"{config.store.path}: no such database yet",
+            "it is made by the first `cdpoll record` or `cdpoll run`; is [store] path the one they use?",
+        )
+    return Opened(config, Store(config.store.path, config.store.journal), Clock().now())

@@ -1,0 +1,184 @@
+"""``cdpoll record``: make ids durable. Exit 0 means that they are on the disk."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import IO, Any
+
+import click
+
+from cli.opening import Opened, opened
+from worker.config.terms import schedule_of
+from worker.core.errors import BadData
+from worker.core.intake import (
+    Intake,
+    from_body,
+    from_headers,
+    from_ids,
+    from_jsonl_line,
+    from_link,
+    from_location,
+)
+from worker.store import lanes, tasks
+
+# A dump or a body larger than this is no answer of the vendor's.
+INPUT_CAP = 16 * 1024 * 1024
+
+# Lines of JSONL recorded in one go: a commit each, while the input may be still coming.
+LINES = 500
+
+
+@click.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--link", "links", metavar="VALUE", multiple=True, help="The value of a Link header.")
+@click.option("--location", "locations", metavar="VALUE", multiple=True, help="The value of a Location header.")
+@click.option(
+    "--headers", metavar="FILE", type=click.File("rb"), help="A dump as of `curl -D FILE`; - is standard input."
+)
+@click.option("--body", metavar="FILE", type=click.File("rb"), help="The 202 or 207 answer to a discovery POST.")
+@click.option("--jsonl", metavar="FILE", type=click.File("rb"), help="One JSON object a line.")
+@click.option("--ref", metavar="TEXT", help="Your own key (account, encounter, claim); goes out with the result.")
+@click.option("--correlation-id", metavar="TEXT", help="The x-optum-correlation-id of the request.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_obj
+def record(
+    obj: dict[str, Any],
+    ids: tuple[str, ...],
+    links: tuple[str, ...],
+    locations: tuple[str, ...],
+    headers: IO[bytes] | None,
+    body: IO[bytes] | None,
+    jsonl: IO[bytes] | None,
+    ref: str | None,
+    correlation_id: str | None,
+    as_json: bool,
+) -> int:
+    """Make the ids of discoveries durable; harmless to repeat.
+
+    Exit 0: every id is on the disk and will be polled. Exit 65: something could not be read; what could be read is
+    recorded all the same, and the rest is kept raw.
+    """
+    if not (ids or links or locations or headers or body or jsonl):
+        raise click.UsageError("nothing to record: give an ID, --link, --location, --headers, --body or --jsonl")
+    about = {"ref": ref, "correlation_id": correlation_id}
+    refused: list[BadData] = []
+
+    def intakes() -> Iterator[Intake]:
+        yield from_ids(ids, **about)
+        yield from (from_link(value, **about) for value in links)
+        yield from (from_location(value, **about) for value in locations)
+        for source, reader in ((headers, from_headers), (body, from_body)):
+            if source is not None:
+                try:
+                    yield reader(_whole(source), name=_name(source), **about)
+                except BadData as error:
+                    refused.append(error)
+        if jsonl is not None:
+            yield from (from_jsonl_line(line, number, **about) for number, line in enumerate(_lines(jsonl), 1))
+
+    with closing_all(headers, body, jsonl), opened(obj, create=True) as house:
+        summary = _record(house, intakes())
+    for error in refused:
+        summary.complain(error.message, error.hint)
+    summary.tell(as_json)
+    return 65 if refused or summary.unreadable else 0
+
+
+class _Summary:
+    """What has been done so far, each id once."""
+
+    def __init__(self) -> None:
+        self.recorded: dict[str, None] = {}
+        self.known: dict[str, None] = {}
+        self.abandoned: dict[str, None] = {}
+        self.unreadable: list[dict[str, str]] = []
+        self.notes: list[str] = []
+
+    @staticmethod
+    def complain(message: str, hint: str = "") -> None:
+        click.echo(f"cdpoll: {message}" + (f"\n        {hint}" if hint else ""), err=True)
+
+    def tell(self, as_json: bool) -> None:
+        for note in self.notes:
+            click.echo(f"note: {note}", err=True)
+        for item in self.unreadable:
+            self.complain(f"unreadable, kept raw: {item['reason']}")
+        if self.abandoned:
+            self.complain(f"{len(self.abandoned)} abandoned and still so: {', '.join(self.abandoned)}")
+        if as_json:
+            done = {
+                "recorded": list(self.recorded),
+                "known": list(self.known),
+                "spooled": 0,
+                "unreadable": self.unreadable,
+            }
+            click.echo(json.dumps(done, indent=2, ensure_ascii=False))
+        else:
+            for word, found in (("recorded", self.recorded), ("known", self.known)):
+                for task_id in found:
+                    click.echo(f"{word} {task_id}")
+
+
+def _record(house: Opened, intakes: Iterable[Intake]) -> _Summary:
+    api = house.config.api
+    origin = "" if api is None else api.origin
+    if origin:
+        lanes.bind_origin(house.store, origin)
+    summary = _Summary()
+    batch: list[Intake] = []
+
+    def flush() -> None:
+        done = tasks.record(
+            house.store,
+            [recording for intake in batch for recording in intake.recordings],
+            [item for intake in batch for item in intake.unreadable],
+            origin=origin,
+            now=house.now,
+            schedule=schedule_of(house.config.polling),
+        )
+        summary.recorded.update(dict.fromkeys(done.new))
+        summary.known.update((i, None) for i in done.known if i not in summary.recorded)
+        summary.abandoned.update(dict.fromkeys(done.abandoned))
+        summary.unreadable += [{"raw": u.raw, "reason": u.reason} for i in batch for u in i.unreadable]
+        summary.notes += [note for i in batch for note in i.notes]
+        batch.clear()
+
+    for intake in intakes:
+        batch.append(intake)
+        if len(batch) >= LINES:
+            flush()
+    flush()
+    return summary
+
+
+def _whole(source: IO[bytes]) -> bytes:
+    data = source.read(INPUT_CAP + 1)
+    if len(data) > INPUT_CAP:
+        raise BadData(f"{_name(source)} is larger than {INPUT_CAP >> 20} MiB", "hand in one answer at a time")
+    return data
+
+
+def _lines(source: IO[bytes]) -> Iterator[bytes]:
+    while line := source.readline(INPUT_CAP):
+        yield line
+
+
+def _name(source: IO[bytes]) -> str:
+    name = getattr(source, "name", "")
+    return "standard input" if source.fileno() == sys.stdin.fileno() or not isinstance(name, str) else name
+
+
+class closing_all:  # noqa: N801 - used like contextlib.closing
+    """Close the files that were given, whatever happens."""
+
+    def __init__(self, *files: IO[bytes] | None) -> None:
+        self._files = [file for file in files if file is not None]
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            with closing(file):
+                pass

@@ -1,0 +1,28 @@
+"""``cdpoll run``: the daemon."""
+
+import os
+from typing import Any
+
+import click
+
+from worker.clock import Clock
+from worker.config import load
+
+
+@click.command()
+@click.option("--once", "mode", flag_value="once", help="One pass over what is due now, then exit.")
+@click.option("--until-idle", "mode", flag_value="until-idle", help="Until nothing is pending; 75 if work remains.")
+@click.pass_obj
+def run(obj: dict[str, Any], mode: str | None) -> int:
+    """Poll every recorded task until the vendor concludes it.
+
+    SIGTERM lets the requests under way finish and saves what they bring; a second one ends at once. Refused
+    credentials pause the daemon, they never end it (`--once`: exit 77).
+    """
+    config = load(obj["config"], os.environ)
+    for warning in config.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    config.require_api()
+    from worker import daemon
+
+    return daemon.run(config, mode or "forever", Clock())  # type: ignore[arg-type]

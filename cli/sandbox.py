@@ -1,0 +1,92 @@
+"""``cdpoll sandbox`` and ``cdpoll demo``: cdpoll without a vendor."""
+
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from worker.clock import Clock
+from worker.core.errors import BadConfiguration, TryLater
+
+
+@click.command()
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--seed", default=1, show_default=True, help="The same seed and requests give the same answers.")
+@click.option("--speed", default=60.0, show_default=True, help="Divides every time span of the vendor.")
+@click.option("--faults", default="", metavar="SPEC", help="What goes wrong; `--faults help` lists everything.")
+@click.option(
+    "--dir", "folder", default="cdpoll-sandbox", show_default=True, help="For the configuration and database."
+)
+def sandbox(port: int, seed: int, speed: float, faults: str, folder: str) -> None:
+    """The simulated vendor, for rehearsing without credentials.
+
+    Prints a ready-to-use configuration on standard output, and keeps it in DIR/cdpoll.ini as well, readable by its
+    owner alone. Ends with Ctrl-C or SIGTERM.
+    """
+    from sandbox import faults as known_faults
+    from sandbox.server import Sandbox
+    from sandbox.settings import config_text
+
+    if faults.strip() == "help":
+        click.echo(known_faults.help_text())
+        return
+    # The signals are awaited, so no thread of the server may take them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        vendor = Sandbox(Clock(), seed=seed, speed=speed, faults=faults, port=port)
+    except ValueError as error:
+        raise BadConfiguration(f"--faults: {error}", "`cdpoll sandbox --faults help` lists what there is") from None
+    try:
+        vendor.start()
+    except OSError as error:
+        raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
+    with vendor:
+        home = Path(folder).absolute()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = config_text(vendor, str(home / f"cdpoll-{vendor.origin.rpartition(':')[2]}.db"))
+        with os.fdopen(os.open(home / "cdpoll.ini", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+            file.write(text)
+        (home / "cdpoll.ini").chmod(0o600)
+        click.echo(text)
+        click.echo(f"base URL   {vendor.base_url}", err=True)
+        click.echo(f"token URL  {vendor.token_url}", err=True)
+        click.echo(f"the configuration above also lies in {home / 'cdpoll.ini'}; in another terminal:", err=True)
+        click.echo(f"  cdpoll --config {home / 'cdpoll.ini'} run", err=True)
+        signal.sigwait((signal.SIGINT, signal.SIGTERM))
+
+
+@click.command()
+@click.option("--tasks", default=200, show_default=True, type=click.IntRange(1, 5000), help="How many checks.")
+@click.option("--dir", "folder", default="cdpoll-demo", show_default=True, help="Where to put the database.")
+@click.pass_context
+def demo(ctx: click.Context, tasks: int, folder: str) -> None:
+    """The main job on embedded defaults.
+
+    Starts the sandbox and the real daemon, submits real-time checks, records what their Link headers name, and shows
+    progress until every task has reached a known end. Exit 0 only if nothing is unaccounted for.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from sandbox import closing
+    from sandbox.demo import Demo, Picture, fresh_folder
+
+    talk = Console(stderr=True)
+    home = fresh_folder(Path(folder).absolute(), Clock().now())
+    if talk.is_terminal:
+        with Live(console=talk, refresh_per_second=8) as view:
+            ending = Demo(home, tasks, lambda picture: view.update(closing.live(picture))).run()
+    else:
+        said: list[str] = []
+
+        def say(picture: Picture) -> None:
+            # One line for each tenth of the way is enough for a log.
+            share = (picture.submitted + picture.success + picture.failure) * 5 // max(1, tasks)
+            if not said or said[-1] != f"{picture.phase}{share}":
+                said.append(f"{picture.phase}{share}")
+                talk.print(closing.plain(picture), highlight=False)
+
+        ending = Demo(home, tasks, say).run()
+    closing.print_ending(ending, Console())
+    ctx.exit(1 if ending.unaccounted else 0)

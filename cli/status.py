@@ -1,0 +1,130 @@
+"""``cdpoll status`` and ``cdpoll show``: looking. Both read only, and both start fast."""
+
+from typing import Any
+
+import click
+
+from cli.opening import opened
+from worker.config.terms import schedule_of
+from worker.core.errors import BadData
+from worker.core.instant import words
+from worker.store import look
+
+# Nagios: OK, WARNING, CRITICAL, UNKNOWN.
+CRITICAL = {"daemon_down", "api_credentials", "wrong_environment"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--check", is_flag=True, help="A Nagios plug-in: one line, performance data, exit 0, 1, 2 or 3.")
+@click.pass_obj
+def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
+    """The whole picture, also with the daemon dead."""
+    if check:
+        return _check(obj)
+    picture = _picture(obj)
+    click.echo(look.dumped(picture) if as_json else "\n".join(_lines(picture)))
+    return 0
+
+
+def _picture(obj: dict[str, Any]) -> look.Json:
+    with opened(obj) as house:
+        source = house.config.source
+        schedule = schedule_of(house.config.polling)
+        return look.status(house.store, house.now, schedule, None if source is None else str(source))
+
+
+def _check(obj: dict[str, Any]) -> int:
+    try:
+        picture = _picture(obj)
+    except Exception as error:
+        click.echo(f"CDPOLL UNKNOWN - {getattr(error, 'message', type(error).__name__)}")
+        return 3
+    problems = picture["problems"]
+    code = 2 if any(p["code"] in CRITICAL for p in problems) else 1 if problems else 0
+    said = ", ".join(f"{p['code']} {p['count']}" for p in problems) or "every task is looked after"
+    tasks = picture["tasks"]
+    numbers = {**tasks, "oldest_s": picture["oldest_pending_age_s"] or 0}
+    data = " ".join(f"{name}={value}" for name, value in numbers.items())
+    click.echo(f"CDPOLL {('OK', 'WARNING', 'CRITICAL')[code]} - {said} | {data}")
+    return code
+
+
+def _lines(picture: look.Json) -> list[str]:
+    daemon, tasks, outcomes, api = picture["daemon"], picture["tasks"], picture["outcomes"], picture["api"]
+    age = daemon["beat_age_s"]
+    seen = "never ran on this database" if age is None else f"last seen {words(age * 1000)} ago"
+    oldest = picture["oldest_pending_age_s"]
+    expires = picture["token"]["expires_in_s"]
+    rows = [
+        ("daemon", f"running, version {daemon['version']}" if daemon["alive"] else f"NOT RUNNING, {seen}"),
+        ("api", f"PAUSED: {api['reason']}, next probe {api['resumes_at']}" if api["paused"] else "not paused"),
+        ("token", "none at present" if expires is None else f"expires in {words(expires * 1000)}"),
+        ("pending", f"{tasks['pending']}, of which {tasks['due']} are due"),
+        ("oldest", "-" if oldest is None else f"recorded {words(oldest * 1000)} ago"),
+        ("concluded", f"{tasks['concluded']}: {outcomes['success']} success, {outcomes['failure']} failure"),
+        ("abandoned", str(tasks["abandoned"])),
+        ("database", picture["database"]),
+        ("config", picture["config"] or "environment"),
+    ]
+    lines = [f"{name:<10} {value}" for name, value in rows]
+    problems = picture["problems"]
+    if problems:
+        lines += ["", f"{len(problems)} problem{'s' * (len(problems) > 1)}:"]
+        lines += [f"  {p['code']} ({p['count']}): {p['hint']}" for p in problems]
+    return lines
+
+
+@click.command()
+@click.argument("task_id", metavar="ID")
+@click.option("--body", is_flag=True, help="Add the body as it was received.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_obj
+def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
+    """One task's life: how it came in, what was seen, how it ended."""
+    with opened(obj) as house:
+        story = look.show(house.store, task_id, body=body and as_json)
+        raw = look.first_body(house.store, task_id) if body and not as_json else None
+    if story is None:
+        raise BadData(f"no task {task_id} is recorded here", "`cdpoll record` makes one; ids keep their letter case")
+    if as_json:
+        click.echo(look.dumped(story))
+        return
+    click.echo("\n".join(_story(story)))
+    if body:
+        click.echo("")
+        click.echo(raw if raw is not None else "no body yet")
+
+
+def _story(story: look.Json) -> list[str]:
+    state = story["state"] + (f": {story['outcome']}" if story["outcome"] else "")
+    rows = [("task", story["id"]), ("state", state)]
+    rows += [(key.replace("_", " "), story[key]) for key in ("name", "correlation_id", "trace_id") if story[key]]
+    rows += [("refs", ", ".join(story["refs"]))] if story["refs"] else []
+    rows += [(key.replace("_", " "), story[key]) for key in ("recorded_at", "due_at", "concluded_at") if story[key]]
+    rows.append(("polls", f"{story['polls']}, {story['failures']} unusable in a row"))
+    rows += [("last error", story["last_error"])] if story["last_error"] else []
+    lines = [f"{name:<15} {value}" for name, value in rows]
+    if story["paths"]:
+        lines += ["", _unanswered(story["paths"], story["outcome"])]
+        lines += ["  " + _path_line(path) for path in story["paths"]]
+    lines += ["", "history"]
+    lines += [f"  {h['at']}  {h['event']}" + (f": {h['detail']}" if h["detail"] else "") for h in story["history"]]
+    return lines
+
+
+# A path with one of these was not searched: a failure with such paths is not the same as "no coverage".
+NO_ANSWER = ("processing_error", "payer_unavailable")
+
+
+def _unanswered(paths: list[look.Json], outcome: str) -> str:
+    tried = [path for path in paths if path["list"] in ("successful", "unsuccessful")]
+    silent = sum(path["status"] in NO_ANSWER for path in tried)
+    found = "coverage found" if outcome == "success" else "no coverage found"
+    return f"{found}; {silent} of {len(tried)} paths gave no answer" if silent else f"{found}; paths:"
+
+
+def _path_line(path: look.Json) -> str:
+    parts = [path["name"] or "(unnamed)", path["list"]]
+    parts += [str(path[key]) for key in ("status", "payer_id", "reason") if path[key]]
+    return " · ".join(parts)
