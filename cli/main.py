@@ -4,6 +4,7 @@ Commands are imported when they are called: `cdpoll record` runs once per check 
 """
 
 import os
+import re
 import sys
 import traceback
 
@@ -19,7 +20,12 @@ COMMANDS = {
     "run": ("cli.run", "run", "The daemon."),
     "record": ("cli.record", "record", "Make the ids of discoveries durable."),
     "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
+    "tasks": ("cli.tasks", "tasks", "The list of tasks."),
     "show": ("cli.status", "show", "One task's life."),
+    "poll": ("cli.tasks", "poll", "Look at tasks now."),
+    "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
+    "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),
+    "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),
 }
@@ -63,14 +69,23 @@ def main() -> None:
 
 def call(args: list[str] | None = None) -> int:
     """Run one command line; its exit code."""
+    code = 0
     try:
         code = _guarded(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is, where the caller has closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has gone. Nothing more can be said to them, nor should the interpreter try.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:
+        _drop_output()
+        return code or _complain(f"standard output: {error.strerror}", "", 74)
     return code
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _guarded(args: list[str] | None) -> int:
@@ -88,6 +103,11 @@ def _guarded(args: list[str] | None) -> int:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         return _complain(f"{name}{error.strerror or type(error).__name__}", "", 74)
+    except UnicodeEncodeError as error:
+        if not re.search("[\udc80-\udcff]", error.object):
+            return _fault(error)
+        # Only an argument can hold what Python makes of bytes that are no UTF-8.
+        return _complain("an argument is no text in UTF-8; nothing was done with it", "", 2)
     except Exception as error:
         if "CDPOLL_DEBUG" in os.environ:
             raise

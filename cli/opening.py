@@ -1,7 +1,9 @@
 """What most commands begin with: the configuration, and the database it names."""
 
+import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from worker.clock import Clock
@@ -25,9 +27,36 @@ class Opened:
         self.store.close()
 
 
+def dumped(value: dict[str, Any]) -> str:
+    """JSON for standard output."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def become_owner(database: Path) -> None:
+    """Root works as the owner of the state directory, so that no file there is root's and shut to the daemon."""
+    if os.geteuid() != 0:
+        return
+    folder = database.parent
+    while not folder.exists():
+        folder = folder.parent
+    owner = folder.stat()
+    if owner.st_uid == 0:
+        return
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(owner.st_uid)
+        os.initgroups(entry.pw_name, owner.st_gid)
+    except KeyError:
+        os.setgroups([owner.st_gid])
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)
+
+
 def opened(obj: dict[str, Any], *, create: bool = False) -> Opened:
     """The configuration and its database. ``create=False``: a database that is not there yet is an error (74)."""
     config = load(obj["config"], os.environ)
+    become_owner(config.store.path)
     if not create and not config.store.path.exists():
         raise StorageFailed(
             f"{config.store.path}: no such database yet",

@@ -20,7 +20,7 @@ from worker.core.intake import (
     from_link,
     from_location,
 )
-from worker.store import lanes, tasks
+from worker.store import lanes, recording
 
 # A dump or a body larger than this is no answer of the vendor's.
 INPUT_CAP = 16 * 1024 * 1024
@@ -129,9 +129,9 @@ def _record(house: Opened, intakes: Iterable[Intake]) -> _Summary:
     batch: list[Intake] = []
 
     def flush() -> None:
-        done = tasks.record(
+        done = recording.record(
             house.store,
-            [recording for intake in batch for recording in intake.recordings],
+            [found for intake in batch for found in intake.recordings],
             [item for intake in batch for item in intake.unreadable],
             origin=origin,
             now=house.now,

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.opening import become_owner
 from worker.clock import Clock
 from worker.config import load
 
@@ -16,13 +17,19 @@ from worker.config import load
 def run(obj: dict[str, Any], mode: str | None) -> int:
     """Poll every recorded task until the vendor concludes it.
 
-    SIGTERM lets the requests under way finish and saves what they bring; a second one ends at once. Refused
-    credentials pause the daemon, they never end it (`--once`: exit 77).
+    SIGTERM lets the requests under way finish and saves what they bring; a second one ends at once. SIGHUP
+    reads the configuration anew. Refused credentials pause the daemon, they never end it (`--once`: exit 77).
     """
     config = load(obj["config"], os.environ)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
     config.require_api()
+    become_owner(config.store.path)
     from worker import daemon
 
-    return daemon.run(config, mode or "forever", Clock())  # type: ignore[arg-type]
+    return daemon.run(
+        config,
+        mode or "forever",  # type: ignore[arg-type]
+        Clock(),
+        reload=lambda: load(obj["config"], os.environ),
+    )

@@ -4,14 +4,15 @@ from typing import Any
 
 import click
 
-from cli.opening import opened
+from cli.completion import complete_id
+from cli.opening import dumped, opened
 from worker.config.terms import schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
-from worker.store import look
+from worker.store import look, story
 
 # Nagios: OK, WARNING, CRITICAL, UNKNOWN.
-CRITICAL = {"daemon_down", "api_credentials", "wrong_environment"}
+CRITICAL = {"daemon_down", "daemon_stuck", "disk_full", "disk_read_only", "api_credentials", "wrong_environment"}
 
 
 @click.command()
@@ -23,7 +24,7 @@ def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
     if check:
         return _check(obj)
     picture = _picture(obj)
-    click.echo(look.dumped(picture) if as_json else "\n".join(_lines(picture)))
+    click.echo(dumped(picture) if as_json else "\n".join(_lines(picture)))
     return 0
 
 
@@ -38,7 +39,9 @@ def _check(obj: dict[str, Any]) -> int:
     try:
         picture = _picture(obj)
     except Exception as error:
-        click.echo(f"CDPOLL UNKNOWN - {getattr(error, 'message', type(error).__name__)}")
+        # One line is all that a Nagios plug-in has, and what follows a bar is read as performance data.
+        said = str(getattr(error, "message", type(error).__name__)).replace("\n", "; ").replace("|", "/")
+        click.echo(f"CDPOLL UNKNOWN - {said}")
         return 3
     problems = picture["problems"]
     code = 2 if any(p["code"] in CRITICAL for p in problems) else 1 if problems else 0
@@ -76,21 +79,21 @@ def _lines(picture: look.Json) -> list[str]:
 
 
 @click.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", metavar="ID", shell_complete=complete_id)
 @click.option("--body", is_flag=True, help="Add the body as it was received.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.pass_obj
 def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
     """One task's life: how it came in, what was seen, how it ended."""
     with opened(obj) as house:
-        story = look.show(house.store, task_id, body=body and as_json)
-        raw = look.first_body(house.store, task_id) if body and not as_json else None
-    if story is None:
+        found = story.show(house.store, task_id, body=body and as_json)
+        raw = story.first_body(house.store, task_id) if body and not as_json else None
+    if found is None:
         raise BadData(f"no task {task_id} is recorded here", "`cdpoll record` makes one; ids keep their letter case")
     if as_json:
-        click.echo(look.dumped(story))
+        click.echo(dumped(found))
         return
-    click.echo("\n".join(_story(story)))
+    click.echo("\n".join(_story(found)))
     if body:
         click.echo("")
         click.echo(raw if raw is not None else "no body yet")
@@ -102,6 +105,7 @@ def _story(story: look.Json) -> list[str]:
     rows += [(key.replace("_", " "), story[key]) for key in ("name", "correlation_id", "trace_id") if story[key]]
     rows += [("refs", ", ".join(story["refs"]))] if story["refs"] else []
     rows += [(key.replace("_", " "), story[key]) for key in ("recorded_at", "due_at", "concluded_at") if story[key]]
+    rows += [("why then", story["why"])] if story["why"] else []
     rows.append(("polls", f"{story['polls']}, {story['failures']} unusable in a row"))
     rows += [("last error", story["last_error"])] if story["last_error"] else []
     lines = [f"{name:<15} {value}" for name, value in rows]

@@ -170,7 +170,9 @@ class Sandbox:
                 try:
                     connection, address = listener.accept()
                 except OSError:
-                    return
+                    # the end, or a passing want of file descriptors
+                    self.clock.wait(self.stopping, 50)
+                    continue
                 self._run(self._serve, connection, address)
 
     def _serve(self, connection: socket.socket, address: object) -> None:

@@ -111,3 +111,8 @@ def _drawn(chance: random.Random) -> Course:
     tasks = (2 if chance.random() < 0.25 else 1) if starts else 0
     kind = "chained" if chance.random() < 0.25 else "serial"
     return Course(answer, hmo, tasks, False, kind, "", "")
+
+
+def help_text() -> str:
+    """The table of steering words, for people."""
+    return (__doc__ or "").partition("\n\n")[2].replace("``", "").replace("`", " ").strip() + "\n"

@@ -132,6 +132,9 @@ def plan(
     fits = [name for name, fit in chosen if fit and course.end != "SKIPPED"]
     takes = _takes(fits, course.pace, chance)
     ends = _ends(fits, course.end, chance)
+    if setup != "serial" and course.pace in ("MINUTES", "HOURS", "DAYS", "NEVER"):
+        # coverage found early would keep the slow path from running
+        ends |= {name: "patient_unknown" for name in fits[:-1] if ends[name] == "eligible"}
     paths: list[Path] = []
     at, found = begin, False
     for name, _ in chosen:

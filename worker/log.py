@@ -20,11 +20,25 @@ from worker.core.instant import iso
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+# syslog's, which journald takes from the front of a line: `journalctl -p warning` then shows what it should.
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+
+def is_journal() -> bool:
+    """Whether stderr is journald's: ``$JOURNAL_STREAM`` names its device and inode."""
+    stream = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        found = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
+
+
 def make_log(form: str, level: str, clock: Clock) -> structlog.typing.FilteringBoundLogger:
     """The logger for this process; ``form`` is auto (JSON unless stderr is a terminal), json or console."""
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they log URLs
-    console = form == "console" or (form == "auto" and sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ)
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
     render: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
         if console
@@ -35,8 +49,11 @@ def make_log(form: str, level: str, clock: Clock) -> structlog.typing.FilteringB
         event["timestamp"] = iso(clock.now())
         return event
 
+    def to_journal(_: Any, level: str, line: Any) -> str:
+        return f"<{PRIORITIES.get(level, 6)}>{line}"
+
     structlog.configure(
-        processors=[structlog.processors.add_log_level, stamp, render],
+        processors=[structlog.processors.add_log_level, stamp, render, *([to_journal] if is_journal() else [])],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

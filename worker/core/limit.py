@@ -21,6 +21,10 @@ class Limit:
         return max(1, round(1_000_000 / self.rate))
 
 
+# How far ahead (µs) charges for extra requests may put ``tat`` before it is taken for a clock set back.
+SLACK = 60_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     slots: int
@@ -31,13 +35,15 @@ class Grant:
 def grant(limit: Limit, tat: int, now: int, wanted: int) -> Grant:
     """Grant up to ``wanted`` slots at ``now`` (ms). A granted slot that is not used is lost, never exceeded.
 
-    A ``tat`` further ahead than any grant could have put it means that the clock was set back: it is drawn in, so that
-    a jump of an hour does not silence the poller for one.
+    A ``tat`` much further ahead than grants and charges put it means that the clock was set back: it is drawn in, so
+    that a jump of an hour does not silence the poller for one.
     """
     now_us, spacing = now * 1000, limit.spacing
     full = limit.burst * spacing
-    tat = min(max(tat, now_us), now_us + full)
-    slots = min(wanted, (now_us + full - tat) // spacing)
+    if tat > now_us + full + max(SLACK, 100 * spacing):
+        tat = now_us + full - spacing
+    tat = max(tat, now_us)
+    slots = max(0, min(wanted, (now_us + full - tat) // spacing))
     tat += slots * spacing
     next_at = now_us + max(0, tat + spacing - (now_us + full))
     return Grant(slots, tat, -(-next_at // 1000))

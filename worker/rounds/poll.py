@@ -13,18 +13,22 @@ are kept here and saved by the next round, and nothing new is claimed until then
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from worker.core.instant import iso_or_none
-from worker.core.lane import NO_TASK, Doubt, Judgement, Lane, Verdict, judge, speaks
+from worker.core.judge import NO_TASK, Doubt, Judgement, Verdict, judge, speaks
+from worker.core.lane import Lane
 from worker.core.limit import Limit, grant
 from worker.core.reply import Concluded, Unreachable
 from worker.core.schedule import Schedule
 from worker.core.task import after, excused
 from worker.gateways.pool import Done, Job, Pool
+from worker.rounds.troubles import Line, Troubles, lane_lines
 from worker.store import lanes, results, tasks
 from worker.store.db import Store
 
 # When there is nothing to wait for. The loop waits less than that anyway.
 FAR = 10**15
+
+# How soon to look again after a request that has outlived its deadline.
+CUT_AGAIN = 200
 
 
 class Log(Protocol):
@@ -53,7 +57,7 @@ class Terms:
 class PollRound:
     """Holds what is in the air between two passes; everything else is in the database."""
 
-    def __init__(self, store: Store, pool: Pool, terms: Terms, log: Log) -> None:
+    def __init__(self, store: Store, pool: Pool, terms: Terms, log: Log, now: int) -> None:
         self._store = store
         self._pool = pool
         self.terms = terms
@@ -61,6 +65,8 @@ class PollRound:
         self._heard: list[Done] = []
         self._doubt = Doubt()
         self.lane = lanes.get(store)
+        self._troubles = Troubles(tasks.failing(store), now)
+        self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
         self.usable = 0  # replies since the start that told something of a task
         self.unreachable = 0  # looks since the start that brought no whole answer
 
@@ -77,11 +83,12 @@ class PollRound:
         """
         self._pool.cut_overdue(monotonic)
         self._heard += self._pool.collect()
-        due_by = now if due_by is None else min(due_by, now)
+        cutoff = FAR if due_by is None else due_by
+        due_by = min(cutoff, now)
         wanted = self._wanted(now, due_by) if claim else 0
         if self._heard or wanted:
             self._transact(now, monotonic, due_by, wanted)
-        return self._next(now, monotonic) if claim else FAR
+        return self._next(now, monotonic, cutoff) if claim else FAR
 
     def _wanted(self, now: int, due_by: int) -> int:
         """How many tasks to claim, as far as can be told without the write lock."""
@@ -109,7 +116,7 @@ class PollRound:
         return self._pool.out if doubt.suspect is None else self._pool.out | {doubt.suspect[0]}
 
     def _transact(self, now: int, monotonic: int, due_by: int, wanted: int) -> None:
-        notes: list[tuple[str, dict[str, object]]] = []
+        lines: list[Line] = []
         with self._store.write():
             before = lane = lanes.get(self._store)
             doubt = self._doubt
@@ -117,7 +124,7 @@ class PollRound:
                 judged = self._judge(lane, doubt, done, now)
                 lane, doubt = judged.lane, judged.doubt
                 for verdict in judged.verdicts:
-                    notes += self._apply(verdict, lane, now)
+                    lines += self._apply(verdict, lane, now)
             lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
             if lane != before:
                 lanes.put(self._store, lane)
@@ -128,7 +135,8 @@ class PollRound:
         self.lane = lane
         for job in jobs:
             self._pool.submit(job)
-        self._tell(before, lane, notes)
+        for line in (*lane_lines(before, lane), *lines, *self._troubles.settled(now)):
+            getattr(self._log, line.level)(line.event, **line.fields)
 
     def _judge(self, lane: Lane, doubt: Doubt, done: Done, now: int) -> Judgement:
         # A token or a repeat took requests that no slot was granted for: they are paid for now.
@@ -136,7 +144,7 @@ class PollRound:
         lane = replace(lane, tat=lane.tat + extra)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
 
-    def _apply(self, verdict: Verdict, lane: Lane, now: int) -> list[tuple[str, dict[str, object]]]:
+    def _apply(self, verdict: Verdict, lane: Lane, now: int) -> list[Line]:
         """Save what became of one task; what is worth a line in the log."""
         if verdict.seq == NO_TASK:
             return []
@@ -151,11 +159,15 @@ class PollRound:
         won = tasks.save(self._store, old, new, now, concluded_by="poll")
         if isinstance(reply, Concluded):
             kept = results.add(self._store, old.seq, reply, "poll", now)
-            if not won and kept == "revision":
-                return [("a differing body for a concluded task is kept as a revision", {"task": old.id})]
+            if kept == "revision":
+                event = "a differing body for a concluded task is kept as a revision"
+                return [Line("warning", event, {"task": old.id})]
         if not won:
             return []
-        return [(event, {"task": old.id, "detail": detail}) for event, detail in tasks.edges(old, new)]
+        lines = self._troubles.saw(old, new, now)
+        if new.state == "abandoned" and old.state == "pending":
+            lines.append(Line("warning", "abandoned: pending for longer than give_up_after", {"task": old.id}))
+        return lines
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
@@ -175,37 +187,28 @@ class PollRound:
             limit=slots,
             not_seqs=self._held(doubt),
             calm=probing,
+            only=None if doubt.suspect is not None else self.only,
         )
+        if self.only is not None:
+            self.only -= {seq for seq, _ in claimed}
         if doubt.suspect is not None and not claimed:
             claimed = [(NO_TASK, "")]
         lane = replace(lane, tat=grant(self.terms.limit, lane.tat, now, len(claimed)).tat)
         deadline = monotonic + self.terms.deadline
         return lane, [Job(seq, task_id, now, deadline) for seq, task_id in claimed]
 
-    def _next(self, now: int, monotonic: int) -> int:
+    def _next(self, now: int, monotonic: int, cutoff: int) -> int:
         times = [FAR]
         deadline = self._pool.next_deadline
         if deadline is not None:
-            times.append(now + max(0, deadline - monotonic))
+            # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
+            times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
         probing = self._doubt.suspect is not None or self.lane.paused
         if self._pool.free > 0 and not (probing and self._pool.out):
             due_at = tasks.next_due(self._store, self._held(self._doubt))
             if self._doubt.suspect is not None:
                 due_at = now
-            if due_at is not None:
+            if due_at is not None and due_at <= cutoff:
                 slot_at = grant(self.terms.limit, self.lane.tat, now, 0).next_at
                 times.append(max(due_at, slot_at, self.lane.resumes_at or 0))
         return min(times)
-
-    def _tell(self, before: Lane, lane: Lane, notes: list[tuple[str, dict[str, object]]]) -> None:
-        if lane.paused and not before.paused:
-            self._log.warning("api paused", reason=lane.reason, code=lane.code, resumes_at=iso_or_none(lane.resumes_at))
-        elif before.paused and not lane.paused:
-            self._log.info("api answers again", was=before.reason, probes=before.probes)
-        elif lane.reason != before.reason:
-            self._log.warning("api still paused, for another reason", reason=lane.reason, code=lane.code)
-        for event, fields in notes:
-            if event in ("concluded", "seen", "recovered"):
-                self._log.debug(event, **fields)
-            else:
-                self._log.warning(event, **fields)

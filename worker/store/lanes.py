@@ -41,6 +41,13 @@ def origin_of(store: Store) -> str | None:
     return None if row is None else str(row["value"])
 
 
+def shift(store: Store, by: int) -> None:
+    """The clock was set back by ``-by`` ms: a pause keeps its length."""
+    store.execute(
+        "UPDATE lane SET paused_at = paused_at + :by, resumes_at = resumes_at + :by, tat = tat + 1000 * :by", {"by": by}
+    )
+
+
 def bind_origin(store: Store, origin: str) -> None:
     """Remember the API this database belongs to; raises :class:`BadConfiguration` when it is another one's.
 
@@ -76,17 +83,20 @@ class Beat:
     STALE = 150_000
 
     def alive(self, now: int) -> bool:
-        return self.stopped_at is None and now - self.beat_at < self.STALE and _exists(self.pid)
+        """Whether passes are being made."""
+        return now - self.beat_at < self.STALE and self.exists()
 
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+    def exists(self) -> bool:
+        """Whether the process is there and has not said that it ends."""
+        if self.stopped_at is not None:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
         return True
-    return True
 
 
 def beat(store: Store, *, pid: int, version: str, started_at: int, now: int, token_expires_at: int | None) -> None:

@@ -1,13 +1,12 @@
 """What people and scripts see: the whole picture, and one task's story. Reads only, each in one short statement."""
 
-import json
-import sqlite3
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from worker.core.instant import iso, iso_or_none, words
+from worker.core.instant import iso_or_none, words
 from worker.core.schedule import Schedule
-from worker.store import lanes
+from worker.store import lanes, notices
 from worker.store.db import Store
 
 Json = dict[str, Any]
@@ -73,7 +72,7 @@ def status(store: Store, now: int, schedule: Schedule, config: str | None) -> Js
             "success": n.get(("concluded", "success"), 0),
             "failure": n.get(("concluded", "failure"), 0),
         },
-        "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else (now - oldest["at"]) // 1000,
+        "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else max(0, now - oldest["at"]) // 1000,
         "api": {
             "paused": lane.paused,
             "reason": f"{lane.reason} ({lane.code})" if lane.paused else None,
@@ -108,7 +107,9 @@ def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list
     found = []
     waiting = pending(store)
     if not alive:
-        found.append(Problem("daemon_down", 1, "nobody is polling: start it (systemctl start cdpoll, or cdpoll run)"))
+        found.append(_silent(lanes.last_beat(store), now))
+    found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
+    found += _disk(store)
     lane = lanes.get(store)
     if lane.reason is not None:
         found.append(Problem(f"api_{lane.reason}", 1, _PAUSES[lane.reason]))
@@ -128,16 +129,47 @@ def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list
         {"now": now, "paused": lane.paused_until_now(now), "after": schedule.alert_after},
     )
     if overdue:
-        hint = f"pending for more than {words(schedule.alert_after)}: ask the vendor about the oldest"
+        hint = f"pending for more than {words(schedule.alert_after)}: see `cdpoll tasks --overdue`, and ask the vendor"
         found.append(Problem("overdue", overdue, hint))
     abandoned = _count(store, "SELECT count(*) FROM tasks WHERE state = 'abandoned'", {})
     if abandoned:
-        found.append(Problem("abandoned", abandoned, "no longer asked for: the view tasks_overview lists them"))
+        found.append(
+            Problem(
+                "abandoned",
+                abandoned,
+                "no longer asked for: see `cdpoll tasks --state abandoned`; `cdpoll retry` revives",
+            )
+        )
     unreadable = _count(store, "SELECT count(*) FROM unreadable", {})
     if unreadable:
         found.append(
-            Problem("unreadable", unreadable, "handed in, but no task id could be read: see the table `unreadable`")
+            Problem("unreadable", unreadable, "handed in, but no task id could be read: see `cdpoll unreadable list`")
         )
+    return found
+
+
+def _silent(beat: lanes.Beat | None, now: int) -> Problem:
+    if beat is not None and beat.exists():
+        lasting = words(now - beat.beat_at)
+        return Problem("daemon_stuck", 1, f"process {beat.pid} has finished no pass for {lasting}: see its log")
+    return Problem("daemon_down", 1, "nobody is polling: start it (systemctl start cdpoll, or cdpoll run)")
+
+
+# With less than this the next results may not fit.
+LOW_SPACE = 64 * 1024 * 1024
+
+
+def _disk(store: Store) -> list[Problem]:
+    folder = store.path.parent
+    found = []
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return [Problem("disk_unreadable", 1, f"{folder} cannot be examined: is the disk there?")]
+    if space.f_bavail * space.f_frsize < LOW_SPACE:
+        found.append(Problem("disk_full", 1, f"less than 64 MiB are free on the disk of {folder}: make room"))
+    if space.f_flag & os.ST_RDONLY:
+        found.append(Problem("disk_read_only", 1, f"{folder} is mounted read-only: nothing can be recorded"))
     return found
 
 
@@ -158,69 +190,3 @@ def _not_found(store: Store, now: int, schedule: Schedule, waiting: int) -> list
 
 def _count(store: Store, sql: str, params: Json) -> int:
     return int(store.read(sql, params)[0][0])
-
-
-def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
-    """One task's story as the interface promises it; ``None`` for an unknown id."""
-    task = store.one("SELECT * FROM tasks WHERE id = :id", {"id": task_id})
-    if task is None:
-        return None
-    seq = {"task": task["seq"]}
-    refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", seq)
-    kept = store.read("SELECT seq, revision, body FROM results WHERE task = :task ORDER BY revision", seq)
-    story = {
-        "id": task["id"],
-        "state": task["state"],
-        "outcome": task["outcome"],
-        "name": task["name"],
-        "source": task["source"],
-        "refs": [row["ref"] for row in refs],
-        "correlation_id": task["correlation_id"],
-        "trace_id": task["trace_id"],
-        "recorded_at": iso(task["recorded_at"]),
-        "due_at": iso_or_none(task["due_at"]),
-        "concluded_at": iso_or_none(task["concluded_at"]),
-        "concluded_by": task["concluded_by"],
-        "polls": task["polls"],
-        "failures": task["failures"],
-        "last_error": task["last_error"],
-        "revisions": len(kept),
-        "paths": [_path(row) for row in _paths(store, kept[0]["seq"])] if kept else [],
-        "history": _history(store, task),
-    }
-    if body:
-        # The first result is the one that concluded the task; later ones are revisions of it.
-        story["body"] = kept[0]["body"].decode("utf-8", "replace") if kept else None
-    return story
-
-
-def first_body(store: Store, task_id: str) -> bytes | None:
-    """The body that concluded the task, byte for byte."""
-    row = store.one(
-        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) ORDER BY revision LIMIT 1",
-        {"id": task_id},
-    )
-    return None if row is None else bytes(row["body"])
-
-
-def _paths(store: Store, result: int) -> list[sqlite3.Row]:
-    return store.read(
-        "SELECT list, name, status, payer_id, transaction_id, reason FROM paths WHERE result = :result"
-        " ORDER BY list DESC, position",
-        {"result": result},
-    )
-
-
-def _path(row: sqlite3.Row) -> Json:
-    return {key: row[key] for key in ("list", "name", "status", "payer_id", "transaction_id", "reason")}
-
-
-def _history(store: Store, task: sqlite3.Row) -> list[Json]:
-    rows = store.read("SELECT at, event, detail FROM history WHERE task = :task ORDER BY seq", {"task": task["seq"]})
-    recorded = {"at": iso(task["recorded_at"]), "event": "recorded", "detail": f"from {task['source']}"}
-    return [recorded, *({"at": iso(r["at"]), "event": r["event"], "detail": r["detail"]} for r in rows)]
-
-
-def dumped(value: Json) -> str:
-    """JSON for standard output."""
-    return json.dumps(value, indent=2, ensure_ascii=False)

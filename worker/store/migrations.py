@@ -21,7 +21,19 @@ def apply(store: Store) -> None:
 
 @schema()
 def m0001_tasks_and_results(db: Database) -> None:
-    for statement in (META, TASKS, TASKS_DUE, TASKS_STATE, REFS, RESULTS, PATHS, HISTORY, HISTORY_TASK, UNREADABLE):
+    for statement in (
+        META,
+        TASKS,
+        TASKS_DUE,
+        TASKS_STATE,
+        REFS,
+        RESULTS,
+        PATHS,
+        HISTORY,
+        HISTORY_TASK,
+        UNREADABLE,
+        NOTICES,
+    ):
         db.conn.execute(statement)
     for statement in (LANE, LANE_ROW, DAEMON, TASKS_OVERVIEW, FOUND_COVERAGE):
         db.conn.execute(statement)
@@ -126,6 +138,14 @@ CREATE TABLE unreadable (
     ref TEXT,
     first_at INTEGER NOT NULL,
     last_at INTEGER NOT NULL
+) STRICT
+"""
+
+NOTICES = """
+CREATE TABLE notices (
+    code TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    detail TEXT NOT NULL
 ) STRICT
 """
 

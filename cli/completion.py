@@ -1,0 +1,19 @@
+"""Completion of task ids in a shell: `eval "$(_CDPOLL_COMPLETE=bash_source cdpoll)"`."""
+
+import os
+
+import click
+
+from worker.config import load
+from worker.store import story
+from worker.store.db import Store
+
+
+def complete_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Ids that begin as typed, for the shell; never an error."""
+    try:
+        root = ctx.find_root().params.get("config")
+        with Store(load(root, os.environ).store.path, timeout=1.0) as store:
+            return story.ids_beginning(store, incomplete)
+    except Exception:
+        return []

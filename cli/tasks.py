@@ -1,0 +1,138 @@
+"""A task's life in a person's hands: the list of tasks, and ``poll``, ``retry`` and ``abandon``."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from cli.completion import complete_id
+from cli.opening import Opened, dumped, opened
+from worker.clock import Clock
+from worker.config.terms import schedule_of
+from worker.store import by_hand, lanes, story
+from worker.store.by_hand import Handled
+from worker.store.db import Store
+
+IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=complete_id)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+@click.command()
+@click.option("--state", type=click.Choice(["pending", "concluded", "abandoned"]), help="Only those in this state.")
+@click.option("--overdue", is_flag=True, help="Only those pending for longer than alert_after.")
+@AS_JSON
+@click.pass_obj
+def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) -> None:
+    """List tasks, oldest first: id, state, when the next look is due, polls, refs."""
+    with opened(obj) as house:
+        after = schedule_of(house.config.polling).alert_after if overdue else None
+        pages = story.task_pages(house.store, house.now, state=state, overdue_after=after)
+        if as_json:
+            _print_json(pages)
+        else:
+            for page in pages:
+                click.echo("\n".join(_line(row) for row in page))
+
+
+def _print_json(pages: Iterable[list[story.Json]]) -> None:
+    # Page by page, as they are read: a list of a million tasks is never in memory.
+    click.echo('{"tasks": [', nl=False)
+    separator = "\n  "
+    for page in pages:
+        for row in page:
+            click.echo(separator + json.dumps(row, ensure_ascii=False), nl=False)
+            separator = ",\n  "
+    click.echo("\n]}")
+
+
+def _line(row: story.Json) -> str:
+    state = row["state"] + (f":{row['outcome']}" if row["outcome"] else "")
+    due = f"due {row['due_at']}" if row["due_at"] else f"recorded {row['recorded_at']}"
+    refs = f"  {', '.join(row['refs'])}" if row["refs"] else ""
+    return f"{row['id']:<36}  {state:<17}  {due}  {row['polls']} polls{refs}"
+
+
+@click.command()
+@IDS
+@AS_JSON
+@click.pass_obj
+def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
+    """Look at these tasks now.
+
+    A living daemon does it within seconds; without one, this command asks the vendor itself.
+    """
+    with opened(obj) as house:
+        handled = by_hand.due_now(house.store, ids, house.now)
+        beat = lanes.last_beat(house.store)
+        alive = beat is not None and beat.alive(house.now)
+    code = 0
+    if handled.done and not alive:
+        from worker import daemon
+
+        code = daemon.run(house.config, "once", Clock(), only=frozenset(handled.done.values()))
+    with opened(obj) as house:
+        states = {task_id: _state(house, task_id) for task_id in handled.done}
+    by = "daemon" if alive else "command"
+    if as_json:
+        _tell_json(handled, {"by": by, "states": states})
+    else:
+        for task_id, state in states.items():
+            click.echo(f"{task_id} " + ("is due now; the daemon looks" if alive else f"looked at: {state}"))
+    return _refusals(handled, as_json) or code
+
+
+def _state(house: Opened, task_id: str) -> str:
+    found = story.show(house.store, task_id)
+    assert found is not None
+    return str(found["outcome"] or found["last_error"] or found["state"])
+
+
+@click.command()
+@IDS
+@AS_JSON
+@click.pass_obj
+def retry(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
+    """A fresh start for these tasks, also for abandoned ones. A concluded one is refused."""
+    return _by_hand(obj, by_hand.retry, ids, "will be polled from the beginning of the schedule", as_json)
+
+
+@click.command()
+@IDS
+@AS_JSON
+@click.pass_obj
+def abandon(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
+    """Stop asking for these tasks. They stay visible; `retry` revives them, and a late result concludes them."""
+    return _by_hand(obj, by_hand.abandon, ids, "is abandoned", as_json)
+
+
+def _by_hand(
+    obj: dict[str, Any],
+    act: Callable[[Store, Iterable[str], int], Handled],
+    ids: tuple[str, ...],
+    said: str,
+    as_json: bool,
+) -> int:
+    with opened(obj) as house:
+        handled = act(house.store, ids, house.now)
+    if as_json:
+        _tell_json(handled, {})
+    else:
+        for task_id in handled.done:
+            click.echo(f"{task_id} {said}")
+    return _refusals(handled, as_json)
+
+
+def _tell_json(handled: Handled, more: story.Json) -> None:
+    refused = [{"id": task_id, "reason": reason} for task_id, reason in handled.refused.items()]
+    click.echo(dumped({"done": list(handled.done), "refused": refused, **more}))
+
+
+def _refusals(handled: Handled, as_json: bool) -> int:
+    """65 if nothing was done, 1 if a part of it was, 0 if all."""
+    if not as_json:
+        for task_id, reason in handled.refused.items():
+            click.echo(f"cdpoll: {task_id} {reason}", err=True)
+    if not handled.refused:
+        return 0
+    return 1 if handled.done else 65

@@ -1,0 +1,201 @@
+"""The EB segments of one patient, each with the segments and the related entities under it."""
+
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from worker.core.x12.codes import BENEFITS, words
+from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.people import Party, Reference, Rejection, extended, party, reference, rejection
+from worker.core.x12.periods import Period, period
+
+_NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (), ()]
+_NUMBERS = (6, 7, 9)
+_COMPOSITES = (12, 13)
+_DETAILS = frozenset(("HSD", "III"))
+_KNOWN = frozenset(("REF", "AAA", "HSD", "III", "N2", "PRV", ""))
+
+
+class Benefit(NamedTuple):
+    """One EB. Codes are as received; amounts are decimal, a percentage is a fraction (``0.2`` is 20 %)."""
+
+    code: str
+    """EB01, see :data:`~worker.core.x12.codes.BENEFITS`."""
+    level: str
+    """EB02, such as ``IND`` or ``FAM``."""
+    service_types: tuple[str, ...]
+    """EB03, repeated; empty means the plan as a whole."""
+    insurance_type: str
+    """EB04."""
+    plan: str
+    """EB05."""
+    time_period: str
+    """EB06."""
+    amount: Decimal | None
+    """EB07."""
+    percent: Decimal | None
+    """EB08."""
+    quantity_qualifier: str
+    """EB09."""
+    quantity: Decimal | None
+    """EB10."""
+    authorization: str
+    """EB11: whether one is required, ``Y``, ``N`` or ``U``."""
+    in_network: str
+    """EB12: ``Y``, ``N``, ``W`` (both) or ``U``."""
+    procedure: tuple[str, ...]
+    """EB13 by its components: qualifier, code, modifiers."""
+    pointers: tuple[str, ...]
+    """EB14 by its components."""
+    dates: tuple[Period, ...] = ()
+    messages: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    related: tuple[Party, ...] = ()
+    """Loop 2120: who stands between LS and LE. Never the patient or the answering payer."""
+    details: tuple[tuple[str, ...], ...] = ()
+    """HSD and III, by their elements."""
+
+    @property
+    def text(self) -> str:
+        """EB01 in words."""
+        return words(BENEFITS, self.code)
+
+
+Notes = tuple[tuple[str, str], ...]
+"""Codes and segments of what is wrong."""
+
+_MOST = 2048
+_LONGEST = 600
+
+
+@lru_cache(maxsize=4096)
+def number(text: str) -> Decimal | None:
+    """A plain decimal number; ``None`` for anything else."""
+    if len(text) > 24 or not text.isascii() or "_" in text:
+        return None
+    try:
+        found = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+class Benefits:
+    """Reads benefits, and remembers them: the text between one ``EB*`` and the next is the same for many patients.
+
+    One plain dictionary that is emptied when it is full costs a tenth of reading the text again, and a third of what
+    ``functools.lru_cache`` takes.
+    """
+
+    def __init__(self, delimiters: Delimiters, loop: str) -> None:
+        self.delimiters = delimiters
+        self.loop = loop
+        self.known: dict[str, tuple[Benefit, Notes]] = {}
+
+    def read(self, chunks: list[str]) -> list[tuple[Benefit, Notes]]:
+        """The benefit of each chunk, and what is wrong with it."""
+        get = self.known.get
+        return [get(chunk) or self.another(chunk) for chunk in chunks]
+
+    def another(self, chunk: str) -> tuple[Benefit, Notes]:
+        found = benefit(chunk, self.delimiters, self.loop)
+        if len(chunk) <= _LONGEST:
+            if len(self.known) >= _MOST:
+                self.known.clear()
+            self.known[chunk] = found
+        return found
+
+
+@lru_cache(maxsize=4)
+def reader(delimiters: Delimiters, loop: str) -> Benefits:
+    """The :class:`Benefits` for one set of delimiters and one loop (``2110C`` or ``2110D``)."""
+    return Benefits(delimiters, loop)
+
+
+def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Notes]:
+    """The benefit of the text between one ``EB*`` and the next."""
+    element, repetition, component, terminator = delimiters
+    notes: list[tuple[str, str]] = []
+    line, more, rest = chunk.partition(terminator)
+    values: list[Any] = line.split(element)
+    given = len(values)
+    values = values[:14] + _NOTHING[given:]
+    types = values[2]
+    if repetition and repetition in types:
+        values[2] = tuple([one for one in types.split(repetition) if one])
+    else:
+        values[2] = (types,) if types else ()
+    if given > 6:
+        for index in _NUMBERS:
+            if values[index]:
+                values[index] = number(values[index])
+                if values[index] is None:
+                    notes.append(("bad_number", "EB"))
+            else:
+                values[index] = None
+        for index in _COMPOSITES:
+            if values[index]:
+                values[index] = tuple(values[index].split(component))
+            else:
+                values[index] = ()
+    if more:
+        values += _under(rest.split(terminator), element, loop, notes)
+    return Benefit(*values), tuple(notes)
+
+
+def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str]]) -> list[Any]:
+    """The last six fields of a :class:`Benefit`."""
+    dates: list[Period] = []
+    messages: list[str] = []
+    others: list[list[str]] = []
+    for line in lines:
+        values = line.split(element)
+        name = values[0]
+        if name == "DTP":
+            dates.append(dated(values, notes))
+        elif name == "MSG":
+            messages.append(element.join(values[1:]))
+        else:
+            others.append(values)
+    if not others:
+        return [tuple(dates), tuple(messages)]
+    references = tuple([reference(values) for values in others if values[0] == "REF"])
+    rejections = tuple([rejection(values, loop) for values in others if values[0] == "AAA"])
+    details = tuple([tuple(values) for values in others if values[0] in _DETAILS])
+    return [tuple(dates), tuple(messages), references, rejections, _related(others, notes), details]
+
+
+def _related(others: list[list[str]], notes: list[tuple[str, str]]) -> tuple[Party, ...]:
+    """The entities of loop 2120. An NM1 under an EB is one of them also where its LS is missing."""
+    found: list[Party] = []
+    within = False
+    for values in others:
+        name = values[0]
+        if name in ("LS", "LE"):
+            if within is (name == "LS"):
+                notes.append(("loop_not_closed", name))
+            within = name == "LS"
+        elif name == "NM1":
+            one, shifted = party(values)
+            found.append(one)
+            if shifted:
+                notes.append(("shifted_nm1", "NM1"))
+        elif name in ("N3", "N4", "PER"):
+            if found:
+                found[-1] = extended(found[-1], values)
+        elif name not in _KNOWN:
+            notes.append(("unknown_segment", ""))
+    if within:
+        notes.append(("loop_not_closed", "LS"))
+    return tuple(found)
+
+
+def dated(values: list[str], notes: list[tuple[str, str]]) -> Period:
+    """The :class:`~worker.core.x12.periods.Period` of a DTP, its issues noted as code and segment."""
+    if len(values) < 4:
+        values = [*values, "", "", ""]
+    found = period(values[1], values[2], values[3])
+    for code in found.issues:
+        notes.append((code, "DTP"))
+    return found

@@ -1,0 +1,151 @@
+"""What can be wrong with an X12 file or set, as stable words.
+
+The codes are part of the interface: scripts match on them, so none is renamed. *Held* means that the set goes to
+quarantine alone and its neighbours are stored; every other code is a warning beside a set or a file that is accepted.
+
+======================== ===== =========================================================================
+code                     held  means
+======================== ===== =========================================================================
+answer_empty                   a patient has neither a benefit nor a rejection
+answer_unreadable              an answer could not be read any further; nothing is said of its coverage
+bad_number                     an amount, a percentage or a quantity is not a number; it is left out
+component_is_repetition        ISA11 and ISA16 are the same character; it is read as the repetition separator
+control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together before; the set is read all the same
+control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
+date_format                    DTP02 or DMG02 announces another form of date than the one that follows
+file_cut                       the file ends inside an interchange; nothing of it is to be stored
+ge_control                     GE02 is not GS06
+ge_count                       GE01 is not the number of sets in the group
+ge_missing                     a group is not closed before the next GS, IEA or ISA
+ge_without_gs                  a GE closes no open group
+gs_code                        GS01 is not HB, although the group holds a 271
+hl_duplicate                   an HL01 occurs twice in a set
+hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
+hl_parent                      HL02 names no level above; the nearest one before it is taken
+iea_control                    IEA02 is not ISA13
+iea_count                      IEA01 is not the number of groups in the interchange
+iea_missing                    an interchange is not closed before the next ISA
+impossible_date                a date does not exist or is not a plausible one; it is kept as text
+isa_width                      an element of the ISA, or the whole of it, does not have its fixed width
+leading_junk                   something other than blanks or a byte order mark stands before the first ISA
+loop_not_closed                an LS has no LE, or an LE no LS
+lower_case                     segment names are in lower case; they are read as upper case
+no_envelope                    a bare ST…SE without ISA; the usual delimiters were taken
+no_hierarchy             held  the set has no HL, so it says nothing of anybody
+no_patient                     the set has neither a subscriber nor a rejection by the payer
+not_in_force                   the payer says active, but the dates beside it leave out the date asked for
+not_interchange                no ISA that can be read was found
+not_utf8                       the set is not UTF-8; it was read as Windows-1252
+outside_interchange      held  the set stands outside of any interchange
+repetition_separator           ISA11 cannot be a separator; repetitions are not split
+se_control                     SE02 is not ST02
+se_count                       SE01 is not the number of segments
+se_missing               held  the next ST, GE, GS, IEA or ISA comes before the set's SE
+segment_too_long         held  a segment is longer than any real one
+set_cut                  held  the text ends before the set's SE
+set_too_large            held  the set is larger than the limit
+set_unreadable           held  the set could not be read
+shifted_nm1                    an NM1 lacks a separator, so its identifier stands one element early
+st_missing               held  an SE has no ST
+st_outside_group               a set stands in an interchange but in no group
+stray_segments                 segments stand between the sets and belong to none
+ta1_requested                  ISA14 asks for a TA1 acknowledgement; this program sends none
+test_interchange               ISA15 is T: the sender says that this is a test
+trailing_junk                  something other than blanks stands after an IEA
+unknown_segment                a segment has a name that the 271 does not use
+utf16                          the file is UTF-16; offsets and bytes are those of its UTF-8 form
+version_4010                   the set is a 004010X092; it is read by the rules of 005010X279
+version_unknown                neither ST03 nor GS08 names a version of the 271 that is known here
+======================== ===== =========================================================================
+"""
+
+from dataclasses import dataclass
+
+MESSAGES = {
+    "answer_empty": "The patient has neither a benefit nor a rejection.",
+    "answer_unreadable": "The answer could not be read any further; nothing is said of its coverage.",
+    "bad_number": "An amount, a percentage or a quantity is not a number and was left out.",
+    "component_is_repetition": "ISA11 and ISA16 are the same character; it was read as the repetition separator.",
+    "control_number_reused": "The control numbers occurred before in this file; the set was read all the same.",
+    "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
+    "date_format": "A date is not in the form that the qualifier before it announces.",
+    "file_cut": "The file ends inside an interchange.",
+    "ge_control": "GE02 is not GS06.",
+    "ge_count": "GE01 is not the number of sets in the group.",
+    "ge_missing": "The group is not closed by a GE.",
+    "ge_without_gs": "The GE closes no open group.",
+    "gs_code": "GS01 is not HB, although the group holds a 271.",
+    "hl_duplicate": "HL01 occurs twice in the set.",
+    "hl_level": "HL03 is none of 20, 21, 22 and 23; what stands under it was not read.",
+    "hl_parent": "HL02 names no level above; the nearest one before it was taken.",
+    "iea_control": "IEA02 is not ISA13.",
+    "iea_count": "IEA01 is not the number of groups in the interchange.",
+    "iea_missing": "The interchange is not closed by an IEA.",
+    "impossible_date": "A date does not exist or is not a plausible one; it was kept as text.",
+    "isa_width": "The ISA does not have its fixed widths; the delimiters were found by counting.",
+    "leading_junk": "Something other than blanks stands before the first ISA.",
+    "loop_not_closed": "An LS has no LE, or an LE no LS.",
+    "lower_case": "Segment names are in lower case; they were read as upper case.",
+    "no_envelope": "The set has no ISA; the usual delimiters were taken.",
+    "no_hierarchy": "The set has no HL, so it says nothing of anybody.",
+    "no_patient": "The set has neither a subscriber nor a rejection by the payer.",
+    "not_in_force": "The payer says active, but the dates beside it leave out the date asked for.",
+    "not_interchange": "No ISA that can be read was found.",
+    "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
+    "outside_interchange": "The set stands outside of any interchange.",
+    "repetition_separator": "ISA11 cannot be a separator; repetitions were not split.",
+    "se_control": "SE02 is not ST02.",
+    "se_count": "SE01 is not the number of segments in the set.",
+    "se_missing": "The set is not closed by an SE.",
+    "segment_too_long": "A segment is longer than any real one.",
+    "set_cut": "The text ends before the set's SE.",
+    "set_too_large": "The set is larger than the limit.",
+    "set_unreadable": "The set could not be read.",
+    "shifted_nm1": "The NM1 lacks a separator; the identifier was taken from one element earlier.",
+    "st_missing": "The SE has no ST.",
+    "st_outside_group": "The set stands in no group.",
+    "stray_segments": "Segments stand between the sets and belong to none.",
+    "ta1_requested": "ISA14 asks for a TA1 acknowledgement; none is sent.",
+    "test_interchange": "ISA15 is T: the sender says that this is a test.",
+    "trailing_junk": "Something other than blanks stands after an IEA.",
+    "unknown_segment": "The segment has a name that the 271 does not use.",
+    "utf16": "The file is UTF-16; offsets and bytes are those of its UTF-8 form.",
+    "version_4010": "The set is a 004010X092 and was read by the rules of 005010X279.",
+    "version_unknown": "Neither ST03 nor GS08 names a version of the 271 that is known here.",
+}
+
+HELD = frozenset(
+    {
+        "no_hierarchy",
+        "outside_interchange",
+        "se_missing",
+        "segment_too_long",
+        "set_cut",
+        "set_too_large",
+        "set_unreadable",
+        "st_missing",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong: a code of the table, the segment's name, and a sentence for people.
+
+    The sentence is a fixed one with at most a position behind it. It never holds a value of an element, so it can be
+    logged.
+    """
+
+    code: str
+    segment: str
+    message: str
+
+
+def issue(code: str, segment: str, where: str = "") -> Issue:
+    """The :class:`Issue` for ``code``; ``where`` is a position such as ``HL 3, EB 12``, never a value."""
+    return Issue(code, segment, f"{MESSAGES[code]} ({where})" if where else MESSAGES[code])
+
+
+def holds(issues: tuple[Issue, ...]) -> bool:
+    """Whether one of the issues keeps its set in quarantine."""
+    return any(one.code in HELD for one in issues)

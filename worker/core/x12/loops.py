@@ -1,0 +1,166 @@
+"""One set's text to its HL tree. The tree comes from HL01 and HL02, not from the order of the loops."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.issues import Issue, issue
+
+SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT = "20", "21", "22", "23"
+_LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
+"""In the order of their numbers: a level stands below every smaller one, and one between may be left out."""
+_ABOVE = {RECEIVER: SOURCE, SUBSCRIBER: RECEIVER, DEPENDENT: SUBSCRIBER}
+
+# Elements that hold codes, for sets written in lower case: names and free text keep their letters.
+_CODES = {
+    "HL": (3,),
+    "NM1": (1, 2, 8),
+    "TRN": (1,),
+    "REF": (1,),
+    "DMG": (1, 3),
+    "INS": (1,),
+    "DTP": (1, 2),
+    "AAA": (1, 3, 4),
+    "EB": (1, 2, 3, 4, 6, 9, 11, 12),
+    "PER": (1, 3, 5, 7),
+}
+
+
+class Loop(NamedTuple):
+    """One HL with what stands under it."""
+
+    number: int
+    """Its place among the HL of the set, counted from 1: what an issue calls ``HL 3``."""
+    level: str
+    text: str
+    """The segments between this HL and the next, without the HL."""
+    above: tuple[int, ...]
+    """The numbers of the loops above, the nearest first."""
+
+
+class Tree(NamedTuple):
+    """The shape of a set: for each HL its level and the numbers of those above it, and what is wrong with it."""
+
+    levels: tuple[str, ...]
+    """Empty for an HL that is not read."""
+    above: tuple[tuple[int, ...], ...]
+    leaves: tuple[int, ...]
+    """Numbers of the loops that nothing stands under."""
+    notes: tuple[tuple[str, int], ...]
+    """Codes of issues, and the number of the HL."""
+    plain: bool
+    """Every leaf is a subscriber, so the leaves are the patients."""
+
+
+def plain_text(raw: bytes, delimiters: Delimiters) -> tuple[str, list[Issue]]:
+    """A set as text, with nothing between its segments but the terminator and with segment names in upper case."""
+    issues: list[Issue] = []
+    if b"\n" in raw or b"\r" in raw:
+        raw = raw.translate(None, delimiters.line_breaks)
+    if raw.isascii() or not "".join(delimiters).isascii():
+        text = raw.decode("latin-1")
+    else:
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = raw.decode("cp1252", errors="replace")
+            issues.append(issue("not_utf8", "ST"))
+    if _untidy(delimiters.terminator.encode("latin-1")).search(raw):
+        text = _tidied(text, delimiters, issues)
+    return text, issues
+
+
+def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, list[Loop]]:
+    """The segments from ST to the first HL, the tree, and the loops in order, without those that are not read."""
+    terminator = delimiters.terminator
+    head, *blocks = text.split(f"{terminator}HL{delimiters.element}")
+    cut = [block.partition(terminator) for block in blocks]
+    lines = tuple([parts[0] for parts in cut])
+    tree = (_known_tree if len(lines) <= _SMALL else _tree)(lines, delimiters.element)
+    loops = [
+        Loop(number, level, parts[2], above)
+        for number, (level, parts, above) in enumerate(zip(tree.levels, cut, tree.above, strict=True), 1)
+        if level
+    ]
+    return head, tree, loops
+
+
+def _tree(lines: tuple[str, ...], element: str) -> Tree:
+    """The tree of HL segments, each given without its name. Parents are looked for before the loop, then after it."""
+    rows = [tuple([value.strip() for value in (line + element * 2).split(element, 3)[:3]]) for line in lines]
+    notes: list[tuple[str, int]] = []
+    before: dict[str, int] = {}
+    latest: dict[str, int] = {}
+    last = {own: number for number, (own, _, level) in enumerate(rows, 1) if level in _LEVELS}
+    parents: list[int] = []
+    for number, (own, above, level) in enumerate(rows, 1):
+        parent = 0
+        if level not in _LEVELS:
+            notes.append(("hl_level", number))
+        else:
+            if own in before:
+                notes.append(("hl_duplicate", number))
+            if level != SOURCE:
+                parent = before.get(above) or last.get(above, 0)
+                if not parent or rows[parent - 1][2] >= level:
+                    notes.append(("hl_parent", number))
+                    parent = latest.get(_ABOVE[level], 0)
+            before[own] = latest[level] = number
+        parents.append(parent)
+    levels = tuple([row[2] if row[2] in _LEVELS else "" for row in rows])
+    chains = []
+    for parent in parents:
+        chain = []
+        while parent:
+            chain.append(parent)
+            parent = parents[parent - 1]
+        chains.append(tuple(chain))
+    held = set(parents)
+    leaves = tuple([number for number, level in enumerate(levels, 1) if level and number not in held])
+    plain = all(levels[number - 1] == SUBSCRIBER for number in leaves)
+    return Tree(levels, tuple(chains), leaves, tuple(notes), plain)
+
+
+_known_tree = lru_cache(maxsize=256)(_tree)
+_SMALL = 16
+"""Most sets have one of a few shapes of at most so many HL; these are looked up."""
+
+
+def body(tset: TransactionSet, text: str) -> str:
+    """The text without its SE and without the last terminator."""
+    delimiters = tset.interchange.delimiters
+    end = text.rfind(f"{delimiters.terminator}SE{delimiters.element}")
+    return text[:end] if end >= 0 and tset.segments else text.rstrip(delimiters.terminator)
+
+
+@lru_cache(maxsize=64)
+def _untidy(terminator: bytes) -> re.Pattern[bytes]:
+    """Finds a segment that is indented, empty, or named in lower case."""
+    return re.compile(b"(?:^|" + re.escape(terminator) + b")[^A-Z]")
+
+
+def _tidied(text: str, delimiters: Delimiters, issues: list[Issue]) -> str:
+    element = delimiters.element
+    blanks = " \t\r\n\0\x1a\x0b\x0c".replace(element, "").replace(delimiters.terminator, "")
+    out = []
+    lower = False
+    for piece in text.split(delimiters.terminator):
+        segment = piece.lstrip(blanks)
+        if not segment:
+            continue
+        name, dash, rest = segment.partition(element)
+        upper = name.upper()
+        if name != upper:
+            lower = True
+            values = rest.split(element)
+            for index in _CODES.get(upper, ()):
+                if index <= len(values):
+                    values[index - 1] = values[index - 1].upper()
+            segment = upper + dash + element.join(values)
+        out.append(segment)
+    if lower:
+        issues.append(issue("lower_case", "ST"))
+    out.append("")
+    return delimiters.terminator.join(out)

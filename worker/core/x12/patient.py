@@ -1,0 +1,168 @@
+"""One loop to what it says: a patient's (2000C, 2000D) or that of the payer or provider above (2000A, 2000B)."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from worker.core.x12 import people
+from worker.core.x12.benefits import Benefit, Notes, dated, reader
+from worker.core.x12.codes import ACTIVE, INACTIVE
+from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.issues import Issue, issue
+from worker.core.x12.loops import DEPENDENT, SOURCE, Loop
+from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
+from worker.core.x12.periods import Period, day
+
+_TELLING = ACTIVE | INACTIVE | {"I", "R"}
+_NOTHING = [""]
+_ONCE = frozenset(("NM1", "DMG", "INS", "N3", "N4"))
+_KNOWN = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "N3", "N4", "NM1", "PER", "PRV", "REF", "TRN", ""))
+
+
+class Above(NamedTuple):
+    """What a payer's or provider's loop says to the patients below."""
+
+    party: Party | None
+    rejections: tuple[Rejection, ...]
+    notes: Notes
+
+
+class Patient(NamedTuple):
+    """What a 2000C or 2000D says of itself."""
+
+    person: Person
+    traces: tuple[Trace, ...]
+    rejections: tuple[Rejection, ...]
+    """Those of loop 2100."""
+    dates: tuple[Period, ...]
+    benefits: tuple[Benefit, ...]
+    telling: tuple[Benefit, ...]
+    """Those that bear on the status, or name another party or a rejection: a few, where amounts are many."""
+    issues: tuple[Issue, ...]
+
+
+@lru_cache(maxsize=512)
+def read_above(text: str, level: str, element: str, terminator: str) -> Above:
+    """The party of a 2000A or 2000B, and the rejections beside it; the same for many sets."""
+    notes: list[tuple[str, str]] = []
+    found: Party | None = None
+    rejections = []
+    for line in text.split(terminator):
+        values = line.split(element)
+        name = values[0]
+        if name == "NM1" and found is None:
+            found, shifted = people.party(values)
+            if shifted:
+                notes.append(("shifted_nm1", "NM1"))
+        elif name in ("N3", "N4", "PER") and found is not None:
+            found = people.extended(found, values)
+        elif name == "AAA":
+            named = "2100B" if level != SOURCE else "2000A" if found is None else "2100A"
+            rejections.append(people.rejection(values, named))
+        elif name not in _KNOWN:
+            notes.append(("unknown_segment", ""))
+    return Above(found, tuple(rejections), tuple(notes))
+
+
+def read_patient(loop: Loop, delimiters: Delimiters) -> Patient:
+    """A 2000C or 2000D: what stands before the first EB is the person's, everything behind it is a benefit's."""
+    element, terminator = delimiters.element, delimiters.terminator
+    head, *chunks = f"{terminator}{loop.text}".split(f"{terminator}EB{element}")
+    level = "2110D" if loop.level == DEPENDENT else "2110C"
+    entries = reader(delimiters, level).read(chunks)
+    notes: list[tuple[str, str]] = []
+    person, traces, rejections, dates = _person(head.split(terminator), element, level, notes)
+    where = f"HL {loop.number}"
+    issues = [issue(code, segment, where) for code, segment in notes]
+    for ordinal, entry in enumerate(entries, 1):
+        if entry[1]:
+            issues += [issue(code, segment, f"{where}, EB {ordinal}") for code, segment in entry[1]]
+    found = tuple([entry[0] for entry in entries])
+    telling = tuple([one for one in found if one.code in _TELLING or one.related or one.rejections])
+    return Patient(person, traces, rejections, dates, found, telling, tuple(issues))
+
+
+def _person(
+    lines: list[str], element: str, level: str, notes: list[tuple[str, str]]
+) -> tuple[Person, tuple[Trace, ...], tuple[Rejection, ...], tuple[Period, ...]]:
+    """The segments of loops 2000 and 2100. Of a segment that should stand once, the first counts."""
+    once: dict[str, list[str]] = {}
+    traces: list[Trace] = []
+    references: list[Reference] = []
+    dates: list[Period] = []
+    rejections: list[Rejection] = []
+    for line in lines:
+        values = line.split(element)
+        name = values[0]
+        if name in _ONCE:
+            if name not in once:
+                once[name] = values
+        elif name == "REF":
+            references.append(people.reference(values))
+        elif name == "DTP":
+            dates.append(dated(values, notes))
+        elif name == "TRN":
+            traces.append(people.trace(values))
+        elif name == "AAA":
+            rejections.append(people.rejection(values, f"2100{level[-1]}"))
+        elif name not in _KNOWN:
+            notes.append(("unknown_segment", ""))
+    return _named(once, tuple(references), notes), tuple(traces), tuple(rejections), tuple(dates)
+
+
+def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes: list[tuple[str, str]]) -> Person:
+    fields, shifted = people.name_and_id(once.get("NM1", _NOTHING))
+    if shifted:
+        notes.append(("shifted_nm1", "NM1"))
+    birth_date = birth_text = gender = ""
+    if (values := once.get("DMG")) is not None:
+        _, form, birth_text, gender, *_ = values if len(values) > 3 else [*values, "", "", ""]
+        birth_date = day(birth_text)
+        if birth_text and not (birth_date and form == "D8"):
+            notes.append(("date_format" if birth_date else "impossible_date", "DMG"))
+    insured = once.get("INS", _NOTHING)
+    address: tuple[str, ...] = ()
+    if "N3" in once:
+        address = people.address_lines(once["N3"])
+    if "N4" in once:
+        address += people.address_lines(once["N4"])
+    relationship = insured[2] if len(insured) > 2 else ""
+    return Person(*fields, birth_date, birth_text, gender, relationship, address, references)
+
+
+def member_id(persons: list[Person]) -> str:
+    """The policy holder's member number (NM109, else REF*1W), else the patient's; the holder is the last person."""
+    for person in reversed(persons):
+        if person.id:
+            return person.id
+        if (found := person.reference("1W")) is not None:
+            return found.value
+    return ""
+
+
+def plan(persons: list[Person], found: tuple[Benefit, ...]) -> str:
+    """The plan's name: EB05 of an active benefit, on the plan as a whole first; else what a REF says of it."""
+    best = ""
+    for one in found:
+        if one.code in ACTIVE and one.plan:
+            if not one.service_types or "30" in one.service_types:
+                return one.plan
+            best = best or one.plan
+    for person in persons:
+        ref = person.reference("18", "N6")
+        if not best and ref:
+            best = ref.text or ref.value
+    return best
+
+
+def group(persons: list[Person], found: tuple[Benefit, ...]) -> tuple[str, str]:
+    """The group's or policy's number and its name, of the person or else of an active benefit."""
+    for person in persons:
+        ref = person.reference("6P", "1L", "IG")
+        if ref:
+            return ref.value, ref.text
+    for one in found:
+        if one.code in ACTIVE:
+            for ref in one.references:
+                if ref.qualifier in ("6P", "1L", "IG") and ref.value:
+                    return ref.value, ref.text
+    return "", ""

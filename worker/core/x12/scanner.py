@@ -1,0 +1,292 @@
+"""A binary file to its envelope segments (ISA, GS, ST, SE, GE, IEA, TA1), in flat memory.
+
+Only the envelope is looked for, with one regular expression made for the delimiters of the interchange at hand; what
+stands between two envelope segments is handed out as bytes and split later, once. The file may be wrapped at any
+column, indented, padded or joined from several, and a segment may lie on the border of two pieces.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from worker.core.x12.delimiters import ISA_START, Delimiters, Isa, NoIsa, parse_isa
+from worker.core.x12.envelope import BLANKS
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_OVERLAP = 32
+"""Bytes of a piece kept back while an ISA is sought, because one may begin in them."""
+_TRAILER = 64
+"""An IEA fits into this; more without a terminator is something that follows it."""
+_UTF16_ISA = (
+    (b"I\x00S\x00A\x00", "utf-16-le"),
+    (b"\x00I\x00S\x00A", "utf-16-be"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_SEEK = re.compile(b"(" + ISA_START.pattern + b")", re.IGNORECASE)
+
+
+class Source(Protocol):
+    """What is read: a file opened in binary mode, or anything else with its ``read``."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes. A file is read in pieces; beyond the other three the reader lets go of what it holds and says so."""
+
+    piece: int = 256 * 1024
+    segment: int = 1024 * 1024
+    transaction_set: int = 12 * 1024 * 1024
+    leading_junk: int = 1024 * 1024
+
+
+class Segment(NamedTuple):
+    """One envelope segment; ``start`` and ``end`` are offsets in the file, ``end`` that after the terminator."""
+
+    name: str
+    elements: list[str]
+    start: int
+    end: int
+    lower_case: bool
+    terminated: bool
+    isa: Isa | None = None
+
+
+class Scanner:
+    """Hands out envelope segments one by one. The caller says with ``keep`` from which offset on it wants the bytes."""
+
+    def __init__(self, source: Source, limits: Limits) -> None:
+        self.keep: int | None = None
+        self.lost = False
+        """The bytes from ``keep`` on grew over a limit and were let go; for the caller to reset."""
+        self.too_long: int | None = None
+        """Offset of a segment over the limit, which was passed over; for the caller to reset."""
+        self.junk = False
+        """Something other than blanks was passed over outside of an interchange; for the caller to reset."""
+        self.endless: int | None = None
+        """Offset of a segment over the limit that the file ended in."""
+        self.partial_isa = False
+        """The file ended inside an ISA."""
+        self.refused = False
+        """There is an ISA whose delimiters cannot be delimiters."""
+        self.utf16 = False
+        self.size = 0
+        self._source = source
+        self._limits = limits
+        self._buffer = bytearray()
+        self._base = 0
+        self._at = 0
+        self._pattern = _SEEK
+        self._delimiters: Delimiters | None = None
+        self._element = ""
+        self._terminator = b""
+        self._breaks = b""
+        self._open = False
+        self._done = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def slice(self, start: int, end: int | None) -> bytes:
+        """The bytes between two offsets, the first of them not before ``keep``; ``None`` is the end of the file."""
+        return bytes(self._buffer[start - self._base : None if end is None else end - self._base])
+
+    @property
+    def position(self) -> int:
+        """The offset up to which the file was read."""
+        return self._base + len(self._buffer)
+
+    def next(self) -> Segment | None:
+        """The next envelope segment, or ``None`` at the end of what can be read."""
+        while not self._done:
+            match = self._pattern.search(self._buffer, self._at)
+            if match is None:
+                if self._open:
+                    self._pass_segments()
+                else:
+                    self._pass_junk()
+                continue
+            if match.lastindex == 1:
+                segment = self._isa(match.start(1), match.end())
+            else:
+                if self._open:
+                    self._at = match.start()
+                start = match.start(2)
+                look = self._trailer if match[2][:1] in b"Ii" else self._plain
+                segment = look(start, match.end())
+            if segment is not None:
+                return segment
+        return None
+
+    # -- one kind of segment each; None means "look again" ----------------------------------------------------------
+
+    def _plain(self, start: int, name_end: int) -> Segment | None:
+        end = self._buffer.find(self._terminator, name_end)
+        if end >= 0:
+            return self._segment(start, end, end + 1)
+        if len(self._buffer) - start > self._limits.segment:
+            self._pass_long_segment()
+        else:
+            self._read()
+        return None
+
+    def _segment(self, start: int, end: int, after: int) -> Segment:
+        """The segment ``buffer[start:end]``; the search goes on at its terminator, or behind it where it has none."""
+        if not self._open:
+            self._note_junk(self._at, start)
+        raw = self._buffer[start:end].translate(None, self._breaks)
+        elements = raw.decode("latin-1").split(self._element)
+        self._at = end
+        name = elements[0]
+        upper = name.rstrip().upper()
+        return Segment(upper, elements, self._base + start, self._base + after, upper != name, after > end)
+
+    def _trailer(self, start: int, name_end: int) -> Segment | None:
+        """An IEA may lack its terminator: at the end of the file, or where files were put one behind the other."""
+        window = bytes(self._buffer[name_end : name_end + _TRAILER])
+        end = window.find(self._terminator)
+        another = ISA_START.search(window, 0, end if end >= 0 else len(window))
+        if end < 0 and another is None and len(window) < _TRAILER and self._read(final=False):
+            return None
+        if another is None and end >= 0:
+            stop, after = name_end + end, name_end + end + 1
+        else:
+            text = re.split(rb"[\x00\x1a]", window[: another.start()] if another else window, maxsplit=1)[0]
+            stop = after = name_end + len(text.rstrip(BLANKS))
+        segment = self._segment(start, stop, after)
+        self._open = False
+        self._pattern = _between(self._delimiters) if self._delimiters else _SEEK
+        return segment
+
+    def _isa(self, start: int, name_end: int) -> Segment | None:
+        isa = parse_isa(self._buffer, start)
+        if isinstance(isa, Isa):
+            if not self._open:
+                self._note_junk(self._at, start)
+            self._delimiters = isa.delimiters
+            self._element = isa.delimiters.element
+            self._terminator = isa.delimiters.terminator.encode("latin-1")
+            self._breaks = isa.delimiters.line_breaks
+            self._pattern = _within(isa.delimiters)
+            self._open = True
+            self._at = isa.end - 1
+            lower = self._buffer[start : start + 1].islower()
+            return Segment("ISA", list(isa.values), self._base + start, self._base + isa.end, lower, True, isa)
+        if isa is NoIsa.CUT:
+            self.partial_isa = not self._read()
+        elif isa is NoIsa.REFUSED:
+            self.refused = self._done = True
+        else:
+            if not self._open:
+                self._note_junk(self._at, name_end)
+            self._at = name_end
+        return None
+
+    # -- where nothing of the envelope is in sight ------------------------------------------------------------------
+
+    def _pass_segments(self) -> None:
+        last = self._buffer.rfind(self._terminator, self._at)
+        self._at = max(self._at, last)
+        if len(self._buffer) - self._at > self._limits.segment:
+            self._pass_long_segment()
+        else:
+            self._read()
+
+    def _pass_long_segment(self) -> None:
+        """Let go of a segment over the limit, piece by piece, until its terminator comes."""
+        self.too_long = self._base + self._at
+        self.keep, self.lost = None, True
+        begin = self._at + 1
+        while (end := self._buffer.find(self._terminator, begin)) < 0:
+            self._at = len(self._buffer)
+            if not self._read():
+                self.endless = self.too_long
+                return
+            begin = self._at
+        self._at = end
+
+    def _pass_junk(self) -> None:
+        upto = max(self._at, len(self._buffer) - _OVERLAP)
+        self._note_junk(self._at, upto)
+        self._at = upto
+        if not self._delimiters and self._base + self._at > self._limits.leading_junk:
+            self._done = True
+        elif not self._read():
+            tail = bytes(self._buffer[self._at :])
+            self._note_junk(self._at, len(self._buffer))
+            word = tail.strip(BLANKS + self._terminator + BYTE_ORDER_MARK).upper()
+            self.partial_isa = word in (b"I", b"IS", b"ISA")
+
+    def _note_junk(self, start: int, end: int) -> None:
+        if end > start and self._buffer[start:end].strip(BLANKS + self._terminator + BYTE_ORDER_MARK):
+            self.junk = True
+
+    # -- the source -------------------------------------------------------------------------------------------------
+
+    def _read(self, *, final: bool = True) -> bool:
+        """Take in the next piece and let go of what nobody wants any more; ``False`` at the end of the file."""
+        raw = self._source.read(self._limits.piece)
+        if not raw:
+            self._done = self._done or final
+            return False
+        if not self.size:
+            raw = self._sniff(raw)
+        self.size += len(raw)
+        piece = raw if self._decoder is None else self._decoder.decode(raw).encode()
+        if self.keep is not None and self._base + self._at - self.keep > self._limits.transaction_set:
+            self.keep, self.lost = None, True
+        unwanted = self._at if self.keep is None else min(self._at, self.keep - self._base)
+        del self._buffer[:unwanted]
+        self._base += unwanted
+        self._at -= unwanted
+        self._buffer += piece
+        return True
+
+    def _sniff(self, raw: bytes) -> bytes:
+        """The first piece, made long enough to tell UTF-16 by."""
+        while len(raw) < len(_UTF16_ISA[0][0]) and (more := self._source.read(self._limits.piece)):
+            raw += more
+        for start, encoding in _UTF16_ISA:
+            if raw[: len(start)] == start:
+                self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+                self.utf16 = True
+                break
+        return raw
+
+
+def _class(characters: bytes) -> bytes:
+    return b"[" + re.escape(characters) + b"]" if characters else b"(?!)"
+
+
+def _names(delimiters: Delimiters) -> tuple[bytes, bytes]:
+    """The expressions for an ISA's name, and for the others', each with its separator to follow; a wrapped line may
+    break them anywhere."""
+    element, terminator = delimiters.element.encode("latin-1"), delimiters.terminator.encode("latin-1")
+    gap = _class(delimiters.line_breaks) + b"*"
+    words = [gap.join(word) for word in ((b"S", b"[TE]"), (b"G", b"[SE]"), (b"I", b"E", b"A"), (b"T", b"A", b"1"))]
+    others = b"(" + b"|".join(words) + b")(?=" + gap + _class(element + terminator) + b")"
+    return b"(" + ISA_START.pattern + b")", others
+
+
+def _lead(delimiters: Delimiters) -> bytes:
+    """The terminator of the segment before, and blanks. The lookahead alone makes the search twice as fast."""
+    blanks = BLANKS.translate(None, (delimiters.element + delimiters.terminator).encode("latin-1"))
+    terminator = re.escape(delimiters.terminator.encode("latin-1"))
+    return terminator + b"(?=" + _class(blanks + b"SGITsgit") + b")" + _class(blanks) + b"*"
+
+
+@lru_cache(maxsize=64)
+def _within(delimiters: Delimiters) -> re.Pattern[bytes]:
+    """Inside an interchange a segment's name stands behind a terminator only."""
+    isa, others = _names(delimiters)
+    return re.compile(_lead(delimiters) + b"(?:" + isa + b"|" + others + b")", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _between(delimiters: Delimiters) -> re.Pattern[bytes]:
+    """Behind an IEA the next ISA may follow anything: another byte order mark, or an IEA without a terminator."""
+    isa, others = _names(delimiters)
+    return re.compile(isa + b"|" + _lead(delimiters) + others, re.IGNORECASE)

@@ -1,0 +1,360 @@
+"""A binary file to its transaction sets, with counts and control numbers checked; and a last word on the file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
+from worker.core.x12.issues import Issue, issue
+from worker.core.x12.numbers import ControlNumbers
+from worker.core.x12.scanner import Limits, Scanner, Segment, Source
+
+_MOST_FILE_ISSUES = 100
+_PADDING = ["", "", "", ""]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A set that has begun; its issues so far."""
+
+    code: str
+    control: str
+    version: str
+    offset: int
+    issues: list[Issue]
+
+
+def transaction_sets(source: Source, limits: Limits = Limits()) -> Iterator[TransactionSet | FileEnd]:  # noqa: B008
+    """Every transaction set of a file in order, whatever its kind, then one :class:`FileEnd`.
+
+    Broken sets come too, with an issue that holds them. What the file's end says decides whether anything may be
+    stored, so sets are to be staged until then. Memory does not grow with the file.
+    """
+    return _Books(source, limits).read()
+
+
+class _Books:
+    """The open interchange, group and set, and what was counted in them."""
+
+    def __init__(self, source: Source, limits: Limits) -> None:
+        self.scanner = Scanner(source, limits)
+        self.interchange: Interchange | None = None
+        self.group: Group | None = None
+        self.set: _Open | None = None
+        self.closed = True
+        self.awaited = "IEA"
+        self.mark = 0
+        self.terminator = b""
+        self.numbers = ControlNumbers()
+        self.interchanges = self.groups = self.sets = self.acknowledgements = 0
+        self.groups_here = self.sets_here = 0
+        self.group_has_271 = False
+        self.lower_case = False
+        self.issues: list[Issue] = []
+        self.more_issues = 0
+
+    def read(self) -> Iterator[TransactionSet | FileEnd]:
+        scanner = self.scanner
+        while (segment := scanner.next()) is not None:
+            name = segment.name
+            if segment.lower_case and not self.lower_case:
+                self.lower_case = True
+                self.note("lower_case", name)
+            if name == "SE":
+                yield self.close_set(segment)
+            else:
+                if self.set is not None:
+                    yield self.broken_set("se_missing", segment.start)
+                else:
+                    self.look_between(segment)
+                if name == "ST":
+                    self.open_set(segment)
+                else:
+                    self.envelope(segment)
+            if name != "ST":
+                self.mark = segment.end
+            scanner.keep = self.mark
+        if self.set is not None:
+            self.awaited = "SE"
+            yield self.broken_set("set_cut", None)
+        elif self.group is not None:
+            self.awaited = "GE"
+        yield self.end()
+
+    # -- sets -------------------------------------------------------------------------------------------------------
+
+    def open_set(self, segment: Segment) -> None:
+        _, code, control, version, *_ = segment.elements + _PADDING
+        control = control.strip()
+        group = self.group
+        issues: list[Issue] = []
+        if self.closed:
+            issues.append(issue("outside_interchange", "ST"))
+        elif group is None:
+            issues.append(issue("st_outside_group", "ST"))
+        self.sets += 1
+        self.sets_here += 1
+        if not self.numbers.take(control):
+            issues.append(issue("control_number_reused", "ST"))
+        if not self.group_has_271 and code == "271":
+            self.group_has_271 = True
+            if group is not None and group.code != "HB":
+                self.note("gs_code", "GS", f"group {self.groups}")
+        version = version.strip() or (group.version if group else "")
+        self.set = _Open(code.strip(), control, version, segment.start, issues)
+        self.mark = segment.start
+
+    def close_set(self, segment: Segment) -> TransactionSet:
+        started = self.set
+        if started is None:
+            return self.headless_set(segment)
+        raw, count = b"", 0
+        if self.scanner.lost:
+            started.issues.append(self.loss("SE"))
+        else:
+            raw = self.scanner.slice(started.offset, segment.end)
+            count = raw.count(self.terminator)
+        if segment.elements[1:] != [str(count), started.control]:
+            count = self.check_trailer(segment.elements, started, raw)
+        return self.finished(started, segment.end - started.offset, count, raw)
+
+    def check_trailer(self, elements: list[str], started: _Open, raw: bytes) -> int:
+        """Compare an SE that is not what the quick look expects; the number of segments."""
+        count = _segments(raw, self.terminator)
+        if raw and count != _number(elements, 1):
+            started.issues.append(issue("se_count", "SE"))
+        control = _value(elements, 2)
+        if control != started.control and not _same_number(control, started.control):
+            started.issues.append(issue("se_control", "SE"))
+        return count
+
+    def broken_set(self, code: str, end: int | None) -> TransactionSet:
+        """The open set, which ends without its SE just before ``end``, or with the file."""
+        started = self.set
+        assert started is not None
+        raw = b""
+        if self.scanner.lost:
+            started.issues.append(self.loss("ST"))
+        else:
+            raw = self.scanner.slice(started.offset, end)
+        started.issues.append(issue(code, "ST"))
+        length = (self.scanner.position if end is None else end) - started.offset
+        return self.finished(started, length, 0, raw)
+
+    def headless_set(self, segment: Segment) -> TransactionSet:
+        """What stands between the last envelope segment and an SE that has no ST."""
+        raw, offset = b"", segment.start
+        issues = [issue("st_missing", "SE")]
+        if self.scanner.lost:
+            issues.append(self.loss("SE"))
+        else:
+            raw = self.scanner.slice(self.mark, segment.end)
+            offset = segment.end - len(raw := raw.lstrip(BLANKS))
+        if self.closed:
+            issues.append(issue("outside_interchange", "SE"))
+        version = self.group.version if self.group else ""
+        headless = _Open("", _value(segment.elements, 2), version, offset, issues)
+        return self.finished(headless, segment.end - offset, 0, raw)
+
+    def finished(self, started: _Open, length: int, count: int, raw: bytes) -> TransactionSet:
+        assert self.interchange is not None
+        self.set = None
+        return TransactionSet(
+            started.code,
+            started.control,
+            started.version,
+            self.interchange,
+            self.group,
+            started.offset,
+            length,
+            count,
+            raw,
+            tuple(started.issues),
+        )
+
+    def loss(self, name: str) -> Issue:
+        """Why the bytes of a set were let go."""
+        code = "set_too_large" if self.scanner.too_long is None else "segment_too_long"
+        self.scanner.lost, self.scanner.too_long = False, None
+        return issue(code, name)
+
+    # -- envelopes --------------------------------------------------------------------------------------------------
+
+    def envelope(self, segment: Segment) -> None:
+        name = segment.name
+        if name == "ISA":
+            self.open_interchange(segment)
+        elif name == "GS":
+            self.open_group(segment)
+        elif name == "GE":
+            self.close_group(segment)
+        elif name == "IEA":
+            self.close_interchange(segment)
+        else:
+            self.acknowledgements += 1
+
+    def open_interchange(self, segment: Segment) -> None:
+        if not self.closed:
+            self.missing_ge()
+            self.note("iea_missing", "ISA", f"interchange {self.interchanges}")
+        isa = segment.isa
+        assert isa is not None
+        self.interchanges += 1
+        where = f"interchange {self.interchanges}"
+        values = isa.values
+        self.interchange = Interchange(
+            self.interchanges,
+            isa.delimiters,
+            sender=values[5],
+            receiver=values[7],
+            control=values[12],
+            date=values[8] + values[9],
+            version=values[11],
+            test=values[14].upper() == "T",
+        )
+        self.terminator = isa.delimiters.terminator.encode("latin-1")
+        self.closed = False
+        self.group = None
+        self.groups_here = self.sets_here = 0
+        self.group_has_271 = False
+        for found in isa.issues:
+            self.note(found.code, "ISA", where)
+        if values[13] == "1":
+            self.note("ta1_requested", "ISA", where)
+        if self.interchange.test:
+            self.note("test_interchange", "ISA", where)
+        self.begin_numbers()
+
+    def open_group(self, segment: Segment) -> None:
+        self.missing_ge()
+        elements = segment.elements
+        self.group = Group(*(_value(elements, n) for n in (1, 2, 3, 4, 6, 8)))
+        self.groups += 1
+        self.groups_here += 1
+        self.sets_here = 0
+        self.group_has_271 = False
+        self.begin_numbers()
+
+    def close_group(self, segment: Segment) -> None:
+        where = f"group {self.groups}"
+        if self.group is None:
+            self.note("ge_without_gs", "GE", f"interchange {self.interchanges}")
+            return
+        if _number(segment.elements, 1) != self.sets_here:
+            self.note("ge_count", "GE", where)
+        control = _value(segment.elements, 2)
+        if control != self.group.control and not _same_number(control, self.group.control):
+            self.note("ge_control", "GE", where)
+        self.group = None
+
+    def close_interchange(self, segment: Segment) -> None:
+        self.missing_ge()
+        where = f"interchange {self.interchanges}"
+        if self.closed or self.interchange is None:
+            self.note("trailing_junk", "IEA", where)
+            return
+        control, expected = _value(segment.elements, 2), self.interchange.control
+        same = control == expected or _same_number(control, expected)
+        if not segment.terminated and not same and expected.startswith(control):
+            return  # The file ends in the middle of the control number.
+        if _number(segment.elements, 1) != self.groups_here:
+            self.note("iea_count", "IEA", where)
+        if not same:
+            self.note("iea_control", "IEA", where)
+        self.closed = True
+
+    def missing_ge(self) -> None:
+        if self.group is not None:
+            self.note("ge_missing", "GS", f"group {self.groups}")
+            self.group = None
+
+    def look_between(self, segment: Segment) -> None:
+        """Note what stands before an envelope segment and belongs to no set."""
+        scanner = self.scanner
+        if self.closed:
+            if scanner.junk:
+                self.note("trailing_junk" if self.interchanges else "leading_junk", segment.name)
+                scanner.junk = False
+        elif scanner.lost:
+            found = self.loss(segment.name)
+            self.note("stray_segments", segment.name)
+            self.note(found.code, segment.name)
+        elif segment.start > self.mark and scanner.slice(self.mark, segment.start).strip(BLANKS + self.terminator):
+            self.note("stray_segments", segment.name, f"interchange {self.interchanges}")
+        scanner.junk = False
+
+    # -- the file ---------------------------------------------------------------------------------------------------
+
+    def note(self, code: str, segment: str, where: str = "") -> None:
+        if len(self.issues) < _MOST_FILE_ISSUES:
+            self.issues.append(issue(code, segment, where))
+        else:
+            self.more_issues += 1
+
+    def begin_numbers(self) -> None:
+        assert self.interchange is not None
+        control = self.group.control if self.group else ""
+        self.numbers.begin((self.interchange.sender, self.interchange.control, control))
+
+    def end(self) -> FileEnd:
+        scanner = self.scanner
+        state, reason = self.state()
+        if self.closed and scanner.junk and state == "complete":
+            self.note("trailing_junk", "IEA")
+        if scanner.utf16:
+            self.note("utf16", "ISA")
+        if self.numbers.full:
+            self.note("control_numbers_unchecked", "ST")
+        return FileEnd(
+            state,
+            reason,
+            self.interchanges,
+            self.groups,
+            self.sets,
+            self.acknowledgements,
+            scanner.size,
+            tuple(self.issues),
+            self.more_issues,
+        )
+
+    def state(self) -> tuple[Literal["complete", "incomplete", "unreadable"], str]:
+        scanner = self.scanner
+        if scanner.endless is not None:
+            self.note("segment_too_long", "")
+            return "unreadable", f"The segment at byte {scanner.endless} is longer than any real one and has no end."
+        if scanner.refused:
+            return "unreadable", "The characters in the places of the delimiters of an ISA cannot be delimiters."
+        if scanner.partial_isa:
+            self.note("file_cut", "ISA")
+            return "incomplete", "The file ends inside the header of an interchange."
+        if not self.interchanges:
+            if not scanner.junk:
+                return "incomplete", "The file is empty."
+            self.note("not_interchange", "ISA")
+            return "unreadable", "No ISA that can be read was found."
+        if self.closed:
+            return "complete", ""
+        self.note("file_cut", self.awaited)
+        return "incomplete", f"The file ends before the {self.awaited} of what is open."
+
+
+def _value(elements: list[str], index: int) -> str:
+    return elements[index].strip() if len(elements) > index else ""
+
+
+def _number(elements: list[str], index: int) -> int:
+    """The element as a number; -1 where it is none."""
+    text = elements[index].strip() if len(elements) > index else ""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else -1
+
+
+def _same_number(one: str, other: str) -> bool:
+    """Whether two control numbers differ in leading zeros only."""
+    return one.isdecimal() and other.isdecimal() and one.lstrip("0") == other.lstrip("0")
+
+
+def _segments(raw: bytes, terminator: bytes) -> int:
+    """The segments of a set that are not empty."""
+    if terminator * 2 not in raw.translate(None, BLANKS.translate(None, terminator)):
+        return raw.count(terminator)
+    return sum(1 for piece in raw.split(terminator) if piece.strip(BLANKS))

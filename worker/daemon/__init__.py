@@ -1,0 +1,39 @@
+"""The daemon: what is built from a configuration (assembly), and the loop that runs it."""
+
+import contextlib
+import resource
+from collections.abc import Callable
+
+from worker.clock import Clock
+from worker.config import Config
+from worker.daemon.loop import Loop, Mode
+from worker.gateways.signals import Signals
+from worker.log import make_log
+from worker.store.db import Store
+from worker.store.lock import DaemonLock
+
+
+def run(
+    config: Config,
+    mode: Mode,
+    clock: Clock,
+    *,
+    reload: Callable[[], Config] | None = None,
+    only: frozenset[int] | None = None,
+) -> int:
+    """Poll until told to stop, or as ``mode`` says; the exit code. Raises CdpollError for what prevents a start.
+
+    ``reload`` reads the configuration anew on SIGHUP; ``only`` are the rows that a pass of mode ``once`` is about.
+    """
+    # A core file would hold patient data and the token. (The unit's LimitCORE=0 says so too, and forbids this call.)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signals = Signals()
+    signals.listen()
+    log = make_log(config.log.format, config.log.level, clock)
+    with Store(config.store.path, config.store.journal, timeout=5.0) as store:
+        lock = DaemonLock(store.path)
+        try:
+            return Loop(config, mode, clock, signals, store, log, reload, only).run()
+        finally:
+            lock.release()

@@ -1,0 +1,54 @@
+"""From a configuration to the parts that poll by it. Made anew by every reload."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.config import Config
+from worker.config.terms import limit_of, schedule_of
+from worker.core.judge import NO_TASK
+from worker.core.reply import Reply
+from worker.gateways.api import Api, ApiSettings
+from worker.gateways.pool import Job, Pool
+from worker.gateways.signals import Signals
+from worker.gateways.token import Tokens, TokenSettings
+from worker.gateways.wire import Wire, tls_context
+from worker.rounds.poll import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one configuration comes to. ``origin`` is the API's."""
+
+    origin: str
+    pool: Pool
+    tokens: Tokens
+    terms: Terms
+
+
+def assemble(config: Config, signals: Signals) -> Parts:
+    """Build the parts. Raises BadConfiguration for what is missing, and for a secret that cannot be read."""
+    api = config.require_api()
+    # Resolved here once, so that a missing secret is an error of the start and not of the first look.
+    api.client_id.reveal()
+    api.client_secret.reveal()
+    proxy = None if api.proxy is None else api.proxy.reveal()
+    as_form = api.token_body == "form"  # noqa: S105 - the name of a key, no password
+    tokens = Tokens(
+        TokenSettings(api.token_url, api.client_id.reveal, api.client_secret.reveal, api.scope, as_form), signals.stop
+    )
+    tls = tls_context(None if api.ca_file is None else str(api.ca_file))
+    pool = Pool(
+        config.polling.max_in_flight,
+        lambda: Wire(tls, api.timeout_ms, proxy),
+        _asker(Api(ApiSettings(api.base_url, api.tenant_id), tokens)),
+        signals.wake.set,
+    )
+    terms = Terms(schedule_of(config.polling), limit_of(config.polling), api.timeout_ms)
+    return Parts(api.origin, pool, tokens, terms)
+
+
+def _asker(api: Api) -> Callable[[Wire, Job], Reply]:
+    def ask(wire: Wire, job: Job) -> Reply:
+        return api.health(wire, job.asked_at) if job.seq == NO_TASK else api.look(wire, job.task_id, job.asked_at)
+
+    return ask

@@ -1,0 +1,228 @@
+"""The loop: pass, wait, pass. What is done in a pass stands in worker/rounds.
+
+One main thread owns the store and every decision; the pool's threads only ask. The loop waits for an event, never
+sleeps, and never longer than a minute, so that a jump of the clock does little harm.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from worker import __version__
+from worker.clock import Clock
+from worker.config import Config
+from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater
+from worker.core.instant import words
+from worker.daemon.assembly import Parts, assemble
+from worker.gateways.signals import Signals
+from worker.gateways.systemd import Notify, watchdog_interval
+from worker.rounds.poll import Log, PollRound
+from worker.store import lanes, look, notices, tasks
+from worker.store.db import Store
+
+Mode = Literal["forever", "once", "until-idle"]
+
+LONGEST_WAIT = 60_000
+BEAT_EVERY = 15_000
+STORAGE_RETRY = 5_000
+
+# The wall clock and the monotonic one drift by less than this between two passes, unless somebody set the clock.
+JUMP = 5_000
+
+# What `--once` says of a pass that a pause ended, by the pause's reason.
+PAUSE_EXIT = {"credentials": 77, "unreachable": 69, "rate_limited": 75}
+
+
+class Loop:
+    """One run of the daemon; :meth:`run` gives its exit code."""
+
+    def __init__(
+        self,
+        config: Config,
+        mode: Mode,
+        clock: Clock,
+        signals: Signals,
+        store: Store,
+        log: Log,
+        reload: Callable[[], Config] | None,
+        only: frozenset[int] | None,
+    ) -> None:
+        self._config = config
+        self._mode = mode
+        self._clock = clock
+        self._signals = signals
+        self._store = store
+        self._log = log
+        self._reload = reload
+        self._notify = Notify()
+        self._watchdog = watchdog_interval()
+        self._started_at = clock.now()
+        self._beat_at: int | None = None
+        self._clocks = (clock.now(), clock.monotonic())
+        self._storage_error: str | None = None
+        self._adopt(assemble(config, signals))
+        lanes.bind_origin(store, self._parts.origin)
+        self._round.only = only
+
+    def _adopt(self, parts: Parts) -> None:
+        self._parts = parts
+        self._round = PollRound(self._store, parts.pool, parts.terms, self._log, self._clock.now())
+        # While nothing is due: how soon a task recorded by another process must be noticed.
+        self._idle_wait = min(LONGEST_WAIT, max(50, parts.terms.schedule.cadence.first // 4))
+        if self._watchdog is not None:
+            self._idle_wait = min(self._idle_wait, self._watchdog // 3)
+
+    def run(self) -> int:
+        """The loop, and the way out of it."""
+        self._put_in_order()
+        self._log.info("started", version=__version__, mode=self._mode, database=str(self._store.path))
+        cutoff = self._clock.now() if self._mode == "once" else None
+        try:
+            while True:
+                self._signals.wake.clear()
+                next_at = self._pass(cutoff)
+                if self._signals.stop.is_set() or self._finished(cutoff):
+                    break
+                if self._signals.reload.is_set():
+                    self._reload_configuration()
+                    continue
+                self._clock.wait(self._signals.wake, min(self._idle_wait, next_at - self._clock.now()))
+            return self._leave()
+        finally:
+            self._parts.pool.close()
+
+    def _put_in_order(self) -> None:
+        """What a restart is for, and what may have happened while nobody was looking."""
+        now = self._clock.now()
+        schedule = self._parts.terms.schedule
+        with self._store.write():
+            lane = lanes.get(self._store)
+            if lane.reason in ("credentials", "unreachable"):
+                # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
+                lanes.put(self._store, replace(lane, resumes_at=now, probes=0))
+            tasks.draw_in(self._store, now, now + 2 * schedule.max_interval)
+            notices.clear(self._store, "reload_refused")
+            notices.clear(self._store, "clock_jumped")
+
+    def _pass(self, cutoff: int | None) -> int:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        try:
+            self._watch_clock(now, monotonic)
+            next_at = self._round.run(now, monotonic, due_by=cutoff)
+            self._beat(now)
+        except (StorageFailed, TryLater) as error:
+            if self._mode == "once":
+                raise
+            self._storage_fails(error)
+            next_at = now + STORAGE_RETRY
+        else:
+            if self._storage_error is not None:
+                self._log.info("the database can be written again")
+                self._storage_error = None
+        if self._watchdog is not None:
+            self._notify.send("WATCHDOG=1")
+        return next_at
+
+    def _watch_clock(self, now: int, monotonic: int) -> None:
+        """Somebody set the clock: due times are on the old one. Set forward, everything is due at worst."""
+        jumped = (now - self._clocks[0]) - (monotonic - self._clocks[1])
+        if abs(jumped) > JUMP:
+            by = words(abs(jumped))
+            way = "forward" if jumped > 0 else "back"
+            with self._store.write():
+                if jumped < 0:
+                    tasks.shift(self._store, jumped)
+                    lanes.shift(self._store, jumped)
+                notices.put(self._store, "clock_jumped", f"the clock was set {way} by {by}: is time kept by NTP?", now)
+            self._log.warning("the clock jumped", way=way, by=by)
+        self._clocks = (now, monotonic)
+
+    def _storage_fails(self, error: CdpollError) -> None:
+        if self._storage_error != type(error).__name__:
+            self._storage_error = type(error).__name__
+            self._log.error("the database cannot be written; what was heard is kept and tried again", hint=error.hint)
+        self._notify.send(f"STATUS=cannot write the database: {error.message}")
+
+    def _beat(self, now: int) -> None:
+        if self._beat_at is not None and 0 <= now - self._beat_at < BEAT_EVERY:
+            return
+        with self._store.write():
+            lanes.beat(
+                self._store,
+                pid=os.getpid(),
+                version=__version__,
+                started_at=self._started_at,
+                now=now,
+                token_expires_at=self._parts.tokens.expires_at,
+            )
+        ready = ["READY=1"] if self._beat_at is None else []
+        self._beat_at = now
+        self._notify.send(*ready, f"STATUS={look.one_line(self._store, now)}")
+
+    def _reload_configuration(self) -> None:
+        """SIGHUP. A configuration that cannot be used changes nothing, and is said."""
+        self._signals.reload.clear()
+        self._notify.send("RELOADING=1", f"MONOTONIC_USEC={self._clock.monotonic() * 1000}")
+        now = self._clock.now()
+        try:
+            if self._reload is None:
+                raise BadConfiguration("this run does not reload")
+            config = self._reload()
+            if config.store != self._config.store:
+                raise BadConfiguration("[store] cannot change while the daemon runs", "restart it instead")
+            parts = assemble(config, self._signals)
+            if parts.origin != self._parts.origin:
+                parts.pool.close()
+                raise BadConfiguration("[api] base_url names another origin than this database belongs to")
+        except BadConfiguration as error:
+            first = error.message.splitlines()[0]
+            self._log.error("reload refused; the configuration in force stays", mistake=first)
+            with self._store.write():
+                notices.put(self._store, "reload_refused", f"the old configuration stays in force: {first}", now)
+        else:
+            self._drain()
+            self._parts.pool.close()
+            self._config = config
+            self._adopt(parts)
+            with self._store.write():
+                notices.clear(self._store, "reload_refused")
+            self._log.info("reloaded")
+        self._notify.send("READY=1", f"STATUS={look.one_line(self._store, now)}")
+
+    def _finished(self, cutoff: int | None) -> bool:
+        if self._mode == "forever" or self._round.busy:
+            return False
+        if self._mode == "until-idle":
+            return look.pending(self._store) == 0
+        if self._round.lane.paused:
+            return True
+        return not self._round.only if self._round.only is not None else look.pending(self._store, cutoff) == 0
+
+    def _drain(self) -> None:
+        """Wait for what is in the air, and save it. Nothing new is sent."""
+        until = self._clock.monotonic() + self._parts.terms.deadline + 1000
+        while self._round.busy and self._clock.monotonic() < until:
+            self._signals.wake.clear()
+            self._round.run(self._clock.now(), self._clock.monotonic(), claim=False)
+            if self._round.busy:
+                self._clock.wait(self._signals.wake, 200)
+
+    def _leave(self) -> int:
+        self._notify.send("STOPPING=1")
+        self._drain()
+        with self._store.write():
+            lanes.stopped(self._store, self._clock.now())
+        self._log.info("stopped")
+        if self._mode == "once":
+            return self._exit_of_once()
+        if self._mode == "until-idle" and look.pending(self._store):
+            return 75
+        return 0
+
+    def _exit_of_once(self) -> int:
+        if self._round.lane.reason is not None:
+            return PAUSE_EXIT[self._round.lane.reason]
+        if self._signals.stop.is_set():
+            return 75
+        return 69 if self._round.unreachable and not self._round.usable else 0

@@ -1,0 +1,138 @@
+"""Tasks as people read them: the list, and one task's life. Reads only, in short statements."""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from worker.core.instant import iso, iso_or_none, words
+from worker.store import lanes
+from worker.store.db import Store
+
+Json = dict[str, Any]
+
+PAGE = 500
+
+
+def task_pages(
+    store: Store, now: int, *, state: str | None = None, overdue_after: int | None = None
+) -> Iterator[list[Json]]:
+    """Every task, oldest first, in short pages: no cursor is held while they are printed."""
+    paused = lanes.get(store).paused_until_now(now)
+    last = 0
+    while True:
+        rows = store.read(
+            """
+            SELECT seq, id, state, outcome, recorded_at, due_at, polls FROM tasks
+            WHERE seq > :last AND (:state IS NULL OR state = :state)
+                AND (:after IS NULL
+                    OR (state = 'pending' AND :now - life_from - (:paused - paused_base) > :after))
+            ORDER BY seq LIMIT :page
+            """,
+            {"last": last, "state": state, "after": overdue_after, "now": now, "paused": paused, "page": PAGE},
+        )
+        if not rows:
+            return
+        refs: dict[int, list[str]] = {}
+        listed = ",".join(str(row["seq"]) for row in rows)
+        for row in store.read(f"SELECT task, ref FROM refs WHERE task IN ({listed}) ORDER BY added_at, ref"):  # noqa: S608
+            refs.setdefault(row["task"], []).append(row["ref"])
+        yield [
+            {
+                "id": row["id"],
+                "state": row["state"],
+                "outcome": row["outcome"],
+                "refs": refs.get(row["seq"], []),
+                "recorded_at": iso(row["recorded_at"]),
+                "due_at": iso_or_none(row["due_at"]),
+                "polls": row["polls"],
+            }
+            for row in rows
+        ]
+        last = rows[-1]["seq"]
+
+
+def ids_beginning(store: Store, prefix: str) -> list[str]:
+    """Up to fifty ids that begin so, for completion in a shell."""
+    rows = store.read(
+        "SELECT id FROM tasks WHERE id >= :low AND id < :high ORDER BY id LIMIT 50",
+        {"low": prefix, "high": prefix + "\U0010ffff"},
+    )
+    return [row["id"] for row in rows]
+
+
+def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
+    """One task's story as the interface promises it; ``None`` for an unknown id."""
+    task = store.one("SELECT * FROM tasks WHERE id = :id", {"id": task_id})
+    if task is None:
+        return None
+    seq = {"task": task["seq"]}
+    refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", seq)
+    kept = store.read("SELECT seq, revision, body FROM results WHERE task = :task ORDER BY revision", seq)
+    story = {
+        "id": task["id"],
+        "state": task["state"],
+        "outcome": task["outcome"],
+        "name": task["name"],
+        "source": task["source"],
+        "refs": [row["ref"] for row in refs],
+        "correlation_id": task["correlation_id"],
+        "trace_id": task["trace_id"],
+        "recorded_at": iso(task["recorded_at"]),
+        "due_at": iso_or_none(task["due_at"]),
+        "why": _why(store, task),
+        "concluded_at": iso_or_none(task["concluded_at"]),
+        "concluded_by": task["concluded_by"],
+        "polls": task["polls"],
+        "failures": task["failures"],
+        "last_error": task["last_error"],
+        "revisions": len(kept),
+        "paths": [_path(row) for row in _paths(store, kept[0]["seq"])] if kept else [],
+        "history": _history(store, task),
+    }
+    if body:
+        # The first result is the one that concluded the task; later ones are revisions of it.
+        story["body"] = kept[0]["body"].decode("utf-8", "replace") if kept else None
+    return story
+
+
+def _why(store: Store, task: sqlite3.Row) -> str | None:
+    """Why the next look is when it is; ``None`` where there is none."""
+    if task["due_at"] is None:
+        return None
+    lane = lanes.get(store)
+    if lane.resumes_at is not None and lane.resumes_at > task["due_at"]:
+        return f"the API is paused ({lane.reason}, {lane.code}); the next probe is at {iso(lane.resumes_at)}"
+    if task["last_poll_at"] is None:
+        return f"the first look, {words(max(0, task['due_at'] - task['recorded_at']))} after it was recorded"
+    wait = words(max(0, task["due_at"] - task["last_poll_at"]))
+    if task["failures"]:
+        return f"backoff: {wait} after {task['failures']} unusable looks in a row, the last one {task['last_error']}"
+    age = words(max(0, task["last_poll_at"] - (task["started_at"] or task["recorded_at"])))
+    return f"cadence: {wait} after the look that found it pending at an age of {age}"
+
+
+def first_body(store: Store, task_id: str) -> bytes | None:
+    """The body that concluded the task, byte for byte."""
+    row = store.one(
+        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) ORDER BY revision LIMIT 1",
+        {"id": task_id},
+    )
+    return None if row is None else bytes(row["body"])
+
+
+def _paths(store: Store, result: int) -> list[sqlite3.Row]:
+    return store.read(
+        "SELECT list, name, status, payer_id, transaction_id, reason FROM paths WHERE result = :result"
+        " ORDER BY list DESC, position",
+        {"result": result},
+    )
+
+
+def _path(row: sqlite3.Row) -> Json:
+    return {key: row[key] for key in ("list", "name", "status", "payer_id", "transaction_id", "reason")}
+
+
+def _history(store: Store, task: sqlite3.Row) -> list[Json]:
+    rows = store.read("SELECT at, event, detail FROM history WHERE task = :task ORDER BY seq", {"task": task["seq"]})
+    recorded = {"at": iso(task["recorded_at"]), "event": "recorded", "detail": f"from {task['source']}"}
+    return [recorded, *({"at": iso(r["at"]), "event": r["event"], "detail": r["detail"]} for r in rows)]
