@@ -1,0 +1,45 @@
+"""docs/sandbox.md, written from the tables that the sandbox works by: `python -m sandbox.reference`."""
+
+from pathlib import Path
+
+from sandbox import faults, steering
+
+TARGET = Path(__file__).parent.parent / "docs" / "sandbox.md"
+
+HEAD = """\
+# The sandbox
+
+The vendor's own sandbox has no Coverage Discovery mocks; this one is where a customer can rehearse. It speaks real HTTP
+on a loopback port, keeps its memory until it ends, and by default answers every operation as the vendor documents it:
+token, health check, real-time checks and direct discoveries (JSON and X12), discoveries by id and as lists,
+transactions. The same seed and the same requests give the same answers.
+
+    cdpoll sandbox --speed 60 --faults '429:30=2%,404_then_found=3each'
+    cdpoll --config cdpoll-sandbox/cdpoll.ini run
+
+`--speed` divides every time span of the vendor. The configuration that is printed (and kept in
+`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit.
+
+## A rehearsal
+
+    cdpoll sandbox --speed 60 --faults '503@10m-70m'         # an hour of 503, a minute here, ten seconds after the start
+    cdpoll sandbox --faults 'token_refused@5m-20m'           # credentials refused for a while: the daemon pauses
+    cdpoll sandbox --faults 'invalid_product'                # a product that was revoked: no new token cures it
+    cdpoll sandbox --faults '404'                            # ids of another environment
+    cdpoll sandbox --faults '429:60=20%'                     # a storm of 429
+
+Watch `cdpoll status` meanwhile: it names the pause, its reason, and when the next probe is due.
+
+"""
+
+
+def markdown() -> str:
+    """The whole page."""
+    return (
+        f"{HEAD}## Choosing what happens\n\n```text\n{steering.help_text().strip()}\n```\n\n"
+        f"## Faults\n\n```text\n{faults.help_text().strip()}\n```\n"
+    )
+
+
+if __name__ == "__main__":
+    TARGET.write_text(markdown())
