@@ -31,7 +31,7 @@ def run(
     signals = Signals()
     signals.listen()
     log = make_log(config.log.format, config.log.level, clock)
-    with Store(config.store.path, config.store.journal, timeout=5.0) as store:
+    with Store(config.store.path, config.store.journal, timeout=2.0) as store:
         lock = DaemonLock(store.path)
         try:
             return Loop(config, mode, clock, signals, store, log, reload, only).run()

@@ -14,6 +14,7 @@ from worker.clock import Clock
 from worker.config import Config
 from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater
 from worker.core.instant import words
+from worker.core.schedule import Schedule
 from worker.daemon.assembly import Parts, assemble
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
@@ -90,7 +91,20 @@ class Loop:
                 self._clock.wait(self._signals.wake, min(self._idle_wait, next_at - self._clock.now()))
             return self._leave()
         finally:
-            self._parts.pool.close()
+            self.close()
+
+    @property
+    def schedule(self) -> Schedule:
+        """The one in force."""
+        return self._parts.terms.schedule
+
+    def step(self) -> int:
+        """One pass; the instant (ms) at which the next is wanted."""
+        return self._pass(None)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._parts.pool.close()
 
     def _put_in_order(self) -> None:
         """What a restart is for, and what may have happened while nobody was looking."""
