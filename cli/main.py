@@ -6,12 +6,11 @@ Commands are imported when they are called: `cdpoll record` runs once per check 
 import os
 import re
 import sys
-import traceback
 
 import click
 
 from worker import __version__
-from worker.core.errors import CdpollError
+from worker.core.errors import CdpollError, place_of
 
 # name -> (module, attribute, one line for --help)
 COMMANDS = {
@@ -124,6 +123,5 @@ def _complain(message: str, hint: str, code: int) -> int:
 
 def _fault(error: Exception) -> int:
     # By class and place only: the text of an unforeseen error may quote what it stumbled over.
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119
+    place = f"{type(error).__name__} at {place_of(error)}"
     return _complain(f"a fault in cdpoll itself: {place}", "please report that line; CDPOLL_DEBUG=1 shows more", 70)

@@ -22,7 +22,7 @@ transactions. The same seed and the same requests give the same answers.
 
 ## A rehearsal
 
-    cdpoll sandbox --speed 60 --faults '503@10m-70m'         # an hour of 503, a minute here, ten seconds after the start
+    cdpoll sandbox --speed 60 --faults '503@10m-70m'         # an hour of 503 (a minute here), after 10 s
     cdpoll sandbox --faults 'token_refused@5m-20m'           # credentials refused for a while: the daemon pauses
     cdpoll sandbox --faults 'invalid_product'                # a product that was revoked: no new token cures it
     cdpoll sandbox --faults '404'                            # ids of another environment

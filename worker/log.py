@@ -7,9 +7,7 @@ handed to the log cannot leak from it. Errors are logged by class and place, nev
 import logging
 import os
 import sys
-import traceback
 from collections.abc import MutableMapping
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -59,9 +57,3 @@ def make_log(form: str, level: str, clock: Clock) -> structlog.typing.FilteringB
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger()  # type: ignore[no-any-return]
-
-
-def place_of(error: BaseException) -> str:
-    """``file.py:line`` where ``error`` was raised, for the log."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"

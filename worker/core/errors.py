@@ -14,6 +14,14 @@ The message is one line that says what is wrong; ``hint`` is one line that says 
 secret or patient data.
 """
 
+import traceback
+
+
+def place_of(error: BaseException) -> str:
+    """``file.py:line`` where ``error`` was raised. Its text is left out: it may quote a value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
+
 
 class CdpollError(Exception):
     """Base of all errors that end a command; ``exit_code`` is the process's exit status."""

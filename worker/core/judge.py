@@ -1,8 +1,9 @@
 """Is a reply about the task, or about us? One pure function over the lane and what the latest replies made us suspect.
 
 A refusal by the API (403, or 401 with a fresh token) is held back until another request has been heard: refused too,
-then it is the credentials and no task is to blame; answered, then it is that task's own failure. Five tasks in a row
-without a usable answer are no accident of theirs either.
+then it is the credentials and the API rests; answered, then it is that task's own failure, and so are the refusals that
+came during a pause which an answer ends: two tasks that are refused for ever must not stop the others again and again.
+Five tasks in a row without a usable answer are no accident of theirs either.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ class Doubt:
 
     suspect: tuple[int, Refused] | None = None  # a task the API refused; another request tells whether it is us
     missed: frozenset[int] = frozenset()  # tasks without a usable answer since the last usable one
+    refused: tuple[tuple[int, Refused], ...] = ()  # tasks refused since the pause for it began
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ NO_TASK = 0
 # So many tasks in a row without a usable answer are no accident of theirs.
 MISSES = 5
 
+# Of the tasks refused during a pause, so many of the latest are remembered.
+REMEMBERED = 100
+
 _NOT_THE_API = {"html", "not_json", "redirect", "encoding", "too_large"}
 
 
@@ -57,10 +62,11 @@ def judge(lane: Lane, doubt: Doubt, seq: int, reply: Reply, asked_at: int, now: 
     # A pause that begins in the future is one from before the clock was set back: nothing can be late for that.
     before_the_pause = lane.paused_at is not None and asked_at <= lane.paused_at <= now
     if speaks(reply):
-        blamed = _blame(doubt)
-        if lane.paused and not before_the_pause:
-            lane = resume(lane, now)
-        return Judgement(lane, Doubt(), (*blamed, Verdict(seq, reply)))
+        if lane.paused and before_the_pause:
+            return Judgement(lane, doubt, (Verdict(seq, reply),))
+        return Judgement(
+            resume(lane, now) if lane.paused else lane, Doubt(), (*_blame(doubt, seq), Verdict(seq, reply))
+        )
     if before_the_pause:
         # It left before the pause began: it can neither end nor prolong it, unless it brings a later date.
         if isinstance(reply, RateLimited) and reply.retry_after and lane.resumes_at is not None:
@@ -102,11 +108,20 @@ def _paused(
         wait = schedule.probe(lane.probes, slowly=reason == "credentials")
     lane = pause(lane, reason, reply.code, now, max(wait, schedule.min_interval))
     held = () if doubt.suspect is None else (Verdict(*doubt.suspect, excused=True),)
-    return Judgement(lane, Doubt(), (*held, Verdict(seq, reply, excused=True)))
+    doubt = Doubt(refused=_refused(doubt, seq, reply))
+    return Judgement(lane, doubt, (*held, Verdict(seq, reply, excused=True)))
 
 
-def _blame(doubt: Doubt) -> tuple[Verdict, ...]:
-    if doubt.suspect is None:
-        return ()
-    seq, refused = doubt.suspect
-    return (Verdict(seq, Rejected(refused.code)),)
+def _refused(doubt: Doubt, seq: int, reply: Reply) -> tuple[tuple[int, Refused], ...]:
+    """The tasks that the API has refused since the pause for it began, and in what led to it."""
+    found = dict(doubt.refused)
+    if isinstance(reply, Refused) and reply.where == "api":
+        found |= {} if doubt.suspect is None else {doubt.suspect[0]: doubt.suspect[1]}
+        found |= {} if seq == NO_TASK else {seq: reply}
+    return tuple(found.items())[-REMEMBERED:]
+
+
+def _blame(doubt: Doubt, answered: int) -> tuple[Verdict, ...]:
+    """Our credentials are good after all: what was refused was refused for reasons of its own."""
+    refused = (*doubt.refused, *([] if doubt.suspect is None else [doubt.suspect]))
+    return tuple(Verdict(seq, Rejected(reply.code)) for seq, reply in refused if seq != answered)

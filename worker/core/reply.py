@@ -32,7 +32,6 @@ Where = Literal["api", "token"]
 Outcome = Literal["success", "failure"]
 
 RETRY_AFTER_CAP = 3_600_000
-_YEAR_10000 = 253_402_300_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ def _read_document(answer: Answer, asked_id: str) -> Reply:
 
 def _read_task(document: Json, answer: Answer) -> Reply:
     name = text(document.get("name"))
-    started_at = _instant(document.get("startDateTime"))
+    started_at = from_iso(document.get("startDateTime"))
     correlation_id = text(document.get("correlationId"))
     trace_id = answer.trace_id or text(document.get("traceId"))
     match document.get("status"):
@@ -158,7 +157,7 @@ def _read_task(document: Json, answer: Answer) -> Reply:
                 paths=read_paths(document),
                 name=name,
                 started_at=started_at,
-                ended_at=_instant(document.get("endDateTime")) or _instant(document.get("endDatetime")),
+                ended_at=from_iso(document.get("endDateTime")) or from_iso(document.get("endDatetime")),
                 correlation_id=correlation_id,
                 trace_id=trace_id,
             )
@@ -166,12 +165,6 @@ def _read_task(document: Json, answer: Answer) -> Reply:
             return Garbled("no_status")
         case _:
             return Garbled("unknown_status")
-
-
-def _instant(value: object) -> int | None:
-    # The last of its days, west of Greenwich, is past the last one that can be written as UTC again.
-    moment = from_iso(value)
-    return moment if moment is not None and moment < _YEAR_10000 else None
 
 
 def parse_json(body: bytes) -> object | None:

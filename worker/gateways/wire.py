@@ -19,7 +19,8 @@ import httpx
 
 from worker import __version__
 
-BODY_CAP = 8 * 1024 * 1024
+# Real bodies have some ten paths with a 271 of a few KB each.
+BODY_CAP = 4 * 1024 * 1024
 
 _HEADERS = {
     "accept": "application/json",

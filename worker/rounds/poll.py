@@ -13,6 +13,7 @@ are kept here and saved by the next round, and nothing new is claimed until then
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from worker.core.errors import CdpollError, place_of
 from worker.core.judge import NO_TASK, Doubt, Judgement, Verdict, judge, speaks
 from worker.core.lane import Lane
 from worker.core.limit import Limit, grant
@@ -87,8 +88,30 @@ class PollRound:
         due_by = min(cutoff, now)
         wanted = self._wanted(now, due_by) if claim else 0
         if self._heard or wanted:
-            self._transact(now, monotonic, due_by, wanted)
+            self._transact_or_single_out(now, monotonic, due_by, wanted)
         return self._next(now, monotonic, cutoff) if claim else FAR
+
+    def _transact_or_single_out(self, now: int, monotonic: int, due_by: int, wanted: int) -> None:
+        """One transaction for all that was heard. A reply that breaks our own code must not hold up the others."""
+        try:
+            self._transact(now, monotonic, due_by, wanted)
+        except CdpollError:
+            raise
+        except Exception:
+            waiting, self._heard = self._heard, []
+            for n, done in enumerate(waiting):
+                self._heard = [done]
+                try:
+                    self._transact(now, monotonic, due_by, 0)
+                except CdpollError:
+                    self._heard = waiting[n:]
+                    raise
+                except Exception as error:
+                    self._heard = []  # its lease runs out, and it is asked again
+                    place = f"{type(error).__name__} at {place_of(error)}"
+                    self._log.error(
+                        "a fault in cdpoll itself: a reply was left out", task=done.job.task_id, place=place
+                    )
 
     def _wanted(self, now: int, due_by: int) -> int:
         """How many tasks to claim, as far as can be told without the write lock."""
@@ -102,7 +125,7 @@ class PollRound:
             return 0
         if self._doubt.suspect is not None:
             return 1
-        due_at = tasks.next_due(self._store, self._held(self._doubt))
+        due_at = tasks.next_due(self._store, self._held(self._doubt), self.only)
         return free if due_at is not None and due_at <= due_by else 0
 
     def _waits(self, lane: Lane, doubt: Doubt, now: int) -> bool:
@@ -205,7 +228,7 @@ class PollRound:
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
         probing = self._doubt.suspect is not None or self.lane.paused
         if self._pool.free > 0 and not (probing and self._pool.out):
-            due_at = tasks.next_due(self._store, self._held(self._doubt))
+            due_at = tasks.next_due(self._store, self._held(self._doubt), self.only)
             if self._doubt.suspect is not None:
                 due_at = now
             if due_at is not None and due_at <= cutoff:

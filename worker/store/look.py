@@ -95,6 +95,10 @@ _PAUSES = {
     "unreachable": "the vendor does not answer: check the network, the proxy and the vendor's status page",
 }
 
+_TLS = (
+    "the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to your proxy's authority"
+)
+
 _ERRORS = {
     "unknown_status": "a root status nobody knows: show the vendor, and look for a newer cdpoll",
     "wrong_id": "the vendor answered for another id; nothing was stored: show the vendor",
@@ -112,7 +116,8 @@ def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list
     found += _disk(store)
     lane = lanes.get(store)
     if lane.reason is not None:
-        found.append(Problem(f"api_{lane.reason}", 1, _PAUSES[lane.reason]))
+        tls = (lane.code or "").endswith("tls")
+        found.append(Problem(f"api_{lane.reason}", 1, _TLS if tls else _PAUSES[lane.reason]))
     found += _not_found(store, now, schedule, waiting)
     for row in store.read(
         "SELECT last_error, count(*) AS n FROM tasks WHERE state = 'pending' AND last_error IS NOT NULL"
