@@ -24,7 +24,7 @@ class Secret:
     ValueError, without repeating it, when it cannot be used.
     """
 
-    __slots__ = ("_argument", "_check", "_environ", "_value", "form", "shown", "where")
+    __slots__ = ("_argument", "_check", "_environ", "form", "shown", "where")
 
     def __init__(
         self,
@@ -42,7 +42,6 @@ class Secret:
         self._argument = argument
         self._environ = {} if environ is None else environ
         self._check = check
-        self._value: str | None = None
 
     def __repr__(self) -> str:
         return f"<secret {self.where}: {self.shown}>"
@@ -57,21 +56,20 @@ class Secret:
         return self._argument if self.form == "env" else None
 
     def reveal(self) -> str:
-        """The secret itself; looked up at the first call and kept. Raises BadConfiguration with the cure."""
-        if self._value is None:
-            match self.form:
-                case "missing":
-                    raise BadConfiguration(f"{self.where} is not set", f"write it as {FORMS}")
-                case "literal":
-                    text = self._argument
-                case "env":
-                    text = self._from_environment()
-                case "credential":
-                    text = self._from_file(self._credential())
-                case _:
-                    text = self._from_file(Path(self._argument))
-            self._value = self._checked(text)
-        return self._value
+        """The secret itself, looked up at every call: a file that is mended or rotated needs no restart.
+
+        Raises BadConfiguration with the cure.
+        """
+        match self.form:
+            case "missing":
+                raise BadConfiguration(f"{self.where} is not set", f"write it as {FORMS}")
+            case "literal":
+                return self._checked(self._argument)
+            case "env":
+                return self._checked(self._from_environment())
+            case "credential":
+                return self._checked(self._from_file(self._credential()))
+        return self._checked(self._from_file(Path(self._argument)))
 
     def _from_environment(self) -> str:
         try:

@@ -211,14 +211,21 @@ class Loop:
             return look.pending(self._store) == 0
         if self._round.lane.paused:
             return True
-        return not self._round.only if self._round.only is not None else look.pending(self._store, cutoff) == 0
+        if self._round.only is not None:
+            # What somebody else has concluded or abandoned meanwhile is not waited for.
+            self._round.only = tasks.pending_among(self._store, self._round.only)
+            return not self._round.only
+        return look.pending(self._store, cutoff) == 0
 
     def _drain(self) -> None:
         """Wait for what is in the air, and save it. Nothing new is sent."""
         until = self._clock.monotonic() + self._parts.terms.deadline + 1000
         while self._round.busy and self._clock.monotonic() < until:
             self._signals.wake.clear()
-            self._round.run(self._clock.now(), self._clock.monotonic(), claim=False)
+            try:
+                self._round.run(self._clock.now(), self._clock.monotonic(), claim=False)
+            except (StorageFailed, TryLater) as error:
+                self._storage_fails(error)  # what was heard is kept, and tried again while there is time
             if self._round.busy:
                 self._clock.wait(self._signals.wake, 200)
 

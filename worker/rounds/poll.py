@@ -21,7 +21,7 @@ from worker.core.reply import Concluded, Unreachable
 from worker.core.schedule import Schedule
 from worker.core.task import after, excused
 from worker.gateways.pool import Done, Job, Pool
-from worker.rounds.troubles import Line, Troubles, lane_lines
+from worker.rounds.troubles import Change, Troubles, lane_lines
 from worker.store import lanes, results, tasks
 from worker.store.db import Store
 
@@ -139,7 +139,7 @@ class PollRound:
         return self._pool.out if doubt.suspect is None else self._pool.out | {doubt.suspect[0]}
 
     def _transact(self, now: int, monotonic: int, due_by: int, wanted: int) -> None:
-        lines: list[Line] = []
+        changes: list[Change] = []
         with self._store.write():
             before = lane = lanes.get(self._store)
             doubt = self._doubt
@@ -147,7 +147,7 @@ class PollRound:
                 judged = self._judge(lane, doubt, done, now)
                 lane, doubt = judged.lane, judged.doubt
                 for verdict in judged.verdicts:
-                    lines += self._apply(verdict, lane, now)
+                    changes += self._apply(verdict, lane, now)
             lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
             if lane != before:
                 lanes.put(self._store, lane)
@@ -156,9 +156,11 @@ class PollRound:
         self._heard.clear()
         self._doubt = doubt
         self.lane = lane
+        if self.only is not None:
+            self.only -= {job.seq for job in jobs}
         for job in jobs:
             self._pool.submit(job)
-        for line in (*lane_lines(before, lane), *lines, *self._troubles.settled(now)):
+        for line in (*lane_lines(before, lane), *self._troubles.lines(changes, now)):
             getattr(self._log, line.level)(line.event, **line.fields)
 
     def _judge(self, lane: Lane, doubt: Doubt, done: Done, now: int) -> Judgement:
@@ -167,8 +169,8 @@ class PollRound:
         lane = replace(lane, tat=lane.tat + extra)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
 
-    def _apply(self, verdict: Verdict, lane: Lane, now: int) -> list[Line]:
-        """Save what became of one task; what is worth a line in the log."""
+    def _apply(self, verdict: Verdict, lane: Lane, now: int) -> list[Change]:
+        """Save what became of one task; the change, if there was one."""
         if verdict.seq == NO_TASK:
             return []
         old = tasks.get(self._store, verdict.seq, lane.paused_until_now(now))
@@ -180,17 +182,8 @@ class PollRound:
         else:
             new = after(old, reply, now, self.terms.schedule)
         won = tasks.save(self._store, old, new, now, concluded_by="poll")
-        if isinstance(reply, Concluded):
-            kept = results.add(self._store, old.seq, reply, "poll", now)
-            if kept == "revision":
-                event = "a differing body for a concluded task is kept as a revision"
-                return [Line("warning", event, {"task": old.id})]
-        if not won:
-            return []
-        lines = self._troubles.saw(old, new, now)
-        if new.state == "abandoned" and old.state == "pending":
-            lines.append(Line("warning", "abandoned: pending for longer than give_up_after", {"task": old.id}))
-        return lines
+        kept = results.add(self._store, old.seq, reply, "poll", now) if isinstance(reply, Concluded) else None
+        return [Change(old, new, kept == "revision")] if won or kept == "revision" else []
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
@@ -212,8 +205,6 @@ class PollRound:
             calm=probing,
             only=None if doubt.suspect is not None else self.only,
         )
-        if self.only is not None:
-            self.only -= {seq for seq, _ in claimed}
         if doubt.suspect is not None and not claimed:
             claimed = [(NO_TASK, "")]
         lane = replace(lane, tat=grant(self.terms.limit, lane.tat, now, len(claimed)).tat)

@@ -44,11 +44,33 @@ def lane_lines(before: Lane, after: Lane) -> list[Line]:
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one look changed; ``revision``: it brought a second, differing body."""
+
+    old: Task
+    new: Task
+    revision: bool = False
+
+
 class Troubles:
     """Counts, in memory; ``standing`` are those the database knew of at the start, as (code, tasks)."""
 
     def __init__(self, standing: Iterable[tuple[str, int]], now: int) -> None:
         self._known = {code: _Trouble(now, count, count) for code, count in standing}
+
+    def lines(self, changes: Iterable[Change], now: int) -> list[Line]:
+        """The lines that are due after a pass, to be called once its transaction is committed."""
+        found: list[Line] = []
+        for change in changes:
+            if change.revision:
+                event = "a differing body for a concluded task is kept as a revision"
+                found.append(Line("warning", event, {"task": change.old.id}))
+            if change.new.state == "abandoned" and change.old.state == "pending":
+                event = "abandoned: pending for longer than give_up_after"
+                found.append(Line("warning", event, {"task": change.old.id}))
+            found += self.saw(change.old, change.new, now)
+        return found + self.settled(now)
 
     def saw(self, old: Task, new: Task, now: int) -> list[Line]:
         """What a look changed; the lines that are due because of it."""

@@ -57,6 +57,12 @@ def draw_in(store: Store, now: int, latest: int) -> None:
     )
 
 
+def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
+    """Those of these rows that are pending."""
+    rows = store.read(f"SELECT seq FROM tasks WHERE state = 'pending' AND seq IN ({_listed(seqs)})")  # noqa: S608
+    return frozenset(row["seq"] for row in rows)
+
+
 def failing(store: Store) -> list[tuple[str, int]]:
     """Pending tasks whose last look was unusable, as (code, tasks)."""
     rows = store.read(
@@ -66,10 +72,11 @@ def failing(store: Store) -> list[tuple[str, int]]:
     return [(row["last_error"], row["n"]) for row in rows]
 
 
-def next_due(store: Store, not_seqs: Iterable[int] = ()) -> int | None:
-    """When the next look at any task is due, ms; those of ``not_seqs`` apart."""
+def next_due(store: Store, not_seqs: Iterable[int] = (), only: frozenset[int] | None = None) -> int | None:
+    """When the next look at any task is due, ms; those of ``not_seqs`` apart, and of ``only`` alone where given."""
+    among = "" if only is None else f"AND seq IN ({_listed(only)})"
     row = store.one(
-        f"SELECT min(due_at) AS due_at FROM tasks WHERE state = 'pending' AND seq NOT IN ({_listed(not_seqs)})"  # noqa: S608
+        f"SELECT min(due_at) AS due_at FROM tasks WHERE state = 'pending' AND seq NOT IN ({_listed(not_seqs)}) {among}"  # noqa: S608
     )
     return None if row is None else row["due_at"]
 
