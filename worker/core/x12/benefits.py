@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from worker.core.x12.codes import BENEFITS, words
+from worker.core.x12.codes import ACTIVE, BENEFITS, INACTIVE, words
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.people import Party, Reference, Rejection, extended, party, reference, rejection
 from worker.core.x12.periods import Period, period
@@ -65,7 +65,13 @@ class Benefit(NamedTuple):
 Notes = tuple[tuple[str, str], ...]
 """Codes and segments of what is wrong."""
 
+Entry = tuple[Benefit, Notes, bool]
+"""A benefit, what is wrong with it, and whether it tells anything beyond itself: bears on the status, names another
+party or a rejection, or has something wrong with it. A few do, where amounts are many."""
+
+_TELLING = ACTIVE | INACTIVE | {"I", "R"}
 _MOST = 2048
+_MARKS = 65_536
 _LONGEST = 600
 
 
@@ -84,26 +90,31 @@ def number(text: str) -> Decimal | None:
 class Benefits:
     """Reads benefits, and remembers them: the text between one ``EB*`` and the next is the same for many patients.
 
-    One plain dictionary that is emptied when it is full costs a tenth of reading the text again, and a third of what
-    ``functools.lru_cache`` takes.
+    Only what comes a second time is kept: a text of one patient's own would cost more in memory that is strewn about
+    than reading it. A plain dictionary is several times faster than ``functools.lru_cache`` here, whose keys would be
+    made of all that a benefit depends on.
     """
 
     def __init__(self, delimiters: Delimiters, loop: str) -> None:
         self.delimiters = delimiters
         self.loop = loop
-        self.known: dict[str, tuple[Benefit, Notes]] = {}
+        self.known: dict[str, Entry] = {}
+        self.seen = bytearray(_MARKS)
 
-    def read(self, chunks: list[str]) -> list[tuple[Benefit, Notes]]:
-        """The benefit of each chunk, and what is wrong with it."""
-        get = self.known.get
-        return [get(chunk) or self.another(chunk) for chunk in chunks]
+    def read(self, chunks: list[str]) -> list[Entry]:
+        """The entry of each chunk."""
+        return [self.known.get(chunk) or self.another(chunk) for chunk in chunks]
 
-    def another(self, chunk: str) -> tuple[Benefit, Notes]:
-        found = benefit(chunk, self.delimiters, self.loop)
-        if len(chunk) <= _LONGEST:
+    def another(self, chunk: str) -> Entry:
+        one, notes = benefit(chunk, self.delimiters, self.loop)
+        found = one, notes, bool(notes or one.code in _TELLING or one.related or one.rejections)
+        mark = hash(chunk) % _MARKS
+        if self.seen[mark] and len(chunk) <= _LONGEST:
             if len(self.known) >= _MOST:
                 self.known.clear()
+                self.seen = bytearray(_MARKS)
             self.known[chunk] = found
+        self.seen[mark] = 1
         return found
 
 

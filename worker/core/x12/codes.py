@@ -254,7 +254,6 @@ TIME_PERIODS = {
     "25": "contract",
     "26": "episode",
     "27": "visit",
-    "28": "outlier",
     "29": "remaining",
     "30": "exceeded",
     "31": "not exceeded",
@@ -325,7 +324,6 @@ ENTITIES = {
     "TTP": "tertiary payer",
     "VER": "party performing verification",
     "VN": "vendor",
-    "VY": "organisation completing a configuration change",
     "X3": "utilisation management organisation",
     "Y2": "managed care organisation",
 }
@@ -341,7 +339,6 @@ RELATIONSHIPS = {
     "21": "unknown",
     "34": "other adult",
     "39": "organ donor",
-    "40": "cadaver donor",
     "53": "life partner",
     "G8": "other",
 }

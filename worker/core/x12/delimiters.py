@@ -13,7 +13,7 @@ from worker.core.x12.issues import Issue, issue
 
 WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 
-ISA_START = re.compile(rb"I[\r\n]*S[\r\n]*A[\r\n]*(?=[^A-Za-z0-9 \t\r\n])", re.IGNORECASE)
+ISA_START = re.compile(rb"I[\r\n]*S[\r\n]*A[\r\n]*(?=[^A-Za-z0-9 \r\n])", re.IGNORECASE)
 
 _WINDOW = 512
 """Bytes that any ISA and its terminator fit into, line breaks included."""
@@ -59,10 +59,11 @@ class NoIsa(Enum):
     REFUSED = "its delimiters cannot be delimiters"
 
 
-def parse_isa(data: bytes | bytearray, at: int) -> Isa | NoIsa:
+def parse_isa(data: bytes | bytearray, at: int, within: Delimiters | None = None) -> Isa | NoIsa:
     """The ISA that begins at ``at``, where :data:`ISA_START` matched.
 
-    ``CUT`` says that more bytes may make it one; with no more to come, the interchange is cut short.
+    ``CUT`` says that more bytes may make it one; with no more to come, the interchange is cut short. ``within`` are the
+    delimiters of an interchange that is open: a segment of its data that is called ISA ends before 16 separators.
     """
     start = ISA_START.match(data, at)
     if start is None:
@@ -72,10 +73,16 @@ def parse_isa(data: bytes | bytearray, at: int) -> Isa | NoIsa:
     parts = window.translate(None, b"\r\n").split(separator, 16)
     if any(len(part) > _LONGEST for part in parts[1:16]) or (len(parts) > 2 and len(parts[1]) > 4):
         return NoIsa.OTHER
+    if (
+        within is not None
+        and separator == within.element.encode("latin-1")
+        and any(within.terminator.encode("latin-1") in part for part in parts[1:16])
+    ):
+        return NoIsa.OTHER
     if len(parts) < 17:
         return NoIsa.CUT if len(window) < _WINDOW else NoIsa.OTHER
     version, usage = parts[12].strip(), parts[15].strip().upper()
-    if not (version.isdigit() or usage in {b"T", b"P", b"I"}):
+    if not (version.isdigit() and version[:2] == b"00") and usage not in {b"T", b"P", b"I"}:
         return NoIsa.OTHER
 
     after = 0

@@ -67,7 +67,7 @@ def plain_text(raw: bytes, delimiters: Delimiters) -> tuple[str, list[Issue]]:
         except UnicodeDecodeError:
             text = raw.decode("cp1252", errors="replace")
             issues.append(issue("not_utf8", "ST"))
-    if _untidy(delimiters.terminator.encode("latin-1")).search(raw):
+    if raw[:1].islower() or _untidy(delimiters.terminator.encode("latin-1")).search(raw):
         text = _tidied(text, delimiters, issues)
     return text, issues
 
@@ -129,16 +129,22 @@ _SMALL = 16
 
 
 def body(tset: TransactionSet, text: str) -> str:
-    """The text without its SE and without the last terminator."""
+    """The text without its SE, without the last terminator, and without a last segment that was cut off."""
     delimiters = tset.interchange.delimiters
-    end = text.rfind(f"{delimiters.terminator}SE{delimiters.element}")
-    return text[:end] if end >= 0 and tset.segments else text.rstrip(delimiters.terminator)
+    if tset.segments:
+        end = text.rfind(f"{delimiters.terminator}SE{delimiters.element}")
+        if end >= 0:
+            return text[:end]
+    return text[: text.rfind(delimiters.terminator)] if delimiters.terminator in text else ""
 
 
 @lru_cache(maxsize=64)
 def _untidy(terminator: bytes) -> re.Pattern[bytes]:
-    """Finds a segment that is indented, empty, or named in lower case."""
-    return re.compile(b"(?:^|" + re.escape(terminator) + b")[^A-Z]")
+    """Finds a segment, not the first, that is indented, empty or named in lower case.
+
+    It begins with a plain character, so that the search skips from one terminator to the next.
+    """
+    return re.compile(re.escape(terminator) + b"[^A-Z]")
 
 
 def _tidied(text: str, delimiters: Delimiters, issues: list[Issue]) -> str:

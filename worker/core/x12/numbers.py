@@ -1,6 +1,8 @@
-"""Which control numbers a file used before, in bounded memory."""
+"""Counts and control numbers: how they are compared, and which a file used before, in bounded memory."""
 
 from dataclasses import dataclass, field
+
+from worker.core.x12.envelope import BLANKS
 
 _MOST = 20_000
 """Numbers kept apart from runs; about 2 MB at the worst."""
@@ -60,3 +62,25 @@ class ControlNumbers:
     def _room(self) -> bool:
         self._kept += 1
         return self._kept <= _MOST
+
+
+def value(elements: list[str], index: int) -> str:
+    return elements[index].strip() if len(elements) > index else ""
+
+
+def number(elements: list[str], index: int) -> int:
+    """The element as a number; -1 where it is none."""
+    text = elements[index].strip() if len(elements) > index else ""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else -1
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two control numbers differ in leading zeros only."""
+    return one.isdecimal() and other.isdecimal() and one.lstrip("0") == other.lstrip("0")
+
+
+def segments(raw: bytes, terminator: bytes) -> int:
+    """The segments of a set that are not empty."""
+    if terminator * 2 not in raw.translate(None, BLANKS.translate(None, terminator)):
+        return raw.count(terminator)
+    return sum(1 for piece in raw.split(terminator) if piece.strip(BLANKS))

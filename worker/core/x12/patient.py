@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 from worker.core.x12 import people
 from worker.core.x12.benefits import Benefit, Notes, dated, reader
-from worker.core.x12.codes import ACTIVE, INACTIVE
+from worker.core.x12.codes import ACTIVE
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE, Loop
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
 from worker.core.x12.periods import Period, day
 
-_TELLING = ACTIVE | INACTIVE | {"I", "R"}
 _NOTHING = [""]
 _ONCE = frozenset(("NM1", "DMG", "INS", "N3", "N4"))
 _KNOWN = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "N3", "N4", "NM1", "PER", "PRV", "REF", "TRN", ""))
@@ -36,7 +35,7 @@ class Patient(NamedTuple):
     dates: tuple[Period, ...]
     benefits: tuple[Benefit, ...]
     telling: tuple[Benefit, ...]
-    """Those that bear on the status, or name another party or a rejection: a few, where amounts are many."""
+    """Those that bear on the status, or name another party or a rejection."""
     issues: tuple[Issue, ...]
 
 
@@ -73,12 +72,18 @@ def read_patient(loop: Loop, delimiters: Delimiters) -> Patient:
     person, traces, rejections, dates = _person(head.split(terminator), element, level, notes)
     where = f"HL {loop.number}"
     issues = [issue(code, segment, where) for code, segment in notes]
-    for ordinal, entry in enumerate(entries, 1):
-        if entry[1]:
-            issues += [issue(code, segment, f"{where}, EB {ordinal}") for code, segment in entry[1]]
-    found = tuple([entry[0] for entry in entries])
-    telling = tuple([one for one in found if one.code in _TELLING or one.related or one.rejections])
-    return Patient(person, traces, rejections, dates, found, telling, tuple(issues))
+    telling = [(ordinal, entry) for ordinal, entry in enumerate(entries, 1) if entry[2]]
+    for ordinal, (_, found, _) in telling:
+        issues += [issue(code, segment, f"{where}, EB {ordinal}") for code, segment in found]
+    return Patient(
+        person,
+        traces,
+        rejections,
+        dates,
+        tuple([entry[0] for entry in entries]),
+        tuple([entry[0] for _, entry in telling]),
+        tuple(issues),
+    )
 
 
 def _person(
@@ -140,13 +145,17 @@ def member_id(persons: list[Person]) -> str:
 
 
 def plan(persons: list[Person], found: tuple[Benefit, ...]) -> str:
-    """The plan's name: EB05 of an active benefit, on the plan as a whole first; else what a REF says of it."""
+    """The plan's name: EB05 of an active benefit, on the plan as a whole first; else what a REF says of it.
+
+    EB04 is a code of at most three characters; the vendor puts a plan's name there.
+    """
     best = ""
     for one in found:
-        if one.code in ACTIVE and one.plan:
+        name = one.plan or (one.insurance_type if len(one.insurance_type) > 3 else "")
+        if name and one.code in ACTIVE:
             if not one.service_types or "30" in one.service_types:
-                return one.plan
-            best = best or one.plan
+                return name
+            best = best or name
     for person in persons:
         ref = person.reference("18", "N6")
         if not best and ref:

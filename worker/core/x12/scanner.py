@@ -20,12 +20,13 @@ _OVERLAP = 32
 """Bytes of a piece kept back while an ISA is sought, because one may begin in them."""
 _TRAILER = 64
 """An IEA fits into this; more without a terminator is something that follows it."""
-_UTF16_ISA = (
+UTF16_ISA = (
     (b"I\x00S\x00A\x00", "utf-16-le"),
     (b"\x00I\x00S\x00A", "utf-16-be"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_FALSE_STARTS = 10_000
 _SEEK = re.compile(b"(" + ISA_START.pattern + b")", re.IGNORECASE)
 
 
@@ -74,6 +75,8 @@ class Scanner:
         """The file ended inside an ISA."""
         self.refused = False
         """There is an ISA whose delimiters cannot be delimiters."""
+        self.astray = False
+        """So many things look like an ISA and are none that going on would take for ever."""
         self.utf16 = False
         self.size = 0
         self._source = source
@@ -88,6 +91,7 @@ class Scanner:
         self._breaks = b""
         self._open = False
         self._done = False
+        self._false_starts = 0
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def slice(self, start: int, end: int | None) -> bytes:
@@ -162,7 +166,7 @@ class Scanner:
         return segment
 
     def _isa(self, start: int, name_end: int) -> Segment | None:
-        isa = parse_isa(self._buffer, start)
+        isa = parse_isa(self._buffer, start, self._delimiters if self._open else None)
         if isinstance(isa, Isa):
             if not self._open:
                 self._note_junk(self._at, start)
@@ -183,6 +187,8 @@ class Scanner:
             if not self._open:
                 self._note_junk(self._at, name_end)
             self._at = name_end
+            self._false_starts += 1
+            self.astray = self._done = self._false_starts > _FALSE_STARTS
         return None
 
     # -- where nothing of the envelope is in sight ------------------------------------------------------------------
@@ -247,9 +253,9 @@ class Scanner:
 
     def _sniff(self, raw: bytes) -> bytes:
         """The first piece, made long enough to tell UTF-16 by."""
-        while len(raw) < len(_UTF16_ISA[0][0]) and (more := self._source.read(self._limits.piece)):
+        while len(raw) < len(UTF16_ISA[0][0]) and (more := self._source.read(self._limits.piece)):
             raw += more
-        for start, encoding in _UTF16_ISA:
+        for start, encoding in UTF16_ISA:
             if raw[: len(start)] == start:
                 self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
                 self.utf16 = True

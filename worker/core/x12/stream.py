@@ -6,7 +6,7 @@ from typing import Literal
 
 from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.numbers import ControlNumbers
+from worker.core.x12.numbers import ControlNumbers, number, same_number, segments, value
 from worker.core.x12.scanner import Limits, Scanner, Segment, Source
 
 _MOST_FILE_ISSUES = 100
@@ -98,7 +98,7 @@ class _Books:
             issues.append(issue("control_number_reused", "ST"))
         if not self.group_has_271 and code == "271":
             self.group_has_271 = True
-            if group is not None and group.code != "HB":
+            if group is not None and group.code.upper() != "HB":
                 self.note("gs_code", "GS", f"group {self.groups}")
         version = version.strip() or (group.version if group else "")
         self.set = _Open(code.strip(), control, version, segment.start, issues)
@@ -120,11 +120,11 @@ class _Books:
 
     def check_trailer(self, elements: list[str], started: _Open, raw: bytes) -> int:
         """Compare an SE that is not what the quick look expects; the number of segments."""
-        count = _segments(raw, self.terminator)
-        if raw and count != _number(elements, 1):
+        count = segments(raw, self.terminator)
+        if raw and count != number(elements, 1):
             started.issues.append(issue("se_count", "SE"))
-        control = _value(elements, 2)
-        if control != started.control and not _same_number(control, started.control):
+        control = value(elements, 2)
+        if control != started.control and not same_number(control, started.control):
             started.issues.append(issue("se_control", "SE"))
         return count
 
@@ -153,7 +153,7 @@ class _Books:
         if self.closed:
             issues.append(issue("outside_interchange", "SE"))
         version = self.group.version if self.group else ""
-        headless = _Open("", _value(segment.elements, 2), version, offset, issues)
+        headless = _Open("", value(segment.elements, 2), version, offset, issues)
         return self.finished(headless, segment.end - offset, 0, raw)
 
     def finished(self, started: _Open, length: int, count: int, raw: bytes) -> TransactionSet:
@@ -228,7 +228,7 @@ class _Books:
     def open_group(self, segment: Segment) -> None:
         self.missing_ge()
         elements = segment.elements
-        self.group = Group(*(_value(elements, n) for n in (1, 2, 3, 4, 6, 8)))
+        self.group = Group(*(value(elements, n) for n in (1, 2, 3, 4, 6, 8)))
         self.groups += 1
         self.groups_here += 1
         self.sets_here = 0
@@ -240,10 +240,10 @@ class _Books:
         if self.group is None:
             self.note("ge_without_gs", "GE", f"interchange {self.interchanges}")
             return
-        if _number(segment.elements, 1) != self.sets_here:
+        if number(segment.elements, 1) != self.sets_here:
             self.note("ge_count", "GE", where)
-        control = _value(segment.elements, 2)
-        if control != self.group.control and not _same_number(control, self.group.control):
+        control = value(segment.elements, 2)
+        if control != self.group.control and not same_number(control, self.group.control):
             self.note("ge_control", "GE", where)
         self.group = None
 
@@ -253,11 +253,11 @@ class _Books:
         if self.closed or self.interchange is None:
             self.note("trailing_junk", "IEA", where)
             return
-        control, expected = _value(segment.elements, 2), self.interchange.control
-        same = control == expected or _same_number(control, expected)
+        control, expected = value(segment.elements, 2), self.interchange.control
+        same = control == expected or same_number(control, expected)
         if not segment.terminated and not same and expected.startswith(control):
             return  # The file ends in the middle of the control number.
-        if _number(segment.elements, 1) != self.groups_here:
+        if number(segment.elements, 1) != self.groups_here:
             self.note("iea_count", "IEA", where)
         if not same:
             self.note("iea_control", "IEA", where)
@@ -322,6 +322,9 @@ class _Books:
         if scanner.endless is not None:
             self.note("segment_too_long", "")
             return "unreadable", f"The segment at byte {scanner.endless} is longer than any real one and has no end."
+        if scanner.astray:
+            self.note("not_interchange", "ISA")
+            return "unreadable", "Thousands of segments are called ISA and are none."
         if scanner.refused:
             return "unreadable", "The characters in the places of the delimiters of an ISA cannot be delimiters."
         if scanner.partial_isa:
@@ -336,25 +339,3 @@ class _Books:
             return "complete", ""
         self.note("file_cut", self.awaited)
         return "incomplete", f"The file ends before the {self.awaited} of what is open."
-
-
-def _value(elements: list[str], index: int) -> str:
-    return elements[index].strip() if len(elements) > index else ""
-
-
-def _number(elements: list[str], index: int) -> int:
-    """The element as a number; -1 where it is none."""
-    text = elements[index].strip() if len(elements) > index else ""
-    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else -1
-
-
-def _same_number(one: str, other: str) -> bool:
-    """Whether two control numbers differ in leading zeros only."""
-    return one.isdecimal() and other.isdecimal() and one.lstrip("0") == other.lstrip("0")
-
-
-def _segments(raw: bytes, terminator: bytes) -> int:
-    """The segments of a set that are not empty."""
-    if terminator * 2 not in raw.translate(None, BLANKS.translate(None, terminator)):
-        return raw.count(terminator)
-    return sum(1 for piece in raw.split(terminator) if piece.strip(BLANKS))

@@ -1,0 +1,102 @@
+"""A day of 10,000 tasks in simulated time: memory, files and threads must stay flat.
+
+The real round, store and threads; only the vendor's answer is made up on the spot, and the clock is set forward instead
+of waited for. `python -m bench.day [--tasks N] [--hours H]`.
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+from worker.core.document import fingerprint, read_paths
+from worker.core.intake import Recording
+from worker.core.limit import Limit
+from worker.core.reply import Concluded, Pending, Reply
+from worker.core.schedule import Schedule
+from worker.gateways.pool import Job, Pool
+from worker.gateways.wire import Wire, tls_context
+from worker.rounds.poll import PollRound, Terms
+from worker.store import look
+from worker.store.db import Store
+from worker.store.recording import record
+
+START = 1_800_000_000_000
+HOUR = 3_600_000
+
+
+class Quiet:
+    """A log that keeps nothing."""
+
+    def debug(self, event: str, **fields: object) -> None: ...
+    def info(self, event: str, **fields: object) -> None: ...
+    def warning(self, event: str, **fields: object) -> None: ...
+    def error(self, event: str, **fields: object) -> None: ...
+
+
+def resident() -> float:
+    """MB of this process in memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--hours", type=int, default=24)
+    options = parser.parse_args()
+    schedule = Schedule()
+    lasts = {n: (20_000, 600_000, 30 * HOUR)[0 if n % 10 < 7 else 1 if n % 10 < 9 else 2] for n in range(options.tasks)}
+    begun = {n: START + n * options.hours * HOUR * 3 // 4 // options.tasks for n in range(options.tasks)}
+
+    def ask(_: Wire, job: Job) -> Reply:
+        n = int(job.task_id)
+        if job.asked_at < begun[n] + lasts[n]:
+            return Pending("Default", begun[n])
+        document = {"id": job.task_id, "status": "failure", "discoveryPaths": {"unsuccessful": [{"name": "Medicare"}]}}
+        body = str(document).replace("'", '"').encode()
+        return Concluded("failure", body, fingerprint(document), read_paths(document))
+
+    wake = threading.Event()
+    tls = tls_context(None)
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "cdpoll.db") as store:
+        pool = Pool(4, lambda: Wire(tls, 1000), ask, wake.set)
+        terms = Terms(schedule, Limit(1.0, 5), 30_000)
+        round_ = PollRound(store, pool, terms, Quiet(), START)
+        now, recorded, looks = START, 0, 0
+        print("| hour | recorded | pending | looks | MB | files | threads |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+        for hour in range(options.hours):
+            while now < START + (hour + 1) * HOUR:
+                fresh = recorded
+                while fresh < options.tasks and begun[fresh] <= now:
+                    fresh += 1
+                if fresh > recorded:
+                    record(
+                        store,
+                        [Recording(str(n), "id") for n in range(recorded, fresh)],
+                        (),
+                        origin="",
+                        now=now,
+                        schedule=schedule,
+                    )
+                    recorded = fresh
+                wake.clear()
+                next_at = round_.run(now, now)
+                looks += len(pool.out)
+                while pool.out:
+                    wake.wait()
+                    wake.clear()
+                    round_.run(now, now, claim=False)
+                now = max(now + 1, min(next_at, now + 15_000))
+            files = len(list(Path("/proc/self/fd").iterdir()))
+            print(
+                f"| {hour + 1} | {recorded} | {look.pending(store)} | {looks} | {resident():.1f} | {files} |"
+                f" {threading.active_count()} |",
+                flush=True,
+            )
+        pool.close()
+
+
+if __name__ == "__main__":
+    main()

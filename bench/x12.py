@@ -1,0 +1,161 @@
+"""What reading a 271 batch costs: CPU as a multiple of the least any reader must do, and memory.
+
+The floor is reading the file in pieces of 256 KiB and splitting them at the terminator. Floor and reader take turns in
+one process, and the medians of their CPU times are compared. Memory is the peak of a process of its own that reads the
+file, above the peak of one that imports nothing.
+
+Run it as ``python bench/x12.py --sets 50000``. Amounts, dates, names and numbers differ from set to set.
+"""
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.reading import batch
+
+READ = """
+import sys
+from worker.core.x12.reading import batch
+with open(sys.argv[1], "rb") as file:
+    for found in batch(file):
+        if found.reading is not None:
+            for _ in found.reading.answers():
+                pass
+"""
+PIECE = 256 * 1024
+HEADER = (
+    "ISA*00*          *00*          *ZZ*CLEARING       *ZZ*HOSPITAL       *260304*0343*^*00501*000000001*0*P*:~"
+    "GS*HB*CLEARING*HOSPITAL*20260304*0343*1*X*005010X279A1~"
+)
+
+
+def transaction_set(number: int, dice: random.Random) -> str:
+    """A set of about 1,300 characters: one subscriber with sixteen benefits."""
+    payer = dice.randrange(40)
+    clinic = dice.randrange(300)
+    year = dice.randrange(2015, 2026)
+    lines = [
+        f"ST*271*{number:09d}*005010X279A1",
+        f"BHT*0022*11*{dice.randrange(10**12):012d}*20260304*0343",
+        "HL*1**20*1",
+        f"NM1*PR*2*HEALTH PLAN NUMBER {payer}*****PI*{60000 + payer}",
+        "HL*2*1*21*1",
+        f"NM1*1P*2*CLINIC {clinic}*****XX*{1_000_000_000 + clinic}",
+        "HL*3*2*22*0",
+        f"TRN*2*{dice.randrange(10**10):010d}*9123456789",
+        f"TRN*1*{dice.randrange(10**10):010d}*9CLEARING1",
+        f"NM1*IL*1*FAMILY{dice.randrange(10**6)}*GIVEN{dice.randrange(10**4)}*Q***MI*{dice.randrange(10**11):011d}",
+        f"REF*6P*{dice.randrange(10**6)}*EMPLOYER {dice.randrange(10**4)}",
+        f"N3*{dice.randrange(10**4)} SOME STREET",
+        f"N4*SPRINGFIELD*IL*{dice.randrange(10**5):05d}",
+        f"DMG*D8*{dice.randrange(1930, 2020)}{dice.randrange(1, 13):02d}{dice.randrange(1, 29):02d}*F",
+        "INS*Y*18*001*25",
+        "DTP*291*D8*20260304",
+        "EB*1**30^1^33^35^47^48^50^86^88^98^AL^MH^UC*C1*GOLD PLAN",
+        f"DTP*346*D8*{year}0101",
+        "MSG*COVERAGE IS SUBJECT TO THE TERMS OF THE POLICY",
+    ]
+    for service, period in (("30", 23), ("30", 29), ("47", 23), ("50", 23), ("98", 27), ("88", 23), ("UC", 27)):
+        lines.append(f"EB*C*IND*{service}*C1**{period}*{dice.randrange(40) * 50}*****Y")
+        lines.append("DTP*292*RD8*20260101-20261231")
+    for service in ("30", "48", "50", "98"):
+        lines.append(f"EB*A*IND*{service}*C1**27**.{dice.randrange(10)}****Y")
+    for service in ("98", "UC", "86", "88"):
+        lines.append(f"EB*B*IND*{service}*C1**27*{dice.randrange(20) * 5}*****Y")
+    lines += [
+        "EB*R**88*OT",
+        f"REF*18*S{dice.randrange(10**4):04d}",
+        "LS*2120",
+        f"NM1*PR*2*PHARMACY PLAN {dice.randrange(100)}",
+        "LE*2120",
+    ]
+    lines.append(f"SE*{len(lines) + 1}*{number:09d}")
+    return "~".join(lines) + "~"
+
+
+def write(path: Path, sets: int) -> None:
+    """The file to measure with, the same at every run."""
+    dice = random.Random(271)  # noqa: S311
+    with path.open("w", encoding="ascii") as out:
+        out.write(HEADER)
+        for number in range(1, sets + 1):
+            out.write(transaction_set(number, dice))
+        out.write(f"GE*{sets}*1~IEA*1*000000001~")
+
+
+def floor(path: Path) -> int:
+    """Read and split; the number of segments."""
+    segments, tail = 0, b""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            *whole, tail = (tail + piece).split(b"~")
+            segments += len(whole)
+    return segments
+
+
+def reader(path: Path) -> int:
+    """Read, check and summarise; the number of answers."""
+    answers = 0
+    with path.open("rb") as file:
+        for found in batch(file):
+            if isinstance(found.item, TransactionSet) and found.reading is not None:
+                for _ in found.reading.answers():
+                    answers += 1
+    return answers
+
+
+def cpu(work, path: Path) -> float:  # type: ignore[no-untyped-def]
+    """Seconds of CPU that one run takes."""
+    began = time.process_time()
+    work(path)
+    return time.process_time() - began
+
+
+def peak(code: str, *arguments: str) -> int:
+    """Peak memory, in bytes, of a Python process that runs ``code``."""
+    tail = "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    return int(done.stdout.split()[-1]) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sets", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "batch.271"
+        write(path, options.sets)
+        assert reader(path) == options.sets
+        floors, readers = [], []
+        for _ in range(options.rounds):
+            floors.append(cpu(floor, path))
+            readers.append(cpu(reader, path))
+        least, taken = statistics.median(floors), statistics.median(readers)
+        empty = peak("")
+        reading = peak(READ, str(path))
+        size = path.stat().st_size
+    print("| sets | file | floor | reader | reader / floor | per set | peak above an empty process |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        f"| {options.sets:,} | {size / 1e6:.1f} MB | {least:.2f} s | {taken:.2f} s | {taken / least:.1f} "
+        f"| {taken / options.sets * 1e6:.0f} µs | {(reading - empty) / 2**20:.1f} MB |"
+    )
+
+
+if __name__ == "__main__":
+    main()

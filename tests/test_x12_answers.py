@@ -1,0 +1,526 @@
+"""What a 271 set says: the loops, the people, the benefits, and one word for the coverage."""
+
+import io
+import re
+from decimal import Decimal
+
+import pytest
+
+from tests.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
+from worker.core.x12 import benefits, codes
+from worker.core.x12.answer import Answer, Reading, parse_271
+from worker.core.x12.delimiters import USUAL
+from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.issues import HELD, MESSAGES
+from worker.core.x12.issues import __doc__ as table
+from worker.core.x12.stream import transaction_sets
+
+
+def reading(*body: Segment, whole: bool = False) -> Reading:
+    """The reading of one set: of the given benefits, or with ``whole`` of the given body."""
+    text = a_file(a_set(list(body) if whole else subscriber(*body)))
+    tset = next(transaction_sets(io.BytesIO(text.encode())))
+    assert isinstance(tset, TransactionSet)
+    return parse_271(tset)
+
+
+def answer(*body: Segment, whole: bool = False) -> Answer:
+    (only,) = reading(*body, whole=whole).answers()
+    return only
+
+
+def said(found: Answer) -> list[str]:
+    return [one.code for one in found.issues]
+
+
+EB_INACTIVE: Segment = ("EB", "6", "", "30")
+AAA: Segment = ("AAA", "N", "", "75", "C")
+SOURCE: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", "PLAN OF PLENTY", *[""] * 4, "PI", "PLENTY")]
+RECEIVER: list[Segment] = [("HL", "2", "1", "21", "1"), ("NM1", "1P", "2", "CLINIC", *[""] * 4, "XX", "1999999984")]
+
+
+def holder(*more: Segment, hl: str = "3", above: str = "2", children: str = "1") -> list[Segment]:
+    return [("HL", hl, above, "22", children), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M0001"), *more]
+
+
+def child(name: str, *more: Segment, hl: str = "4", above: str = "3") -> list[Segment]:
+    return [("HL", hl, above, "23", "0"), ("NM1", "03", "1", "HOLDER", name), *more]
+
+
+def test_who_is_who() -> None:
+    found = answer(ACTIVE)
+    assert found.payer is not None
+    assert found.provider is not None
+    assert found.patient is found.subscriber is not None
+    assert (found.payer.name, found.payer.id_qualifier, found.payer.id) == ("PLAN OF PLENTY", "PI", "PLENTY")
+    assert (found.provider.name, found.provider.id) == ("CORNER CLINIC", "1999999984")
+    assert (found.subscriber.name, found.subscriber.first, found.subscriber.middle) == ("HOLDER", "ANN", "B")
+    assert (found.subscriber.birth_date, found.subscriber.gender) == ("1970-02-03", "F")
+    assert (found.level, found.hl, found.member_id, found.dependent) == ("subscriber", 3, "M0001", None)
+    assert (found.reference, found.created) == ("INQ-1", "20260304")
+    assert [(one.ours, one.number, one.originator) for one in found.traces] == [(True, "OURS-1", "9000000001")]
+
+
+def test_traces_of_both_sides() -> None:
+    found = answer(("TRN", "1", "THEIRS-1", "9CLEARING", "UNIT"), ACTIVE)
+    assert [(one.ours, one.number, one.extra) for one in found.traces] == [
+        (True, "OURS-1", ""),
+        (False, "THEIRS-1", "UNIT"),
+    ]
+
+
+def test_address_relationship_group_and_plan() -> None:
+    found = answer(
+        ("REF", "18", "P77", "GOLDEN PLAN"),
+        ("REF", "6P", "G55", "BIG EMPLOYER"),
+        ("N3", "1 HIGH ST", "APT 2"),
+        ("N4", "TOWN", "TX", "75001"),
+        ("INS", "Y", "18"),
+        ("EB", "1", "", "30"),
+    )
+    assert found.subscriber is not None
+    assert found.subscriber.address == ("1 HIGH ST", "APT 2", "TOWN", "TX", "75001")
+    assert (found.plan, found.group, found.group_name) == ("GOLDEN PLAN", "G55", "BIG EMPLOYER")
+    assert found.subscriber.relationship == "18"
+
+
+@pytest.mark.parametrize(
+    ("benefit", "plan"),
+    [
+        (("EB", "1", "", "30", "C1", "SILVER"), "SILVER"),
+        (("EB", "1", "", "30", "SILVER PLAN"), "SILVER PLAN"),
+        (("EB", "1", "", "30", "HM"), ""),
+        (("EB", "6", "", "30", "C1", "SILVER"), ""),
+    ],
+)
+def test_the_plans_name(benefit: Segment, plan: str) -> None:
+    assert answer(benefit).plan == plan
+
+
+def test_the_member_number_may_stand_in_a_ref() -> None:
+    body = [*SOURCE, *RECEIVER, ("HL", "3", "2", "22", "0"), ("NM1", "IL", "1", "HOLDER"), ("REF", "1W", "M7"), ACTIVE]
+    assert answer(*body, whole=True).member_id == "M7"
+
+
+def test_an_nm1_that_lacks_a_separator() -> None:
+    body = [
+        *SOURCE,
+        *RECEIVER,
+        ("HL", "3", "2", "22", "0"),
+        ("NM1", "IL", "1", "ANN HOLDER", "", "", "", "MI", "M7"),
+        ACTIVE,
+    ]
+    found = answer(*body, whole=True)
+    assert (found.member_id, said(found)) == ("M7", ["shifted_nm1"])
+
+
+@pytest.mark.parametrize("suffix", [("II",), ("II", "MI", "M7"), ("", "MI", "M7")])
+def test_a_suffix_is_not_taken_for_a_shift(suffix: tuple[str, ...]) -> None:
+    nm1 = ("NM1", "IL", "1", "HOLDER", "ANN", "", "", *suffix)
+    found = answer(*SOURCE, *RECEIVER, ("HL", "3", "2", "22", "0"), nm1, ACTIVE, whole=True)
+    assert found.subscriber is not None
+    assert (found.subscriber.suffix, found.member_id, said(found)) == (suffix[0], "M7" if len(suffix) > 1 else "", [])
+
+
+# -- benefits ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_element_of_a_benefit() -> None:
+    eb: Segment = (
+        "EB",
+        "B",
+        "IND",
+        "98^UC",
+        "C1",
+        "GOLD",
+        "27",
+        "25.50",
+        ".3",
+        "VS",
+        "12",
+        "Y",
+        "N",
+        "CJ:99213:25",
+        "1:2",
+    )
+    (found,) = answer(eb).benefits
+    assert (found.code, found.text, found.level, found.service_types) == ("B", "co-payment", "IND", ("98", "UC"))
+    assert (found.insurance_type, found.plan, found.time_period) == ("C1", "GOLD", "27")
+    assert (found.amount, found.percent, found.quantity) == (Decimal("25.50"), Decimal("0.3"), Decimal(12))
+    assert (found.quantity_qualifier, found.authorization, found.in_network) == ("VS", "Y", "N")
+    assert (found.procedure, found.pointers) == (("CJ", "99213", "25"), ("1", "2"))
+
+
+def test_a_benefit_may_end_early() -> None:
+    (found,) = answer(("EB", "1")).benefits
+    assert (found.service_types, found.amount, found.percent, found.procedure) == ((), None, None, ())
+
+
+@pytest.mark.parametrize("text", ["TWELVE", "1_000", "NaN", "Infinity", "1" * 30])
+def test_what_is_no_number_is_left_out(text: str) -> None:
+    found = answer(("EB", "C", "", "30", "", "", "23", text))
+    assert (found.benefits[0].amount, said(found)) == (None, ["bad_number"])
+    assert text not in found.issues[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", "0"), (".3", "0.3"), ("0.2", "0.2"), ("1484", "1484"), ("-5.00", "-5.00")]
+)
+def test_numbers_are_decimal(text: str, number: str) -> None:
+    found = answer(("EB", "A", "", "30", "", "", "", text, text)).benefits[0]
+    assert (found.amount, found.percent) == (Decimal(number), Decimal(number))
+
+
+def test_forty_service_types_in_one_benefit() -> None:
+    types = [str(number) for number in range(1, 41)]
+    assert answer(("EB", "1", "", "^".join(types))).benefits[0].service_types == tuple(types)
+
+
+def test_a_hundred_benefits_are_all_kept() -> None:
+    found = answer(*[("EB", "C", "IND", "30", "", "", "23", str(number)) for number in range(109)])
+    assert [one.amount for one in found.benefits] == [Decimal(number) for number in range(109)]
+
+
+def test_what_stands_under_a_benefit_belongs_to_it() -> None:
+    found = answer(
+        ("EB", "C", "", "30"),
+        ("HSD", "VS", "12"),
+        ("REF", "18", "P77", "PLAN"),
+        ("DTP", "292", "RD8", "20260101-20261231"),
+        ("AAA", "N", "", "70", "C"),
+        *[("MSG", f"NOTE {number}") for number in range(12)],
+        ("III", "ZZ", "21"),
+        ("EB", "1", "", "30"),
+    )
+    first, second = found.benefits
+    assert first.details == (("HSD", "VS", "12"), ("III", "ZZ", "21"))
+    assert [(one.qualifier, one.value, one.text) for one in first.references] == [("18", "P77", "PLAN")]
+    assert [(one.qualifier, one.first, one.last) for one in first.dates] == [("292", "2026-01-01", "2026-12-31")]
+    assert [(one.loop, one.code) for one in first.rejections] == [("2110C", "70")]
+    assert first.messages == tuple(f"NOTE {number}" for number in range(12))
+    assert second[14:] == ((), (), (), (), (), ())
+    assert found.rejections == first.rejections
+    assert said(found) == []
+
+
+RELATED: list[Segment] = [
+    ("LS", "2120"),
+    ("NM1", "PR", "2", "OTHER MUTUAL", *[""] * 4, "PI", "OM1"),
+    ("N3", "2 LOW ST"),
+    ("N4", "CITY", "TN", "37203"),
+    ("PER", "IC", "", "TE", "5550100", "UR", "WWW.OTHER.EXAMPLE"),
+    ("LE", "2120"),
+]
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["in LS and LE", "without LS and LE"])
+def test_a_related_entity_never_becomes_the_payer_or_the_patient(bare: bool) -> None:
+    related = RELATED[1:-1] if bare else RELATED
+    found = answer(("EB", "R", "", "88", "OT"), ("REF", "18", "S5"), ("REF", "N6", "203", "SCRIPTS"), *related, ACTIVE)
+    assert found.payer is not None
+    assert found.subscriber is not None
+    assert (found.payer.name, found.payer.address, found.subscriber.address) == ("PLAN OF PLENTY", (), ())
+    (party,) = found.benefits[0].related
+    assert (party.name, party.address) == ("OTHER MUTUAL", ("2 LOW ST", "CITY", "TN", "37203"))
+    assert party.contacts == ("5550100", "WWW.OTHER.EXAMPLE")
+    assert found.found_other_payer
+    (other,) = found.other_payers
+    assert (other.code, other.name, other.id, other.entity) == ("R", "OTHER MUTUAL", "OM1", "PR")
+    assert (other.insurance_type, other.service_types, other.plan) == ("OT", ("88",), "SCRIPTS")
+    assert other.references == (("18", "S5"), ("N6", "203"))
+    assert found.coverage == "active"
+    assert said(found) == []
+
+
+def test_another_payer_without_a_name() -> None:
+    found = answer(("EB", "R", "", "30"))
+    assert [(one.code, one.name) for one in found.other_payers] == [("R", "")]
+    assert found.coverage == "undetermined"
+
+
+def test_a_payer_named_under_an_active_benefit() -> None:
+    secondary: Segment = ("NM1", "SEP", "2", "OTHER MUTUAL")
+    itself: Segment = ("NM1", "PR", "2", "PLAN OF PLENTY", *[""] * 4, "PI", "PLENTY")
+    doctor: Segment = ("NM1", "P3", "1", "DOCTOR")
+    found = answer(ACTIVE, ("LS", "2120"), secondary, itself, doctor, ("LE", "2120"))
+    assert [(one.code, one.name, one.entity) for one in found.other_payers] == [("1", "OTHER MUTUAL", "SEP")]
+
+
+@pytest.mark.parametrize(("body", "segment"), [(RELATED[:-1], "LS"), (RELATED[1:], "LE")])
+def test_an_unclosed_loop_ends_with_its_benefit(body: list[Segment], segment: str) -> None:
+    found = answer(("EB", "R", "", "88"), *body, ACTIVE)
+    assert [(one.code, one.segment) for one in found.issues] == [("loop_not_closed", segment)]
+    assert [len(one.related) for one in found.benefits] == [1, 0]
+
+
+# -- dates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "first", "last", "issue"),
+    [
+        ("D8", "20240229", "2024-02-29", "2024-02-29", ""),
+        ("RD8", "20260101-20261231", "2026-01-01", "2026-12-31", ""),
+        ("RD8", "20260101-20260101", "2026-01-01", "2026-01-01", ""),
+        ("RD8", "20260101-99991231", "2026-01-01", "9999-12-31", ""),
+        ("D8", "20230229", "", "", "impossible_date"),
+        ("D8", "10010101", "", "", "impossible_date"),
+        ("D8", "00000000", "", "", "impossible_date"),
+        ("D8", "", "", "", "impossible_date"),
+        ("D8", "TODAY", "", "", "impossible_date"),
+        ("RD8", "20261231-20260101", "2026-12-31", "2026-01-01", "impossible_date"),
+        ("RD8", "20260101-", "2026-01-01", "", "impossible_date"),
+        ("D8", "20260101-20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "20260101", "2026-01-01", "2026-01-01", "date_format"),
+        ("DT", "202601011230", "2026-01-01", "2026-01-01", ""),
+    ],
+)
+def test_dates(form: str, text: str, first: str, last: str, issue: str) -> None:
+    found = answer(("DTP", "307", form, text), ("EB", "D", "", "30"))
+    (one,) = found.dates
+    assert (one.first, one.last, one.text) == (first, last, text)
+    assert said(found) == ([issue] if issue else [])
+    assert not text or text not in str(found.issues)
+
+
+def test_an_impossible_birth_date_is_kept_as_text() -> None:
+    body = [*SOURCE, *RECEIVER, *holder(("DMG", "D8", "10010203"), ACTIVE, children="0")]
+    found = answer(*body, whole=True)
+    assert found.subscriber is not None
+    assert (found.subscriber.birth_date, found.subscriber.birth_text) == ("", "10010203")
+    assert said(found) == ["impossible_date"]
+
+
+# -- coverage ---------------------------------------------------------------------------------------------------------
+
+
+def dated(code: str, qualifier: str, text: str, types: str = "30") -> list[Segment]:
+    return [("EB", code, "", types), ("DTP", qualifier, "RD8" if "-" in text else "D8", text)]
+
+
+ASKED: Segment = ("DTP", "472", "D8", "20250601")
+
+COVERAGE: list[tuple[str, list[Segment], str]] = [
+    *[(f"status {code}", [("EB", code, "", "30")], "active") for code in "12345"],
+    *[(f"status {code}", [("EB", code, "", "30")], "inactive") for code in "678"],
+    ("without a service type", [("EB", "1")], "active"),
+    ("active on another type only", [("EB", "1", "", "88")], "active"),
+    ("active on another type, the plan inactive", [EB_INACTIVE, ("EB", "1", "", "88")], "inactive"),
+    ("inactive on another type, the plan active", [("EB", "6", "", "88"), ACTIVE], "active"),
+    ("one plan ended, another active", [EB_INACTIVE, ACTIVE], "active"),
+    ("not covered beside active", [("EB", "I", "", "41^54"), ("EB", "1", "", "88"), ACTIVE], "active"),
+    ("not covered on the plan", [("EB", "I", "", "30")], "not_covered"),
+    ("not covered on another type", [("EB", "I", "", "54")], "undetermined"),
+    ("a rejection", [AAA], "rejected"),
+    ("a rejection beside active", [AAA, ACTIVE], "active"),
+    ("a rejection beside not covered", [AAA, ("EB", "I", "", "30")], "rejected"),
+    ("another payer", [("EB", "R", "", "30")], "undetermined"),
+    ("ask somebody", [("EB", "U", "", "30")], "undetermined"),
+    ("cannot process", [("EB", "V", "", "30")], "undetermined"),
+    ("amounts only", [("EB", "C", "", "30", "", "", "23", "500")], "undetermined"),
+    ("nothing", [], "undetermined"),
+    ("in force since", dated("1", "348", "20200101"), "active"),
+    ("in force until", dated("1", "349", "20991231"), "active"),
+    ("in force between", dated("1", "292", "20260101-20261231"), "active"),
+    ("ended", dated("1", "349", "20251231"), "inactive"),
+    ("ended range", dated("1", "291", "20240101-20241231"), "inactive"),
+    ("not begun", dated("1", "348", "20270101"), "inactive"),
+    ("ended, then another in force", [*dated("1", "349", "20251231"), *dated("1", "348", "20260101")], "active"),
+    ("ended since, asked for before", [ASKED, *dated("1", "349", "20251231")], "active"),
+    ("begun since, asked for before", [ASKED, *dated("1", "348", "20260101")], "inactive"),
+    ("the plan ended", [("DTP", "347", "D8", "20251231"), ACTIVE], "inactive"),
+    ("the plan ended, asked for before", [ASKED, ("DTP", "347", "D8", "20251231"), ACTIVE], "active"),
+    ("plan since, benefit since later", [("DTP", "291", "D8", "20150101"), *dated("1", "348", "20260101")], "active"),
+    ("an impossible date excludes nothing", dated("1", "349", "20259999"), "active"),
+]
+
+
+@pytest.mark.parametrize(("body", "word"), [(b, w) for _, b, w in COVERAGE], ids=[name for name, _, _ in COVERAGE])
+def test_coverage(body: list[Segment], word: str) -> None:
+    found = answer(*body)
+    assert found.coverage == word
+    active = any(one.code in codes.ACTIVE for one in found.benefits)
+    on_the_plan = any(one.code in codes.INACTIVE for one in found.benefits)
+    assert ("not_in_force" in said(found)) == (word == "inactive" and active and not on_the_plan)
+    assert ("answer_empty" in said(found)) == (not body)
+
+
+# -- rejections -------------------------------------------------------------------------------------------------------
+
+
+def test_a_rejection_in_words() -> None:
+    found = answer(AAA)
+    (one,) = found.rejections
+    assert (one.loop, one.valid, one.code, one.text) == ("2100C", "N", "75", "subscriber not found")
+    assert (one.follow_up, one.follow_up_text) == ("C", "correct and send again")
+    assert not found.retryable
+
+
+@pytest.mark.parametrize(
+    ("aaa", "retryable"),
+    [(("42", ""), True), (("80", "N"), True), (("75", "R"), True), (("72", "P"), True), (("72", "C"), False)],
+)
+def test_what_may_be_asked_again(aaa: tuple[str, str], retryable: bool) -> None:
+    assert answer(("AAA", "Y", "", *aaa)).retryable is retryable
+
+
+def test_an_unknown_reason_is_kept_and_shown() -> None:
+    (one,) = answer(("AAA", "N", "", "Q9", "Z")).rejections
+    assert (one.code, one.text, one.follow_up_text) == ("Q9", "code Q9", "code Z")
+
+
+def test_a_payer_that_rejects_everything() -> None:
+    found = answer(
+        ("HL", "1", "", "20", "0"), ("AAA", "Y", "", "42", "P"), *SOURCE[1:], ("AAA", "Y", "", "80"), whole=True
+    )
+    assert (found.level, found.coverage, found.patient, found.retryable) == ("payer", "rejected", None, True)
+    assert [one.loop for one in found.rejections] == ["2000A", "2100A"]
+
+
+def test_a_provider_that_is_rejected() -> None:
+    found = answer(*SOURCE, *RECEIVER, ("AAA", "N", "", "51", "C"), whole=True)
+    assert (found.level, [one.loop for one in found.rejections]) == ("payer", ["2100B"])
+    assert found.provider is not None
+
+
+def test_rejections_above_reach_the_patient() -> None:
+    body = [*SOURCE, ("AAA", "Y", "", "42"), *RECEIVER, ("AAA", "N", "", "51"), *holder(AAA), *child("BOB", AAA)]
+    (found,) = reading(*body, whole=True).answers()
+    assert [one.loop for one in found.rejections] == ["2100A", "2100B", "2100C", "2100D"]
+
+
+def test_nobody_and_nothing() -> None:
+    found = reading(*SOURCE, *RECEIVER, whole=True)
+    assert list(found.answers()) == []
+    assert [one.code for one in found.issues] == ["no_patient"]
+
+
+# -- loops ------------------------------------------------------------------------------------------------------------
+
+TRACE: Segment = ("TRN", "2", "OURS-2", "9000000001")
+
+
+def test_a_dependent_is_the_patient() -> None:
+    body = [
+        *SOURCE,
+        *RECEIVER,
+        *holder(("REF", "6P", "G55")),
+        *child("BOB", TRACE, ("DMG", "D8", "20150101", "M"), ACTIVE),
+    ]
+    found = answer(*body, whole=True)
+    assert found.dependent is found.patient is not None
+    assert found.subscriber is not None
+    assert (found.level, found.hl, found.member_id, found.group) == ("dependent", 4, "M0001", "G55")
+    assert (found.subscriber.first, found.dependent.first) == ("ANN", "BOB")
+    assert (found.dependent.birth_date, found.traces[0].number) == ("2015-01-01", "OURS-2")
+    assert found.coverage == "active"
+
+
+def test_a_dependent_may_take_the_trace_from_above() -> None:
+    found = answer(*SOURCE, *RECEIVER, *holder(TRACE), *child("BOB", ACTIVE), whole=True)
+    assert (found.level, found.traces[0].number) == ("dependent", "OURS-2")
+
+
+def test_only_the_subscriber_has_a_trace() -> None:
+    found = answer(*SOURCE, *RECEIVER, *holder(TRACE, ACTIVE), *child("BOB"), whole=True)
+    assert (found.level, found.coverage) == ("subscriber", "active")
+
+
+def test_benefits_belong_to_the_level_they_stand_under() -> None:
+    body = [*SOURCE, *RECEIVER, *holder(TRACE, EB_INACTIVE), *child("BOB", TRACE, ACTIVE)]
+    found = list(reading(*body, whole=True).answers())
+    assert [(one.level, one.coverage) for one in found] == [("subscriber", "inactive"), ("dependent", "active")]
+
+
+def test_several_families_in_one_set() -> None:
+    body = [
+        *SOURCE,
+        *RECEIVER,
+        *holder(),
+        *child("BOB", ACTIVE),
+        *child("CAT", EB_INACTIVE, hl="5"),
+        *holder(ACTIVE, hl="6", children="0"),
+        *holder(AAA, hl="7", children="0"),
+    ]
+    found = reading(*body, whole=True)
+    answers = list(found.answers())
+    assert [(one.hl, one.level, one.coverage) for one in answers] == [
+        (4, "dependent", "active"),
+        (5, "dependent", "inactive"),
+        (6, "subscriber", "active"),
+        (7, "subscriber", "rejected"),
+    ]
+    assert (found.subscribers, found.issues) == (3, ())
+
+
+def test_the_tree_is_in_the_numbers_and_not_in_the_order() -> None:
+    body = [*child("BOB", TRACE, ACTIVE), *holder(), *RECEIVER, *SOURCE]
+    found = answer(*body, whole=True)
+    assert found.payer is not None
+    assert found.provider is not None
+    assert (found.level, found.member_id, found.payer.id) == ("dependent", "M0001", "PLENTY")
+
+
+def test_two_payers_each_with_its_own_patients() -> None:
+    other: list[Segment] = [("HL", "4", "", "20", "1"), ("NM1", "PR", "2", "SECOND PLAN"), ("HL", "5", "4", "21", "1")]
+    body = [*SOURCE, *RECEIVER, *holder(ACTIVE, children="0"), *other, *holder(ACTIVE, hl="6", above="5", children="0")]
+    found = list(reading(*body, whole=True).answers())
+    assert [one.payer.name for one in found if one.payer] == ["PLAN OF PLENTY", "SECOND PLAN"]
+
+
+@pytest.mark.parametrize(
+    ("hl", "code"),
+    [
+        (("HL", "3", "9", "22", "0"), "hl_parent"),
+        (("HL", "3", "", "22", "0"), "hl_parent"),
+        (("HL", "2", "2", "22", "0"), "hl_duplicate"),
+        (("HL", "3", "2", "99", "0"), "hl_level"),
+        (("HL", "3"), "hl_level"),
+    ],
+)
+def test_a_broken_hl(hl: Segment, code: str) -> None:
+    found = reading(*SOURCE, *RECEIVER, hl, *holder(ACTIVE)[1:], whole=True)
+    assert code in [one.code for one in found.issues]
+    assert [one.payer.id for one in found.answers() if one.payer] == ([] if code == "hl_level" else ["PLENTY"])
+
+
+def test_a_set_that_breaks_the_reader_is_held_and_raises_nothing() -> None:
+    tset = next(transaction_sets(io.BytesIO(a_file().encode())))
+    assert isinstance(tset, TransactionSet)
+    marks = tset.interchange.delimiters._replace(element="")
+    object.__setattr__(tset.interchange, "delimiters", marks)
+    assert [one.code for one in parse_271(tset).issues] == ["set_unreadable"]
+
+
+def test_an_answer_that_breaks_the_reader_says_so() -> None:
+    body: Segment = ("EB", "1", "", "30", *[""] * 9, "CJ:99213")
+    found = reading(body)
+    (one,) = found._replace(delimiters=found.delimiters._replace(component="")).answers()
+    assert (one.coverage, [each.code for each in one.issues]) == ("undetermined", ["answer_unreadable"])
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_code_stands_in_the_table() -> None:
+    assert table is not None
+    rows = [line.split() for line in re.split(r"\n=[ =]+\n", table)[2].splitlines()]
+    assert {row[0] for row in rows} == set(MESSAGES)
+    assert {row[0] for row in rows if row[1] == "held"} == HELD
+
+
+def test_the_rejections_of_every_loop_have_words() -> None:
+    listed = "04 41 42 79 80 T4 15 43 44 45 46 47 48 50 51 97 35 49 52 56 57 58 60 61 62 63 71 72 73 74 75 76 78"
+    more = "64 65 66 67 68 77 33 53 54 55 69 70 98 AA AE AF AG AO CI E8 IA MA"
+    assert set(f"{listed} {more}".split()) <= codes.REJECTIONS.keys()
+
+
+def test_what_is_remembered_is_bounded_and_right() -> None:
+    """A benefit read again after thousands of others is the same, and only so many are kept."""
+    known = benefits.Benefits(USUAL, "2110C")
+    chunks = [f"C*IND*30****{number}" for number in range(5000)]
+    first = known.read(chunks)
+    assert [one[0].amount for one in first] == [Decimal(number) for number in range(5000)]
+    assert known.read(chunks) == first
+    assert 0 < len(known.known) <= 2048
+    assert known.read(chunks) == first
