@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.opening import AS_JSON
 from worker.config import Config, ConfigurationMistakes, load
 from worker.config.keys import SECTIONS
 
@@ -16,7 +17,7 @@ def config() -> None:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_obj
 def show(obj: dict[str, Any], as_json: bool) -> None:
     """Print every key as computed, and where its value comes from.
@@ -51,7 +52,7 @@ def show(obj: dict[str, Any], as_json: bool) -> None:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
     """List everything that is wrong, with file and line; exit 78 if anything is.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from worker.clock import Clock
 from worker.config import Config, load
 from worker.core.errors import StorageFailed
@@ -25,6 +27,9 @@ class Opened:
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
+
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 def dumped(value: dict[str, Any]) -> str:

@@ -1,14 +1,13 @@
 """``cdpoll record``: make ids durable. Exit 0 means that they are on the disk."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from dataclasses import replace
 from typing import IO, Any
 
 import click
 
-from cli.opening import Opened, opened
+from cli.opening import AS_JSON, Opened, dumped, opened
 from worker.config.terms import schedule_of
 from worker.core.errors import BadData
 from worker.core.intake import (
@@ -40,7 +39,7 @@ LINES = 500
 @click.option("--jsonl", metavar="FILE", type=click.File("rb"), help="One JSON object a line.")
 @click.option("--ref", metavar="TEXT", help="Your own key (account, encounter, claim); goes out with the result.")
 @click.option("--correlation-id", metavar="TEXT", help="The x-optum-correlation-id of the request.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_obj
 def record(
     obj: dict[str, Any],
@@ -77,8 +76,8 @@ def record(
         if jsonl is not None:
             yield from (from_jsonl_line(line, number, **about) for number, line in enumerate(_lines(jsonl), 1))
 
-    with closing_all(headers, body, jsonl), opened(obj, create=True) as house:
-        summary = _record(house, intakes())
+    with opened(obj, create=True) as house:
+        summary = _record(house, intakes(), ref)
     for error in refused:
         summary.complain(error.message, error.hint)
     summary.tell(as_json)
@@ -103,9 +102,10 @@ class _Summary:
         for note in self.notes:
             click.echo(f"note: {note}", err=True)
         for item in self.unreadable:
-            self.complain(f"unreadable, kept raw: {item['reason']}")
+            self.complain(f"unreadable, kept raw: {item['reason']}", "`cdpoll unreadable list` shows it")
         if self.abandoned:
-            self.complain(f"{len(self.abandoned)} abandoned and still so: {', '.join(self.abandoned)}")
+            still = ", ".join(self.abandoned)
+            self.complain(f"{len(self.abandoned)} abandoned and still so: {still}", "`cdpoll retry ID` revives them")
         if as_json:
             done = {
                 "recorded": list(self.recorded),
@@ -113,14 +113,14 @@ class _Summary:
                 "spooled": 0,
                 "unreadable": self.unreadable,
             }
-            click.echo(json.dumps(done, indent=2, ensure_ascii=False))
+            click.echo(dumped(done))
         else:
             for word, found in (("recorded", self.recorded), ("known", self.known)):
                 for task_id in found:
                     click.echo(f"{word} {task_id}")
 
 
-def _record(house: Opened, intakes: Iterable[Intake]) -> _Summary:
+def _record(house: Opened, intakes: Iterable[Intake], ref: str | None) -> _Summary:
     api = house.config.api
     origin = "" if api is None else api.origin
     if origin:
@@ -132,7 +132,7 @@ def _record(house: Opened, intakes: Iterable[Intake]) -> _Summary:
         done = recording.record(
             house.store,
             [found for intake in batch for found in intake.recordings],
-            [item for intake in batch for item in intake.unreadable],
+            [replace(item, ref=item.ref or ref) for intake in batch for item in intake.unreadable],
             origin=origin,
             now=house.now,
             schedule=schedule_of(house.config.polling),
@@ -167,18 +167,3 @@ def _lines(source: IO[bytes]) -> Iterator[bytes]:
 def _name(source: IO[bytes]) -> str:
     name = getattr(source, "name", "")
     return "standard input" if source.fileno() == sys.stdin.fileno() or not isinstance(name, str) else name
-
-
-class closing_all:  # noqa: N801 - used like contextlib.closing
-    """Close the files that were given, whatever happens."""
-
-    def __init__(self, *files: IO[bytes] | None) -> None:
-        self._files = [file for file in files if file is not None]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            with closing(file):
-                pass

@@ -3,11 +3,15 @@
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from worker.clock import Clock
 from worker.core.errors import BadConfiguration, TryLater
+
+if TYPE_CHECKING:
+    from sandbox.server import Sandbox
 
 
 @click.command()
@@ -26,7 +30,6 @@ def sandbox(port: int, seed: int, speed: float, faults: str, folder: str) -> Non
     """
     from sandbox import faults as known_faults
     from sandbox.server import Sandbox
-    from sandbox.settings import config_text
 
     if faults.strip() == "help":
         click.echo(known_faults.help_text())
@@ -41,19 +44,28 @@ def sandbox(port: int, seed: int, speed: float, faults: str, folder: str) -> Non
         vendor.start()
     except OSError as error:
         raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
-    with vendor:
-        home = Path(folder).absolute()
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        text = config_text(vendor, str(home / f"cdpoll-{vendor.origin.rpartition(':')[2]}.db"))
-        with os.fdopen(os.open(home / "cdpoll.ini", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
-            file.write(text)
-        (home / "cdpoll.ini").chmod(0o600)
-        click.echo(text)
-        click.echo(f"base URL   {vendor.base_url}", err=True)
-        click.echo(f"token URL  {vendor.token_url}", err=True)
-        click.echo(f"the configuration above also lies in {home / 'cdpoll.ini'}; in another terminal:", err=True)
-        click.echo(f"  cdpoll --config {home / 'cdpoll.ini'} run", err=True)
-        signal.sigwait((signal.SIGINT, signal.SIGTERM))
+    try:
+        _serve(vendor, Path(folder).absolute())
+    finally:
+        vendor.stop()
+
+
+def _serve(vendor: "Sandbox", home: Path) -> None:
+    """Hand out the configuration, and stay until a signal comes."""
+    from sandbox.settings import config_text
+
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = home / "cdpoll.ini"
+    text = config_text(vendor, str(home / f"cdpoll-{vendor.origin.rpartition(':')[2]}.db"))
+    with os.fdopen(os.open(config, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)
+    click.echo(text)
+    click.echo(f"base URL   {vendor.base_url}", err=True)
+    click.echo(f"token URL  {vendor.token_url}", err=True)
+    click.echo(f"the configuration above also lies in {config}; in another terminal:", err=True)
+    click.echo(f"  cdpoll --config {config} run", err=True)
+    signal.sigwait((signal.SIGINT, signal.SIGTERM))
 
 
 @click.command()

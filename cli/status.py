@@ -5,18 +5,15 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
-from cli.opening import dumped, opened
+from cli.opening import AS_JSON, dumped, opened
 from worker.config.terms import schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
 from worker.store import look, story
 
-# Nagios: OK, WARNING, CRITICAL, UNKNOWN.
-CRITICAL = {"daemon_down", "daemon_stuck", "disk_full", "disk_read_only", "api_credentials", "wrong_environment"}
-
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.option("--check", is_flag=True, help="A Nagios plug-in: one line, performance data, exit 0, 1, 2 or 3.")
 @click.pass_obj
 def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
@@ -44,7 +41,7 @@ def _check(obj: dict[str, Any]) -> int:
         click.echo(f"CDPOLL UNKNOWN - {said}")
         return 3
     problems = picture["problems"]
-    code = 2 if any(p["code"] in CRITICAL for p in problems) else 1 if problems else 0
+    code = 2 if any(p["critical"] for p in problems) else 1 if problems else 0
     said = ", ".join(f"{p['code']} {p['count']}" for p in problems) or "every task is looked after"
     tasks = picture["tasks"]
     numbers = {**tasks, "oldest_s": picture["oldest_pending_age_s"] or 0}
@@ -81,7 +78,7 @@ def _lines(picture: look.Json) -> list[str]:
 @click.command()
 @click.argument("task_id", metavar="ID", shell_complete=complete_id)
 @click.option("--body", is_flag=True, help="Add the body as it was received.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_obj
 def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
     """One task's life: how it came in, what was seen, how it ended."""

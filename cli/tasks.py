@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
-from cli.opening import Opened, dumped, opened
+from cli.opening import AS_JSON, dumped, opened
 from worker.clock import Clock
 from worker.config.terms import schedule_of
 from worker.store import by_hand, lanes, story
@@ -15,7 +15,6 @@ from worker.store.by_hand import Handled
 from worker.store.db import Store
 
 IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=complete_id)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
 @click.command()
@@ -72,20 +71,24 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
 
         code = daemon.run(house.config, "once", Clock(), only=frozenset(handled.done.values()))
     with opened(obj) as house:
-        states = {task_id: _state(house, task_id) for task_id in handled.done}
+        states = story.states(house.store, handled.done)
     by = "daemon" if alive else "command"
     if as_json:
         _tell_json(handled, {"by": by, "states": states})
     else:
-        for task_id, state in states.items():
-            click.echo(f"{task_id} " + ("is due now; the daemon looks" if alive else f"looked at: {state}"))
-    return _refusals(handled, as_json) or code
+        for found in states:
+            word = found["outcome"] or found["last_error"] or found["state"]
+            click.echo(f"{found['id']} " + ("is due now; the daemon looks" if alive else word))
+    if code:
+        click.echo(f"cdpoll: the vendor could not be asked: {_PAUSED[code]}", err=True)
+    return code or _refusals(handled, as_json)
 
 
-def _state(house: Opened, task_id: str) -> str:
-    found = story.show(house.store, task_id)
-    assert found is not None
-    return str(found["outcome"] or found["last_error"] or found["state"])
+_PAUSED = {
+    69: "it did not answer",
+    75: "it wants fewer requests, or another process is at work; try again later",
+    77: "it refused the credentials",
+}
 
 
 @click.command()

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.opening import dumped, opened
+from cli.opening import AS_JSON, dumped, opened
 from worker.core.errors import BadData
 from worker.store import unreadable as store
 
@@ -15,7 +15,7 @@ def unreadable() -> None:
 
 
 @unreadable.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_obj
 def list_(obj: dict[str, Any], as_json: bool) -> None:
     """Print each with its number, the reason and the raw text, which may hold patient data."""
@@ -24,7 +24,10 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(dumped({"unreadable": items}))
     for item in [] if as_json else items:
-        click.echo(f"{item['number']}  {item['first_at']}  {item['reason']}\n    {item['raw']!r}")
+        click.echo(
+            f"{item['number']}  {item['first_at']}  {item['reason']}" + (f"  ref {item['ref']}" if item["ref"] else "")
+        )
+        click.echo(f"    {item['raw']!r}")
 
 
 @unreadable.command()

@@ -188,8 +188,8 @@ def test_all_mistakes_come_at_once_in_order(tmp_path: Path) -> None:
         f'{main}:20: [polling] schedule: "learned" is not available in this version; write fixed',
         f"{main}:21: [polling] burst: a comment after the value; write comments on lines of their own",
         f'{other}:2: [log] level: "loud" is not known here; write one of debug, error, info, warning',
-        f"{other}:3: [DEFAULT]: unknown section; write one of api, log, polling, store",
-        f"{other}:5: [xyz]: unknown section; write one of api, log, polling, store",
+        f"{other}:3: [DEFAULT]: unknown section; write one of api, log, polling, sftp, store",
+        f"{other}:5: [xyz]: unknown section; write one of api, log, polling, sftp, store",
         "environment variable CDPOLL_POLLING_MAX_INTERVAL: [polling] max_interval: "
         '"6 hours" is not a duration; write a number with a unit, as in 30s, 5m or 6h',
         "environment variable CDPOLL_NOTHING_LIKE_IT_WAS_EVER_SEEN: sets no known key; unset it",

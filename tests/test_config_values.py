@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_config_files import BASE, ini, mistakes
-from worker.config import Api, Config, Log, Polling, Store, load
+from worker.config import Api, Config, Log, Polling, Sftp, Store, load
 from worker.config.keys import KEYS, SECTIONS
 from worker.config.kinds import decimal, plain
 from worker.config.urls import loopback, read_url
@@ -57,7 +57,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 
 def test_every_key_has_its_field_and_every_field_its_key() -> None:
-    classes = {"api": Api, "store": Store, "polling": Polling, "log": Log}
+    classes = {"api": Api, "store": Store, "polling": Polling, "sftp": Sftp, "log": Log}
     assert {s.name: [k.field for k in s.keys] for s in SECTIONS} == {
         name: [f.name for f in fields(cls)] for name, cls in classes.items()
     }

@@ -33,9 +33,7 @@ def test_the_vendors_instants(text: object, ms: int | None) -> None:
     assert from_iso(text) == ms
 
 
-@pytest.mark.parametrize(
-    ("text", "ms"), [("30s", 30_000), ("1h30m", 5_400_000), ("0.5s", 500), ("14d", 1_209_600_000)]
-)
+@pytest.mark.parametrize(("text", "ms"), [("30s", 30_000), ("1h30m", 5_400_000), ("0.5s", 500), ("14d", 1_209_600_000)])
 def test_durations(text: str, ms: int) -> None:
     assert duration(text) == ms
 

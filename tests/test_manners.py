@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ from sandbox.server import Sandbox
 from tests.cdpoll_process import House, begin, until
 from worker.clock import Clock
 from worker.config import load
+from worker.core.schedule import Schedule
 from worker.daemon.loop import Loop
 from worker.gateways.signals import Signals
 from worker.log import make_log
-from worker.store import look
 from worker.store.db import Store
+from worker.store.problems import problems
 
 
 @pytest.fixture
@@ -62,6 +64,8 @@ def test_reload_takes_the_new_configuration(house: House, sandbox: Sandbox) -> N
         ({"store_path": "/nowhere/else.db"}, "[store] cannot change"),
         ({"api_base_url": "http://127.0.0.1:1/rcm/eligibility/v1"}, "another origin"),
         ({"api_client_secret": "{env NOT_THERE_AT_ALL}"}, "NOT_THERE_AT_ALL"),
+        ({"api_ca_file": "/nowhere/ca.pem"}, "/nowhere/ca.pem"),
+        ({"api_ca_file": "/etc/hostname"}, "holds no PEM certificate"),
     ],
 )
 def test_a_bad_configuration_changes_nothing_and_is_said(
@@ -73,7 +77,8 @@ def test_a_bad_configuration_changes_nothing_and_is_said(
         house.write(**keys)
         daemon.process.send_signal(signal.SIGHUP)
         daemon.hear("READY=1")
-        house.write(**good)
+        house.values = good
+        house.write()
         (problem,) = [p for p in house.status()["problems"] if p["code"] == "reload_refused"]
         assert said in problem["hint"]
         house.record(*begin(sandbox, 1))
@@ -82,6 +87,38 @@ def test_a_bad_configuration_changes_nothing_and_is_said(
         daemon.hear("READY=1")
         assert "reload_refused" not in codes(house)
         assert daemon.stopped() == 0
+
+
+def test_reload_takes_another_log_level(house: House) -> None:
+    with house.start() as daemon:
+        daemon.ready()
+        house.write(log_level="error")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.hear("READY=1")
+        before = len(daemon.logged())
+        assert daemon.stopped() == 0
+        assert len(daemon.logged()) == before, "`stopped` is no error"
+
+
+# --- a fault of our own
+
+
+def test_a_fault_of_our_own_is_said_and_does_not_spin(
+    house: House, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.record(*begin(sandbox, 1))
+    house.rows("UPDATE tasks SET due_at = 1")
+
+    def broken(*_: object, **__: object) -> list[tuple[int, str]]:
+        raise KeyError("a name that nobody may see")
+
+    monkeypatch.setattr("worker.rounds.poll.tasks.claim", broken)
+    with running(house) as (loop, store, clock):
+        assert loop.step() > clock.now() + 1000
+        (found,) = [p for p in problems(store, clock.now(), loop.schedule, alive=True) if p.code == "internal_fault"]
+        assert found.critical
+        assert "KeyError at test_manners.py" in found.hint
+        assert "nobody may see" not in found.hint
 
 
 # --- the clock
@@ -96,17 +133,26 @@ class SetClock(Clock):
         return super().now() + self.off
 
 
+@contextmanager
+def running(house: House) -> Iterator[tuple[Loop, Store, SetClock]]:
+    """The loop in this process, to be stepped by hand."""
+    clock = SetClock()
+    with Store(house.database) as store:
+        config = load(str(house.config), {})
+        loop = Loop(config, "forever", clock, Signals(), store, make_log("json", "error", clock), None, None)
+        try:
+            yield loop, store, clock
+        finally:
+            loop.close()
+
+
 @pytest.mark.parametrize(("jump", "way"), [(-7_200_000, "back by 2 h"), (7_200_000, "forward by 2 h")])
 def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox: Sandbox, jump: int, way: str) -> None:
     never = begin(sandbox, 1, "SBX-NEVER")
     house.record(*never)
-    clock, signals = SetClock(), Signals()
-    house.rows("UPDATE tasks SET due_at = ?", clock.now() + 4 * 3_600_000)
-    with Store(house.database) as store:
-        before = house.value("SELECT due_at FROM tasks")
-        loop = Loop(
-            load(str(house.config), {}), "forever", clock, signals, store, make_log("json", "error", clock), None, None
-        )
+    house.rows("UPDATE tasks SET due_at = ?", SetClock().now() + 4 * 3_600_000)
+    before = house.value("SELECT due_at FROM tasks")
+    with running(house) as (loop, store, clock):
         assert loop.step() > clock.now()
         clock.off = jump
         loop.step()
@@ -114,9 +160,16 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
             assert abs(house.value("SELECT due_at FROM tasks") - (before + jump)) < 5000, "due times follow the clock"
         else:
             assert house.value("SELECT due_at FROM tasks") == before
-        found = {p.code: p.hint for p in look.problems(store, clock.now(), loop.schedule, alive=True)}
+        found = {p.code: p.hint for p in problems(store, clock.now(), loop.schedule, alive=True)}
         assert way in found["clock_jumped"]
-        loop.close()
+        clock.off += 2 * 86_400_000
+        loop.step()
+        clock.off += 2 * 86_400_000
+        loop.step()
+        assert (
+            "forward by 2 d"
+            in {p.code: p.hint for p in problems(store, clock.now(), loop.schedule, alive=True)}["clock_jumped"]
+        )
 
 
 # --- storage
@@ -139,6 +192,45 @@ def test_a_database_that_cannot_be_written_is_survived(house: House, sandbox: Sa
     events = [entry["event"] for entry in daemon.logged()]
     assert sum(event.startswith("the database cannot be written") for event in events) == 1
     assert "the database can be written again" in events
+
+
+@pytest.mark.parametrize(
+    ("free", "flags", "code"),
+    [(1, 0, "disk_full"), (10**9, os.ST_RDONLY, "disk_read_only"), (None, 0, "disk_unreadable")],
+)
+def test_a_disk_in_trouble_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch, free: int | None, flags: int, code: str
+) -> None:
+    house.record("a")
+
+    def space(_: object) -> os.statvfs_result:
+        if free is None:
+            raise OSError(5, "Input/output error")
+        return os.statvfs_result((1, 1, 10**9, 10**9, free, 0, 0, 0, flags, 255))
+
+    with Store(house.database) as store:
+        monkeypatch.setattr("os.statvfs", space)
+        found = {p.code: p for p in problems(store, Clock().now(), Schedule(), alive=True)}
+        assert found[code].critical
+
+
+def test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down(house: House) -> None:
+    with house.start() as daemon:
+        daemon.ready()
+        daemon.process.send_signal(signal.SIGSTOP)
+        house.rows("UPDATE daemon SET beat_at = beat_at - 600000")
+        assert codes(house) == ["daemon_stuck"]
+        daemon.process.kill()
+        daemon.end()
+        assert codes(house) == ["daemon_down"]
+
+
+def test_the_daemon_leaves_no_core_file(house: House) -> None:
+    with house.start() as daemon:
+        daemon.ready()
+        limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
+        (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert line.split()[4:6] == ["0", "0"]
 
 
 # --- the network

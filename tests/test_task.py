@@ -129,3 +129,9 @@ def test_a_concluded_task_never_moves_back() -> None:
 )
 def test_the_age_is_the_vendors_where_that_is_sane(started_at: int | None, age: int) -> None:
     assert replace(T, started_at=started_at).age(NOW) == age
+
+
+def test_a_retry_begins_the_schedule_anew_however_old_the_discovery_is() -> None:
+    old = replace(T, recorded_at=NOW - 40 * DAY, started_at=NOW - 40 * DAY, life_from=NOW - 10_000)
+    new = after(old, Pending(started_at=NOW - 40 * DAY), NOW, S)
+    assert new.due_at == NOW + S.wait(10_000, "t", 1)

@@ -6,7 +6,7 @@
 from worker.config.loading import load
 from worker.config.mistakes import ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import Api, Config, Log, Polling, Store
+from worker.config.settings import Api, Config, Log, Polling, Sftp, Store
 
 __all__ = [
     "Api",
@@ -17,6 +17,7 @@ __all__ = [
     "Place",
     "Polling",
     "Secret",
+    "Sftp",
     "Store",
     "load",
 ]

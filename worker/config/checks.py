@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.config.mistakes import BUILT_IN, Mistake, Place
 from worker.config.secret import FORMS
-from worker.config.settings import Api, Polling
+from worker.config.settings import Api, Polling, Sftp
 from worker.config.urls import read_url
 from worker.core.instant import short
 
@@ -41,7 +41,27 @@ def contradictions(
         )
 
 
-def doubts(api: Api | None, polling: Polling, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+def sftp_contradictions(
+    sftp: Mapping[str, Any], heading: Place, places: Mapping[tuple[str, str], Place]
+) -> Iterator[Mistake]:
+    """Mistakes between the keys of ``[sftp]``; ``sftp`` holds its fields, ``heading`` is where the section begins."""
+    written = {key for section, key in places if section == "sftp"}
+    if not written & {"key_file", "password"}:
+        yield Mistake(heading, "sftp", None, "key_file and password are both missing; write one of them, or both")
+    if "key_passphrase" in written and "key_file" not in written:
+        place = places["sftp", "key_passphrase"]
+        yield Mistake(place, "sftp", "key_passphrase", "there is no key it belongs to; write key_file too")
+    if sftp["after"] == "move" and "move_to" not in written:
+        place = places.get(("sftp", "after"), heading)
+        yield Mistake(place, "sftp", "after", "move_to is missing; write where to move files, as in move_to = done")
+    if sftp["move_to"] is not None and sftp["move_to"] == sftp["drop"]:
+        place = places["sftp", "move_to"]
+        yield Mistake(place, "sftp", "move_to", "the same folder as drop; write another one")
+
+
+def doubts(
+    api: Api | None, polling: Polling, sftp: Sftp | None, places: Mapping[tuple[str, str], Place]
+) -> Iterator[Mistake]:
     """What is allowed and yet probably not meant."""
     if api is not None:
         if not read_url(api.base_url).path:
@@ -52,9 +72,11 @@ def doubts(api: Api | None, polling: Polling, places: Mapping[tuple[str, str], P
                 "has no path; the vendor's prefix is /rcm/eligibility/v1, write it with the host",
             )
         if api.client_secret.form == "literal":
-            yield _literal("client_secret", places)
+            yield _literal("api", "client_secret", places)
         if api.proxy is not None and api.proxy.form == "literal" and "@" in api.proxy.shown:
-            yield _literal("proxy", places)
+            yield _literal("api", "proxy", places)
+    if sftp is not None:
+        yield from _sftp_doubts(sftp, places)
     if polling.alert_after_ms >= polling.give_up_after_ms:
         key = "alert_after" if ("polling", "alert_after") in places else "give_up_after"
         yield Mistake(
@@ -65,5 +87,14 @@ def doubts(api: Api | None, polling: Polling, places: Mapping[tuple[str, str], P
         )
 
 
-def _literal(key: str, places: Mapping[tuple[str, str], Place]) -> Mistake:
-    return Mistake(places[("api", key)], "api", key, f"a secret written out in the file; better write {FORMS}")
+def _sftp_doubts(sftp: Sftp, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    for key, secret in (("key_passphrase", sftp.key_passphrase), ("password", sftp.password)):
+        if secret.form == "literal":
+            yield _literal("sftp", key, places)
+    if any(not pattern.strip("*") for pattern in sftp.include) and not sftp.exclude:
+        message = "takes every file of a drop that may be shared; write the names that are meant for you"
+        yield Mistake(places["sftp", "include"], "sftp", "include", message)
+
+
+def _literal(section: str, key: str, places: Mapping[tuple[str, str], Place]) -> Mistake:
+    return Mistake(places[section, key], section, key, f"a secret written out in the file; better write {FORMS}")

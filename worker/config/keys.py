@@ -4,8 +4,6 @@ A section has a frozen dataclass in ``settings.py`` with one field for each key,
 Adding a key is one line here and one field there; the documentation is rendered from this table.
 """
 
-from dataclasses import dataclass
-
 from worker.config.kinds import (
     BASE_URL,
     CADENCE,
@@ -17,45 +15,13 @@ from worker.config.kinds import (
     TOKEN,
     TOKEN_URL,
     TOKENS,
-    Kind,
     positive,
     span,
     whole,
     word,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key. ``default`` is text as one would write it.
-
-    A key without a default has a ``sample`` to show instead; ``otherwise`` says what holds when the key is not
-    written, where the default does not say it. A ``required`` key must be written once its section is.
-    """
-
-    name: str
-    kind: Kind
-    default: str | None
-    doc: str
-    sample: str = ""
-    otherwise: str = ""
-    required: bool = False
-
-    @property
-    def field(self) -> str:
-        """The name of the dataclass field."""
-        return self.name + self.kind.suffix
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One section. An ``optional`` one is absent (None in ``Config``) unless something of it is written."""
-
-    name: str
-    doc: str
-    keys: tuple[Key, ...]
-    optional: bool = False
-
+from worker.config.sftp_keys import SFTP
+from worker.config.table import Key, Section
 
 API = Section(
     "api",
@@ -90,7 +56,7 @@ API = Section(
             SECRET,
             None,
             "The client secret that belongs to it; needed by what talks to the vendor.",
-            sample="{credential client-secret}",
+            sample="{credential client_secret}",
         ),
         Key(
             "scope",
@@ -218,7 +184,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

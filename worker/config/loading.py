@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.config.checks import contradictions, doubts
+from worker.config.checks import contradictions, doubts, sftp_contradictions
 from worker.config.ini import Entry, invisible
-from worker.config.keys import KEYS, SECTIONS, VARIABLES, Key, Section
+from worker.config.keys import KEYS, SECTIONS, VARIABLES
 from worker.config.kinds import Written
 from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import Api, Config, Log, Polling, Store
+from worker.config.settings import Api, Config, Log, Polling, Sftp, Store
 from worker.config.sources import NOT_KEYS, PREFIX, Sources, gather
+from worker.config.table import Key, Section
 
 _TOKEN_PATH = "/apip/auth/v2/token"  # noqa: S105  (a path, not a token)
 _HINT = "`cdpoll config check` lists all mistakes; config.example.ini explains every key"
@@ -46,19 +47,23 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     written = dict(reversed(sources.headings))
     sections = {s.name: _section(s, written.get(s.name), found) for s in SECTIONS}
     found.mistakes += contradictions(sections["polling"] or {}, found.values.keys(), found.places)
+    if sections["sftp"] is not None:
+        found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
     if found.mistakes:
         nothing = sources.main is None and not sources.entries
         raise ConfigurationMistakes(_sorted(sources, found.mistakes), _HINT_NONE if nothing else _HINT)
     api = Api(**sections["api"]) if sections["api"] is not None else None
     polling = Polling(**(sections["polling"] or {}))
+    sftp = Sftp(**sections["sftp"]) if sections["sftp"] is not None else None
     return Config(
         api=api,
         store=Store(**(sections["store"] or {})),
         polling=polling,
+        sftp=sftp,
         log=Log(**(sections["log"] or {})),
         source=sources.main,
         files=tuple(sources.files),
-        warnings=tuple(doubts(api, polling, found.places)),
+        warnings=tuple(doubts(api, polling, sftp, found.places)),
         places={place: str(found.places.get(place, BUILT_IN)) for place in KEYS},
     )
 

@@ -7,7 +7,8 @@ directory; do so after changing the table.
 import textwrap
 from pathlib import Path
 
-from worker.config.keys import SECTIONS, Key, Section, variable
+from worker.config.keys import SECTIONS, variable
+from worker.config.table import Key, Section
 
 _INTRODUCTION = """\
 # Configuration
@@ -54,7 +55,8 @@ a `CDPOLL_` variable only references are taken.
 _EXAMPLE = """\
 # Configuration of cdpoll. Copy this to /etc/cdpoll/cdpoll.ini, set base_url, client_id and client_secret, and run
 # `cdpoll config check`. Lines like "#key = value" show a key with its default, or with an invented value where it has
-# none: take the # away to set it. Comments need a line of their own. Durations carry a unit: 30s, 5m, 6h, 45d.
+# none: take the # away to set it, and that of the heading above it too. Comments need a line of their own. Durations
+# carry a unit: 30s, 5m, 6h, 45d.
 #
 # A secret is written {credential NAME} (systemd's LoadCredential=), {file PATH} or {env NAME}. Written out as it is,
 # it is accepted, with a warning, only if this file is readable by its owner alone (chmod 600).
@@ -89,7 +91,9 @@ def _markdown_default(key: Key) -> str:
 
 
 def _example_section(section: Section) -> str:
-    out = [f"\n# {section.doc}\n[{section.name}]\n"]
+    # The heading alone would ask for the section's required keys; only the main job's stands there from the start.
+    mark = "#" * (section.optional and section.name != "api")
+    out = [f"\n# {section.doc}\n{mark}[{section.name}]\n"]
     for key in section.keys:
         default = "; required" if key.required else f"; default: {key.otherwise}" if key.otherwise else ""
         text = f"{key.doc} ({key.kind.says.replace('`', '')}{default})"

@@ -8,6 +8,7 @@ from worker.config.secret import Secret
 from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
 from worker.core.schedule import Cadence
+from worker.core.ssh import Algorithms
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,31 @@ class Polling:
 
 
 @dataclass(frozen=True, slots=True)
+class Sftp:
+    """``include`` and ``exclude`` are patterns of names; ``after`` is ``leave``, ``move`` or ``delete``.
+
+    ``drop`` and ``move_to`` are folders on the server; ``key_passphrase`` and ``password`` are false when nothing was
+    configured.
+    """
+
+    host: str
+    port: int
+    username: str
+    key_file: Path | None
+    key_passphrase: Secret
+    password: Secret
+    known_hosts: Path
+    algorithms: Algorithms
+    drop: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] | None
+    settle_ms: int
+    after: str
+    move_to: str | None
+    every_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
 
@@ -71,14 +97,16 @@ class Log:
 class Config:
     """Everything as computed.
 
-    ``api`` is None when neither a file nor the environment speaks of ``[api]``. ``source`` is the main file, ``files``
-    are all that were read, both absolute. ``places`` tells for each (section, key) where its value comes from:
-    ``file:line``, ``environment variable NAME`` or ``default``. ``warnings`` are doubts that stop nothing.
+    ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``source`` is the
+    main file, ``files`` are all that were read, both absolute. ``places`` tells for each (section, key) where its
+    value comes from: ``file:line``, ``environment variable NAME`` or ``default``. ``warnings`` are doubts that stop
+    nothing.
     """
 
     api: Api | None
     store: Store
     polling: Polling
+    sftp: Sftp | None
     log: Log
     source: Path | None
     files: tuple[Path, ...]
@@ -97,3 +125,12 @@ class Config:
                 f"set what the vendor gave you under [api]{where}; `cdpoll sandbox` prints a ready-made one to try",
             )
         return self.api
+
+    def require_sftp(self) -> Sftp:
+        """The SFTP section. Raises BadConfiguration where there is none."""
+        if self.sftp is None:
+            raise BadConfiguration(
+                "[sftp] is missing: there is no server to fetch files from",
+                "set at least host, username, include, and key_file or password under [sftp]; or name files to ingest",
+            )
+        return self.sftp

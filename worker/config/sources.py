@@ -10,7 +10,7 @@ from worker.config.mistakes import BUILT_IN, Mistake, Place
 
 PREFIX = "CDPOLL_"
 #: Variables that begin with the prefix and are no keys.
-NOT_KEYS = frozenset({"CDPOLL_CONFIG"})
+NOT_KEYS = frozenset({"CDPOLL_CONFIG", "CDPOLL_DEBUG"})
 _LARGEST = 1_048_576
 
 

@@ -1,23 +1,24 @@
 """No more requests than the written cadence would make: the account, and the plan that keeps to it.
 
-The ``fixed`` schedule would have made N(age) looks at a task by some age: the whole ones, and the part of the wait that
-has passed toward the next. The learned schedule may look earlier than the written wait only out of what it has
-**spared** so far by looking later: one number per installation, in requests.
+The written cadence (``fixed`` without jitter) has looks of its own at each task: at ages 10, 24, 43.6 … s. The learned
+schedule skips many of them, and may look more often than written only out of what it has **spared** so: one whole
+number per installation, in requests.
 
-- Planning a look earlier than the written one costs 1 - (N(look) - N(now)), at once; without that much spared, the
-  written wait is taken.
-- A look later than the written one, when it has been made and shows "pending", brings N(look) - N(before) - 1.
-- A conclusion brings what the written cadence would have needed to see it, less what was made or paid for: with K
-  written looks until the first one at or after the end, K - N(before) - 1, and the cost of its own look back.
+- Planning a look with no written look between the last one and it costs 1, at once. Without that much spared, the next
+  written look is taken instead.
+- A look that shows "pending" brings the written looks between the last one and it, less 1.
+- A conclusion brings the written looks after the last one that it would have taken to see the end, less 1, and what
+  was paid for it is given back.
 
-Added up over a task, made + spared is never more than K, and the account never falls below 0: all looks planned are
-at most those of the written cadence, whatever the vendor does. Until something has been spared, the learned schedule
-is at least as slow as the written one. (Looks that persons ask for, and looks after failures, are no plans: backoff
-makes the same in both schedules.)
+Added up over a task, that is what the written cadence would have needed, less what was made. A look is paid for before
+it is made, so the account never falls below 0, and all planned looks together are never more than those of the written
+cadence, whatever the vendor does and whatever was believed. Until something has been spared, the learned schedule is
+the written one or slower. (Looks that persons ask for, and looks after failures, are no plans: backoff makes them
+alike in both schedules.)
 
-By hand, with the cadence ``10s x1.4 15m 10%``: looks at 10, 24 and 43.6 s. At 24 s, N is 2. A first look at 17 s
-instead of 10 s that shows "pending" brings N(17 s) - 1 = (17 - 10) / 14 = 0.5. If the task ended at 15 s, the written
-cadence would have made 2 looks, and this one brings 2 - 1 = 1.
+By hand, with ``10s x1.4 15m 10%``: a first look at 17 s instead of 10 s brings 1 - 1 = 0 if it shows "pending"; if it
+finds a task that ended at 15 s, which the written cadence would have seen at 24 s with its second look, 2 - 1 = 1. A
+look at 17 s after one at 10 s costs 1: no written look lies between. If it shows "pending", the 1 is spent.
 
 Ages and durations are milliseconds.
 """
@@ -25,72 +26,107 @@ Ages and durations are milliseconds.
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import floor
+from math import ceil
 
 from worker.core.forecast import Forecast
 from worker.core.prior import written_wait
-from worker.core.schedule import Schedule, jittered
+from worker.core.schedule import Schedule
+from worker.core.schedule import _jittered as jittered
 from worker.core.worth import Choice, next_look
 
-# What may be put by: enough to even out the day, too little to flood the vendor after a quiet month.
-MOST_SPARED = 10_000.0
+# What may be put by: enough to even out a busy day, too little to flood the vendor after a quiet month.
+MOST_SPARED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The next look at a task, and what it takes off the account."""
+    """The next look at a task, and what it takes off the account (0 or 1)."""
 
     choice: Choice
-    cost: float
+    cost: int
 
 
 def plan(
-    task_id: str, polls: int, known: int, odds: Forecast, price: float, spared: float, schedule: Schedule
+    task_id: str,
+    polls: int,
+    known: int,
+    odds: Forecast,
+    price: float,
+    spared: int,
+    schedule: Schedule,
+    *,
+    entry: int = 0,
 ) -> Plan:
-    """When to look again at a task that was seen pending at age ``known`` (0: just recorded) by its look ``polls``."""
-    choice = next_look(known, odds, price, schedule.min_interval, schedule.max_interval)
-    cost = _cost(schedule, known, known + choice.wait)
-    if cost > max(0.0, spared):
-        wait = round(written_wait(schedule, known))
-        likely, waited = odds.outlook(known, known + wait)
-        choice, cost = Choice(wait, likely, waited, "cadence"), 0.0
-    return Plan(replace(choice, wait=jittered(choice.wait, task_id, polls)), cost)
+    """When to look at a task (again).
+
+    ``known`` is the age at which its look number ``polls`` saw it pending, 0 before the first; ``entry`` the age at
+    which it was recorded. The wait counts from whichever is later.
+    """
+    at = max(known, entry)
+    choice = next_look(known, odds, price, at - known + schedule.min_interval, at - known + schedule.max_interval)
+    wait = jittered(choice.wait - (at - known), task_id, polls)
+    choice = replace(choice, wait=max(schedule.min_interval, min(wait, schedule.max_interval)))
+    cost = _cost(schedule, entry, at, at + choice.wait)
+    if cost <= spared:
+        return Plan(choice, cost)
+    written = max(schedule.min_interval, _next_written(schedule, entry, at) - at)
+    wait = written + abs(jittered(written, task_id, polls) - written)  # never before the written look
+    likely, waited = odds.outlook(known, at + wait)
+    return Plan(Choice(wait, likely, waited, "cadence"), 0)
 
 
-def spared_by(schedule: Schedule, entry: int, known: int, age: int, end: int | None = None) -> float:
+def spared_by(schedule: Schedule, entry: int, known: int, age: int, end: int | None = None) -> int:
     """What a planned look at ``age`` brings into the account, at least 0.
 
     ``entry`` is the age at which the task was recorded, ``known`` the age at the look before (``entry`` if there was
-    none), ``end`` the age at which it ended if it was found concluded (``age`` itself where that is not known).
+    none), ``end`` the age at which it ended if it was found concluded (``age`` itself where that is not told).
     """
-    before = _written_looks(schedule, entry, known)
+    before = written_looks(schedule, entry, known)
     if end is None:
-        return max(0.0, _written_looks(schedule, entry, age) - before - 1)
-    needed = floor(_written_looks(schedule, entry, max(known, end) - 1)) + 1
-    return max(0.0, needed - before - 1 + _cost(schedule, known - (entry if before == 0 else 0), age))
+        return max(0, written_looks(schedule, entry, age) - before - 1)
+    needed = written_looks(schedule, entry, max(known, min(end, age) - 1)) + 1
+    return needed - before - 1 + _cost(schedule, entry, known, age)
 
 
-def account(spared: float, change: float) -> float:
+def account(spared: int, change: int) -> int:
     """The account after ``change``, within its bounds."""
-    return min(max(0.0, spared + change), MOST_SPARED)
+    return min(max(0, spared + change), MOST_SPARED)
 
 
-def _cost(schedule: Schedule, known: int, age: int) -> float:
-    return max(0.0, 1 - (looks_by(schedule, age) - looks_by(schedule, known)))
+def written_looks(schedule: Schedule, entry: int, age: float) -> int:
+    """How many looks the written cadence would have made by ``age`` at a task recorded at age ``entry``."""
+    return int(_looks(schedule, entry, age) + 1e-9)
 
 
-def _written_looks(schedule: Schedule, entry: int, age: int) -> float:
-    """The looks of the written cadence by ``age`` at a task recorded at age ``entry``."""
-    if entry <= 0:
-        return looks_by(schedule, age)
-    first = entry + written_wait(schedule, 0)
-    if age < first:
-        return max(0.0, (age - entry) / (first - entry))
-    return 1 + looks_by(schedule, age) - looks_by(schedule, first)
+def _cost(schedule: Schedule, entry: int, known: int, age: int) -> int:
+    return 0 if written_looks(schedule, entry, age) > written_looks(schedule, entry, known) else 1
 
 
-def looks_by(schedule: Schedule, age: float) -> float:
-    """N: the looks of the written cadence by ``age`` at a task recorded at age 0, the begun wait in part."""
+def _next_written(schedule: Schedule, entry: int, age: int) -> int:
+    """The age at the next look of the written cadence after ``age``."""
+    count, ages = written_looks(schedule, entry, age) + 1, _ages(schedule)
+    if entry > 0:
+        first = entry + written_wait(schedule, 0)
+        if count == 1:
+            return ceil(first)
+        position = count - 1 + _looks(schedule, 0, first)
+    else:
+        position = float(count)
+    whole = int(position)
+    if whole >= len(ages) - 1:
+        return ceil(ages[-1] + (position - len(ages) + 1) * written_wait(schedule, ages[-1]))
+    return ceil(ages[whole] + (position - whole) * (ages[whole + 1] - ages[whole]))
+
+
+def _looks(schedule: Schedule, entry: int, age: float) -> float:
+    """The looks by ``age``, with the part of the begun wait.
+
+    One table serves every ``entry``: where waits grow by a factor, or stay, or are a share of the age, the part of a
+    wait that has passed stays the same from each written look to the next.
+    """
+    if entry > 0:
+        first = entry + written_wait(schedule, 0)
+        return 0.0 if age < first else 1 + _looks(schedule, 0, age) - _looks(schedule, 0, first)
     ages = _ages(schedule)
     if age >= ages[-1]:
         return len(ages) - 1 + (age - ages[-1]) / written_wait(schedule, ages[-1])

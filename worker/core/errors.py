@@ -7,20 +7,20 @@
     ├── VendorUnreachable   69  the vendor (or its SFTP server) did not answer usefully
     ├── StorageFailed       74  the database could not be read or written
     ├── TryLater            75  busy, or work remains: the same call may succeed later
-    ├── CredentialsRefused  77  the vendor refused the credentials
     └── BadConfiguration    78  the configuration is missing or wrong
 
 The message is one line that says what is wrong; ``hint`` is one line that says what to do next. Neither ever holds a
 secret or patient data.
 """
 
-import traceback
-
 
 def place_of(error: BaseException) -> str:
     """``file.py:line`` where ``error`` was raised. Its text is left out: it may quote a value."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
+    # Not with the traceback module: it takes longer to import than all else that `record` needs of this file.
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return f"{tb.tb_frame.f_code.co_filename.rpartition('/')[2]}:{tb.tb_lineno}" if tb is not None else "?"
 
 
 class CdpollError(Exception):
@@ -48,10 +48,6 @@ class StorageFailed(CdpollError):
 
 class TryLater(CdpollError):
     exit_code = 75
-
-
-class CredentialsRefused(CdpollError):
-    exit_code = 77
 
 
 class BadConfiguration(CdpollError):

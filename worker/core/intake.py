@@ -239,8 +239,9 @@ def _from_record(record: dict[str, object], ref: str | None, correlation_id: str
             else:
                 parts.append(Intake(unreadable=(unreadable(json_text(value), mistake.message),)))
     intake = merge(parts)
+    lost = tuple(replace(item, ref=pattern.ref) for item in intake.unreadable)
     silent = not (intake.recordings or intake.unreadable or intake.notes)
-    return replace(intake, recordings=_once(intake.recordings), notes=("names no task",) if silent else intake.notes)
+    return Intake(_once(intake.recordings), lost, ("names no task",) if silent else intake.notes)
 
 
 def _json_link(value: object, pattern: Recording) -> Intake:

@@ -28,10 +28,11 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What should have named a task and did not. ``raw`` may hold patient data; ``reason`` never does."""
+    """What should have named a task and did not. ``raw`` and ``ref`` may be patient data; ``reason`` never is."""
 
     raw: str = field(repr=False)
     reason: str
+    ref: str | None = field(default=None, repr=False)  # the caller's own key: it helps a person to find the task again
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,20 @@ While the limit does not bind, the price is ``price_floor``: the limit is a ceil
 due than the limiter grants, the price rises until the schedule asks for what there is. With x the logarithm of the
 price, r the requests a second allowed, and B the *backlog* in seconds, that is the looks due and not yet made / r:
 
-    x' = GAIN * B' + PULL * (B - TARGET),   x >= log(price_floor)
+    x' = GAIN * B' + PULL * (B - TARGET),   x >= log(price_floor),   |x'| <= STEEPEST
 
 where B' = demand / r - 1 is also taken below an empty backlog (demand: looks that fell due a second). An idle poller
-thus comes down by a factor e in 1 / GAIN + a little.
+thus comes down by a factor e in 50 s.
 
-It is stable: a price that is higher by the factor e^y lowers demand by about a share of y / 2 (waits grow with the
-square root of the price), so near the balance B' = -x / 2 and x'' + (GAIN / 2) x' + (PULL / 2) x = 0: every solution
-dies away, and with PULL <= GAIN² / 8 it does so without swinging. The schedule answers with a delay of a wait, which
-is why GAIN is small: a few per mille a second against waits of minutes. Slower tasks answer later; until they do,
-the backlog tells what is missing, and what is due is looked at in its order.
+It is stable: a price higher by the factor e^y lowers demand by about y / 2 of itself (waits grow with the square root
+of the price), so near the balance B' = -x / 2 and x'' + GAIN / 2 * x' + PULL / 2 * x = 0: every solution dies away, by
+a factor e in 4 / GAIN = 200 s, and with a damping ratio of GAIN / (4 * sqrt(PULL / 2)) = 0.7 hardly swings. That needs
+a schedule that answers at once. Looks planned hours ago at a low price would answer late, and the price would swing
+widely; so what falls due and was planned at a price much lower is planned anew, not looked at (:func:`outdated`).
 
-By hand, with 10 requests a second: in one second 30 looks fell due, 10 were made, the backlog grew from 0 to 20 looks,
-which is 2 s. The price rises by the factor exp(0.005 * 2 + 0.000003 * (2 - 3)) = 1.01. In a second in which none fell
-due and none waits it falls by exp(-0.005 - 0.000009): to the floor from ten times as much in eight minutes.
+By hand, with 10 requests a second: in one second 12 looks fell due, 10 were made, the backlog grew from 0 to 2 looks,
+which is 0.2 s. The price rises by the factor exp(0.02 * 0.2 + 0.0001 * (0.2 - 3)) = 1.0037. In a second in which
+nothing fell due and nothing waits it falls by the factor exp(-0.02) = 0.98: to a tenth in two minutes.
 
 Prices and durations are milliseconds.
 """
@@ -25,11 +25,12 @@ Prices and durations are milliseconds.
 from dataclasses import dataclass
 from math import exp
 
-GAIN = 0.005  # per second of backlog
-PULL = 0.000_003  # per second, per second of backlog
+GAIN = 0.02  # per second of backlog
+PULL = 0.000_1  # per second, per second of backlog
 TARGET = 3.0  # seconds of work in hand: so much that the limiter is never idle while there is work
 STEEPEST = 0.02  # per second
 DEAREST = 86_400_000.0
+OUTDATED = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,19 @@ class Load:
 
 
 def price_after(price: float, load: Load, rate: float, floor: float) -> float:
-    """The price after ``load``, with ``rate`` requests a second allowed (the pace of the moment, if it is lowered)."""
+    """The price after ``load``, with ``rate`` requests a second allowed (the pace of the moment, if it is lowered).
+
+    Time in which the API is paused is not to be counted. With loads of a second or a few it follows the formula.
+    """
     seconds = load.elapsed / 1000
     if seconds <= 0:
         return max(floor, price)
     excess = (load.spent + load.backlog - load.before) / rate - seconds
     push = GAIN * excess + PULL * seconds * (load.backlog / rate - TARGET)
     push = max(-STEEPEST * seconds, min(push, STEEPEST * seconds))
-    return max(floor, min(price * exp(push), max(floor, DEAREST)))
+    return max(floor, min(price * exp(min(push, 20.0)), max(floor, DEAREST)))
+
+
+def outdated(planned: float, price: float) -> bool:
+    """Whether a look that falls due was planned at a price so much lower that it must be planned anew."""
+    return planned * OUTDATED < price

@@ -83,8 +83,8 @@ def words_of(algorithms: Algorithms) -> str:
     words = []
     for kind in KINDS:
         usual, used = getattr(MODERN, kind), getattr(algorithms, kind)
-        kept = [name for name in usual if name in used]
-        # What was put last by hand stands behind those that were never touched.
-        moved = [name for position, name in enumerate(used) if position >= len(kept) or kept[position] != name]
-        words += [f"-{name}" for name in usual if name not in used] + [f"+{name}" for name in moved]
+        # What was put last by hand stands behind those that were never touched, which are in the usual order.
+        ranks = [usual.index(name) if name in usual else -1 for name in used]
+        kept = next((n for n in range(len(used)) if ranks[n] < 0 or (n and ranks[n] < ranks[n - 1])), len(used))
+        words += [f"-{name}" for name in usual if name not in used] + [f"+{name}" for name in used[kept:]]
     return " ".join(words)

@@ -3,23 +3,22 @@
 The JSON is an object with the keys ``level``, ``coverage``, ``reference`` (BHT03), ``created`` (BHT04), ``payer``,
 ``provider``, ``subscriber``, ``dependent``, ``member_id``, ``plan``, ``group``, ``group_name``, ``traces``, ``dates``,
 ``rejections``, ``other_payers``, ``benefits`` and ``issues``. Codes stand as received, with words beside them where the
-standard has some; amounts are text, so that nothing is rounded; days are ``YYYY-MM-DD``.
+standard has some; amounts are text, so that nothing is rounded; days are ``YYYY-MM-DD``; a date that is none has its
+``text`` as received. In the objects of the lists, and in persons and payers, what is empty is left out.
+
+The JSON is put together by hand, because :mod:`json` would take longer for it than the reader for the whole set.
 """
 
-import json
-from decimal import Decimal
-from typing import Any, NamedTuple
+from json.encoder import encode_basestring as quoted
+from typing import NamedTuple
 
 from worker.core.x12.answer import Answer
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import BENEFITS, words
 from worker.core.x12.coverage import OtherPayer
-from worker.core.x12.people import Party, Person, Rejection
+from worker.core.x12.issues import Issue
+from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
 from worker.core.x12.periods import Period
-
-Json = dict[str, Any]
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 # So many benefits are remembered in their JSON form: most of a batch's are alike.
 _MOST = 4096
@@ -83,41 +82,30 @@ class Summary:
 
     def text(self, answer: Answer) -> str:
         """The JSON of one answer."""
-        rest = _encode(
-            {
-                "level": answer.level,
-                "coverage": answer.coverage,
-                "reference": answer.reference,
-                "created": answer.created,
-                "subscriber": _person(answer.subscriber),
-                "dependent": _person(answer.dependent),
-                "member_id": answer.member_id,
-                "plan": answer.plan,
-                "group": answer.group,
-                "group_name": answer.group_name,
-                "traces": [
-                    {"ours": t.ours, "number": t.number, "originator": t.originator, "extra": t.extra}
-                    for t in answer.traces
-                ],
-                "dates": _dates(answer.dates),
-                "rejections": [_rejection(one) for one in answer.rejections],
-                "other_payers": [_other_payer(one) for one in answer.other_payers],
-                "issues": [[one.code, one.segment, one.message] for one in answer.issues],
-            }
+        known = self._known
+        benefits = [
+            found[1] if (found := known.get(id(one))) is not None else self._remember(one, _benefit(one))
+            for one in answer.benefits
+        ]
+        traces, dates, rejections = answer.traces, answer.dates, answer.rejections
+        return (
+            f'{{"level":"{answer.level}","coverage":"{answer.coverage}","reference":{quoted(answer.reference)},'
+            f'"created":{quoted(answer.created)},"payer":{self._party(answer.payer)},'
+            f'"provider":{self._party(answer.provider)},"subscriber":{_person(answer.subscriber)},'
+            f'"dependent":{_person(answer.dependent)},"member_id":{quoted(answer.member_id)},'
+            f'"plan":{quoted(answer.plan)},"group":{quoted(answer.group)},"group_name":{quoted(answer.group_name)},'
+            f'"traces":[{",".join([_trace(one) for one in traces])}],'
+            f'"dates":[{",".join([_date(one) for one in dates])}],'
+            f'"rejections":[{",".join([_rejection(one) for one in rejections])}],'
+            f'"other_payers":[{",".join([_other_payer(one) for one in answer.other_payers])}],'
+            f'"benefits":[{",".join(benefits)}],"issues":[{",".join([_issue(one) for one in answer.issues])}]}}'
         )
-        payer, provider = self._party(answer.payer), self._party(answer.provider)
-        benefits = ",".join([self._benefit(one) for one in answer.benefits])
-        return f'{rest[:-1]},"payer":{payer},"provider":{provider},"benefits":[{benefits}]}}'
 
     def _party(self, party: Party | None) -> str:
         if party is None:
             return "null"
         known = self._known.get(id(party))
-        return known[1] if known is not None else self._remember(party, _encode(_entity(party)))
-
-    def _benefit(self, benefit: Benefit) -> str:
-        known = self._known.get(id(benefit))
-        return known[1] if known is not None else self._remember(benefit, _encode(_one_benefit(benefit)))
+        return known[1] if known is not None else self._remember(party, _entity(party))
 
     def _remember(self, what: object, text: str) -> str:
         if len(self._known) >= _MOST:
@@ -126,100 +114,129 @@ class Summary:
         return text
 
 
-def _present(**fields: object) -> Json:
-    """The fields that say something."""
-    return {name: value for name, value in fields.items() if value not in (None, "", (), [])}
+# Members of an object, each with the comma behind it; nothing where the value is empty.
 
 
-def _person(person: Person | None) -> Json | None:
+def _one(name: str, value: str) -> str:
+    return f'"{name}":{quoted(value)},' if value else ""
+
+
+def _many(name: str, values: tuple[str, ...]) -> str:
+    return f'"{name}":[{",".join([quoted(one) for one in values])}],' if values else ""
+
+
+def _list(name: str, objects: list[str]) -> str:
+    return f'"{name}":[{",".join(objects)}],' if objects else ""
+
+
+def _object(members: str) -> str:
+    return f"{{{members[:-1]}}}"
+
+
+def _person(person: Person | None) -> str:
     if person is None:
-        return None
-    return {
-        "last_name": person.name,
-        "first_name": person.first,
-        "middle_name": person.middle,
-        "suffix": person.suffix,
-        "id_qualifier": person.id_qualifier,
-        "id": person.id,
-        "birth_date": person.birth_date,
-        "birth_date_as_received": person.birth_text,
-        "gender": person.gender,
-        "relationship": person.relationship,
-        "address": person.address,
-        "references": person.references,
-    }
-
-
-def _entity(party: Party) -> Json:
-    return _present(
-        entity=party.entity,
-        name=party.name,
-        first_name=party.first,
-        middle_name=party.middle,
-        suffix=party.suffix,
-        id_qualifier=party.id_qualifier,
-        id=party.id,
-        address=party.address,
-        contacts=party.contacts,
+        return "null"
+    return _object(
+        _one("last_name", person.name)
+        + _one("first_name", person.first)
+        + _one("middle_name", person.middle)
+        + _one("suffix", person.suffix)
+        + _one("id_qualifier", person.id_qualifier)
+        + _one("id", person.id)
+        + _one("birth_date", person.birth_date)
+        + ("" if person.birth_date else _one("birth_date_as_received", person.birth_text))
+        + _one("gender", person.gender)
+        + _one("relationship", person.relationship)
+        + _many("address", person.address)
+        + _list("references", [_reference(one) for one in person.references])
     )
 
 
-def _dates(dates: tuple[Period, ...]) -> list[Json]:
-    return [{"qualifier": one.qualifier, "first": one.first, "last": one.last, "text": one.text} for one in dates]
-
-
-def _rejection(one: Rejection) -> Json:
-    return {
-        "loop": one.loop,
-        "valid": one.valid,
-        "code": one.code,
-        "text": one.text,
-        "follow_up": one.follow_up,
-        "follow_up_text": one.follow_up_text,
-        "retryable": one.retryable,
-    }
-
-
-def _other_payer(one: OtherPayer) -> Json:
-    return _present(
-        code=one.code,
-        name=one.name,
-        id_qualifier=one.id_qualifier,
-        id=one.id,
-        entity=one.entity,
-        insurance_type=one.insurance_type,
-        service_types=one.service_types,
-        plan=one.plan,
-        references=one.references,
-        dates=_dates(one.dates),
+def _entity(party: Party) -> str:
+    return _object(
+        _one("entity", party.entity)
+        + _one("name", party.name)
+        + _one("first_name", party.first)
+        + _one("middle_name", party.middle)
+        + _one("suffix", party.suffix)
+        + _one("id_qualifier", party.id_qualifier)
+        + _one("id", party.id)
+        + _many("address", party.address)
+        + _many("contacts", party.contacts)
     )
 
 
-def _plain(number: Decimal | None) -> str | None:
-    return None if number is None else str(number)
+def _reference(one: Reference) -> str:
+    return _object(_one("qualifier", one.qualifier) + _one("value", one.value) + _one("text", one.text))
 
 
-def _one_benefit(one: Benefit) -> Json:
-    return _present(
-        code=one.code,
-        text=words(BENEFITS, one.code),
-        level=one.level,
-        service_types=one.service_types,
-        insurance_type=one.insurance_type,
-        plan=one.plan,
-        time_period=one.time_period,
-        amount=_plain(one.amount),
-        percent=_plain(one.percent),
-        quantity_qualifier=one.quantity_qualifier,
-        quantity=_plain(one.quantity),
-        authorization=one.authorization,
-        in_network=one.in_network,
-        procedure=one.procedure,
-        pointers=one.pointers,
-        dates=_dates(one.dates),
-        messages=one.messages,
-        references=one.references,
-        rejections=[_rejection(each) for each in one.rejections],
-        related=[_entity(each) for each in one.related],
-        details=one.details,
+def _pair(one: tuple[str, str]) -> str:
+    return _object(_one("qualifier", one[0]) + _one("value", one[1]))
+
+
+def _trace(one: Trace) -> str:
+    ours = "true" if one.ours else "false"
+    return f'{{"ours":{ours},"number":{quoted(one.number)},"originator":{quoted(one.originator)}}}'
+
+
+def _date(one: Period) -> str:
+    text = "" if one.first and one.last else _one("text", one.text)
+    return _object(_one("qualifier", one.qualifier) + _one("first", one.first) + _one("last", one.last) + text)
+
+
+def _rejection(one: Rejection) -> str:
+    retryable = "true" if one.retryable else "false"
+    return _object(
+        _one("loop", one.loop)
+        + _one("valid", one.valid)
+        + _one("code", one.code)
+        + _one("text", one.text)
+        + _one("follow_up", one.follow_up)
+        + _one("follow_up_text", one.follow_up_text)
+        + f'"retryable":{retryable},'
+    )
+
+
+def _other_payer(one: OtherPayer) -> str:
+    return _object(
+        _one("code", one.code)
+        + _one("name", one.name)
+        + _one("id_qualifier", one.id_qualifier)
+        + _one("id", one.id)
+        + _one("entity", one.entity)
+        + _one("insurance_type", one.insurance_type)
+        + _many("service_types", one.service_types)
+        + _one("plan", one.plan)
+        + _list("references", [_pair(each) for each in one.references])
+        + _list("dates", [_date(each) for each in one.dates])
+    )
+
+
+def _issue(one: Issue) -> str:
+    return f'{{"code":{quoted(one.code)},"segment":{quoted(one.segment)},"message":{quoted(one.message)}}}'
+
+
+def _benefit(one: Benefit) -> str:
+    return _object(
+        _one("code", one.code)
+        + _one("text", words(BENEFITS, one.code))
+        + _one("level", one.level)
+        + _many("service_types", one.service_types)
+        + _one("insurance_type", one.insurance_type)
+        + _one("plan", one.plan)
+        + _one("time_period", one.time_period)
+        + ("" if one.amount is None else f'"amount":"{one.amount}",')
+        + ("" if one.percent is None else f'"percent":"{one.percent}",')
+        + _one("quantity_qualifier", one.quantity_qualifier)
+        + ("" if one.quantity is None else f'"quantity":"{one.quantity}",')
+        + _one("authorization", one.authorization)
+        + _one("in_network", one.in_network)
+        + _many("procedure", one.procedure)
+        + _many("pointers", one.pointers)
+        + _list("dates", [_date(each) for each in one.dates])
+        + _many("messages", one.messages)
+        + _list("references", [_reference(each) for each in one.references])
+        + _list("rejections", [_rejection(each) for each in one.rejections])
+        + _list("related", [_entity(each) for each in one.related])
+        + _list("details", [f"[{','.join([quoted(value) for value in each])}]" for each in one.details])
     )

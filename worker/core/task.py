@@ -24,6 +24,7 @@ paused does not count.
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from worker.core.instant import iso
 from worker.core.reply import (
     Concluded,
     Garbled,
@@ -40,6 +41,8 @@ from worker.core.schedule import Schedule
 
 State = Literal["pending", "concluded", "abandoned"]
 
+LONGEST = 90 * 86_400_000  # ms; the longest in a sample took 31 days
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -55,6 +58,7 @@ class Task:
     name: str | None = None
     started_at: int | None = None  # when the vendor says the discovery began
     due_at: int | None = None
+    why: str = "first"  # the look at due_at: first, cadence, backoff, grace, slow, again, hand, retry or lease
     polls: int = 0
     failures: int = 0  # unusable looks in a row
     not_found_since: int | None = None
@@ -64,10 +68,16 @@ class Task:
     trace_id: str | None = None
 
     def age(self, now: int) -> int:
-        """The age of the discovery, from the vendor's own start where that is sane."""
+        """The age that the cadence goes by: of the discovery, or of the fresh start that a person gave it.
+
+        The vendor's own start counts where it is sane: no discovery was seen to last longer than ``LONGEST``.
+        """
+        if self.life_from != self.recorded_at:
+            return max(0, now - self.life_from)
         started = self.started_at
-        sane = started is not None and started <= now and started >= self.recorded_at - 90 * 86_400_000
-        return now - (started if sane and started is not None else self.recorded_at)
+        if started is not None and self.recorded_at - LONGEST <= started <= now:
+            return now - started
+        return max(0, now - self.recorded_at)
 
     def life(self, now: int) -> int:
         """How long we have been asking, less the time in which we could not."""
@@ -89,12 +99,13 @@ def after(task: Task, reply: Reply, now: int, schedule: Schedule) -> Task:
         case Rejected(code) | Garbled(code):
             failed = _failed(seen, code)
             if code == "unknown_status":
-                return replace(failed, due_at=now + schedule.slow(task.id, failed.polls))
+                return replace(failed, due_at=now + schedule.slow(task.id, failed.polls), why="slow")
             wait = schedule.backoff(failed.failures, task.id, failed.polls, schedule.max_interval)
-            return replace(failed, due_at=now + wait)
+            return replace(failed, due_at=now + wait, why="backoff")
         case Unreachable(code):
             failed = _failed(seen, code)
-            return replace(failed, due_at=now + schedule.backoff(failed.failures, task.id, failed.polls))
+            wait = schedule.backoff(failed.failures, task.id, failed.polls)
+            return replace(failed, due_at=now + wait, why="backoff")
         case RateLimited() | Refused():
             return excused(task, now)
 
@@ -103,7 +114,8 @@ def excused(task: Task, now: int, *, polled: bool = True) -> Task:
     """The task after a look that told nothing of it: due again, and no failure of its own."""
     if task.state != "pending":
         return task
-    return replace(task, polls=task.polls + polled, due_at=now, last_poll_at=now if polled else task.last_poll_at)
+    at = now if polled else task.last_poll_at
+    return replace(task, polls=task.polls + polled, due_at=now, why="again", last_poll_at=at)
 
 
 def _concluded(task: Task, reply: Concluded, now: int) -> Task:
@@ -135,7 +147,7 @@ def _pending(task: Task, reply: Pending, now: int, schedule: Schedule) -> Task:
         correlation_id=task.correlation_id or reply.correlation_id,
         trace_id=task.trace_id or reply.trace_id,
     )
-    return _given_up_or(task, now + schedule.wait(task.age(now), task.id, task.polls), now, schedule)
+    return _given_up_or(task, schedule.wait(task.age(now), task.id, task.polls), "cadence", now, schedule)
 
 
 def _unknown(task: Task, now: int, schedule: Schedule) -> Task:
@@ -143,16 +155,29 @@ def _unknown(task: Task, now: int, schedule: Schedule) -> Task:
     failed = replace(_failed(task, "not_found"), not_found_since=since)
     if now - since < schedule.not_found_grace:
         wait = schedule.backoff(failed.failures, task.id, failed.polls)
-    else:
-        wait = schedule.wait(failed.age(now), task.id, failed.polls)
-    return _given_up_or(failed, now + wait, now, schedule)
+        return _given_up_or(failed, wait, "grace", now, schedule)
+    return _given_up_or(failed, schedule.wait(failed.age(now), task.id, failed.polls), "cadence", now, schedule)
 
 
-def _given_up_or(task: Task, due_at: int, now: int, schedule: Schedule) -> Task:
+def _given_up_or(task: Task, wait: int, why: str, now: int, schedule: Schedule) -> Task:
     if task.life(now) >= schedule.give_up_after:
         return replace(task, state="abandoned", due_at=None)
-    return replace(task, due_at=due_at)
+    return replace(task, due_at=now + wait, why=why)
 
 
 def _failed(task: Task, code: str) -> Task:
     return replace(task, failures=task.failures + 1, last_error=code)
+
+
+def edges(old: Task, new: Task) -> list[tuple[str, str | None]]:
+    """What is worth a line in the history: changes, not every look."""
+    found: list[tuple[str, str | None]] = []
+    if new.last_error != old.last_error and new.last_error is not None:
+        found.append(("failing", new.last_error))
+    if old.failures and not new.failures and new.state == "pending":
+        found.append(("recovered", f"after {old.failures} unusable looks"))
+    if old.state != new.state:
+        found.append((new.state, new.outcome))
+    if old.started_at != new.started_at and new.started_at is not None and new.state == "pending":
+        found.append(("seen", f"the vendor started it at {iso(new.started_at)}"))
+    return found

@@ -12,12 +12,13 @@ from typing import Literal
 from worker import __version__
 from worker.clock import Clock
 from worker.config import Config
-from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater
+from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater, place_of
 from worker.core.instant import words
 from worker.core.schedule import Schedule
 from worker.daemon.assembly import Parts, assemble
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
+from worker.log import make_log
 from worker.rounds.poll import Log, PollRound
 from worker.store import lanes, look, notices, tasks
 from worker.store.db import Store
@@ -26,7 +27,9 @@ Mode = Literal["forever", "once", "until-idle"]
 
 LONGEST_WAIT = 60_000
 BEAT_EVERY = 15_000
-STORAGE_RETRY = 5_000
+RETRY = 5_000
+DAY = 86_400_000
+STORAGE = "storage"
 
 # The wall clock and the monotonic one drift by less than this between two passes, unless somebody set the clock.
 JUMP = 5_000
@@ -61,7 +64,8 @@ class Loop:
         self._started_at = clock.now()
         self._beat_at: int | None = None
         self._clocks = (clock.now(), clock.monotonic())
-        self._storage_error: str | None = None
+        self._trouble: str | None = None  # what is wrong now and has been said: STORAGE, or the place of a fault
+        self._notices: dict[str, str | None] = {}  # to be written with the next beat
         self._adopt(assemble(config, signals))
         lanes.bind_origin(store, self._parts.origin)
         self._round.only = only
@@ -116,8 +120,8 @@ class Loop:
                 # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
                 lanes.put(self._store, replace(lane, resumes_at=now, probes=0))
             tasks.draw_in(self._store, now, now + 2 * schedule.max_interval)
-            notices.clear(self._store, "reload_refused")
-            notices.clear(self._store, "clock_jumped")
+            for code in ("reload_refused", "clock_jumped", "internal_fault"):
+                notices.put(self._store, code, None, now)
 
     def _pass(self, cutoff: int | None) -> int:
         now, monotonic = self._clock.now(), self._clock.monotonic()
@@ -129,37 +133,61 @@ class Loop:
             if self._mode == "once":
                 raise
             self._storage_fails(error)
-            next_at = now + STORAGE_RETRY
+            next_at = now + RETRY
+        except Exception as error:
+            if self._mode == "once":
+                raise
+            self._fault(error, now)
+            next_at = now + RETRY
         else:
-            if self._storage_error is not None:
-                self._log.info("the database can be written again")
-                self._storage_error = None
+            self._recovered()
         if self._watchdog is not None:
             self._notify.send("WATCHDOG=1")
         return next_at
+
+    def _fault(self, error: Exception, now: int) -> None:
+        """Something of ours is broken. Whatever else works goes on, and a person is told once."""
+        place = f"{type(error).__name__} at {place_of(error)}"
+        if self._trouble != place:
+            self._trouble = place
+            self._log.error("a fault in cdpoll itself", place=place)
+        self._raise_notice("internal_fault", f"a fault in cdpoll itself, {place}: please report that line", now)
+
+    def _recovered(self) -> None:
+        if self._trouble == STORAGE:
+            self._log.info("the database can be written again")
+        self._trouble = None
+
+    def _raise_notice(self, code: str, detail: str | None, now: int) -> None:
+        """Have `status` say it (``None``: no longer), as soon as the database can be written."""
+        self._notices[code] = detail
+        try:
+            self._beat(now, at_once=True)
+        except (StorageFailed, TryLater) as error:
+            self._storage_fails(error)
 
     def _watch_clock(self, now: int, monotonic: int) -> None:
         """Somebody set the clock: due times are on the old one. Set forward, everything is due at worst."""
         jumped = (now - self._clocks[0]) - (monotonic - self._clocks[1])
         if abs(jumped) > JUMP:
-            by = words(abs(jumped))
+            by = words(round(abs(jumped), -3))
             way = "forward" if jumped > 0 else "back"
             with self._store.write():
                 if jumped < 0:
                     tasks.shift(self._store, jumped)
                     lanes.shift(self._store, jumped)
-                notices.put(self._store, "clock_jumped", f"the clock was set {way} by {by}: is time kept by NTP?", now)
             self._log.warning("the clock jumped", way=way, by=by)
+            self._notices["clock_jumped"] = f"the clock was set {way} by {by}: is time kept by NTP? (said for a day)"
         self._clocks = (now, monotonic)
 
     def _storage_fails(self, error: CdpollError) -> None:
-        if self._storage_error != type(error).__name__:
-            self._storage_error = type(error).__name__
+        if self._trouble != STORAGE:
+            self._trouble = STORAGE
             self._log.error("the database cannot be written; what was heard is kept and tried again", hint=error.hint)
         self._notify.send(f"STATUS=cannot write the database: {error.message}")
 
-    def _beat(self, now: int) -> None:
-        if self._beat_at is not None and 0 <= now - self._beat_at < BEAT_EVERY:
+    def _beat(self, now: int, *, at_once: bool = False) -> None:
+        if self._beat_at is not None and 0 <= now - self._beat_at < BEAT_EVERY and not (at_once or self._notices):
             return
         with self._store.write():
             lanes.beat(
@@ -170,6 +198,10 @@ class Loop:
                 now=now,
                 token_expires_at=self._parts.tokens.expires_at,
             )
+            for code, detail in self._notices.items():
+                notices.put(self._store, code, detail, now)
+            notices.clear_older(self._store, "clock_jumped", now - DAY)
+        self._notices.clear()
         ready = ["READY=1"] if self._beat_at is None else []
         self._beat_at = now
         self._notify.send(*ready, f"STATUS={look.one_line(self._store, now)}")
@@ -185,24 +217,23 @@ class Loop:
             config = self._reload()
             if config.store != self._config.store:
                 raise BadConfiguration("[store] cannot change while the daemon runs", "restart it instead")
-            parts = assemble(config, self._signals)
-            if parts.origin != self._parts.origin:
-                parts.pool.close()
+            if config.require_api().origin != self._parts.origin:
                 raise BadConfiguration("[api] base_url names another origin than this database belongs to")
+            parts = assemble(config, self._signals)
         except BadConfiguration as error:
             first = error.message.splitlines()[0]
             self._log.error("reload refused; the configuration in force stays", mistake=first)
-            with self._store.write():
-                notices.put(self._store, "reload_refused", f"the old configuration stays in force: {first}", now)
+            self._raise_notice("reload_refused", f"the old configuration stays in force: {first}", now)
         else:
             self._drain()
             self._parts.pool.close()
+            if config.log != self._config.log:
+                self._log = make_log(config.log.format, config.log.level, self._clock)
             self._config = config
             self._adopt(parts)
-            with self._store.write():
-                notices.clear(self._store, "reload_refused")
             self._log.info("reloaded")
-        self._notify.send("READY=1", f"STATUS={look.one_line(self._store, now)}")
+            self._raise_notice("reload_refused", None, now)
+        self._notify.send("READY=1")
 
     def _finished(self, cutoff: int | None) -> bool:
         if self._mode == "forever" or self._round.busy:
@@ -232,8 +263,11 @@ class Loop:
     def _leave(self) -> int:
         self._notify.send("STOPPING=1")
         self._drain()
-        with self._store.write():
-            lanes.stopped(self._store, self._clock.now())
+        try:
+            with self._store.write():
+                lanes.stopped(self._store, self._clock.now())
+        except (StorageFailed, TryLater) as error:
+            self._storage_fails(error)
         self._log.info("stopped")
         if self._mode == "once":
             return self._exit_of_once()

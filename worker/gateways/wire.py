@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from worker import __version__
+from worker.core.errors import BadConfiguration
 
 # Real bodies have some ten paths with a 271 of a few KB each.
 BODY_CAP = 4 * 1024 * 1024
@@ -55,14 +56,22 @@ class Response:
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """One verified context for all wires: TLS 1.2 or later, the system's authorities or ``ca_file``'s."""
+    """One verified context for all wires: TLS 1.2 or later, the system's authorities or ``ca_file``'s.
+
+    Raises BadConfiguration when that file cannot be used.
+    """
     # Not create_default_context: it would write the session keys to whatever file $SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is None:
         context.load_default_certs()
     else:
-        context.load_verify_locations(ca_file)
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # an SSLError is one, too
+            reason = "holds no PEM certificate" if isinstance(error, ssl.SSLError) else str(error.strerror).lower()
+            hint = "name a PEM file that this user can read"
+            raise BadConfiguration(f"[api] ca_file: {ca_file}: {reason}", hint) from None
     return context
 
 

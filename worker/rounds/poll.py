@@ -98,6 +98,8 @@ class PollRound:
         except CdpollError:
             raise
         except Exception:
+            if not self._heard:
+                raise  # no reply is to blame
             waiting, self._heard = self._heard, []
             for n, done in enumerate(waiting):
                 self._heard = [done]

@@ -23,7 +23,7 @@ def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
     return _each(
         store,
         ids,
-        "UPDATE tasks SET due_at = :now WHERE id = :id AND state = 'pending' RETURNING seq",
+        "UPDATE tasks SET due_at = :now, why = 'hand' WHERE id = :id AND state = 'pending' RETURNING seq",
         {"now": now},
         {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},
         None,
@@ -32,16 +32,15 @@ def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
 
 def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
     """A fresh start of the schedule, also for abandoned tasks: alert and give-up count from now."""
-    paused_base = lanes.get(store).paused_until_now(now)
     return _each(
         store,
         ids,
         """
-        UPDATE tasks SET state = 'pending', due_at = :now, life_from = :now, paused_base = :paused_base, failures = 0,
-            not_found_since = NULL, last_error = NULL, abandoned_at = NULL
+        UPDATE tasks SET state = 'pending', due_at = :now, why = 'retry', life_from = :now,
+            paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL
         WHERE id = :id AND state <> 'concluded' RETURNING seq
         """,
-        {"now": now, "paused_base": paused_base},
+        {"now": now},
         {"concluded": "is concluded: the vendor has said its last word"},
         ("retried", "by hand"),
     )
@@ -72,6 +71,7 @@ def _each(
 ) -> Handled:
     handled = Handled()
     with store.write():
+        params = {**params, "paused_base": lanes.get(store).paused_until_now(params["now"])}
         for task_id in dict.fromkeys(ids):
             row = store.one(sql, {**params, "id": task_id})
             if row is not None:

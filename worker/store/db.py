@@ -19,7 +19,7 @@ from typing import Any
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 
 # Migrations are additive; the number of those applied stands in the file's user_version.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Params = Mapping[str, Any]
 
@@ -103,6 +103,12 @@ class Store:
         """One statement inside :meth:`write`; the number of rows it changed."""
         return self.conn.execute(sql, params or {}).rowcount
 
+    def wrong(self) -> list[str]:
+        """What SQLite's own checks of every page and every reference say; empty when the file is whole."""
+        found = [str(row[0]) for row in self.read("PRAGMA integrity_check(20)")]
+        found += [f"{row[0]}: a row refers to nothing" for row in self.read("PRAGMA foreign_key_check")][:20]
+        return [line for line in found if line != "ok"]
+
     @contextmanager
     def write(self) -> Iterator[None]:
         """A write transaction: committed and on the disk when the block ends, else as if it had never been."""
@@ -149,7 +155,7 @@ def _create_file(path: Path) -> None:
         return
     if not path.parent.exists() and path.parent.parent.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)  # somebody else may be making it at this very moment
-        _sync(path.parent.parent)
+        sync_folder(path.parent.parent)
     mode = 0o600 | (path.parent.stat().st_mode & 0o060)
     try:
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
@@ -159,10 +165,10 @@ def _create_file(path: Path) -> None:
         os.fchmod(fd, mode)
     finally:
         os.close(fd)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Put a folder's entries on the disk: without that, power loss may take a new file away, whatever is in it."""
     fd = os.open(folder, os.O_RDONLY)
     try:

@@ -1,24 +1,14 @@
-"""What people and scripts see: the whole picture, and one task's story. Reads only, each in one short statement."""
+"""What people and scripts see: the whole picture. Reads only, each in one short statement."""
 
-import os
-from dataclasses import dataclass
 from typing import Any
 
-from worker.core.instant import iso_or_none, words
+from worker.core.instant import iso_or_none
 from worker.core.schedule import Schedule
-from worker.store import lanes, notices
+from worker.store import lanes
 from worker.store.db import Store
+from worker.store.problems import HELD_SETS, count, problems
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something a person must see: a stable ``code``, how many it concerns, and what to do."""
-
-    code: str
-    count: int
-    hint: str
 
 
 def pending(store: Store, due_by: int | None = None) -> int:
@@ -79,119 +69,22 @@ def status(store: Store, now: int, schedule: Schedule, config: str | None) -> Js
             "resumes_at": iso_or_none(lane.resumes_at),
         },
         "token": {"expires_in_s": None if expires_at is None else max(0, expires_at - now) // 1000},
-        "files": {},
+        "files": _files(store),
         "deliveries": {},
         "problems": [
-            {"code": p.code, "count": p.count, "hint": p.hint} for p in problems(store, now, schedule, alive=alive)
+            {"code": p.code, "count": p.count, "hint": p.hint, "critical": p.critical}
+            for p in problems(store, now, schedule, alive=alive)
         ],
         "config": config,
         "database": str(store.path),
     }
 
 
-_PAUSES = {
-    "credentials": "the vendor refuses the credentials: check client_id, client_secret and the product with the vendor",
-    "rate_limited": "the vendor asked for fewer requests: lower requests_per_second if this comes often",
-    "unreachable": "the vendor does not answer: check the network, the proxy and the vendor's status page",
-}
-
-_TLS = (
-    "the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to your proxy's authority"
-)
-
-_ERRORS = {
-    "unknown_status": "a root status nobody knows: show the vendor, and look for a newer cdpoll",
-    "wrong_id": "the vendor answered for another id; nothing was stored: show the vendor",
-    "other_tenant": "the answer came from another tenant: check [api] tenant_id and the credentials",
-}
-
-
-def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list[Problem]:
-    """Everything that wants a person, the worst first."""
-    found = []
-    waiting = pending(store)
-    if not alive:
-        found.append(_silent(lanes.last_beat(store), now))
-    found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
-    found += _disk(store)
-    lane = lanes.get(store)
-    if lane.reason is not None:
-        tls = (lane.code or "").endswith("tls")
-        found.append(Problem(f"api_{lane.reason}", 1, _TLS if tls else _PAUSES[lane.reason]))
-    found += _not_found(store, now, schedule, waiting)
-    for row in store.read(
-        "SELECT last_error, count(*) AS n FROM tasks WHERE state = 'pending' AND last_error IS NOT NULL"
-        " AND last_error <> 'not_found'"
-        " AND (failures >= 3 OR last_error IN ('unknown_status', 'wrong_id', 'other_tenant'))"
-        " GROUP BY last_error ORDER BY n DESC"
-    ):
-        code = row["last_error"]
-        hint = _ERRORS.get(code, f"looks keep ending in {code}: cdpoll show ID tells since when")
-        found.append(Problem(code if code in _ERRORS else f"failing_{code}", row["n"], hint))
-    overdue = _count(
-        store,
-        "SELECT count(*) FROM tasks WHERE state = 'pending' AND :now - life_from - (:paused - paused_base) > :after",
-        {"now": now, "paused": lane.paused_until_now(now), "after": schedule.alert_after},
-    )
-    if overdue:
-        hint = f"pending for more than {words(schedule.alert_after)}: see `cdpoll tasks --overdue`, and ask the vendor"
-        found.append(Problem("overdue", overdue, hint))
-    abandoned = _count(store, "SELECT count(*) FROM tasks WHERE state = 'abandoned'", {})
-    if abandoned:
-        found.append(
-            Problem(
-                "abandoned",
-                abandoned,
-                "no longer asked for: see `cdpoll tasks --state abandoned`; `cdpoll retry` revives",
-            )
-        )
-    unreadable = _count(store, "SELECT count(*) FROM unreadable", {})
-    if unreadable:
-        found.append(
-            Problem("unreadable", unreadable, "handed in, but no task id could be read: see `cdpoll unreadable list`")
-        )
-    return found
-
-
-def _silent(beat: lanes.Beat | None, now: int) -> Problem:
-    if beat is not None and beat.exists():
-        lasting = words(now - beat.beat_at)
-        return Problem("daemon_stuck", 1, f"process {beat.pid} has finished no pass for {lasting}: see its log")
-    return Problem("daemon_down", 1, "nobody is polling: start it (systemctl start cdpoll, or cdpoll run)")
-
-
-# With less than this the next results may not fit.
-LOW_SPACE = 64 * 1024 * 1024
-
-
-def _disk(store: Store) -> list[Problem]:
-    folder = store.path.parent
-    found = []
-    try:
-        space = os.statvfs(folder)
-    except OSError:
-        return [Problem("disk_unreadable", 1, f"{folder} cannot be examined: is the disk there?")]
-    if space.f_bavail * space.f_frsize < LOW_SPACE:
-        found.append(Problem("disk_full", 1, f"less than 64 MiB are free on the disk of {folder}: make room"))
-    if space.f_flag & os.ST_RDONLY:
-        found.append(Problem("disk_read_only", 1, f"{folder} is mounted read-only: nothing can be recorded"))
-    return found
-
-
-def _not_found(store: Store, now: int, schedule: Schedule, waiting: int) -> list[Problem]:
-    missing = _count(
-        store,
-        "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL"
-        " AND :now - not_found_since >= :grace",
-        {"now": now, "grace": schedule.not_found_grace},
-    )
-    if not missing:
-        return []
-    if missing >= 3 and missing * 2 > waiting:
-        hint = "most ids are unknown to the vendor: is [api] base_url the environment they came from?"
-        return [Problem("wrong_environment", missing, hint)]
-    return [Problem("not_found", missing, "the vendor does not know these ids: check them against their source")]
-
-
-def _count(store: Store, sql: str, params: Json) -> int:
-    return int(store.read(sql, params)[0][0])
+def _files(store: Store) -> Json:
+    rows = store.read("SELECT state, count(*) AS n, max(done_at) AS at FROM files GROUP BY state")
+    counted = {row["state"]: row["n"] for row in rows}
+    return {
+        **{state: counted.get(state, 0) for state in ("ingested", "quarantined", "incomplete", "skipped")},
+        "quarantined_sets": count(store, HELD_SETS, {}),
+        "last_at": iso_or_none(max((row["at"] for row in rows if row["state"] != "staging"), default=None)),
+    }

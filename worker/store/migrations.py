@@ -6,6 +6,7 @@ elsewhere stay plain (named parameters, ON CONFLICT, RETURNING), so that they ca
 
 from sqlite_utils import Database, Migrations
 
+from worker.store.batch_schema import STATEMENTS
 from worker.store.db import SCHEMA_VERSION, Store
 
 schema = Migrations("cdpoll")
@@ -28,6 +29,7 @@ def m0001_tasks_and_results(db: Database) -> None:
         TASKS_STATE,
         REFS,
         RESULTS,
+        RESULTS_REVISION,
         PATHS,
         HISTORY,
         HISTORY_TASK,
@@ -36,6 +38,12 @@ def m0001_tasks_and_results(db: Database) -> None:
     ):
         db.conn.execute(statement)
     for statement in (LANE, LANE_ROW, DAEMON, TASKS_OVERVIEW, FOUND_COVERAGE):
+        db.conn.execute(statement)
+
+
+@schema()
+def m0002_batches(db: Database) -> None:
+    for statement in STATEMENTS:
         db.conn.execute(statement)
 
 
@@ -61,6 +69,7 @@ CREATE TABLE tasks (
     life_from INTEGER NOT NULL,         -- recorded, or last retried by a person
     paused_base INTEGER NOT NULL,       -- lane.paused_total at life_from
     due_at INTEGER,                     -- the next look; pushed ahead while one is under way
+    why TEXT NOT NULL DEFAULT 'first',  -- why then, in a word; see worker/core/task.py
     polls INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
     not_found_since INTEGER,
@@ -98,10 +107,11 @@ CREATE TABLE results (
     body BLOB NOT NULL,                 -- as received, byte for byte
     body_sha256 TEXT NOT NULL,          -- of those bytes
     canonical_sha256 TEXT,              -- see worker/core/document.py
-    real_time_sha256 TEXT,
-    UNIQUE (task, revision)
+    real_time_sha256 TEXT
 ) STRICT
 """
+# Answers of batches are no revisions of a task's result: a task may have any number of them.
+RESULTS_REVISION = "CREATE UNIQUE INDEX results_revision ON results (task, revision) WHERE source <> 'batch'"
 
 PATHS = """
 CREATE TABLE paths (
@@ -133,11 +143,12 @@ HISTORY_TASK = "CREATE INDEX history_task ON history (task, seq)"
 UNREADABLE = """
 CREATE TABLE unreadable (
     seq INTEGER PRIMARY KEY,
-    raw TEXT NOT NULL UNIQUE,
+    raw TEXT NOT NULL,
     reason TEXT NOT NULL,
-    ref TEXT,
+    ref TEXT NOT NULL,                  -- the caller's own key, '' where none was given
     first_at INTEGER NOT NULL,
-    last_at INTEGER NOT NULL
+    last_at INTEGER NOT NULL,
+    UNIQUE (raw, ref)
 ) STRICT
 """
 

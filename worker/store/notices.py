@@ -3,20 +3,24 @@
 from worker.store.db import Store
 
 
-def put(store: Store, code: str, detail: str, now: int) -> None:
-    """Raise or renew a notice, inside a transaction."""
-    store.execute(
-        """
-        INSERT INTO notices (code, at, detail) VALUES (:code, :at, :detail)
-        ON CONFLICT (code) DO UPDATE SET at = :at, detail = :detail
-        """,
-        {"code": code, "at": now, "detail": detail},
-    )
+def put(store: Store, code: str, detail: str | None, now: int) -> None:
+    """Raise or renew a notice, or withdraw it (``None``); inside a transaction."""
+    clear(store, code)
+    if detail is not None:
+        store.execute(
+            "INSERT INTO notices (code, at, detail) VALUES (:code, :at, :detail)",
+            {"code": code, "at": now, "detail": detail},
+        )
 
 
 def clear(store: Store, code: str) -> None:
-    """The matter is over, inside a transaction."""
+    """Withdraw a notice, inside a transaction."""
     store.execute("DELETE FROM notices WHERE code = :code", {"code": code})
+
+
+def clear_older(store: Store, code: str, than: int) -> None:
+    """Withdraw a notice that was raised before ``than`` (ms); inside a transaction."""
+    store.execute("DELETE FROM notices WHERE code = :code AND at < :than", {"code": code, "than": than})
 
 
 def listed(store: Store) -> list[tuple[str, str]]:

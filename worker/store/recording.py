@@ -63,13 +63,14 @@ def _record_one(
             id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
             birth_date, recorded_at, started_at, life_from, paused_base, due_at
         ) VALUES (
-            :id, :origin, 'pending', NULL, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
+            :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
             :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at
         ) ON CONFLICT (id) DO NOTHING RETURNING seq
         """,
         {
             "id": recording.id,
             "origin": origin,
+            "name": recording.title,
             "source": recording.source,
             "correlation_id": recording.correlation_id,
             "trace_id": recording.trace_id,
@@ -133,8 +134,8 @@ def _complete(store: Store, seq: int, recording: Recording) -> None:
 def _keep_unreadable(store: Store, item: Unreadable, now: int) -> None:
     store.execute(
         """
-        INSERT INTO unreadable (raw, reason, first_at, last_at) VALUES (:raw, :reason, :now, :now)
-        ON CONFLICT (raw) DO UPDATE SET last_at = :now
+        INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES (:raw, :reason, :ref, :now, :now)
+        ON CONFLICT (raw, ref) DO UPDATE SET last_at = :now
         """,
-        {"raw": item.raw, "reason": item.reason, "now": now},
+        {"raw": item.raw, "reason": item.reason, "ref": item.ref or "", "now": now},
     )

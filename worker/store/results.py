@@ -5,6 +5,7 @@ from typing import Literal
 
 from worker.core.document import Fingerprint, Path
 from worker.core.reply import Concluded
+from worker.store import answers, history
 from worker.store.db import Store
 
 Source = Literal["poll", "callback"]
@@ -17,7 +18,8 @@ def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> 
     Bodies that differ only by one lacking ``realTime`` are the same; the fuller one's bytes are kept.
     """
     known = store.read(
-        "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results WHERE task = :task ORDER BY revision",
+        "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results"
+        " WHERE task = :task AND source <> 'batch' ORDER BY revision",
         {"task": task},
     )
     mine = reply.fingerprint
@@ -53,6 +55,9 @@ def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> 
     )
     assert row is not None
     _add_paths(store, row["seq"], reply.paths)
+    answers.keep(store, row["seq"], reply.body)
+    if known:
+        history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
     return "revision" if known else "first"
 
 
@@ -68,6 +73,7 @@ def _replace_bytes(store: Store, seq: int, reply: Concluded) -> None:
             "real_time": reply.fingerprint.real_time,
         },
     )
+    answers.keep(store, seq, reply.body)
 
 
 def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:

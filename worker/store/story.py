@@ -1,12 +1,13 @@
 """Tasks as people read them: the list, and one task's life. Reads only, in short statements."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from worker.core.instant import iso, iso_or_none, words
 from worker.store import lanes
 from worker.store.db import Store
+from worker.store.overdue import OVERDUE
 
 Json = dict[str, Any]
 
@@ -21,13 +22,12 @@ def task_pages(
     last = 0
     while True:
         rows = store.read(
-            """
+            f"""
             SELECT seq, id, state, outcome, recorded_at, due_at, polls FROM tasks
             WHERE seq > :last AND (:state IS NULL OR state = :state)
-                AND (:after IS NULL
-                    OR (state = 'pending' AND :now - life_from - (:paused - paused_base) > :after))
+                AND (:after IS NULL OR ({OVERDUE}))
             ORDER BY seq LIMIT :page
-            """,
+            """,  # noqa: S608 - a constant
             {"last": last, "state": state, "after": overdue_after, "now": now, "paused": paused, "page": PAGE},
         )
         if not rows:
@@ -51,6 +51,15 @@ def task_pages(
         last = rows[-1]["seq"]
 
 
+def states(store: Store, ids: Iterable[str]) -> list[Json]:
+    """Where these tasks stand."""
+    found = []
+    for task_id in ids:
+        row = store.one("SELECT id, state, outcome, last_error FROM tasks WHERE id = :id", {"id": task_id})
+        found += [] if row is None else [dict(row)]
+    return found
+
+
 def ids_beginning(store: Store, prefix: str) -> list[str]:
     """Up to fifty ids that begin so, for completion in a shell."""
     rows = store.read(
@@ -67,7 +76,9 @@ def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
         return None
     seq = {"task": task["seq"]}
     refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", seq)
-    kept = store.read("SELECT seq, revision, body FROM results WHERE task = :task ORDER BY revision", seq)
+    kept = store.read(
+        "SELECT seq, revision, body FROM results WHERE task = :task AND source <> 'batch' ORDER BY revision", seq
+    )
     story = {
         "id": task["id"],
         "state": task["state"],
@@ -85,14 +96,28 @@ def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
         "polls": task["polls"],
         "failures": task["failures"],
         "last_error": task["last_error"],
-        "revisions": len(kept),
+        "revisions": max(0, len(kept) - 1),
         "paths": [_path(row) for row in _paths(store, kept[0]["seq"])] if kept else [],
+        "batch_answers": _batch_answers(store, task["seq"]),
         "history": _history(store, task),
     }
     if body:
         # The first result is the one that concluded the task; later ones are revisions of it.
         story["body"] = kept[0]["body"].decode("utf-8", "replace") if kept else None
     return story
+
+
+_WHY = {
+    "first": "the first look",
+    "cadence": "it was pending: the cadence goes by its age",
+    "backoff": "the last look brought nothing usable: backoff",
+    "grace": "the vendor did not know it: backoff for a while, then the cadence",
+    "slow": "nothing can be made of it without a person: the longest interval",
+    "again": "the last answer told nothing of it: again when the API is ready",
+    "hand": "asked for by hand",
+    "retry": "a fresh start by hand",
+    "lease": "a look is under way; if it is lost, the task falls due again then",
+}
 
 
 def _why(store: Store, task: sqlite3.Row) -> str | None:
@@ -102,19 +127,16 @@ def _why(store: Store, task: sqlite3.Row) -> str | None:
     lane = lanes.get(store)
     if lane.resumes_at is not None and lane.resumes_at > task["due_at"]:
         return f"the API is paused ({lane.reason}, {lane.code}); the next probe is at {iso(lane.resumes_at)}"
-    if task["last_poll_at"] is None:
-        return f"the first look, {words(max(0, task['due_at'] - task['recorded_at']))} after it was recorded"
-    wait = words(max(0, task["due_at"] - task["last_poll_at"]))
-    if task["failures"]:
-        return f"backoff: {wait} after {task['failures']} unusable looks in a row, the last one {task['last_error']}"
-    age = words(max(0, task["last_poll_at"] - (task["started_at"] or task["recorded_at"])))
-    return f"cadence: {wait} after the look that found it pending at an age of {age}"
+    waited = task["last_poll_at"] if task["why"] not in ("first", "hand", "retry") else None
+    wait = f", {words(task['due_at'] - waited)} after the last look" if waited and waited < task["due_at"] else ""
+    return _WHY.get(task["why"], str(task["why"])) + wait
 
 
 def first_body(store: Store, task_id: str) -> bytes | None:
     """The body that concluded the task, byte for byte."""
     row = store.one(
-        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) ORDER BY revision LIMIT 1",
+        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) AND source <> 'batch'"
+        " ORDER BY revision LIMIT 1",
         {"id": task_id},
     )
     return None if row is None else bytes(row["body"])
@@ -130,6 +152,20 @@ def _paths(store: Store, result: int) -> list[sqlite3.Row]:
 
 def _path(row: sqlite3.Row) -> Json:
     return {key: row[key] for key in ("list", "name", "status", "payer_id", "transaction_id", "reason")}
+
+
+def _batch_answers(store: Store, task: int) -> list[Json]:
+    """What batches said of this task's patient."""
+    rows = store.read(
+        """
+        SELECT files.name AS file, answers.coverage, answers.payer, answers.payer_id, answers.plan, results.received_at
+        FROM results JOIN answers ON answers.result = results.seq
+        JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+        WHERE results.task = :task AND results.source = 'batch' ORDER BY results.seq
+        """,
+        {"task": task},
+    )
+    return [{**dict(row), "received_at": iso(row["received_at"])} for row in rows]
 
 
 def _history(store: Store, task: sqlite3.Row) -> list[Json]:

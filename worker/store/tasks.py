@@ -1,16 +1,15 @@
-"""Tasks in the hands of the poller: claimed, saved, and their history. All but the reads run inside `Store.write`."""
+"""Tasks in the hands of the poller: claimed and saved. All but the reads run inside `Store.write`."""
 
 import sqlite3
 from collections.abc import Iterable
 
-from worker.core.instant import iso
-from worker.core.task import Task
+from worker.core.task import Task, edges
 from worker.store import history
 from worker.store.db import Store
 
 _COLUMNS = """
     seq, id, state, recorded_at, life_from, :paused_total - paused_base AS paused, outcome, name, started_at, due_at,
-    polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id
+    why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id
 """
 
 
@@ -34,7 +33,7 @@ def claim(
     order = "failures > 0, due_at" if calm else "due_at"
     rows = store.read(
         f"""
-        UPDATE tasks SET due_at = :leased_until WHERE seq IN (
+        UPDATE tasks SET due_at = :leased_until, why = 'lease' WHERE seq IN (
             SELECT seq FROM tasks WHERE state = 'pending' AND due_at <= :due_by AND seq NOT IN ({_listed(not_seqs)})
             {among}
             ORDER BY {order} LIMIT :limit
@@ -99,7 +98,7 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
     won = store.execute(
         """
         UPDATE tasks SET
-            state = :state, outcome = :outcome, name = :name, started_at = :started_at, due_at = :due_at,
+            state = :state, outcome = :outcome, name = :name, started_at = :started_at, due_at = :due_at, why = :why,
             polls = :polls, failures = :failures, not_found_since = :not_found_since, last_error = :last_error,
             last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id,
             concluded_at = CASE WHEN :state = 'concluded' THEN :now ELSE concluded_at END,
@@ -114,6 +113,7 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
             "name": new.name,
             "started_at": new.started_at,
             "due_at": new.due_at,
+            "why": new.why,
             "polls": new.polls,
             "failures": new.failures,
             "not_found_since": new.not_found_since,
@@ -129,20 +129,6 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
         for event, detail in edges(old, new):
             history.add(store, new.seq, now, event, detail)
     return bool(won)
-
-
-def edges(old: Task, new: Task) -> list[tuple[str, str | None]]:
-    """What is worth a line in the history: changes, not every look."""
-    found: list[tuple[str, str | None]] = []
-    if new.last_error != old.last_error and new.last_error is not None:
-        found.append(("failing", new.last_error))
-    if old.failures and not new.failures and new.state == "pending":
-        found.append(("recovered", f"after {old.failures} unusable looks"))
-    if old.state != new.state:
-        found.append((new.state, new.outcome))
-    if old.started_at != new.started_at and new.started_at is not None and new.state == "pending":
-        found.append(("seen", f"the vendor started it at {iso(new.started_at)}"))
-    return found
 
 
 def _task(row: sqlite3.Row) -> Task:

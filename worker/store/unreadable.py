@@ -11,13 +11,14 @@ PAGE = 1000
 def listed(store: Store) -> list[dict[str, Any]]:
     """The oldest thousand, each with its number, reason and raw text."""
     rows = store.read(
-        "SELECT seq, raw, reason, first_at, last_at FROM unreadable ORDER BY seq LIMIT :page", {"page": PAGE}
+        "SELECT seq, raw, reason, ref, first_at, last_at FROM unreadable ORDER BY seq LIMIT :page", {"page": PAGE}
     )
     return [
         {
             "number": row["seq"],
             "reason": row["reason"],
             "raw": row["raw"],
+            "ref": row["ref"] or None,
             "first_at": iso(row["first_at"]),
             "last_at": iso(row["last_at"]),
         }

@@ -1,0 +1,43 @@
+"""``cdpoll ingest`` without a path: one round over the SFTP drop."""
+
+import os
+import threading
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from cli.ingest import bar, exit_code, report_json, show
+from cli.opening import opened
+from worker.clock import Clock
+from worker.config import load
+from worker.core.errors import BadData
+from worker.daemon.drop import terms_of
+from worker.log import make_log
+from worker.rounds.ingest import one_round
+
+
+def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
+    """One round; waits `settle` for files that are new."""
+    if dry_run:
+        raise BadData("--dry-run needs a path", "to fetch a file may move it away for others: name files of your own")
+    config = load(obj["config"], os.environ)
+    terms = terms_of(config.require_sftp())
+    log = make_log(config.log.format, "error", Clock())
+    with opened(obj, create=True) as house, ExitStack() as stack:
+        outcome = one_round(
+            house.store,
+            terms,
+            Clock(),
+            threading.Event(),
+            log,
+            patient=True,
+            progress=lambda name, size: stack.enter_context(bar(name, size)),
+        )
+    reports = [report_json(one) for one in outcome.reports]
+    show(reports, as_json)
+    for name in outcome.unsettled:
+        click.echo(f"cdpoll: {name} is still changing, or could not be fetched; it is looked at again", err=True)
+    if outcome.failure is not None:
+        raise outcome.failure.as_error()
+    return max(exit_code(reports), 1 if outcome.unsettled else 0)

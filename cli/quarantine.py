@@ -1,0 +1,149 @@
+"""``cdpoll quarantine``: what came in batches and could not be understood."""
+
+import re
+from typing import Any
+
+import click
+
+from cli.opening import Opened, dumped, opened
+from worker.core.errors import BadData
+from worker.store import keeping
+from worker.store import quarantine as store
+
+NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
+NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+# So many bytes tell what a file is.
+FIRST = 256
+
+
+@click.group()
+def quarantine() -> None:
+    """Batch files (f1, f2, …) and single transaction sets (s1, s2, …) that wait for a person."""
+
+
+@quarantine.command("list")
+@AS_JSON
+@click.pass_obj
+def list_(obj: dict[str, Any], as_json: bool) -> None:
+    """Print each with its number and the reason."""
+    with opened(obj) as house:
+        found = store.listed(house.store)
+    if as_json:
+        click.echo(dumped(found))
+        return
+    for one in found["files"]:
+        click.echo(f"{one['number']:<6} {one['since']}  {one['name']}: {one['reason']}")
+    for one in found["sets"]:
+        click.echo(f"{one['number']:<6} {one['since']}  {one['file']}, byte {one['offset']}: {one['reason']}")
+
+
+@quarantine.command()
+@click.argument("number", metavar="NUMBER")
+@click.option("--bytes", "with_bytes", is_flag=True, help="Add the first bytes: they may be patient data.")
+@AS_JSON
+@click.pass_obj
+def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> None:
+    """Print why one file or set is here, and where it is kept."""
+    kind, seq = _parsed(number)
+    with opened(obj) as house:
+        found = store.one_file(house.store, seq) if kind == "f" else store.one_set(house.store, seq)
+        if found is None:
+            raise BadData(f"{number} is not in quarantine", "`cdpoll quarantine list` shows what is")
+        if with_bytes:
+            found["bytes"] = _first(house, kind, seq, found).decode("latin-1")
+    if as_json:
+        click.echo(dumped(found))
+        return
+    for key, value in found.items():
+        if key not in ("issues", "bytes"):
+            click.echo(f"{key:<12} {value}")
+    for issue in found.get("issues", []):
+        click.echo(f"issue        {issue['code']} ({issue['segment']}): {issue['message']}")
+    if with_bytes:
+        click.echo(f"bytes        {found['bytes']!r}")
+
+
+def _first(house: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
+    if kind == "s":
+        return store.set_bytes(house.store, seq)[:FIRST]
+    try:
+        with keeping.kept_path(house.store.path, found["sha256"]).open("rb") as file:
+            return file.read(FIRST)
+    except OSError as error:
+        raise BadData(f"{error.filename}: {error.strerror}") from error
+
+
+@quarantine.command()
+@NUMBERS
+@AS_JSON
+@click.pass_obj
+def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
+    """Read these again with the present cdpoll; what is understood now is stored and leaves the quarantine."""
+    done, refused = [], []
+    with opened(obj) as house:
+        for number in numbers:
+            kind, seq = _parsed(number)
+            good, reason = _retry_file(house, seq) if kind == "f" else store.retry_set(house.store, seq, house.now)
+            if good:
+                done.append(number)
+            else:
+                refused.append({"number": number, "reason": reason})
+    return _tell(done, refused, "was read, and has left the quarantine", as_json)
+
+
+def _retry_file(house: Opened, seq: int) -> tuple[bool, str]:
+    found = store.one_file(house.store, seq)
+    if found is None:
+        return False, "is not in quarantine"
+    from worker.rounds.batch_file import Given, ingest
+
+    path = keeping.kept_path(house.store.path, found["sha256"])
+    try:
+        with path.open("rb") as file:
+            report = ingest(house.store, Given(file, found["name"], found["source"], seq), house.now)
+    except FileNotFoundError:
+        return False, f"is no longer at {path}"
+    if report.state in ("ingested", "skipped"):
+        keeping.drop_whole(house.store.path, found["sha256"])
+        return True, ""
+    return False, report.reason or report.state
+
+
+@quarantine.command()
+@NUMBERS
+@AS_JSON
+@click.pass_obj
+def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
+    """Delete these for good: a file with its bytes, a set so that it does not come back with another file."""
+    done, refused = [], []
+    with opened(obj) as house:
+        for number in numbers:
+            kind, seq = _parsed(number)
+            if (store.drop_file if kind == "f" else store.drop_set)(house.store, seq):
+                done.append(number)
+            else:
+                refused.append({"number": number, "reason": "is not in quarantine"})
+    return _tell(done, refused, "was dropped", as_json)
+
+
+def _parsed(number: str) -> tuple[str, int]:
+    match = NUMBER.fullmatch(number)
+    if match is None:
+        raise BadData(f"{number} is no number of a file or set", "write it as `cdpoll quarantine list` does: f3, s17")
+    return match[1].lower(), int(match[2])
+
+
+def _tell(done: list[str], refused: list[dict[str, str]], said: str, as_json: bool) -> int:
+    """Say what was done; 65 if nothing was, 1 if a part of it."""
+    if as_json:
+        click.echo(dumped({"done": done, "refused": refused}))
+    else:
+        for number in done:
+            click.echo(f"{number} {said}")
+        for one in refused:
+            click.echo(f"cdpoll: {one['number']}: {one['reason']}", err=True)
+    if not refused:
+        return 0
+    return 1 if done else 65

@@ -1,0 +1,136 @@
+"""What could not be understood: listed, shown, tried again, dropped."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cdpoll_process import House
+from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.core.x12 import issues
+from worker.rounds.batch_file import Given, ingest
+from worker.store import quarantine
+from worker.store.db import Store
+
+NOW = 1_800_000_000_000
+BROKEN = interchange(group(a_set(), a_set(subscriber(ACTIVE, member="LOST"), control="0002")[:-1]))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    found = House(tmp_path)
+    found.config.write_text(f"[store]\npath = {found.database}\n")
+    return found
+
+
+def take_in(house: House, name: str, content: str) -> None:
+    path = house.folder / name
+    path.write_text(content)
+    with Store(house.database) as store, path.open("rb") as file:
+        ingest(store, Given(file, name, "path"), NOW)
+
+
+def listed(house: House) -> Any:
+    return house.cdpoll("quarantine", "list", "--json", check=0).json
+
+
+def test_files_and_sets_are_listed_with_a_number_and_a_reason(house: House) -> None:
+    take_in(house, "broken.x12", BROKEN)
+    take_in(house, "odd.json", "{}")
+    found = listed(house)
+    assert [(one["name"], one["reason"]) for one in found["files"]] == [("odd.json", "The file is JSON, no X12.")]
+    (one,) = found["sets"]
+    assert (one["file"], one["code"], one["control"]) == ("broken.x12", "271", "0002")
+    assert one["reason"] == issues.MESSAGES["se_missing"]
+    assert BROKEN.encode()[one["offset"] :].startswith(b"ST*271*0002*")
+    assert house.cdpoll("quarantine", "list", check=0).text.count("\n") == 2
+
+
+def test_bytes_are_shown_only_when_they_are_asked_for(house: House) -> None:
+    take_in(house, "broken.x12", BROKEN)
+    take_in(house, "odd.json", '{"patient": "LOST"}')
+    found = listed(house)
+    for number, start in ((found["sets"][0]["number"], "ST*271*0002"), (found["files"][0]["number"], '{"patient"')):
+        plain = house.cdpoll("quarantine", "show", number, check=0).text
+        assert "LOST" not in plain
+        assert start not in plain
+        assert "bytes" not in house.cdpoll("quarantine", "show", "--json", number, check=0).json
+        shown = house.cdpoll("quarantine", "show", "--bytes", "--json", number, check=0).json
+        assert shown["bytes"].startswith(start)
+    house.cdpoll("quarantine", "show", "s99", check=65)
+    house.cdpoll("quarantine", "show", "7", check=65)
+
+
+def test_what_is_still_not_understood_stays(house: House) -> None:
+    take_in(house, "broken.x12", BROKEN)
+    take_in(house, "odd.json", "{}")
+    before = listed(house)
+    numbers = [before["sets"][0]["number"], before["files"][0]["number"]]
+    ended = house.cdpoll("quarantine", "retry", "--json", *numbers, check=65)
+    assert [one["number"] for one in ended.json["refused"]] == numbers
+    after = listed(house)
+    assert [one["number"] for one in after["sets"] + after["files"]] == numbers
+
+
+def test_a_set_that_is_understood_now_is_accepted_with_what_it_says(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if this were a later cdpoll, which does without the SE."""
+    take_in(house, "broken.x12", BROKEN)
+    monkeypatch.setattr(issues, "HELD", issues.HELD - {"se_missing"})
+    with Store(house.database) as store:
+        (held,) = quarantine.listed(store)["sets"]
+        number = int(held["number"][1:])
+        assert quarantine.retry_set(store, number, NOW + 1) == (True, "")
+        assert quarantine.listed(store)["sets"] == []
+        assert quarantine.retry_set(store, number, NOW + 2) == (False, "is not in quarantine")
+        ((listed_file,),) = quarantine.files(store)
+    assert [listed_file[key] for key in ("transaction_sets", "quarantined_sets", "unmatched")] == [2, 0, 2]
+    assert house.rows("SELECT member_id, coverage FROM batch_answers ORDER BY answer") == [
+        ("M0001", "active"),
+        ("LOST", "active"),
+    ]
+
+
+def test_a_file_that_is_understood_now_leaves_the_quarantine_at_one_moment(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if this were a later cdpoll, for which the file is no JSON."""
+    from worker.rounds import batch_file
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch_file._Reading, "readable", _never)
+        take_in(house, "was.odd", interchange(group(a_set())))
+    (held,) = listed(house)["files"]
+    kept = Path(house.cdpoll("quarantine", "show", "--json", held["number"], check=0).json["kept_at"])
+    assert kept.exists()
+    assert house.cdpoll("quarantine", "retry", "--json", held["number"], check=0).json["done"] == [held["number"]]
+    assert listed(house) == {"files": [], "sets": []}
+    assert not kept.exists()
+    assert house.rows("SELECT name, state FROM files") == [("was.odd", "ingested")]
+    assert house.rows("SELECT member_id FROM batch_answers") == [("M0001",)]
+
+
+def _never(self: Any, kind: str, head: bytes, where: str) -> bool:
+    self.ends.unreadable = "It is odd."
+    return False
+
+
+def test_what_is_dropped_is_gone_for_good(house: House) -> None:
+    take_in(house, "broken.x12", BROKEN)
+    take_in(house, "odd.json", "{}")
+    take_in(house, "cut.x12", BROKEN[:-30])
+    found = listed(house)
+    kept = house.database.parent / "quarantine"
+    assert len(list(kept.iterdir())) == 1
+    cut = house.rows("SELECT 'f' || seq FROM files WHERE state = 'incomplete'")[0][0]
+    numbers = [found["sets"][0]["number"], found["files"][0]["number"], cut]
+    assert house.cdpoll("quarantine", "drop", "--json", *numbers, check=0).json == {"done": numbers, "refused": []}
+    assert listed(house) == {"files": [], "sets": []}
+    assert list(kept.iterdir()) == []
+    assert house.rows("SELECT count(*) FROM sets WHERE raw LIKE '%LOST%'") == [(0,)]
+    # The set does not come back with another file, and what was good in the first one is still there.
+    take_in(house, "broken again.x12", BROKEN + "\n")
+    assert listed(house) == {"files": [], "sets": []}
+    assert house.rows("SELECT count(*) FROM batch_answers") == [(1,)]
+    house.cdpoll("quarantine", "drop", numbers[0], check=65)

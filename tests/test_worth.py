@@ -1,0 +1,204 @@
+"""When the next look pays best, that the written cadence bounds the requests, and what the price does."""
+
+from math import exp
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.allowance import account, plan, spared_by, written_looks
+from worker.core.forecast import BINS, EDGES, Curve, Forecast, bin_of, forecast
+from worker.core.price import Load, outdated, price_after
+from worker.core.prior import prior, written_wait
+from worker.core.schedule import JITTER, Cadence, Schedule
+from worker.core.worth import next_look, page_pays, page_worth, why
+
+MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+S = Schedule()
+PRICE = 20_000.0
+PRIOR = forecast(Curve(), prior(S, PRICE))
+
+
+def even(per: float) -> Forecast:
+    """One end per so many ms, at any age."""
+    return Forecast((1 / per,) * BINS)
+
+
+def test_the_best_look_by_hand() -> None:
+    choice = next_look(100_000, even(HOUR), PRICE, 1, DAY)
+    assert choice.wait == pytest.approx(373_000, rel=0.02)
+    assert choice.likely == pytest.approx(0.098, abs=0.002)
+    assert choice.waited == pytest.approx(18_700, rel=0.04)
+
+
+@pytest.mark.parametrize("price", [100.0, 1_000.0, 5_000.0])
+def test_where_waits_are_short_beside_the_odds_it_is_w_equals_price(price: float) -> None:
+    assert next_look(HOUR, even(DAY), price, 1, DAY).waited == pytest.approx(price, rel=0.03)
+
+
+def test_it_looks_when_the_quick_ones_are_over_not_when_the_slow_ones_add_up() -> None:
+    """Seven in ten end within 30 s, the others hours later: W reaches a price of 60 s only after a minute and a half."""
+    quick = tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES[:BINS])
+    assert next_look(0, Forecast(quick), 60_000.0, 5_000, HOUR).wait == pytest.approx(
+        EDGES[bin_of(30_000) + 1], abs=1_000
+    )
+
+
+curves = st.lists(st.floats(1e-9, 1e-3), min_size=BINS, max_size=BINS).map(lambda h: Forecast(tuple(h)))
+prices = st.floats(100, 1e7)
+
+
+@given(curves, prices, st.integers(0, 10 * DAY), st.floats(0, 1))
+def test_no_other_look_pays_better(odds: Forecast, price: float, known: int, where: float) -> None:
+    def cost(age: float) -> float:
+        likely, waited = odds.outlook(known, age)
+        return (price + waited) / likely if likely > 0 else float("inf")
+
+    choice = next_look(known, odds, price, 1, 6 * HOUR)
+    other = known + 1 + (6 * HOUR - 1) * where**4
+    assert cost(known + choice.wait) <= cost(other) * 1.001
+
+
+@given(curves, prices, st.integers(0, 50 * DAY), st.integers(1, HOUR), st.integers(0, DAY))
+def test_the_bounds_hold(odds: Forecast, price: float, known: int, shortest: int, more: int) -> None:
+    choice = next_look(known, odds, price, shortest, shortest + more)
+    assert shortest - 1 <= choice.wait <= shortest + more + 1
+
+
+@given(curves, st.integers(0, DAY), prices)
+def test_a_dearer_request_never_comes_sooner(odds: Forecast, known: int, price: float) -> None:
+    cheap, dear = (next_look(known, odds, p, 1, DAY).wait for p in (price, 3 * price))
+    assert dear >= cheap - 1 - known * 0.003 - cheap * 0.01
+
+
+def test_before_there_is_history_it_is_the_written_cadence() -> None:
+    age = 0
+    for polls in range(60):
+        choice = plan("t", polls, age, PRIOR, PRICE, 0, S).choice
+        age += choice.wait
+        assert written_looks(S, 0, age) == polls + 1
+        assert written_looks(S, 0, age / (1 + JITTER) - 1) <= polls
+
+
+def test_the_prior_by_hand() -> None:
+    assert PRIOR.hazards[bin_of(90 * MIN)] == pytest.approx(2 * 20 / 900**2 / 1000, rel=0.03)
+
+
+@pytest.mark.parametrize("schedule", [S, Schedule(Cadence(1_000, 2.0, 300_000, 0.0)), Schedule(Cadence(share=0.5))])
+@given(st.integers(0, 40 * DAY), st.integers(0, DAY))
+def test_looks_are_counted_as_they_would_be_made(schedule: Schedule, entry: int, _: int) -> None:
+    first = [0.0]
+    for _step in range(40):
+        first.append(first[-1] + written_wait(schedule, first[-1]))
+        assert written_looks(schedule, 0, first[-1] + 1) == len(first) - 1
+        assert written_looks(schedule, 0, first[-1] - 1) == len(first) - 2
+    assert written_looks(schedule, entry, entry) == 0
+    assert written_looks(schedule, entry, entry + written_wait(schedule, 0) + 1) == 1
+
+
+def test_the_account_by_hand() -> None:
+    assert spared_by(S, 0, 0, 17_000) == 0
+    assert spared_by(S, 0, 0, 17_000, end=15_000) == 1
+    assert spared_by(S, 0, 0, 50_000) == 2
+    assert spared_by(S, 0, 10_000, 17_000) == 0
+    assert spared_by(S, 0, 10_000, 17_000, end=15_000) == 1  # what it cost
+    assert (account(0, -5), account(3, 4)) == (0, 7)
+
+
+lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=12)
+
+
+@given(lives, st.lists(curves, min_size=4, max_size=4), st.lists(st.floats(50, 1e6), min_size=3, max_size=3))
+def test_never_more_requests_than_the_written_cadence(
+    tasks: list[tuple[int, int]], odds: list[Forecast], paid: list[float]
+) -> None:
+    """Whatever is believed, whatever happens, and however the price moves; in any order of the looks."""
+    spared = made = written = 0
+    states = [[0, 0, kind] for _, kind in tasks]  # age when last seen, looks, class
+    due: list[tuple[int, int]] = []
+    for number, (_, kind) in enumerate(tasks):
+        first = plan(str(number), 0, 0, odds[kind], paid[0], spared, S)
+        spared = account(spared, -first.cost)
+        due.append((first.choice.wait, number))
+    while due and made < 1500:
+        due.sort()
+        age, number = due.pop(0)
+        lasts, kind = tasks[number]
+        known, looks, _ = states[number]
+        made += 1
+        ended = age >= lasts
+        spared = account(spared, spared_by(S, 0, known, age, lasts if ended else None))
+        assert spared >= 0
+        states[number] = [age, looks + 1, kind]
+        if not ended:
+            after = plan(str(number), looks + 1, age, odds[(kind + looks) % 4], paid[made % 3], spared, S)
+            assert after.cost <= spared
+            spared = account(spared, -after.cost)
+            due.append((age + after.choice.wait, number))
+    pending = {number for _, number in due}
+    for number, (lasts, _) in enumerate(tasks):
+        seen = states[number][0]
+        written += written_looks(S, 0, seen) if number in pending else written_looks(S, 0, lasts - 1) + 1
+    assert made <= written
+
+
+def test_a_task_recorded_late_is_planned_from_then() -> None:
+    late = plan("t", 0, 0, PRIOR, PRICE, 0, S, entry=3 * HOUR)
+    assert 10_000 <= late.choice.wait <= 10_000 * (1 + JITTER) + 1
+
+
+def test_a_million_requests_spared_still_keep_the_shortest_wait() -> None:
+    eager = plan("t", 3, HOUR, even(1_000), 1.0, 10**6, S)
+    assert (eager.choice.wait, eager.cost) == (S.min_interval, 1)
+
+
+def test_the_price_by_hand() -> None:
+    assert price_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.003_72, rel=1e-4)
+    assert price_after(50_000, Load(1000, 0, 0, 0), 10.0, PRICE) == pytest.approx(50_000 * exp(-0.02))
+    assert price_after(20_100, Load(1000, 0, 0, 0), 10.0, PRICE) == PRICE
+    assert price_after(1_000, Load(0, 0, 0, 0), 10.0, PRICE) == PRICE
+
+
+@given(prices, st.integers(1, 10**9), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_the_price_stays_between_floor_and_a_day(
+    price: float, elapsed: int, spent: int, before: int, backlog: int
+) -> None:
+    assert PRICE <= price_after(price, Load(elapsed, spent, before, backlog), 1.0, PRICE) <= DAY
+
+
+@pytest.mark.parametrize("wanted", [15.0, 40.0, 300.0])
+def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
+    """Demand falls with the square root of the price: it is ``wanted`` a second at the floor, 10 are allowed."""
+    price, backlog, spent = PRICE, 0.0, []
+    for _ in range(3_000):
+        fell_due = wanted * (PRICE / price) ** 0.5
+        made = min(10.0, backlog + fell_due)
+        load = Load(1000, round(made), round(backlog), round(backlog + fell_due - made))
+        backlog += fell_due - made
+        price = price_after(price, load, 10.0, PRICE)
+        spent.append(made)
+    assert price == pytest.approx(PRICE * (wanted / 10) ** 2, rel=0.1)
+    assert sum(spent[1_000:]) / 2_000 >= 9.8
+    assert backlog / 10 < 10
+
+
+def test_only_a_much_lower_price_outdates_a_plan() -> None:
+    assert (outdated(20_000, 21_000), outdated(20_000, 23_000), outdated(30_000, 20_000)) == (False, True, False)
+
+
+def test_a_page_is_worth_the_waiting_it_tells_of() -> None:
+    told = [(even(10_000), 7_000, 17_000)] * 100
+    assert page_worth(told) == pytest.approx(100 * 3_679, rel=0.001)
+    assert page_pays(page_worth(told), 30_000, 10)
+    assert not page_pays(page_worth(told), 40_000, 10)
+
+
+def test_people_are_told_why() -> None:
+    made = plan("t", 3, 5 * MIN, PRIOR, PRICE, 0, S)
+    line = why(made.choice, "rtcob", 5 * MIN, PRICE)
+    assert line.startswith("still pending at 5 min, class rtcob: ")
+    assert line.endswith("a request is worth 20 s") or "written cadence" in line
+    assert "%" in line
+    assert "not looked at yet" in why(made.choice, "unseen", 0, PRICE)
+    eager = plan("t", 3, HOUR, even(1_000), 1.0, 0, S)
+    assert "written cadence" in why(eager.choice, "quick", HOUR, PRICE)

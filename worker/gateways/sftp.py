@@ -1,0 +1,296 @@
+"""The vendor's SFTP drop: list, fetch, move and remove the files that are meant for us.
+
+The drop is shared. A name that does not match ``include`` (or matches ``exclude``) is never opened, looked at, moved or
+deleted: on some servers opening a file moves it away, and it would be gone for whom it belongs to.
+
+::
+
+    sftp.py            what the rounds use: connect() and Drop
+    sftp_login.py      socket, handshake, host key
+    sftp_proofs.py     key and password
+    sftp_server.py     which server, and what an interruption means
+    sftp_session.py    the SFTP protocol
+    sftp_guard.py      deadlines that shut the socket
+    sftp_landing.py    the local side of a download
+    sftp_failure.py    every failure, with its code
+    known_hosts.py, private_key.py   the two files that a login needs
+
+One thread uses a Drop; the end of every wait is the guard's, whatever the server does.
+"""
+
+import contextlib
+import fnmatch
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from worker.gateways.sftp_failure import SftpFailed
+from worker.gateways.sftp_guard import Clock, Guard
+from worker.gateways.sftp_landing import Fetched, Landing
+from worker.gateways.sftp_login import hang_up, log_in
+from worker.gateways.sftp_server import Server, cut_or
+from worker.gateways.sftp_session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Refused, Session
+
+__all__ = ["Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
+
+STEP = 30_000  # ms for each of: connecting, logging in, listing, moving, and silence during a download
+_SLOWEST = 16  # bytes a millisecond: a download that takes longer than this on the whole is given up
+_MOST_ENTRIES = 100_000
+_MOST_NAMESAKES = 1000
+_WINDOW = 4 * 1024 * 1024
+_PACKET = 256 * 1024 - 1024  # the most that a piece of a file needs; smaller ones cost twice the CPU
+
+
+@dataclass(frozen=True, slots=True)
+class DropSettings:
+    """``folder`` is the drop, ``include`` and ``exclude`` patterns of names as :mod:`fnmatch` has them, case counts."""
+
+    server: Server
+    folder: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+    def wants(self, name: bytes) -> bool:
+        """Whether a file of this name is meant for us."""
+        text = _text(name)
+        return any(fnmatch.fnmatchcase(text, pattern) for pattern in self.include) and not any(
+            fnmatch.fnmatchcase(text, pattern) for pattern in self.exclude
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A regular file in the drop as it was at one look.
+
+    ``name`` is what the server calls it: bytes chosen by others, never to be used as a local path. ``mtime`` is in
+    milliseconds since 1970 UTC (the protocol counts seconds), 0 when the server does not tell.
+    """
+
+    name: bytes
+    size: int
+    mtime: int
+
+    @property
+    def text(self) -> str:
+        """The name for people and logs: what is not printable is escaped."""
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in _text(self.name))
+
+
+Progress = Callable[[int], None]
+
+
+def connect(
+    settings: DropSettings, clock: Clock, stop: threading.Event, *, step: int = STEP
+) -> "contextlib.AbstractContextManager[Drop]":
+    """Connect and log in; the drop, for as long as the ``with`` block lasts. Raises SftpFailed.
+
+    Every step ends within ``step`` ms of ``clock``, or soon after ``stop`` is set, by cutting the connection.
+    """
+    return _connected(settings, Guard(clock, stop), step)
+
+
+@contextlib.contextmanager
+def _connected(settings: DropSettings, guard: Guard, step: int) -> Iterator["Drop"]:
+    transport = log_in(settings.server, guard, step)
+    try:
+        yield Drop(settings, guard, step, _open(transport, settings.server, guard, step))
+    finally:
+        hang_up(transport, guard)
+
+
+def _open(transport: paramiko.Transport, server: Server, guard: Guard, step: int) -> Session:
+    with guard.within(step):
+        try:
+            channel = transport.open_session(window_size=_WINDOW, max_packet_size=_PACKET, timeout=step / 1000)
+            # Beside the guard, which alone bounds a whole step: one wait on the channel.
+            channel.settimeout(2 * step / 1000)
+            channel.invoke_subsystem("sftp")
+            return Session(channel, guard)
+        except Exception as error:
+            if guard.cause is None and transport.is_active():
+                hint = "is this account allowed to use SFTP?"
+                raise SftpFailed("sftp", f"{server.name} let us in, but offers no SFTP", hint) from None
+            raise cut_or(error, guard, server, "opening SFTP") from None
+
+
+class Drop:
+    """A logged-in connection to the drop. Every method raises SftpFailed."""
+
+    def __init__(self, settings: DropSettings, guard: Guard, step: int, session: Session) -> None:
+        self._settings = settings
+        self._guard = guard
+        self._step = step
+        self._session = session
+        self.others = 0
+        """How many entries of the folder the last :meth:`list` left alone."""
+
+    def list(self) -> list[RemoteFile]:
+        """The regular files that are meant for us, by name."""
+        found: list[RemoteFile] = []
+        seen = 0
+        with self._doing("looking into the drop", f"the folder {self._settings.folder}", self._step):
+            for entry in self._session.entries(self._folder(self._settings.folder) or b"/"):
+                seen += 1
+                if seen > _MOST_ENTRIES:
+                    raise SftpFailed("protocol", f"the drop holds more than {_MOST_ENTRIES} entries", "clear it out")
+                name = entry.name
+                if entry.regular is not False and _is_name(name) and self._settings.wants(name):
+                    found.append(RemoteFile(name, *_known(entry.attributes)))
+            # Servers may leave the size out of a listing; that of a file of ours may be asked for.
+            found = [file if file.size >= 0 else self._looked_at(file) for file in found]
+        found = sorted((file for file in found if file.size >= 0), key=lambda file: file.name)
+        self.others = seen - len(found)
+        return found
+
+    def fetch(self, remote: RemoteFile, to: Path, on_progress: Progress | None = None) -> Fetched:
+        """Bring a file into the private folder ``to``, whole and durable, under its hash.
+
+        ``changing`` when it is not, before and after, what ``remote`` says, or ends elsewhere. ``on_progress`` is told
+        how many bytes are there.
+        """
+        path = self._path(remote)
+        landing = Landing(to, remote.size)
+        try:
+            time = self._step + remote.size // _SLOWEST
+            with self._doing("fetching a file", "the file", time, self._step):
+                handle = self._session.open(path)
+            with self._closing(handle), self._doing("fetching a file", "the file", time, self._step):
+                self._bring(handle, remote, landing, on_progress)
+                # Durable before the handle is closed: that is when some servers move the file away.
+                return landing.finish()
+        except BaseException:
+            landing.abandon()
+            raise
+
+    def _bring(self, handle: bytes, remote: RemoteFile, landing: Landing, on_progress: Progress | None) -> None:
+        before = self._session.look_at(handle)
+        if before.size not in (None, remote.size):
+            raise _changing()
+        for piece in self._session.content(handle, remote.size):
+            landing.write(piece)
+            if landing.size > remote.size:
+                raise _changing()
+            if on_progress is not None:
+                on_progress(landing.size)
+        if landing.size != remote.size or self._look_again(handle, before) != before:
+            raise _changing()
+
+    @contextlib.contextmanager
+    def _closing(self, handle: bytes) -> Iterator[None]:
+        """Close the handle in the end; what goes wrong with that changes nothing for a file that is here."""
+        try:
+            yield
+        finally:
+            with contextlib.suppress(SftpFailed), self._doing("closing a file", "the file", self._step):
+                self._session.close(handle)
+
+    def remove(self, remote: RemoteFile) -> None:
+        """Delete a file, if it is still the one that ``remote`` says (else ``changing``)."""
+        path = self._path(remote)
+        with self._doing("deleting a file", "the file", self._step):
+            self._check_same(path, remote)
+            self._session.remove(path)
+
+    def move(self, remote: RemoteFile, to: str) -> bytes:
+        """Move a file to the folder ``to``, if it is still the one that ``remote`` says; the path it has now.
+
+        A name that is taken there gets ``_1``, ``_2`` and so on: nothing is written over.
+        """
+        path = self._path(remote)
+        with self._doing("moving a file", f"the file, or the folder {to}", self._step):
+            self._check_same(path, remote)
+            for number in range(_MOST_NAMESAKES):
+                target = self._folder(to) + b"/" + remote.name + (b"_%d" % number if number else b"")
+                if self._exists(target):
+                    continue
+                try:
+                    self._session.rename(path, target)
+                except Refused:
+                    # Somebody took the name in between; anything else is a refusal.
+                    if self._exists(target) and self._exists(path):
+                        continue
+                    raise
+                return target
+        raise SftpFailed("refused", f"{to} holds a thousand files of one name", "clear it out")
+
+    def _path(self, remote: RemoteFile) -> bytes:
+        if not _is_name(remote.name) or not self._settings.wants(remote.name):
+            raise ValueError("a file that is not meant for us")
+        return self._folder(self._settings.folder) + b"/" + remote.name
+
+    def _folder(self, folder: str) -> bytes:
+        return folder.rstrip("/").encode("utf-8", "surrogateescape")
+
+    def _look_again(self, handle: bytes, before: Attributes) -> Attributes:
+        try:
+            return self._session.look_at(handle)
+        except Refused as refusal:
+            # Some servers move a file to their archive once it was read to its end: then that was all of it.
+            if refusal.status == NO_SUCH_FILE:
+                return before
+            raise
+
+    def _looked_at(self, file: RemoteFile) -> RemoteFile:
+        try:
+            return RemoteFile(file.name, *_known(self._session.look(self._path(file))))
+        except Refused:
+            return file
+
+    def _check_same(self, path: bytes, remote: RemoteFile) -> None:
+        if _known(self._session.look(path)) != (remote.size, remote.mtime):
+            raise _changing()
+
+    def _exists(self, path: bytes) -> bool:
+        try:
+            self._session.look(path)
+        except Refused as refusal:
+            if refusal.status == NO_SUCH_FILE:
+                return False
+            raise
+        return True
+
+    @contextlib.contextmanager
+    def _doing(self, during: str, what: str, ms: int, silence: int | None = None) -> Iterator[None]:
+        """Run a step within its time; whatever ends it comes out as SftpFailed."""
+        server = self._settings.server
+        with self._guard.within(ms, silence):
+            try:
+                yield
+            except SftpFailed:
+                raise
+            except Refused as refusal:
+                raise _refusal(refusal.status, server, during, what) from None
+            except Exception as error:
+                raise cut_or(error, self._guard, server, during) from None
+
+
+def _refusal(status: int, server: Server, during: str, what: str) -> SftpFailed:
+    if status == NO_SUCH_FILE:
+        hint = "another system may have taken it; a server may also move a file away once it was read"
+        return SftpFailed("vanished", f"{server.name}: {what} is not there, while {during}", hint)
+    if status == PERMISSION_DENIED:
+        hint = f"ask its side to allow this to {server.username}, or set after = leave for a read-only drop"
+        return SftpFailed("permission", f"{server.name} does not allow {during}", hint)
+    hint = "ask its side for the reason in its log"
+    return SftpFailed("refused", f"{server.name} refused (status {status}) while {during}", hint)
+
+
+def _changing() -> SftpFailed:
+    return SftpFailed("changing", "the file is still changing, or not the one that was seen", "it is looked at again")
+
+
+def _known(attributes: Attributes) -> tuple[int, int]:
+    """Size (-1 when not told) and time in milliseconds."""
+    size = -1 if attributes.size is None else attributes.size
+    return size, (attributes.modified or 0) * 1000
+
+
+def _is_name(name: bytes) -> bool:
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

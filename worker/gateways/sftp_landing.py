@@ -1,0 +1,104 @@
+"""Where a fetched file lands: a private folder, first under a name of ours, then under its hash, and on the disk."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from worker.gateways.sftp_failure import SftpFailed
+
+_PARTIAL = ".part"
+_RESERVE = 64 * 1024 * 1024  # bytes to leave free: the database has to grow by what the file holds
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole file on our disk; ``path`` is its SHA-256 (in hexadecimal, as ``sha256``) in the folder given."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+class Landing:
+    """One file on its way in. Raises SftpFailed (``disk_full``, ``local``) from every method but :meth:`abandon`."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        """``size`` is what the server announces: room for it is looked for before the file is opened there."""
+        self._folder = folder
+        self._partial = folder / f"{secrets.token_hex(16)}{_PARTIAL}"
+        self._hash = hashlib.sha256()
+        self.size = 0
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free < size + _RESERVE:
+                raise OSError(errno.ENOSPC, "")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = os.open(self._partial, flags, 0o600)
+        except OSError as error:
+            self._fail(error)
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        self.size += len(data)
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError as error:
+            self._fail(error)
+
+    def finish(self) -> Fetched:
+        """Make it durable under its own name; one that is there already has the same content."""
+        digest = self._hash.hexdigest()
+        path = self._folder / digest
+        try:
+            os.fsync(self._file)
+            self._partial.rename(path)
+            sync_folder(self._folder)
+        except OSError as error:
+            self._fail(error)
+        finally:
+            self._close()
+        return Fetched(path, self.size, digest)
+
+    def abandon(self) -> None:
+        """Leave nothing of it."""
+        self._close()
+        with contextlib.suppress(OSError):
+            self._partial.unlink()
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            handle, self._file = self._file, -1
+            with contextlib.suppress(OSError):
+                os.close(handle)
+
+    def _fail(self, error: OSError) -> NoReturn:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise SftpFailed("disk_full", f"no room in {self._folder}", "make room; the file is fetched then") from None
+        reason = (error.strerror or type(error).__name__).lower()
+        hint = "let this user write there"
+        raise SftpFailed("local", f"{self._folder} cannot be written ({reason})", hint) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or removal in it durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_partial(folder: Path) -> int:
+    """Remove what a crash left half fetched; how many there were. Only while nobody fetches into the folder."""
+    partial = [path for path in folder.glob(f"*{_PARTIAL}") if path.is_file()] if folder.is_dir() else []
+    for path in partial:
+        path.unlink(missing_ok=True)
+    return len(partial)

@@ -1,0 +1,272 @@
+"""One round over the SFTP drop: look, fetch what is settled, read it in, and only then touch it on the server.
+
+::
+
+    list ──► settled? ──► fetch to incoming/ ──► note it ──► ingest() ──► note it ──► move or delete (as configured)
+             same size and time at two            the bytes are              its commit
+             looks, `settle` apart                on our disk
+
+Whatever ends the process, the next round goes on where the row of the file says it was: bytes in ``incoming/`` are read
+in before anything else, for the server may have moved the file away when we read it. The round has a thread and a store
+of its own and never delays polling.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from worker.gateways.sftp import Drop, DropSettings, RemoteFile, SftpFailed, connect
+from worker.gateways.sftp_landing import remove_partial
+from worker.rounds.batch_file import FileReport, Given, Progress, ingest
+from worker.store import batches, keeping, notices, remote
+from worker.store.db import Store
+from worker.store.ingest_lock import IngestLock
+from worker.store.remote import Remote
+
+
+class Clock(Protocol):
+    """The caller's clock; ms."""
+
+    def now(self) -> int: ...
+    def monotonic(self) -> int: ...
+    def wait(self, event: threading.Event, ms: int) -> bool: ...
+
+
+class Log(Protocol):
+    """The part of a structlog logger that a round uses."""
+
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the round works by. ``after`` is leave, move or delete; ``settle`` and ``every`` are ms."""
+
+    drop: DropSettings
+    settle: int
+    every: int
+    after: str = "leave"
+    move_to: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a round did. ``failure`` is what ended it early; ``next_at`` (ms) is when it wants to be called again."""
+
+    reports: list[FileReport] = field(default_factory=list)
+    unsettled: list[str] = field(default_factory=list)
+    failure: SftpFailed | None = None
+    next_at: int = 0
+
+
+# These are about one file, and the round goes on with the next.
+_OF_ONE_FILE = {"changing", "vanished", "permission", "refused"}
+
+# After a failure of the connection the next look comes sooner than usual.
+SOON = 60_000
+
+
+def one_round(
+    store: Store,
+    terms: Terms,
+    clock: Clock,
+    stop: threading.Event,
+    log: Log,
+    *,
+    patient: bool = False,
+    progress: Callable[[str, int], Progress | None] | None = None,
+) -> Outcome:
+    """One round. ``patient``: wait ``settle`` for files that are new, for another reading of files that is under way,
+    and try those again that wait to be.
+
+    Raises TryLater while another process is at it, and StorageFailed; nothing is lost by either, and what was fetched
+    is read in by the next round.
+    """
+    with IngestLock(store.path, "round", wait=False):
+        return _Round(store, terms, clock, stop, log, patient, progress).run()
+
+
+class _Round:
+    def __init__(
+        self,
+        store: Store,
+        terms: Terms,
+        clock: Clock,
+        stop: threading.Event,
+        log: Log,
+        patient: bool,
+        progress: Callable[[str, int], Progress | None] | None,
+    ) -> None:
+        self.store, self.terms, self.clock, self.stop, self.log = store, terms, clock, stop, log
+        self.patient, self.progress = patient, progress
+        self.incoming = keeping.folder(store.path, keeping.INCOMING)
+        self.outcome = Outcome()
+
+    def run(self) -> Outcome:
+        remove_partial(self.incoming)
+        with IngestLock(self.store.path, "file", wait=self.patient):
+            batches.remove_leftovers(self.store)
+            keeping.sweep(self.store)
+        self.recover()
+        try:
+            with connect(self.terms.drop, self.clock, self.stop) as drop:
+                self.look(drop)
+                self.tidy(drop)
+        except SftpFailed as failure:
+            self.outcome.failure = failure
+        self.say()
+        self.outcome.next_at = self.next_at()
+        return self.outcome
+
+    # -- what a crash left ------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Read in what was fetched before, and what was fetched while this process died."""
+        for one in remote.in_state(self.store, "fetched"):
+            path = self.incoming / (one.local or "")
+            if one.local and path.is_file():
+                self.read_in(one, path)
+            else:
+                remote.move_on(self.store, one, "seen")
+        halfway = remote.in_state(self.store, "fetching")
+        for path in sorted(self.incoming.iterdir()):
+            if path.name.startswith(".") or not path.is_file():
+                continue
+            # Files are fetched one at a time, so there is hardly ever more than one that this can be.
+            whose = next((one for one in halfway if one.size == path.stat().st_size), None)
+            if whose is not None:
+                halfway.remove(whose)
+                remote.move_on(self.store, whose, "fetched", path.name)
+                self.read_in(whose, path)
+            else:
+                self.read_orphan(path)
+        for one in halfway:
+            remote.move_on(self.store, one, "seen")
+
+    def read_orphan(self, path: Path) -> None:
+        """A file that nobody knows the name of any more; its bytes may be the only ones there are."""
+        with path.open("rb") as file:
+            given = Given(file, f"recovered {path.name[:12]}", "sftp")
+            self.told(ingest(self.store, given, self.clock.now(), wait=self.patient))
+        path.unlink(missing_ok=True)
+
+    # -- the drop ---------------------------------------------------------------------------------------------------
+
+    def look(self, drop: Drop) -> None:
+        listed = self.listing(drop)
+        if self.patient and self.waiting():
+            self.clock.wait(self.stop, self.terms.settle)
+            listed = self.listing(drop)
+        self.outcome.unsettled = [one.shown for one in self.waiting()]
+        now = self.clock.now()
+        horizon = 2**62 if self.patient else now
+        for one in remote.settled(self.store, now - self.terms.settle, horizon):
+            if self.stop.is_set():
+                return
+            self.fetch(drop, one, listed[one.name])
+
+    def listing(self, drop: Drop) -> dict[bytes, RemoteFile]:
+        listed = {one.name: one for one in drop.list()}
+        rows = [(one.name, one.text, one.size, one.mtime) for one in listed.values()]
+        remote.look(self.store, rows, self.clock.now())
+        return listed
+
+    def waiting(self) -> list[Remote]:
+        return remote.unsettled(self.store, self.clock.now() - self.terms.settle)
+
+    def fetch(self, drop: Drop, one: Remote, file: RemoteFile) -> None:
+        remote.move_on(self.store, one, "fetching")
+        try:
+            fetched = drop.fetch(file, self.incoming)
+        except SftpFailed as failure:
+            remote.again(self.store, one, failure.code, self.terms.every, self.clock.now())
+            if failure.code not in _OF_ONE_FILE:
+                raise
+            self.log.warning("a file of the drop could not be fetched", code=failure.code)
+            self.outcome.unsettled.append(one.shown)
+            return
+        remote.move_on(self.store, one, "fetched", fetched.path.name)
+        self.read_in(one, fetched.path)
+
+    def read_in(self, one: Remote, path: Path) -> None:
+        """Read a fetched file in, and note how it ended. The local copy goes when the database has what it holds."""
+        with path.open("rb") as file:
+            progress = self.progress(one.shown, one.size) if self.progress else None
+            given = Given(file, one.shown, "sftp")
+            report = ingest(self.store, given, self.clock.now(), wait=self.patient, progress=progress)
+            if report.state == "incomplete":
+                # It is fetched again; but where the server has moved it away, these bytes are all there is.
+                keeping.keep_whole(self.store.path, file, report.sha256)
+        self.told(report)
+        if report.state == "incomplete":
+            remote.again(self.store, one, "incomplete", self.terms.every, self.clock.now())
+        else:
+            stored = report.state in ("ingested", "known")
+            remote.move_on(self.store, one, "done", tidy=stored and self.terms.after != "leave")
+        path.unlink(missing_ok=True)
+
+    def tidy(self, drop: Drop) -> None:
+        """Move or delete on the server what is stored here."""
+        if self.terms.after == "leave" or not remote.untidy(self.store):
+            return
+        self.listing(drop)  # a server that archives what was read has done so by now: then there is nothing to do
+        for one in remote.untidy(self.store):
+            if self.stop.is_set():
+                return
+            file = RemoteFile(one.name, one.size, one.mtime)
+            try:
+                if self.terms.after == "move":
+                    drop.move(file, self.terms.move_to or "")
+                else:
+                    drop.remove(file)
+            except SftpFailed as failure:
+                if failure.code not in _OF_ONE_FILE:
+                    raise
+                # What changed is looked at again; a folder that is not there, or may not be written, wants a person.
+                if failure.code != "changing":
+                    self.outcome.failure = failure
+            else:
+                remote.forget(self.store, one)
+
+    # -- what is said -----------------------------------------------------------------------------------------------
+
+    def told(self, report: FileReport) -> None:
+        self.outcome.reports.append(report)
+        counts = report.counts
+        say = self.log.info if report.state in ("ingested", "known", "skipped") else self.log.warning
+        say(
+            "a batch file came in",
+            state=report.state,
+            number=None if report.number is None else f"f{report.number}",
+            transaction_sets=counts.transaction_sets,
+            quarantined_sets=counts.quarantined_sets,
+        )
+
+    def say(self) -> None:
+        """Raise or clear the notice that `status` shows, and log its edges."""
+        failure = self.outcome.failure
+        standing = {code for code, _ in notices.listed(self.store) if code.startswith("sftp_")}
+        wanted = None if failure is None or failure.code == "stopped" else f"sftp_{failure.code}"
+        if wanted is None and not standing:
+            return
+        with self.store.write():
+            for code in standing - {wanted}:
+                notices.clear(self.store, code)
+            if wanted is not None and failure is not None:
+                detail = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
+                notices.put(self.store, wanted, detail, self.clock.now())
+        if wanted is None:
+            self.log.info("the drop can be read again")
+        elif failure is not None and wanted not in standing:
+            self.log.warning("the drop cannot be read", code=failure.code, hint=failure.hint)
+
+    def next_at(self) -> int:
+        now = self.clock.now()
+        if self.outcome.failure is not None:
+            return now + min(SOON, self.terms.every)
+        wanted = remote.next_wanted(self.store, self.terms.settle)
+        usual = now + self.terms.every
+        return usual if wanted is None else max(now + 1000, min(usual, wanted))

@@ -1,0 +1,165 @@
+"""Sets and answers of a batch as rows. See :mod:`worker.store.batches` for when they are written."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from worker.core.summary import Summary, flat
+from worker.core.x12.answer import Answer
+from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.issues import Issue
+from worker.store.answers import DERIVATION
+from worker.store.db import Store
+from worker.store.matching import Match, Wanted, match_all, wanted
+
+SetState = Literal["accepted", "quarantined", "other"]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a file holds. ``matched``, ``candidates`` and ``unmatched`` count the answers that are new."""
+
+    interchanges: int = 0
+    transaction_sets: int = 0
+    known_sets: int = 0
+    subscribers: int = 0
+    matched: int = 0
+    candidates: int = 0
+    unmatched: int = 0
+    quarantined_sets: int = 0
+    other_sets: int = 0
+
+    def count(self, match: Match) -> None:
+        """Count one answer."""
+        self.matched += match.verdict == "matched"
+        self.candidates += match.verdict == "candidate"
+        self.unmatched += match.verdict == "unmatched"
+
+    def add(self, other: "Counts") -> None:
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+class Ready(NamedTuple):
+    """An answer ready to be written, so that the lock is not held while it is being made so."""
+
+    want: Wanted
+    flat: dict[str, str]
+    body: bytes
+    """The answer as JSON."""
+    body_sha256: str
+
+
+def stored_sets(store: Store, identities: list[str]) -> set[str]:
+    """Those of the identities that there is a set of."""
+    found: set[str] = set()
+    for start in range(0, len(identities), 500):
+        params = {f"v{n}": one for n, one in enumerate(identities[start : start + 500])}
+        names = ",".join(f":{name}" for name in params)
+        rows = store.read(f"SELECT sha256 FROM sets WHERE sha256 IN ({names})", params)  # noqa: S608
+        found.update(row["sha256"] for row in rows)
+    return found
+
+
+INSERT_SET = """
+INSERT INTO sets (
+    seq, file, envelope, state, code, control, version, byte_offset, byte_length, segments, sha256, issues, raw
+) VALUES (
+    :seq, :file, :envelope, :state, :code, :control, :version, :byte_offset, :byte_length, :segments, :sha256,
+    :issues, :raw
+)
+"""
+
+
+def set_row(
+    tset: TransactionSet,
+    state: SetState,
+    sha256: str | None,
+    issues: tuple[Issue, ...],
+    seq: int,
+    file: int,
+    envelope: int,
+) -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "file": file,
+        "envelope": envelope,
+        "state": state,
+        "code": tset.code,
+        "control": tset.control,
+        "version": tset.version,
+        "byte_offset": tset.offset,
+        "byte_length": tset.length,
+        "segments": tset.segments,
+        "sha256": sha256,
+        "issues": json.dumps([asdict(one) for one in issues]) if issues else "[]",
+        "raw": tset.raw,
+    }
+
+
+_INSERT_RESULT = """
+INSERT INTO results (seq, task, source, revision, outcome, received_at, ended_at, body, body_sha256, derived)
+VALUES (:seq, :task, 'batch', 1, NULL, :now, NULL, :body, :body_sha256, :derived)
+"""
+_INSERT_ANSWER = """
+INSERT INTO answers (
+    seq, result, from_set, list, position, level, coverage, payer, payer_id, member_id, last_name, first_name,
+    birth_date, plan, group_number, group_name, other_payers, rejections, reference, trace_number, originator_id,
+    match, said
+) VALUES (
+    :seq, :result, :from_set, NULL, NULL, :level, :coverage, :payer, :payer_id, :member_id, :last_name, :first_name,
+    :birth_date, :plan, :group_number, :group_name, :other_payers, :rejections, :reference, :trace_number,
+    :originator_id, :match, NULL
+)
+"""
+
+
+def ready(answer: Answer, sha256: str | None, summary: Summary) -> Ready:
+    """An answer of the set with this identity, ready to be written."""
+    body = summary.text(answer).encode("utf-8", "replace")
+    return Ready(wanted(answer, sha256), flat(answer)._asdict(), body, hashlib.sha256(body).hexdigest())
+
+
+def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], bytes, str]], now: int) -> list[Match]:
+    """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
+    if not fresh:
+        return []
+    matches = match_all(store, [want for _, want, *_ in fresh])
+    # The first row draws its number as any result does; those behind it follow, for nobody else can write now.
+    first = _reserve(store, now)
+    row = store.one("SELECT coalesce(max(seq), 0) AS last FROM answers")
+    last = int(row["last"]) if row else 0
+    results, answers, candidates = [], [], []
+    for n, ((tset, _, said, body, body_sha256), one) in enumerate(zip(fresh, matches, strict=True)):
+        results.append(
+            {
+                "seq": first + n,
+                "task": one.task,
+                "now": now,
+                "body": body,
+                "body_sha256": body_sha256,
+                "derived": DERIVATION,
+            }
+        )
+        answers.append({"seq": last + 1 + n, "result": first + n, "from_set": tset, "match": one.verdict, **said})
+        candidates += [{"answer": last + 1 + n, "task": task, "reason": why} for task, why in one.candidates]
+    store.conn.executemany(_INSERT_RESULT, results)
+    store.conn.executemany(_INSERT_ANSWER, answers)
+    if candidates:
+        store.conn.executemany(
+            "INSERT INTO candidates (answer, task, reason) VALUES (:answer, :task, :reason)", candidates
+        )
+    return matches
+
+
+def _reserve(store: Store, now: int) -> int:
+    """A result's number that was never used."""
+    row = store.one(
+        "INSERT INTO results (source, revision, received_at, body, body_sha256)"
+        " VALUES ('batch', 1, :now, :body, '') RETURNING seq",
+        {"now": now, "body": b""},
+    )
+    assert row is not None
+    store.execute("DELETE FROM results WHERE seq = :seq", {"seq": row["seq"]})
+    return int(row["seq"])

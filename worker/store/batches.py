@@ -1,0 +1,307 @@
+"""Batch files: staged in small transactions under a row that no view sees, and made visible by one short one.
+
+The order of things, under :class:`~worker.store.lock.IngestLock`: :func:`remove_leftovers` of a crash, :func:`known`
+by the file's SHA-256, :func:`begin`, :meth:`Staging.add` for every set, then :meth:`Staging.finish`, which shows the
+file and everything in it at one moment, or :meth:`Staging.discard`.
+
+The lock for writing is held for at most :data:`ROWS` rows or :data:`BYTES` bytes at a time, whatever the file's size.
+Each answer is matched in the transaction that stages it, with what the database holds at that moment.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from worker.core.summary import Summary
+from worker.core.x12.answer import Answer
+from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.issues import Issue
+from worker.store.batch_rows import INSERT_SET, Counts, Ready, SetState, put_answers, ready, set_row, stored_sets
+from worker.store.db import Store
+from worker.store.matching import match_all, wanted
+
+# The most that one transaction stages or removes: some 10 ms of the lock for writing.
+ROWS = 400
+BYTES = 1024 * 1024
+
+State = Literal["ingested", "quarantined", "incomplete", "skipped"]
+Source = Literal["path", "sftp"]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A set on its way in. ``seq`` is its row once it has one; ``known``: it was stored before, and is passed over."""
+
+    tset: TransactionSet
+    state: SetState
+    sha256: str | None
+    issues: tuple[Issue, ...]
+    subscribers: int
+    seq: int | None = None
+    known: bool = False
+    answers: list[Ready] = field(default_factory=list)
+
+
+def known(store: Store, sha256: str) -> dict[str, Any] | None:
+    """The row of a file with these bytes that is done with; ``None`` if there is none."""
+    row = store.one(
+        "SELECT * FROM files WHERE sha256 = :sha256 AND state IN ('ingested', 'quarantined', 'skipped')",
+        {"sha256": sha256},
+    )
+    return None if row is None else dict(row)
+
+
+class Rehearsal:
+    """What :class:`Staging` would count, with nothing written. It remembers every set's identity in brief."""
+
+    def __init__(self, store: Store) -> None:
+        self.counts = Counts()
+        self._store = store
+        self._seen: set[int] = set()
+
+    def add(
+        self,
+        tset: TransactionSet,
+        state: SetState,
+        issues: tuple[Issue, ...],  # noqa: ARG002 - as Staging.add has it
+        subscribers: int = 0,
+        answers: Iterable[Answer] = (),
+    ) -> None:
+        """Count one set and its answers."""
+        sha256 = tset.sha256 if tset.raw else None
+        brief = None if sha256 is None else int(sha256[:16], 16)
+        known = sha256 is not None and (brief in self._seen or sha256 in stored_sets(self._store, [sha256]))
+        if brief is not None:
+            self._seen.add(brief)
+        counts = self.counts
+        counts.known_sets += known and state != "other"
+        if state == "accepted":
+            counts.transaction_sets += 1
+            counts.subscribers += subscribers
+        if known:
+            return
+        counts.quarantined_sets += state == "quarantined"
+        counts.other_sets += state == "other"
+        for answer in answers:
+            counts.count(match_all(self._store, [wanted(answer, sha256)])[0])
+
+
+def begin(store: Store, name: str, source: Source, sha256: str, size: int, now: int) -> "Staging":
+    """A row for a file that is about to be read."""
+    with store.write():
+        row = store.one(
+            """
+            INSERT INTO files (name, source, sha256, size, state, first_at, done_at)
+            VALUES (:name, :source, :sha256, :size, 'staging', :now, :now) RETURNING seq
+            """,
+            {"name": name, "source": source, "sha256": sha256, "size": size, "now": now},
+        )
+    assert row is not None
+    return Staging(store, row["seq"], now)
+
+
+class Staging:
+    """One file on its way in. Used by one thread; nothing of it is seen before :meth:`finish`."""
+
+    def __init__(self, store: Store, file: int, now: int) -> None:
+        self.file = file
+        self.counts = Counts()
+        self._store = store
+        self._now = now
+        self._waiting: list[_Pending] = []
+        self._rows = self._bytes = 0
+        self._summary = Summary()
+        self._envelope: tuple[object, object] = (None, None)
+        self._envelope_seq = 0
+
+    def add(
+        self,
+        tset: TransactionSet,
+        state: SetState,
+        issues: tuple[Issue, ...],
+        subscribers: int = 0,
+        answers: Iterable[Answer] = (),
+    ) -> None:
+        """Stage one set and its answers, which are taken one by one."""
+        one = _Pending(tset, state, tset.sha256 if tset.raw else None, issues, subscribers)
+        self._waiting.append(one)
+        self._rows += 1
+        self._bytes += len(tset.raw)
+        for answer in answers:
+            made = ready(answer, one.sha256, self._summary)
+            one.answers.append(made)
+            self._rows += 1
+            self._bytes += len(made.body)
+            if self._rows >= ROWS or self._bytes >= BYTES:
+                self.flush()
+                self._waiting.append(one)
+        if self._rows >= ROWS or self._bytes >= BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, in one transaction."""
+        if not self._waiting:
+            return
+        counts = Counts()
+        with self._store.write():
+            self._put_sets(counts)
+            fresh = [(one.seq or 0, *each) for one in self._waiting if not one.known for each in one.answers]
+            for match in put_answers(self._store, fresh, self._now):
+                counts.count(match)
+        self.counts.add(counts)
+        for one in self._waiting:
+            one.answers.clear()
+        self._waiting.clear()
+        self._rows = self._bytes = 0
+
+    def _put_sets(self, counts: Counts) -> None:
+        begun = [one for one in self._waiting if one.seq is None and not one.known]
+        if not begun:
+            return
+        stored = stored_sets(self._store, [one.sha256 for one in begun if one.sha256])
+        row = self._store.one("SELECT coalesce(max(seq), 0) AS last FROM sets")
+        last = int(row["last"]) if row else 0
+        rows = []
+        for one in begun:
+            one.known = one.sha256 in stored
+            if one.sha256:
+                stored.add(one.sha256)
+            counts.known_sets += one.known and one.state != "other"
+            if one.state == "accepted":
+                counts.transaction_sets += 1
+                counts.subscribers += one.subscribers
+            if one.known:
+                continue
+            counts.quarantined_sets += one.state == "quarantined"
+            counts.other_sets += one.state == "other"
+            last += 1
+            one.seq = last
+            envelope = self._envelope_of(one.tset)
+            rows.append(set_row(one.tset, one.state, one.sha256, one.issues, last, self.file, envelope))
+        self._store.conn.executemany(INSERT_SET, rows)
+
+    def _envelope_of(self, tset: TransactionSet) -> int:
+        """The row of the interchange and group that the set stands in."""
+        if self._envelope[0] is not tset.interchange or self._envelope[1] is not tset.group:
+            self._envelope = (tset.interchange, tset.group)
+            row = self._store.one(
+                "INSERT INTO envelopes (file, interchange, grouped)"
+                " VALUES (:file, :interchange, :grouped) RETURNING seq",
+                {
+                    "file": self.file,
+                    "interchange": json.dumps(asdict(tset.interchange), ensure_ascii=False),
+                    "grouped": None if tset.group is None else json.dumps(asdict(tset.group), ensure_ascii=False),
+                },
+            )
+            assert row is not None
+            self._envelope_seq = row["seq"]
+        return self._envelope_seq
+
+    def finish(self, warnings: Iterable[Issue], replaces: int | None = None) -> None:
+        """Show the file, and with it all of its sets and answers, at one moment.
+
+        ``replaces``: the row of a file in quarantine that turned out to be readable.
+        """
+        self.flush()
+        with self._store.write():
+            # An incomplete file of the same name was this one on its way here.
+            self._store.execute(
+                "DELETE FROM files WHERE seq = :replaces OR (state = 'incomplete' AND seq <> :file"
+                " AND name = (SELECT name FROM files WHERE seq = :file))",
+                {"file": self.file, "replaces": replaces},
+            )
+            names = ", ".join(f"{name} = :{name}" for name in asdict(self.counts))
+            self._store.execute(
+                f"UPDATE files SET state = 'ingested', warnings = :warnings, {names} WHERE seq = :file",  # noqa: S608
+                {"warnings": json.dumps([asdict(one) for one in warnings]), "file": self.file, **asdict(self.counts)},
+            )
+
+    def discard(self) -> None:
+        """Take back everything that was staged; the file's row goes too."""
+        self._waiting.clear()
+        _remove(self._store, self.file)
+
+
+def note_file(
+    store: Store,
+    name: str,
+    source: Source,
+    sha256: str,
+    size: int,
+    state: State,
+    reason: str,
+    interchanges: int,
+    warnings: Iterable[Issue],
+    now: int,
+    replaces: int | None = None,
+) -> int:
+    """A row for a file of which no set is kept: incomplete, skipped, or quarantined whole. The row's number.
+
+    An incomplete file has one row by its name, and keeps the time of its first. ``replaces``: the row that the file
+    has already, because it was in quarantine.
+    """
+    if replaces is not None:
+        with store.write():
+            store.execute(
+                "UPDATE files SET state = :state, reason = :reason, done_at = :now WHERE seq = :seq",
+                {"state": state, "reason": reason, "now": now, "seq": replaces},
+            )
+        return replaces
+    with store.write():
+        before = store.one(
+            "SELECT min(first_at) AS at FROM files WHERE name = :name AND state = 'incomplete'", {"name": name}
+        )
+        store.execute("DELETE FROM files WHERE name = :name AND state = 'incomplete'", {"name": name})
+        row = store.one(
+            """
+            INSERT INTO files (name, source, sha256, size, state, reason, interchanges, warnings, first_at, done_at)
+            VALUES (:name, :source, :sha256, :size, :state, :reason, :interchanges, :warnings, :first_at, :now)
+            RETURNING seq
+            """,
+            {
+                "name": name,
+                "source": source,
+                "sha256": sha256,
+                "size": size,
+                "state": state,
+                "reason": reason,
+                "warnings": json.dumps([asdict(one) for one in warnings]),
+                "first_at": before["at"] if before is not None and before["at"] is not None else now,
+                "now": now,
+                "interchanges": interchanges,
+            },
+        )
+    assert row is not None
+    return int(row["seq"])
+
+
+def remove_leftovers(store: Store) -> int:
+    """Remove what a crash left staged, in small transactions; the number of files.
+
+    The caller holds :class:`~worker.store.lock.IngestLock`: without it the rows may be those of a reading under way.
+    """
+    rows = store.read("SELECT seq FROM files WHERE state = 'staging'")
+    for row in rows:
+        _remove(store, row["seq"])
+    return len(rows)
+
+
+_REMOVALS = (
+    "DELETE FROM results WHERE seq IN (SELECT answers.result FROM sets JOIN answers ON answers.from_set = sets.seq"
+    " WHERE sets.file = :file LIMIT :rows)",
+    "DELETE FROM sets WHERE seq IN (SELECT seq FROM sets WHERE file = :file LIMIT :rows)",
+    "DELETE FROM envelopes WHERE seq IN (SELECT seq FROM envelopes WHERE file = :file LIMIT :rows)",
+)
+
+
+def _remove(store: Store, file: int) -> None:
+    """Remove a file and everything in it, its row last, so that a crash leaves something to find."""
+    for statement in _REMOVALS:
+        while True:
+            with store.write():
+                gone = store.execute(statement, {"file": file, "rows": ROWS})
+            if gone < ROWS:
+                break
+    with store.write():
+        store.execute("DELETE FROM files WHERE seq = :file", {"file": file})

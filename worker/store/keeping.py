@@ -1,0 +1,81 @@
+"""Files that are kept whole: those in quarantine, by their SHA-256, in a private folder beside the database."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.core.errors import StorageFailed
+from worker.store.db import Store, sync_folder
+
+QUARANTINE = "quarantine"
+INCOMING = "incoming"
+
+
+def folder(database: Path, name: str) -> Path:
+    """A private folder beside the database, made if need be."""
+    found = database.parent / name
+    try:
+        if not found.is_dir():
+            found.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(found.parent)
+    except OSError as error:
+        raise StorageFailed(f"{found}: {error.strerror}", "cdpoll must be able to write beside its database") from error
+    return found
+
+
+def kept_path(database: Path, sha256: str) -> Path:
+    """Where a file in quarantine is, or would be."""
+    return database.parent / QUARANTINE / sha256
+
+
+def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
+    """Copy a file's bytes to the quarantine, on the disk when this returns. One that is there is left alone."""
+    final = folder(database, QUARANTINE) / sha256
+    if final.exists():
+        return
+    temporary = final.with_name(f".{sha256}.part")
+    try:
+        fd = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as out:
+            file.seek(0)
+            shutil.copyfileobj(file, out, 1024 * 1024)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.rename(final)
+        sync_folder(final.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageFailed(f"{final}: {error.strerror}", "make room on that disk; nothing was lost") from error
+
+
+@contextmanager
+def spooled(database: Path, source: BinaryIO) -> Iterator[BinaryIO]:
+    """What comes through a pipe, as a private file that can be read twice; it is gone afterwards, whatever happens."""
+    path = folder(database, INCOMING) / f".pipe-{os.getpid()}.part"
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), "w+b") as file:
+            path.unlink()
+            shutil.copyfileobj(source, file, 1024 * 1024)
+            file.seek(0)
+            yield file
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror}", "make room on that disk; nothing was lost") from error
+
+
+def drop_whole(database: Path, sha256: str) -> None:
+    """Delete a file from the quarantine."""
+    kept_path(database, sha256).unlink(missing_ok=True)
+
+
+def sweep(store: Store) -> None:
+    """Delete what is kept of files that are neither in quarantine nor incomplete any more."""
+    for path in folder(store.path, QUARANTINE).iterdir():
+        row = store.one(
+            "SELECT 1 FROM files WHERE sha256 = :sha256 AND state IN ('quarantined', 'incomplete')",
+            {"sha256": path.name},
+        )
+        if row is None:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,242 @@
+"""To which task an answer of a batch belongs. A wrong join tells one patient's coverage as another's: in doubt, none.
+
+========== ==========================================================================================================
+matched    the exact text of its set stands in results of exactly one task; or a trace number of the inquiry that came
+           back (TRN01 2) is, with its originator, what was handed in with the id of exactly one task, and neither
+           member id nor birth date, where both sides know it, says otherwise
+candidate  anything weaker: the same text in results of several tasks, several tasks with that trace number, a known
+           difference, the trace number or BHT03 alone. Kept for a person to look at, and never joined
+unmatched  everything else
+========== ==========================================================================================================
+
+Where a task was recorded with neither member id nor birth date, or the answer has none, nothing speaks against the
+trace number; but two answers that name different patients are never both joined by it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from worker.core.x12.answer import Answer
+from worker.store.db import Store
+
+Verdict = Literal["matched", "candidate", "unmatched"]
+
+# Tasks listed as candidates of one answer; more say no more.
+MOST = 5
+
+_NOT_ID = re.compile(r"[^A-Z0-9]")
+
+
+class Wanted(NamedTuple):
+    """What an answer can be matched by."""
+
+    sha256: str | None
+    ours: tuple[tuple[str, str], ...]
+    """(TRN02, TRN03) of the traces with TRN01 2."""
+    numbers: tuple[str, ...]
+    """Every TRN02."""
+    reference: str
+    """BHT03."""
+    member_ids: frozenset[str]
+    birth_date: str
+
+
+class Match(NamedTuple):
+    """``task`` is the row of the task joined, ``by`` its text or its trace; ``candidates`` are (task, reason)."""
+
+    verdict: Verdict
+    task: int | None = None
+    candidates: tuple[tuple[int, str], ...] = ()
+    by: Literal["", "text", "trace"] = ""
+
+
+class _Task(NamedTuple):
+    seq: int
+    originator_id: str
+    member_id: str
+    birth_date: str
+
+
+def wanted(answer: Answer, sha256: str | None) -> Wanted:
+    """The :class:`Wanted` of an answer that stands in the set with this identity."""
+    patient = answer.patient
+    ids = {answer.member_id}
+    if answer.subscriber is not None:
+        ids.add(answer.subscriber.id)
+    if answer.dependent is not None:
+        ids.add(answer.dependent.id)
+    return Wanted(
+        sha256,
+        tuple([(one.number, one.originator) for one in answer.traces if one.ours and one.number]),
+        tuple([one.number for one in answer.traces if one.number]),
+        answer.reference,
+        frozenset([found for one in ids if (found := _plain(one))]),
+        _digits(patient.birth_date or patient.birth_text) if patient is not None else "",
+    )
+
+
+def match_all(store: Store, wants: Sequence[Wanted]) -> list[Match]:
+    """The :class:`Match` of each, with what the database holds now; a few statements whatever their number."""
+    texts = _texts(store, {one.sha256 for one in wants if one.sha256})
+    traces = _traces(store, {number for one in wants for number in (*one.numbers, one.reference) if number})
+    likely = _alike(store, "trace_number", {number for one in wants for number in one.numbers})
+    alike = _alike(store, "reference", {one.reference for one in wants if one.reference})
+    joined: dict[int, set[tuple[frozenset[str], str]]] = {}
+    found = [_one(store, want, texts, traces, likely, alike, joined) for want in wants]
+    return [_sure(one, want, joined) for one, want in zip(found, wants, strict=True)]
+
+
+def _one(
+    store: Store,
+    want: Wanted,
+    texts: dict[str, set[int]],
+    traces: dict[str, list[_Task]],
+    likely: dict[str, set[int]],
+    alike: dict[str, set[int]],
+    joined: dict[int, set[tuple[frozenset[str], str]]],
+) -> Match:
+    same_text = texts.get(want.sha256, set()) if want.sha256 else set()
+    if len(same_text) == 1:
+        return Match("matched", next(iter(same_text)), by="text")
+    weak: dict[int, str] = dict.fromkeys(same_text, "text_in_several_results")
+    exact = {
+        task.seq: task
+        for number, originator in want.ours
+        for task in traces.get(number, ())
+        if originator and task.originator_id == originator
+    }
+    if len(exact) == 1 and not same_text:
+        task = next(iter(exact.values()))
+        difference = _difference(task, want)
+        if difference is None and _others_agree(store, task, want, joined):
+            return Match("matched", task.seq, by="trace")
+        weak[task.seq] = difference or "another_patient_joined"
+    for seq in exact:
+        weak.setdefault(seq, "trace_number_of_several_tasks")
+    for number in want.numbers:
+        for task in traces.get(number, ()):
+            weak.setdefault(task.seq, "trace_number_alone")
+        for seq in likely.get(number, ()):
+            weak.setdefault(seq, "trace_number_of_a_result")
+    for task in traces.get(want.reference, ()):
+        weak.setdefault(task.seq, "reference")
+    for seq in alike.get(want.reference, ()):
+        weak.setdefault(seq, "reference_of_a_result")
+    return Match("candidate", None, tuple(weak.items())[:MOST]) if weak else Match("unmatched")
+
+
+def _difference(task: _Task, want: Wanted) -> str | None:
+    """What is known on both sides and differs."""
+    if task.birth_date and want.birth_date and task.birth_date != want.birth_date:
+        return "birth_date_differs"
+    if task.member_id and want.member_ids and task.member_id not in want.member_ids:
+        return "member_id_differs"
+    return None
+
+
+def _others_agree(store: Store, task: _Task, want: Wanted, joined: dict[int, set[tuple[frozenset[str], str]]]) -> bool:
+    """Whether nothing joined to the task by batches before names another patient. Only asked where the task itself
+    was recorded without anything to compare."""
+    if (task.birth_date and want.birth_date) or (task.member_id and want.member_ids):
+        return True
+    patients = joined.get(task.seq)
+    if patients is None:
+        rows = store.read(
+            """
+            SELECT DISTINCT answers.member_id, answers.birth_date
+            FROM results JOIN answers ON answers.result = results.seq
+            WHERE results.task = :task AND results.source = 'batch' AND answers.match = 'matched' LIMIT 50
+            """,
+            {"task": task.seq},
+        )
+        patients = {(frozenset({_plain(row["member_id"])} - {""}), _digits(row["birth_date"])) for row in rows}
+        joined[task.seq] = patients
+    agree = all(_may_be_one(one, (want.member_ids, want.birth_date)) for one in patients)
+    patients.add((want.member_ids, want.birth_date))
+    return agree
+
+
+def _may_be_one(one: tuple[frozenset[str], str], other: tuple[frozenset[str], str]) -> bool:
+    if one[1] and other[1] and one[1] != other[1]:
+        return False
+    return not (one[0] and other[0]) or not one[0].isdisjoint(other[0])
+
+
+def _sure(one: Match, want: Wanted, joined: dict[int, set[tuple[frozenset[str], str]]]) -> Match:
+    """The match, unless a later answer of the same call named another patient for the same task."""
+    if one.task is None or one.by != "trace":
+        return one
+    patients = joined.get(one.task, set())
+    if all(_may_be_one(each, (want.member_ids, want.birth_date)) for each in patients):
+        return one
+    return Match("candidate", None, ((one.task, "another_patient_joined"),))
+
+
+def _texts(store: Store, identities: Iterable[str]) -> dict[str, set[int]]:
+    """The tasks in whose results a text stands, by its identity."""
+    found: dict[str, set[int]] = {}
+    for names, params in _lists(identities):
+        for row in store.read(
+            f"SELECT DISTINCT texts.sha256, results.task FROM texts JOIN results ON results.seq = texts.result"  # noqa: S608
+            f" WHERE texts.sha256 IN ({names}) AND results.task IS NOT NULL",
+            params,
+        ):
+            found.setdefault(row["sha256"], set()).add(row["task"])
+    return found
+
+
+def _traces(store: Store, numbers: Iterable[str]) -> dict[str, list[_Task]]:
+    """The tasks that were recorded with a trace number."""
+    found: dict[str, list[_Task]] = {}
+    for names, params in _lists(numbers):
+        for row in store.read(
+            "SELECT seq, trace_number, originator_id, member_id, birth_date FROM tasks"  # noqa: S608
+            f" WHERE trace_number IN ({names})",
+            params,
+        ):
+            one = _Task(
+                row["seq"],
+                (row["originator_id"] or "").strip(),
+                _plain(row["member_id"] or ""),
+                _digits(row["birth_date"] or ""),
+            )
+            found.setdefault(row["trace_number"], []).append(one)
+    return found
+
+
+def _alike(store: Store, column: Literal["trace_number", "reference"], values: Iterable[str]) -> dict[str, set[int]]:
+    """The tasks in whose polled results a number stands; few of each."""
+    found: dict[str, set[int]] = {}
+    for names, params in _lists(values):
+        hits = store.read(
+            f"SELECT DISTINCT {column} AS value FROM answers WHERE from_set IS NULL AND {column} IN ({names})",  # noqa: S608
+            params,
+        )
+        for hit in hits:
+            rows = store.read(
+                f"SELECT results.task FROM answers JOIN results ON results.seq = answers.result"  # noqa: S608
+                f" WHERE answers.from_set IS NULL AND answers.{column} = :value LIMIT {4 * MOST}",
+                {"value": hit["value"]},
+            )
+            found[hit["value"]] = {row["task"] for row in rows if row["task"] is not None}
+    return found
+
+
+def _lists(values: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
+    """Names and values of parameters, in lists of a length that every database takes."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), 500):
+        params = {f"v{n}": value for n, value in enumerate(ordered[start : start + 500])}
+        yield ",".join(f":{name}" for name in params), params
+
+
+def _plain(text: str) -> str:
+    """A member id as it is compared: letters in upper case and digits."""
+    return _NOT_ID.sub("", text.upper())
+
+
+def _digits(text: str) -> str:
+    """A birth date as it is compared: ``CCYYMMDD``, whether it came with dashes or without."""
+    found = re.sub(r"\D", "", text)
+    return found if len(found) == 8 else ""

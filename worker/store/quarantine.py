@@ -1,0 +1,211 @@
+"""What could not be understood, and the list of files: for a person to see, to try again, or to drop.
+
+A file has a number such as ``f12``, a single set one such as ``s340``. What is listed holds no patient data; the bytes
+themselves do.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from worker.core.instant import iso
+from worker.core.summary import Summary
+from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.envelope import Group, Interchange, TransactionSet
+from worker.core.x12.issues import Issue
+from worker.core.x12.reading import judged
+from worker.store import keeping
+from worker.store.batch_rows import Counts, put_answers, ready
+from worker.store.db import Store
+
+Json = dict[str, Any]
+
+_COUNTS = (
+    "interchanges, transaction_sets, known_sets, subscribers, matched, candidates, unmatched, quarantined_sets, "
+    "other_sets"
+)
+
+# Issues that the reading of a set alone brings to light: trying again finds them again, or does not.
+_FOUND_BY_READING = frozenset({"no_hierarchy", "no_patient", "set_unreadable"})
+
+
+def files(store: Store) -> Iterator[list[Json]]:
+    """Every file that came in, oldest first, in short pages."""
+    last = 0
+    while rows := store.read(
+        f"SELECT seq, name, source, sha256, size, state, reason, warnings, first_at, done_at, {_COUNTS} FROM files"  # noqa: S608
+        " WHERE seq > :last AND state <> 'staging' ORDER BY seq LIMIT 200",
+        {"last": last},
+    ):
+        yield [
+            {
+                "number": f"f{row['seq']}",
+                "name": row["name"],
+                "source": row["source"],
+                "sha256": row["sha256"],
+                "size": row["size"],
+                "state": row["state"],
+                "first_at": iso(row["first_at"]),
+                "done_at": iso(row["done_at"]),
+                **{name: row[name] for name in _COUNTS.split(", ")},
+                "warnings": json.loads(row["warnings"]),
+                "reason": row["reason"],
+            }
+            for row in rows
+        ]
+        last = rows[-1]["seq"]
+
+
+_SETS = """
+SELECT sets.seq, sets.code, sets.control, sets.byte_offset, sets.byte_length, sets.issues, files.name, files.done_at,
+    files.seq AS file
+FROM sets JOIN files ON files.seq = sets.file
+WHERE sets.state = 'quarantined' AND files.state = 'ingested'
+"""
+
+
+def listed(store: Store) -> Json:
+    """``{"files": [...], "sets": [...]}``: what waits for a person, the oldest thousand of each."""
+    rows = store.read(
+        "SELECT seq, name, sha256, size, reason, done_at FROM files WHERE state = 'quarantined' ORDER BY seq LIMIT 1000"
+    )
+    return {
+        "files": [_file(row) for row in rows],
+        "sets": [_set(row) for row in store.read(_SETS + " ORDER BY sets.seq LIMIT 1000")],
+    }
+
+
+def _file(row: Any) -> Json:
+    return {
+        "number": f"f{row['seq']}",
+        "name": row["name"],
+        "sha256": row["sha256"],
+        "size": row["size"],
+        "reason": row["reason"],
+        "since": iso(row["done_at"]),
+    }
+
+
+def _set(row: Any) -> Json:
+    issues = json.loads(row["issues"])
+    return {
+        "number": f"s{row['seq']}",
+        "file": row["name"],
+        "file_number": f"f{row['file']}",
+        "code": row["code"],
+        "control": row["control"],
+        "offset": row["byte_offset"],
+        "length": row["byte_length"],
+        "reason": " ".join(one["message"] for one in issues),
+        "issues": issues,
+        "since": iso(row["done_at"]),
+    }
+
+
+def one_file(store: Store, seq: int) -> Json | None:
+    """A file in quarantine, as :func:`listed` has it, with where it came from and where its bytes are."""
+    row = store.one(
+        "SELECT seq, name, source, sha256, size, reason, done_at FROM files WHERE seq = :seq AND state = 'quarantined'",
+        {"seq": seq},
+    )
+    if row is None:
+        return None
+    return {**_file(row), "source": row["source"], "kept_at": str(keeping.kept_path(store.path, row["sha256"]))}
+
+
+def one_set(store: Store, seq: int) -> Json | None:
+    """A set in quarantine, as :func:`listed` has it."""
+    row = store.one(_SETS + " AND sets.seq = :seq", {"seq": seq})
+    return None if row is None else _set(row)
+
+
+def set_bytes(store: Store, seq: int) -> bytes:
+    """The bytes of a set: patient data."""
+    row = store.one("SELECT raw FROM sets WHERE seq = :seq", {"seq": seq})
+    return b"" if row is None else bytes(row["raw"])
+
+
+def drop_file(store: Store, seq: int) -> bool:
+    """Forget a file that is in quarantine, or incomplete, and delete what was kept of it."""
+    with store.write():
+        row = store.one(
+            "DELETE FROM files WHERE seq = :seq AND state IN ('quarantined', 'incomplete') RETURNING sha256",
+            {"seq": seq},
+        )
+    if row is not None:
+        keeping.drop_whole(store.path, row["sha256"])
+    return row is not None
+
+
+def drop_set(store: Store, seq: int) -> bool:
+    """Drop a set from quarantine. Its identity stays, so that it does not come back with the next file."""
+    with store.write():
+        row = store.one(
+            "UPDATE sets SET state = 'dropped', raw = :nothing"
+            " WHERE seq = :seq AND state = 'quarantined' RETURNING file",
+            {"nothing": b"", "seq": seq},
+        )
+        if row is not None:
+            store.execute(
+                "UPDATE files SET quarantined_sets = quarantined_sets - 1 WHERE seq = :file", {"file": row["file"]}
+            )
+    return row is not None
+
+
+def retry_set(store: Store, seq: int, now: int) -> tuple[bool, str]:
+    """Read a set in quarantine with the present reader; whether it is accepted now, and the reason if it is not."""
+    row = store.one(
+        """
+        SELECT sets.*, envelopes.interchange, envelopes.grouped FROM sets
+        JOIN envelopes ON envelopes.seq = sets.envelope WHERE sets.seq = :seq AND sets.state = 'quarantined'
+        """,
+        {"seq": seq},
+    )
+    if row is None:
+        return False, "is not in quarantine"
+    one = judged(_restored(row))
+    issues = tuple(dict.fromkeys(one.issues))
+    if one.reading is None or one.verdict == "hold":
+        return False, " ".join(each.message for each in issues)
+    summary = Summary()
+    fresh = [(seq, *ready(answer, row["sha256"], summary)) for answer in one.reading.answers()]
+    with store.write():
+        gone = store.execute(
+            "UPDATE sets SET state = 'accepted', issues = :issues WHERE seq = :seq AND state = 'quarantined'",
+            {"issues": json.dumps([asdict(each) for each in issues]), "seq": seq},
+        )
+        if gone:
+            counts = Counts()
+            for match in put_answers(store, fresh, now):
+                counts.count(match)
+            store.execute(
+                """
+                UPDATE files SET quarantined_sets = quarantined_sets - 1, transaction_sets = transaction_sets + 1,
+                    subscribers = subscribers + :subscribers, matched = matched + :matched,
+                    candidates = candidates + :candidates, unmatched = unmatched + :unmatched
+                WHERE seq = :file
+                """,
+                {**asdict(counts), "file": row["file"], "subscribers": one.reading.subscribers},
+            )
+    return True, ""
+
+
+def _restored(row: Any) -> TransactionSet:
+    """The set as it stood in its file, without what only reading it again can tell."""
+    values = json.loads(row["interchange"])
+    interchange = Interchange(**{**values, "delimiters": Delimiters(*values["delimiters"])})
+    group = None if row["grouped"] is None else Group(**json.loads(row["grouped"]))
+    issues = [Issue(**one) for one in json.loads(row["issues"]) if one["code"] not in _FOUND_BY_READING]
+    return TransactionSet(
+        row["code"],
+        row["control"],
+        row["version"],
+        interchange,
+        group,
+        row["byte_offset"],
+        row["byte_length"],
+        row["segments"],
+        bytes(row["raw"]),
+        tuple(issues),
+    )

@@ -1,0 +1,125 @@
+"""What the drop held at the latest look, and how far each of its files has come. A restart loses nothing of it.
+
+====== ===============================================================================================================
+seen     its size and time are known since ``seen_at``; to be fetched once that is long enough ago
+fetching its bytes are on their way into the private folder
+fetched  they are there, under ``local``, and not read in yet
+done     read in, known, skipped or in quarantine: not fetched again unless its size or time changes
+====== ===============================================================================================================
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from worker.store.db import Store
+
+# An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
+LONGEST = 6 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One row. ``name`` is the server's; instants are ms."""
+
+    name: bytes
+    shown: str
+    size: int
+    mtime: int
+    seen_at: int
+    state: str
+    local: str | None
+    attempts: int
+    next_at: int
+    tidy: int
+
+
+def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> None:
+    """Note what a listing shows, as (name, shown, size, mtime); what is gone from it is forgotten."""
+    present = set()
+    with store.write():
+        for name, shown, size, mtime in listed:
+            present.add(name)
+            # The same size and time: nothing changes, and the time of the first such look stays.
+            store.execute(
+                """
+                INSERT INTO remote_files (name, shown, size, mtime, seen_at, state)
+                VALUES (:name, :shown, :size, :mtime, :now, 'seen')
+                ON CONFLICT (name) DO UPDATE SET size = :size, mtime = :mtime, seen_at = :now, state = 'seen',
+                    attempts = 0, next_at = 0, tidy = 0, error = NULL
+                WHERE (size <> :size OR mtime <> :mtime) AND state <> 'fetched'
+                """,
+                {"name": name, "shown": shown, "size": size, "mtime": mtime, "now": now},
+            )
+        for row in store.read("SELECT name FROM remote_files WHERE state IN ('seen', 'done')"):
+            if row["name"] not in present:
+                store.execute("DELETE FROM remote_files WHERE name = :name", {"name": row["name"]})
+
+
+def settled(store: Store, before: int, now: int) -> list[Remote]:
+    """The files to fetch: of one size and time since ``before`` at the latest, and not waiting to be tried again."""
+    return _rows(
+        store,
+        "WHERE state = 'seen' AND seen_at <= :before AND next_at <= :now ORDER BY mtime, name",
+        {"before": before, "now": now},
+    )
+
+
+def unsettled(store: Store, before: int) -> list[Remote]:
+    """The files of which size or time changed, or that appeared, after ``before``."""
+    return _rows(store, "WHERE state = 'seen' AND seen_at > :before ORDER BY name", {"before": before})
+
+
+def in_state(store: Store, state: str) -> list[Remote]:
+    return _rows(store, "WHERE state = :state ORDER BY name", {"state": state})
+
+
+def untidy(store: Store) -> list[Remote]:
+    """The files that are stored, and still to be moved or deleted on the server."""
+    return _rows(store, "WHERE state = 'done' AND tidy = 1 ORDER BY name", {})
+
+
+def next_wanted(store: Store, settle: int) -> int | None:
+    """When the next file is to be fetched, ms."""
+    row = store.one(
+        "SELECT min(max(seen_at + :settle, next_at)) AS at FROM remote_files WHERE state = 'seen'", {"settle": settle}
+    )
+    return None if row is None else row["at"]
+
+
+def _rows(store: Store, where: str, params: dict[str, object]) -> list[Remote]:
+    columns = ", ".join(Remote.__slots__)
+    return [_remote(row) for row in store.read(f"SELECT {columns} FROM remote_files {where}", params)]  # noqa: S608
+
+
+def _remote(row: sqlite3.Row) -> Remote:
+    return Remote(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - iterating a Row yields its values
+
+
+def move_on(store: Store, one: Remote, state: str, local: str | None = None, *, tidy: bool = False) -> None:
+    """The file has come this far."""
+    with store.write():
+        store.execute(
+            "UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = NULL WHERE name = :name",
+            {"state": state, "local": local, "tidy": int(tidy), "name": one.name},
+        )
+
+
+def again(store: Store, one: Remote, error: str, every: int, now: int) -> None:
+    """The file is to be fetched again: it was incomplete, or could not be fetched (``error`` is a code)."""
+    wait = min(every * 2 ** min(one.attempts, 20), LONGEST)
+    with store.write():
+        store.execute(
+            """
+            UPDATE remote_files SET state = 'seen', local = NULL, attempts = attempts + 1, next_at = :next_at,
+                error = :error
+            WHERE name = :name
+            """,
+            {"next_at": now + wait, "error": error, "name": one.name},
+        )
+
+
+def forget(store: Store, one: Remote) -> None:
+    """The file is no longer in the drop."""
+    with store.write():
+        store.execute("DELETE FROM remote_files WHERE name = :name", {"name": one.name})
