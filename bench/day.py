@@ -65,9 +65,7 @@ def main() -> None:
         terms = Terms(schedule, Limit(1.0, 5), 30_000)
         round_ = PollRound(store, pool, terms, Quiet(), START)
         now, recorded, looks = START, 0, 0
-        print(
-            "| hour | recorded | pending | looks | MB | files | threads |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-        )
+        print("| hour | recorded | pending | looks | MB | files | threads |\n|" + " ---: |" * 7)
         for hour in range(options.hours):
             while now < START + (hour + 1) * HOUR:
                 fresh = recorded

@@ -69,7 +69,7 @@ def tasks(count: int, per_second: float, dice: random.Random) -> list[Task]:
 def drawn(kind: int, level: float) -> int:
     """The time that a share ``level`` of the tasks of this kind stay below."""
     low, high = TIMES[kind]
-    return round(low * (high / low) ** level)
+    return round(low * math.exp(level * math.log(high / low)))
 
 
 def done_by(kind: int, age: float) -> float:

@@ -1,4 +1,4 @@
-"""A vendor that costs as little as possible: one thread, epoll, fixed answers. `python -m bench.vendor` prints its port.
+"""A vendor that costs as little as possible: one thread, epoll, fixed answers; prints its port.
 
 It answers POST with a token and GET with the pending body of the id asked for, on kept connections.
 """

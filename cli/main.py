@@ -3,8 +3,10 @@
 Commands are imported when they are called: `cdpoll record` runs once per check and must not pay for the others.
 """
 
+import contextlib
 import os
 import re
+import resource
 import sys
 
 import click
@@ -24,6 +26,9 @@ COMMANDS = {
     "poll": ("cli.tasks", "poll", "Look at tasks now."),
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),
+    "ingest": ("cli.ingest", "ingest", "Read batch 271 files: given ones, or one round over the SFTP drop."),
+    "files": ("cli.ingest", "files", "What came in batches."),
+    "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),
@@ -63,6 +68,13 @@ def cli(ctx: click.Context, config: str | None) -> None:
 
 def main() -> None:
     """The entry point: every error is one clear line, a hint, and the documented exit code."""
+    # A core file of any command would hold patient data.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Whoever closed a standard stream meant an empty one.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     sys.exit(call())
 
 

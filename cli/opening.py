@@ -37,6 +37,11 @@ def dumped(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def plain(text: str) -> str:
+    """Text of others for a terminal: a control character in it could do anything there."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def become_owner(database: Path) -> None:
     """Root works as the owner of the state directory, so that no file there is root's and shut to the daemon."""
     if os.geteuid() != 0:
@@ -48,6 +53,10 @@ def become_owner(database: Path) -> None:
     if owner.st_uid == 0:
         return
     import pwd
+
+    # Perhaps the owner cannot read where cdpoll itself lies: what is imported late is imported now.
+    import worker.daemon
+    import worker.store.migrations  # noqa: F401
 
     try:
         entry = pwd.getpwuid(owner.st_uid)

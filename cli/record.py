@@ -1,5 +1,6 @@
 """``cdpoll record``: make ids durable. Exit 0 means that they are on the disk."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import IO, Any
 import click
 
 from cli.opening import AS_JSON, Opened, dumped, opened
+from worker.clock import Clock
 from worker.config.terms import schedule_of
 from worker.core.errors import BadData
 from worker.core.intake import (
@@ -24,8 +26,11 @@ from worker.store import lanes, recording
 # A dump or a body larger than this is no answer of the vendor's.
 INPUT_CAP = 16 * 1024 * 1024
 
-# Lines of JSONL recorded in one go: a commit each, while the input may be still coming.
-LINES = 500
+# Read from JSONL at a time; a pipe hands over what it has, and each piece is a commit.
+PIECE = 128 * 1024
+
+# Stands for a line that is longer than INPUT_CAP: unreadable, under its own number.
+TOO_LONG = b"(a line longer than 16 MiB)"
 
 
 @click.command()
@@ -63,18 +68,22 @@ def record(
     about = {"ref": ref, "correlation_id": correlation_id}
     refused: list[BadData] = []
 
-    def intakes() -> Iterator[Intake]:
-        yield from_ids(ids, **about)
-        yield from (from_link(value, **about) for value in links)
-        yield from (from_location(value, **about) for value in locations)
+    def intakes() -> Iterator[list[Intake]]:
+        """In as many parts as there are to be commits."""
+        yield [from_ids(ids, **about)]
+        yield [from_link(value, **about) for value in links]
+        yield [from_location(value, **about) for value in locations]
         for source, reader in ((headers, from_headers), (body, from_body)):
             if source is not None:
                 try:
-                    yield reader(_whole(source), name=_name(source), **about)
+                    yield [reader(_whole(source), name=_name(source), **about)]
                 except BadData as error:
                     refused.append(error)
         if jsonl is not None:
-            yield from (from_jsonl_line(line, number, **about) for number, line in enumerate(_lines(jsonl), 1))
+            number = 0
+            for lines in _lines(jsonl):
+                yield [from_jsonl_line(line, n, **about) for n, line in enumerate(lines, number + 1)]
+                number += len(lines)
 
     with opened(obj, create=True) as house:
         summary = _record(house, intakes(), ref)
@@ -120,21 +129,22 @@ class _Summary:
                     click.echo(f"{word} {task_id}")
 
 
-def _record(house: Opened, intakes: Iterable[Intake], ref: str | None) -> _Summary:
+def _record(house: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _Summary:
     api = house.config.api
     origin = "" if api is None else api.origin
     if origin:
         lanes.bind_origin(house.store, origin)
     summary = _Summary()
-    batch: list[Intake] = []
-
-    def flush() -> None:
+    clock = Clock()
+    for batch in parts:
+        if not any(intake.recordings or intake.unreadable or intake.notes for intake in batch):
+            continue
         done = recording.record(
             house.store,
             [found for intake in batch for found in intake.recordings],
             [replace(item, ref=item.ref or ref) for intake in batch for item in intake.unreadable],
             origin=origin,
-            now=house.now,
+            now=clock.now(),
             schedule=schedule_of(house.config.polling),
         )
         summary.recorded.update(dict.fromkeys(done.new))
@@ -142,13 +152,6 @@ def _record(house: Opened, intakes: Iterable[Intake], ref: str | None) -> _Summa
         summary.abandoned.update(dict.fromkeys(done.abandoned))
         summary.unreadable += [{"raw": u.raw, "reason": u.reason} for i in batch for u in i.unreadable]
         summary.notes += [note for i in batch for note in i.notes]
-        batch.clear()
-
-    for intake in intakes:
-        batch.append(intake)
-        if len(batch) >= LINES:
-            flush()
-    flush()
     return summary
 
 
@@ -159,9 +162,17 @@ def _whole(source: IO[bytes]) -> bytes:
     return data
 
 
-def _lines(source: IO[bytes]) -> Iterator[bytes]:
-    while line := source.readline(INPUT_CAP):
-        yield line
+def _lines(source: IO[bytes]) -> Iterator[list[bytes]]:
+    """The lines as they come, in as many at a time as there are: what a slow pipe has brought is recorded at once."""
+    rest, too_long = b"", False
+    while piece := os.read(source.fileno(), PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        if too_long and lines:
+            lines, too_long = [TOO_LONG, *lines[1:]], False
+        if len(rest) > INPUT_CAP:
+            rest, too_long = b"", True
+        yield lines
+    yield [TOO_LONG if too_long else rest]
 
 
 def _name(source: IO[bytes]) -> str:

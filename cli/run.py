@@ -1,6 +1,7 @@
 """``cdpoll run``: the daemon."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -22,8 +23,10 @@ def run(obj: dict[str, Any], mode: str | None) -> int:
     """
     config = load(obj["config"], os.environ)
     for warning in config.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    config.require_api()
+        with suppress(OSError):  # a log that cannot be written must not keep the daemon from its work
+            click.echo(f"warning: {warning}", err=True)
+    if config.sftp is None or config.api is not None:
+        config.require_api()  # an installation may have nothing but [sftp]
     become_owner(config.store.path)
     from worker import daemon
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
-from cli.opening import AS_JSON, dumped, opened
+from cli.opening import AS_JSON, dumped, opened, plain
 from worker.config.terms import schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
@@ -90,7 +90,7 @@ def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
     if as_json:
         click.echo(dumped(found))
         return
-    click.echo("\n".join(_story(found)))
+    click.echo("\n".join(plain(line) for line in _story(found)))
     if body:
         click.echo("")
         click.echo(raw if raw is not None else "no body yet")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
-from cli.opening import AS_JSON, dumped, opened
+from cli.opening import AS_JSON, dumped, opened, plain
 from worker.clock import Clock
 from worker.config.terms import schedule_of
 from worker.store import by_hand, lanes, story
@@ -31,7 +31,7 @@ def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) 
             _print_json(pages)
         else:
             for page in pages:
-                click.echo("\n".join(_line(row) for row in page))
+                click.echo("\n".join(plain(_line(row)) for row in page))
 
 
 def _print_json(pages: Iterable[list[story.Json]]) -> None:
@@ -69,6 +69,7 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     if handled.done and not alive:
         from worker import daemon
 
+        house.config.require_api()
         code = daemon.run(house.config, "once", Clock(), only=frozenset(handled.done.values()))
     with opened(obj) as house:
         states = story.states(house.store, handled.done)

@@ -22,11 +22,11 @@ transactions. The same seed and the same requests give the same answers.
 
 ## A rehearsal
 
-    cdpoll sandbox --speed 60 --faults '503@10m-70m'         # an hour of 503 (a minute here), after 10 s
+    cdpoll sandbox --speed 60 --faults '503@/coverage-discovery@10m-70m'   # an hour of 503 (a minute here), after 10 s
     cdpoll sandbox --faults 'token_refused@5m-20m'           # credentials refused for a while: the daemon pauses
-    cdpoll sandbox --faults 'invalid_product'                # a product that was revoked: no new token cures it
-    cdpoll sandbox --faults '404'                            # ids of another environment
-    cdpoll sandbox --faults '429:60=20%'                     # a storm of 429
+    cdpoll sandbox --faults 'invalid_product@/coverage-discovery@5m-'   # a product revoked after 5 s: no token cures it
+    cdpoll sandbox --faults '404@/coverage-discovery'        # ids of another environment
+    cdpoll sandbox --faults '429:60=20%@/coverage-discovery' # a storm of 429
 
 Watch `cdpoll status` meanwhile: it names the pause, its reason, and when the next probe is due.
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.cdpoll_process import DEADLINE
 from tests.sshd import Sshd, sshd
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.clock import Clock
 from worker.core.errors import TryLater
 from worker.core.schedule import Schedule
+from worker.daemon.drop import DropLane
 from worker.gateways.sftp import Drop
 from worker.rounds.ingest import SOON, Outcome, Terms, one_round
 from worker.store import keeping, look, notices
@@ -315,3 +317,30 @@ def test_nothing_is_begun_once_the_process_is_told_to_stop(house: House) -> None
     assert outcome.reports == []
     with Store(house.path) as store:
         assert notices.listed(store) == []
+
+
+def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
+    house.put("a.x12", batch("A"))
+    told = threading.Event()
+
+    class Turning(SetClock):
+        """The time between two rounds passes at once."""
+
+        def wait(self, event: threading.Event, ms: int) -> bool:
+            if ms < 1000:  # it is not the lane that waits
+                return super().wait(event, ms)
+            self.at += ms
+            return event.is_set()
+
+    class Telling(Lines):
+        def info(self, event: str, **fields: object) -> None:
+            super().info(event, **fields)
+            told.set()
+
+    log = Telling()
+    lane = DropLane((house.path, "auto"), house.terms, Turning(), log, once=False)
+    assert told.wait(DEADLINE)
+    lane.stop()
+    assert lane.over
+    assert [(event, fields["state"]) for event, fields in log.lines] == [("a batch file came in", "ingested")]
+    assert house.rows("SELECT member_id FROM batch_answers") == [("A",)]

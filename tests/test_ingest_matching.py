@@ -275,3 +275,11 @@ def test_a_text_that_cannot_be_read_says_nothing_and_stops_nothing(store: Store,
     record(store, "a")
     assert conclude(store, "a", body("a", text)) == "first"
     assert elsewhere(store, "SELECT status, coverage FROM found_coverage") == [("eligible", None)]
+
+
+def test_a_fault_of_the_reader_never_costs_a_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(store, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "embedded", lambda _text: 1 / 0)
+        assert conclude(store, "a", body("a", ONE)) == "first"
+    assert elsewhere(store, "SELECT status, coverage FROM found_coverage") == [("eligible", None)]

@@ -62,7 +62,7 @@ def test_reload_takes_the_new_configuration(house: House, sandbox: Sandbox) -> N
     [
         ({"polling_burst": "many"}, "[polling] burst"),
         ({"store_path": "/nowhere/else.db"}, "[store] cannot change"),
-        ({"api_base_url": "http://127.0.0.1:1/rcm/eligibility/v1"}, "another origin"),
+        ({"api_base_url": "http://127.0.0.1:1/rcm/eligibility/v1"}, "belongs to"),
         ({"api_client_secret": "{env NOT_THERE_AT_ALL}"}, "NOT_THERE_AT_ALL"),
         ({"api_ca_file": "/nowhere/ca.pem"}, "/nowhere/ca.pem"),
         ({"api_ca_file": "/etc/hostname"}, "holds no PEM certificate"),
@@ -294,3 +294,60 @@ def test_root_becomes_the_owner_of_the_state_directory(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", OWNER, str(database)], capture_output=True, text=True, check=True)
         assert done.stdout.startswith(expected), done.stderr
         assert "0" not in done.stdout.partition("[")[2].strip("]\n").split(", ") or os.geteuid() != 0
+
+
+# --- what else must not end it
+
+
+def test_a_machine_that_slept_gives_up_nothing(house: House, sandbox: Sandbox) -> None:
+    house.record(*begin(sandbox, 1, "SBX-NEVER"))
+    with running(house) as (loop, _, clock):
+        loop.step()
+        clock.off = 46 * 86_400_000
+        house.rows("UPDATE tasks SET due_at = 1")
+        loop.step()
+        until(lambda: loop.step() and house.value("SELECT polls FROM tasks") > 0, "a look")
+        assert house.value("SELECT state FROM tasks") == "pending", "time that the machine slept is nobody's life"
+
+
+def test_a_database_that_is_replaced_ends_the_daemon_so_that_a_restart_opens_the_new_one(house: House) -> None:
+    house.write(polling_cadence="200ms x1.4 15m 10%")
+    with house.start() as daemon:
+        daemon.ready()
+        other = house.database.with_name("other.db")
+        other.write_bytes(house.database.read_bytes())
+        other.rename(house.database)
+        assert daemon.end() == 74
+    assert "replaced" in daemon.logged()[-1]["event"]
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(house: House, sandbox: Sandbox) -> None:
+    house.record(*begin(sandbox, 1))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(house.line("run", "--until-idle"), stderr=full, env=house.environment(), timeout=60)
+    assert done.returncode == 0
+    closed = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *house.line("run", "--once")], env=house.environment(), timeout=60
+    )
+    assert closed.returncode == 0
+    assert house.value("SELECT state FROM tasks") == "concluded"
+
+
+def test_a_second_name_for_the_database_is_the_same_database(house: House) -> None:
+    with house.start() as daemon:
+        daemon.ready()
+        link = house.database.with_name("link.db")
+        link.symlink_to(house.database)
+        house.cdpoll("run", "--once", check=75, CDPOLL_STORE_PATH=str(link))
+        assert daemon.stopped() == 0
+
+
+def test_three_ids_of_somebody_else_are_no_wrong_environment(house: House, sandbox: Sandbox) -> None:
+    house.write(polling_not_found_grace="1s")
+    house.record(*begin(sandbox, 10), "x-1", "x-2", "x-3")
+    house.rows("UPDATE tasks SET due_at = 1")
+    house.cdpoll("run", "--once", check=0)
+    house.rows("UPDATE tasks SET not_found_since = not_found_since - 5000 WHERE not_found_since IS NOT NULL")
+    assert "not_found" in codes(house)
+    house.rows("DELETE FROM tasks WHERE state = 'concluded'")
+    assert "wrong_environment" in codes(house)

@@ -17,6 +17,7 @@ from tests.faulty_proxy import Direction, Fault, FaultyProxy, HandClock
 from tests.sshd import Sshd, sshd
 from worker.clock import Clock
 from worker.gateways.sftp import STEP, DropSettings, Fetched, Server, SftpFailed, connect
+from worker.gateways.sftp_guard import Guard
 
 CONTENT = bytes(range(251)) * 1600  # 400 KB
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -122,9 +123,12 @@ def test_bytes_that_come_in_small_pieces(server: Sshd, tmp_path: Path, piece: in
             assert drop.fetch(remote, tmp_path).path.read_bytes() == CONTENT[: 3000 * piece]
 
 
-@pytest.mark.parametrize("offset", [0, 30, 1500])
-def test_a_drip_does_not_outlive_the_deadline_of_its_step(server: Sshd, tmp_path: Path, offset: int) -> None:
+@pytest.mark.parametrize("where", ["greeting", "handshake", "file"])
+def test_a_drip_does_not_outlive_the_deadline_of_its_step(
+    server: Sshd, traffic: dict[Direction, int], tmp_path: Path, where: str
+) -> None:
     clock = HandClock()
+    offset = {"greeting": 0, "handshake": 1500, "file": traffic["down"] // 2}[where]
     with ThreadPoolExecutor(1) as pool, FaultyProxy(server.port, "drip", "down", offset) as proxy:
         future = pool.submit(visit, server, proxy, clock, tmp_path)
         assert proxy.hit.wait(20)
@@ -194,3 +198,17 @@ def test_a_host_that_swallows_the_connection_attempt(tmp_path: Path) -> None:
             result = ends(pool.submit(attempt), clock)
     assert isinstance(result, SftpFailed)
     assert result.code == "timeout"
+
+
+@pytest.mark.parametrize(("total", "silence", "moves"), [(10_000, 1_000_000, True), (1_000_000, 10_000, False)])
+def test_both_the_total_and_the_silence_end_a_step(total: int, silence: int, moves: bool) -> None:
+    clock = HandClock()
+    guard = Guard(clock, threading.Event())
+    with guard.within(total, silence):
+        for _ in range(900):
+            if guard.cause is not None:
+                break
+            guard.moved += moves
+            clock.advance(1000)
+            threading.Event().wait(0.005)
+    assert guard.cause == "timeout"

@@ -6,6 +6,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.clock import Clock
+from worker.gateways.sftp import Drop, DropSettings, RemoteFile, Server
 from worker.gateways.sftp_guard import Guard
 from worker.gateways.sftp_session import Attributes, Entry, Nonsense, Refused, Session
 
@@ -102,23 +104,40 @@ def test_a_file_is_whole_however_its_pieces_come(size: int, seed: int, large: bo
         assert b"".join(talk.content(b"h", size)) == content
 
 
+class Endless:
+    """A channel that answers every request at once, with nobody on the other end."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._answers = bytearray()
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            end = 4 + int.from_bytes(data[:4], "big")
+            kind, request, body = data[4], int.from_bytes(data[5:9], "big"), data[9:end]
+            data = data[end:]
+            if kind == 1:
+                self._answers += packet(2, 3)
+                continue
+            offset, count = read_request(body)
+            self.asked = max(self.asked, offset + count)
+            self._answers += packet(103, request, text(bytes(count)))
+
+    def recv(self, count: int) -> bytes:
+        out = bytes(self._answers[:count])
+        del self._answers[:count]
+        return out
+
+
 def test_no_more_is_asked_for_than_two_megabytes_ahead() -> None:
-    size = 40_000_000
-    asked = 0
-
-    def answer(_kind: int, request: int, body: bytes) -> list[bytes]:
-        nonlocal asked
-        offset, count = read_request(body)
-        asked = max(asked, offset + count)
-        return [packet(103, request, text(bytes(count)))] if offset < size else [status(request, 1)]
-
-    with session(answer) as (talk, _):
-        got = 0
-        for piece in talk.content(b"h", size):
-            assert asked - got <= 2 * 1024 * 1024 + 64 * 1024
-            got += len(piece)
-            if got > 8_000_000:
-                break
+    channel = Endless()
+    talk = Session(channel, Guard(Clock(), threading.Event()))  # type: ignore[arg-type]
+    got = 0
+    for piece in talk.content(b"h", 40_000_000):
+        assert channel.asked - got <= 2 * 1024 * 1024 + 64 * 1024
+        got += len(piece)
+        if got > 8_000_000:
+            break
 
 
 @pytest.mark.parametrize(("real", "announced"), [(10, 100_000), (100_000, 10), (0, 70_000)])
@@ -217,6 +236,27 @@ def test_a_refusal_keeps_its_number_and_none_of_its_text() -> None:
             with pytest.raises(Refused) as caught:
                 act()
             assert (caught.value.status, str(caught.value)) == (4, "4")
+
+
+def test_moving_writes_over_nothing_where_a_rename_would() -> None:
+    files = {b"./a.x12": b"new", b"done/a.x12": b"old", b"done/a.x12_1": b"older"}
+
+    def answer(kind: int, request: int, body: bytes) -> list[bytes]:
+        length = int.from_bytes(body[:4], "big")
+        path = body[4 : 4 + length]
+        if kind == 7:
+            if path not in files:
+                return [status(request, 2)]
+            return [packet(105, request, 1, struct.pack(">Q", len(files[path])))]
+        assert kind == 18
+        files[body[8 + length :]] = files.pop(path)
+        return [status(request, 0)]
+
+    server = Server("h.example", 22, "me", Path("/none"))
+    with session(answer) as (talk, _):
+        drop = Drop(DropSettings(server, ".", ("*.x12",)), Guard(Clock(), threading.Event()), 20_000, talk)
+        assert drop.move(RemoteFile(b"a.x12", 3, 0), "done") == b"done/a.x12_2"
+    assert files == {b"done/a.x12": b"old", b"done/a.x12_1": b"older", b"done/a.x12_2": b"new"}
 
 
 def test_the_end_of_the_connection_is_the_end() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from worker.core.lane import Lane, pause, resume
 from worker.core.task import Task
-from worker.rounds.troubles import QUIET, Troubles, lane_lines
+from worker.rounds.troubles import QUIET, Pauses, Troubles
 
 NOW = 1_800_000_000_000
 FINE = Task(seq=1, id="t", state="pending", recorded_at=NOW, life_from=NOW, due_at=NOW)
@@ -59,5 +59,21 @@ def test_a_pause_is_said_when_it_begins_changes_and_ends() -> None:
     refused = pause(limited, "credentials", "http_403", NOW + 1000, 60_000)
     again = pause(refused, "credentials", "http_403", NOW + 61_000, 120_000)
     steps = [Lane(), limited, refused, again, resume(again, NOW + 200_000)]
-    said = [line.event for a, b in pairwise(steps) for line in lane_lines(a, b)]
+    pauses = Pauses()
+    said = [line.event for a, b in pairwise(steps) for line in pauses.lines(a, b, NOW)]
     assert said == ["api paused", "api still paused, for another reason", "api answers again"]
+
+
+def test_a_storm_of_short_pauses_is_three_lines() -> None:
+    pauses, now, said = Pauses(), NOW, []
+    for _ in range(50):
+        paused = pause(Lane(), "rate_limited", "http_429", now, 1000)
+        said += pauses.lines(Lane(), paused, now)
+        now += 2000
+        said += pauses.lines(paused, resume(paused, now), now)
+        now += 3000
+        said += pauses.lines(Lane(), Lane(), now)
+    said += pauses.lines(Lane(), Lane(), now + QUIET)
+    assert [line.event for line in said] == ["api paused", "api answers again", "api has kept answering"]
+    assert said[-1].fields == {"was": "rate_limited", "pauses": 50}
+    assert pauses.lines(Lane(), Lane(), now + 9 * QUIET) == []

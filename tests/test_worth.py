@@ -3,7 +3,7 @@
 from math import exp
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.core.allowance import account, plan, spared_by, written_looks
@@ -37,11 +37,11 @@ def test_where_waits_are_short_beside_the_odds_it_is_w_equals_price(price: float
 
 
 def test_it_looks_when_the_quick_ones_are_over_not_when_the_slow_ones_add_up() -> None:
-    """Seven in ten end within 30 s, the others hours later: W reaches a price of 60 s only after a minute and a half."""
-    quick = tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES[:BINS])
-    assert next_look(0, Forecast(quick), 60_000.0, 5_000, HOUR).wait == pytest.approx(
-        EDGES[bin_of(30_000) + 1], abs=1_000
-    )
+    """Nine in ten end within 30 s, the others in a day; W reaches the price of 60 s after more than a minute."""
+    odds = Forecast(tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES[:BINS]))
+    choice = next_look(0, odds, 60_000.0, 5_000, HOUR)
+    assert 20_000 < choice.wait <= 32_000
+    assert odds.outlook(0, 65_000)[1] < 60_000
 
 
 curves = st.lists(st.floats(1e-9, 1e-3), min_size=BINS, max_size=BINS).map(lambda h: Forecast(tuple(h)))
@@ -85,10 +85,10 @@ def test_the_prior_by_hand() -> None:
 
 
 @pytest.mark.parametrize("schedule", [S, Schedule(Cadence(1_000, 2.0, 300_000, 0.0)), Schedule(Cadence(share=0.5))])
-@given(st.integers(0, 40 * DAY), st.integers(0, DAY))
-def test_looks_are_counted_as_they_would_be_made(schedule: Schedule, entry: int, _: int) -> None:
+@given(entry=st.integers(0, 40 * DAY))
+def test_looks_are_counted_as_they_would_be_made(schedule: Schedule, entry: int) -> None:
     first = [0.0]
-    for _step in range(40):
+    for _ in range(40):
         first.append(first[-1] + written_wait(schedule, first[-1]))
         assert written_looks(schedule, 0, first[-1] + 1) == len(first) - 1
         assert written_looks(schedule, 0, first[-1] - 1) == len(first) - 2
@@ -105,9 +105,10 @@ def test_the_account_by_hand() -> None:
     assert (account(0, -5), account(3, 4)) == (0, 7)
 
 
-lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=12)
+lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=6)
 
 
+@settings(max_examples=60)
 @given(lives, st.lists(curves, min_size=4, max_size=4), st.lists(st.floats(50, 1e6), min_size=3, max_size=3))
 def test_never_more_requests_than_the_written_cadence(
     tasks: list[tuple[int, int]], odds: list[Forecast], paid: list[float]
@@ -120,7 +121,7 @@ def test_never_more_requests_than_the_written_cadence(
         first = plan(str(number), 0, 0, odds[kind], paid[0], spared, S)
         spared = account(spared, -first.cost)
         due.append((first.choice.wait, number))
-    while due and made < 1500:
+    while due and made < 400:
         due.sort()
         age, number = due.pop(0)
         lasts, kind = tasks[number]
@@ -177,9 +178,24 @@ def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
         backlog += fell_due - made
         price = price_after(price, load, 10.0, PRICE)
         spent.append(made)
-    assert price == pytest.approx(PRICE * (wanted / 10) ** 2, rel=0.1)
+    demand = wanted * (PRICE / price) ** 0.5
+    assert 7 < demand < 10.2
     assert sum(spent[1_000:]) / 2_000 >= 9.8
-    assert backlog / 10 < 10
+    if wanted < 100:
+        assert demand > 9.5
+        assert backlog / 10 < 10
+
+
+def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
+    """100,000 looks are due at once: they are worked off, and the price does not run away meanwhile."""
+    price, backlog = PRICE, 100_000.0
+    for _ in range(5_000):
+        fell_due = 5 * (PRICE / price) ** 0.5
+        load = Load(1000, 10, round(backlog), round(backlog + fell_due - 10))
+        backlog += fell_due - 10
+        price = price_after(price, load, 10.0, PRICE)
+    assert price == PRICE
+    assert backlog == pytest.approx(100_000 - 25_000, rel=0.01)
 
 
 def test_only_a_much_lower_price_outdates_a_plan() -> None:

@@ -4,6 +4,7 @@ Events carry ids of tasks, codes and counts. They never carry a body, a ref, a U
 handed to the log cannot leak from it. Errors are logged by class and place, never by text, which may quote a value.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -32,6 +33,19 @@ def is_journal() -> bool:
     return stream == f"{found.st_dev}:{found.st_ino}"
 
 
+class _Stderr:
+    """Writes lines to stderr. A full disk or a reader that has gone must not end the daemon: the line is lost then."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            # Not through the stream: what it could not write it would keep, and fail on again at the very end.
+            os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
+
+    debug = info = warning = error = critical = msg
+
+
 def make_log(form: str, level: str, clock: Clock) -> structlog.typing.FilteringBoundLogger:
     """The logger for this process; ``form`` is auto (JSON unless stderr is a terminal), json or console."""
     for noisy in ("httpx", "httpcore"):
@@ -53,7 +67,7 @@ def make_log(form: str, level: str, clock: Clock) -> structlog.typing.FilteringB
     structlog.configure(
         processors=[structlog.processors.add_log_level, stamp, render, *([to_journal] if is_journal() else [])],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Stderr,
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger()  # type: ignore[no-any-return]

@@ -31,7 +31,7 @@ from math import ceil
 from worker.core.forecast import Forecast
 from worker.core.prior import written_wait
 from worker.core.schedule import Schedule
-from worker.core.schedule import _jittered as jittered
+from worker.core.schedule import jittered as jittered
 from worker.core.worth import Choice, next_look
 
 # What may be put by: enough to even out a busy day, too little to flood the vendor after a quiet month.

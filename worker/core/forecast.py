@@ -117,7 +117,7 @@ def bin_of(age: float) -> int:
 
 
 def forecast(curve: Curve, prior: tuple[float, ...]) -> Forecast:
-    """The hazards that ``curve`` shows, beside those of the prior. O(bins): some 0.1 ms."""
+    """The hazards that ``curve`` shows, beside those of the prior. O(bins): some 0.2 ms."""
     hazards = []
     for j, expected in enumerate(prior):
         ended, under = curve.ended[j], curve.under[j]

@@ -139,6 +139,10 @@ def _from_fields(fields: list[Field], pattern: Recording) -> Intake:
         if header.name == "location" and header.cut:
             # Half an id looks like an id.
             bad.append(unreadable(header.value, "the dump ends within this location"))
+        elif header.name == "link" and header.cut and "rel" not in header.value.rpartition(">")[2].lower():
+            # What would have said that the last link is a task, or is none, has been cut off.
+            bad.append(unreadable(header.value, "the dump ends within this link"))
+            good += _recordings(read_link(header.value).tasks[:-1], pattern)
         elif header.name in {"link", "location"}:
             reading = read_link(header.value) if header.name == "link" else read_location(header.value)
             good += _recordings(reading.tasks, pattern)

@@ -4,10 +4,11 @@ While the limit does not bind, the price is ``price_floor``: the limit is a ceil
 due than the limiter grants, the price rises until the schedule asks for what there is. With x the logarithm of the
 price, r the requests a second allowed, and B the *backlog* in seconds, that is the looks due and not yet made / r:
 
-    x' = GAIN * B' + PULL * (B - TARGET),   x >= log(price_floor),   |x'| <= STEEPEST
+    x' = GAIN * B' + PULL * (min(B, MOST) - TARGET),   x >= log(price_floor),   |x'| <= STEEPEST
 
 where B' = demand / r - 1 is also taken below an empty backlog (demand: looks that fell due a second). An idle poller
-thus comes down by a factor e in 50 s.
+thus comes down by a factor e in 50 s. After an outage B may be hours: no more than MOST of it counts, and so the price
+settles where new demand leaves PULL * (MOST - TARGET) / GAIN, about a quarter of the limit, for working it off.
 
 It is stable: a price higher by the factor e^y lowers demand by about y / 2 of itself (waits grow with the square root
 of the price), so near the balance B' = -x / 2 and x'' + GAIN / 2 * x' + PULL / 2 * x = 0: every solution dies away, by
@@ -28,6 +29,7 @@ from math import exp
 GAIN = 0.02  # per second of backlog
 PULL = 0.000_1  # per second, per second of backlog
 TARGET = 3.0  # seconds of work in hand: so much that the limiter is never idle while there is work
+MOST = 50.0  # seconds of backlog that count
 STEEPEST = 0.02  # per second
 DEAREST = 86_400_000.0
 OUTDATED = 1.1
@@ -52,7 +54,7 @@ def price_after(price: float, load: Load, rate: float, floor: float) -> float:
     if seconds <= 0:
         return max(floor, price)
     excess = (load.spent + load.backlog - load.before) / rate - seconds
-    push = GAIN * excess + PULL * seconds * (load.backlog / rate - TARGET)
+    push = GAIN * excess + PULL * seconds * (min(load.backlog / rate, MOST) - TARGET)
     push = max(-STEEPEST * seconds, min(push, STEEPEST * seconds))
     return max(floor, min(price * exp(min(push, 20.0)), max(floor, DEAREST)))
 

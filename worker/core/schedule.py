@@ -46,13 +46,13 @@ class Schedule:
 
     def first_look(self, task_id: str) -> int:
         """The wait between recording a task and its first look."""
-        return self._bounded(_jittered(self.cadence.first, task_id, 0))
+        return self._bounded(jittered(self.cadence.first, task_id, 0))
 
     def wait(self, age: int, task_id: str, polls: int) -> int:
         """The wait after "pending", ``age`` being the age of the discovery at that look."""
         c = self.cadence
         growing = min(c.first + (c.growth - 1) * max(0, age), c.ceiling)
-        return self._bounded(_jittered(round(max(growing, c.share * age)), task_id, polls))
+        return self._bounded(jittered(round(max(growing, c.share * age)), task_id, polls))
 
     def backoff(self, failures: int, task_id: str, polls: int, longest: int | None = None) -> int:
         """The wait after ``failures`` unusable looks in a row: doubling from ``first`` up to ``longest``.
@@ -61,7 +61,7 @@ class Schedule:
         """
         longest = self.cadence.ceiling if longest is None else longest
         doubled = self.cadence.first << min(max(failures - 1, 0), 30)
-        return self._bounded(min(_jittered(min(doubled, longest), task_id, polls), longest))
+        return self._bounded(min(jittered(min(doubled, longest), task_id, polls), longest))
 
     def probe(self, probes: int, *, slowly: bool = False) -> int:
         """The wait before the next probe of a paused API: doubling from ``first``, or from six times that."""
@@ -70,13 +70,14 @@ class Schedule:
 
     def slow(self, task_id: str, polls: int) -> int:
         """The wait for what needs a person before another look can help: the longest interval."""
-        return self._bounded(_jittered(self.max_interval, task_id, polls))
+        return self._bounded(jittered(self.max_interval, task_id, polls))
 
     def _bounded(self, wait: int) -> int:
         return max(self.min_interval, min(wait, self.max_interval))
 
 
-def _jittered(wait: int, task_id: str, polls: int) -> int:
+def jittered(wait: int, task_id: str, polls: int) -> int:
+    """``wait``, a few per cent more or less."""
     # From the id and the number of the look, not from a generator: the schedule stays a pure function.
     spread = crc32(f"{task_id}:{polls}".encode()) / 2**32 * 2 - 1
     return max(1, round(wait * (1 + JITTER * spread)))

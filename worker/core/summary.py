@@ -217,26 +217,44 @@ def _issue(one: Issue) -> str:
 
 
 def _benefit(one: Benefit) -> str:
-    return _object(
-        _one("code", one.code)
-        + _one("text", words(BENEFITS, one.code))
-        + _one("level", one.level)
-        + _many("service_types", one.service_types)
-        + _one("insurance_type", one.insurance_type)
-        + _one("plan", one.plan)
-        + _one("time_period", one.time_period)
-        + ("" if one.amount is None else f'"amount":"{one.amount}",')
-        + ("" if one.percent is None else f'"percent":"{one.percent}",')
-        + _one("quantity_qualifier", one.quantity_qualifier)
+    # Written out, for this is where the time goes: nearly every set has a benefit that no set before had.
+    out = f'{{"code":{quoted(one.code)},"text":{quoted(words(BENEFITS, one.code))},'
+    if one.level:
+        out += f'"level":{quoted(one.level)},'
+    if one.service_types:
+        out += _many("service_types", one.service_types)
+    if one.insurance_type:
+        out += f'"insurance_type":{quoted(one.insurance_type)},'
+    if one.time_period:
+        out += f'"time_period":{quoted(one.time_period)},'
+    if one.amount is not None:
+        out += f'"amount":"{one.amount}",'
+    if one.percent is not None:
+        out += f'"percent":"{one.percent}",'
+    if one.in_network:
+        out += f'"in_network":{quoted(one.in_network)},'
+    if one.dates:
+        out += _list("dates", [_date(each) for each in one.dates])
+    if one.plan or one.messages or one.references or one.related:
+        out += _one("plan", one.plan) + _many("messages", one.messages) + _named(one)
+    if one.quantity is not None or one.authorization or one.procedure or one.rejections or one.details:
+        out += _seldom(one)
+    return out[:-1] + "}"
+
+
+def _named(one: Benefit) -> str:
+    return _list("references", [_reference(each) for each in one.references]) + _list(
+        "related", [_entity(each) for each in one.related]
+    )
+
+
+def _seldom(one: Benefit) -> str:
+    return (
+        _one("quantity_qualifier", one.quantity_qualifier)
         + ("" if one.quantity is None else f'"quantity":"{one.quantity}",')
         + _one("authorization", one.authorization)
-        + _one("in_network", one.in_network)
         + _many("procedure", one.procedure)
         + _many("pointers", one.pointers)
-        + _list("dates", [_date(each) for each in one.dates])
-        + _many("messages", one.messages)
-        + _list("references", [_reference(each) for each in one.references])
         + _list("rejections", [_rejection(each) for each in one.rejections])
-        + _list("related", [_entity(each) for each in one.related])
         + _list("details", [f"[{','.join([quoted(value) for value in each])}]" for each in one.details])
     )

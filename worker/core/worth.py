@@ -10,8 +10,8 @@ q. So the look that pays best is the one with the least *cost per result found*:
 Where the hazard changes little until the next look, as for slow tasks, this is "look when W reaches the price": with a
 hazard h and h * t small, W = h * t² / 2 and q = h * t, so the least of (price + h t² / 2) / (h t) is at h t² / 2 =
 price. Where it changes it does better: once the seconds are over in which the quick ones end, it looks, and does not
-wait until the slow ones, too, have added to W. In the simulation (bench/simulation.py) it stays within a few per cent
-of the optimum of dynamic programming, and "W = price" comes out up to a fifth above it where the price is high.
+wait until the slow ones, too, have added to W. In the simulation (bench/simulation.py) it costs a few per cent more
+than the optimum of dynamic programming; "W = price" with the true F cost up to a fifth more at high prices.
 
 By hand: hazard 1/3600 a second (an hour on average), price 20 s. After sqrt(2 * 20 * 3600) = 379 s, W is about 20 s;
 the rule says 373 s, where q = 0.098 and W = 18.7 s, so a result costs (20 + 18.7) / 0.098 = 393 s of waiting.
@@ -48,7 +48,7 @@ class Choice:
 def next_look(known: float, odds: Forecast, price: float, shortest: float, longest: float) -> Choice:
     """The look that pays best for a task seen pending at age ``known``, ``shortest`` to ``longest`` ms later.
 
-    Walks the bins and stops where no later look can pay better: some 10 to 30 µs.
+    Walks the bins and stops where no later look can pay better: some 20 to 80 µs.
     """
     known = max(0.0, known)
     end = known + longest

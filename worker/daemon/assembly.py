@@ -25,8 +25,13 @@ class Parts:
     terms: Terms
 
 
-def assemble(config: Config, signals: Signals) -> Parts:
-    """Build the parts. Raises BadConfiguration for what is missing, and for a secret that cannot be read."""
+def assemble(config: Config, signals: Signals) -> Parts | None:
+    """Build the parts, or nothing where there is no ``[api]``.
+
+    Raises BadConfiguration for what is missing, and for a secret that cannot be read.
+    """
+    if config.api is None:
+        return None
     api = config.require_api()
     # Resolved here once, so that a missing secret is an error of the start and not of the first look.
     api.client_id.reveal()

@@ -1,8 +1,14 @@
-"""From ``[sftp]`` to what a round over the drop works by."""
+"""From ``[sftp]`` to what a round over the drop works by, and the thread that makes these rounds."""
+
+import threading
+from pathlib import Path
 
 from worker.config.settings import Sftp
+from worker.core.errors import StorageFailed, TryLater, place_of
 from worker.gateways.sftp import DropSettings, Server
-from worker.rounds.ingest import Terms
+from worker.rounds.ingest import Clock, Log, Terms, one_round
+from worker.store import answers
+from worker.store.db import Store
 
 
 def terms_of(sftp: Sftp) -> Terms:
@@ -22,3 +28,70 @@ def terms_of(sftp: Sftp) -> Terms:
     )
     settings = DropSettings(server, sftp.drop, sftp.include, sftp.exclude or ())
     return Terms(settings, sftp.settle_ms, sftp.every_ms, sftp.after, sftp.move_to)
+
+
+# After a failure of the storage, or while somebody else reads batches in, ms.
+AGAIN = 5_000
+
+LONGEST_WAIT = 60_000
+
+
+class DropLane:
+    """The thread that makes rounds over the drop, with a store of its own; it never delays polling.
+
+    Results whose 271 texts were not read when they were kept are read here as well: both take their time. With
+    ``once`` it makes a single round, and waits for files that are still settling.
+    """
+
+    def __init__(self, store: tuple[Path, str], terms: Terms, clock: Clock, log: Log, *, once: bool) -> None:
+        self._path, self._journal = store
+        self._terms = terms
+        self._clock = clock
+        self._log = log
+        self._once = once
+        self._stop = threading.Event()
+        self.exit_code = 0  # of the last round, as `run --once` says it
+        self._thread = threading.Thread(target=self._work, name="drop", daemon=True)
+        self._thread.start()
+
+    @property
+    def over(self) -> bool:
+        """Whether the single round has been made."""
+        return not self._thread.is_alive()
+
+    def stop(self, patience: float = 40.0) -> None:
+        """End; what is under way on the network is let go. Nothing is lost: the next round goes on from there."""
+        self._stop.set()
+        self._thread.join(patience)
+
+    def _work(self) -> None:
+        said: str | None = None
+        while not self._stop.is_set():
+            try:
+                self._rounds()
+                return
+            except (StorageFailed, TryLater) as error:
+                self.exit_code = error.exit_code
+                word, hint = type(error).__name__, error.hint
+            except Exception as error:
+                # Nothing may end this thread in silence; the place is enough to find the fault, and holds no data.
+                self.exit_code = 70
+                word, hint = f"{type(error).__name__} at {place_of(error)}", "please report that line"
+            if self._once:
+                return
+            if said != word and word != "TryLater":
+                self._log.warning("a round over the drop failed; it is made again", error=word, hint=hint)
+            said = word
+            self._clock.wait(self._stop, AGAIN)
+
+    def _rounds(self) -> None:
+        with Store(self._path, self._journal, timeout=5.0) as store:
+            while not self._stop.is_set():
+                outcome = one_round(store, self._terms, self._clock, self._stop, self._log, patient=self._once)
+                self.exit_code = outcome.failure.as_error().exit_code if outcome.failure is not None else 0
+                while answers.derive_missing(store) and not self._stop.is_set():
+                    pass
+                if self._once:
+                    return
+                while self._clock.now() < outcome.next_at and not self._stop.is_set():
+                    self._clock.wait(self._stop, min(LONGEST_WAIT, outcome.next_at - self._clock.now()))

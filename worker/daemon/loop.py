@@ -12,13 +12,16 @@ from typing import Literal
 from worker import __version__
 from worker.clock import Clock
 from worker.config import Config
+from worker.config.terms import schedule_of
 from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater, place_of
 from worker.core.instant import words
 from worker.core.schedule import Schedule
 from worker.daemon.assembly import Parts, assemble
+from worker.daemon.drop import DropLane, terms_of
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
 from worker.log import make_log
+from worker.rounds.ingest import Terms as DropTerms
 from worker.rounds.poll import Log, PollRound
 from worker.store import lanes, look, notices, tasks
 from worker.store.db import Store
@@ -66,17 +69,29 @@ class Loop:
         self._clocks = (clock.now(), clock.monotonic())
         self._trouble: str | None = None  # what is wrong now and has been said: STORAGE, or the place of a fault
         self._notices: dict[str, str | None] = {}  # to be written with the next beat
+        self._only = only
+        self._drop: DropLane | None = None
+        drop = None if config.sftp is None or only is not None else terms_of(config.sftp)
         self._adopt(assemble(config, signals))
-        lanes.bind_origin(store, self._parts.origin)
-        self._round.only = only
+        if self._parts is not None:
+            lanes.bind_origin(store, self._parts.origin)
+        self._start_drop(drop)
 
-    def _adopt(self, parts: Parts) -> None:
+    def _adopt(self, parts: Parts | None) -> None:
         self._parts = parts
-        self._round = PollRound(self._store, parts.pool, parts.terms, self._log, self._clock.now())
+        self._round: PollRound | None = None
         # While nothing is due: how soon a task recorded by another process must be noticed.
-        self._idle_wait = min(LONGEST_WAIT, max(50, parts.terms.schedule.cadence.first // 4))
+        self._idle_wait = min(LONGEST_WAIT, max(50, self.schedule.cadence.first // 4))
+        if parts is not None:
+            self._round = PollRound(self._store, parts.pool, parts.terms, self._log, self._clock.now())
+            self._round.only = self._only
         if self._watchdog is not None:
             self._idle_wait = min(self._idle_wait, self._watchdog // 3)
+
+    def _start_drop(self, terms: DropTerms | None) -> None:
+        if terms is not None:
+            store = (self._config.store.path, self._config.store.journal)
+            self._drop = DropLane(store, terms, self._clock, self._log, once=self._mode != "forever")
 
     def run(self) -> int:
         """The loop, and the way out of it."""
@@ -87,6 +102,11 @@ class Loop:
             while True:
                 self._signals.wake.clear()
                 next_at = self._pass(cutoff)
+                if self._store.replaced():
+                    self._log.error(
+                        "the database was replaced or removed under the daemon; a restart opens the new one"
+                    )
+                    return 74
                 if self._signals.stop.is_set() or self._finished(cutoff):
                     break
                 if self._signals.reload.is_set():
@@ -100,7 +120,7 @@ class Loop:
     @property
     def schedule(self) -> Schedule:
         """The one in force."""
-        return self._parts.terms.schedule
+        return schedule_of(self._config.polling)
 
     def step(self) -> int:
         """One pass; the instant (ms) at which the next is wanted."""
@@ -108,18 +128,20 @@ class Loop:
 
     def close(self) -> None:
         """Let the threads end."""
-        self._parts.pool.close()
+        if self._parts is not None:
+            self._parts.pool.close()
+        if self._drop is not None:
+            self._drop.stop()
 
     def _put_in_order(self) -> None:
         """What a restart is for, and what may have happened while nobody was looking."""
         now = self._clock.now()
-        schedule = self._parts.terms.schedule
         with self._store.write():
             lane = lanes.get(self._store)
             if lane.reason in ("credentials", "unreachable"):
                 # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
                 lanes.put(self._store, replace(lane, resumes_at=now, probes=0))
-            tasks.draw_in(self._store, now, now + 2 * schedule.max_interval)
+            tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
             for code in ("reload_refused", "clock_jumped", "internal_fault"):
                 notices.put(self._store, code, None, now)
 
@@ -127,7 +149,7 @@ class Loop:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         try:
             self._watch_clock(now, monotonic)
-            next_at = self._round.run(now, monotonic, due_by=cutoff)
+            next_at = now + LONGEST_WAIT if self._round is None else self._round.run(now, monotonic, due_by=cutoff)
             self._beat(now)
         except (StorageFailed, TryLater) as error:
             if self._mode == "once":
@@ -167,14 +189,14 @@ class Loop:
             self._storage_fails(error)
 
     def _watch_clock(self, now: int, monotonic: int) -> None:
-        """Somebody set the clock: due times are on the old one. Set forward, everything is due at worst."""
+        """Somebody set the clock, or the machine slept: due times and lives are on the old one."""
         jumped = (now - self._clocks[0]) - (monotonic - self._clocks[1])
         if abs(jumped) > JUMP:
             by = words(round(abs(jumped), -3))
             way = "forward" if jumped > 0 else "back"
             with self._store.write():
+                tasks.shift(self._store, jumped)
                 if jumped < 0:
-                    tasks.shift(self._store, jumped)
                     lanes.shift(self._store, jumped)
             self._log.warning("the clock jumped", way=way, by=by)
             self._notices["clock_jumped"] = f"the clock was set {way} by {by}: is time kept by NTP? (said for a day)"
@@ -196,7 +218,7 @@ class Loop:
                 version=__version__,
                 started_at=self._started_at,
                 now=now,
-                token_expires_at=self._parts.tokens.expires_at,
+                token_expires_at=None if self._parts is None else self._parts.tokens.expires_at,
             )
             for code, detail in self._notices.items():
                 notices.put(self._store, code, detail, now)
@@ -217,26 +239,41 @@ class Loop:
             config = self._reload()
             if config.store != self._config.store:
                 raise BadConfiguration("[store] cannot change while the daemon runs", "restart it instead")
-            if config.require_api().origin != self._parts.origin:
-                raise BadConfiguration("[api] base_url names another origin than this database belongs to")
+            if config.api is None and config.sftp is None:
+                config.require_api()
+            drop = None if config.sftp is None else terms_of(config.sftp)
             parts = assemble(config, self._signals)
+            if parts is not None:
+                self._check_origin(parts)
         except BadConfiguration as error:
             first = error.message.splitlines()[0]
             self._log.error("reload refused; the configuration in force stays", mistake=first)
             self._raise_notice("reload_refused", f"the old configuration stays in force: {first}", now)
         else:
             self._drain()
-            self._parts.pool.close()
+            self.close()
             if config.log != self._config.log:
                 self._log = make_log(config.log.format, config.log.level, self._clock)
             self._config = config
             self._adopt(parts)
+            self._start_drop(drop)
             self._log.info("reloaded")
             self._raise_notice("reload_refused", None, now)
         self._notify.send("READY=1")
 
+    def _check_origin(self, parts: Parts) -> None:
+        try:
+            lanes.bind_origin(self._store, parts.origin)
+        except BadConfiguration:
+            parts.pool.close()
+            raise
+
     def _finished(self, cutoff: int | None) -> bool:
-        if self._mode == "forever" or self._round.busy:
+        if self._mode == "forever" or (self._drop is not None and not self._drop.over):
+            return False
+        if self._round is None:
+            return True
+        if self._round.busy:
             return False
         if self._mode == "until-idle":
             return look.pending(self._store) == 0
@@ -250,7 +287,9 @@ class Loop:
 
     def _drain(self) -> None:
         """Wait for what is in the air, and save it. Nothing new is sent."""
-        until = self._clock.monotonic() + self._parts.terms.deadline + 1000
+        if self._round is None:
+            return
+        until = self._clock.monotonic() + self._round.terms.deadline + 1000
         while self._round.busy and self._clock.monotonic() < until:
             self._signals.wake.clear()
             try:
@@ -276,8 +315,10 @@ class Loop:
         return 0
 
     def _exit_of_once(self) -> int:
-        if self._round.lane.reason is not None:
+        if self._round is not None and self._round.lane.reason is not None:
             return PAUSE_EXIT[self._round.lane.reason]
         if self._signals.stop.is_set():
             return 75
-        return 69 if self._round.unreachable and not self._round.usable else 0
+        if self._round is not None and self._round.unreachable and not self._round.usable:
+            return 69
+        return 0 if self._drop is None else self._drop.exit_code

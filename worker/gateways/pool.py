@@ -61,6 +61,10 @@ class Pool:
         """How many more jobs would start at once."""
         return self.size - len(self._out)
 
+    def in_time(self, monotonic: int) -> bool:
+        """Whether anything is out that has not outlived its deadline by a second."""
+        return any(monotonic < job.deadline + 1000 for job in self._out)
+
     @property
     def out(self) -> frozenset[int]:
         """The rows that are being asked about."""

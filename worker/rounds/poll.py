@@ -21,7 +21,7 @@ from worker.core.reply import Concluded, Unreachable
 from worker.core.schedule import Schedule
 from worker.core.task import after, excused
 from worker.gateways.pool import Done, Job, Pool
-from worker.rounds.troubles import Change, Troubles, lane_lines
+from worker.rounds.troubles import Change, Pauses, Troubles
 from worker.store import lanes, results, tasks
 from worker.store.db import Store
 
@@ -65,7 +65,9 @@ class PollRound:
         self._log = log
         self._heard: list[Done] = []
         self._doubt = Doubt()
+        self._monotonic = 0
         self.lane = lanes.get(store)
+        self._pauses = Pauses()
         self._troubles = Troubles(tasks.failing(store), now)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
         self.usable = 0  # replies since the start that told something of a task
@@ -82,6 +84,7 @@ class PollRound:
         ``due_by``: claim only what was due then (for one pass over a queue that keeps filling). ``claim=False``: only
         save what was heard, for the way out. Raises StorageFailed or TryLater with nothing lost.
         """
+        self._monotonic = monotonic
         self._pool.cut_overdue(monotonic)
         self._heard += self._pool.collect()
         cutoff = FAR if due_by is None else due_by
@@ -134,7 +137,7 @@ class PollRound:
         """Whether nothing may be sent: a pause lasts, or a probe (or what left before it) is still in the air."""
         if lane.resumes_at is not None and now < lane.resumes_at:
             return True
-        return (lane.paused or doubt.suspect is not None) and bool(self._pool.out)
+        return (lane.paused or doubt.suspect is not None) and self._pool.in_time(self._monotonic)
 
     def _held(self, doubt: Doubt) -> frozenset[int]:
         """Rows not to be claimed, whatever their due time: in the air, or held back as a suspect."""
@@ -162,7 +165,7 @@ class PollRound:
             self.only -= {job.seq for job in jobs}
         for job in jobs:
             self._pool.submit(job)
-        for line in (*lane_lines(before, lane), *self._troubles.lines(changes, now)):
+        for line in (*self._pauses.lines(before, lane, now), *self._troubles.lines(changes, now)):
             getattr(self._log, line.level)(line.event, **line.fields)
 
     def _judge(self, lane: Lane, doubt: Doubt, done: Done, now: int) -> Judgement:
@@ -220,7 +223,7 @@ class PollRound:
             # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
         probing = self._doubt.suspect is not None or self.lane.paused
-        if self._pool.free > 0 and not (probing and self._pool.out):
+        if self._pool.free > 0 and not (probing and self._pool.in_time(monotonic)):
             due_at = tasks.next_due(self._store, self._held(self._doubt), self.only)
             if self._doubt.suspect is not None:
                 due_at = now

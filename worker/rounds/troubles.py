@@ -32,16 +32,41 @@ class Line:
     fields: dict[str, object]
 
 
-def lane_lines(before: Lane, after: Lane) -> list[Line]:
-    """The lines for a pause that began, ended, or goes on for another reason."""
-    said: dict[str, object] = {"reason": after.reason, "code": after.code}
-    if after.paused and not before.paused:
-        return [Line("warning", "api paused", {**said, "resumes_at": iso_or_none(after.resumes_at)})]
-    if before.paused and not after.paused:
-        return [Line("info", "api answers again", {"was": before.reason, "probes": before.probes})]
-    if after.reason != before.reason:
-        return [Line("warning", "api still paused, for another reason", said)]
-    return []
+class Pauses:
+    """The lines for a pause that begins, ends, or goes on for another reason.
+
+    Pauses for one reason that follow each other within ``QUIET`` are one storm: its first pause is said when it begins
+    and when it ends, and the storm when it is over, with a count.
+    """
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._ended_at: int | None = None
+        self._more = 0  # pauses of the storm after the first
+
+    def lines(self, before: Lane, after: Lane, now: int) -> list[Line]:
+        said: dict[str, object] = {"reason": after.reason, "code": after.code}
+        if after.paused and not before.paused:
+            if after.reason == self._reason and self._ended_at is not None:
+                self._more, self._ended_at = self._more + 1, None
+                return []
+            self._reason, self._ended_at, self._more = after.reason, None, 0
+            return [Line("warning", "api paused", {**said, "resumes_at": iso_or_none(after.resumes_at)})]
+        if before.paused and not after.paused:
+            self._ended_at = now
+            more: dict[str, object] = {"was": before.reason, "probes": before.probes}
+            return [] if self._more else [Line("info", "api answers again", more)]
+        if after.reason != before.reason:
+            self._reason = after.reason
+            return [Line("warning", "api still paused, for another reason", said)]
+        return self._over(now)
+
+    def _over(self, now: int) -> list[Line]:
+        if self._ended_at is None or now - self._ended_at < QUIET:
+            return []
+        reason, more = self._reason, self._more
+        self._reason, self._ended_at, self._more = None, None, 0
+        return [Line("info", "api has kept answering", {"was": reason, "pauses": more + 1})] if more else []
 
 
 @dataclass(frozen=True, slots=True)

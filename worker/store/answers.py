@@ -68,10 +68,16 @@ def derive(texts: list[tuple[str, int, str]]) -> Derived:
     identities: set[str] = set()
     summary = Summary()
     for name, position, text in texts:
-        found = embedded(text)
+        try:
+            found = embedded(text)
+            said = [
+                {"list": name, "position": position, **flat(answer)._asdict(), "said": summary.text(answer)}
+                for answer in found.answers[:MOST]
+            ]
+        except Exception:  # noqa: S112 - a fault of the reader must never cost the result that is being kept
+            continue
         identities.update(one.sha256 for one in found.sets if one.raw)
-        for answer in found.answers[:MOST]:
-            rows.append({"list": name, "position": position, **flat(answer)._asdict(), "said": summary.text(answer)})
+        rows += said
     return Derived(tuple(rows), frozenset(identities))
 
 

@@ -1,6 +1,5 @@
 """Sets and answers of a batch as rows. See :mod:`worker.store.batches` for when they are written."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
@@ -48,7 +47,6 @@ class Ready(NamedTuple):
     flat: dict[str, str]
     body: bytes
     """The answer as JSON."""
-    body_sha256: str
 
 
 def stored_sets(store: Store, identities: list[str]) -> set[str]:
@@ -99,8 +97,8 @@ def set_row(
 
 
 _INSERT_RESULT = """
-INSERT INTO results (seq, task, source, revision, outcome, received_at, ended_at, body, body_sha256, derived)
-VALUES (:seq, :task, 'batch', 1, NULL, :now, NULL, :body, :body_sha256, :derived)
+INSERT INTO results (seq, task, source, revision, received_at, body, derived)
+VALUES (:seq, :task, 'batch', 1, :now, :body, :derived)
 """
 _INSERT_ANSWER = """
 INSERT INTO answers (
@@ -118,10 +116,10 @@ INSERT INTO answers (
 def ready(answer: Answer, sha256: str | None, summary: Summary) -> Ready:
     """An answer of the set with this identity, ready to be written."""
     body = summary.text(answer).encode("utf-8", "replace")
-    return Ready(wanted(answer, sha256), flat(answer)._asdict(), body, hashlib.sha256(body).hexdigest())
+    return Ready(wanted(answer, sha256), flat(answer)._asdict(), body)
 
 
-def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], bytes, str]], now: int) -> list[Match]:
+def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], bytes]], now: int) -> list[Match]:
     """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
     if not fresh:
         return []
@@ -131,14 +129,13 @@ def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], byt
     row = store.one("SELECT coalesce(max(seq), 0) AS last FROM answers")
     last = int(row["last"]) if row else 0
     results, answers, candidates = [], [], []
-    for n, ((tset, _, said, body, body_sha256), one) in enumerate(zip(fresh, matches, strict=True)):
+    for n, ((tset, _, said, body), one) in enumerate(zip(fresh, matches, strict=True)):
         results.append(
             {
                 "seq": first + n,
                 "task": one.task,
                 "now": now,
                 "body": body,
-                "body_sha256": body_sha256,
                 "derived": DERIVATION,
             }
         )
@@ -156,8 +153,7 @@ def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], byt
 def _reserve(store: Store, now: int) -> int:
     """A result's number that was never used."""
     row = store.one(
-        "INSERT INTO results (source, revision, received_at, body, body_sha256)"
-        " VALUES ('batch', 1, :now, :body, '') RETURNING seq",
+        "INSERT INTO results (source, revision, received_at, body) VALUES ('batch', 1, :now, :body) RETURNING seq",
         {"now": now, "body": b""},
     )
     assert row is not None

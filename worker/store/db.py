@@ -43,6 +43,7 @@ class Store:
         with self._translated():
             _create_file(self.path)
             self.conn = sqlite3.connect(self.path, isolation_level=None, timeout=timeout)
+        self._file = _identity(self.path)
         try:
             with self._translated():
                 self.conn.row_factory = sqlite3.Row
@@ -79,6 +80,10 @@ class Store:
 
     def _version(self) -> int:
         return int(self.read("PRAGMA user_version")[0][0])
+
+    def replaced(self) -> bool:
+        """Whether another file, or none, lies where this one was opened."""
+        return _identity(self.path) != self._file
 
     def __enter__(self) -> "Store":
         return self
@@ -156,7 +161,7 @@ def _create_file(path: Path) -> None:
     if not path.parent.exists() and path.parent.parent.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)  # somebody else may be making it at this very moment
         sync_folder(path.parent.parent)
-    mode = 0o600 | (path.parent.stat().st_mode & 0o060)
+    mode = 0o600 | _group_rights(path.parent)
     try:
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
     except FileExistsError:
@@ -175,6 +180,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _group_rights(folder: Path) -> int:
+    """The group may do what it may do in a folder that it may write; never more than the umask leaves."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    shared = folder.stat().st_mode & 0o020
+    return 0o060 & ~umask if shared else 0
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -18,6 +18,7 @@ class IngestLock:
     """
 
     def __init__(self, database: Path, what: str, *, wait: bool) -> None:
+        database = database.resolve()
         self._path = database.with_name(f"{database.name}.ingest-{what}")
         self._wait = wait
         self._fd = -1

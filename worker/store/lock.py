@@ -11,6 +11,7 @@ class DaemonLock:
     """Held from construction to :meth:`release`. Raises :class:`TryLater` when another process holds it."""
 
     def __init__(self, database: Path) -> None:
+        database = database.resolve()  # a link to it is the same database
         path = database.with_name(database.name + ".lock")
         try:
             mode = database.stat().st_mode & 0o660

@@ -46,6 +46,8 @@ def status(store: Store, now: int, schedule: Schedule, config: str | None) -> Js
     alive = beat is not None and beat.alive(now)
     oldest = store.one("SELECT min(recorded_at) AS at FROM tasks WHERE state = 'pending'")
     expires_at = beat.token_expires_at if beat is not None and alive else None
+    if expires_at is not None and expires_at <= now:
+        expires_at = None
     return {
         "daemon": {
             "alive": alive,
@@ -68,7 +70,7 @@ def status(store: Store, now: int, schedule: Schedule, config: str | None) -> Js
             "reason": f"{lane.reason} ({lane.code})" if lane.paused else None,
             "resumes_at": iso_or_none(lane.resumes_at),
         },
-        "token": {"expires_in_s": None if expires_at is None else max(0, expires_at - now) // 1000},
+        "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
         "files": _files(store),
         "deliveries": {},
         "problems": [

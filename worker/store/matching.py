@@ -78,6 +78,8 @@ def wanted(answer: Answer, sha256: str | None) -> Wanted:
 
 def match_all(store: Store, wants: Sequence[Wanted]) -> list[Match]:
     """The :class:`Match` of each, with what the database holds now; a few statements whatever their number."""
+    if not _anything(store):
+        return [Match("unmatched")] * len(wants)
     texts = _texts(store, {one.sha256 for one in wants if one.sha256})
     traces = _traces(store, {number for one in wants for number in (*one.numbers, one.reference) if number})
     likely = _alike(store, "trace_number", {number for one in wants for number in one.numbers})
@@ -85,6 +87,16 @@ def match_all(store: Store, wants: Sequence[Wanted]) -> list[Match]:
     joined: dict[int, set[tuple[frozenset[str], str]]] = {}
     found = [_one(store, want, texts, traces, likely, alike, joined) for want in wants]
     return [_sure(one, want, joined) for one, want in zip(found, wants, strict=True)]
+
+
+def _anything(store: Store) -> bool:
+    """Whether there is anything to match with; an installation may have nothing but the drop."""
+    row = store.one(
+        """
+        SELECT EXISTS (SELECT 1 FROM texts) OR EXISTS (SELECT 1 FROM tasks WHERE trace_number IS NOT NULL) AS found
+        """
+    )
+    return row is not None and bool(row["found"])
 
 
 def _one(

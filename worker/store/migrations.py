@@ -105,7 +105,7 @@ CREATE TABLE results (
     received_at INTEGER NOT NULL,
     ended_at INTEGER,                   -- endDateTime
     body BLOB NOT NULL,                 -- as received, byte for byte
-    body_sha256 TEXT NOT NULL,          -- of those bytes
+    body_sha256 TEXT,                   -- of those bytes; none for an answer of a batch, whose set has one
     canonical_sha256 TEXT,              -- see worker/core/document.py
     real_time_sha256 TEXT
 ) STRICT

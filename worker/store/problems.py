@@ -71,7 +71,6 @@ GROUP BY last_error ORDER BY n DESC
 def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list[Problem]:
     """Everything that wants a person, the worst first."""
     found = []
-    waiting = count(store, "SELECT count(*) FROM tasks WHERE state = 'pending'", {})
     if not alive:
         found.append(_silent(lanes.last_beat(store), now))
     found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
@@ -81,9 +80,11 @@ def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list
         tls = (lane.code or "").endswith("tls")
         found.append(Problem(f"api_{lane.reason}", 1, _TLS if tls else _PAUSES[lane.reason]))
     found += _batch_problems(store, now)
-    found += _not_found(store, now, schedule, waiting)
+    found += _not_found(store, now, schedule)
     for row in store.read(_FAILING):
         code = row["last_error"]
+        if code == lane.code:
+            continue  # the pause says it already, and nobody is to blame
         hint = _ERRORS.get(code, f"looks keep ending in {code}: cdpoll show ID tells since when")
         found.append(Problem(code if code in _ERRORS else f"failing_{code}", row["n"], hint))
     overdue = count(
@@ -154,7 +155,7 @@ def _disk(store: Store) -> list[Problem]:
     return found
 
 
-def _not_found(store: Store, now: int, schedule: Schedule, waiting: int) -> list[Problem]:
+def _not_found(store: Store, now: int, schedule: Schedule) -> list[Problem]:
     missing = count(
         store,
         "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL"
@@ -163,7 +164,13 @@ def _not_found(store: Store, now: int, schedule: Schedule, waiting: int) -> list
     )
     if not missing:
         return []
-    if missing >= 3 and missing * 2 > waiting:
+    answered = count(
+        store,
+        "SELECT count(*) FROM tasks WHERE polls > 0 AND not_found_since IS NULL AND last_poll_at >="
+        " (SELECT min(not_found_since) FROM tasks WHERE state = 'pending')",
+        {},
+    )
+    if missing >= 3 and missing > answered:
         hint = "most ids are unknown to the vendor: is [api] base_url the environment they came from?"
         return [Problem("wrong_environment", missing, hint)]
     return [Problem("not_found", missing, "the vendor does not know these ids: check them against their source")]

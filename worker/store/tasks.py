@@ -45,8 +45,11 @@ def claim(
 
 
 def shift(store: Store, by: int) -> None:
-    """The clock was set back by ``-by`` ms: the due times of pending tasks follow it."""
-    store.execute("UPDATE tasks SET due_at = due_at + :by WHERE state = 'pending'", {"by": by})
+    """The clock jumped by ``by`` ms: that is no part of any task's life, and set back, due times follow it."""
+    store.execute(
+        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back WHERE state = 'pending'",
+        {"by": by, "back": min(by, 0)},
+    )
 
 
 def draw_in(store: Store, now: int, latest: int) -> None:
