@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.sshd import ME, Sshd, sshd
 from worker.clock import Clock
-from worker.gateways.sftp import connect
+from worker.gateways.sftp.drop import connect
 
 
 def ours(server: Sshd, to: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import click
 
 from cli.opening import Opened, dumped, opened
-from worker.store import keeping, quarantine
+from worker.store.batch import keeping, quarantine
 
 # A file smaller than this is read before a bar could be seen.
 WORTH_A_BAR = 4 * 1024 * 1024

@@ -7,8 +7,8 @@ import click
 
 from cli.opening import Opened, dumped, opened
 from worker.core.errors import BadData
-from worker.store import keeping
-from worker.store import quarantine as store
+from worker.store.batch import keeping
+from worker.store.batch import quarantine as store
 
 NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)

@@ -109,6 +109,9 @@ def _story(story: look.Json) -> list[str]:
     if story["paths"]:
         lines += ["", _unanswered(story["paths"], story["outcome"])]
         lines += ["  " + _path_line(path) for path in story["paths"]]
+    if story["batch_answers"]:
+        lines += ["", "batch files say:"]
+        lines += ["  " + " · ".join(str(v) for v in found.values() if v) for found in story["batch_answers"]]
     lines += ["", "history"]
     lines += [f"  {h['at']}  {h['event']}" + (f": {h['detail']}" if h["detail"] else "") for h in story["history"]]
     return lines

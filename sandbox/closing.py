@@ -65,6 +65,8 @@ def print_ending(ending: Ending, out: Console) -> None:
     for name, n in sorted(ending.requests.items()):
         if not name.endswith("200"):
             table.add_row(f"  {name}, survived", str(n))
+    table.add_row("transaction sets in a batch file of the same answers", str(ending.batch.read))
+    table.add_row("  of their answers, joined to a task", str(ending.batch.matched))
     table.add_row("unaccounted for", str(len(ending.unaccounted)), style="bold red" if ending.unaccounted else "")
     out.print(table)
     _chart(ending, out)

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox import examples
+from sandbox.batch import write_batch
 from sandbox.server import Sandbox
 from sandbox.settings import config_text
 from worker.clock import Clock
@@ -73,6 +74,17 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """The batch file that was read in: sets written and read, answers joined to a task, the command's exit code."""
+
+    path: Path
+    written: int
+    read: int
+    matched: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """What the demo came to."""
 
@@ -82,6 +94,7 @@ class Ending:
     waits: list[int]  # from the check to the stored result, in ms
     looks: int
     requests: Counter[str]  # answers the sandbox gave, by kind
+    batch: Batch
     folder: Path
     database: Path
     example: str  # the id of a task that found coverage
@@ -112,9 +125,12 @@ class Demo:
                     submitting = pool.submit(self._submit_all, vendor, token, config, picture)
                     self._watch(picture, daemon, submitting.done)
                     submitting.result()
+            picture.phase = "reading a batch file of the same answers"
+            self.show(picture)
+            batch = self._ingest(vendor, config)
             picture.phase = "done"
             self.show(picture)
-            return self._ending(vendor, picture, daemon.returncode, self.clock.now() - began)
+            return self._ending(vendor, picture, batch, daemon.returncode, self.clock.now() - began)
 
     @property
     def database(self) -> Path:
@@ -158,6 +174,17 @@ class Demo:
             list(pool.map(check, range(0, self.checks, BATCH)))
         picture.phase = "polling until every task has reached its end"
 
+    def _ingest(self, vendor: Sandbox, config: Path) -> Batch:
+        """Have the vendor drop what it answered as a batch of X12 271s, and read it in."""
+        path = self.folder / "batch-271.x12"
+        written = write_batch(vendor, path)
+        done = command(config, "ingest", str(path), "--json")
+        try:
+            (report,) = json.loads(done.stdout)["files"]
+        except ValueError:
+            report = {"transaction_sets": 0, "matched": 0}
+        return Batch(path, written, report["transaction_sets"], report["matched"], done.returncode)
+
     def _watch(self, picture: Picture, daemon: "Process", submitted: Callable[[], bool]) -> None:
         tick = threading.Event()
         until = self.clock.monotonic() + PATIENCE
@@ -169,17 +196,21 @@ class Demo:
                 return
             self.clock.wait(tick, 100)
 
-    def _ending(self, vendor: Sandbox, picture: Picture, code: int | None, took: int) -> Ending:
+    def _ending(self, vendor: Sandbox, picture: Picture, batch: Batch, code: int | None, took: int) -> Ending:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as db:
             rows = db.execute(
                 "SELECT id, state, outcome, polls, concluded_at,"
-                " (SELECT count(*) FROM results WHERE results.task = tasks.seq) FROM tasks"
+                " (SELECT count(*) FROM results WHERE results.task = tasks.seq AND source = 'poll') FROM tasks"
             ).fetchall()
-            found = db.execute("SELECT path, count(*) FROM found_coverage GROUP BY path").fetchall()
+            found = db.execute(
+                "SELECT path, count(*) FROM found_coverage WHERE source = 'poll' GROUP BY path"
+            ).fetchall()
         db.close()
         truth = {task.id: task for task in vendor.tasks}
         now = self.clock.now()
         wrong = [] if code == 0 else [f"the daemon ended with {code}: see {self.folder / 'daemon.log'}"]
+        if batch.code != 0 or batch.read != batch.written:
+            wrong.append(f"{batch.path}: {batch.read} of {batch.written} sets read, exit code {batch.code}")
         wrong += [f"{i}: named by the vendor, recorded by nobody" for i in truth.keys() - {row[0] for row in rows}]
         waits = []
         for task_id, state, outcome, _, concluded_at, results in rows:
@@ -197,6 +228,7 @@ class Demo:
             waits=waits,
             looks=sum(row[3] for row in rows),
             requests=answers(vendor.requests),
+            batch=batch,
             folder=self.folder,
             database=self.database,
             example=next((row[0] for row in rows if row[2] == "success"), "ID"),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.gateways.sftp import DropSettings, Server
+from worker.gateways.sftp.drop import DropSettings, Server
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 IS_ROOT = os.geteuid() == 0

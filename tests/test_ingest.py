@@ -22,9 +22,10 @@ from tests.cdpoll_process import DEADLINE, ROOT, until
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.errors import StorageFailed
 from worker.rounds.batch_file import FileReport, Given, ingest, rehearse
-from worker.store import batch_rows, batches, keeping, quarantine
+from worker.store.batch import batches, keeping, quarantine
+from worker.store.batch import rows as batch_rows
+from worker.store.batch.lock import IngestLock
 from worker.store.db import Store
-from worker.store.ingest_lock import IngestLock
 
 NOW = 1_800_000_000_000
 

@@ -18,11 +18,12 @@ from worker.clock import Clock
 from worker.core.errors import TryLater
 from worker.core.schedule import Schedule
 from worker.daemon.drop import DropLane
-from worker.gateways.sftp import Drop
+from worker.gateways.sftp.drop import Drop
 from worker.rounds.ingest import SOON, Outcome, Terms, one_round
-from worker.store import keeping, look, notices
+from worker.store import look, notices
+from worker.store.batch import keeping
+from worker.store.batch.lock import IngestLock
 from worker.store.db import Store
-from worker.store.ingest_lock import IngestLock
 
 SETTLE, EVERY = 30_000, 300_000
 

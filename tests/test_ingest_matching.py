@@ -15,7 +15,8 @@ from worker.core.intake import Recording
 from worker.core.reply import Concluded
 from worker.core.schedule import Schedule
 from worker.rounds.batch_file import FileReport, Given, ingest, rehearse
-from worker.store import answers, look, results, story
+from worker.store import look, results, story
+from worker.store.batch import answers
 from worker.store.db import Store
 from worker.store.recording import record as record_ids
 

@@ -9,7 +9,7 @@ from tests.cdpoll_process import House
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import issues
 from worker.rounds.batch_file import Given, ingest
-from worker.store import quarantine
+from worker.store.batch import quarantine
 from worker.store.db import Store
 
 NOW = 1_800_000_000_000

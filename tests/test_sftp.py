@@ -11,8 +11,8 @@ import pytest
 from tests.sshd import Sshd, chrooted, sshd
 from worker.clock import Clock
 from worker.core import ssh
-from worker.gateways.sftp import Drop, DropSettings, RemoteFile, SftpFailed, connect
-from worker.gateways.sftp_landing import Landing, remove_partial
+from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
+from worker.gateways.sftp.landing import Landing, remove_partial
 
 BIG = bytes(range(256)) * 12_000  # 3 MB: more than is read ahead
 

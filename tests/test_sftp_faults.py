@@ -16,8 +16,8 @@ import pytest
 from tests.faulty_proxy import Direction, Fault, FaultyProxy, HandClock
 from tests.sshd import Sshd, sshd
 from worker.clock import Clock
-from worker.gateways.sftp import STEP, DropSettings, Fetched, Server, SftpFailed, connect
-from worker.gateways.sftp_guard import Guard
+from worker.gateways.sftp.drop import STEP, DropSettings, Fetched, Server, SftpFailed, connect
+from worker.gateways.sftp.guard import Guard
 
 CONTENT = bytes(range(251)) * 1600  # 400 KB
 SHA = hashlib.sha256(CONTENT).hexdigest()

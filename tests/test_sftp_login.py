@@ -20,8 +20,8 @@ import pytest
 from tests.sshd import ME, Account, Sshd, account_with_password, keygen, known_line, sshd
 from worker.clock import Clock
 from worker.core import ssh
-from worker.gateways.known_hosts import on_file
-from worker.gateways.sftp import DropSettings, Server, SftpFailed, connect
+from worker.gateways.sftp.drop import DropSettings, Server, SftpFailed, connect
+from worker.gateways.sftp.known_hosts import on_file
 
 PASSWORD = "correct horse"
 

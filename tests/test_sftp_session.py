@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.clock import Clock
-from worker.gateways.sftp import Drop, DropSettings, RemoteFile, Server
-from worker.gateways.sftp_guard import Guard
-from worker.gateways.sftp_session import Attributes, Entry, Nonsense, Refused, Session
+from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, Server
+from worker.gateways.sftp.guard import Guard
+from worker.gateways.sftp.session import Attributes, Entry, Nonsense, Refused, Session
 
 Answer = Callable[[int, int, bytes], list[bytes]]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from worker.config.settings import Sftp
 from worker.core.errors import StorageFailed, TryLater, place_of
-from worker.gateways.sftp import DropSettings, Server
+from worker.gateways.sftp.drop import DropSettings, Server
 from worker.rounds.ingest import Clock, Log, Terms, one_round
-from worker.store import answers
+from worker.store.batch import answers
 from worker.store.db import Store
 
 

@@ -24,6 +24,7 @@ from worker.log import make_log
 from worker.rounds.ingest import Terms as DropTerms
 from worker.rounds.poll import Log, PollRound
 from worker.store import lanes, look, notices, tasks
+from worker.store.batch import answers
 from worker.store.db import Store
 
 Mode = Literal["forever", "once", "until-idle"]
@@ -32,6 +33,7 @@ LONGEST_WAIT = 60_000
 BEAT_EVERY = 15_000
 RETRY = 5_000
 DAY = 86_400_000
+DERIVED_PER_BEAT = 20
 STORAGE = "storage"
 
 # The wall clock and the monotonic one drift by less than this between two passes, unless somebody set the clock.
@@ -224,6 +226,8 @@ class Loop:
                 notices.put(self._store, code, detail, now)
             notices.clear_older(self._store, "clock_jumped", now - DAY)
         self._notices.clear()
+        if self._drop is None:
+            answers.derive_missing(self._store, DERIVED_PER_BEAT)  # else the drop's thread does it
         ready = ["READY=1"] if self._beat_at is None else []
         self._beat_at = now
         self._notify.send(*ready, f"STATUS={look.one_line(self._store, now)}")

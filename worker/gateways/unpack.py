@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from worker.core.x12.recognise import HEAD, Kind, recognise
-from worker.gateways.sftp_landing import Fetched, Landing
+from worker.gateways.sftp.landing import Fetched, Landing
 
 _PIECE = 256 * 1024
 _DIRECTORY_END = b"PK\x05\x06"

@@ -21,11 +21,11 @@ from worker.core.x12.issues import Issue
 from worker.core.x12.reading import Judged, batch
 from worker.core.x12.recognise import Kind, first_bytes
 from worker.gateways.unpack import NotUnpacked, Stream, members
-from worker.store import batches, keeping
-from worker.store.batch_rows import Counts
-from worker.store.batches import Rehearsal, Source, Staging, State
+from worker.store.batch import batches, keeping
+from worker.store.batch.batches import Rehearsal, Source, Staging, State
+from worker.store.batch.lock import IngestLock
+from worker.store.batch.rows import Counts
 from worker.store.db import Store
-from worker.store.ingest_lock import IngestLock
 
 PIECE = 1024 * 1024
 

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from worker.gateways.sftp import Drop, DropSettings, RemoteFile, SftpFailed, connect
-from worker.gateways.sftp_landing import remove_partial
+from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
+from worker.gateways.sftp.landing import remove_partial
 from worker.rounds.batch_file import FileReport, Given, Progress, ingest
-from worker.store import batches, keeping, notices, remote
+from worker.store import notices
+from worker.store.batch import batches, keeping, remote
+from worker.store.batch.lock import IngestLock
+from worker.store.batch.remote import Remote
 from worker.store.db import Store
-from worker.store.ingest_lock import IngestLock
-from worker.store.remote import Remote
 
 
 class Clock(Protocol):

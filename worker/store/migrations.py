@@ -6,7 +6,7 @@ elsewhere stay plain (named parameters, ON CONFLICT, RETURNING), so that they ca
 
 from sqlite_utils import Database, Migrations
 
-from worker.store.batch_schema import STATEMENTS
+from worker.store.batch.schema import STATEMENTS
 from worker.store.db import SCHEMA_VERSION, Store
 
 schema = Migrations("cdpoll")

@@ -5,7 +5,8 @@ from typing import Literal
 
 from worker.core.document import Fingerprint, Path
 from worker.core.reply import Concluded
-from worker.store import answers, history
+from worker.store import history
+from worker.store.batch import answers
 from worker.store.db import Store
 
 Source = Literal["poll", "callback"]

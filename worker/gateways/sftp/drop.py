@@ -3,18 +3,6 @@
 The drop is shared. A name that does not match ``include`` (or matches ``exclude``) is never opened, looked at, moved or
 deleted: on some servers opening a file moves it away, and it would be gone for whom it belongs to.
 
-::
-
-    sftp.py            what the rounds use: connect() and Drop
-    sftp_login.py      socket, handshake, host key
-    sftp_proofs.py     key and password
-    sftp_server.py     which server, and what an interruption means
-    sftp_session.py    the SFTP protocol
-    sftp_guard.py      deadlines that shut the socket
-    sftp_landing.py    the local side of a download
-    sftp_failure.py    every failure, with its code
-    known_hosts.py, private_key.py   the two files that a login needs
-
 One thread uses a Drop; the end of every wait is the guard's, whatever the server does.
 """
 
@@ -27,12 +15,12 @@ from pathlib import Path
 
 import paramiko
 
-from worker.gateways.sftp_failure import SftpFailed
-from worker.gateways.sftp_guard import Clock, Guard
-from worker.gateways.sftp_landing import Fetched, Landing
-from worker.gateways.sftp_login import hang_up, log_in
-from worker.gateways.sftp_server import Server, cut_or
-from worker.gateways.sftp_session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Refused, Session
+from worker.gateways.sftp.failure import SftpFailed
+from worker.gateways.sftp.guard import Clock, Guard
+from worker.gateways.sftp.landing import Fetched, Landing
+from worker.gateways.sftp.login import hang_up, log_in
+from worker.gateways.sftp.server import Server, cut_or
+from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Refused, Session
 
 __all__ = ["Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from worker.gateways.sftp_failure import SftpFailed
+from worker.gateways.sftp.failure import SftpFailed
 
 _PARTIAL = ".part"
 _RESERVE = 64 * 1024 * 1024  # bytes to leave free: the database has to grow by what the file holds

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
-from worker.gateways.sftp_failure import SftpFailed
+from worker.gateways.sftp.failure import SftpFailed
 
 _LARGEST = 256 * 1024
 

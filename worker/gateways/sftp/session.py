@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import paramiko
 
-from worker.gateways.sftp_guard import Guard
+from worker.gateways.sftp.guard import Guard
 
 _INIT, _VERSION, _OPEN, _CLOSE, _READ, _LSTAT, _FSTAT = 1, 2, 3, 4, 5, 7, 8
 _OPENDIR, _READDIR, _REMOVE, _RENAME, _EXTENDED = 11, 12, 13, 18, 200

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import paramiko
 
-from worker.gateways.known_hosts import fingerprint
-from worker.gateways.sftp_failure import SftpFailed
-from worker.gateways.sftp_guard import Guard
-from worker.gateways.sftp_server import Server, cut_or
+from worker.gateways.sftp.failure import SftpFailed
+from worker.gateways.sftp.guard import Guard
+from worker.gateways.sftp.known_hosts import fingerprint
+from worker.gateways.sftp.server import Server, cut_or
 
 
 class Proofs:

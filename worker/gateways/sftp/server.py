@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.core.ssh import MODERN, Algorithms
-from worker.gateways.sftp_failure import SftpFailed
-from worker.gateways.sftp_guard import Guard
+from worker.gateways.sftp.failure import SftpFailed
+from worker.gateways.sftp.guard import Guard
 
 Reveal = Callable[[], str]
 

@@ -1,4 +1,4 @@
-"""Sets and answers of a batch as rows. See :mod:`worker.store.batches` for when they are written."""
+"""Sets and answers of a batch as rows. See :mod:`worker.store.batch.batches` for when they are written."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,9 +8,9 @@ from worker.core.summary import Summary, flat
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.store.answers import DERIVATION
+from worker.store.batch.answers import DERIVATION
+from worker.store.batch.matching import Match, Wanted, match_all, wanted
 from worker.store.db import Store
-from worker.store.matching import Match, Wanted, match_all, wanted
 
 SetState = Literal["accepted", "quarantined", "other"]
 

@@ -15,8 +15,8 @@ from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue
 from worker.core.x12.reading import judged
-from worker.store import keeping
-from worker.store.batch_rows import Counts, put_answers, ready
+from worker.store.batch import keeping
+from worker.store.batch.rows import Counts, put_answers, ready
 from worker.store.db import Store
 
 Json = dict[str, Any]

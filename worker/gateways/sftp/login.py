@@ -11,12 +11,12 @@ from paramiko.message import Message
 from paramiko.packet import Packetizer
 
 from worker.core.ssh import MODERN, SHA1_SIGNATURES, Algorithms
-from worker.gateways.known_hosts import OnFile, fingerprint, key_type, read_known_hosts, scan_command
-from worker.gateways.private_key import read_private_key
-from worker.gateways.sftp_failure import SftpFailed
-from worker.gateways.sftp_guard import Guard
-from worker.gateways.sftp_proofs import Proofs
-from worker.gateways.sftp_server import Server, cut_or
+from worker.gateways.sftp.failure import SftpFailed
+from worker.gateways.sftp.guard import Guard
+from worker.gateways.sftp.known_hosts import OnFile, fingerprint, key_type, read_known_hosts, scan_command
+from worker.gateways.sftp.private_key import read_private_key
+from worker.gateways.sftp.proofs import Proofs
+from worker.gateways.sftp.server import Server, cut_or
 
 _FOR_EVER = 3600.0  # s: paramiko's own timeouts are put out of the way, the guard is the one that counts
 _KEXINIT = 20

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from worker.gateways.sftp_failure import SftpFailed
+from worker.gateways.sftp.failure import SftpFailed
 
 _LARGEST = 4 * 1024 * 1024
 Verdict = Literal["trusted", "unknown", "changed", "revoked"]

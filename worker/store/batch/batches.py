@@ -17,9 +17,9 @@ from worker.core.summary import Summary
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.store.batch_rows import INSERT_SET, Counts, Ready, SetState, put_answers, ready, set_row, stored_sets
+from worker.store.batch.matching import match_all, wanted
+from worker.store.batch.rows import INSERT_SET, Counts, Ready, SetState, put_answers, ready, set_row, stored_sets
 from worker.store.db import Store
-from worker.store.matching import match_all, wanted
 
 # The most that one transaction stages or removes: some 10 ms of the lock for writing.
 ROWS = 400
