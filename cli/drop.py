@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from cli.ingest import bar, exit_code, report_json, show
 from cli.opening import opened
+from cli.reports import bar, exit_code, report_json, show
 from worker.clock import Clock
 from worker.config import load
 from worker.core.errors import BadData

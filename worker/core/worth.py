@@ -81,7 +81,7 @@ def next_look(known: float, odds: Forecast, price: float, shortest: float, longe
 def _turn(left: float, waited: float, time: float, hazard: float, price: float) -> float:
     """The moment within one bin at which the cost per result is least, where it falls at first and rises at last."""
     low, high = 0.0, time
-    for _ in range(7):  # to 1/128 of the bin, less than two thousandths of the age
+    for _ in range(24):  # to milliseconds: a bin of an old task is days wide, a cheap look seconds away
         middle = (low + high) / 2
         then, so_far = step(left, waited, middle, hazard)
         low, high = (middle, high) if (1 - then) ** 2 < then * hazard * (price + so_far) else (low, middle)

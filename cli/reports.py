@@ -1,0 +1,74 @@
+"""What ``ingest`` reports of each file, with or without a drop behind it: progress, JSON, words, exit code."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from cli.opening import dumped
+
+# A file smaller than this is read before a bar could be seen.
+WORTH_A_BAR = 4 * 1024 * 1024
+
+COUNTS = ("interchanges", "transaction_sets", "subscribers", "matched", "candidates", "unmatched", "quarantined_sets")
+
+
+@contextmanager
+def bar(name: str, size: int) -> Iterator[Any]:
+    """Progress on a long file, on a terminal; else nothing."""
+    if size < WORTH_A_BAR or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(name, total=size)
+        yield lambda at, _size: shown.update(task, completed=at)
+
+
+def report_json(report: Any) -> dict[str, Any]:
+    """A report in the documented form."""
+    counts = asdict(report.counts)
+    return {
+        "name": report.name,
+        "sha256": report.sha256,
+        "state": report.state,
+        **{name: counts[name] for name in COUNTS},
+        "known_sets": counts["known_sets"],
+        "other_sets": counts["other_sets"],
+        "warnings": [asdict(one) for one in report.warnings],
+        "reason": report.reason,
+        "number": None if report.number is None else f"f{report.number}",
+    }
+
+
+def exit_code(reports: list[dict[str, Any]]) -> int:
+    """1 if anything came in that wants a person, else 0."""
+    good = {"ingested", "known", "skipped"}
+    fine = all(one["state"] in good and (one["state"] == "known" or not one["quarantined_sets"]) for one in reports)
+    return 0 if fine else 1
+
+
+def show(reports: list[dict[str, Any]], as_json: bool) -> None:
+    """Print what became of each file."""
+    if as_json:
+        click.echo(dumped({"files": reports}))
+        return
+    for one in reports:
+        click.echo(f"{one['name']}: {in_words(one)}")
+        for warning in one["warnings"]:
+            click.echo(f"    {warning['code']}: {warning['message']}")
+
+
+def in_words(one: dict[str, Any]) -> str:
+    if one["reason"]:
+        return f"{one['state']}. {one['reason']}"
+    said = f"{one['state']}, {one['transaction_sets']} transaction sets"
+    said += f" ({one['known_sets']} known before)" if one["known_sets"] else ""
+    kinds = ("matched", "candidates", "unmatched")
+    said += f", {sum(one[kind] for kind in kinds)} answers: {', '.join(f'{one[kind]} {kind}' for kind in kinds)}"
+    return said + (f"; {one['quarantined_sets']} sets in quarantine" if one["quarantined_sets"] else "")
