@@ -82,9 +82,9 @@ def _first(house: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
 def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Read these again with the present cdpoll; what is understood now is stored and leaves the quarantine."""
     done, refused = [], []
+    parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj) as house:
-        for number in numbers:
-            kind, seq = _parsed(number)
+        for number, kind, seq in parsed:
             good, reason = _retry_file(house, seq) if kind == "f" else store.retry_set(house.store, seq, house.now)
             if good:
                 done.append(number)
@@ -118,9 +118,9 @@ def _retry_file(house: Opened, seq: int) -> tuple[bool, str]:
 def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Delete these for good: a file with its bytes, a set so that it does not come back with another file."""
     done, refused = [], []
+    parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj) as house:
-        for number in numbers:
-            kind, seq = _parsed(number)
+        for number, kind, seq in parsed:
             if (store.drop_file if kind == "f" else store.drop_set)(house.store, seq):
                 done.append(number)
             else:

@@ -93,5 +93,7 @@ class DropLane:
                     pass
                 if self._once:
                     return
-                while self._clock.now() < outcome.next_at and not self._stop.is_set():
-                    self._clock.wait(self._stop, min(LONGEST_WAIT, outcome.next_at - self._clock.now()))
+                # By the monotonic clock: one that is set back must not silence the rounds.
+                until = self._clock.monotonic() + max(0, outcome.next_at - self._clock.now())
+                while (left := until - self._clock.monotonic()) > 0 and not self._stop.is_set():
+                    self._clock.wait(self._stop, min(LONGEST_WAIT, left))

@@ -225,6 +225,7 @@ class Loop:
             for code, detail in self._notices.items():
                 notices.put(self._store, code, detail, now)
             notices.clear_older(self._store, "clock_jumped", now - DAY)
+            notices.clear_older(self._store, "files_lost", now - 7 * DAY)
         self._notices.clear()
         if self._drop is None:
             answers.derive_missing(self._store, DERIVED_PER_BEAT)  # else the drop's thread does it

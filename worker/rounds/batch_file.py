@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
+from worker.core.errors import CdpollError, StorageFailed, place_of
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import BLANKS, FileEnd
 from worker.core.x12.issues import Issue
@@ -188,8 +189,15 @@ class _Reading:
                 if self.readable(member.kind, member.head, where):
                     into = into or begin()
                     self.read(into, _Counted(member.stream, file, self.size, self.progress), where)
-        except NotUnpacked as error:
-            if error.code == "cut_short":
+        except CdpollError:
+            raise
+        except OSError as error:
+            raise StorageFailed(f"{self.given.name}: {error.strerror}", "is the disk there?") from error
+        except Exception as error:
+            if not isinstance(error, NotUnpacked):
+                # Whatever a file does to our code, it waits for a person, and the others are read.
+                self.ends.unreadable = f"A fault in cdpoll itself: {type(error).__name__} at {place_of(error)}."
+            elif error.code == "cut_short":
                 self.ends.incomplete = error.reason
             else:
                 self.ends.unreadable = error.reason
@@ -200,8 +208,8 @@ class _Reading:
 
     def readable(self, kind: Kind, head: bytes, where: str) -> bool:
         """Whether it is X12; if not, that is what is wrong with the whole file."""
-        if kind == "x12":
-            return True
+        if kind == "x12" or (kind == "empty" and len(head) < self.size):
+            return True  # blanks for longer than was looked at: the reader passes over them
         if kind == "empty" and not where:
             self.ends.incomplete = "The file is empty."
         elif not where and head.lstrip(BLANKS).upper() in _BEGINNINGS:

@@ -107,6 +107,8 @@ class _Round:
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
+        server, folder = self.terms.drop.server, self.terms.drop.folder
+        remote.bind(self.store, f"{server.username}@{server.host}:{server.port} {folder}")
         remove_partial(self.incoming)
         with IngestLock(self.store.path, "file", wait=self.patient):
             batches.remove_leftovers(self.store)
@@ -145,7 +147,7 @@ class _Round:
             else:
                 self.read_orphan(path)
         for one in halfway:
-            remote.move_on(self.store, one, "seen")
+            remote.again(self.store, one, "interrupted", 0, self.clock.now())
 
     def read_orphan(self, path: Path) -> None:
         """A file that nobody knows the name of any more; its bytes may be the only ones there are."""
@@ -172,7 +174,9 @@ class _Round:
     def listing(self, drop: Drop) -> dict[bytes, RemoteFile]:
         listed = {one.name: one for one in drop.list()}
         rows = [(one.name, one.text, one.size, one.mtime) for one in listed.values()]
-        remote.look(self.store, rows, self.clock.now())
+        lost = remote.look(self.store, rows, self.clock.now())
+        if lost:
+            self.lament(lost)
         return listed
 
     def waiting(self) -> list[Remote]:
@@ -246,6 +250,16 @@ class _Round:
             quarantined_sets=counts.quarantined_sets,
         )
 
+    def lament(self, lost: list[str]) -> None:
+        """Files are gone that we had begun to fetch; a server that archives what was opened has them still."""
+        names = ", ".join(lost[:5]) + (" and more" if len(lost) > 5 else "")
+        hint = (
+            f"gone from the drop before they came whole: {names}; look in the server's archive, and ingest them by hand"
+        )
+        with self.store.write():
+            notices.put(self.store, "files_lost", hint, self.clock.now())
+        self.log.warning("files are gone from the drop before they came whole", count=len(lost))
+
     def say(self) -> None:
         """Raise or clear the notice that `status` shows, and log its edges."""
         failure = self.outcome.failure
@@ -261,7 +275,7 @@ class _Round:
                 notices.put(self.store, wanted, detail, self.clock.now())
         if wanted is None:
             self.log.info("the drop can be read again")
-        elif failure is not None and wanted not in standing:
+        elif failure is not None and (self.patient or wanted not in standing):
             self.log.warning("the drop cannot be read", code=failure.code, hint=failure.hint)
 
     def next_at(self) -> int:

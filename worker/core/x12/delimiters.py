@@ -117,12 +117,16 @@ def _terminator(window: bytes, at: int, separator: bytes) -> tuple[bytes, int, b
         past = at
         while window[past : past + 1] in (b"\r", b"\n"):
             past += 1
-        if len(window) < min(past + 8, _WINDOW):
-            return NoIsa.CUT
         candidate = window[past : past + 1]
-        follows = _NEXT_SEGMENT.match(window, past + 1)
-        if candidate and not candidate.isalnum() and follows and follows[1] == separator:
-            at, byte = past, candidate
+        if not candidate:
+            return NoIsa.CUT
+        if not candidate.isalnum():
+            # Wrapped after every character, a segment's name may be spread over so many bytes.
+            if len(window) < min(past + 16, _WINDOW):
+                return NoIsa.CUT
+            follows = _NEXT_SEGMENT.match(window, past + 1)
+            if follows and follows[1] == separator:
+                at, byte = past, candidate
     if not byte:
         return NoIsa.CUT
     return byte, at + 1, at > first and byte not in b"\r\n" and b" " in window[first:at]

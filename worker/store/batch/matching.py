@@ -10,7 +10,8 @@ unmatched  everything else
 ========== ==========================================================================================================
 
 Where a task was recorded with neither member id nor birth date, or the answer has none, nothing speaks against the
-trace number; but two answers that name different patients are never both joined by it.
+trace number; but two answers that name different patients (by member id, birth date or name) are never both joined by
+it, whatever the task was recorded with: a member id is shared by a family, a birth date by twins.
 """
 
 import re
@@ -26,6 +27,7 @@ Verdict = Literal["matched", "candidate", "unmatched"]
 MOST = 5
 
 _NOT_ID = re.compile(r"[^A-Z0-9]")
+_NOT_NAME = re.compile(r"[\W\d_]")
 
 
 class Wanted(NamedTuple):
@@ -40,6 +42,8 @@ class Wanted(NamedTuple):
     """BHT03."""
     member_ids: frozenset[str]
     birth_date: str
+    name: str
+    """Of the patient: last and first, as they are compared."""
 
 
 class Match(NamedTuple):
@@ -49,6 +53,14 @@ class Match(NamedTuple):
     task: int | None = None
     candidates: tuple[tuple[int, str], ...] = ()
     by: Literal["", "text", "trace"] = ""
+
+
+class _Patient(NamedTuple):
+    """What tells one patient from another; what is empty is not known."""
+
+    member_ids: frozenset[str]
+    birth_date: str
+    name: str
 
 
 class _Task(NamedTuple):
@@ -73,6 +85,7 @@ def wanted(answer: Answer, sha256: str | None) -> Wanted:
         answer.reference,
         frozenset([found for one in ids if (found := _plain(one))]),
         _digits(patient.birth_date or patient.birth_text) if patient is not None else "",
+        _named(patient.name, patient.first) if patient is not None else "",
     )
 
 
@@ -84,7 +97,7 @@ def match_all(store: Store, wants: Sequence[Wanted]) -> list[Match]:
     traces = _traces(store, {number for one in wants for number in (*one.numbers, one.reference) if number})
     likely = _alike(store, "trace_number", {number for one in wants for number in one.numbers})
     alike = _alike(store, "reference", {one.reference for one in wants if one.reference})
-    joined: dict[int, set[tuple[frozenset[str], str]]] = {}
+    joined: dict[int, set[_Patient]] = {}
     found = [_one(store, want, texts, traces, likely, alike, joined) for want in wants]
     return [_sure(one, want, joined) for one, want in zip(found, wants, strict=True)]
 
@@ -106,7 +119,7 @@ def _one(
     traces: dict[str, list[_Task]],
     likely: dict[str, set[int]],
     alike: dict[str, set[int]],
-    joined: dict[int, set[tuple[frozenset[str], str]]],
+    joined: dict[int, set[_Patient]],
 ) -> Match:
     same_text = texts.get(want.sha256, set()) if want.sha256 else set()
     if len(same_text) == 1:
@@ -147,40 +160,55 @@ def _difference(task: _Task, want: Wanted) -> str | None:
     return None
 
 
-def _others_agree(store: Store, task: _Task, want: Wanted, joined: dict[int, set[tuple[frozenset[str], str]]]) -> bool:
-    """Whether nothing joined to the task by batches before names another patient. Only asked where the task itself
-    was recorded without anything to compare."""
-    if (task.birth_date and want.birth_date) or (task.member_id and want.member_ids):
-        return True
+def _others_agree(store: Store, task: _Task, want: Wanted, joined: dict[int, set[_Patient]]) -> bool:
+    """Whether nothing joined to the task by batches before names another patient.
+
+    What the task was recorded with does not settle it: a member id is shared by a family, a birth date by twins.
+    """
     patients = joined.get(task.seq)
     if patients is None:
         rows = store.read(
             """
-            SELECT DISTINCT answers.member_id, answers.birth_date
+            SELECT DISTINCT answers.member_id, answers.birth_date, answers.last_name, answers.first_name
             FROM results JOIN answers ON answers.result = results.seq
             WHERE results.task = :task AND results.source = 'batch' AND answers.match = 'matched' LIMIT 50
             """,
             {"task": task.seq},
         )
-        patients = {(frozenset({_plain(row["member_id"])} - {""}), _digits(row["birth_date"])) for row in rows}
+        patients = {
+            _Patient(
+                frozenset({_plain(row["member_id"])} - {""}),
+                _digits(row["birth_date"]),
+                _named(row["last_name"], row["first_name"]),
+            )
+            for row in rows
+        }
         joined[task.seq] = patients
-    agree = all(_may_be_one(one, (want.member_ids, want.birth_date)) for one in patients)
-    patients.add((want.member_ids, want.birth_date))
+    mine = _Patient(want.member_ids, want.birth_date, want.name)
+    agree = all(_may_be_one(one, mine) for one in patients)
+    patients.add(mine)
     return agree
 
 
-def _may_be_one(one: tuple[frozenset[str], str], other: tuple[frozenset[str], str]) -> bool:
-    if one[1] and other[1] and one[1] != other[1]:
+def _may_be_one(one: _Patient, other: _Patient) -> bool:
+    if one.birth_date and other.birth_date and one.birth_date != other.birth_date:
         return False
-    return not (one[0] and other[0]) or not one[0].isdisjoint(other[0])
+    if one.name and other.name and one.name != other.name:
+        return False
+    return not (one.member_ids and other.member_ids) or not one.member_ids.isdisjoint(other.member_ids)
 
 
-def _sure(one: Match, want: Wanted, joined: dict[int, set[tuple[frozenset[str], str]]]) -> Match:
+def _named(last: str, first: str) -> str:
+    """Last and first name as they are compared: their letters, in upper case."""
+    return " ".join(word for part in (last, first) if (word := _NOT_NAME.sub("", part.upper())))
+
+
+def _sure(one: Match, want: Wanted, joined: dict[int, set[_Patient]]) -> Match:
     """The match, unless a later answer of the same call named another patient for the same task."""
     if one.task is None or one.by != "trace":
         return one
     patients = joined.get(one.task, set())
-    if all(_may_be_one(each, (want.member_ids, want.birth_date)) for each in patients):
+    if all(_may_be_one(each, _Patient(want.member_ids, want.birth_date, want.name)) for each in patients):
         return one
     return Match("candidate", None, ((one.task, "another_patient_joined"),))
 

@@ -34,10 +34,36 @@ class Remote:
     tidy: int
 
 
-def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> None:
-    """Note what a listing shows, as (name, shown, size, mtime); what is gone from it is forgotten."""
+def bind(store: Store, drop: str) -> None:
+    """Begin anew where another drop is looked at than before: a name there is another file."""
+    known = store.one("SELECT value FROM meta WHERE key = 'sftp_drop'")
+    if known is not None and known["value"] == drop:
+        return
+    with store.write():
+        store.execute("DELETE FROM remote_files WHERE state <> 'fetched'")
+        store.execute("UPDATE remote_files SET tidy = 0")
+        store.execute(
+            "INSERT INTO meta (key, value) VALUES ('sftp_drop', :drop) ON CONFLICT (key) DO UPDATE SET value = :drop",
+            {"drop": drop},
+        )
+
+
+def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> list[str]:
+    """Note what a listing shows, as (name, shown, size, mtime); what is gone from it is forgotten.
+
+    Returns the names of files that are gone before they could be fetched whole: the server may have moved them away
+    when they were opened.
+    """
     present = set()
     with store.write():
+        # What lies in the future was noted before the clock was set back.
+        store.execute(
+            """
+            UPDATE remote_files SET seen_at = min(seen_at, :now),
+                next_at = CASE WHEN next_at > :latest THEN :now ELSE next_at END
+            """,
+            {"now": now, "latest": now + LONGEST},
+        )
         for name, shown, size, mtime in listed:
             present.add(name)
             # The same size and time: nothing changes, and the time of the first such look stays.
@@ -51,9 +77,13 @@ def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) 
                 """,
                 {"name": name, "shown": shown, "size": size, "mtime": mtime, "now": now},
             )
-        for row in store.read("SELECT name FROM remote_files WHERE state IN ('seen', 'done')"):
+        lost = []
+        for row in store.read("SELECT name, shown, state, error FROM remote_files WHERE state IN ('seen', 'done')"):
             if row["name"] not in present:
                 store.execute("DELETE FROM remote_files WHERE name = :name", {"name": row["name"]})
+                if row["state"] == "seen" and row["error"] not in (None, "incomplete"):
+                    lost.append(row["shown"])
+    return lost
 
 
 def settled(store: Store, before: int, now: int) -> list[Remote]:
