@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from worker.core.x12.ending import ending
 from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.numbers import ControlNumbers, number, same_number, segments, value
@@ -44,7 +44,8 @@ class _Books:
         self.closed = True
         self.awaited = "IEA"
         self.mark = 0
-        self.terminator = b""
+        self.terminator = self.breaks = b""
+        self.element = ""
         self.numbers = ControlNumbers()
         self.interchanges = self.groups = self.sets = self.acknowledgements = 0
         self.groups_here = self.sets_here = 0
@@ -55,7 +56,15 @@ class _Books:
 
     def read(self) -> Iterator[TransactionSet | FileEnd]:
         scanner = self.scanner
-        while (segment := scanner.next()) is not None:
+        while True:
+            while self.group is not None and self.set is None and not scanner.lost:
+                raw = scanner.whole(self.mark)
+                if raw is None:
+                    break
+                yield self.whole_set(raw)
+            segment = scanner.next()
+            if segment is None:
+                break
             name = segment.name
             if segment.lower_case and not self.lower_case:
                 self.lower_case = True
@@ -68,7 +77,8 @@ class _Books:
                 else:
                     self.look_between(segment)
                 if name == "ST":
-                    self.open_set(segment)
+                    self.set = self.opened(segment.elements, segment.start)
+                    self.mark = segment.start
                 else:
                     self.envelope(segment)
             if name != "ST":
@@ -83,8 +93,23 @@ class _Books:
 
     # -- sets -------------------------------------------------------------------------------------------------------
 
-    def open_set(self, segment: Segment) -> None:
-        _, code, control, version, *_ = segment.elements + _PADDING
+    def whole_set(self, raw: bytes) -> TransactionSet:
+        """A set from its ST, which stands right behind the segment before, to the terminator of its SE."""
+        started = self.opened(self.elements(raw[: raw.find(self.terminator)]), self.mark)
+        self.mark += len(raw)
+        self.scanner.keep = self.mark
+        count = raw.count(self.terminator)
+        trailer = self.elements(raw[raw.rfind(self.terminator, 0, -1) + 1 : -1])
+        if trailer[1:] != [str(count), started.control]:
+            count = self.check_trailer(trailer, started, raw)
+        return self.finished(started, len(raw), count, raw)
+
+    def elements(self, segment: bytes) -> list[str]:
+        return segment.translate(None, self.breaks).decode("latin-1").split(self.element)
+
+    def opened(self, elements: list[str], start: int) -> _Open:
+        """The set of an ST."""
+        _, code, control, version, *_ = elements + _PADDING
         control = control.strip()
         group = self.group
         issues: list[Issue] = []
@@ -101,8 +126,7 @@ class _Books:
             if group is not None and group.code.upper() != "HB":
                 self.note("gs_code", "GS", f"group {self.groups}")
         version = version.strip() or (group.version if group else "")
-        self.set = _Open(code.strip(), control, version, segment.start, issues)
-        self.mark = segment.start
+        return _Open(code.strip(), control, version, start, issues)
 
     def close_set(self, segment: Segment) -> TransactionSet:
         started = self.set
@@ -213,6 +237,7 @@ class _Books:
             test=values[14].upper() == "T",
         )
         self.terminator = isa.delimiters.terminator.encode("latin-1")
+        self.breaks, self.element = isa.delimiters.line_breaks, isa.delimiters.element
         self.closed = False
         self.group = None
         self.groups_here = self.sets_here = 0
@@ -298,7 +323,9 @@ class _Books:
 
     def end(self) -> FileEnd:
         scanner = self.scanner
-        state, reason = self.state()
+        state, reason, *noted = ending(scanner, self.interchanges, self.awaited, closed=self.closed)
+        if noted:
+            self.note(*noted)
         if self.closed and scanner.junk and state == "complete":
             self.note("trailing_junk", "IEA")
         if scanner.utf16:
@@ -316,26 +343,3 @@ class _Books:
             tuple(self.issues),
             self.more_issues,
         )
-
-    def state(self) -> tuple[Literal["complete", "incomplete", "unreadable"], str]:
-        scanner = self.scanner
-        if scanner.endless is not None:
-            self.note("segment_too_long", "")
-            return "unreadable", f"The segment at byte {scanner.endless} is longer than any real one and has no end."
-        if scanner.astray:
-            self.note("not_interchange", "ISA")
-            return "unreadable", "Thousands of segments are called ISA and are none."
-        if scanner.refused:
-            return "unreadable", "The characters in the places of the delimiters of an ISA cannot be delimiters."
-        if scanner.partial_isa:
-            self.note("file_cut", "ISA")
-            return "incomplete", "The file ends inside the header of an interchange."
-        if not self.interchanges:
-            if not scanner.junk:
-                return "incomplete", "The file is empty."
-            self.note("not_interchange", "ISA")
-            return "unreadable", "No ISA that can be read was found."
-        if self.closed:
-            return "complete", ""
-        self.note("file_cut", self.awaited)
-        return "incomplete", f"The file ends before the {self.awaited} of what is open."

@@ -1,0 +1,30 @@
+"""How a file ended: whole, cut short, or not to be read."""
+
+from typing import Literal
+
+from worker.core.x12.scanner import Scanner
+
+Ending = tuple[Literal["complete", "incomplete", "unreadable"], str, *tuple[str, ...]]
+"""The state and the reason of a :class:`~worker.core.x12.envelope.FileEnd`; then, where there is one, the code of the
+issue that says so and the segment it concerns."""
+
+
+def ending(scanner: Scanner, interchanges: int, awaited: str, *, closed: bool) -> Ending:
+    """What is to be said of a file whose last byte was read: it held so many interchanges, the last one of them
+    ``closed`` or still waiting for the segment ``awaited``."""
+    if scanner.endless is not None:
+        reason = f"The segment at byte {scanner.endless} is longer than any real one and has no end."
+        return "unreadable", reason, "segment_too_long", ""
+    if scanner.astray:
+        return "unreadable", "Thousands of segments are called ISA and are none.", "not_interchange", "ISA"
+    if scanner.refused:
+        return "unreadable", "The characters in the places of the delimiters of an ISA cannot be delimiters."
+    if scanner.partial_isa:
+        return "incomplete", "The file ends inside the header of an interchange.", "file_cut", "ISA"
+    if not interchanges:
+        if not scanner.junk:
+            return "incomplete", "The file is empty."
+        return "unreadable", "No ISA that can be read was found.", "not_interchange", "ISA"
+    if closed:
+        return "complete", ""
+    return "incomplete", f"The file ends before the {awaited} of what is open.", "file_cut", awaited
