@@ -519,8 +519,8 @@ def test_what_is_remembered_is_bounded_and_right() -> None:
     """A benefit read again after thousands of others is the same, and only so many are kept."""
     known = benefits.Benefits(USUAL, "2110C")
     chunks = [f"C*IND*30****{number}" for number in range(5000)]
-    first = known.read(chunks)
+    first = [known[chunk] for chunk in chunks]
     assert [one[0].amount for one in first] == [Decimal(number) for number in range(5000)]
-    assert known.read(chunks) == first
-    assert 0 < len(known.known) <= 2048
-    assert known.read(chunks) == first
+    assert [known[chunk] for chunk in chunks] == first
+    assert 0 < len(known) <= 2048
+    assert [known[chunk] for chunk in chunks] == first

@@ -73,6 +73,7 @@ _TELLING = ACTIVE | INACTIVE | {"I", "R"}
 _MOST = 2048
 _MARKS = 65_536
 _LONGEST = 600
+_SHORT = 120
 
 
 @lru_cache(maxsize=4096)
@@ -87,8 +88,10 @@ def number(text: str) -> Decimal | None:
     return found if found.is_finite() else None
 
 
-class Benefits:
+class Benefits(dict[str, Entry]):
     """Reads benefits, and remembers them: the text between one ``EB*`` and the next is the same for many patients.
+
+    ``benefits[text]`` is the :data:`Entry` of such a text, whether it is remembered or not.
 
     Only what comes a second time is kept: a text of one patient's own would cost more in memory that is strewn about
     than reading it. A plain dictionary is several times faster than ``functools.lru_cache`` here, whose keys would be
@@ -96,24 +99,20 @@ class Benefits:
     """
 
     def __init__(self, delimiters: Delimiters, loop: str) -> None:
+        super().__init__()
         self.delimiters = delimiters
         self.loop = loop
-        self.known: dict[str, Entry] = {}
         self.seen = bytearray(_MARKS)
 
-    def read(self, chunks: list[str]) -> list[Entry]:
-        """The entry of each chunk."""
-        return [self.known.get(chunk) or self.another(chunk) for chunk in chunks]
-
-    def another(self, chunk: str) -> Entry:
+    def __missing__(self, chunk: str) -> Entry:
         one, notes = benefit(chunk, self.delimiters, self.loop)
         found = one, notes, bool(notes or one.code in _TELLING or one.related or one.rejections)
         mark = hash(chunk) % _MARKS
         if self.seen[mark] and len(chunk) <= _LONGEST:
-            if len(self.known) >= _MOST:
-                self.known.clear()
+            if len(self) >= _MOST:
+                self.clear()
                 self.seen = bytearray(_MARKS)
-            self.known[chunk] = found
+            self[chunk] = found
         self.seen[mark] = 1
         return found
 
@@ -126,9 +125,20 @@ def reader(delimiters: Delimiters, loop: str) -> Benefits:
 
 def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Notes]:
     """The benefit of the text between one ``EB*`` and the next."""
-    element, repetition, component, terminator = delimiters
+    line, more, rest = chunk.partition(delimiters.terminator)
+    values, notes = (_fields if len(line) <= _SHORT else _fields.__wrapped__)(line, delimiters)
+    if not more:
+        return Benefit(*values), notes
+    found = list(notes)
+    under = _under(rest.split(delimiters.terminator), delimiters.element, loop, found)
+    return Benefit(*values, *under), tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _fields(line: str, delimiters: Delimiters) -> tuple[list[Any], Notes]:
+    """The first fourteen fields of a :class:`Benefit`. What stands under an EB varies more than the EB itself."""
+    element, repetition, component, _ = delimiters
     notes: list[tuple[str, str]] = []
-    line, more, rest = chunk.partition(terminator)
     values: list[Any] = line.split(element)
     given = len(values)
     values = values[:14] + _NOTHING[given:]
@@ -150,9 +160,7 @@ def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Not
                 values[index] = tuple(values[index].split(component))
             else:
                 values[index] = ()
-    if more:
-        values += _under(rest.split(terminator), element, loop, notes)
-    return Benefit(*values), tuple(notes)
+    return values, tuple(notes)
 
 
 def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str]]) -> list[Any]:
@@ -171,10 +179,19 @@ def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str
             others.append(values)
     if not others:
         return [tuple(dates), tuple(messages)]
-    references = tuple([reference(values) for values in others if values[0] == "REF"])
-    rejections = tuple([rejection(values, loop) for values in others if values[0] == "AAA"])
-    details = tuple([tuple(values) for values in others if values[0] in _DETAILS])
-    return [tuple(dates), tuple(messages), references, rejections, _related(others, notes), details]
+    references: list[Reference] = []
+    rejections: list[Rejection] = []
+    details: list[tuple[str, ...]] = []
+    for values in others:
+        name = values[0]
+        if name == "REF":
+            references.append(reference(values))
+        elif name == "AAA":
+            rejections.append(rejection(values, loop))
+        elif name in _DETAILS:
+            details.append(tuple(values))
+    related = _related(others, notes) if len(references) < len(others) else ()
+    return [tuple(dates), tuple(messages), tuple(references), tuple(rejections), related, tuple(details)]
 
 
 def _related(others: list[list[str]], notes: list[tuple[str, str]]) -> tuple[Party, ...]:
@@ -183,6 +200,8 @@ def _related(others: list[list[str]], notes: list[tuple[str, str]]) -> tuple[Par
     within = False
     for values in others:
         name = values[0]
+        if name == "REF":
+            continue
         if name in ("LS", "LE"):
             if within is (name == "LS"):
                 notes.append(("loop_not_closed", name))
@@ -207,6 +226,6 @@ def dated(values: list[str], notes: list[tuple[str, str]]) -> Period:
     if len(values) < 4:
         values = [*values, "", "", ""]
     found = period(values[1], values[2], values[3])
-    for code in found.issues:
-        notes.append((code, "DTP"))
+    if found.issues:
+        notes += [(code, "DTP") for code in found.issues]
     return found

@@ -1,5 +1,6 @@
 """From the benefits of one patient to one word for the coverage, and to the other payers that were named."""
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from worker.core.x12.benefits import Benefit
@@ -102,14 +103,19 @@ def coverage(
         active = [one for one in plan or status if one.code in ACTIVE]
         if not active:
             return "inactive", False
-        asked = asked_span(dates, created)
-        whole = _limits(dates)
-        if any(in_force(one.dates or whole, asked) for one in active):
-            return "active", False
+        for one in active:
+            if _in_force(one.dates, dates, created):
+                return "active", False
         return "inactive", True
     if rejections:
         return "rejected", False
     return ("not_covered" if not_covered else "undetermined"), False
+
+
+@lru_cache(maxsize=512)
+def _in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -> bool:
+    """Whether a benefit with dates of its own, or with the patient's, is in force: much the same for many patients."""
+    return in_force(own or _limits(dates), asked_span(dates, created))
 
 
 def _limits(dates: tuple[Period, ...]) -> tuple[Period, ...]:
@@ -120,7 +126,9 @@ def _limits(dates: tuple[Period, ...]) -> tuple[Period, ...]:
 def other_payers(benefits: tuple[Benefit, ...], payer: Party | None) -> tuple[OtherPayer, ...]:
     """Every payer beside the one that answers: each EB of R, and each payer named under another EB."""
     found: list[OtherPayer] = []
-    for one in [one for one in benefits if one.related or one.code == "R"]:
+    for one in benefits:
+        if not one.related and one.code != "R":
+            continue
         named = [party for party in one.related if party.entity in PAYERS and not _same(party, payer)]
         if one.code == "R":
             named = named or list(one.related[:1])
@@ -131,11 +139,12 @@ def other_payers(benefits: tuple[Benefit, ...], payer: Party | None) -> tuple[Ot
 
 
 def _other(benefit: Benefit, party: Party | None) -> OtherPayer:
-    plan = benefit.plan
-    for wanted in ("N6", "18", "1L", "6P", "IG"):
-        for ref in benefit.references:
-            if not plan and ref.qualifier == wanted:
-                plan = ref.text or ref.value
+    plan, references = benefit.plan, benefit.references
+    if references and not plan:
+        for wanted in ("N6", "18", "1L", "6P", "IG"):
+            for ref in references:
+                if not plan and ref.qualifier == wanted:
+                    plan = ref.text or ref.value
     return OtherPayer(
         benefit.code,
         party.name if party else "",
@@ -145,7 +154,7 @@ def _other(benefit: Benefit, party: Party | None) -> OtherPayer:
         benefit.insurance_type,
         benefit.service_types,
         plan,
-        tuple((ref.qualifier, ref.value) for ref in benefit.references),
+        tuple([(ref.qualifier, ref.value) for ref in references]),
         benefit.dates,
     )
 

@@ -105,7 +105,9 @@ class Person(NamedTuple):
 
 def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], bool]:
     """NM103 to NM105, NM107, NM108 and NM109; and whether the identifier stood one element early."""
-    _, _, _, name, first, middle, _, suffix, qualifier, number, *_ = elements + _PADDING
+    if len(elements) < 10:
+        elements = elements + _PADDING
+    name, first, middle, _, suffix, qualifier, number = elements[3:10]
     if not number and qualifier and suffix in _ID_QUALIFIERS:
         return (name, first, middle, "", suffix, qualifier.strip()), True
     return (name, first, middle, suffix, qualifier, number.strip()), False

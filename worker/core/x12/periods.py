@@ -22,16 +22,18 @@ class Period(NamedTuple):
     """``impossible_date``, ``date_format``."""
 
 
-@lru_cache(maxsize=4096)
-def day(text: str) -> str:
+def any_day(text: str) -> str:
     """``YYYY-MM-DD`` of ``CCYYMMDD``; empty for what is no day, or none that a patient or a plan can have had."""
-    if len(text) != 8 or not (text.isascii() and text.isdecimal()):
+    if len(text) != 8 or not (text.isascii() and text.isdecimal()) or text < "1850":
         return ""
     try:
-        found = date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        return date.fromisoformat(text).isoformat()
     except ValueError:
         return ""
-    return found.isoformat() if found.year >= 1850 else ""
+
+
+day = lru_cache(maxsize=4096)(any_day)
+"""The same for days that many answers have in common; those of birth are too many to remember."""
 
 
 @lru_cache(maxsize=4096)
