@@ -105,11 +105,9 @@ def _parse(tset: TransactionSet) -> Reading:
     head, tree, loops = head_and_loops(body(tset, text), delimiters)
     if tree.notes:
         issues += [issue(code, "HL", f"HL {number}") for code, number in tree.notes]
-    values: list[str] = []
-    for line in head.split(delimiters.terminator):
-        if line.startswith("BHT"):
-            values = line.split(delimiters.element)
-    _, _, _, reference, created, *_ = values + _PADDING
+    _, _, bht = head.rpartition(f"{delimiters.terminator}BHT")
+    values = bht.partition(delimiters.terminator)[0].split(delimiters.element) + _PADDING
+    reference, created = values[3:5] if len(bht) < len(head) else ("", "")
     patients = _patients(tree, loops, delimiters)
     if not loops:
         issues.append(issue("no_hierarchy", "HL"))

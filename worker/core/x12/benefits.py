@@ -13,7 +13,7 @@ _NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (),
 _NUMBERS = (6, 7, 9)
 _COMPOSITES = (12, 13)
 _DETAILS = frozenset(("HSD", "III"))
-_KNOWN = frozenset(("REF", "AAA", "HSD", "III", "N2", "PRV", ""))
+_SILENT = frozenset(("N2", "PRV", ""))
 
 
 class Benefit(NamedTuple):
@@ -135,7 +135,7 @@ def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Not
 
 
 @lru_cache(maxsize=1024)
-def _fields(line: str, delimiters: Delimiters) -> tuple[list[Any], Notes]:
+def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     """The first fourteen fields of a :class:`Benefit`. What stands under an EB varies more than the EB itself."""
     element, repetition, component, _ = delimiters
     notes: list[tuple[str, str]] = []
@@ -160,48 +160,49 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[list[Any], Notes]:
                 values[index] = tuple(values[index].split(component))
             else:
                 values[index] = ()
-    return values, tuple(notes)
+    return tuple(values), tuple(notes)
 
 
 def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str]]) -> list[Any]:
     """The last six fields of a :class:`Benefit`."""
     dates: list[Period] = []
     messages: list[str] = []
-    others: list[list[str]] = []
+    references: list[Reference] = []
+    others: list[str] = []
+    for line in lines:
+        name = line.partition(element)[0]
+        if name == "DTP":
+            dates.append(dated(line.split(element), notes))
+        elif name == "MSG":
+            messages.append(line[4:])
+        elif name == "REF":
+            references.append(reference(line.split(element)))
+        else:
+            others.append(line)
+    found: list[Any] = [tuple(dates), tuple(messages), tuple(references)]
+    if others:
+        short = sum(map(len, others)) <= _LONGEST
+        *rest, more = (_known_others if short else _others)(tuple(others), element, loop)
+        notes += more
+        found += rest
+    return found
+
+
+def _others(
+    lines: tuple[str, ...], element: str, loop: str
+) -> tuple[tuple[Rejection, ...], tuple[Party, ...], tuple[tuple[str, ...], ...], Notes]:
+    """The last three fields of a :class:`Benefit`, and what is wrong with them.
+
+    An NM1 under an EB is an entity of loop 2120 also where its LS is missing.
+    """
+    notes: list[tuple[str, str]] = []
+    rejections: list[Rejection] = []
+    details: list[tuple[str, ...]] = []
+    found: list[Party] = []
+    within = False
     for line in lines:
         values = line.split(element)
         name = values[0]
-        if name == "DTP":
-            dates.append(dated(values, notes))
-        elif name == "MSG":
-            messages.append(element.join(values[1:]))
-        else:
-            others.append(values)
-    if not others:
-        return [tuple(dates), tuple(messages)]
-    references: list[Reference] = []
-    rejections: list[Rejection] = []
-    details: list[tuple[str, ...]] = []
-    for values in others:
-        name = values[0]
-        if name == "REF":
-            references.append(reference(values))
-        elif name == "AAA":
-            rejections.append(rejection(values, loop))
-        elif name in _DETAILS:
-            details.append(tuple(values))
-    related = _related(others, notes) if len(references) < len(others) else ()
-    return [tuple(dates), tuple(messages), tuple(references), tuple(rejections), related, tuple(details)]
-
-
-def _related(others: list[list[str]], notes: list[tuple[str, str]]) -> tuple[Party, ...]:
-    """The entities of loop 2120. An NM1 under an EB is one of them also where its LS is missing."""
-    found: list[Party] = []
-    within = False
-    for values in others:
-        name = values[0]
-        if name == "REF":
-            continue
         if name in ("LS", "LE"):
             if within is (name == "LS"):
                 notes.append(("loop_not_closed", name))
@@ -214,11 +215,19 @@ def _related(others: list[list[str]], notes: list[tuple[str, str]]) -> tuple[Par
         elif name in ("N3", "N4", "PER"):
             if found:
                 found[-1] = extended(found[-1], values)
-        elif name not in _KNOWN:
+        elif name == "AAA":
+            rejections.append(rejection(values, loop))
+        elif name in _DETAILS:
+            details.append(tuple(values))
+        elif name not in _SILENT:
             notes.append(("unknown_segment", ""))
     if within:
         notes.append(("loop_not_closed", "LS"))
-    return tuple(found)
+    return tuple(rejections), tuple(found), tuple(details), tuple(notes)
+
+
+_known_others = lru_cache(maxsize=512)(_others)
+"""The same entities stand under many benefits, beside references that are the patient's own."""
 
 
 def dated(values: list[str], notes: list[tuple[str, str]]) -> Period:
