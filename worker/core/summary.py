@@ -9,6 +9,7 @@ standard has some; amounts are text, so that nothing is rounded; days are ``YYYY
 The JSON is put together by hand, because :mod:`json` would take longer for it than the reader for the whole set.
 """
 
+from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from worker.core.x12.periods import Period
 
 # So many benefits are remembered in their JSON form: most of a batch's are alike.
 _MOST = 4096
+_LONGEST = 4096
 
 
 class Flat(NamedTuple):
@@ -84,8 +86,7 @@ class Summary:
         """The JSON of one answer."""
         known = self._known
         benefits = [
-            found[1] if (found := known.get(id(one))) is not None else self._remember(one, _benefit(one))
-            for one in answer.benefits
+            found[1] if (found := known.get(id(one))) else self._remember(one, _benefit(one)) for one in answer.benefits
         ]
         traces, dates, rejections = answer.traces, answer.dates, answer.rejections
         return (
@@ -108,9 +109,10 @@ class Summary:
         return known[1] if known is not None else self._remember(party, _entity(party))
 
     def _remember(self, what: object, text: str) -> str:
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        self._known[id(what)] = (what, text)
+        if len(text) <= _LONGEST:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[id(what)] = (what, text)
         return text
 
 
@@ -136,22 +138,29 @@ def _object(members: str) -> str:
 def _person(person: Person | None) -> str:
     if person is None:
         return "null"
-    return _object(
-        _one("last_name", person.name)
-        + _one("first_name", person.first)
-        + _one("middle_name", person.middle)
-        + _one("suffix", person.suffix)
-        + _one("id_qualifier", person.id_qualifier)
-        + _one("id", person.id)
-        + _one("birth_date", person.birth_date)
-        + ("" if person.birth_date else _one("birth_date_as_received", person.birth_text))
-        + _one("gender", person.gender)
-        + _one("relationship", person.relationship)
-        + _many("address", person.address)
-        + _list("references", [_reference(one) for one in person.references])
-    )
+    name, first, middle, suffix, qualifier, number, birth_date, birth_text, gender, relationship, *_ = person
+    out = f'"last_name":{quoted(name)},' if name else ""
+    if first:
+        out += f'"first_name":{quoted(first)},'
+    if middle or suffix:
+        out += _one("middle_name", middle) + _one("suffix", suffix)
+    if qualifier:
+        out += f'"id_qualifier":{quoted(qualifier)},'
+    if number:
+        out += f'"id":{quoted(number)},'
+    out += f'"birth_date":"{birth_date}",' if birth_date else _one("birth_date_as_received", birth_text)
+    if gender:
+        out += f'"gender":{quoted(gender)},'
+    if relationship:
+        out += f'"relationship":{quoted(relationship)},'
+    if person.address:
+        out += _many("address", person.address)
+    if person.references:
+        out += f'"references":[{",".join([_reference(one) for one in person.references])}],'
+    return f"{{{out[:-1]}}}"
 
 
+@lru_cache(maxsize=256)
 def _entity(party: Party) -> str:
     return _object(
         _one("entity", party.entity)
@@ -167,7 +176,11 @@ def _entity(party: Party) -> str:
 
 
 def _reference(one: Reference) -> str:
-    return _object(_one("qualifier", one.qualifier) + _one("value", one.value) + _one("text", one.text))
+    qualifier, value, text = one
+    if qualifier and value:
+        more = f',"text":{quoted(text)}' if text else ""
+        return f'{{"qualifier":{quoted(qualifier)},"value":{quoted(value)}{more}}}'
+    return _object(_one("qualifier", qualifier) + _one("value", value) + _one("text", text))
 
 
 def _pair(one: tuple[str, str]) -> str:
@@ -179,6 +192,7 @@ def _trace(one: Trace) -> str:
     return f'{{"ours":{ours},"number":{quoted(one.number)},"originator":{quoted(one.originator)}}}'
 
 
+@lru_cache(maxsize=1024)
 def _date(one: Period) -> str:
     text = "" if one.first and one.last else _one("text", one.text)
     return _object(_one("qualifier", one.qualifier) + _one("first", one.first) + _one("last", one.last) + text)
@@ -198,18 +212,21 @@ def _rejection(one: Rejection) -> str:
 
 
 def _other_payer(one: OtherPayer) -> str:
-    return _object(
-        _one("code", one.code)
-        + _one("name", one.name)
-        + _one("id_qualifier", one.id_qualifier)
-        + _one("id", one.id)
-        + _one("entity", one.entity)
-        + _one("insurance_type", one.insurance_type)
-        + _many("service_types", one.service_types)
-        + _one("plan", one.plan)
-        + _list("references", [_pair(each) for each in one.references])
-        + _list("dates", [_date(each) for each in one.dates])
-    )
+    out = _one("code", one.code) + _one("name", one.name)
+    if one.id_qualifier or one.id:
+        out += _one("id_qualifier", one.id_qualifier) + _one("id", one.id)
+    out += _one("entity", one.entity)
+    if one.insurance_type:
+        out += _one("insurance_type", one.insurance_type)
+    if one.service_types:
+        out += _many("service_types", one.service_types)
+    if one.plan:
+        out += _one("plan", one.plan)
+    if one.references:
+        out += _list("references", [_pair(each) for each in one.references])
+    if one.dates:
+        out += _list("dates", [_date(each) for each in one.dates])
+    return _object(out)
 
 
 def _issue(one: Issue) -> str:

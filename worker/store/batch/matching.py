@@ -28,6 +28,7 @@ MOST = 5
 
 _NOT_ID = re.compile(r"[^A-Z0-9]")
 _NOT_NAME = re.compile(r"[\W\d_]")
+_NOT_DIGIT = re.compile(r"\D")
 
 
 class Wanted(NamedTuple):
@@ -73,7 +74,7 @@ class _Task(NamedTuple):
 def wanted(answer: Answer, sha256: str | None) -> Wanted:
     """The :class:`Wanted` of an answer that stands in the set with this identity."""
     patient = answer.patient
-    ids = {answer.member_id}
+    ids = {answer.member_id} if answer.member_id else set()
     if answer.subscriber is not None:
         ids.add(answer.subscriber.id)
     if answer.dependent is not None:
@@ -273,10 +274,14 @@ def _lists(values: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
 
 def _plain(text: str) -> str:
     """A member id as it is compared: letters in upper case and digits."""
+    if text.isascii() and text.isalnum():
+        return text.upper()
     return _NOT_ID.sub("", text.upper())
 
 
 def _digits(text: str) -> str:
     """A birth date as it is compared: ``CCYYMMDD``, whether it came with dashes or without."""
-    found = re.sub(r"\D", "", text)
+    found = text.replace("-", "")
+    if not found.isdecimal():
+        found = _NOT_DIGIT.sub("", text)
     return found if len(found) == 8 else ""

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from worker.core.summary import Summary, flat
+from worker.core.summary import Flat, Summary, flat
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
@@ -44,7 +44,7 @@ class Ready(NamedTuple):
     """An answer ready to be written, so that the lock is not held while it is being made so."""
 
     want: Wanted
-    flat: dict[str, str]
+    flat: Flat
     body: bytes
     """The answer as JSON."""
 
@@ -60,13 +60,11 @@ def stored_sets(store: Store, identities: list[str]) -> set[str]:
     return found
 
 
+# Values by their place: binding forty names for each set would take longer than making its identity.
 INSERT_SET = """
 INSERT INTO sets (
     seq, file, envelope, state, code, control, version, byte_offset, byte_length, segments, sha256, issues, raw
-) VALUES (
-    :seq, :file, :envelope, :state, :code, :control, :version, :byte_offset, :byte_length, :segments, :sha256,
-    :issues, :raw
-)
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -78,48 +76,42 @@ def set_row(
     seq: int,
     file: int,
     envelope: int,
-) -> dict[str, Any]:
-    return {
-        "seq": seq,
-        "file": file,
-        "envelope": envelope,
-        "state": state,
-        "code": tset.code,
-        "control": tset.control,
-        "version": tset.version,
-        "byte_offset": tset.offset,
-        "byte_length": tset.length,
-        "segments": tset.segments,
-        "sha256": sha256,
-        "issues": json.dumps([asdict(one) for one in issues]) if issues else "[]",
-        "raw": tset.raw,
-    }
+) -> tuple[Any, ...]:
+    """The values of :data:`INSERT_SET`."""
+    return (
+        seq,
+        file,
+        envelope,
+        state,
+        tset.code,
+        tset.control,
+        tset.version,
+        tset.offset,
+        tset.length,
+        tset.segments,
+        sha256,
+        json.dumps([asdict(one) for one in issues]) if issues else "[]",
+        tset.raw,
+    )
 
 
 _INSERT_RESULT = """
 INSERT INTO results (seq, task, source, revision, received_at, body, derived)
-VALUES (:seq, :task, 'batch', 1, :now, :body, :derived)
+VALUES (?, ?, 'batch', 1, ?, ?, ?)
 """
-_INSERT_ANSWER = """
-INSERT INTO answers (
-    seq, result, from_set, list, position, level, coverage, payer, payer_id, member_id, last_name, first_name,
-    birth_date, plan, group_number, group_name, other_payers, rejections, reference, trace_number, originator_id,
-    match, said
-) VALUES (
-    :seq, :result, :from_set, NULL, NULL, :level, :coverage, :payer, :payer_id, :member_id, :last_name, :first_name,
-    :birth_date, :plan, :group_number, :group_name, :other_payers, :rejections, :reference, :trace_number,
-    :originator_id, :match, NULL
-)
-"""
+_INSERT_ANSWER = f"""
+INSERT INTO answers (seq, result, from_set, match, {", ".join(Flat._fields)})
+VALUES (?, ?, ?, ?, {", ".join("?" * len(Flat._fields))})
+"""  # noqa: S608 - the names are those of a class
 
 
 def ready(answer: Answer, sha256: str | None, summary: Summary) -> Ready:
     """An answer of the set with this identity, ready to be written."""
     body = summary.text(answer).encode("utf-8", "replace")
-    return Ready(wanted(answer, sha256), flat(answer)._asdict(), body)
+    return Ready(wanted(answer, sha256), flat(answer), body)
 
 
-def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], bytes]], now: int) -> list[Match]:
+def put_answers(store: Store, fresh: list[tuple[int, Wanted, Flat, bytes]], now: int) -> list[Match]:
     """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
     if not fresh:
         return []
@@ -130,16 +122,8 @@ def put_answers(store: Store, fresh: list[tuple[int, Wanted, dict[str, str], byt
     last = int(row["last"]) if row else 0
     results, answers, candidates = [], [], []
     for n, ((tset, _, said, body), one) in enumerate(zip(fresh, matches, strict=True)):
-        results.append(
-            {
-                "seq": first + n,
-                "task": one.task,
-                "now": now,
-                "body": body,
-                "derived": DERIVATION,
-            }
-        )
-        answers.append({"seq": last + 1 + n, "result": first + n, "from_set": tset, "match": one.verdict, **said})
+        results.append((first + n, one.task, now, body, DERIVATION))
+        answers.append((last + 1 + n, first + n, tset, one.verdict, *said))
         candidates += [{"answer": last + 1 + n, "task": task, "reason": why} for task, why in one.candidates]
     store.conn.executemany(_INSERT_RESULT, results)
     store.conn.executemany(_INSERT_ANSWER, answers)
