@@ -228,6 +228,19 @@ def test_two_patients_under_one_trace_number_are_never_both_joined(store: Store)
     assert read(store, interchange(group(a_set(later)))).counts.candidates == 1
 
 
+@pytest.mark.parametrize(
+    "known",
+    [{}, {"member_id": "M0001"}, {"birth_date": "1970-02-03"}],
+    ids=["nothing known", "a family's member id", "the birth date of twins"],
+)
+def test_a_name_tells_patients_apart_whatever_the_task_was_recorded_with(store: Store, known: dict[str, str]) -> None:
+    record(store, "a", **TRACED, **known)
+    one, other = subscriber(ACTIVE, last="SMITH"), subscriber(ACTIVE, last="MILLER")
+    report = read(store, interchange(group(a_set(one), a_set(other, control="0002"))))
+    assert (report.counts.matched, report.counts.candidates) == (0, 2)
+    assert elsewhere(store, "SELECT count(*) FROM results WHERE task IS NOT NULL") == [(0,)]
+
+
 # --- what joining does, and does not
 
 

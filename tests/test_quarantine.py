@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 import pytest
 
@@ -134,3 +135,22 @@ def test_what_is_dropped_is_gone_for_good(house: House) -> None:
     assert listed(house) == {"files": [], "sets": []}
     assert house.rows("SELECT count(*) FROM batch_answers") == [(1,)]
     house.cdpoll("quarantine", "drop", numbers[0], check=65)
+
+
+def test_nothing_is_done_where_one_of_the_numbers_is_none(house: House) -> None:
+    take_in(house, "odd.json", "{}")
+    (number,) = [one["number"] for one in listed(house)["files"]]
+    for command in ("drop", "retry"):
+        house.cdpoll("quarantine", command, number, "zz", check=65)
+    assert [one["number"] for one in listed(house)["files"]] == [number]
+
+
+def test_a_file_that_breaks_our_own_code_waits_in_quarantine_and_stops_nothing(house: House) -> None:
+    poison = house.folder / "poison.zip"
+    with ZipFile(poison, "w") as archive:
+        archive.writestr(ZipInfo(""), "an entry without a name")
+    good = house.folder / "good.x12"
+    good.write_text(interchange(group(a_set())))
+    report = house.cdpoll("ingest", str(poison), str(good), "--json", check=1).json
+    assert [one["state"] for one in report["files"]] == ["quarantined", "ingested"]
+    assert listed(house)["files"][0]["name"].endswith("poison.zip")
