@@ -275,3 +275,11 @@ def test_control_numbers_beyond_the_limit_are_no_longer_compared() -> None:
     assert all(running.take(f"{n:09d}") for n in range(30_000))
     assert not running.full
     assert not running.take("17")
+
+
+def test_a_file_wrapped_after_every_character_reads_the_same_in_pieces_of_any_size() -> None:
+    text = "\n".join(a_file(marks=Delimiters("*", "|", "^", ">"), after="\r\n\n"))
+    for piece in (*range(1, 30), 256 * 1024):
+        *sets, end = transaction_sets(io.BytesIO(text.encode()), Limits(piece=piece))
+        assert isinstance(end, FileEnd)
+        assert (end.state, len(sets)) == ("complete", 1), piece
