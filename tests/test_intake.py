@@ -519,7 +519,7 @@ def test_merging_keeps_an_id_for_each_of_its_refs() -> None:
 
 def test_the_intake_imports_nothing_heavy() -> None:
     code = (
-        "import sys, json, dataclasses; before = set(sys.modules)\n"
+        "import sys, json, dataclasses, typing; before = set(sys.modules)\n"
         "import worker.core.intake; print(*sorted(set(sys.modules) - before))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -9,14 +9,14 @@ not used because it stops at the first mistake and forgets line numbers.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from worker.config.mistakes import Mistake, Place
 
 _DELIMITER = re.compile("[=:]")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One ``key = value`` as written; the key in lower case, the lines of a continued value joined by ``\\n``."""
 
     section: str

@@ -5,9 +5,8 @@ A reader raises ValueError with one line, "what is wrong; what to write"; it nev
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.config.mistakes import Place
 from worker.config.secret import FORMS, Secret, full_path, one_visible_line, read_reference
@@ -16,8 +15,7 @@ from worker.core import instant
 from worker.core.schedule import Cadence
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A value as text, with what is needed to read it; ``where`` is ``[section] key``."""
 
     text: str
@@ -35,8 +33,7 @@ def _nothing(_written: Written) -> Any:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """``suffix`` is added to the key's name to name the field (``timeout`` becomes ``timeout_ms``).
 
     ``unset`` gives the value of a key that has no default and was not written. ``comments`` tells whether a blank

@@ -1,13 +1,12 @@
 """Where a setting was written, and what is wrong with it."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from worker.core.errors import BadConfiguration
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A line of a file, an environment variable, or (all empty) the built-in default.
 
     ``private`` tells whether the file is readable by its owner alone.
@@ -29,8 +28,7 @@ class Place:
 BUILT_IN = Place()
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(NamedTuple):
     """One thing that is wrong (or, in ``Config.warnings``, doubtful) at one place.
 
     ``message`` says what is wrong and what to write instead; it never holds a secret.

@@ -1,7 +1,7 @@
 """The configuration as values. Durations are whole milliseconds; each field is named as its key, with the unit."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from worker.config.mistakes import Mistake
 from worker.config.secret import Secret
@@ -11,8 +11,7 @@ from worker.core.schedule import Cadence
 from worker.core.ssh import Algorithms
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
+class Api(NamedTuple):
     """``base_url`` ends without a slash. ``client_id``, ``client_secret`` and ``proxy`` are resolved by ``reveal()``.
 
     ``client_id`` and ``client_secret`` are false when nothing was configured; ``proxy`` is None then.
@@ -36,16 +35,14 @@ class Api:
         return read_url(self.base_url).origin
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``."""
 
     path: Path
     journal: str
 
 
-@dataclass(frozen=True, slots=True)
-class Polling:
+class Polling(NamedTuple):
     """``requests_per_second`` and ``burst`` limit all requests together; ``schedule`` is ``fixed``."""
 
     requests_per_second: float
@@ -60,8 +57,7 @@ class Polling:
     not_found_grace_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sftp:
+class Sftp(NamedTuple):
     """``include`` and ``exclude`` are patterns of names; ``after`` is ``leave``, ``move`` or ``delete``.
 
     ``drop`` and ``move_to`` are folders on the server; ``key_passphrase`` and ``password`` are false when nothing was
@@ -85,16 +81,14 @@ class Sftp:
     every_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
 
     format: str
     level: str
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """Everything as computed.
 
     ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``source`` is the

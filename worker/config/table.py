@@ -1,12 +1,11 @@
 """What a table of keys is made of."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.config.kinds import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key. ``default`` is text as one would write it.
 
     A key without a default has a ``sample`` to show instead; ``otherwise`` says what holds when the key is not
@@ -27,8 +26,7 @@ class Key:
         return self.name + self.kind.suffix
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One section. An ``optional`` one is absent (None in ``Config``) unless something of it is written."""
 
     name: str

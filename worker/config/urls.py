@@ -5,7 +5,7 @@ never repeat the address: it may hold a password.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PORTS = {"https": 443, "http": 80}
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?")
@@ -15,8 +15,7 @@ _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _DOTS = re.compile(r"(?i)/(\.|%2e){1,2}(/|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Url:
+class Url(NamedTuple):
     """An address in parts: scheme and host in lower case, an IPv6 host in its shortest form without brackets."""
 
     scheme: str

@@ -14,6 +14,7 @@ that has no line end of its own (its last line runs into the next status line) a
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _STATUS = r"HTTP/(?:1\.[01]|2(?:\.0)?|3(?:\.0)?) [1-5][0-9][0-9](?: [^\x00-\x08\n-\x1f\x7f]*+)?(?=\r*(?:\n|\Z))"
 _STATUS_LINE = re.compile(_STATUS)
@@ -23,8 +24,7 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 _BLANKS = re.compile(r"[\r\n]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header line, unfolded: name in lower case, value without the space around it.
 
     ``cut``: the dump ends within this line, so that the value may be too short.

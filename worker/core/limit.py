@@ -5,11 +5,10 @@ paid for. Slots may be granted as long as ``tat`` is at most ``burst`` slots ahe
 database is the whole state, so several processes share it, and it survives a restart.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """``rate`` slots per second on the long run, ``burst`` at once after a rest."""
 
     rate: float
@@ -25,8 +24,7 @@ class Limit:
 SLACK = 60_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     slots: int
     tat: int  # µs, to be stored
     next_at: int  # ms: when the next slot comes free

@@ -6,6 +6,7 @@ nor dropped: it comes back as :class:`Unreadable`, with its text.
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from worker.core.linkgrammar import Broken, parse, percent_decoded
 
@@ -17,8 +18,7 @@ _NO_URI = re.compile(r'[^!-~]|[<>"\\^`{|}]')
 _PAGINATION = frozenset({"next", "prev", "previous", "first", "last", "self", "start", "current"})
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A task that was named; ``host`` is the authority (without user information) of an absolute target."""
 
     id: str
@@ -35,8 +35,7 @@ class Unreadable:
     ref: str | None = field(default=None, repr=False)  # the caller's own key: it helps a person to find the task again
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one value names: each id once, in order, and whatever needs a person."""
 
     tasks: tuple[Named, ...] = ()
@@ -100,8 +99,7 @@ def read_location(value: str) -> Reading:
     return Reading()
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     id: str | None
     host: str | None
     discovery: bool  # the path leads to coverage-discovery, with an id or without

@@ -15,6 +15,7 @@ cut, makes a title into a task. Every step is linear in the length of the value.
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _SPACE = " \t\r\n"
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -32,8 +33,7 @@ _SKIPPABLE = re.compile(r'[^",]*')
 _RESUME = re.compile(r",[ \t\r\n]*+(?=<)")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One link-value: the target as written, and the parameters in order, names in lower case, values unquoted.
 
     A parameter without a value has ``""``.
@@ -61,8 +61,7 @@ class Link:
         return None if rel is None else frozenset(rel.lower().split())
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A stretch of a Link value that could not be read, and why."""
 
     raw: str

@@ -5,7 +5,7 @@ ask for somebody else. Notes and reasons never quote the body.
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.errors import BadData
 from worker.core.link import Named, Reading, Unreadable, read_location, unreadable, valid_id
@@ -20,8 +20,7 @@ _DRY_RUN = frozenset({"successful", "unsuccessful", "pending", "skipped"})
 _HINT = "hand in the body of a 202 or 207 answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The tasks that were accepted, what should have named one and does not, and notes on what was not accepted."""
 
     tasks: tuple[Named, ...] = ()

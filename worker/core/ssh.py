@@ -4,13 +4,12 @@ The lists are in order of preference and hold what paramiko knows. Those in ``OL
 asked for. Signatures over SHA-1 (``ssh-rsa``, ``ssh-dss``) are in neither: no setting brings them back.
 """
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 SHA1_SIGNATURES = ("ssh-rsa", "ssh-dss")
 
 
-@dataclass(frozen=True, slots=True)
-class Algorithms:
+class Algorithms(NamedTuple):
     """Names as SSH spells them; ``keys`` are host keys and the signatures of one's own key."""
 
     kex: tuple[str, ...]
@@ -49,7 +48,7 @@ OLD = Algorithms(
     macs=("hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"),
 )
 
-KINDS = tuple(field.name for field in fields(Algorithms))
+KINDS = Algorithms._fields
 NAMES = frozenset(name for table in (MODERN, OLD) for kind in KINDS for name in getattr(table, kind))
 
 
