@@ -325,13 +325,11 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
     told = threading.Event()
 
     class Turning(SetClock):
-        """The time between two rounds passes at once."""
+        """By the time of the second round, a second later, files have settled."""
 
         def wait(self, event: threading.Event, ms: int) -> bool:
-            if ms < 1000:  # it is not the lane that waits
-                return super().wait(event, ms)
-            self.at += ms
-            return event.is_set()
+            self.at += SETTLE
+            return super().wait(event, ms)
 
     class Telling(Lines):
         def info(self, event: str, **fields: object) -> None:
@@ -339,7 +337,7 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
             told.set()
 
     log = Telling()
-    lane = DropLane((house.path, "auto"), house.terms, Turning(), log, once=False)
+    lane = DropLane((house.path, "auto"), replace(house.terms, every=1000), Turning(), log, once=False)
     assert told.wait(DEADLINE)
     lane.stop()
     assert lane.over

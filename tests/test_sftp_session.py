@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,16 @@ class Script:
         self.requests: list[tuple[int, bytes]] = []
 
     def run(self) -> None:
-        with self._sock, self._sock.makefile("rb") as reader:
+        # The other side may hang up with words of ours unread.
+        with suppress(OSError), self._sock, self._sock.makefile("rb") as reader:
             while head := reader.read(4):
                 body = reader.read(int.from_bytes(head, "big"))
                 if body[0] == 1:
                     self._sock.sendall(self._version)
                     continue
                 self.requests.append((body[0], body[5:]))
-                try:
-                    for out in self._answer(body[0], int.from_bytes(body[1:5], "big"), body[5:]):
-                        self._sock.sendall(out)
-                except OSError:
-                    return
+                for out in self._answer(body[0], int.from_bytes(body[1:5], "big"), body[5:]):
+                    self._sock.sendall(out)
 
 
 @contextmanager
