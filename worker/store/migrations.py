@@ -37,7 +37,7 @@ def m0001_tasks_and_results(db: Database) -> None:
         NOTICES,
     ):
         db.conn.execute(statement)
-    for statement in (LANE, LANE_ROW, DAEMON, TASKS_OVERVIEW, FOUND_COVERAGE):
+    for statement in (LANE, LANE_ROW, DAEMON):
         db.conn.execute(statement)
 
 
@@ -184,33 +184,4 @@ CREATE TABLE daemon (
     stopped_at INTEGER,
     token_expires_at INTEGER
 ) STRICT
-"""
-
-TASKS_OVERVIEW = """
-CREATE VIEW tasks_overview AS
-SELECT
-    id, state, outcome, name,
-    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs,
-    correlation_id, trace_id,
-    strftime('%Y-%m-%dT%H:%M:%fZ', recorded_at / 1000.0, 'unixepoch') AS recorded_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch') AS started_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch') AS due_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', concluded_at / 1000.0, 'unixepoch') AS concluded_at,
-    concluded_by, polls, failures, last_error,
-    (SELECT count(*) FROM results WHERE results.task = tasks.seq) AS revisions
-FROM tasks
-"""
-
-FOUND_COVERAGE = """
-CREATE VIEW found_coverage AS
-SELECT
-    results.seq AS result, tasks.id,
-    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs,
-    tasks.correlation_id, results.source, results.revision, results.outcome,
-    paths.name AS path, paths.status, paths.payer_id, paths.transaction_id, paths.timestamp AS answered_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at
-FROM results
-JOIN paths ON paths.result = results.seq
-LEFT JOIN tasks ON tasks.seq = results.task
-WHERE paths.list = 'successful'
 """

@@ -239,8 +239,6 @@ STATEMENTS = (
     TASKS_TRACE,
     RESULTS_TASK,
     REMOTE,
-    "DROP VIEW tasks_overview",
-    "DROP VIEW found_coverage",
     "ALTER TABLE results ADD COLUMN derived INTEGER",  # which reader made its rows of answers and texts
     "CREATE INDEX results_derived ON results (derived) WHERE source <> 'batch'",
     TASKS_OVERVIEW,
