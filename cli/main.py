@@ -4,6 +4,7 @@ Commands are imported when they are called: `cdpoll record` runs once per check 
 """
 
 import contextlib
+import io
 import os
 import re
 import resource
@@ -75,6 +76,10 @@ def main() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+    # A terminal that cannot show a letter shows a question mark; what was done has been done.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(call())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ class Opened:
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
-def dumped(value: dict[str, Any]) -> str:
-    """JSON for standard output."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def dumped(value: dict[str, Any], indent: int | None = 2) -> str:
+    """JSON for standard output; in escapes where that cannot take every letter."""
+    plain_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(value, indent=indent, ensure_ascii=plain_only)
 
 
 def plain(text: str) -> str:

@@ -1,6 +1,5 @@
 """A task's life in a person's hands: the list of tasks, and ``poll``, ``retry`` and ``abandon``."""
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -40,7 +39,7 @@ def _print_json(pages: Iterable[list[story.Json]]) -> None:
     separator = "\n  "
     for page in pages:
         for row in page:
-            click.echo(separator + json.dumps(row, ensure_ascii=False), nl=False)
+            click.echo(separator + dumped(row, None), nl=False)
             separator = ",\n  "
     click.echo("\n]}")
 

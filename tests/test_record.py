@@ -329,3 +329,11 @@ def test_an_abandoned_id_stays_abandoned_and_the_command_says_so(house: House) -
     assert B not in ended.err
     assert SECRET_REF not in ended.err
     assert house.value("SELECT state FROM tasks WHERE id = ?", A) == "abandoned"
+
+
+def test_an_output_that_cannot_take_every_letter_is_no_fault(house: House) -> None:
+    house.cdpoll("record", "a", "--ref", "Żółw-7", check=0)
+    for how in ([], ["--json"]):
+        shown = house.cdpoll("show", "a", *how, check=0, PYTHONIOENCODING="latin-1")
+        assert b"-7" in shown.out
+    assert shown.json["refs"] == ["Żółw-7"]
