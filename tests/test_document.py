@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.document import LISTS, Fingerprint, fingerprint, read_paths, text
+from worker.core.document import LISTS, MOST_PATHS, Fingerprint, fingerprint, read_paths, text
 
 X12 = "ISA*00*~"
 
@@ -205,3 +205,9 @@ def test_the_order_of_a_list_of_paths_never_matters(paths: list[Any], random: An
     shuffled = list(paths)
     random.shuffle(shuffled)
     assert same({"discoveryPaths": {"pending": paths}}, {"discoveryPaths": {"pending": shuffled}})
+
+
+def test_no_more_paths_are_read_than_any_customer_has() -> None:
+    assert (
+        len(read_paths({"discoveryPaths": {"successful": [{}] * (MOST_PATHS + 5), "skipped": [{}]}})) == MOST_PATHS + 1
+    )

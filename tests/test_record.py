@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cdpoll_process import House
+from tests.cdpoll_process import DEADLINE, House, until
 
 A, B, C = "0716e3e8-87ee-11ee-b9d1-0242ac120002", "Id_two.~x", "third"
 LINK = f'</coverage-discovery/{A}>; title="one"; rel="related", </coverage-discovery/{B}>; title="two"; rel="related"'
@@ -337,3 +337,31 @@ def test_an_output_that_cannot_take_every_letter_is_no_fault(house: House) -> No
         shown = house.cdpoll("show", "a", *how, check=0, PYTHONIOENCODING="latin-1")
         assert b"-7" in shown.out
     assert shown.json["refs"] == ["Żółw-7"]
+
+
+def test_what_a_slow_pipe_has_brought_is_recorded_while_the_pipe_is_open(house: House) -> None:
+    line = house.line("record", "--jsonl", "-")
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=house.environment()) as waiting:
+        assert waiting.stdin is not None
+        waiting.stdin.write(b'{"id": "first"}\n')
+        waiting.stdin.flush()
+        until(lambda: house.database.exists() and "first" in house.cdpoll("tasks").text, "the first id", waiting)
+        limits = Path(f"/proc/{waiting.pid}/limits").read_text()
+        (core,) = [entry for entry in limits.splitlines() if entry.startswith("Max core file size")]
+        assert core.split()[4:6] == ["0", "0"], "a core file would hold patient data"
+        waiting.stdin.write(b'{"id": "last"}')
+    assert waiting.returncode == 0
+    assert [row["id"] for row in house.cdpoll("tasks", "--json").json["tasks"]] == ["first", "last"]
+
+
+def test_a_line_that_is_too_long_is_one_unreadable_under_its_own_number(house: House) -> None:
+    lines = b'{"id": "a"}\n{"id": "' + b"x" * (40 * 1024 * 1024) + b'"}\n{"id": "b"}\nnonsense\n'
+    done = house.cdpoll("record", "--jsonl", "-", "--json", stdin=lines, check=65).json
+    assert done["recorded"] == ["a", "b"]
+    assert [item["reason"].partition(":")[0] for item in done["unreadable"]] == ["line 2", "line 4"]
+
+
+def test_a_closed_standard_input_is_no_success_and_no_fault(house: House) -> None:
+    closed = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *house.line("record", "--headers", "-")]
+    done = subprocess.run(closed, capture_output=True, text=True, env=house.environment(), timeout=DEADLINE)
+    assert (done.returncode, "no HTTP response" in done.stderr) == (65, True)
