@@ -33,7 +33,7 @@ from bench.schedules import (
     fixed,
     tasks,
 )
-from worker.core.limit import Limit, grant
+from worker.core.limit import Limit, Meter, charge, grant
 from worker.core.price import Load
 
 FREE = Limit(10_000.0, 10_000)
@@ -68,7 +68,8 @@ class _Run:
         self.world, self.way, self.limit, self.until = world, way, limit, until
         self.waiting: list[tuple[int, int]] = []  # (due, number)
         self.ready: deque[int] = deque()
-        self.spent = self.arrived = self.tat = self.now = 0
+        self.spent = self.arrived = self.now = 0
+        self.meter = Meter()
         self.looks = [0, 0, 0]
         self.book: Book | None = None
         if hints:
@@ -99,8 +100,8 @@ class _Run:
             if self._moved(number):
                 self.ready.popleft()
                 continue
-            granted = grant(self.limit, self.tat, self.now, 1)
-            self.tat = granted.tat
+            granted = grant(self.limit, self.meter, self.now, 1)
+            self.meter = granted.meter
             if not granted.slots:
                 return
             self.ready.popleft()
@@ -126,7 +127,7 @@ class _Run:
         if self.waiting:
             moments.append(self.waiting[0][0])
         if self.ready:
-            moments.append(grant(self.limit, self.tat, self.now, 0).next_at)
+            moments.append(grant(self.limit, self.meter, self.now, 0).next_at)
         if self.until is not None:
             moments.append(tick)
         return max(self.now, min(moments)) if moments else None
@@ -154,7 +155,7 @@ class _Run:
         assert self.book is not None
         for ended in self.book.sweep(self.now, most=0 if self._hinted() else 1):
             self.spent += PAGE_COST
-            self.tat = max(self.tat, self.now * 1000) + PAGE_COST * self.limit.spacing
+            self.meter = charge(self.limit, self.meter, PAGE_COST, self.now)
             self.ready.extendleft(ended)
 
     def _hinted(self) -> bool:

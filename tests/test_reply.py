@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worker.core.document import MOST_PATHS
 from worker.core.instant import iso
 from worker.core.reply import (
     RETRY_AFTER_CAP,
@@ -288,6 +289,26 @@ def test_a_pending_look_tells_what_it_knows() -> None:
     assert read(said, trace_id="h") == Pending("Default", NOW - 60_000 + 123, "c", "h")
     odd = body(name=["x"], startDateTime=17, correlationId={}, traceId=None)
     assert read(odd) == Pending()
+
+
+@pytest.mark.parametrize(
+    ("lists", "names"),
+    [
+        ({**PATHS, "pending": [{"name": "RTCOB", "transaction": {}}, {"name": "HMO"}]}, ("RTCOB", "HMO")),
+        ({**PATHS, "successful": [{"name": "Medicare"}]}, ()),
+        (
+            {"pending": [{"name": "HMO"}, {"name": "HMO"}, {"id": "x"}, {"name": ""}, {"name": []}, "HMO", None]},
+            ("HMO", "HMO"),
+        ),
+        ({"pending": [{"name": "HMO"}] * (MOST_PATHS + 1)}, ("HMO",) * MOST_PATHS),
+        ({"pending": {"name": "HMO"}}, ()),
+        ({}, ()),
+        (None, ()),
+        ("pending", ()),
+    ],
+)
+def test_a_pending_look_tells_which_paths_it_waits_for(lists: object, names: tuple[str, ...]) -> None:
+    assert read(body(discoveryPaths=lists)) == Pending(pending=names)
 
 
 def test_a_concluded_look_keeps_the_body_byte_for_byte() -> None:

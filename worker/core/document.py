@@ -76,6 +76,16 @@ def read_paths(document: Json) -> tuple[Path, ...]:
     )
 
 
+def pending_names(document: Json) -> tuple[str, ...]:
+    """The names of the paths that are still pending, in the order of the body; one without a name is left out."""
+    lists = document.get("discoveryPaths")
+    pending = lists.get("pending") if isinstance(lists, dict) else None
+    if not isinstance(pending, list):
+        return ()
+    names = (text(entry.get("name")) for entry in pending[:MOST_PATHS] if isinstance(entry, dict))
+    return tuple(name for name in names if name is not None)
+
+
 def _path(name: str, position: int, entry: Json) -> Path:
     transaction = entry.get("transaction")
     transaction = transaction if isinstance(transaction, dict) else {}

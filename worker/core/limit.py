@@ -1,47 +1,156 @@
-"""The rate limit: GCRA, the leaky bucket kept as one number.
+"""How many requests may go out now: the rate, the burst, the pace the vendor bears, and the budget of a day.
 
-``tat`` is the *theoretical arrival time*, in microseconds since 1970: the moment at which all slots granted so far are
-paid for. Slots may be granted as long as ``tat`` is at most ``burst`` slots ahead of now. One number in one row of the
-database is the whole state, so several processes share it, and it survives a restart.
+One :class:`Meter`, a handful of numbers in one row of the database, is the whole state. It is read and written inside
+the transaction that claims the tasks, so several processes share it, and it survives a restart.
+
+**The rate** is kept by GCRA, the leaky bucket as one number. ``tat``, the *theoretical arrival time*, is the moment at
+which all slots granted so far are paid for; each slot puts it one *spacing* further, and slots are granted as long as
+it stays within ``burst`` spacings of now. So over any stretch of T seconds at most ``rate * T + burst`` are granted.
+By hand, 10 a second and a burst of 5: the spacing is 100 ms. After a rest, 5 slots are granted at once, and ``tat`` is
+500 ms ahead; the next slot comes 100 ms later.
+
+A poller that comes late loses nothing as long as it comes before ``tat``: by up to ``burst - 1`` spacings. With work
+always waiting, the whole limit is used with a burst of 5 and wake-ups that are up to 4 spacings late (400 ms at 10 a
+second). With a burst of 1 every lateness is lost: 98 % is used up to a lateness of 2 % of the spacing (2 ms at 10 a
+second; a lateness of a whole spacing costs half).
+
+**The pace** is the share of the rate that the vendor bears, in millionths (AIMD). A 429 or 503 halves it at once, one
+time for all requests that were let go before, down to 1/64 of the rate or one request a minute, whichever is more. A
+minute of the clock in which an answer came and no refusal raises it by a twentieth of the rate: from a half it is back
+in ten minutes. The burst is lowered with it, to no less than 1. By hand: after one 429, 10 a second with a burst of 5
+are 5 a second with a burst of 2. It outlives restarts and idle hours.
+
+**The budget** counts the requests since midnight UTC; when it is spent, the next slot comes at midnight. Where the
+clock is set back over midnight by up to an hour, the new day stays, so its budget is not given twice; set back
+further, what was counted stays counted until the next midnight. So no jump silences for more than 25 hours.
+
+Requests that no slot was granted for (a token, a repeat, what a page costs above one slot) are charged when they are
+known, and the slots after them come later.
+
+Instants and durations are milliseconds where nothing else is said.
 """
 
+from math import ceil
 from typing import NamedTuple
 
+DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
 
-class Limit(NamedTuple):
-    """``rate`` slots per second on the long run, ``burst`` at once after a rest."""
-
-    rate: float
-    burst: int
-
-    @property
-    def spacing(self) -> int:
-        """Microseconds between two slots."""
-        return max(1, round(1_000_000 / self.rate))
-
+FULL = 1_000_000  # the pace at which the whole rate is used
+STEP = FULL // 20  # added in a minute without a refusal
+LEAST = FULL // 64
 
 # How far ahead (µs) charges for extra requests may put ``tat`` before it is taken for a clock set back.
 SLACK = 60_000_000
 
 
+class Limit(NamedTuple):
+    """``rate`` slots per second on the long run, ``burst`` at once after a rest, ``daily`` from midnight to midnight
+    UTC (``None``: any number)."""
+
+    rate: float
+    burst: int
+    daily: int | None = None
+
+    @property
+    def spacing(self) -> int:
+        """Microseconds between two slots; rounded up, so that the rate is never exceeded."""
+        return max(1, ceil(1_000_000 / self.rate))
+
+
+class Meter(NamedTuple):
+    """What has been used of a limit."""
+
+    tat: int = 0  # µs since 1970
+    pace: int = FULL  # millionths of the rate
+    slowed_at: int = 0  # when the pace was last halved
+    eased_at: int = 0  # when it was last changed
+    day: int = 0  # days since 1970
+    spent: int = 0  # requests of that day
+
+
 class Grant(NamedTuple):
     slots: int
-    tat: int  # µs, to be stored
-    next_at: int  # ms: when the next slot comes free
+    meter: Meter  # to be stored
+    next_at: int  # when the next slot comes free
 
 
-def grant(limit: Limit, tat: int, now: int, wanted: int) -> Grant:
-    """Grant up to ``wanted`` slots at ``now`` (ms). A granted slot that is not used is lost, never exceeded.
+def grant(limit: Limit, meter: Meter, now: int, wanted: int) -> Grant:
+    """Grant up to ``wanted`` slots at ``now``. A granted slot that is not used is lost, never exceeded.
 
     A ``tat`` much further ahead than grants and charges put it means that the clock was set back: it is drawn in, so
     that a jump of an hour does not silence the poller for one.
     """
-    now_us, spacing = now * 1000, limit.spacing
-    full = limit.burst * spacing
+    meter = _of_today(meter, now)
+    left = wanted if limit.daily is None else limit.daily - meter.spent
+    paced_limit = paced(limit, meter)
+    now_us, spacing = now * 1000, paced_limit.spacing
+    full = paced_limit.burst * spacing
+    tat = meter.tat
     if tat > now_us + full + max(SLACK, 100 * spacing):
         tat = now_us + full - spacing
     tat = max(tat, now_us)
-    slots = max(0, min(wanted, (now_us + full - tat) // spacing))
+    slots = max(0, min(wanted, left, (now_us + full - tat) // spacing))
     tat += slots * spacing
-    next_at = now_us + max(0, tat + spacing - (now_us + full))
-    return Grant(slots, tat, -(-next_at // 1000))
+    next_at = now + max(0, -((now_us + full - tat - spacing) // 1000))
+    if limit.daily is not None and left <= slots:
+        next_at = max(next_at, (meter.day + 1) * DAY)
+    return Grant(slots, meter._replace(tat=tat, spent=meter.spent + slots), next_at)
+
+
+def charge(limit: Limit, meter: Meter, requests: int, now: int) -> Meter:
+    """The meter after ``requests`` were made that no slot was granted for."""
+    meter = _of_today(meter, now)
+    tat = max(meter.tat, now * 1000) + requests * paced(limit, meter).spacing
+    return meter._replace(tat=tat, spent=meter.spent + requests)
+
+
+def slowed(limit: Limit, meter: Meter, asked_at: int, now: int) -> Meter:
+    """The meter after a 429 or 503 to a request that was let go at ``asked_at``: half the pace.
+
+    Refusals of requests let go before the last halving say nothing of the pace since, and change nothing. A refused
+    probe of a paused API is not for here: it went out alone after a wait, so the pace was not to blame.
+    """
+    if asked_at <= meter.slowed_at <= now:
+        return meter
+    return meter._replace(pace=max(_least(limit), min(meter.pace, FULL) // 2), slowed_at=now, eased_at=now)
+
+
+def eased(meter: Meter, now: int) -> Meter:
+    """The meter after an answer that was no refusal: a step up, if a minute has passed since the pace last changed."""
+    if meter.pace >= FULL or meter.eased_at <= now < meter.eased_at + MINUTE:
+        return meter
+    return meter._replace(pace=min(FULL, meter.pace + STEP), eased_at=now)
+
+
+def paced(limit: Limit, meter: Meter) -> Limit:
+    """The limit at the pace of the moment."""
+    if meter.pace >= FULL:
+        return limit
+    pace = max(_least(limit), meter.pace)
+    return Limit(limit.rate * pace / FULL, max(1, limit.burst * pace // FULL), limit.daily)
+
+
+def sustained(limit: Limit, meter: Meter, now: int) -> float:
+    """The requests a second that can be kept up from ``now`` to midnight: what the price is to float with.
+
+    The rate at its pace, or what the day's budget leaves, if that is less. What the last hour leaves is not rushed out.
+    """
+    rate = paced(limit, meter).rate
+    if limit.daily is None:
+        return rate
+    meter = _of_today(meter, now)
+    seconds = max(HOUR, (meter.day + 1) * DAY - now) / 1000
+    return min(rate, max(1.0, limit.daily - meter.spent) / seconds)
+
+
+def _least(limit: Limit) -> int:
+    return min(FULL, max(LEAST, ceil(FULL / (60 * limit.rate))))
+
+
+def _of_today(meter: Meter, now: int) -> Meter:
+    today = now // DAY
+    if today > meter.day:
+        return meter._replace(day=today, spent=0)
+    if now < meter.day * DAY - HOUR:
+        return meter._replace(day=today)
+    return meter

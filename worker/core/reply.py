@@ -24,7 +24,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.core.document import Fingerprint, Json, Path, fingerprint, read_paths, text
+from worker.core.document import Fingerprint, Json, Path, fingerprint, pending_names, read_paths, text
 from worker.core.httpdate import http_date
 from worker.core.instant import from_iso
 
@@ -40,6 +40,7 @@ class Pending:
     started_at: int | None = None  # startDateTime, ms
     correlation_id: str | None = None
     trace_id: str | None = None
+    pending: tuple[str, ...] = ()  # the names of the paths that are not finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _read_task(document: Json, answer: Answer) -> Reply:
     trace_id = answer.trace_id or text(document.get("traceId"))
     match document.get("status"):
         case "pending":
-            return Pending(name, started_at, correlation_id, trace_id)
+            return Pending(name, started_at, correlation_id, trace_id, pending_names(document))
         case "success" | "failure" as outcome:
             return Concluded(
                 outcome=outcome,

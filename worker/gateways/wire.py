@@ -12,7 +12,6 @@ import ssl
 import threading
 import zlib
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -26,6 +25,7 @@ BODY_CAP = 4 * 1024 * 1024
 _HEADERS = {
     "accept": "application/json",
     "accept-encoding": "identity",
+    "connection": "keep-alive",
     "user-agent": f"cdpoll/{__version__}",
 }
 
@@ -81,17 +81,16 @@ class Wire:
     def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
         """``timeout``: ms without a byte (the whole request is bounded by whoever calls :meth:`cut`)."""
         seconds = timeout / 1000
-        self._client = httpx.Client(
+        # A transport without httpx.Client around it: what the client adds (redirects, cookies, the environment, events)
+        # is what must not be, and half of the CPU of a look.
+        self._transport = httpx.HTTPTransport(
             verify=tls,
             proxy=proxy,
             trust_env=False,
-            follow_redirects=False,
-            headers=_HEADERS,
-            # Whoever sets a cookie of a new name with each answer would make our requests grow without end.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            timeout=httpx.Timeout(seconds, connect=min(seconds, 10.0)),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=50.0),
         )
+        patience = httpx.Timeout(seconds, connect=min(seconds, 10.0)).as_dict()
+        self._extensions = {"timeout": patience, "trace": self._trace}
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._connected = False
@@ -99,7 +98,7 @@ class Wire:
         self.sent = 0  # requests, ever
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
     def begin(self) -> None:
         """A new piece of work begins: an earlier cut is over."""
@@ -143,9 +142,10 @@ class Wire:
             raise WireFailed("timeout")
         self.sent += 1
         try:
-            with self._client.stream(
-                method, url, headers=headers, content=content, extensions={"trace": self._trace}
-            ) as response:
+            request = httpx.Request(
+                method, url, headers=_HEADERS | headers, content=content, extensions=self._extensions
+            )
+            with contextlib.closing(self._transport.handle_request(request)) as response:
                 body = _read(response)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
                     # The end of the connection is the end of such a body, and it was we who ended it.
@@ -178,7 +178,8 @@ def _unpacked(response: httpx.Response) -> bytes:
 def _capped(response: httpx.Response, unpacker: "zlib._Decompress | None") -> bytes:
     body = bytearray()
     raw = 0
-    for chunk in response.iter_raw():
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    for chunk in response.stream:
         raw += len(chunk)
         try:
             body += chunk if unpacker is None else unpacker.decompress(chunk, BODY_CAP + 1 - len(body))
