@@ -97,6 +97,7 @@ def with_huey(url: str, looks: int, folder: str) -> None:
 
 
 def make_database(folder: Path, url: str, looks: int) -> Path:
+    from worker.clock import Clock
     from worker.core.intake import Recording
     from worker.core.schedule import Schedule
     from worker.store.db import Store
@@ -112,7 +113,12 @@ def make_database(folder: Path, url: str, looks: int) -> Path:
     )
     with Store(database) as store:
         record(
-            store, [Recording(f"task-{n:07d}", "id") for n in range(looks)], (), origin="", now=1, schedule=Schedule()
+            store,
+            [Recording(f"task-{n:07d}", "id") for n in range(looks)],
+            (),
+            origin="",
+            now=Clock().now() - 20_000,  # due by now
+            schedule=Schedule(),
         )
     return config
 

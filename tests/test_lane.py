@@ -1,6 +1,5 @@
 """Is it the task, or is it us? The judgement as stories: who is asked, what is heard, who is held to account."""
 
-from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from worker.core.document import Fingerprint
 from worker.core.judge import MISSES, NO_TASK, Doubt, Verdict, judge, speaks
 from worker.core.lane import Lane, pause, resume
+from worker.core.limit import Meter
 from worker.core.reply import (
     Concluded,
     Garbled,
@@ -222,7 +222,7 @@ def test_probes_come_ever_more_slowly_up_to_a_bound(reason: str, longest: int) -
 
 
 def test_a_resumed_lane_keeps_the_limiter_and_sums_its_pauses() -> None:
-    story = Story(Lane(tat=77))
+    story = Story(Lane(meter=Meter(77)))
     spent = 0
     for _ in range(3):
         began = story.now
@@ -231,7 +231,7 @@ def test_a_resumed_lane_keeps_the_limiter_and_sums_its_pauses() -> None:
         story.at_the_probe().hear(2, NOT_NOW)
         story.at_the_probe().hear(2, DONE)
         spent += story.now - began
-        assert story.lane == Lane(paused_total=spent, tat=77)
+        assert story.lane == Lane(paused_total=spent, meter=Meter(77))
         assert story.lane.paused_until_now(story.now + HOUR) == spent
         story.now += MINUTE
     assert spent > 3 * 90_000
@@ -414,4 +414,4 @@ def test_no_story_loses_a_task_or_judges_it_twice() -> None:
 
 def test_a_verdict_is_held_against_the_task_unless_said_otherwise() -> None:
     assert Verdict(1, Pending()) == Verdict(1, Pending(), excused=False)
-    assert replace(Lane(), reason="credentials").paused
+    assert Lane()._replace(reason="credentials").paused

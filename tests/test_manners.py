@@ -112,7 +112,7 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
     def broken(*_: object, **__: object) -> list[tuple[int, str]]:
         raise KeyError("a name that nobody may see")
 
-    monkeypatch.setattr("worker.rounds.poll.tasks.claim", broken)
+    monkeypatch.setattr("worker.rounds.claiming.tasks.due", broken)
     with running(house) as (loop, store, clock):
         assert loop.step() > clock.now() + 1000
         (found,) = [p for p in problems(store, clock.now(), loop.schedule, alive=True) if p.code == "internal_fault"]

@@ -85,7 +85,7 @@ class World:
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self._woken = 0
         self.store = Store(path, timeout=timeout)
-        self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake)
+        self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake, ahead=0)
         self.log = NoLog()
         self.round = PollRound(self.store, self.pool, Terms(SCHEDULE, limit, TIMEOUT), self.log, self.now)
 
@@ -588,7 +588,7 @@ def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypat
             raise ZeroDivisionError("a name that nobody may see")
         return keep(store, task, *rest)
 
-    monkeypatch.setattr("worker.rounds.poll.results.add", breaks)
+    monkeypatch.setattr("worker.rounds.saving.results.add", breaks)
     w = world(concludes)
     w.record("good-1", "bad", "good-2")
     w.until(NOW + 15_000)

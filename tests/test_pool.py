@@ -32,7 +32,7 @@ class Yard:
         return answer(200, b"{}")
 
     def pool(self, size: int, ask: Callable[[Wire, Job], Reply] | None = None) -> Pool:
-        pool = Pool(size, lambda: Wire(TLS, 20_000), ask or self.ask, self.woken.set)
+        pool = Pool(size, lambda: Wire(TLS, 20_000), ask or self.ask, self.woken.set, ahead=0)
         self._stack.callback(self._end, pool)
         return pool
 

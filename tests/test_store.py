@@ -22,6 +22,7 @@ from worker.core.document import fingerprint, read_paths
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.core.intake import Recording
 from worker.core.lane import Lane
+from worker.core.limit import Meter
 from worker.core.link import Unreadable
 from worker.core.reply import Concluded, Pending, Unreachable
 from worker.core.schedule import Schedule
@@ -92,11 +93,12 @@ def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: P
     lanes.bind_origin(store, ORIGIN)
     assert elsewhere(path, "SELECT value FROM meta WHERE key = 'api_origin'") == [(ORIGIN,)]
     with store.write():
-        lanes.put(store, Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, 3))
-    assert elsewhere(path, "SELECT reason, code, paused_at, resumes_at, probes, paused_total, tat FROM lane") == [
-        ("credentials", "http_403", NOW, NOW + 5, 1, 2, 3)
+        lanes.put(store, Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8)))
+    columns = "reason, code, paused_at, resumes_at, probes, paused_total, tat, pace, day, spent"
+    assert elsewhere(path, f"SELECT {columns} FROM lane") == [
+        ("credentials", "http_403", NOW, NOW + 5, 1, 2, 3, 4, 7, 8)
     ]
-    assert lanes.get(store) == Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, 3)
+    assert lanes.get(store) == Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8))
     with store.write():
         lanes.beat(store, pid=1, version="v", started_at=NOW, now=NOW + 1, token_expires_at=NOW + 9)
     assert elsewhere(path, "SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon") == [
@@ -106,8 +108,9 @@ def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: P
         lanes.stopped(store, NOW + 2)
     assert elsewhere(path, "SELECT stopped_at FROM daemon") == [(NOW + 2,)]
     with store.write():
-        claimed = tasks.claim(store, due_by=NOW * 2, leased_until=NOW * 3, limit=1)
-    assert claimed == [(1, "a")]
+        claimed = tasks.due(store, 0, due_by=NOW * 2, limit=1)
+        tasks.lease(store, [task.seq for task in claimed], NOW * 3)
+    assert [(task.seq, task.id) for task in claimed] == [(1, "a")]
     assert elsewhere(path, "SELECT due_at FROM tasks") == [(NOW * 3,)]
 
 
@@ -135,7 +138,7 @@ def test_an_abandoned_id_recorded_again_stays_so_and_is_named(store: Store) -> N
     with store.write():
         old = tasks.get(store, 1, 0)
         assert old is not None
-        assert tasks.save(store, old, replace(old, state="abandoned", due_at=None), NOW)
+        assert tasks.save(store, old, old._replace(state="abandoned", due_at=None), NOW)
     done = record(store, "a", "b")
     assert (done.new, done.known, done.abandoned) == (["b"], ["a"], ["a"])
 
@@ -350,7 +353,7 @@ def test_no_read_keeps_others_from_writing(path: Path) -> None:
         record(other, "new")
         assert len(keep) == 8
         with one.write():
-            tasks.claim(one, due_by=NOW * 2, leased_until=NOW * 3, limit=3)
+            claim(one, NOW * 2, NOW * 3, limit=3)
         record(other, "newer")
 
 
@@ -512,16 +515,21 @@ def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store
 # --- claims
 
 
+def claim(store: Store, due_by: int, until: int, **how: Any) -> list[str]:
+    found = tasks.due(store, 0, due_by=due_by, **how)
+    tasks.lease(store, [task.seq for task in found], until)
+    return [task.id for task in found]
+
+
 def test_claims_take_the_longest_due_first_and_push_the_lease(store: Store, path: Path) -> None:
     for n, at in enumerate((30, 10, 20, 99)):
         record(store, f"t{n}", now=NOW + at * 1000)
     due = dict(elsewhere(path, "SELECT id, due_at FROM tasks"))
     with store.write():
-        claimed = tasks.claim(store, due_by=due["t0"], leased_until=NOW * 2, limit=2)
-    assert {task_id for _, task_id in claimed} == {"t1", "t2"}
+        claimed = claim(store, due["t0"], NOW * 2, limit=2)
+    assert claimed == ["t1", "t2"]
     with store.write():
-        again = tasks.claim(store, due_by=due["t0"], leased_until=NOW * 2, limit=9)
-    assert [task_id for _, task_id in again] == ["t0"]
+        assert claim(store, due["t0"], NOW * 2, limit=9) == ["t0"]
     assert dict(elsewhere(path, "SELECT id, due_at FROM tasks")) == {
         **dict.fromkeys(("t0", "t1", "t2"), NOW * 2),
         "t3": due["t3"],
@@ -534,10 +542,10 @@ def test_claims_leave_out_what_is_in_the_air_and_probe_with_the_calm_ones(store:
     with store.write():
         old = tasks.get(store, 1, 0)
         assert old is not None
-        tasks.save(store, old, replace(old, failures=3), NOW)
+        tasks.save(store, old, old._replace(failures=3), NOW)
     with store.write():
-        assert tasks.claim(store, due_by=NOW * 2, leased_until=NOW * 3, limit=1, calm=True) == [(2, "calm")]
-        assert tasks.claim(store, due_by=NOW * 4, leased_until=NOW * 3, limit=9, not_seqs=[2]) == [(1, "troubled")]
+        assert claim(store, NOW * 2, NOW * 3, limit=1, calm=True) == ["calm"]
+        assert claim(store, NOW * 4, NOW * 3, limit=9, not_seqs=[2]) == ["troubled"]
 
 
 def test_only_pending_tasks_are_claimed(store: Store) -> None:
@@ -546,8 +554,8 @@ def test_only_pending_tasks_are_claimed(store: Store) -> None:
     with store.write():
         old = tasks.get(store, 2, 0)
         assert old is not None
-        tasks.save(store, old, replace(old, state="abandoned", due_at=None), NOW)
-        assert tasks.claim(store, due_by=NOW * 9, leased_until=NOW * 9, limit=9) == []
+        tasks.save(store, old, old._replace(state="abandoned", due_at=None), NOW)
+        assert claim(store, NOW * 9, NOW * 9, limit=9) == []
 
 
 # --- saving
@@ -601,7 +609,7 @@ def test_a_late_result_concludes_an_abandoned_task(store: Store, path: Path) -> 
     with store.write():
         old = tasks.get(store, 1, 0)
         assert old is not None
-        tasks.save(store, old, replace(old, state="abandoned", due_at=None), NOW)
+        tasks.save(store, old, old._replace(state="abandoned", due_at=None), NOW)
     assert elsewhere(path, "SELECT abandoned_at FROM tasks") == [(NOW,)]
     assert conclude(store, DONE) == "first"
     assert elsewhere(path, "SELECT state, outcome, abandoned_at FROM tasks") == [("concluded", "success", None)]

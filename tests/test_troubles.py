@@ -1,6 +1,5 @@
 """Log lines on edges: one when a trouble begins, silence, one when it has been over for a while."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 from worker.core.lane import Lane, pause, resume
@@ -12,7 +11,7 @@ FINE = Task(seq=1, id="t", state="pending", recorded_at=NOW, life_from=NOW, due_
 
 
 def failing(code: str) -> Task:
-    return replace(FINE, last_error=code, failures=1)
+    return FINE._replace(last_error=code, failures=1)
 
 
 def test_a_thousand_tasks_with_one_trouble_are_two_lines() -> None:
@@ -51,7 +50,7 @@ def test_what_the_database_knows_is_not_said_again_after_a_restart() -> None:
 
 
 def test_the_same_error_again_says_nothing() -> None:
-    assert Troubles((), NOW).saw(failing("cut"), replace(failing("cut"), failures=2), NOW) == []
+    assert Troubles((), NOW).saw(failing("cut"), failing("cut")._replace(failures=2), NOW) == []
 
 
 def test_a_pause_is_said_when_it_begins_changes_and_ends() -> None:

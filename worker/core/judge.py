@@ -6,15 +6,14 @@ came during a pause which an answer ends: two tasks that are refused for ever mu
 Five tasks in a row without a usable answer are no accident of theirs either.
 """
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from worker.core.lane import Lane, Reason, pause, resume
 from worker.core.reply import Concluded, Garbled, Pending, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.core.schedule import Schedule
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """What the latest replies make us suspect. Not stored: after a restart it is soon found out again."""
 
     suspect: tuple[int, Refused] | None = None  # a task the API refused; another request tells whether it is us
@@ -22,8 +21,7 @@ class Doubt:
     refused: tuple[tuple[int, Refused], ...] = ()  # tasks refused since the pause for it began
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What becomes of one task: ``reply`` is held against it, or (``excused``) nothing is."""
 
     seq: int
@@ -31,12 +29,13 @@ class Verdict:
     excused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     lane: Lane
     doubt: Doubt
     verdicts: tuple[Verdict, ...]
 
+
+CALM = Doubt()
 
 # The seq of a request that is about no task: the vendor's health check.
 NO_TASK = 0
@@ -62,15 +61,11 @@ def judge(lane: Lane, doubt: Doubt, seq: int, reply: Reply, asked_at: int, now: 
     # A pause that begins in the future is one from before the clock was set back: nothing can be late for that.
     before_the_pause = lane.paused_at is not None and asked_at <= lane.paused_at <= now
     if speaks(reply):
-        if lane.paused and before_the_pause:
-            return Judgement(lane, doubt, (Verdict(seq, reply),))
-        return Judgement(
-            resume(lane, now) if lane.paused else lane, Doubt(), (*_blame(doubt, seq), Verdict(seq, reply))
-        )
+        return _spoken(lane, doubt, Verdict(seq, reply), now, late=before_the_pause)
     if before_the_pause:
         # It left before the pause began: it can neither end nor prolong it, unless it brings a later date.
         if isinstance(reply, RateLimited) and reply.retry_after and lane.resumes_at is not None:
-            lane = replace(lane, resumes_at=max(lane.resumes_at, now + reply.retry_after))
+            lane = lane._replace(resumes_at=max(lane.resumes_at, now + reply.retry_after))
         return Judgement(lane, doubt, (Verdict(seq, reply, excused=True),))
     match reply:
         case Refused(where="api") if not lane.paused and doubt.suspect is None and seq != NO_TASK:
@@ -89,9 +84,18 @@ def judge(lane: Lane, doubt: Doubt, seq: int, reply: Reply, asked_at: int, now: 
         return _paused(lane, doubt, "credentials", seq, doubt.suspect[1], now, schedule)
     missed = doubt.missed | {seq}
     if len(missed) < MISSES:
-        return Judgement(lane, replace(doubt, missed=missed), (Verdict(seq, reply),))
+        return Judgement(lane, doubt._replace(missed=missed), (Verdict(seq, reply),))
     judged = _paused(lane, doubt, "unreachable", seq, reply, now, schedule)
-    return replace(judged, verdicts=(*judged.verdicts[:-1], Verdict(seq, reply)))
+    return judged._replace(verdicts=(*judged.verdicts[:-1], Verdict(seq, reply)))
+
+
+def _spoken(lane: Lane, doubt: Doubt, verdict: Verdict, now: int, *, late: bool) -> Judgement:
+    """The API is there: a pause ends, unless the request left before it began (``late``), and so does all doubt."""
+    if not lane.paused:
+        return Judgement(lane, CALM, (verdict,) if doubt == CALM else (*_blame(doubt, verdict.seq), verdict))
+    if late:
+        return Judgement(lane, doubt, (verdict,))
+    return Judgement(resume(lane, now), CALM, (*_blame(doubt, verdict.seq), verdict))
 
 
 def _paused(

@@ -12,15 +12,15 @@ unreachable       no token to be had, or five tasks in a row without a whole ans
 ================  =================================================================================
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from worker.core.limit import Meter
 
 Reason = Literal["rate_limited", "credentials", "unreachable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One row of the database. Instants and durations in ms; ``tat`` is the limiter's (see ``limit.py``)."""
+class Lane(NamedTuple):
+    """One row of the database. Instants and durations in ms; ``meter`` is the limiter's (see ``limit.py``)."""
 
     reason: Reason | None = None
     code: str | None = None  # of the reply that began or last prolonged the pause
@@ -28,7 +28,7 @@ class Lane:
     resumes_at: int | None = None
     probes: int = 0
     paused_total: int = 0  # of the pauses that are over
-    tat: int = 0
+    meter: Meter = Meter()
 
     @property
     def paused(self) -> bool:
@@ -41,8 +41,7 @@ class Lane:
 
 def pause(lane: Lane, reason: Reason, code: str, now: int, wait: int) -> Lane:
     """Begin a pause of ``wait`` ms, or prolong the present one after a probe that failed."""
-    return replace(
-        lane,
+    return lane._replace(
         reason=reason,
         code=code,
         paused_at=lane.paused_at if lane.paused_at is not None else now,
@@ -53,4 +52,4 @@ def pause(lane: Lane, reason: Reason, code: str, now: int, wait: int) -> Lane:
 
 def resume(lane: Lane, now: int) -> Lane:
     """The API answers again. The limiter's state stays."""
-    return Lane(paused_total=lane.paused_until_now(now), tat=lane.tat)
+    return Lane(paused_total=lane.paused_until_now(now), meter=lane.meter)

@@ -3,11 +3,11 @@
 =============  =====================================  ===========================================================
 reply          state                                  next look
 =============  =====================================  ===========================================================
-Pending        pending; failures forgotten            by cadence: the age of the discovery decides
+Pending        pending; failures forgotten            as the schedule says for a task of this class and age
 Concluded      **concluded**, with the vendor's       never
                own outcome (also from abandoned)
 Unknown        pending, one failure more              backoff for ``not_found_grace`` from the first 404 on, then
-                                                      by cadence
+                                                      as the schedule says
 Rejected       pending, one failure more              backoff up to the longest interval
 Garbled        pending, one failure more              backoff up to the longest interval; an unknown root status
                                                       waits the longest at once
@@ -21,9 +21,11 @@ can revive it. No other reply does, so a task is only given up on the vendor's o
 paused does not count.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
+from worker.core.forecast import class_of
 from worker.core.instant import iso
 from worker.core.reply import (
     Concluded,
@@ -41,12 +43,14 @@ from worker.core.schedule import Schedule
 
 State = Literal["pending", "concluded", "abandoned"]
 
+# What the look at ``due_at`` is for, in a word that `show` explains.
+WHYS = ("first", "learned", "cadence", "backoff", "grace", "slow", "again", "hand", "retry", "hint", "lease")
+
 LONGEST = 90 * 86_400_000  # ms; the longest in a sample took 31 days
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One row about one discovery. Instants and durations in ms."""
+class Task(NamedTuple):
+    """One row about one discovery. Instants and durations in ms; the order is that of the query in store/tasks.py."""
 
     seq: int
     id: str
@@ -58,7 +62,7 @@ class Task:
     name: str | None = None
     started_at: int | None = None  # when the vendor says the discovery began
     due_at: int | None = None
-    why: str = "first"  # the look at due_at: first, cadence, backoff, grace, slow, again, hand, retry or lease
+    why: str = "first"  # the look at due_at: one of WHYS
     polls: int = 0
     failures: int = 0  # unusable looks in a row
     not_found_since: int | None = None
@@ -66,6 +70,9 @@ class Task:
     last_poll_at: int | None = None
     correlation_id: str | None = None
     trace_id: str | None = None
+    kind: str = "unseen"  # its class; see worker/core/forecast.py
+    seen_at: int | None = None  # when the vendor last showed it as pending
+    price: int | None = None  # of a request when a learned look was last planned, in ms of waiting
 
     def age(self, now: int) -> int:
         """The age that the cadence goes by: of the discovery, or of the fresh start that a person gave it.
@@ -84,28 +91,50 @@ class Task:
         return now - self.life_from - self.paused
 
 
-def after(task: Task, reply: Reply, now: int, schedule: Schedule) -> Task:
-    """The task after one look. See the table above; a task that is not pending only ever becomes concluded."""
+class Look(NamedTuple):
+    """The next look at a task: ``wait`` ms from now, the reason in a word, and the price it was planned at, if any."""
+
+    wait: int
+    why: str
+    price: int | None = None
+
+
+# When to look at a task (again) that has just been seen pending, at an instant in ms.
+NextLook = Callable[[Task, int], Look]
+
+
+def written(schedule: Schedule) -> NextLook:
+    """The ``fixed`` schedule."""
+    return lambda task, now: Look(schedule.wait(task.age(now), task.id, task.polls), "cadence")
+
+
+def after(task: Task, reply: Reply, now: int, schedule: Schedule, next_look: NextLook | None = None) -> Task:
+    """The task after one look. See the table above; a task that is not pending only ever becomes concluded.
+
+    ``next_look`` is the schedule for pending tasks, the written one of ``schedule`` by default; ``schedule`` says all
+    the rest: backoff, and when to give up.
+    """
+    next_look = next_look or written(schedule)
     if isinstance(reply, Concluded):
         return _concluded(task, reply, now)
     if task.state != "pending":
         return task
-    seen = replace(task, polls=task.polls + 1, last_poll_at=now)
+    seen = task._replace(polls=task.polls + 1, last_poll_at=now)
     match reply:
         case Pending():
-            return _pending(seen, reply, now, schedule)
+            return _pending(seen, reply, now, schedule, next_look)
         case Unknown():
             return _unknown(seen, now, schedule)
         case Rejected(code) | Garbled(code):
             failed = _failed(seen, code)
             if code == "unknown_status":
-                return replace(failed, due_at=now + schedule.slow(task.id, failed.polls), why="slow")
+                return failed._replace(due_at=now + schedule.slow(task.id, failed.polls), why="slow")
             wait = schedule.backoff(failed.failures, task.id, failed.polls, schedule.max_interval)
-            return replace(failed, due_at=now + wait, why="backoff")
+            return failed._replace(due_at=now + wait, why="backoff")
         case Unreachable(code):
             failed = _failed(seen, code)
             wait = schedule.backoff(failed.failures, task.id, failed.polls)
-            return replace(failed, due_at=now + wait, why="backoff")
+            return failed._replace(due_at=now + wait, why="backoff")
         case RateLimited() | Refused():
             return excused(task, now)
 
@@ -115,12 +144,11 @@ def excused(task: Task, now: int, *, polled: bool = True) -> Task:
     if task.state != "pending":
         return task
     at = now if polled else task.last_poll_at
-    return replace(task, polls=task.polls + polled, due_at=now, why="again", last_poll_at=at)
+    return task._replace(polls=task.polls + polled, due_at=now, why="again", last_poll_at=at)
 
 
 def _concluded(task: Task, reply: Concluded, now: int) -> Task:
-    return replace(
-        task,
+    return task._replace(
         state="concluded",
         outcome=reply.outcome,
         due_at=None,
@@ -136,37 +164,44 @@ def _concluded(task: Task, reply: Concluded, now: int) -> Task:
     )
 
 
-def _pending(task: Task, reply: Pending, now: int, schedule: Schedule) -> Task:
-    task = replace(
-        task,
+def _pending(task: Task, reply: Pending, now: int, schedule: Schedule, next_look: NextLook) -> Task:
+    name = reply.name or task.name
+    task = task._replace(
         failures=0,
         not_found_since=None,
         last_error=None,
-        name=reply.name or task.name,
+        name=name,
         started_at=reply.started_at or task.started_at,
         correlation_id=task.correlation_id or reply.correlation_id,
         trace_id=task.trace_id or reply.trace_id,
+        kind=_kind(reply.pending, name),
+        seen_at=now,
     )
-    return _given_up_or(task, schedule.wait(task.age(now), task.id, task.polls), "cadence", now, schedule)
+    return _given_up_or(task, next_look(task, now), now, schedule)
+
+
+# Some ten sets of paths and a few names make up all that an installation sees.
+_kind = lru_cache(maxsize=256)(class_of)
 
 
 def _unknown(task: Task, now: int, schedule: Schedule) -> Task:
     since = task.not_found_since if task.not_found_since is not None else now
-    failed = replace(_failed(task, "not_found"), not_found_since=since)
+    failed = _failed(task, "not_found")._replace(not_found_since=since)
     if now - since < schedule.not_found_grace:
-        wait = schedule.backoff(failed.failures, task.id, failed.polls)
-        return _given_up_or(failed, wait, "grace", now, schedule)
-    return _given_up_or(failed, schedule.wait(failed.age(now), task.id, failed.polls), "cadence", now, schedule)
+        look = Look(schedule.backoff(failed.failures, task.id, failed.polls), "grace")
+        return _given_up_or(failed, look, now, schedule)
+    # Nothing was seen of it: what is learned of others says nothing, the written cadence stands.
+    return _given_up_or(failed, written(schedule)(failed, now), now, schedule)
 
 
-def _given_up_or(task: Task, wait: int, why: str, now: int, schedule: Schedule) -> Task:
+def _given_up_or(task: Task, look: Look, now: int, schedule: Schedule) -> Task:
     if task.life(now) >= schedule.give_up_after:
-        return replace(task, state="abandoned", due_at=None)
-    return replace(task, due_at=now + wait, why=why)
+        return task._replace(state="abandoned", due_at=None)
+    return task._replace(due_at=now + look.wait, why=look.why, price=look.price)
 
 
 def _failed(task: Task, code: str) -> Task:
-    return replace(task, failures=task.failures + 1, last_error=code)
+    return task._replace(failures=task.failures + 1, last_error=code)
 
 
 def edges(old: Task, new: Task) -> list[tuple[str, str | None]]:

@@ -6,7 +6,6 @@ sleeps, and never longer than a minute, so that a jump of the clock does little 
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 from worker import __version__
@@ -142,7 +141,7 @@ class Loop:
             lane = lanes.get(self._store)
             if lane.reason in ("credentials", "unreachable"):
                 # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
-                lanes.put(self._store, replace(lane, resumes_at=now, probes=0))
+                lanes.put(self._store, lane._replace(resumes_at=now, probes=0))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
             for code in ("reload_refused", "clock_jumped", "internal_fault"):
                 notices.put(self._store, code, None, now)

@@ -2,20 +2,23 @@
 
 The caller's thread hands out jobs, collects what came of them, and cuts whatever is past its deadline. A slow answer
 holds up nobody: there is no batch to wait for.
+
+While the caller commits, threads that are done would wait for it. So where answers come fast, some jobs are handed out
+*ahead*: twice as many as were finished since the last visit, and never more than four for each thread. Where answers
+are slow, that is few, so a job never lies there for longer than about two rounds of the caller's.
 """
 
 import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.reply import Reply, Unreachable
 from worker.gateways.wire import Wire
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One request. ``seq`` is the task's row (or NO_TASK); instants in ms, ``deadline`` on the monotonic clock."""
 
     seq: int
@@ -24,8 +27,7 @@ class Job:
     deadline: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What came of a job; ``requests`` counts those really sent (a token or a repeat beside the look itself)."""
 
     job: Job
@@ -34,7 +36,11 @@ class Done:
 
 
 class Pool:
-    """``size`` threads that run ``ask(wire, job)``; ``wake`` is called whenever one has finished."""
+    """``size`` threads that run ``ask(wire, job)``.
+
+    ``wake`` is called when the caller is wanted: whenever one has finished, or, with jobs handed out ahead, when half
+    of those have been begun.
+    """
 
     def __init__(
         self,
@@ -42,7 +48,10 @@ class Pool:
         make_wire: Callable[[], Wire],
         ask: Callable[[Wire, Job], Reply],
         wake: Callable[[], None],
+        *,
+        ahead: int | None = None,
     ) -> None:
+        """``ahead``: the most jobs to hand out ahead; four for each thread unless given."""
         self._ask = ask
         self._make_wire = make_wire
         self._wake = wake
@@ -51,6 +60,8 @@ class Pool:
         self._lock = threading.Lock()
         self._running: dict[Job, Wire] = {}
         self._out: set[Job] = set()  # handed out and not collected: the caller's thread only
+        self._ahead = 0  # jobs that may be handed out beyond one for each thread
+        self._most_ahead = 4 * size if ahead is None else ahead
         self.size = size
         self._threads = [threading.Thread(target=self._work, name=f"look-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
@@ -58,8 +69,13 @@ class Pool:
 
     @property
     def free(self) -> int:
-        """How many more jobs would start at once."""
-        return self.size - len(self._out)
+        """How many more jobs would start at once, or soon."""
+        return self.size + self._ahead - len(self._out)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether jobs are handed out that no thread has begun."""
+        return not self._jobs.empty()
 
     def in_time(self, monotonic: int) -> bool:
         """Whether anything is out that has not outlived its deadline by a second."""
@@ -70,6 +86,10 @@ class Pool:
         """The rows that are being asked about."""
         return frozenset(job.seq for job in self._out)
 
+    def out_since(self, moment: int) -> frozenset[int]:
+        """Those of them that were handed out at ``moment`` (the jobs' ``asked_at``) or before."""
+        return frozenset(job.seq for job in self._out if job.asked_at <= moment)
+
     @property
     def next_deadline(self) -> int | None:
         """On the monotonic clock, ms."""
@@ -79,6 +99,18 @@ class Pool:
         self._out.add(job)
         self._jobs.put(job)
 
+    def withdraw(self, before: int) -> list[Job]:
+        """Take back what no thread has begun and was handed out before ``before`` (the jobs' ``asked_at``)."""
+        taken: list[Job] = []
+        kept: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while (job := self._jobs.get_nowait()) is not None:
+                (taken if job.asked_at < before else kept).append(job)
+        for job in kept:
+            self._jobs.put(job)
+        self._out.difference_update(taken)
+        return taken
+
     def collect(self) -> list[Done]:
         """Everything finished since the last call."""
         done = []
@@ -86,6 +118,7 @@ class Pool:
             while True:
                 done.append(self._done.get_nowait())
         self._out.difference_update(d.job for d in done)
+        self._ahead = min(self._most_ahead, 2 * len(done))
         return done
 
     def cut_overdue(self, monotonic: int) -> None:
@@ -117,6 +150,7 @@ class Pool:
                     with self._lock:
                         del self._running[job]
                 self._done.put(Done(job, reply, wire.sent - sent))
-                self._wake()
+                if self._jobs.qsize() <= self._ahead // 2:
+                    self._wake()
         finally:
             wire.close()

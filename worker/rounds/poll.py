@@ -10,26 +10,42 @@ Nothing is sent before the lease is on the disk, and nothing heard is forgotten:
 are kept here and saved by the next round, and nothing new is claimed until then.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from worker.core.errors import CdpollError, place_of
-from worker.core.judge import NO_TASK, Doubt, Judgement, Verdict, judge, speaks
+from worker.core.judge import CALM, NO_TASK, Doubt, Judgement, Verdict, judge, speaks
 from worker.core.lane import Lane
-from worker.core.limit import Limit, grant
-from worker.core.reply import Concluded, Unreachable
+from worker.core.learned import Learned
+from worker.core.limit import Limit, charge, eased, grant, slowed, sustained
+from worker.core.price import Load
+from worker.core.reply import RateLimited, Reply, Unreachable
 from worker.core.schedule import Schedule
-from worker.core.task import after, excused
+from worker.core.task import Task
 from worker.gateways.pool import Done, Job, Pool
+from worker.rounds.claiming import Claiming
+from worker.rounds.saving import Asked, Saving
 from worker.rounds.troubles import Change, Pauses, Troubles
-from worker.store import lanes, results, tasks
+from worker.store import lanes, learning, tasks
 from worker.store.db import Store
+
+# A job, and the task it is about, if any.
+Sent = tuple[Job, Asked | None]
 
 # When there is nothing to wait for. The loop waits less than that anyway.
 FAR = 10**15
 
 # How soon to look again after a request that has outlived its deadline.
 CUT_AGAIN = 200
+
+# How soon to look again while jobs are handed out ahead, and how long one may lie there: then its slot is lost.
+HOT, STALE = 50, 500
+
+# How often the price floats, and how often what was learned is stored (losing some of it costs nothing).
+PRICED_EVERY, KEPT_EVERY = 1_000, 15_000
+
+# How many looks that are due count for the price, in seconds of the limit.
+BACKLOG = 60
 
 
 class Log(Protocol):
@@ -43,11 +59,15 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the round works by: the schedule, the rate limit, and the total deadline of one request in ms."""
+    """What the round works by: the schedule, the rate limit, and the total deadline of one request in ms.
+
+    ``price_floor`` (ms of waiting) is that of the learned schedule; ``None``: the written one.
+    """
 
     schedule: Schedule
     limit: Limit
     deadline: int
+    price_floor: int | None = None
 
     @property
     def lease(self) -> int:
@@ -64,11 +84,20 @@ class PollRound:
         self.terms = terms
         self._log = log
         self._heard: list[Done] = []
-        self._doubt = Doubt()
+        self._asked: dict[int, Asked] = {}  # what is in the air, by row, as it was claimed
+        self._doubt = CALM
         self._monotonic = 0
         self.lane = lanes.get(store)
         self._pauses = Pauses()
         self._troubles = Troubles(tasks.failing(store), now)
+        self.learned: Learned | None = None
+        if terms.price_floor is not None:
+            self.learned = Learned(terms.schedule, terms.price_floor, learning.load(store))
+        self._saving = Saving(store, terms.schedule, self.learned)
+        self._claiming = Claiming(store, self.learned)
+        self._spent = 0  # slots granted since the price last floated
+        self._backlog = 0
+        self._priced_at = self._kept_at = now
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
         self.usable = 0  # replies since the start that told something of a task
         self.unreachable = 0  # looks since the start that brought no whole answer
@@ -89,15 +118,34 @@ class PollRound:
         self._heard += self._pool.collect()
         cutoff = FAR if due_by is None else due_by
         due_by = min(cutoff, now)
+        self._float_price(now)
         wanted = self._wanted(now, due_by) if claim else 0
-        if self._heard or wanted:
-            self._transact_or_single_out(now, monotonic, due_by, wanted)
+        if self._heard or wanted or self._pool.waiting:
+            self._transact_or_single_out(now, monotonic, due_by, wanted, claim=claim)
         return self._next(now, monotonic, cutoff) if claim else FAR
 
-    def _transact_or_single_out(self, now: int, monotonic: int, due_by: int, wanted: int) -> None:
+    def keep_learned(self, now: int) -> None:
+        """Store what was learned, inside a transaction."""
+        if self.learned is not None:
+            learning.keep(self._store, self.learned.known, self.learned.changed, self.learned.first_wait())
+            self.learned.changed.clear()
+            self._kept_at = now
+
+    def _float_price(self, now: int) -> None:
+        elapsed = now - self._priced_at
+        if self.learned is None or 0 <= elapsed < PRICED_EVERY:
+            return
+        self._priced_at, spent, before = now, self._spent, self._backlog
+        self._spent = 0
+        rate = sustained(self.terms.limit, self.lane.meter, now)
+        self._backlog = tasks.backlog(self._store, now, round(BACKLOG * rate) + 1)
+        if elapsed > 0 and not self.lane.paused:
+            self.learned.load(Load(elapsed, spent, before, self._backlog), rate)
+
+    def _transact_or_single_out(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
         """One transaction for all that was heard. A reply that breaks our own code must not hold up the others."""
         try:
-            self._transact(now, monotonic, due_by, wanted)
+            self._transact(now, monotonic, due_by, wanted, claim=claim)
         except CdpollError:
             raise
         except Exception:
@@ -107,7 +155,7 @@ class PollRound:
             for n, done in enumerate(waiting):
                 self._heard = [done]
                 try:
-                    self._transact(now, monotonic, due_by, 0)
+                    self._transact(now, monotonic, due_by, 0, claim=claim)
                 except CdpollError:
                     self._heard = waiting[n:]
                     raise
@@ -122,7 +170,7 @@ class PollRound:
         """How many tasks to claim, as far as can be told without the write lock."""
         free = self._pool.free
         lane = lanes.get(self._store)
-        if free <= 0 or grant(self.terms.limit, lane.tat, now, 1).slots == 0:
+        if free <= 0 or grant(self.terms.limit, lane.meter, now, 1).slots == 0:
             return 0
         if self._heard:
             return free
@@ -130,7 +178,7 @@ class PollRound:
             return 0
         if self._doubt.suspect is not None:
             return 1
-        due_at = tasks.next_due(self._store, self._held(self._doubt), self.only)
+        due_at = tasks.next_due(self._store, self._held(self._doubt, now), self.only)
         return free if due_at is not None and due_at <= due_by else 0
 
     def _waits(self, lane: Lane, doubt: Doubt, now: int) -> bool:
@@ -139,82 +187,104 @@ class PollRound:
             return True
         return (lane.paused or doubt.suspect is not None) and self._pool.in_time(self._monotonic)
 
-    def _held(self, doubt: Doubt) -> frozenset[int]:
-        """Rows not to be claimed, whatever their due time: in the air, or held back as a suspect."""
-        return self._pool.out if doubt.suspect is None else self._pool.out | {doubt.suspect[0]}
+    def _held(self, doubt: Doubt, now: int) -> frozenset[int]:
+        """Rows not to be claimed, whatever their due time: in the air for longer than their lease, or suspects."""
+        out = self._pool.out_since(now - self.terms.lease)
+        return out if doubt.suspect is None else out | {doubt.suspect[0]}
 
-    def _transact(self, now: int, monotonic: int, due_by: int, wanted: int) -> None:
-        changes: list[Change] = []
-        with self._store.write():
-            before = lane = lanes.get(self._store)
-            doubt = self._doubt
-            for done in self._heard:
-                judged = self._judge(lane, doubt, done, now)
-                lane, doubt = judged.lane, judged.doubt
-                for verdict in judged.verdicts:
-                    changes += self._apply(verdict, lane, now)
-            lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
-            if lane != before:
-                lanes.put(self._store, lane)
+    def _transact(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
+        known = None if self.learned is None else self.learned.known
+        try:
+            with self._store.write():
+                before = lane = lanes.get(self._store)
+                doubt = self._doubt
+                verdicts: list[Verdict] = []
+                for done in self._heard:
+                    judged = self._judge(lane, doubt, done, now)
+                    lane, doubt = judged.lane, judged.doubt
+                    verdicts += judged.verdicts
+                changes = self._saving.save(verdicts, self._asked, lane, now)
+                self._take_back(now, everything=lane.paused or doubt.suspect is not None or not claim)
+                lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
+                if now - self._kept_at >= KEPT_EVERY or now < self._kept_at:
+                    self.keep_learned(now)
+                if lane != before:
+                    lanes.put(self._store, lane)
+        except BaseException:
+            if known is not None and self.learned is not None:
+                self.learned.go_back(known)
+            raise
+        self._committed(before, lane, doubt, changes, jobs, now)
+
+    def _committed(
+        self, before: Lane, lane: Lane, doubt: Doubt, changes: list[Change], jobs: list[Sent], now: int
+    ) -> None:
+        """What must not happen before the disk has it."""
         self.usable += sum(speaks(done.reply) for done in self._heard)
         self.unreachable += sum(isinstance(done.reply, Unreachable) for done in self._heard)
+        for done in self._heard:
+            self._asked.pop(done.job.seq, None)
         self._heard.clear()
         self._doubt = doubt
         self.lane = lane
         if self.only is not None:
-            self.only -= {job.seq for job in jobs}
-        for job in jobs:
+            self.only -= {job.seq for job, _ in jobs}
+        for job, asked in jobs:
+            if asked is not None:
+                self._asked[job.seq] = asked
             self._pool.submit(job)
         for line in (*self._pauses.lines(before, lane, now), *self._troubles.lines(changes, now)):
             getattr(self._log, line.level)(line.event, **line.fields)
 
     def _judge(self, lane: Lane, doubt: Doubt, done: Done, now: int) -> Judgement:
-        # A token or a repeat took requests that no slot was granted for: they are paid for now.
-        extra = max(0, done.requests - 1) * self.terms.limit.spacing
-        lane = replace(lane, tat=lane.tat + extra)
+        limit, meter = self.terms.limit, lane.meter
+        if done.requests > 1:
+            # A token or a repeat took requests that no slot was granted for: they are paid for now.
+            meter = charge(limit, meter, done.requests - 1, now)
+        if speaks(done.reply):
+            meter = eased(meter, now)
+        elif _too_fast(done.reply) and not lane.paused:
+            meter = slowed(limit, meter, done.job.asked_at, now)
+        lane = lane if meter is lane.meter else lane._replace(meter=meter)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
 
-    def _apply(self, verdict: Verdict, lane: Lane, now: int) -> list[Change]:
-        """Save what became of one task; the change, if there was one."""
-        if verdict.seq == NO_TASK:
-            return []
-        old = tasks.get(self._store, verdict.seq, lane.paused_until_now(now))
-        if old is None:
-            return []  # purged meanwhile
-        reply = verdict.reply
-        if verdict.excused:
-            new = excused(old, now, polled=getattr(reply, "where", "api") == "api")
-        else:
-            new = after(old, reply, now, self.terms.schedule)
-        won = tasks.save(self._store, old, new, now, concluded_by="poll")
-        kept = results.add(self._store, old.seq, reply, "poll", now) if isinstance(reply, Concluded) else None
-        return [Change(old, new, kept == "revision")] if won or kept == "revision" else []
+    def _take_back(self, now: int, *, everything: bool) -> None:
+        """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale."""
+        taken = [job.seq for job in self._pool.withdraw(FAR if everything else now - STALE)]
+        if taken:
+            tasks.release(self._store, taken, now)
+            for seq in taken:
+                self._asked.pop(seq, None)
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
-    ) -> tuple[Lane, list[Job]]:
+    ) -> tuple[Lane, list[Sent]]:
         probing = doubt.suspect is not None or lane.paused
         if self._waits(lane, doubt, now):
             wanted = 0
         elif probing:
             wanted = min(wanted, 1)
-        slots = grant(self.terms.limit, lane.tat, now, wanted).slots
+        slots = grant(self.terms.limit, lane.meter, now, wanted).slots
         if slots <= 0:
             return lane, []
-        claimed = tasks.claim(
-            self._store,
+        claimed: list[Task] = self._claiming.claim(
+            slots,
+            lane.paused_until_now(now),
+            now,
             due_by=FAR if doubt.suspect is not None else due_by,
             leased_until=now + self.terms.lease,
-            limit=slots,
-            not_seqs=self._held(doubt),
-            calm=probing,
+            not_seqs=self._held(doubt, now),
+            probing=probing,
             only=None if doubt.suspect is not None else self.only,
         )
-        if doubt.suspect is not None and not claimed:
-            claimed = [(NO_TASK, "")]
-        lane = replace(lane, tat=grant(self.terms.limit, lane.tat, now, len(claimed)).tat)
         deadline = monotonic + self.terms.deadline
-        return lane, [Job(seq, task_id, now, deadline) for seq, task_id in claimed]
+        jobs: list[Sent] = [
+            (Job(task.seq, task.id, now, deadline), Asked(task, now + self.terms.lease)) for task in claimed
+        ]
+        if doubt.suspect is not None and not claimed:
+            jobs = [(Job(NO_TASK, "", now, deadline), None)]
+        self._spent += len(jobs)
+        return lane._replace(meter=grant(self.terms.limit, lane.meter, now, len(jobs)).meter), jobs
 
     def _next(self, now: int, monotonic: int, cutoff: int) -> int:
         times = [FAR]
@@ -222,12 +292,21 @@ class PollRound:
         if deadline is not None:
             # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
+        if self._pool.waiting:
+            times.append(now + HOT)
         probing = self._doubt.suspect is not None or self.lane.paused
         if self._pool.free > 0 and not (probing and self._pool.in_time(monotonic)):
-            due_at = tasks.next_due(self._store, self._held(self._doubt), self.only)
+            due_at = tasks.next_due(self._store, self._held(self._doubt, now), self.only)
             if self._doubt.suspect is not None:
                 due_at = now
             if due_at is not None and due_at <= cutoff:
-                slot_at = grant(self.terms.limit, self.lane.tat, now, 0).next_at
+                slot_at = grant(self.terms.limit, self.lane.meter, now, 0).next_at
                 times.append(max(due_at, slot_at, self.lane.resumes_at or 0))
         return min(times)
+
+
+def _too_fast(reply: Reply) -> bool:
+    """Whether a reply of the API may mean that we ask too fast."""
+    if isinstance(reply, RateLimited):
+        return reply.where == "api"
+    return isinstance(reply, Unreachable) and reply.code == "http_503"

@@ -11,7 +11,7 @@ concurrency, whatever the timeout.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from typing import Any
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 
 # Migrations are additive; the number of those applied stands in the file's user_version.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-Params = Mapping[str, Any]
+Params = Mapping[str, Any] | Sequence[Any]
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:

@@ -1,5 +1,7 @@
 """The history of a task: edges, not every look."""
 
+from collections.abc import Sequence
+
 from worker.store.db import Store
 
 
@@ -9,3 +11,14 @@ def add(store: Store, task: int, now: int, event: str, detail: str | None) -> No
         "INSERT INTO history (task, at, event, detail) VALUES (:task, :at, :event, :detail)",
         {"task": task, "at": now, "event": event, "detail": detail},
     )
+
+
+def add_all(store: Store, lines: Sequence[tuple[int, int | None, str, str | None]]) -> None:
+    """Several lines of several tasks: (task, at, event, detail)."""
+    for start in range(0, len(lines), 64):
+        part = lines[start : start + 64]
+        values = ",".join(["(?,?,?,?)"] * len(part))
+        store.execute(
+            f"INSERT INTO history (task, at, event, detail) VALUES {values}",  # noqa: S608 - question marks
+            [value for line in part for value in line],
+        )

@@ -5,34 +5,25 @@ from dataclasses import dataclass
 
 from worker.core.errors import BadConfiguration
 from worker.core.lane import Lane
+from worker.core.limit import Meter
 from worker.store.db import Store
+
+_LANE = ("reason", "code", "paused_at", "resumes_at", "probes", "paused_total")
+_COLUMNS = ", ".join((*_LANE, *Meter._fields))
+_SET = ", ".join(f"{name} = :{name}" for name in (*_LANE, *Meter._fields))
 
 
 def get(store: Store) -> Lane:
     """The lane as it stands in the database."""
-    row = store.one("SELECT reason, code, paused_at, resumes_at, probes, paused_total, tat FROM lane WHERE id = 1")
+    row = store.one(f"SELECT {_COLUMNS} FROM lane WHERE id = 1")  # noqa: S608 - constants
     assert row is not None
-    return Lane(**{key: row[key] for key in row.keys()})  # noqa: SIM118
+    return Lane(*tuple(row)[: len(_LANE)])._replace(meter=Meter(*tuple(row)[len(_LANE) :]))
 
 
 def put(store: Store, lane: Lane) -> None:
     """Write the lane, inside a transaction that has read it."""
-    store.execute(
-        """
-        UPDATE lane SET reason = :reason, code = :code, paused_at = :paused_at, resumes_at = :resumes_at,
-            probes = :probes, paused_total = :paused_total, tat = :tat
-        WHERE id = 1
-        """,
-        {
-            "reason": lane.reason,
-            "code": lane.code,
-            "paused_at": lane.paused_at,
-            "resumes_at": lane.resumes_at,
-            "probes": lane.probes,
-            "paused_total": lane.paused_total,
-            "tat": lane.tat,
-        },
-    )
+    params = {name: getattr(lane, name) for name in _LANE} | lane.meter._asdict()
+    store.execute(f"UPDATE lane SET {_SET} WHERE id = 1", params)  # noqa: S608 - constants
 
 
 def origin_of(store: Store) -> str | None:
@@ -42,9 +33,11 @@ def origin_of(store: Store) -> str | None:
 
 
 def shift(store: Store, by: int) -> None:
-    """The clock was set back by ``-by`` ms: a pause keeps its length."""
+    """The clock was set back by ``-by`` ms: a pause keeps its length, and so does what the limiter remembers."""
     store.execute(
-        "UPDATE lane SET paused_at = paused_at + :by, resumes_at = resumes_at + :by, tat = tat + 1000 * :by", {"by": by}
+        "UPDATE lane SET paused_at = paused_at + :by, resumes_at = resumes_at + :by, tat = tat + 1000 * :by,"
+        " slowed_at = max(0, slowed_at + :by), eased_at = max(0, eased_at + :by)",
+        {"by": by},
     )
 
 

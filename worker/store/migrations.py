@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from worker.store.batch.schema import STATEMENTS
 from worker.store.db import SCHEMA_VERSION, Store
+from worker.store.learning import STATEMENTS as POLLING
 
 schema = Migrations("cdpoll")
 
@@ -44,6 +45,12 @@ def m0001_tasks_and_results(db: Database) -> None:
 @schema()
 def m0002_batches(db: Database) -> None:
     for statement in STATEMENTS:
+        db.conn.execute(statement)
+
+
+@schema()
+def m0003_learned_schedule(db: Database) -> None:
+    for statement in POLLING:
         db.conn.execute(statement)
 
 

@@ -1,53 +1,144 @@
-"""Tasks in the hands of the poller: claimed and saved. All but the reads run inside `Store.write`."""
+"""Tasks in the hands of the poller: claimed and saved. All but the reads run inside `Store.write`.
 
-import sqlite3
-from collections.abc import Iterable
+A statement costs a thread switch or more while other threads are at work, whatever it does. So what a pass does to many
+tasks is one statement for all of them; lists are padded to a few lengths, so that SQLite need not compile each anew.
+"""
 
-from worker.core.task import Task, edges
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from worker.core.task import Look, Task, edges
 from worker.store import history
 from worker.store.db import Store
 
 _COLUMNS = """
     seq, id, state, recorded_at, life_from, :paused_total - paused_base AS paused, outcome, name, started_at, due_at,
-    why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id
+    why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id, kind, seen_at, price
 """
 
+Row = TypeVar("Row")
 
-def claim(
+_LENGTHS = (1, 4, 16, 64)
+MOST = _LENGTHS[-1]
+
+
+def due(
     store: Store,
+    paused_total: int,
     *,
     due_by: int,
-    leased_until: int,
     limit: int,
+    latest: bool = False,
     not_seqs: Iterable[int] = (),
     calm: bool = False,
     only: frozenset[int] | None = None,
-) -> list[tuple[int, str]]:
-    """Take up to ``limit`` tasks (seq, id) that are due, the longest due first, and push their due time ahead.
+) -> list[Task]:
+    """Up to ``limit`` tasks that are due: those that have been for longest, or (``latest``) those that fell due last.
 
-    The lease is the due time itself: if this process dies, the rows fall due again and nobody has to rescue them.
     ``only``: none but these rows.
     ``calm``: tasks without a failure first (for probes: a task that is itself the trouble proves nothing).
     """
     among = "" if only is None else f"AND seq IN ({_listed(only)})"
-    order = "failures > 0, due_at" if calm else "due_at"
+    but = f"AND seq NOT IN ({listed})" if (listed := _listed(not_seqs)) else ""
+    order = "failures > 0, due_at" if calm else "due_at DESC" if latest else "due_at"
     rows = store.read(
-        f"""
-        UPDATE tasks SET due_at = :leased_until, why = 'lease' WHERE seq IN (
-            SELECT seq FROM tasks WHERE state = 'pending' AND due_at <= :due_by AND seq NOT IN ({_listed(not_seqs)})
-            {among}
-            ORDER BY {order} LIMIT :limit
-        ) RETURNING seq, id
-        """,  # noqa: S608 - integers, and one of two literals
-        {"due_by": due_by, "leased_until": leased_until, "limit": limit},
+        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND due_at <= :due_by {but} {among}"  # noqa: S608
+        f" ORDER BY {order} LIMIT :limit",
+        {"due_by": due_by, "limit": limit, "paused_total": paused_total},
     )
-    return [(row["seq"], row["id"]) for row in rows]
+    return [Task._make(row) for row in rows]
+
+
+def lease(store: Store, seqs: Sequence[int], until: int) -> None:
+    """Claim rows that are due, in the transaction that found them: their due time is pushed ahead.
+
+    The lease is the due time itself: if this process dies, the rows fall due again and nobody has to rescue them.
+    """
+    for start in range(0, len(seqs), MOST):
+        part = _padded(seqs[start : start + MOST])
+        marks = ",".join("?" * len(part))
+        store.execute(f"UPDATE tasks SET due_at = ?, why = 'lease' WHERE seq IN ({marks})", (until, *part))  # noqa: S608
+
+
+def release(store: Store, seqs: Sequence[int], now: int) -> None:
+    """Make claimed rows due again that nobody has asked about."""
+    store.execute(
+        f"UPDATE tasks SET due_at = :now, why = 'again' WHERE why = 'lease' AND seq IN ({_listed(seqs)})",  # noqa: S608
+        {"now": now},
+    )
+
+
+def plan_anew(store: Store, plans: Sequence[tuple[Task, Look]], now: int) -> None:
+    """Put off looks that fell due, in the transaction that found them due."""
+    for start in range(0, len(plans), MOST):
+        rows = [(task.seq, now + look.wait, look.why, look.price) for task, look in plans[start : start + MOST]]
+        store.execute(
+            f"""
+            UPDATE tasks SET due_at = plan.column2, why = plan.column3, price = plan.column4
+            FROM (VALUES {_values(part := _padded(rows))}) AS plan WHERE tasks.seq = plan.column1
+            """,  # noqa: S608 - question marks
+            [value for row in part for value in row],
+        )
+
+
+def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until: Sequence[int]) -> list[int]:
+    """Save looks that showed tasks as pending, all at once: (as claimed, as it is now), without a failure before.
+
+    ``leased_until``: the due time that each was claimed with; a row that no longer has it was changed by somebody else
+    meanwhile. The places in ``looks`` of such rows are returned; nothing of theirs is written.
+    """
+    missed: list[int] = []
+    for start in range(0, len(looks), MOST):
+        rows = [
+            (new.seq, until, new.due_at, new.why, new.polls, new.last_poll_at, new.kind, new.price, new.name,
+             new.started_at, new.correlation_id, new.trace_id)
+            for (_, new), until in zip(looks[start : start + MOST], leased_until[start : start + MOST], strict=True)
+        ]  # fmt: skip
+        part = _padded(rows)
+        saved = store.execute(
+            f"""
+            UPDATE tasks SET due_at = seen.column3, why = seen.column4, polls = seen.column5,
+                last_poll_at = seen.column6, seen_at = seen.column6, kind = seen.column7, price = seen.column8,
+                name = coalesce(seen.column9, name), started_at = coalesce(seen.column10, started_at),
+                correlation_id = coalesce(correlation_id, seen.column11), trace_id = coalesce(trace_id, seen.column12)
+            FROM (VALUES {_values(part)}) AS seen
+            WHERE tasks.seq = seen.column1 AND tasks.due_at = seen.column2 AND tasks.why = 'lease'
+            """,  # noqa: S608 - question marks
+            [value for row in part for value in row],
+        )
+        if saved < len(rows):
+            missed += [start + n for n, row in enumerate(rows) if not _is_saved(store, row[0], row[5])]
+    events = [
+        (new.seq, new.last_poll_at, event, detail)
+        for n, (old, new) in enumerate(looks)
+        if n not in missed
+        for event, detail in edges(old, new)
+    ]
+    history.add_all(store, events)
+    return missed
+
+
+def _is_saved(store: Store, seq: int, last_poll_at: int | None) -> bool:
+    found = "SELECT 1 FROM tasks WHERE seq = :seq AND last_poll_at = :at AND why <> 'lease'"
+    return store.one(found, {"seq": seq, "at": last_poll_at}) is not None
+
+
+def _values(rows: Sequence[tuple[object, ...]]) -> str:
+    one = f"({','.join('?' * len(rows[0]))})"
+    return ",".join([one] * len(rows))
+
+
+def _padded(rows: Sequence[Row]) -> list[Row]:
+    """To one of a few lengths, by repeating the last one: that does the same to the same row again."""
+    length = next(length for length in _LENGTHS if length >= len(rows))
+    return [*rows, *[rows[-1]] * (length - len(rows))]
 
 
 def shift(store: Store, by: int) -> None:
     """The clock jumped by ``by`` ms: that is no part of any task's life, and set back, due times follow it."""
     store.execute(
-        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back WHERE state = 'pending'",
+        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back, seen_at = seen_at + :back"
+        " WHERE state = 'pending'",
         {"by": by, "back": min(by, 0)},
     )
 
@@ -65,6 +156,16 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
     return frozenset(row["seq"] for row in rows)
 
 
+def backlog(store: Store, now: int, most: int) -> int:
+    """How many looks are due and not made; counted up to ``most``."""
+    row = store.one(
+        "SELECT count(*) AS n FROM (SELECT 1 FROM tasks WHERE state = 'pending' AND due_at <= :now LIMIT :most) AS due",
+        {"now": now, "most": most},
+    )
+    assert row is not None
+    return int(row["n"])
+
+
 def failing(store: Store) -> list[tuple[str, int]]:
     """Pending tasks whose last look was unusable, as (code, tasks)."""
     rows = store.read(
@@ -77,9 +178,8 @@ def failing(store: Store) -> list[tuple[str, int]]:
 def next_due(store: Store, not_seqs: Iterable[int] = (), only: frozenset[int] | None = None) -> int | None:
     """When the next look at any task is due, ms; those of ``not_seqs`` apart, and of ``only`` alone where given."""
     among = "" if only is None else f"AND seq IN ({_listed(only)})"
-    row = store.one(
-        f"SELECT min(due_at) AS due_at FROM tasks WHERE state = 'pending' AND seq NOT IN ({_listed(not_seqs)}) {among}"  # noqa: S608
-    )
+    but = f"AND seq NOT IN ({listed})" if (listed := _listed(not_seqs)) else ""
+    row = store.one(f"SELECT min(due_at) AS due_at FROM tasks WHERE state = 'pending' {but} {among}")  # noqa: S608
     return None if row is None else row["due_at"]
 
 
@@ -90,7 +190,7 @@ def _listed(seqs: Iterable[int]) -> str:
 def get(store: Store, seq: int, paused_total: int) -> Task | None:
     """The task as it stands in the database now."""
     row = store.one(f"SELECT {_COLUMNS} FROM tasks WHERE seq = :seq", {"seq": seq, "paused_total": paused_total})  # noqa: S608
-    return None if row is None else _task(row)
+    return None if row is None else Task._make(row)
 
 
 def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None = None) -> bool:
@@ -103,7 +203,8 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
         UPDATE tasks SET
             state = :state, outcome = :outcome, name = :name, started_at = :started_at, due_at = :due_at, why = :why,
             polls = :polls, failures = :failures, not_found_since = :not_found_since, last_error = :last_error,
-            last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id,
+            last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id, kind = :kind,
+            seen_at = :seen_at, price = :price,
             concluded_at = CASE WHEN :state = 'concluded' THEN :now ELSE concluded_at END,
             concluded_by = CASE WHEN :state = 'concluded' THEN :concluded_by ELSE concluded_by END,
             abandoned_at = CASE WHEN :state = 'abandoned' THEN coalesce(abandoned_at, :now) ELSE NULL END
@@ -124,6 +225,9 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
             "last_poll_at": new.last_poll_at,
             "correlation_id": new.correlation_id,
             "trace_id": new.trace_id,
+            "kind": new.kind,
+            "seen_at": new.seen_at,
+            "price": new.price,
             "now": now,
             "concluded_by": concluded_by,
         },
@@ -132,7 +236,3 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
         for event, detail in edges(old, new):
             history.add(store, new.seq, now, event, detail)
     return bool(won)
-
-
-def _task(row: sqlite3.Row) -> Task:
-    return Task(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - iterating a Row yields its values

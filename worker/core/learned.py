@@ -1,0 +1,139 @@
+"""The learned schedule at work: what it knows, what it hears, and when it looks.
+
+It puts together the parts that say how: curves and chances (forecast.py, prior.py), the look that pays best (worth.py),
+the account that keeps it from asking more than the written cadence would (allowance.py), and the price (price.py).
+It lives in the memory of one process; :class:`Knowledge` is what is stored. Instants, ages and durations are ms.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from worker.core.allowance import account, plan, spared_by, written_looks
+from worker.core.forecast import Curve, Forecast, News, forecast, learn
+from worker.core.price import Load, outdated, price_after
+from worker.core.prior import prior
+from worker.core.reply import Concluded, Pending, Reply
+from worker.core.schedule import Schedule
+from worker.core.task import Look, Task
+
+# The looks that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
+PLANNED = frozenset({"first", "learned", "cadence", "hint"})
+
+# A curve changes little by one task among many: its hazards are computed anew after so many.
+_ANEW = 50
+
+_UNSEEN = "unseen"
+
+
+class Knowledge(NamedTuple):
+    """What was learned: a curve for each class, the price of a request in ms of waiting, and the requests spared."""
+
+    curves: Mapping[str, Curve]
+    price: float
+    spared: int
+
+
+class Learned:
+    """When to look at tasks, from what was seen of others. ``floor`` is the ``price_floor`` in ms."""
+
+    def __init__(self, schedule: Schedule, floor: float, known: Knowledge) -> None:
+        self.schedule = schedule
+        self.floor = floor
+        self.price = max(floor, known.price)
+        self.spared = known.spared
+        self.changed: set[str] = set()  # classes whose curves are not stored yet
+        self._curves = dict(known.curves)
+        self._odds: dict[str, Forecast] = {}
+        self._news: dict[str, int] = {}
+
+    @property
+    def known(self) -> Knowledge:
+        """What is worth storing. A snapshot: it does not change later."""
+        return Knowledge(dict(self._curves), self.price, self.spared)
+
+    def go_back(self, known: Knowledge) -> None:
+        """Forget what was heard since ``known``: it was not stored, and will be heard again."""
+        self._curves, self.price, self.spared = dict(known.curves), known.price, known.spared
+
+    def odds(self, kind: str) -> Forecast:
+        """The forecast for a class of task."""
+        found = self._odds.get(kind)
+        if found is None:
+            curve = self._curves.get(kind, Curve())
+            found = self._odds[kind] = forecast(curve, prior(self.schedule, self.floor))
+        return found
+
+    def next_look(self, task: Task, now: int) -> Look:
+        """When to look again at a task that was seen pending ``now``; it is paid for (see allowance.py)."""
+        begin = now - task.age(now)
+        return self._plan(task, begin, now)
+
+    def first_wait(self) -> int | None:
+        """The wait from recording to the first look; ``None``: as the cadence says.
+
+        Where requests are scarce it may be longer than the written one. A shorter one is asked for only where much has
+        been spared: whoever records tasks does not keep the account.
+        """
+        made = plan(_UNSEEN, 0, 0, self.odds(_UNSEEN), self.price, 0, self.schedule)
+        if self.spared >= 1000:
+            made = plan(_UNSEEN, 0, 0, self.odds(_UNSEEN), self.price, 1, self.schedule)
+        return made.choice.wait
+
+    def replanned(self, task: Task, now: int) -> Look | None:
+        """A later look for a task that falls due, if its look was planned when requests were much cheaper."""
+        if task.why not in ("first", "learned", "cadence") or task.price is None:
+            return None
+        if not outdated(task.price, self.price):
+            return None
+        last = task.seen_at if task.seen_at is not None else task.recorded_at
+        look = self._plan(task, last - task.age(last), last)
+        return look._replace(wait=last + look.wait - now) if last + look.wait > now else None
+
+    def heard(self, task: Task, reply: Reply, now: int) -> None:
+        """Learn from one look at a task; ``task`` is as it was before, ``why`` telling what the look was for."""
+        if not isinstance(reply, Pending | Concluded) or task.state != "pending" or task.life_from != task.recorded_at:
+            return  # after a fresh start, a task's age is not that of its discovery
+        dated = task._replace(started_at=reply.started_at or task.started_at)
+        begin = now - dated.age(now)
+        known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
+        ended = isinstance(reply, Concluded)
+        end = None
+        if isinstance(reply, Concluded) and reply.ended_at is not None and reply.ended_at >= begin:
+            end = reply.ended_at - begin
+        self._learn(task.kind, News(known, now - begin, ended, end))
+        if task.why in PLANNED:
+            self._settle(task, begin, known, now - begin, end if ended else None, ended=ended)
+
+    def load(self, load: Load, rate: float) -> None:
+        """Let the price float; ``rate`` is what the limiter allows a second."""
+        self.price = price_after(self.price, load, rate, self.floor)
+
+    def _plan(self, task: Task, begin: int, seen_at: int) -> Look:
+        entry = _entry(task, begin)
+        made = plan(
+            task.id, task.polls, seen_at - begin if task.seen_at is not None else 0, self.odds(task.kind), self.price,
+            self.spared, self.schedule, entry=entry,
+        )  # fmt: skip
+        self.spared = account(self.spared, -made.cost)
+        why = "cadence" if made.choice.basis == "cadence" else "learned"
+        return Look(made.choice.wait, why, round(self.price))
+
+    def _learn(self, kind: str, news: News) -> None:
+        self._curves[kind] = learn(self._curves.get(kind, Curve()), news, self.odds(kind))
+        self.changed.add(kind)
+        count = self._news[kind] = self._news.get(kind, 0) + 1
+        if count < _ANEW or count % _ANEW == 0:
+            self._odds.pop(kind, None)
+
+    def _settle(self, task: Task, begin: int, known: int, age: int, end: int | None, *, ended: bool) -> None:
+        entry = _entry(task, begin)
+        before = max(known, entry)
+        if task.seen_at is None and written_looks(self.schedule, entry, age) == 0:
+            self.spared = account(self.spared, -1)  # planned by whoever recorded it, who could not pay
+        reached = (end if end is not None else age) if ended else None
+        self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
+
+
+def _entry(task: Task, begin: int) -> int:
+    """The age at which it was recorded, or begun afresh."""
+    return max(0, task.life_from - begin)

@@ -1,0 +1,64 @@
+"""What the learned schedule knows, with its part of the schema: curves, the price, and the requests it has spared."""
+
+from collections.abc import Iterable
+
+from worker.core.forecast import packed, unpacked
+from worker.core.learned import Knowledge
+from worker.store.db import Store
+
+STATEMENTS = (
+    "ALTER TABLE tasks ADD COLUMN kind TEXT NOT NULL DEFAULT 'unseen'",  # the class; see worker/core/forecast.py
+    "ALTER TABLE tasks ADD COLUMN seen_at INTEGER",  # when the vendor last showed it as pending
+    "ALTER TABLE tasks ADD COLUMN price INTEGER",  # of a request when the next look was planned, in ms of waiting
+    # Neighbours in time, for the pages of the vendor's list.
+    "CREATE INDEX tasks_pending ON tasks (seq) WHERE state = 'pending'",
+    # The limiter's meter; see worker/core/limit.py.
+    "ALTER TABLE lane ADD COLUMN pace INTEGER NOT NULL DEFAULT 1000000",
+    "ALTER TABLE lane ADD COLUMN slowed_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lane ADD COLUMN eased_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lane ADD COLUMN day INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lane ADD COLUMN spent INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE curves (
+        kind TEXT PRIMARY KEY,
+        curve TEXT NOT NULL                 -- JSON; see worker/core/forecast.py
+    ) STRICT
+    """,
+    """
+    CREATE TABLE schedule (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        price REAL NOT NULL,                -- of a request, in ms of waiting
+        spared INTEGER NOT NULL,            -- requests; see worker/core/allowance.py
+        first_wait INTEGER                  -- from recording to the first look, ms; none: as the cadence says
+    ) STRICT
+    """,
+    "INSERT INTO schedule (id, price, spared) VALUES (1, 0, 0)",
+)
+
+
+def load(store: Store) -> Knowledge:
+    """Everything learned so far."""
+    row = store.one("SELECT price, spared FROM schedule WHERE id = 1")
+    assert row is not None
+    curves = {row["kind"]: unpacked(row["curve"]) for row in store.read("SELECT kind, curve FROM curves")}
+    return Knowledge(curves, row["price"], row["spared"])
+
+
+def keep(store: Store, known: Knowledge, kinds: Iterable[str], first_wait: int | None) -> None:
+    """Write it, inside a transaction; ``kinds`` are the classes whose curves have changed."""
+    store.execute(
+        "UPDATE schedule SET price = :price, spared = :spared, first_wait = :first_wait WHERE id = 1",
+        {"price": known.price, "spared": known.spared, "first_wait": first_wait},
+    )
+    for kind in kinds:
+        store.execute(
+            "INSERT INTO curves (kind, curve) VALUES (:kind, :curve)"
+            " ON CONFLICT (kind) DO UPDATE SET curve = excluded.curve",
+            {"kind": kind, "curve": packed(known.curves[kind])},
+        )
+
+
+def first_plan(store: Store) -> tuple[int, int] | None:
+    """``(wait, price)`` of the first look at a new task, in ms; ``None``: as the cadence says."""
+    row = store.one("SELECT first_wait, price FROM schedule WHERE id = 1 AND first_wait IS NOT NULL")
+    return None if row is None else (row["first_wait"], round(row["price"]))
