@@ -69,7 +69,7 @@ def _read(house: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, 
         if not file.seekable():
             file = stack.enter_context(keeping.spooled(house.store.path, file))
         progress = stack.enter_context(bar(name, os.fstat(file.fileno()).st_size))
-        given = Given(file, name, "path")
+        given = Given(file, name, "path", hold_test=house.hold_test)
         work = rehearse if dry_run else ingest
         return report_json(work(house.store, given, house.now, progress=progress))
 

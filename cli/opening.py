@@ -23,6 +23,11 @@ class Opened:
     store: Store
     now: int
 
+    @property
+    def hold_test(self) -> bool:
+        """Whether what is marked as a test is held back."""
+        return self.config.sftp is not None and self.config.sftp.hold_test
+
     def __enter__(self) -> "Opened":
         return self
 

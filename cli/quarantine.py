@@ -102,7 +102,8 @@ def _retry_file(house: Opened, seq: int) -> tuple[bool, str]:
     path = keeping.kept_path(house.store.path, found["sha256"])
     try:
         with path.open("rb") as file:
-            report = ingest(house.store, Given(file, found["name"], found["source"], seq), house.now)
+            given = Given(file, found["name"], found["source"], seq, house.hold_test)
+            report = ingest(house.store, given, house.now)
     except FileNotFoundError:
         return False, f"is no longer at {path}"
     if report.state in ("ingested", "skipped"):

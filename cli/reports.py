@@ -38,6 +38,7 @@ def report_json(report: Any) -> dict[str, Any]:
         "sha256": report.sha256,
         "state": report.state,
         **{name: counts[name] for name in COUNTS},
+        "test_answers": counts["test_answers"],
         "known_sets": counts["known_sets"],
         "other_sets": counts["other_sets"],
         "warnings": [asdict(one) for one in report.warnings],
@@ -71,4 +72,5 @@ def in_words(one: dict[str, Any]) -> str:
     said += f" ({one['known_sets']} known before)" if one["known_sets"] else ""
     kinds = ("matched", "candidates", "unmatched")
     said += f", {sum(one[kind] for kind in kinds)} answers: {', '.join(f'{one[kind]} {kind}' for kind in kinds)}"
+    said += f"; {one['test_answers']} more held back as tests" if one["test_answers"] else ""
     return said + (f"; {one['quarantined_sets']} sets in quarantine" if one["quarantined_sets"] else "")

@@ -111,7 +111,9 @@ def _story(story: look.Json) -> list[str]:
         lines += ["  " + _path_line(path) for path in story["paths"]]
     if story["batch_answers"]:
         lines += ["", "batch files say:"]
-        lines += ["  " + " · ".join(str(v) for v in found.values() if v) for found in story["batch_answers"]]
+        for found in story["batch_answers"]:
+            said = {**found, "test": "marked as a test" if found["test"] else ""}
+            lines.append("  " + " · ".join(value for value in said.values() if value))
     lines += ["", "history"]
     lines += [f"  {h['at']}  {h['event']}" + (f": {h['detail']}" if h["detail"] else "") for h in story["history"]]
     return lines

@@ -37,7 +37,14 @@ def test_an_installation_may_have_nothing_else() -> None:
     assert (sftp.include, sftp.exclude, sftp.algorithms) == (("*271*",), None, ssh.MODERN)
     assert not sftp.password
     assert not sftp.key_passphrase
+    assert sftp.hold_test is False
     assert not config.warnings
+
+
+def test_whether_tests_are_held_back() -> None:
+    assert section(hold_test="Yes").hold_test is True
+    assert section(hold_test="no").hold_test is False
+    assert '"perhaps" is neither yes nor no; write one of them' in refused(hold_test="perhaps")
 
 
 def test_without_the_section_there_is_none() -> None:

@@ -259,6 +259,7 @@ def test_a_271_never_concludes_a_task_and_is_no_revision_of_its_result(store: St
             "payer_id": "PLENTY",
             "plan": "SILVER",
             "received_at": "2027-01-15T08:00:00Z",
+            "test": False,
         }
     ]
     assert conclude(store, "a", body("a", ONE)) == "first"

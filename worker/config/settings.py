@@ -79,6 +79,7 @@ class Sftp(NamedTuple):
     after: str
     move_to: str | None
     every_ms: int
+    hold_test: bool
 
 
 class Log(NamedTuple):

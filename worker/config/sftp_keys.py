@@ -1,7 +1,7 @@
 """The table of the keys of ``[sftp]``."""
 
 from worker.config.kinds import PATH, SECRET, TOKEN, span, whole, word
-from worker.config.sftp_kinds import ALGORITHMS, FOLDER, HOST, PATTERNS
+from worker.config.sftp_kinds import ALGORITHMS, FOLDER, HOST, PATTERNS, YES_NO
 from worker.config.table import Key, Section
 
 SFTP = Section(
@@ -83,6 +83,13 @@ SFTP = Section(
             otherwise="required with after = move",
         ),
         Key("every", span("10s", "7d"), "5m", "How often the drop is looked at."),
+        Key(
+            "hold_test",
+            YES_NO,
+            "no",
+            "Whether what a sender marks as a test (ISA15 is T) is held back: stored and shown as a test, but neither "
+            "matched with tasks nor delivered. Holds for `cdpoll ingest PATH` too.",
+        ),
     ),
     optional=True,
 )

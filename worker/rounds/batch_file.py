@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from worker.core.errors import CdpollError, StorageFailed, place_of
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import BLANKS, FileEnd
-from worker.core.x12.issues import Issue
+from worker.core.x12.issues import Issue, issue
 from worker.core.x12.reading import Judged, batch
 from worker.core.x12.recognise import Kind, first_bytes
 from worker.gateways.unpack import NotUnpacked, Stream, members
@@ -69,6 +69,8 @@ class Given:
     source: Source
     replaces: int | None = None
     """The row of the file in quarantine that this is."""
+    hold_test: bool = False
+    """Hold back what is marked as a test in it."""
 
 
 class _Warnings:
@@ -88,6 +90,10 @@ class _Warnings:
         for one in issues:
             first, at, count = self._counted.get(one.code, (one, self._set, 0))
             self._counted[one.code] = (first, at, count + 1)
+
+    def note(self, one: Issue) -> None:
+        """Of the file as a whole, and said before all others."""
+        self._file.insert(0, one)
 
     def of_file(self, end: FileEnd) -> None:
         room = max(0, 100 - len(self._file))
@@ -117,7 +123,9 @@ def ingest(store: Store, given: Given, now: int, *, wait: bool = True, progress:
         if row is not None and row["seq"] != given.replaces:
             return _known(given, row)
         reading = _Reading(store, given, sha256, size, now, progress)
-        return reading.report(lambda: batches.begin(store, given.name, given.source, sha256, size, now))
+        return reading.report(
+            lambda: batches.begin(store, given.name, given.source, sha256, size, now, hold_test=given.hold_test)
+        )
 
 
 def rehearse(store: Store, given: Given, now: int, *, progress: Progress | None = None) -> FileReport:
@@ -126,7 +134,8 @@ def rehearse(store: Store, given: Given, now: int, *, progress: Progress | None 
     row = batches.known(store, sha256)
     if row is not None:
         return _known(given, row)
-    return _Reading(store, given, sha256, size, now, progress, dry=True).report(lambda: Rehearsal(store))
+    reading = _Reading(store, given, sha256, size, now, progress, dry=True)
+    return reading.report(lambda: Rehearsal(store, hold_test=given.hold_test))
 
 
 def _identity(file: BinaryIO) -> tuple[str, int]:
@@ -262,6 +271,8 @@ class _Reading:
             into.flush()
         counts = Counts() if into is None else into.counts
         counts.interchanges = self.ends.interchanges
+        if counts.test_answers:
+            self.warnings.note(issue("test_held", "ISA", f"{counts.test_answers} answers"))
         state: State
         if self.ends.incomplete:
             state, reason = "incomplete", self.ends.incomplete

@@ -51,6 +51,7 @@ class Terms:
     every: int
     after: str = "leave"
     move_to: str | None = None
+    hold_test: bool = False
 
 
 @dataclass(slots=True)
@@ -152,7 +153,7 @@ class _Round:
     def read_orphan(self, path: Path) -> None:
         """A file that nobody knows the name of any more; its bytes may be the only ones there are."""
         with path.open("rb") as file:
-            given = Given(file, f"recovered {path.name[:12]}", "sftp")
+            given = Given(file, f"recovered {path.name[:12]}", "sftp", hold_test=self.terms.hold_test)
             self.told(ingest(self.store, given, self.clock.now(), wait=self.patient))
         path.unlink(missing_ok=True)
 
@@ -200,7 +201,7 @@ class _Round:
         """Read a fetched file in, and note how it ended. The local copy goes when the database has what it holds."""
         with path.open("rb") as file:
             progress = self.progress(one.shown, one.size) if self.progress else None
-            given = Given(file, one.shown, "sftp")
+            given = Given(file, one.shown, "sftp", hold_test=self.terms.hold_test)
             report = ingest(self.store, given, self.clock.now(), wait=self.patient, progress=progress)
             if report.state == "incomplete":
                 # It is fetched again; but where the server has moved it away, these bytes are all there is.

@@ -1,5 +1,6 @@
 """Tasks as people read them: the list, and one task's life. Reads only, in short statements."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -158,14 +159,21 @@ def _batch_answers(store: Store, task: int) -> list[Json]:
     """What batches said of this task's patient."""
     rows = store.read(
         """
-        SELECT files.name AS file, answers.coverage, answers.payer, answers.payer_id, answers.plan, results.received_at
+        SELECT files.name AS file, answers.coverage, answers.payer, answers.payer_id, answers.plan, results.received_at,
+            envelopes.interchange
         FROM results JOIN answers ON answers.result = results.seq
         JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+        JOIN envelopes ON envelopes.seq = sets.envelope
         WHERE results.task = :task AND results.source = 'batch' ORDER BY results.seq
         """,
         {"task": task},
     )
-    return [{**dict(row), "received_at": iso(row["received_at"])} for row in rows]
+    return [_batch_answer(dict(row)) for row in rows]
+
+
+def _batch_answer(row: Json) -> Json:
+    test = json.loads(row.pop("interchange"))["test"]
+    return {**row, "received_at": iso(row["received_at"]), "test": test}
 
 
 def _history(store: Store, task: sqlite3.Row) -> list[Json]:

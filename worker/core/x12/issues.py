@@ -50,6 +50,7 @@ st_missing               held  an SE has no ST
 st_outside_group               a set stands in an interchange but in no group
 stray_segments                 segments stand between the sets and belong to none
 ta1_requested                  ISA14 asks for a TA1 acknowledgement; this program sends none
+test_held                      what the sender marks as a test is held back: neither matched nor delivered
 test_interchange               ISA15 is T: the sender says that this is a test
 trailing_junk                  something other than blanks stands after an IEA
 unknown_segment                a segment has a name that the 271 does not use
@@ -106,6 +107,7 @@ MESSAGES = {
     "st_outside_group": "The set stands in no group.",
     "stray_segments": "Segments stand between the sets and belong to none.",
     "ta1_requested": "ISA14 asks for a TA1 acknowledgement; none is sent.",
+    "test_held": "What the sender marks as a test is held back: neither matched nor delivered.",
     "test_interchange": "ISA15 is T: the sender says that this is a test.",
     "trailing_junk": "Something other than blanks stands after an IEA.",
     "unknown_segment": "The segment has a name that the 271 does not use.",

@@ -17,8 +17,18 @@ from worker.core.summary import Summary
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.store.batch.matching import match_all, wanted
-from worker.store.batch.rows import INSERT_SET, Counts, Ready, SetState, put_answers, ready, set_row, stored_sets
+from worker.store.batch.matching import Match, match_all, wanted
+from worker.store.batch.rows import (
+    INSERT_SET,
+    Counts,
+    Ready,
+    SetState,
+    identity,
+    put_answers,
+    ready,
+    set_row,
+    stored_sets,
+)
 from worker.store.db import Store
 
 # The most that one transaction stages or removes: some 10 ms of the lock for writing.
@@ -31,13 +41,15 @@ Source = Literal["path", "sftp"]
 
 @dataclass(slots=True)
 class _Pending:
-    """A set on its way in. ``seq`` is its row once it has one; ``known``: it was stored before, and is passed over."""
+    """A set on its way in. ``seq`` is its row once it has one; ``known``: it was stored before, and is passed over;
+    ``test``: it is held back."""
 
     tset: TransactionSet
     state: SetState
     sha256: str | None
     issues: tuple[Issue, ...]
     subscribers: int
+    test: bool
     seq: int | None = None
     known: bool = False
     answers: list[Ready] = field(default_factory=list)
@@ -55,9 +67,10 @@ def known(store: Store, sha256: str) -> dict[str, Any] | None:
 class Rehearsal:
     """What :class:`Staging` would count, with nothing written. It remembers every set's identity in brief."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, hold_test: bool) -> None:
         self.counts = Counts()
         self._store = store
+        self._hold_test = hold_test
         self._seen: set[int] = set()
 
     def add(
@@ -69,7 +82,8 @@ class Rehearsal:
         answers: Iterable[Answer] = (),
     ) -> None:
         """Count one set and its answers."""
-        sha256 = tset.sha256 if tset.raw else None
+        test = self._hold_test and tset.interchange.test
+        sha256 = identity(tset, test=test)
         brief = None if sha256 is None else int(sha256[:16], 16)
         known = sha256 is not None and (brief in self._seen or sha256 in stored_sets(self._store, [sha256]))
         if brief is not None:
@@ -84,11 +98,11 @@ class Rehearsal:
         counts.quarantined_sets += state == "quarantined"
         counts.other_sets += state == "other"
         for answer in answers:
-            counts.count(match_all(self._store, [wanted(answer, sha256)])[0])
+            counts.count(Match("test") if test else match_all(self._store, [wanted(answer, sha256)])[0])
 
 
-def begin(store: Store, name: str, source: Source, sha256: str, size: int, now: int) -> "Staging":
-    """A row for a file that is about to be read."""
+def begin(store: Store, name: str, source: Source, sha256: str, size: int, now: int, *, hold_test: bool) -> "Staging":
+    """A row for a file that is about to be read; ``hold_test``: hold back what is marked as a test in it."""
     with store.write():
         row = store.one(
             """
@@ -98,17 +112,18 @@ def begin(store: Store, name: str, source: Source, sha256: str, size: int, now: 
             {"name": name, "source": source, "sha256": sha256, "size": size, "now": now},
         )
     assert row is not None
-    return Staging(store, row["seq"], now)
+    return Staging(store, row["seq"], now, hold_test=hold_test)
 
 
 class Staging:
     """One file on its way in. Used by one thread; nothing of it is seen before :meth:`finish`."""
 
-    def __init__(self, store: Store, file: int, now: int) -> None:
+    def __init__(self, store: Store, file: int, now: int, *, hold_test: bool) -> None:
         self.file = file
         self.counts = Counts()
         self._store = store
         self._now = now
+        self._hold_test = hold_test
         self._waiting: list[_Pending] = []
         self._rows = self._bytes = 0
         self._summary = Summary()
@@ -124,12 +139,15 @@ class Staging:
         answers: Iterable[Answer] = (),
     ) -> None:
         """Stage one set and its answers, which are taken one by one."""
-        one = _Pending(tset, state, tset.sha256 if tset.raw else None, issues, subscribers)
+        test = self._hold_test and tset.interchange.test
+        if test and state == "accepted":
+            state = "test"
+        one = _Pending(tset, state, identity(tset, test=test), issues, subscribers, test)
         self._waiting.append(one)
         self._rows += 1
         self._bytes += len(tset.raw)
         for answer in answers:
-            made = ready(answer, one.sha256, self._summary)
+            made = ready(answer, one.sha256, self._summary, test=test)
             one.answers.append(made)
             self._rows += 1
             self._bytes += len(made.body)
@@ -168,7 +186,7 @@ class Staging:
             if one.sha256:
                 stored.add(one.sha256)
             counts.known_sets += one.known and one.state != "other"
-            if one.state == "accepted":
+            if one.state in ("accepted", "test"):
                 counts.transaction_sets += 1
                 counts.subscribers += one.subscribers
             if one.known:

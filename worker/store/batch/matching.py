@@ -21,7 +21,8 @@ from typing import Literal, NamedTuple
 from worker.core.x12.answer import Answer
 from worker.store.db import Store
 
-Verdict = Literal["matched", "candidate", "unmatched"]
+Verdict = Literal["matched", "candidate", "unmatched", "test"]
+"""``test``: it is held back, and not looked at."""
 
 # Tasks listed as candidates of one answer; more say no more.
 MOST = 5

@@ -22,8 +22,8 @@ from worker.store.db import Store
 Json = dict[str, Any]
 
 _COUNTS = (
-    "interchanges, transaction_sets, known_sets, subscribers, matched, candidates, unmatched, quarantined_sets, "
-    "other_sets"
+    "interchanges, transaction_sets, known_sets, subscribers, matched, candidates, unmatched, test_answers, "
+    "quarantined_sets, other_sets"
 )
 
 # Issues that the reading of a set alone brings to light: trying again finds them again, or does not.

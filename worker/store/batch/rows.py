@@ -1,5 +1,6 @@
 """Sets and answers of a batch as rows. See :mod:`worker.store.batch.batches` for when they are written."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
@@ -12,12 +13,14 @@ from worker.store.batch.answers import DERIVATION
 from worker.store.batch.matching import Match, Wanted, match_all, wanted
 from worker.store.db import Store
 
-SetState = Literal["accepted", "quarantined", "other"]
+SetState = Literal["accepted", "test", "quarantined", "other"]
+"""``test``: a 271 that is held back."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a file holds. ``matched``, ``candidates`` and ``unmatched`` count the answers that are new."""
+    """What a file holds. ``matched``, ``candidates`` and ``unmatched`` count the answers that are new;
+    ``test_answers`` those that are held back as tests."""
 
     interchanges: int = 0
     transaction_sets: int = 0
@@ -26,6 +29,7 @@ class Counts:
     matched: int = 0
     candidates: int = 0
     unmatched: int = 0
+    test_answers: int = 0
     quarantined_sets: int = 0
     other_sets: int = 0
 
@@ -34,6 +38,7 @@ class Counts:
         self.matched += match.verdict == "matched"
         self.candidates += match.verdict == "candidate"
         self.unmatched += match.verdict == "unmatched"
+        self.test_answers += match.verdict == "test"
 
     def add(self, other: "Counts") -> None:
         for name, value in asdict(other).items():
@@ -43,10 +48,19 @@ class Counts:
 class Ready(NamedTuple):
     """An answer ready to be written, so that the lock is not held while it is being made so."""
 
-    want: Wanted
+    want: Wanted | None
+    """None: it is held back as a test."""
     flat: Flat
     body: bytes
     """The answer as JSON."""
+
+
+def identity(tset: TransactionSet, *, test: bool) -> str | None:
+    """What a set is known by, if its bytes are there. One that is held back as a test has another identity than the
+    same text in earnest, which must not be passed over when it comes."""
+    if not tset.raw:
+        return None
+    return hashlib.sha256(f"test {tset.sha256}".encode()).hexdigest() if test else tset.sha256
 
 
 def stored_sets(store: Store, identities: list[str]) -> set[str]:
@@ -105,17 +119,18 @@ VALUES (?, ?, ?, ?, {", ".join("?" * len(Flat._fields))})
 """  # noqa: S608 - the names are those of a class
 
 
-def ready(answer: Answer, sha256: str | None, summary: Summary) -> Ready:
-    """An answer of the set with this identity, ready to be written."""
+def ready(answer: Answer, sha256: str | None, summary: Summary, *, test: bool = False) -> Ready:
+    """An answer of the set with this identity, ready to be written; ``test``: it is held back."""
     body = summary.text(answer).encode("utf-8", "replace")
-    return Ready(wanted(answer, sha256), flat(answer), body)
+    return Ready(None if test else wanted(answer, sha256), flat(answer), body)
 
 
-def put_answers(store: Store, fresh: list[tuple[int, Wanted, Flat, bytes]], now: int) -> list[Match]:
+def put_answers(store: Store, fresh: list[tuple[int, Wanted | None, Flat, bytes]], now: int) -> list[Match]:
     """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
     if not fresh:
         return []
-    matches = match_all(store, [want for _, want, *_ in fresh])
+    found = iter(match_all(store, [want for _, want, *_ in fresh if want is not None]))
+    matches = [Match("test") if want is None else next(found) for _, want, *_ in fresh]
     # The first row draws its number as any result does; those behind it follow, for nobody else can write now.
     first = _reserve(store, now)
     row = store.one("SELECT coalesce(max(seq), 0) AS last FROM answers")
