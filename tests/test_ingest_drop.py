@@ -1,8 +1,10 @@
 """One round over the drop, against a real OpenSSH server: settled files only, each once, whatever interrupts."""
 
+import io
 import os
 import sqlite3
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -171,6 +173,19 @@ def test_a_file_is_moved_once_it_is_stored(house: House) -> None:
     assert (house.drop / "done" / "a.x12").exists()
     assert not (house.drop / "a.x12").exists()
     assert (house.drop / "cut.x12").exists()
+
+
+def test_a_zip_of_which_something_was_passed_over_stays_where_it_is(house: House) -> None:
+    for name, files in (("a.x12", {"one": batch("A")}), ("b.x12", {"one": batch("B"), "readme.txt": "Hello."})):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for member, content in files.items():
+                archive.writestr(member, content)
+        house.put(name, packed.getvalue())
+    house.put("b.x12_1", (house.drop / "b.x12").read_bytes())
+    states = house.states(after="delete")
+    assert states == [("a.x12", "ingested"), ("b.x12", "ingested"), ("b.x12_1", "known")]
+    assert sorted(path.name for path in house.drop.iterdir() if path.is_file()) == ["b.x12", "b.x12_1"]
 
 
 def test_what_could_not_be_moved_is_moved_by_a_later_round(house: House) -> None:

@@ -112,7 +112,7 @@ def test_a_file_that_is_understood_now_leaves_the_quarantine_at_one_moment(
     assert house.rows("SELECT member_id FROM batch_answers") == [("M0001",)]
 
 
-def _never(self: Any, kind: str, head: bytes, where: str) -> bool:
+def _never(self: Any, kind: str, head: bytes, number: int) -> bool:
     self.ends.unreadable = "It is odd."
     return False
 

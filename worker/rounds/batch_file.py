@@ -17,11 +17,12 @@ from typing import Any, BinaryIO
 
 from worker.core.errors import CdpollError, StorageFailed, place_of
 from worker.core.x12.answer import Answer
-from worker.core.x12.envelope import BLANKS, FileEnd
+from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.reading import Judged, batch
-from worker.core.x12.recognise import Kind, first_bytes
+from worker.core.x12.recognise import HEAD, Kind
 from worker.gateways.unpack import NotUnpacked, Stream, members
+from worker.rounds.refusal import PassedOver, cut_at_once, refusal
 from worker.store.batch import batches, keeping
 from worker.store.batch.batches import Rehearsal, Source, Staging, State
 from worker.store.batch.lock import IngestLock
@@ -32,18 +33,6 @@ PIECE = 1024 * 1024
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the size of the file."""
-
-REFUSALS = {
-    "pgp": "The file is encrypted with PGP: decrypt it first, or have it delivered unencrypted.",
-    "utf16": "The file is text in UTF-16 without any interchange.",
-    "xml": "The file is XML, no X12.",
-    "html": "The file is a page in HTML, no X12: perhaps an error page in place of the file.",
-    "json": "The file is JSON, no X12.",
-    "x12_bare": "The file begins with ST: the interchange around the transaction sets (ISA, GS) is missing.",
-}
-
-# All there is of a file that was cut short at once: too little to tell a batch, a gzip or a zip by.
-_BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +175,7 @@ class _Reading:
         self.progress = progress
         self.warnings = _Warnings()
         self.ends = _Ends()
+        self.passed_over = PassedOver()
 
     def report(self, begin: Callable[[], Staging | Rehearsal]) -> FileReport:
         file = self.given.file
@@ -193,11 +183,11 @@ class _Reading:
         into: Staging | Rehearsal | None = None
         before = os.fstat(file.fileno())
         try:
-            for number, member in enumerate(members(file), 1):
-                where = "" if member.name is None else f"Member {number}: "
-                if self.readable(member.kind, member.head, where):
+            for count, member in enumerate(members(file), 1):
+                number = 0 if member.name is None else count
+                if self.readable(member.kind, member.head, number):
                     into = into or begin()
-                    self.read(into, _Counted(member.stream, file, self.size, self.progress), where)
+                    self.read(into, _Counted(member.stream, file, self.size, self.progress), number)
         except CdpollError:
             raise
         except OSError as error:
@@ -215,23 +205,26 @@ class _Reading:
             self.ends.incomplete = "The file changed while it was being read."
         return self.concluded(into)
 
-    def readable(self, kind: Kind, head: bytes, where: str) -> bool:
-        """Whether it is X12; if not, that is what is wrong with the whole file."""
-        if kind == "x12" or (kind == "empty" and len(head) < self.size):
+    def readable(self, kind: Kind, head: bytes, number: int) -> bool:
+        """Whether it is X12; if not, that is what is wrong with the whole file. ``number`` is that of a zip's member,
+        which may be passed over."""
+        if kind == "x12" or (kind == "empty" and len(head) == HEAD):
             return True  # blanks for longer than was looked at: the reader passes over them
-        if kind == "empty" and not where:
+        if number:
+            if not self.passed_over.take(number, kind, head):
+                self.ends.unreadable = f"Member {number} {refusal(kind, head)}."
+        elif kind == "empty":
             self.ends.incomplete = "The file is empty."
-        elif not where and head.lstrip(BLANKS).upper() in _BEGINNINGS:
+        elif cut_at_once(head):
             self.ends.incomplete = "The file ends within its first bytes."
-        elif kind != "empty":
-            reason = REFUSALS.get(kind) or f"The file is no X12; it begins with the bytes {first_bytes(head)}."
-            self.ends.unreadable = where + reason
+        else:
+            self.ends.unreadable = f"The file {refusal(kind, head)}."
         return False
 
-    def read(self, into: Staging | Rehearsal, source: "_Counted", where: str) -> None:
+    def read(self, into: Staging | Rehearsal, source: "_Counted", number: int) -> None:
         for one in batch(source):
             if isinstance(one.item, FileEnd):
-                self.end(one.item, where)
+                self.end(one.item, number)
             else:
                 self.set(into, one)
 
@@ -256,7 +249,8 @@ class _Reading:
                 self.warnings.of_answer(answer.issues)
             yield answer
 
-    def end(self, end: FileEnd, where: str) -> None:
+    def end(self, end: FileEnd, number: int) -> None:
+        where = f"Member {number}: " if number else ""
         self.warnings.of_file(end)
         self.ends.interchanges += end.interchanges
         self.ends.acknowledgements += end.acknowledgements
@@ -273,6 +267,11 @@ class _Reading:
         counts.interchanges = self.ends.interchanges
         if counts.test_answers:
             self.warnings.note(issue("test_held", "ISA", f"{counts.test_answers} answers"))
+        if self.passed_over.count:
+            said = f"{self.passed_over.count} of them; {self.passed_over.first}"
+            self.warnings.note(issue("members_passed_over", "", said))
+            if into is None and not self.ends.incomplete:
+                self.ends.unreadable = self.ends.unreadable or f"Nothing in the zip is X12; {self.passed_over.first}."
         state: State
         if self.ends.incomplete:
             state, reason = "incomplete", self.ends.incomplete

@@ -210,7 +210,10 @@ class _Round:
         if report.state == "incomplete":
             remote.again(self.store, one, "incomplete", self.terms.every, self.clock.now())
         else:
-            stored = report.state in ("ingested", "known")
+            # Of a zip something may have been passed over: what is not here is not deleted there.
+            stored = report.state in ("ingested", "known") and not any(
+                one.code == "members_passed_over" for one in report.warnings
+            )
             remote.move_on(self.store, one, "done", tidy=stored and self.terms.after != "leave")
         path.unlink(missing_ok=True)
 

@@ -30,6 +30,7 @@ isa_width                      an element of the ISA, or the whole of it, does n
 leading_junk                   something other than blanks or a byte order mark stands before the first ISA
 loop_not_closed                an LS has no LE, or an LE no LS
 lower_case                     segment names are in lower case; they are read as upper case
+members_passed_over            a zip holds files that are no X12; they are not read, and it is left on the server
 no_envelope                    a bare ST…SE without ISA; the usual delimiters were taken
 no_hierarchy             held  the set has no HL, so it says nothing of anybody
 no_patient                     the set has neither a subscriber nor a rejection by the payer
@@ -87,6 +88,7 @@ MESSAGES = {
     "leading_junk": "Something other than blanks stands before the first ISA.",
     "loop_not_closed": "An LS has no LE, or an LE no LS.",
     "lower_case": "Segment names are in lower case; they were read as upper case.",
+    "members_passed_over": "The zip holds files that are no X12; they were not read.",
     "no_envelope": "The set has no ISA; the usual delimiters were taken.",
     "no_hierarchy": "The set has no HL, so it says nothing of anybody.",
     "no_patient": "The set has neither a subscriber nor a rejection by the payer.",

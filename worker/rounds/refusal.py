@@ -1,0 +1,46 @@
+"""Why a file, or a member of a zip, is not read: it is no X12."""
+
+from worker.core.x12.envelope import BLANKS
+from worker.core.x12.recognise import Kind, first_bytes
+
+_REASONS = {
+    "pgp": "is encrypted with PGP: decrypt it first, or have it delivered unencrypted",
+    "utf16": "is text in UTF-16 without any interchange",
+    "xml": "is XML, no X12",
+    "html": "is a page in HTML, no X12: perhaps an error page in place of the file",
+    "json": "is JSON, no X12",
+    "x12_bare": "begins with ST: the interchange around the transaction sets (ISA, GS) is missing",
+    "empty": "is empty",
+}
+
+# These may hold answers all the same, so a zip with one of them waits for a person.
+_TELLING = frozenset(("pgp", "x12_bare"))
+
+# All there is of a file that was cut short at once: too little to tell a batch, a gzip or a zip by.
+_BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))
+
+
+def refusal(kind: Kind, head: bytes) -> str:
+    """What a file or member is that is no X12, as the end of a sentence."""
+    return _REASONS.get(kind) or f"is no X12; it begins with the bytes {first_bytes(head)}"
+
+
+def cut_at_once(head: bytes) -> bool:
+    """Whether so little of a file has come that it may become anything."""
+    return head.lstrip(BLANKS).upper() in _BEGINNINGS
+
+
+class PassedOver:
+    """The members of a zip that are no X12: what people and their machines put beside a batch."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+
+    def take(self, number: int, kind: Kind, head: bytes) -> bool:
+        """Pass over the member of this number, unless it may hold answers."""
+        if kind in _TELLING:
+            return False
+        self.count += 1
+        self.first = self.first or f"member {number} {refusal(kind, head)}"
+        return True
