@@ -114,7 +114,7 @@ def test_standard_input_and_pipes(house: House) -> None:
 
 
 def test_a_long_file_shows_progress_on_a_terminal_only(house: House) -> None:
-    sets = [a_set(subscriber(ACTIVE, ("MSG", str(n) * 900_000)), control=f"{n:04d}") for n in range(6)]
+    sets = [a_set(subscriber(ACTIVE, ("MSG", str(n % 10) * 450_000)), control=f"{n:04d}") for n in range(12)]
     path = put(house, "long.x12", interchange(group(*sets)))
     master, slave = pty.openpty()
     with os.fdopen(master, "rb", buffering=0) as terminal:
@@ -132,7 +132,7 @@ def test_a_long_file_shows_progress_on_a_terminal_only(house: House) -> None:
         said = process.communicate(timeout=DEADLINE)[0]
     assert process.returncode == 0
     assert b"long.x12" in shown
-    assert json.loads(said)["files"][0]["transaction_sets"] == 6
+    assert json.loads(said)["files"][0]["transaction_sets"] == 12
     assert house.cdpoll("ingest", "--dry-run", path, check=0).err == ""
 
 

@@ -8,7 +8,18 @@ from worker.core.x12.coverage import Coverage, OtherPayer, coverage, other_payer
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.loops import DEPENDENT, RECEIVER, SOURCE, SUBSCRIBER, Loop, Tree, body, head_and_loops, plain_text
+from worker.core.x12.loops import (
+    DEPENDENT,
+    RECEIVER,
+    SOURCE,
+    SUBSCRIBER,
+    Loop,
+    Tree,
+    body,
+    head_and_loops,
+    plain_text,
+    too_much,
+)
 from worker.core.x12.patient import Above, Patient, group, member_id, plan, read_above, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
 from worker.core.x12.periods import Period
@@ -102,6 +113,8 @@ def _parse(tset: TransactionSet) -> Reading:
     version = tset.version.upper()
     if not version.startswith("005010X279"):
         issues.append(issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST"))
+    if (code := too_much(text, delimiters)) is not None:
+        return Reading("", "", 0, (*issues, issue(code, "HL")), delimiters, (), ())
     head, tree, loops = head_and_loops(body(tset, text), delimiters)
     if tree.notes:
         issues += [issue(code, "HL", f"HL {number}") for code, number in tree.notes]
@@ -145,7 +158,8 @@ def _patients(tree: Tree, loops: list[Loop], delimiters: Delimiters) -> list[Loo
     if DEPENDENT in tree.levels:
         dependents = [loop for loop in loops if loop.level == DEPENDENT]
         heard = {loop.above[0] for loop in dependents if loop.above and has(loop, "TRN", "EB", "AAA")}
-        alone = {loop.number for loop in loops if loop.level == SUBSCRIBER and loop.number not in leaves | heard}
+        heard |= leaves
+        alone = {loop.number for loop in loops if loop.level == SUBSCRIBER and loop.number not in heard}
         alone = {number for number in alone if has(by_number[number], "TRN")}
     found = []
     for loop in loops:

@@ -38,6 +38,7 @@ not_in_force                   the payer says active, but the dates beside it le
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
 outside_interchange      held  the set stands outside of any interchange
+patient_too_large        held  one patient has more segments than any real one
 repetition_separator           ISA11 cannot be a separator; repetitions are not split
 se_control                     SE02 is not ST02
 se_count                       SE01 is not the number of segments
@@ -53,6 +54,7 @@ stray_segments                 segments stand between the sets and belong to non
 ta1_requested                  ISA14 asks for a TA1 acknowledgement; this program sends none
 test_held                      what the sender marks as a test is held back: neither matched nor delivered
 test_interchange               ISA15 is T: the sender says that this is a test
+too_many_hl              held  the set has more HL than any real one
 trailing_junk                  something other than blanks stands after an IEA
 unknown_segment                a segment has a name that the 271 does not use
 utf16                          the file is UTF-16; offsets and bytes are those of its UTF-8 form
@@ -96,6 +98,7 @@ MESSAGES = {
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "outside_interchange": "The set stands outside of any interchange.",
+    "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
     "repetition_separator": "ISA11 cannot be a separator; repetitions were not split.",
     "se_control": "SE02 is not ST02.",
     "se_count": "SE01 is not the number of segments in the set.",
@@ -111,6 +114,7 @@ MESSAGES = {
     "ta1_requested": "ISA14 asks for a TA1 acknowledgement; none is sent.",
     "test_held": "What the sender marks as a test is held back: neither matched nor delivered.",
     "test_interchange": "ISA15 is T: the sender says that this is a test.",
+    "too_many_hl": "The set has more HL than any real one, so it was not read.",
     "trailing_junk": "Something other than blanks stands after an IEA.",
     "unknown_segment": "The segment has a name that the 271 does not use.",
     "utf16": "The file is UTF-16; offsets and bytes are those of its UTF-8 form.",
@@ -122,12 +126,14 @@ HELD = frozenset(
     {
         "no_hierarchy",
         "outside_interchange",
+        "patient_too_large",
         "se_missing",
         "segment_too_long",
         "set_cut",
         "set_too_large",
         "set_unreadable",
         "st_missing",
+        "too_many_hl",
     }
 )
 

@@ -28,6 +28,15 @@ _CODES = {
 }
 
 
+# What one set may hold, so that reading it takes some tens of megabytes at most: each byte of a patient takes
+# up to forty once it is read, and each HL some eight hundred.
+LONGEST_PATIENT = 512 * 1024
+"""Characters from one HL to the next: five thousand benefits of a hundred each. The longest answer in the vendor's
+samples has 109; five amounts for each of a hundred service types, in and out of network, would be a thousand."""
+MOST_HL = 20_000
+"""The guide foresees 99 patients in a set, which are some 200 HL; trading partners may agree on more."""
+
+
 class Loop(NamedTuple):
     """One HL with what stands under it."""
 
@@ -70,6 +79,22 @@ def plain_text(raw: bytes, delimiters: Delimiters) -> tuple[str, list[Issue]]:
     if raw[:1].islower() or _untidy(delimiters.terminator.encode("latin-1")).search(raw):
         text = _tidied(text, delimiters, issues)
     return text, issues
+
+
+def too_much(text: str, delimiters: Delimiters) -> str | None:
+    """The code of what a set has more of than any real one; ``None`` for every real one, at hardly any cost."""
+    if len(text) <= 8 * MOST_HL:
+        return None
+    start = f"{delimiters.terminator}HL{delimiters.element}"
+    if text.count(start) > MOST_HL:
+        return "too_many_hl"
+    at = 0
+    while len(text) - at > LONGEST_PATIENT:
+        following = text.rfind(start, at + 1, at + LONGEST_PATIENT)
+        if following < 0:
+            return "patient_too_large"
+        at = following
+    return None
 
 
 def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, list[Loop]]:

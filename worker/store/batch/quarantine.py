@@ -27,7 +27,7 @@ _COUNTS = (
 )
 
 # Issues that the reading of a set alone brings to light: trying again finds them again, or does not.
-_FOUND_BY_READING = frozenset({"no_hierarchy", "no_patient", "set_unreadable"})
+_FOUND_BY_READING = frozenset({"no_hierarchy", "no_patient", "patient_too_large", "set_unreadable", "too_many_hl"})
 
 
 def files(store: Store) -> Iterator[list[Json]]:
