@@ -185,5 +185,13 @@ def test_what_hinders_a_round_has_its_exit_code(house: House, server: Sshd) -> N
     assert "ssh-keyscan" in house.cdpoll("ingest", check=78).err
     configure(house, server, username="nobody-of-that-name")
     house.cdpoll("ingest", check=77)
+    configure(house, server, drop=f"{server.drop}/mistyped")
+    assert "check drop under [sftp]" in house.cdpoll("ingest", check=78).err
+    house.cdpoll("run", "--once", check=78)
+    server.put("moved.x12", batch("MOVED").encode())
+    configure(house, server, include="moved.x12", after="move", move_to=f"{server.drop}/mistyped")
+    ended = house.cdpoll("ingest", "--json", check=78)
+    assert [one["state"] for one in ended.json["files"]] == ["ingested"]
+    assert "check move_to under [sftp]" in ended.err
     configure(house, server)
     house.cdpoll("ingest", "--dry-run", check=65)

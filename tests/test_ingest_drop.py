@@ -193,8 +193,11 @@ def test_what_could_not_be_moved_is_moved_by_a_later_round(house: House) -> None
     outcome = house.round(patient=True, after="move", move_to=str(house.drop / "nowhere"))
     assert [one.state for one in outcome.reports] == ["ingested"]
     assert outcome.failure is not None
+    assert outcome.failure.code == "move_to_missing"
     assert outcome.next_at == house.clock.at + SOON
     assert (house.drop / "a.x12").exists()
+    with Store(house.path) as store:
+        assert [code for code, _ in notices.listed(store)] == ["sftp_move_to_missing"]
     (house.drop / "nowhere").mkdir()
     assert house.states(after="move", move_to=str(house.drop / "nowhere")) == []
     assert (house.drop / "nowhere" / "a.x12").exists()
@@ -314,6 +317,24 @@ def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: House,
     assert house.states() == [("a.x12", "ingested")]
     with Store(house.path) as store:
         assert notices.listed(store) == []
+
+
+def test_a_drop_that_is_not_there_is_a_problem_until_it_is_made(house: House) -> None:
+    later = house.drop / "later"
+    terms = replace(house.terms.drop, folder=str(later))
+    outcome = house.round(drop=terms)
+    assert (outcome.failure and outcome.failure.code, outcome.next_at) == ("drop_missing", house.clock.at + SOON)
+    with Store(house.path) as store:
+        ((code, detail),) = notices.listed(store)
+    assert code == "sftp_drop_missing"
+    assert f"has no folder {later}: check drop under [sftp]" in detail
+    later.mkdir()
+    (later / "a.x12").write_text(batch("A"))
+    assert house.states(drop=terms) == [("a.x12", "ingested")]
+    with Store(house.path) as store:
+        assert notices.listed(store) == []
+    (later / "a.x12").unlink()
+    later.rmdir()
 
 
 def test_a_file_whose_name_is_no_text(house: House) -> None:

@@ -193,15 +193,19 @@ def test_moving_writes_over_nothing(server: Sshd) -> None:
     }
 
 
-def test_a_folder_that_is_not_there(server: Sshd) -> None:
-    failed = failure(DropSettings(server.server(), "/no/such/folder", ("*",)))
-    assert failed.code == "vanished"
-    assert "the folder /no/such/folder is not there" in failed.message
-    server.put("a.x12")
+@pytest.mark.parametrize("what", ["nothing", "a file"])
+def test_a_folder_that_is_not_there_is_a_mistake_of_the_configuration(server: Sshd, what: str) -> None:
+    path = server.put("a.x12")
+    wrong = f"{server.folder_name or server.drop}/{'nowhere' if what == 'nothing' else 'a.x12'}"
+    failed = failure(DropSettings(server.server(), wrong, ("*",)))
+    assert (failed.code, failed.as_error().exit_code) == ("drop_missing", 78)
+    assert f"has no folder {wrong}" in failed.message
+    assert "check drop under [sftp]" in failed.hint
     with opened(server.settings()) as drop, pytest.raises(SftpFailed) as caught:
-        drop.move(the_file(drop), "/no/such/folder")
-    assert caught.value.code == "vanished"
-    assert (server.drop / "a.x12").exists()
+        drop.move(the_file(drop), wrong)
+    assert (caught.value.code, caught.value.as_error().exit_code) == ("move_to_missing", 78)
+    assert "check move_to under [sftp]" in caught.value.hint
+    assert path.exists()
 
 
 def test_a_disk_without_room_is_said_before_the_file_is_opened(server: Sshd, tmp_path: Path) -> None:

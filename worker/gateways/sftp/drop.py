@@ -20,7 +20,7 @@ from worker.gateways.sftp.guard import Clock, Guard
 from worker.gateways.sftp.landing import Fetched, Landing
 from worker.gateways.sftp.login import hang_up, log_in
 from worker.gateways.sftp.server import Server, cut_or
-from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Refused, Session
+from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Entry, Refused, Session
 
 __all__ = ["Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
 
@@ -119,8 +119,8 @@ class Drop:
         """The regular files that are meant for us, by name."""
         found: list[RemoteFile] = []
         seen = 0
-        with self._doing("looking into the drop", f"the folder {self._settings.folder}", self._step):
-            for entry in self._session.entries(self._folder(self._settings.folder) or b"/"):
+        with self._doing("looking into the drop", self._step):
+            for entry in self._entries():
                 seen += 1
                 if seen > _MOST_ENTRIES:
                     raise SftpFailed("protocol", f"the drop holds more than {_MOST_ENTRIES} entries", "clear it out")
@@ -133,6 +133,21 @@ class Drop:
         self.others = seen - len(found)
         return found
 
+    def _entries(self) -> Iterator[Entry]:
+        """What is in the drop, whatever it is."""
+        folder = self._settings.folder
+        try:
+            yield from self._session.entries(self._folder(folder) or b"/")
+        except Refused as refusal:
+            if refusal.status == NO_SUCH_FILE:
+                raise self._no_folder("drop", folder) from None
+            raise
+
+    def _no_folder(self, key: str, folder: str) -> SftpFailed:
+        message = f"{self._settings.server.name} has no folder {folder}"
+        hint = f"check {key} under [sftp]: is it written as the server calls it? a relative path begins at the login"
+        return SftpFailed(f"{key}_missing", message, hint)
+
     def fetch(self, remote: RemoteFile, to: Path, on_progress: Progress | None = None) -> Fetched:
         """Bring a file into the private folder ``to``, whole and durable, under its hash.
 
@@ -143,9 +158,9 @@ class Drop:
         landing = Landing(to, remote.size)
         try:
             time = self._step + remote.size // _SLOWEST
-            with self._doing("fetching a file", "the file", time, self._step):
+            with self._doing("fetching a file", time, self._step):
                 handle = self._session.open(path)
-            with self._closing(handle), self._doing("fetching a file", "the file", time, self._step):
+            with self._closing(handle), self._doing("fetching a file", time, self._step):
                 self._bring(handle, remote, landing, on_progress)
                 # Durable before the handle is closed: that is when some servers move the file away.
                 return landing.finish()
@@ -172,13 +187,13 @@ class Drop:
         try:
             yield
         finally:
-            with contextlib.suppress(SftpFailed), self._doing("closing a file", "the file", self._step):
+            with contextlib.suppress(SftpFailed), self._doing("closing a file", self._step):
                 self._session.close(handle)
 
     def remove(self, remote: RemoteFile) -> None:
         """Delete a file, if it is still the one that ``remote`` says (else ``changing``)."""
         path = self._path(remote)
-        with self._doing("deleting a file", "the file", self._step):
+        with self._doing("deleting a file", self._step):
             self._check_same(path, remote)
             self._session.remove(path)
 
@@ -188,7 +203,7 @@ class Drop:
         A name that is taken there gets ``_1``, ``_2`` and so on: nothing is written over.
         """
         path = self._path(remote)
-        with self._doing("moving a file", f"the file, or the folder {to}", self._step):
+        with self._doing("moving a file", self._step):
             self._check_same(path, remote)
             for number in range(_MOST_NAMESAKES):
                 target = self._folder(to) + b"/" + remote.name + (b"_%d" % number if number else b"")
@@ -196,10 +211,13 @@ class Drop:
                     continue
                 try:
                     self._session.rename(path, target)
-                except Refused:
-                    # Somebody took the name in between; anything else is a refusal.
-                    if self._exists(target) and self._exists(path):
-                        continue
+                except Refused as refusal:
+                    if not self._exists(path):
+                        raise
+                    if self._exists(target):
+                        continue  # somebody took the name in between
+                    if refusal.status == NO_SUCH_FILE or not self._exists(self._folder(to) or b"/"):
+                        raise self._no_folder("move_to", to) from None
                     raise
                 return target
         raise SftpFailed("refused", f"{to} holds a thousand files of one name", "clear it out")
@@ -241,7 +259,7 @@ class Drop:
         return True
 
     @contextlib.contextmanager
-    def _doing(self, during: str, what: str, ms: int, silence: int | None = None) -> Iterator[None]:
+    def _doing(self, during: str, ms: int, silence: int | None = None) -> Iterator[None]:
         """Run a step within its time; whatever ends it comes out as SftpFailed."""
         server = self._settings.server
         with self._guard.within(ms, silence):
@@ -250,15 +268,15 @@ class Drop:
             except SftpFailed:
                 raise
             except Refused as refusal:
-                raise _refusal(refusal.status, server, during, what) from None
+                raise _refusal(refusal.status, server, during) from None
             except Exception as error:
                 raise cut_or(error, self._guard, server, during) from None
 
 
-def _refusal(status: int, server: Server, during: str, what: str) -> SftpFailed:
+def _refusal(status: int, server: Server, during: str) -> SftpFailed:
     if status == NO_SUCH_FILE:
         hint = "another system may have taken it; a server may also move a file away once it was read"
-        return SftpFailed("vanished", f"{server.name}: {what} is not there, while {during}", hint)
+        return SftpFailed("vanished", f"{server.name}: the file is not there, while {during}", hint)
     if status == PERMISSION_DENIED:
         hint = f"ask its side to allow this to {server.username}, or set after = leave for a read-only drop"
         return SftpFailed("permission", f"{server.name} does not allow {during}", hint)

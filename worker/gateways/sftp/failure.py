@@ -8,7 +8,16 @@ from worker.core.errors import (
     VendorUnreachable,
 )
 
-_CONFIGURATION = {"known_hosts", "host_key_unknown", "host_key_changed", "host_key_revoked", "key_file", "algorithms"}
+_CONFIGURATION = {
+    "known_hosts",
+    "host_key_unknown",
+    "host_key_changed",
+    "host_key_revoked",
+    "key_file",
+    "algorithms",
+    "drop_missing",
+    "move_to_missing",
+}
 _CREDENTIALS = {"auth", "auth_partial"}
 _STORAGE = {"disk_full", "local"}
 _LATER = {"changing", "stopped"}
@@ -41,7 +50,9 @@ class SftpFailed(Exception):
     auth_partial         the server accepted one proof and wants another that is not configured
     sftp                 logged in, but there is no SFTP behind it
     permission           the server does not allow this
-    vanished             the folder or file is not there (any more)
+    vanished             the file is not there any more
+    drop_missing         the folder that ``drop`` names is not there, or is none
+    move_to_missing      the folder that ``move_to`` names is not there, or is none
     changing             the file is still changing, or is not the one that was ingested: look again later
     refused              the server answered with a failure that says nothing more
     disk_full            our disk has no room for the file
