@@ -29,7 +29,9 @@ def _picture(obj: dict[str, Any]) -> look.Json:
     with opened(obj) as house:
         source = house.config.source
         schedule = schedule_of(house.config.polling)
-        return look.status(house.store, house.now, schedule, None if source is None else str(source))
+        sftp = house.config.sftp
+        every = None if sftp is None else sftp.every_ms
+        return look.status(house.store, house.now, schedule, None if source is None else str(source), every)
 
 
 def _check(obj: dict[str, Any]) -> int:
@@ -64,6 +66,7 @@ def _lines(picture: look.Json) -> list[str]:
         ("oldest", "-" if oldest is None else f"recorded {words(oldest * 1000)} ago"),
         ("concluded", f"{tasks['concluded']}: {outcomes['success']} success, {outcomes['failure']} failure"),
         ("abandoned", str(tasks["abandoned"])),
+        *_batch_rows(picture),
         ("database", picture["database"]),
         ("config", picture["config"] or "environment"),
     ]
@@ -73,6 +76,22 @@ def _lines(picture: look.Json) -> list[str]:
         lines += ["", f"{len(problems)} problem{'s' * (len(problems) > 1)}:"]
         lines += [f"  {p['code']} ({p['count']}): {p['hint']}" for p in problems]
     return lines
+
+
+def _batch_rows(picture: look.Json) -> list[tuple[str, str]]:
+    """The drop, where there is one, and what came in files, where anything did."""
+    files, drop = picture["files"], picture["drop"]
+    rows = []
+    if drop is not None:
+        last, good = drop["last_round_at"], drop["last_good_at"]
+        said = "no round yet" if last is None else f"last round {last}"
+        if drop["failure"]:
+            said += f" FAILED: {drop['failure']}; last good one {good or 'never'}"
+        rows.append(("drop", f"{said}; {drop['waiting']} files wait, {drop['failed']} failed and are tried again"))
+    counted = [f"{files[state]} {state}" for state in ("ingested", "quarantined", "incomplete", "skipped")]
+    if drop is not None or files["last_at"]:
+        rows.append(("files", f"{', '.join(counted)}; {files['quarantined_sets']} single sets quarantined"))
+    return rows
 
 
 @click.command()

@@ -21,7 +21,7 @@ from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed
 from worker.gateways.sftp.landing import remove_partial
 from worker.rounds.batch_file import FileReport, Given, Progress, ingest
 from worker.store import notices
-from worker.store.batch import batches, keeping, remote
+from worker.store.batch import batches, keeping, remote, rounds
 from worker.store.batch.lock import IngestLock
 from worker.store.batch.remote import Remote
 from worker.store.db import Store
@@ -265,21 +265,24 @@ class _Round:
         self.log.warning("files are gone from the drop before they came whole", count=len(lost))
 
     def say(self) -> None:
-        """Raise or clear the notice that `status` shows, and log its edges."""
+        """Note the round, raise or clear the notice that `status` shows, and log its edges."""
         failure = self.outcome.failure
-        standing = {code for code, _ in notices.listed(self.store) if code.startswith("sftp_")}
-        wanted = None if failure is None or failure.code == "stopped" else f"sftp_{failure.code}"
-        if wanted is None and not standing:
+        if failure is not None and failure.code == "stopped":
             return
+        standing = {code for code, _ in notices.listed(self.store) if code.startswith("sftp_")}
+        wanted = None if failure is None else f"sftp_{failure.code}"
+        now = self.clock.now()
         with self.store.write():
+            rounds.note(self.store, None if failure is None else failure.code, now)
             for code in standing - {wanted}:
                 notices.clear(self.store, code)
             if wanted is not None and failure is not None:
                 detail = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
-                notices.put(self.store, wanted, detail, self.clock.now())
-        if wanted is None:
-            self.log.info("the drop can be read again")
-        elif failure is not None and (self.patient or wanted not in standing):
+                notices.put(self.store, wanted, detail, now)
+        if failure is None:
+            if standing:
+                self.log.info("the drop can be read again")
+        elif self.patient or wanted not in standing:
             self.log.warning("the drop cannot be read", code=failure.code, hint=failure.hint)
 
     def next_at(self) -> int:

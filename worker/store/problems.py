@@ -7,6 +7,7 @@ from typing import Any
 from worker.core.instant import words
 from worker.core.schedule import Schedule
 from worker.store import lanes, notices
+from worker.store.batch import rounds
 from worker.store.db import Store
 from worker.store.overdue import OVERDUE
 
@@ -68,12 +69,16 @@ GROUP BY last_error ORDER BY n DESC
 """  # noqa: S608 - the names above
 
 
-def problems(store: Store, now: int, schedule: Schedule, *, alive: bool) -> list[Problem]:
-    """Everything that wants a person, the worst first."""
+def problems(store: Store, now: int, schedule: Schedule, *, alive: bool, every: int | None = None) -> list[Problem]:
+    """Everything that wants a person, the worst first. ``every``: how often the drop is to be looked at (ms)."""
     found = []
     if not alive:
         found.append(_silent(lanes.last_beat(store), now))
     found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
+    if every is not None:
+        beat = lanes.last_beat(store) if alive else None
+        stale = rounds.stale(store, every, None if beat is None else beat.started_at, now)
+        found += [] if stale is None else [Problem("sftp_stale", 1, stale)]
     found += _disk(store)
     lane = lanes.get(store)
     if lane.reason is not None:

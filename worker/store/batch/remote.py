@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from worker.store.batch import rounds
 from worker.store.db import Store
 
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
@@ -42,6 +43,7 @@ def bind(store: Store, drop: str) -> None:
     with store.write():
         store.execute("DELETE FROM remote_files WHERE state <> 'fetched'")
         store.execute("UPDATE remote_files SET tidy = 0")
+        rounds.forget(store)
         store.execute(
             "INSERT INTO meta (key, value) VALUES ('sftp_drop', :drop) ON CONFLICT (key) DO UPDATE SET value = :drop",
             {"drop": drop},
