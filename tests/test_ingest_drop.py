@@ -379,3 +379,51 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
     assert lane.over
     assert [(event, fields["state"]) for event, fields in log.lines] == [("a batch file came in", "ingested")]
     assert house.rows("SELECT member_id FROM batch_answers") == [("A",)]
+
+
+def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from worker.daemon import drop as module
+
+    house.put("a.x12", batch("A"))
+    Store(house.path).close()
+    left = [1, 1, 1]
+    good = threading.Event()
+    real = module.one_round
+
+    def faulty(*args: Any, **kwargs: Any) -> Outcome:
+        if left:
+            return Outcome(next_at=1 // (left.pop() - 1))
+        outcome = real(*args, **kwargs)
+        good.set()
+        return outcome
+
+    class Hurried(SetClock):
+        def wait(self, event: threading.Event, ms: int) -> bool:
+            return super().wait(event, 0 if ms == module.AGAIN else ms)
+
+    monkeypatch.setattr(module, "one_round", faulty)
+    lane = DropLane((house.path, "auto"), house.terms, Hurried(), house.log, once=False)
+    assert good.wait(DEADLINE)
+    lane.stop()
+    ((event, fields),) = house.log.lines
+    assert event == "a round over the drop failed"
+    assert str(fields["error"]).startswith("ZeroDivisionError at test_ingest_drop.py:")
+    with Store(house.path) as store:
+        found = look.status(store, house.clock.at, Schedule(), None)["problems"]
+    (fault,) = [one for one in found if one["code"] == "internal_fault"]
+    assert fault["critical"]
+    assert "ZeroDivisionError at test_ingest_drop.py:" in fault["hint"]
+
+
+def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker.daemon import drop as module
+
+    monkeypatch.setattr(module, "one_round", lambda *_args, **_kwargs: 1 // 0)
+    lane = DropLane((house.path, "auto"), house.terms, house.clock, house.log, once=True)
+    lane._thread.join(DEADLINE)
+    assert (lane.over, lane.exit_code) == (True, 70)
+    assert [event for event, _ in house.log.lines] == ["a round over the drop failed"]
+    with Store(house.path) as store:
+        assert [code for code, _ in notices.listed(store)] == ["internal_fault"]

@@ -1,5 +1,6 @@
 """From ``[sftp]`` to what a round over the drop works by, and the thread that makes these rounds."""
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from worker.config.settings import Sftp
 from worker.core.errors import StorageFailed, TryLater, place_of
 from worker.gateways.sftp.drop import DropSettings, Server
 from worker.rounds.ingest import Clock, Log, Terms, one_round
+from worker.store import notices
 from worker.store.batch import answers
 from worker.store.db import Store
 
@@ -77,12 +79,20 @@ class DropLane:
                 # Nothing may end this thread in silence; the place is enough to find the fault, and holds no data.
                 self.exit_code = 70
                 word, hint = f"{type(error).__name__} at {place_of(error)}", "please report that line"
+                self._raise_notice(word)
+            if said != word and word != "TryLater":
+                self._log.warning("a round over the drop failed", error=word, hint=hint, again=not self._once)
             if self._once:
                 return
-            if said != word and word != "TryLater":
-                self._log.warning("a round over the drop failed; it is made again", error=word, hint=hint)
             said = word
             self._clock.wait(self._stop, AGAIN)
+
+    def _raise_notice(self, place: str) -> None:
+        """Have `status` say it, if the database can be written; the log says it anyway."""
+        with contextlib.suppress(StorageFailed, TryLater), Store(self._path, self._journal, timeout=5.0) as store:
+            detail = f"a fault in cdpoll itself, {place}: please report that line"
+            with store.write():
+                notices.put(store, "internal_fault", detail, self._clock.now())
 
     def _rounds(self) -> None:
         with Store(self._path, self._journal, timeout=5.0) as store:
