@@ -162,7 +162,8 @@ def _batch_answers(store: Store, task: int) -> list[Json]:
         SELECT files.name AS file, answers.coverage, answers.payer, answers.payer_id, answers.plan, results.received_at,
             envelopes.interchange
         FROM results JOIN answers ON answers.result = results.seq
-        JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+        JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
+        JOIN files ON files.seq = sets.file AND files.state = 'ingested'
         JOIN envelopes ON envelopes.seq = sets.envelope
         WHERE results.task = :task AND results.source = 'batch' ORDER BY results.seq
         """,

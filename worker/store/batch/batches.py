@@ -295,16 +295,20 @@ def note_file(
 
 
 def remove_leftovers(store: Store) -> int:
-    """Remove what a crash left staged, in small transactions; the number of files.
+    """Remove what a crash left staged, of files and of sets tried again, in small transactions; the number of files.
 
     The caller holds :class:`~worker.store.lock.IngestLock`: without it the rows may be those of a reading under way.
     """
     rows = store.read("SELECT seq FROM files WHERE state = 'staging'")
     for row in rows:
         _remove(store, row["seq"])
+    if store.one(_STAGED + " LIMIT 1") is not None:
+        _emptied(store, f"DELETE FROM results WHERE seq IN ({_STAGED} LIMIT :rows)", {})  # noqa: S608 - a constant
     return len(rows)
 
 
+# Answers of sets that were being tried again.
+_STAGED = "SELECT answers.result FROM sets JOIN answers ON answers.from_set = sets.seq WHERE sets.state = 'quarantined'"
 _REMOVALS = (
     "DELETE FROM results WHERE seq IN (SELECT answers.result FROM sets JOIN answers ON answers.from_set = sets.seq"
     " WHERE sets.file = :file LIMIT :rows)",
@@ -316,10 +320,14 @@ _REMOVALS = (
 def _remove(store: Store, file: int) -> None:
     """Remove a file and everything in it, its row last, so that a crash leaves something to find."""
     for statement in _REMOVALS:
-        while True:
-            with store.write():
-                gone = store.execute(statement, {"file": file, "rows": ROWS})
-            if gone < ROWS:
-                break
+        _emptied(store, statement, {"file": file})
     with store.write():
         store.execute("DELETE FROM files WHERE seq = :file", {"file": file})
+
+
+def _emptied(store: Store, statement: str, params: dict[str, Any]) -> None:
+    """Delete until there is no more, in small transactions."""
+    gone = ROWS
+    while gone == ROWS:
+        with store.write():
+            gone = store.execute(statement, {**params, "rows": ROWS})

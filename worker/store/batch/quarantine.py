@@ -10,13 +10,16 @@ from dataclasses import asdict
 from typing import Any
 
 from worker.core.instant import iso
-from worker.core.summary import Summary
+from worker.core.summary import Flat, Summary
+from worker.core.x12.answer import Reading
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue
 from worker.core.x12.reading import judged
-from worker.store.batch import keeping
-from worker.store.batch.rows import Counts, put_answers, ready
+from worker.store.batch import batches, keeping
+from worker.store.batch.lock import IngestLock
+from worker.store.batch.matching import Wanted
+from worker.store.batch.rows import Counts, identity, put_answers, ready
 from worker.store.db import Store
 
 Json = dict[str, Any]
@@ -140,55 +143,86 @@ def drop_file(store: Store, seq: int) -> bool:
 
 def drop_set(store: Store, seq: int) -> bool:
     """Drop a set from quarantine. Its identity stays, so that it does not come back with the next file."""
-    with store.write():
-        row = store.one(
-            "UPDATE sets SET state = 'dropped', raw = :nothing"
-            " WHERE seq = :seq AND state = 'quarantined' RETURNING file",
-            {"nothing": b"", "seq": seq},
-        )
-        if row is not None:
-            store.execute(
-                "UPDATE files SET quarantined_sets = quarantined_sets - 1 WHERE seq = :file", {"file": row["file"]}
+    with IngestLock(store.path, "file", wait=True):
+        batches.remove_leftovers(store)
+        with store.write():
+            row = store.one(
+                "UPDATE sets SET state = 'dropped', raw = :nothing"
+                " WHERE seq = :seq AND state = 'quarantined' RETURNING file",
+                {"nothing": b"", "seq": seq},
             )
+            if row is not None:
+                store.execute(
+                    "UPDATE files SET quarantined_sets = quarantined_sets - 1 WHERE seq = :file", {"file": row["file"]}
+                )
     return row is not None
 
 
 def retry_set(store: Store, seq: int, now: int) -> tuple[bool, str]:
-    """Read a set in quarantine with the present reader; whether it is accepted now, and the reason if it is not."""
-    row = store.one(
-        """
-        SELECT sets.*, envelopes.interchange, envelopes.grouped FROM sets
-        JOIN envelopes ON envelopes.seq = sets.envelope WHERE sets.seq = :seq AND sets.state = 'quarantined'
-        """,
-        {"seq": seq},
-    )
-    if row is None:
-        return False, "is not in quarantine"
-    one = judged(_restored(row))
-    issues = tuple(dict.fromkeys(one.issues))
-    if one.reading is None or one.verdict == "hold":
-        return False, " ".join(each.message for each in issues)
-    summary = Summary()
-    fresh = [(seq, *ready(answer, row["sha256"], summary)) for answer in one.reading.answers()]
-    with store.write():
-        gone = store.execute(
-            "UPDATE sets SET state = 'accepted', issues = :issues WHERE seq = :seq AND state = 'quarantined'",
-            {"issues": json.dumps([asdict(each) for each in issues]), "seq": seq},
+    """Read a set in quarantine with the present reader; whether it is accepted now, and the reason if it is not.
+
+    Its answers are staged in small transactions like those of a file: no view shows those of a set in quarantine. The
+    last, short one takes the set out of it.
+    """
+    with IngestLock(store.path, "file", wait=True):
+        batches.remove_leftovers(store)
+        row = store.one(
+            """
+            SELECT sets.*, envelopes.interchange, envelopes.grouped FROM sets
+            JOIN envelopes ON envelopes.seq = sets.envelope WHERE sets.seq = :seq AND sets.state = 'quarantined'
+            """,
+            {"seq": seq},
         )
-        if gone:
-            counts = Counts()
-            for match in put_answers(store, fresh, now):
-                counts.count(match)
+        if row is None:
+            return False, "is not in quarantine"
+        tset = _restored(row)
+        one = judged(tset)
+        issues = tuple(dict.fromkeys(one.issues))
+        if one.reading is None or one.verdict == "hold":
+            return False, " ".join(each.message for each in issues)
+        # It was held back as a test when it came, if its identity is that of one.
+        test = row["sha256"] != identity(tset, test=False)
+        counts = _stage(store, seq, one.reading, row["sha256"], test, now)
+        state = "test" if test else "accepted"
+        # With blanks the row keeps its length, so that SQLite writes one page and not all of a large set anew.
+        room = len(row["state"]) + len(row["issues"]) - len(state)
+        values = {"state": state, "issues": json.dumps([asdict(each) for each in issues]).ljust(room), "seq": seq}
+        with store.write():
+            store.execute("UPDATE sets SET state = :state, issues = :issues WHERE seq = :seq", values)
             store.execute(
                 """
                 UPDATE files SET quarantined_sets = quarantined_sets - 1, transaction_sets = transaction_sets + 1,
                     subscribers = subscribers + :subscribers, matched = matched + :matched,
-                    candidates = candidates + :candidates, unmatched = unmatched + :unmatched
+                    candidates = candidates + :candidates, unmatched = unmatched + :unmatched,
+                    test_answers = test_answers + :test_answers
                 WHERE seq = :file
                 """,
                 {**asdict(counts), "file": row["file"], "subscribers": one.reading.subscribers},
             )
     return True, ""
+
+
+def _stage(store: Store, seq: int, reading: Reading, sha256: str, test: bool, now: int) -> Counts:
+    """Write the answers of a set that is still in quarantine."""
+    summary, counts = Summary(), Counts()
+    page: list[tuple[int, Wanted | None, Flat, bytes]] = []
+    size = 0
+
+    def flush() -> None:
+        with store.write():
+            for match in put_answers(store, page, now):
+                counts.count(match)
+        page.clear()
+
+    for answer in reading.answers():
+        made = ready(answer, sha256, summary, test=test)
+        page.append((seq, *made))
+        size += len(made.body)
+        if len(page) >= batches.ROWS // 2 or size >= batches.BYTES:
+            flush()
+            size = 0
+    flush()
+    return counts
 
 
 def _restored(row: Any) -> TransactionSet:

@@ -3,7 +3,8 @@
 ``files`` are batch files as they came, ``sets`` the transaction sets in them byte for byte, ``envelopes`` the
 interchange and group a set stood in. An answer of a batch is one row of ``results`` (source ``batch``) and one of
 ``answers``; an answer inside a polled result is a row of ``answers`` alone, derived from the result's body. ``texts``
-has the identity of each 271 that stands in a result. Rows of a file in the state ``staging`` are seen by no view.
+has the identity of each 271 that stands in a result. Rows of a file in the state ``staging`` are seen by no view, nor
+are the answers of a set in quarantine: they are staged, too.
 """
 
 FILES = """
@@ -142,7 +143,7 @@ CREATE VIEW kept_results AS
 SELECT results.* FROM results
 WHERE results.source <> 'batch' OR EXISTS (
     SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
-    WHERE answers.result = results.seq AND answers.match <> 'test' AND files.state = 'ingested'
+    WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
 )
 """
 
@@ -161,7 +162,7 @@ SELECT
     json_extract(envelopes.interchange, '$.test') AS test
 FROM answers
 JOIN results ON results.seq = answers.result
-JOIN sets ON sets.seq = answers.from_set
+JOIN sets ON sets.seq = answers.from_set AND sets.state IN ('accepted', 'test')
 JOIN envelopes ON envelopes.seq = sets.envelope
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task
@@ -216,11 +217,11 @@ SELECT
     json_extract(envelopes.interchange, '$.test')
 FROM answers
 JOIN results ON results.seq = answers.result
-JOIN sets ON sets.seq = answers.from_set
+JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
 JOIN envelopes ON envelopes.seq = sets.envelope
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task
-WHERE (answers.coverage = 'active' OR answers.other_payers <> '') AND answers.match <> 'test'
+WHERE answers.coverage = 'active' OR answers.other_payers <> ''
 """
 
 STATEMENTS = (
