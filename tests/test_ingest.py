@@ -248,6 +248,53 @@ def test_a_file_without_a_271_is_skipped_with_the_reason(store: Store, path: Pat
     assert (both.state, both.counts.transaction_sets, both.counts.other_sets) == ("ingested", 1, 1)
 
 
+def acknowledged(*segments: tuple[str, ...], code: str = "999") -> str:
+    return interchange(group(a_set([("AK1", "HS", "7"), *segments], code=code), code="FA"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (acknowledged(("AK9", "A", "1", "1", "1")), "1 of 999 (accepted)"),
+        (acknowledged(("IK5", "R", "5"), ("AK9", "R", "1", "1", "0")), "1 of 999 (rejected)"),
+        (acknowledged(("IK5", "A"), ("IK5", "R", "5"), ("AK9", "P", "2", "2", "1")), "1 of 999 (partly accepted)"),
+        (acknowledged(("IK5", "A"), ("IK5", "R", "5")), "1 of 999 (partly accepted)"),
+        (acknowledged(("AK5", "E", "5"), ("AK9", "E", "1", "1", "1"), code="997"), "1 of 997 (accepted with errors)"),
+        (acknowledged(("AK9", "?")), "1 of 999"),
+        (acknowledged(("AK9",)), "1 of 999"),
+        (interchange([("TA1", "000000001", "260304", "0930", "R", "006")], count="0"), "1 TA1 (rejected)"),
+        (
+            interchange(
+                [("TA1", "000000001", "260304", "0930", "A", "000")],
+                [("TA1", "000000002", "260304", "0930", "R", "006")],
+                [("TA1", "000000003", "260304", "0930", "A", "000"), ("TA1", "000000004")],
+                count="0",
+            ),
+            "1 TA1, 2 TA1 (accepted), 1 TA1 (rejected)",
+        ),
+        (interchange(group(a_set([("BPR", "R")], code="835"), code="HP")), "1 of 835"),
+    ],
+)
+def test_the_reason_of_a_skipped_file_says_what_was_acknowledged(store: Store, text: str, says: str) -> None:
+    for content in (text, text.replace("~", "~\r\n")):
+        report = read(store, content)
+        assert (report.state, report.reason) == ("skipped", f"The file holds no 271: {says}.")
+
+
+def test_a_file_that_ends_in_a_long_segment_without_end_may_still_be_on_its_way(store: Store, path: Path) -> None:
+    whole = interchange(
+        group(member(1), a_set(subscriber(ACTIVE, ("MSG", "A" * 1_200_000)), control="0002"), member(3))
+    )
+    cut = whole[: whole.index("A" * 1000) + 1_100_000]
+    report = read(store, cut, name="x")
+    assert (report.state, rows(path)) == ("incomplete", 0)
+    assert "longer than any real one" in (report.reason or "")
+    assert not keeping.kept_path(path, report.sha256).exists()
+    report = read(store, whole, name="x")
+    assert (report.state, report.counts.transaction_sets, report.counts.quarantined_sets) == ("ingested", 2, 1)
+    assert members(path) == ["M00001", "M00003"]
+
+
 def test_packed_files_are_read_like_others(store: Store, path: Path) -> None:
     assert read(store, gzip.compress(batch(1).encode()), name="a.gz").counts.transaction_sets == 1
     packed = io.BytesIO()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from worker.core.errors import CdpollError, StorageFailed, place_of
+from worker.core.x12.acknowledgement import verdict, word
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
@@ -150,10 +151,12 @@ class _Ends:
     """What the interchanges of the file, or of all its members, come to."""
 
     interchanges: int = 0
-    acknowledgements: int = 0
     incomplete: str = ""
     unreadable: str = ""
     others: dict[str, int] = field(default_factory=dict)
+    """Sets by their kind, acknowledgements by what they say."""
+    acknowledgements: dict[str, int] = field(default_factory=dict)
+    """TA1 by what they say."""
 
 
 class _Reading:
@@ -236,7 +239,8 @@ class _Reading:
             into.add(tset, "quarantined", one.issues)
         elif one.reading is None:
             self.warnings.of_set(())
-            self.ends.others[tset.code] = self.ends.others.get(tset.code, 0) + 1
+            kind = (tset.code or "no kind") + _said(verdict(tset))
+            self.ends.others[kind] = self.ends.others.get(kind, 0) + 1
             into.add(tset, "other", one.issues)
         else:
             self.warnings.of_set(one.issues)
@@ -253,7 +257,9 @@ class _Reading:
         where = f"Member {number}: " if number else ""
         self.warnings.of_file(end)
         self.ends.interchanges += end.interchanges
-        self.ends.acknowledgements += end.acknowledgements
+        for code in (*end.verdicts, *[""] * (end.acknowledgements - len(end.verdicts))):
+            said = _said(word(code))
+            self.ends.acknowledgements[said] = self.ends.acknowledgements.get(said, 0) + 1
         if end.state == "incomplete":
             self.ends.incomplete = where + end.reason
         elif end.state == "unreadable":
@@ -290,9 +296,8 @@ class _Reading:
 
     def nothing(self) -> str:
         """Why a whole file is skipped."""
-        held = [f"{count} of {code or 'no kind'}" for code, count in sorted(self.ends.others.items())]
-        if self.ends.acknowledgements:
-            held.append(f"{self.ends.acknowledgements} TA1")
+        held = [f"{count} of {kind}" for kind, count in sorted(self.ends.others.items())]
+        held += [f"{count} TA1{said}" for said, count in sorted(self.ends.acknowledgements.items())]
         return f"The file holds no 271: {', '.join(held)}." if held else "The file holds no transaction set."
 
     def whole(self, state: State, reason: str) -> FileReport:
@@ -320,6 +325,10 @@ class _Reading:
     def said(self, state: str, counts: Counts, reason: str | None, number: int | None) -> FileReport:
         warnings = self.warnings.all()
         return FileReport(self.given.name, self.sha256, self.size, state, counts, warnings, reason, number)
+
+
+def _said(verdict: str) -> str:
+    return f" ({verdict})" if verdict else ""
 
 
 class _Counted:

@@ -10,6 +10,7 @@
     issues.py      every code that can be said of a file or a set, and which of them hold a set back
     loops.py       one set's text -> its HL tree
     periods.py, people.py, benefits.py, coverage.py, answer.py   one HL -> what it says
+    acknowledgement.py   a 999 or a TA1 -> whether an inquiry was accepted
     codes.py       the standard's code lists, in words
     reading.py     the two policies: a batch file, and a string inside a polled result
 

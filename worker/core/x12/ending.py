@@ -13,8 +13,9 @@ def ending(scanner: Scanner, interchanges: int, awaited: str, *, closed: bool) -
     """What is to be said of a file whose last byte was read: it held so many interchanges, the last one of them
     ``closed`` or still waiting for the segment ``awaited``."""
     if scanner.endless is not None:
-        reason = f"The segment at byte {scanner.endless} is longer than any real one and has no end."
-        return "unreadable", reason, "segment_too_long", ""
+        # Like any other file that ends inside an interchange it may still be on its way.
+        reason = f"The file ends inside the segment at byte {scanner.endless}, which is longer than any real one."
+        return "incomplete", reason, "segment_too_long", ""
     if scanner.astray:
         return "unreadable", "Thousands of segments are called ISA and are none.", "not_interchange", "ISA"
     if scanner.refused:

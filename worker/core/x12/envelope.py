@@ -99,6 +99,8 @@ class FileEnd:
     """Every ST, also those of broken sets and of sets that are no 271."""
     acknowledgements: int
     """TA1 segments, which stand in an interchange without any group."""
+    verdicts: tuple[str, ...]
+    """What the first hundred of them say in TA104: ``A``, ``E`` or ``R``."""
     size: int
     """Bytes read."""
     issues: tuple[Issue, ...]

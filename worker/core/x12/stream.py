@@ -10,6 +10,7 @@ from worker.core.x12.numbers import ControlNumbers, number, same_number, segment
 from worker.core.x12.scanner import Limits, Scanner, Segment, Source
 
 _MOST_FILE_ISSUES = 100
+_MOST_VERDICTS = 100
 _PADDING = ["", "", "", ""]
 
 
@@ -51,6 +52,7 @@ class _Books:
         self.groups_here = self.sets_here = 0
         self.group_has_271 = False
         self.lower_case = False
+        self.verdicts: list[str] = []
         self.issues: list[Issue] = []
         self.more_issues = 0
 
@@ -216,6 +218,8 @@ class _Books:
             self.close_interchange(segment)
         else:
             self.acknowledgements += 1
+            if len(self.verdicts) < _MOST_VERDICTS:
+                self.verdicts.append(value(segment.elements, 4))
 
     def open_interchange(self, segment: Segment) -> None:
         if not self.closed:
@@ -339,6 +343,7 @@ class _Books:
             self.groups,
             self.sets,
             self.acknowledgements,
+            tuple(self.verdicts),
             scanner.size,
             tuple(self.issues),
             self.more_issues,
