@@ -19,25 +19,34 @@ if TYPE_CHECKING:
 @click.option("--seed", default=1, show_default=True, help="The same seed and requests give the same answers.")
 @click.option("--speed", default=60.0, show_default=True, help="Divides every time span of the vendor.")
 @click.option("--faults", default="", metavar="SPEC", help="What goes wrong; `--faults help` lists everything.")
+@click.option("--times", default="", metavar="SPEC", help="How long paths take; `--times help` explains.")
 @click.option(
     "--dir", "folder", default="cdpoll-sandbox", show_default=True, help="For the configuration and database."
 )
-def sandbox(port: int, seed: int, speed: float, faults: str, folder: str) -> None:
+def sandbox(port: int, seed: int, speed: float, faults: str, times: str, folder: str) -> None:
     """The simulated vendor, for rehearsing without credentials.
 
     Prints a ready-to-use configuration on standard output, and keeps it in DIR/cdpoll.ini as well, readable by its
     owner alone. Ends with Ctrl-C or SIGTERM.
     """
     from sandbox import faults as known_faults
+    from sandbox import times as known_times
     from sandbox.server import Sandbox
 
     if faults.strip() == "help":
         click.echo(known_faults.help_text())
         return
+    if times.strip() == "help":
+        click.echo(known_times.help_text())
+        return
+    try:
+        spans = known_times.parse(times)
+    except ValueError as error:
+        raise BadConfiguration(f"--times: {error}", "`cdpoll sandbox --times help` explains them") from None
     # The signals are awaited, so no thread of the server may take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
-        vendor = Sandbox(Clock(), seed=seed, speed=speed, faults=faults, port=port)
+        vendor = Sandbox(Clock(), seed=seed, speed=speed, faults=faults, times=spans, port=port)
     except ValueError as error:
         raise BadConfiguration(f"--faults: {error}", "`cdpoll sandbox --faults help` lists what there is") from None
     try:

@@ -6,6 +6,7 @@ from collections import Counter
 from sandbox.inquiry import Inquiry, valid_npi
 from sandbox.steering import Course
 from sandbox.tasks import Parent, Task, transaction_of
+from sandbox.times import DEFAULT, Times
 from sandbox.timetable import CACHE_MS, NAMES, Path, new_id, plan
 from sandbox.transactions import Transaction
 from sandbox.wire import encode
@@ -20,14 +21,16 @@ def _parent(made: Transaction) -> Parent:
 
 
 class Ledger:
-    """The vendor's state. ``speed`` divides every time span; instants are milliseconds UTC.
+    """The vendor's state. ``speed`` divides every time span; instants are milliseconds UTC; ``times`` says how long
+    paths take.
 
     What is drawn is drawn from the seed together with the inquiry and how often it was made before, never from the
     order of calls: a rehearsal runs the same way however many requests are in flight.
     """
 
-    def __init__(self, seed: int, speed: float) -> None:
+    def __init__(self, seed: int, speed: float, times: Times = DEFAULT) -> None:
         self.seed, self.speed = seed, speed
+        self._times = times
         self.tasks: dict[str, Task] = {}
         self.transactions: dict[str, Transaction] = {}
         self.first: dict[str, tuple[Transaction, str]] = {}
@@ -71,7 +74,7 @@ class Ledger:
         planned = []
         for setup in self.setups(way):
             new_id(chance), new_id(chance)  # as begin() draws them
-            planned.append(plan(setup, way, now, self.speed, chance, lambda _family, _at: False))
+            planned.append(plan(setup, way, now, self.speed, chance, lambda _family, _at: False, self._times))
         return planned
 
     def begin(
@@ -98,7 +101,9 @@ class Ledger:
                 trace_id=new_id(chance),
                 correlation_id=correlation,
                 ask=ask,
-                paths=plan(setup, way, now, self.speed, chance, lambda family, at: self._cached(ask, family, at)),
+                paths=plan(
+                    setup, way, now, self.speed, chance, lambda family, at: self._cached(ask, family, at), self._times
+                ),
                 parent=None if parent is None else _parent(parent),
                 callback_url=callback_url,
             )

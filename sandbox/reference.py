@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sandbox import faults, steering
+from sandbox import faults, steering, times
 
 TARGET = Path(__file__).parent.parent / "docs" / "sandbox.md"
 
@@ -27,6 +27,7 @@ transactions. The same seed and the same requests give the same answers.
     cdpoll sandbox --faults 'invalid_product@/coverage-discovery@5m-'   # a product revoked after 5 s: no token cures it
     cdpoll sandbox --faults '404@/coverage-discovery'        # ids of another environment
     cdpoll sandbox --faults '429:60=20%@/coverage-discovery' # a storm of 429
+    cdpoll sandbox --times 'quick=5s-2m,CoverageInsight=12h-10d'   # slower than usual
 
 Watch `cdpoll status` meanwhile: it names the pause, its reason, and when the next probe is due.
 
@@ -37,6 +38,7 @@ def markdown() -> str:
     """The whole page."""
     return (
         f"{HEAD}## Choosing what happens\n\n```text\n{steering.help_text().strip()}\n```\n\n"
+        f"## How long it takes\n\nWritten after `--times`:\n\n```text\n{times.help_text().strip()}\n```\n\n"
         f"## Faults\n\n```text\n{faults.help_text().strip()}\n```\n"
     )
 

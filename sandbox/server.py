@@ -17,6 +17,7 @@ from typing import Self
 from sandbox.ledger import Ledger
 from sandbox.mischief import Mischief
 from sandbox.tasks import Task
+from sandbox.times import DEFAULT, Times
 from sandbox.tokens import Tokens
 from sandbox.vendor import Vendor
 from sandbox.wire import PREFIX, TOKEN_PATH, Reply, Request, problem
@@ -30,8 +31,9 @@ class Sandbox:
     """The simulated vendor, listening while it is started.
 
     ``speed`` divides every time span of the vendor (60: an hour takes a minute). ``faults`` is a text as
-    :mod:`sandbox.faults` describes it. ``port`` 0 takes a free port, and keeps it over ``stop`` and ``start``; the
-    vendor's memory outlives both. Raises ValueError for a wrong ``faults`` text, and OSError where the port is taken.
+    :mod:`sandbox.faults` describes it; ``times`` comes from :func:`sandbox.times.parse`. ``port`` 0 takes a free port,
+    and keeps it over ``stop`` and ``start``; the vendor's memory outlives both. Raises ValueError for a wrong
+    ``faults`` text, and OSError where the port is taken.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Sandbox:
         seed: int = 1,
         speed: float = 1.0,
         faults: str = "",
+        times: Times = DEFAULT,
         host: str = "127.0.0.1",
         port: int = 0,
         client_id: str = "sandbox",
@@ -56,7 +59,7 @@ class Sandbox:
         self._host, self._port = host, port
         self.mischief = Mischief(faults, seed, speed, clock.now())
         self.vendor = Vendor(
-            Ledger(seed, speed),
+            Ledger(seed, speed, times),
             Tokens(client_id, client_secret, expires_in / speed, seed),
             self.mischief,
             tenant_id=tenant_id,

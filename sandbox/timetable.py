@@ -1,12 +1,6 @@
 """When each path of a discovery is done, and what it will have found: decided when the task begins, from the seed.
 
-==================================================  =============================================
-path family                                         takes (before division by the speed)
-==================================================  =============================================
-Medicare, Commercial, Medicaid, HMO, SearchOptions  2 to 30 seconds
-RTCOB                                               1 to 30 minutes, mostly a few
-CoverageInsight                                     1 hour to 3 days, mostly several hours
-==================================================  =============================================
+How long a path of each family takes is in :mod:`sandbox.times`.
 
 The paths of a serial task run side by side. Those of a chained task run one after the other; once one has found
 coverage, the later ones are skipped.
@@ -18,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sandbox.steering import Course
+from sandbox.times import DAY, DEFAULT, HOUR, MINUTE, Times
 
-SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 CACHE_MS = 72 * HOUR
 CACHED_FAMILIES = ("RTCOB", "CoverageInsight")
 
@@ -27,11 +21,8 @@ UNFIT = "the request does not meet the conditions of this path"
 ALREADY = "coverage was already found by an earlier path"
 CACHED = "an equal request was submitted within the last 72 hours"
 
-_TAKES = {"RTCOB": (MINUTE, 30 * MINUTE), "CoverageInsight": (HOUR, 3 * DAY)}
-_QUICK = (2 * SECOND, 30 * SECOND)
+# The spans of the words that ask for a slow path; NOW, SECONDS and NEVER need none.
 _PACES = {
-    "NOW": (0, 0),
-    "SECONDS": (2 * SECOND, 30 * SECOND),
     "MINUTES": (2 * MINUTE, 30 * MINUTE),
     "HOURS": (HOUR, 23 * HOUR),
     "DAYS": (DAY, 3 * DAY),
@@ -117,6 +108,7 @@ def plan(
     speed: float,
     chance: random.Random,
     cached: Callable[[str, int], bool],
+    times: Times = DEFAULT,
 ) -> tuple[Path, ...]:
     """The paths of one task of the given set-up (a key of ``TASKS``) that begins at ``begin``.
 
@@ -130,7 +122,7 @@ def plan(
     elif course.pace:
         chosen = [(name, fit and family(name) not in CACHED_FAMILIES) for name, fit in chosen]
     fits = [name for name, fit in chosen if fit and course.end != "SKIPPED"]
-    takes = _takes(fits, course.pace, chance)
+    takes = _takes(fits, course.pace, chance, times)
     ends = _ends(fits, course.end, chance)
     if setup != "serial" and course.pace in ("MINUTES", "HOURS", "DAYS", "NEVER"):
         # coverage found early would keep the slow path from running
@@ -173,11 +165,11 @@ def _with_slow_path(chosen: list[tuple[str, bool]], slow: str) -> list[tuple[str
     return kept if any(name == slow for name, _ in kept) else [*kept, (slow, True)]
 
 
-def _takes(fits: list[str], pace: str, chance: random.Random) -> dict[str, int | None]:
+def _takes(fits: list[str], pace: str, chance: random.Random, times: Times) -> dict[str, int | None]:
     """How long each path takes, in the vendor's milliseconds; ``None`` is for ever."""
     takes: dict[str, int | None] = {}
     for name in fits:
-        low, high = _TAKES.get(family(name), _QUICK)
+        low, high = times[family(name)]
         takes[name] = round(math.exp(chance.uniform(math.log(low), math.log(high))))
     if pace == "NOW":
         return dict.fromkeys(fits, 0)

@@ -51,6 +51,14 @@ def test_faults_are_listed_and_mistakes_in_them_explained() -> None:
     assert (wrong.returncode, "did you mean" in wrong.stderr) == (78, True)
 
 
+def test_times_are_explained_and_so_are_mistakes_in_them() -> None:
+    line = [str(CDPOLL), "sandbox", "--times"]
+    listed = subprocess.run([*line, "help"], capture_output=True, text=True, timeout=DEADLINE)
+    assert (listed.returncode, "RTCOB=1m-30m" in listed.stdout) == (0, True)
+    wrong = subprocess.run([*line, "RTCBO=1m"], capture_output=True, text=True, timeout=DEADLINE)
+    assert (wrong.returncode, "--times: RTCBO=1m: there is no family" in wrong.stderr) == (78, True)
+
+
 def test_the_demo_accounts_for_everything_in_a_small_run(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(CDPOLL), "demo", "--tasks", "20", "--dir", str(tmp_path / "d")],

@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 from sandbox import examples
 from sandbox.inquiry import Inquiry
 from sandbox.steering import ENDS, KINDS, PACES, WORDS, UnknownWord, course, help_text
+from sandbox.times import DEFAULT, Times, parse
+from sandbox.times import help_text as times_help
 from sandbox.timetable import ALREADY, CACHED, TASKS, UNFIT, Path, plan
 from tests.sandbox_client import DAY, HOUR, MINUTE, SECOND, START, Rig
 
 
-def planned(words: str = "", setup: str = "serial", seed: int = 1, speed: float = 1.0) -> tuple[Path, ...]:
+def planned(
+    words: str = "", setup: str = "serial", seed: int = 1, speed: float = 1.0, times: Times = DEFAULT
+) -> tuple[Path, ...]:
     chance = random.Random(seed)
     way = course(Inquiry(member_id=f"SBX-{words}" if words else "M1"), chance)
-    return plan(setup, way, START, speed, chance, lambda _family, _at: False)
+    return plan(setup, way, START, speed, chance, lambda _family, _at: False, times)
 
 
 def length(paths: tuple[Path, ...]) -> int | None:
@@ -36,17 +40,74 @@ SPANS = {
 }
 
 
-def test_each_family_takes_its_time() -> None:
+def taken(times: Times) -> dict[str, list[int]]:
+    """How long the paths of each family took."""
     seen: dict[str, list[int]] = {}
     for seed in range(400):
         for setup in TASKS:
-            for path in planned(setup=setup, seed=seed):
+            for path in planned(setup=setup, seed=seed, times=times):
                 if not path.reason and path.end is not None:
                     seen.setdefault(path.family, []).append(path.end - path.begin)
+    return seen
+
+
+def test_each_family_takes_its_time() -> None:
+    seen = taken(DEFAULT)
     assert set(seen) == set(SPANS)
     for name, (low, high) in SPANS.items():
         assert low <= min(seen[name]) < 2 * low
         assert high / 2 < max(seen[name]) <= high
+        # even on a logarithmic scale: half of them lie below the geometric mean
+        assert 0.35 < sum(took < (low * high) ** 0.5 for took in seen[name]) / len(seen[name]) < 0.65
+
+
+def test_each_family_takes_the_time_that_was_written_for_it() -> None:
+    times = parse("quick=1m-2m, rtcob=5s ,Commercial=3s-4s,CoverageInsight=10d-31d")
+    assert dict(times) == {
+        "Medicare": (MINUTE, 2 * MINUTE),
+        "Commercial": (3 * SECOND, 4 * SECOND),
+        "Medicaid": (MINUTE, 2 * MINUTE),
+        "HMO": (MINUTE, 2 * MINUTE),
+        "SearchOptions": (MINUTE, 2 * MINUTE),
+        "RTCOB": (5 * SECOND, 5 * SECOND),
+        "CoverageInsight": (10 * DAY, 31 * DAY),
+    }
+    for name, seen in taken(times).items():
+        low, high = times[name]
+        assert low <= min(seen) <= max(seen) <= high
+    assert dict(parse("")) == dict(parse(" , ")) == dict(DEFAULT)
+    # a word of the member id comes first
+    assert length(planned("NOW", times=times)) == 0
+    assert (length(planned("HOURS", times=parse("CoverageInsight=10d"))) or 0) <= 23 * HOUR
+
+
+def test_all_mistakes_in_the_times_are_told_at_once() -> None:
+    with pytest.raises(ValueError) as caught:
+        parse("rtcbo=1s,HMO=5m-1m,Medicaid=0s-1s,Medicare,quick=soon,RTCOB=1s-" + "9" * 400 + "d,zzz=1s")
+    assert [line.split(": ")[:2] for line in str(caught.value).splitlines()] == [
+        ["rtcbo=1s", "there is no family 'rtcbo'; did you mean RTCOB?"],
+        ["HMO=5m-1m", "'5m-1m' ends before it begins"],
+        ["Medicaid=0s-1s", "a path takes at least a millisecond"],
+        ["Medicare", "'' is not a duration"],
+        ["quick=soon", "'soon' is not a duration"],
+        ["RTCOB=1s-" + "9" * 400 + "d", "that is longer than anybody waits"],
+        ["zzz=1s", "there is no family 'zzz'; see `help`"],
+    ]
+
+
+def test_the_help_on_times_names_every_family_and_the_default() -> None:
+    for name in DEFAULT:
+        assert name in times_help()
+    assert dict(parse(times_help().partition("default  ")[2].split()[0])) == dict(DEFAULT)
+
+
+def test_a_sandbox_with_other_times() -> None:
+    with Rig(times=parse("quick=1h-2h"), speed=60) as rig:
+        rig.task("SECONDS")
+        (task,) = rig.sandbox.tasks
+        ran = [path for path in task.paths if path.status]
+        assert ran
+        assert all(path.end is not None and MINUTE <= path.end - START <= 2 * MINUTE for path in ran)
 
 
 @pytest.mark.parametrize(
