@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -588,6 +589,15 @@ def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, wire: W
     assert code_of(lambda: get(wire, f"{server.url}/{BODY_CAP + 1}"), Unusable) == "too_large"
     assert code_of(lambda: get(wire, f"{server.url}/{BODY_CAP * 8}"), Unusable) == "too_large"
     assert get(wire, f"{server.url}/5").body == b"     "
+
+
+def test_a_call_can_have_a_cap_of_its_own(serve: Serve, wire: Wire) -> None:
+    for size in (1_000, BODY_CAP + 1_000):
+        plain, packed = b" " * size, gzip.compress(b" " * size)
+        for said in (answer(200, plain), answer(200, packed, "content-encoding: gzip")):
+            server = serve(always(said))
+            assert wire.send("GET", server.url, {}, cap=size).body == plain
+            assert code_of(partial(wire.send, "GET", server.url, {}, cap=size - 1), Unusable) == "too_large"
 
 
 def test_a_bomb_is_refused_and_never_unpacked(serve: Serve, wire: Wire) -> None:

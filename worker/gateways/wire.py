@@ -19,7 +19,7 @@ import httpx
 from worker import __version__
 from worker.core.errors import BadConfiguration
 
-# Real bodies have some ten paths with a 271 of a few KB each.
+# Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
 BODY_CAP = 4 * 1024 * 1024
 
 _HEADERS = {
@@ -125,19 +125,21 @@ class Wire:
                 if self._cut:
                     self._shut()
 
-    def send(self, method: str, url: str, headers: dict[str, str], content: bytes | None = None) -> Response:
-        """One request. Raises :class:`WireFailed` or :class:`Unusable`."""
+    def send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None = None, cap: int = BODY_CAP
+    ) -> Response:
+        """One request; ``cap``: the most bytes of its body. Raises :class:`WireFailed` or :class:`Unusable`."""
         self._connected = False
         try:
-            return self._send(method, url, headers, content)
+            return self._send(method, url, headers, content, cap)
         except WireFailed as failed:
             # A kept connection that the peer had closed meanwhile, or on which it had said more than it announced:
             # a GET may simply be asked again, once.
             if method != "GET" or failed.code not in ("cut", "protocol") or self._connected or self._cut:
                 raise
-        return self._send(method, url, headers, content)
+        return self._send(method, url, headers, content, cap)
 
-    def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Response:
+    def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None, cap: int) -> Response:
         if self._cut:
             raise WireFailed("timeout")
         self.sent += 1
@@ -146,7 +148,7 @@ class Wire:
                 method, url, headers=_HEADERS | headers, content=content, extensions=self._extensions
             )
             with contextlib.closing(self._transport.handle_request(request)) as response:
-                body = _read(response)
+                body = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
                     # The end of the connection is the end of such a body, and it was we who ended it.
                     raise WireFailed("timeout")
@@ -157,35 +159,35 @@ class Wire:
             raise WireFailed("protocol") from None
 
 
-def _read(response: httpx.Response) -> bytes:
+def _read(response: httpx.Response, cap: int) -> bytes:
     try:
-        return _unpacked(response)
+        return _unpacked(response, cap)
     except Unusable:
         if response.status_code == 200:
             raise
         return b""  # the status says enough
 
 
-def _unpacked(response: httpx.Response) -> bytes:
+def _unpacked(response: httpx.Response, cap: int) -> bytes:
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
-        return _capped(response, None)
+        return _capped(response, cap, None)
     if encoding in ("gzip", "x-gzip", "deflate"):
-        return _capped(response, zlib.decompressobj(wbits=47))
+        return _capped(response, cap, zlib.decompressobj(wbits=47))
     raise Unusable("encoding")
 
 
-def _capped(response: httpx.Response, unpacker: "zlib._Decompress | None") -> bytes:
+def _capped(response: httpx.Response, cap: int, unpacker: "zlib._Decompress | None") -> bytes:
     body = bytearray()
     raw = 0
     assert isinstance(response.stream, httpx.SyncByteStream)
     for chunk in response.stream:
         raw += len(chunk)
         try:
-            body += chunk if unpacker is None else unpacker.decompress(chunk, BODY_CAP + 1 - len(body))
+            body += chunk if unpacker is None else unpacker.decompress(chunk, cap + 1 - len(body))
         except zlib.error:
             raise Unusable("encoding") from None
-        if raw > BODY_CAP or len(body) > BODY_CAP:
+        if raw > cap or len(body) > cap:
             raise Unusable("too_large")
     if unpacker is not None and not unpacker.eof:
         raise Unusable("encoding")
