@@ -1,4 +1,4 @@
-"""One look at a task over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
+"""Looks and pages over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
 
 import json
 import threading
@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from tests.loopback import Asked, Loopback, Peer, answer, bomb, nobody
+from worker.core.page import Page, PageQuery, Row
 from worker.core.reply import (
     Concluded,
     Garbled,
@@ -19,7 +20,7 @@ from worker.core.reply import (
     Unknown,
     Unreachable,
 )
-from worker.gateways.api import Api, ApiSettings
+from worker.gateways.api import PAGE_CAP, Api, ApiSettings
 from worker.gateways.token import Tokens, TokenSettings
 from worker.gateways.wire import Wire, tls_context
 
@@ -222,6 +223,71 @@ def test_what_an_answer_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: 
 def test_nobody_is_there(vendor: Vendor, wire: Wire) -> None:
     with nobody() as url:
         assert vendor.api(base_url=url + PREFIX).look(wire, "x", NOW) == Unreachable("connect")
+
+
+# The list.
+
+QUERY = PageQuery(NOW - 3_600_000, NOW, 100)
+
+
+def test_a_page_is_one_get_with_the_token_and_the_query(vendor: Vendor, wire: Wire) -> None:
+    body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
+    link = 'link: </?limit=100&offset=200>; rel="next"'
+    vendor.say = lambda asked, peer: answer(200, body, 'link: </x>; rel="prev"', link, "x-optum-tenant-id: T1")
+    row = Row("AbC-1", "pending", None, None, ("RTCOB",), None)
+    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == Page((row,), 2, 1, True)
+    [asked] = vendor.looks
+    assert (asked.method, asked.body, asked.header("authorization")) == ("GET", b"", "Bearer token-1")
+    assert asked.target == (
+        f"{PREFIX}/coverage-discovery?status=pending&startDateTime=2027-01-15T07%3A00%3A00Z"
+        "&endDateTime=2027-01-15T08%3A00%3A00Z&sort=startDateTime&offset=100&limit=100"
+    )
+    assert not [name for name, _ in asked.headers if name.startswith("x-")]
+
+
+def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: Vendor, wire: Wire) -> None:
+    with Loopback(lambda asked, peer: answer(200, b"[]")) as elsewhere:
+        url = f"{elsewhere.url}{PREFIX}/coverage-discovery"
+        api = vendor.api()
+        vendor.say = lambda asked, peer: answer(302, b"", f"location: {url}")
+        assert api.page(wire, QUERY, NOW) == Garbled("redirect")
+        vendor.say = lambda asked, peer: answer(200, b"[]", f'link: <{url}?offset=100>; rel="next"')
+        assert api.page(wire, QUERY, NOW) == Page((), 0, 0, True)
+        assert elsewhere.connections == 0
+
+
+def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: Vendor, wire: Wire) -> None:
+    vendor.say = lambda asked, peer: answer(401, b'{"error": "invalid_product"}')
+    assert vendor.api().page(wire, QUERY, NOW) == Refused("http_401_invalid_product")
+    assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
+    vendor.say_token = lambda asked, peer: answer(401)
+    assert vendor.api().page(wire, QUERY, NOW) == Refused("token_http_401", "token")
+
+
+PAGES: list[tuple[str, bytes, Page | Reply]] = [
+    ("403", answer(403, b'["no"]'), Refused("http_403")),
+    ("404", answer(404, b'["no"]'), Unknown()),
+    ("400", answer(400, b'["no"]'), Rejected("http_400")),
+    ("500", answer(500, b'["oops"]'), Unreachable("http_500")),
+    ("429", answer(429, b"", "retry-after: 30"), RateLimited("http_429", 30_000)),
+    ("html", answer(200, b"<!DOCTYPE html><html></html>"), Garbled("html")),
+    ("one task", task("x", "success"), Garbled("no_list")),
+    ("another tenant", answer(200, b"[]", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
+    ("a bomb", answer(200, bomb(b"[]"), "content-encoding: gzip"), Garbled("too_large")),
+    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP)), Page((), 0, 0, False)),
+    ("larger", answer(200, b"[]".ljust(PAGE_CAP + 1)), Garbled("too_large")),
+    ("half of it", answer(200, b'[{"id": "x", "status": "success"}]')[:-5], Unreachable("cut")),
+]
+
+
+@pytest.mark.parametrize(("said", "reply"), [case[1:] for case in PAGES], ids=[case[0] for case in PAGES])
+def test_what_a_list_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: Page | Reply) -> None:
+    def say(asked: Asked, peer: Peer) -> None:
+        peer.send(said)
+        peer.close()
+
+    vendor.say = say
+    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == reply
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,17 @@ class Answer:
 
 def read_reply(answer: Answer, asked_id: str, tenant_id: str | None, now: int) -> Reply:
     """What ``answer`` says of task ``asked_id``; ``tenant_id`` is the configured one, if any. Never raises."""
+    refusal = read_status(answer, tenant_id, now)
+    if refusal is not None:
+        return refusal
+    try:
+        return _read_document(answer, asked_id)
+    except RecursionError:
+        return Garbled("not_json")
+
+
+def read_status(answer: Answer, tenant_id: str | None, now: int) -> Reply | None:
+    """What status and headers alone decide, of one task or of a list; ``None`` where the body has the word."""
     status = answer.status
     if status == 429 or (status == 503 and answer.retry_after is not None):
         return RateLimited(f"http_{status}", retry_after(answer.retry_after, now))
@@ -121,16 +132,13 @@ def read_reply(answer: Answer, asked_id: str, tenant_id: str | None, now: int) -
         return Garbled("redirect" if 300 <= status < 400 else f"http_{status}")
     if tenant_id and answer.tenant_id and answer.tenant_id != tenant_id:
         return Garbled("other_tenant")
-    try:
-        return _read_document(answer, asked_id)
-    except RecursionError:
-        return Garbled("not_json")
+    return None
 
 
 def _read_document(answer: Answer, asked_id: str) -> Reply:
     document = parse_json(answer.body)
     if document is None:
-        return Garbled("html" if answer.body.lstrip()[:1] == b"<" else "not_json")
+        return not_json(answer.body)
     if not isinstance(document, dict):
         return Garbled("no_task")
     found_id = document.get("id")
@@ -158,7 +166,7 @@ def _read_task(document: Json, answer: Answer) -> Reply:
                 paths=read_paths(document),
                 name=name,
                 started_at=started_at,
-                ended_at=from_iso(document.get("endDateTime")) or from_iso(document.get("endDatetime")),
+                ended_at=ended_at(document),
                 correlation_id=correlation_id,
                 trace_id=trace_id,
             )
@@ -166,6 +174,16 @@ def _read_task(document: Json, answer: Answer) -> Reply:
             return Garbled("no_status")
         case _:
             return Garbled("unknown_status")
+
+
+def ended_at(document: Json) -> int | None:
+    """The end of a task in ms, in either of its spellings; ``None`` where there is none yet."""
+    return from_iso(document.get("endDateTime")) or from_iso(document.get("endDatetime"))
+
+
+def not_json(body: bytes) -> Garbled:
+    """For a body that :func:`parse_json` could make nothing of."""
+    return Garbled("html" if body.lstrip()[:1] == b"<" else "not_json")
 
 
 def parse_json(body: bytes) -> object | None:

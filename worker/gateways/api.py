@@ -1,13 +1,14 @@
-"""The vendor's API: one look at a task, and the health check. Bearer token to the configured base only."""
+"""The vendor's API: a task, a page of the list, the health check. Bearer token to the configured base only."""
 
 import contextlib
 import threading
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from worker.core.page import Page, PageQuery, query_text, read_page
 from worker.core.reply import Answer, Garbled, Pending, Refused, Reply, Unreachable, parse_json, read_reply
 from worker.gateways.token import TokenFailed, Tokens
-from worker.gateways.wire import Response, Unusable, Wire, WireFailed, header
+from worker.gateways.wire import BODY_CAP, Response, Unusable, Wire, WireFailed, header
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class ApiSettings:
 
 
 LARGE = 256 * 1024
+# A hundred tasks of ten paths with a 271 of 8 KB each. Whose tasks are larger has to ask for fewer at a time.
+PAGE_CAP = 8 * 1024 * 1024
 _one_at_a_time = threading.Lock()
 
 
@@ -38,6 +41,17 @@ class Api:
         with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
             return read_reply(_answer(response), task_id, self._settings.tenant_id, now)
 
+    def page(self, wire: Wire, query: PageQuery, now: int) -> Page | Reply:
+        """Ask for one page of the list. Never raises; where no list came, the reply that a look would give.
+
+        ``Garbled("too_large")``: the page is larger than PAGE_CAP; one of a smaller ``limit`` may not be.
+        """
+        response = self._get(wire, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
+        if not isinstance(response, Response):
+            return response
+        with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
+            return read_page(_answer(response), response.headers.get("link", ""), self._settings.tenant_id, now)
+
     def health(self, wire: Wire, now: int) -> Reply:
         """Does the API take our credentials? ``Pending()`` stands for yes."""
         response = self._get(wire, "/healthcheck", now)
@@ -49,16 +63,16 @@ class Api:
         code = f"http_{response.status}"
         return Refused(code) if response.status in (401, 403) else Unreachable(code)
 
-    def _get(self, wire: Wire, path: str, now: int) -> Response | Reply:
+    def _get(self, wire: Wire, path: str, now: int, cap: int = BODY_CAP) -> Response | Reply:
         """A whole response, or the reply that stands for its absence."""
         url = self._settings.base_url + path
         try:
             token = self._tokens.get(wire, now)
-            response = self._send(wire, url, token)
+            response = self._send(wire, url, token, cap)
             if response.status == 401:
                 # Expired, or a product we may not use: one fresh token, one more try, and then it stands.
                 token = self._tokens.replace(wire, now, token)
-                response = self._send(wire, url, token)
+                response = self._send(wire, url, token, cap)
         except TokenFailed as failed:
             return failed.reply
         except WireFailed as failed:
@@ -68,8 +82,8 @@ class Api:
         return response
 
     @staticmethod
-    def _send(wire: Wire, url: str, token: str) -> Response:
-        return wire.send("GET", url, {"authorization": f"Bearer {token}"})
+    def _send(wire: Wire, url: str, token: str, cap: int) -> Response:
+        return wire.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
 
 
 def _answer(response: Response) -> Answer:
