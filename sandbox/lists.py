@@ -53,12 +53,14 @@ class Window:
     def page(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[tuple[str, str]]]:
         """The rows of this page, and the ``link`` header if there is a next one."""
         after = self.offset + self.limit
-        if after >= len(rows):
-            return rows[self.offset : after], []
+        return rows[self.offset : after], self.next(after) if after < len(rows) else []
+
+    def next(self, offset: int) -> list[tuple[str, str]]:
+        """The ``link`` header that names the page at ``offset``."""
         kept = [(name, value) for name, value in self.given if name not in ("limit", "offset")]
-        pairs = [("limit", str(self.limit)), ("offset", str(after)), *kept]
+        pairs = [("limit", str(self.limit)), ("offset", str(offset)), *kept]
         query = "&".join(f"{name}={quote_plus(value)}" for name, value in pairs)
-        return rows[self.offset : after], [("link", f'</?{query}>; rel="next"')]
+        return [("link", f'</?{query}>; rel="next"')]
 
     def tasks(self, every: Iterable[Task], now: int) -> list[Task]:
         """The tasks that match, in order."""

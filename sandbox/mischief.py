@@ -1,7 +1,8 @@
 """Applies the faults: which of them strike a request, and what they make of its answer.
 
-A fault of kind ``instead`` answers in the vendor's place, and nothing else happens. All others act once the vendor has
-answered, so a POST whose answer is spoiled has been carried out all the same.
+A fault of kind ``instead`` answers in the vendor's place, and nothing else happens. Those of the list of tasks are told
+by :mod:`sandbox.lies`. All others act once the vendor has answered, so a POST whose answer is spoiled has been carried
+out all the same.
 
 Whether a fault strikes depends on the seed, the fault, the path and (but for the body of a task, which is odd for
 good) on how often that path was asked before; the order in which different paths are asked makes no difference.
@@ -46,7 +47,7 @@ class Mischief:
 
     def _strikes(self, index: int, rule: Rule, request: Request, operation: str, now: int) -> bool:
         """Whether a rule strikes this request; counts it if so."""
-        where = frozenset({"token"}) if rule.token else rule.fault.where
+        where = frozenset({rule.only}) if rule.only else rule.fault.where
         rest = request.path.removeprefix(PREFIX)
         after = (now - self._start) * self._speed
         if (
@@ -182,6 +183,11 @@ class Mischief:
         others = [(name, value) for name, value in reply.headers if name != "link"]
         lines = links.vary(reply.header("link") or "", forms, origin)
         return replace(reply, headers=(*others, *lines))
+
+    def lies(self, request: Request, now: int) -> dict[str, str]:
+        """The faults of the list of tasks that strike this request, with their arguments."""
+        rules = self._striking(("list",), request, "discovery_list", now) if self.rules else {}
+        return {name: rule.argument for name, rule in rules.items()}
 
     def odd_ids(self, request: Request, operation: str, now: int) -> bool:
         """Whether the tasks of this request get ids that are no UUIDs."""

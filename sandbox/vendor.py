@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from sandbox import lists, submit
 from sandbox.ledger import Ledger
+from sandbox.lies import lying_list
 from sandbox.mischief import Mischief
 from sandbox.requests import Invalid
 from sandbox.steering import UnknownWord
@@ -139,6 +140,8 @@ class Vendor:
 
     def _task_list(self, request: Request, now: int) -> Reply:
         window = lists.task_window(request.query)
+        if told := self.mischief.lies(request, now):
+            return lying_list(told, window, self.ledger, now)
         rows, link = window.page(window.tasks(self.ledger.tasks.values(), now))
         return Reply(
             200,

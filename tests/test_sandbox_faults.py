@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import examples
-from sandbox.faults import FAULTS, help_text, parse
+from sandbox.catalogue import FAULTS
+from sandbox.faults import help_text, parse
 from sandbox.quirks import QUIRKS
 from sandbox.server import Sandbox
 from tests.sandbox_client import MINUTE, START, HandClock, Rig
@@ -37,12 +38,12 @@ def test_a_text_with_everything() -> None:
         ("404", "", 1.0, 2, True),
         ("reset", "", 0.5, None, False),
     ]
-    assert [(r.path, r.method, r.token, r.begin, r.end) for r in rules] == [
-        ("", "", False, 0, None),
-        ("/coverage-discovery", "", False, 0, None),
-        ("", "GET", False, 10 * MINUTE, 70 * MINUTE),
-        ("", "", False, 0, None),
-        ("", "", True, 0, 5 * MINUTE),
+    assert [(r.path, r.method, r.only, r.begin, r.end) for r in rules] == [
+        ("", "", "", 0, None),
+        ("/coverage-discovery", "", "", 0, None),
+        ("", "GET", "", 10 * MINUTE, 70 * MINUTE),
+        ("", "", "", 0, None),
+        ("", "", "token", 0, 5 * MINUTE),
     ]
     assert parse("") == parse(" , ") == []
 
