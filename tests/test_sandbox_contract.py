@@ -10,6 +10,7 @@ from sandbox import examples
 from sandbox.transactions import NO_NPI
 from tests.sandbox_client import DAY, HOUR, MINUTE, START, Rig
 from tests.vendor_schema import REPLIES, TOKEN, TOKEN_ERROR, check_body
+from worker.core.page import PageQuery, query_text
 
 TASK = "/coverage-discovery/"
 
@@ -195,6 +196,29 @@ def test_the_list_of_tasks_by_status(rig: Rig) -> None:
     }
     for status, task_id in made.items():
         assert [row["id"] for row in rig.get(f"/coverage-discovery?status={status}").json()] == [task_id]
+
+
+def test_pages_as_the_client_asks_for_them(rig: Rig) -> None:
+    words = ("SECONDS", "MINUTES-FOUND", "HOURS-NOTHING", "NEVER", "TWO-NOW", "CHAINED-SECONDS", "NOW-SKIPPED", "TWO")
+    for n in range(120):
+        rig.clock.at += 5_250
+        rig.call("POST", "", examples.real_time_request(n, 1, words[n % len(words)]))
+    for wait in (0, 20 * MINUTE):
+        rig.clock.at += wait
+        for status in (None, "pending", "success", "failure"):
+            query = PageQuery(START + MINUTE, rig.clock.at - MINUTE, status=status)
+            seen: list[str] = []
+            while page := rig.get(f"/coverage-discovery?{query_text(query)}").json():
+                seen += [row["id"] for row in page]
+                query = query._replace(offset=query.offset + len(page))
+            expected = [
+                task.id
+                for task in sorted(rig.sandbox.tasks, key=lambda task: (task.start, task.id))
+                if START + MINUTE <= task.start <= -(-(rig.clock.at - MINUTE) // 1000) * 1000
+                and status in (None, task.status_at(rig.clock.at))
+            ]
+            assert seen == expected
+            assert len(seen) > (100 if status is None else 10)
 
 
 @pytest.mark.parametrize(

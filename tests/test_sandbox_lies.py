@@ -61,6 +61,27 @@ def test_without_a_fault_the_list_tells_what_each_task_tells() -> None:
         assert rig.listed() == [rig.body(task_id) for task_id in rig.ids]
 
 
+@pytest.mark.parametrize(
+    ("fault", "query"),
+    [
+        ("list_any_status", "status=success"),
+        ("list_any_time", "startDateTime=2026-01-01T00:03:00Z"),
+        ("list_unsorted", ""),
+        ("list_over_limit", "limit=2"),
+        ("list_page_number", "limit=2"),
+        ("list_endless", "limit=2&offset=11"),
+        *((fault, "") for fault in ("list_bare", "list_no_id", "list_no_objects", "list_odd_id", "list_status")),
+    ],
+)
+def test_what_honest_pages_are_held_against_sees_what_is_wrong(fault: str, query: str) -> None:
+    with ListRig() as rig:
+        rig.check = True
+        assert rig.get(f"{LIST}?sort=startDateTime&{query}").json()
+        rig.sandbox.set_faults(fault)
+        with pytest.raises(AssertionError):
+            rig.get(f"{LIST}?sort=startDateTime&{query}")
+
+
 # How the tasks stand.
 
 

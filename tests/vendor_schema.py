@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 from jsonschema import Draft202012Validator, ValidationError
@@ -157,6 +158,22 @@ def operation(method: str, path: str) -> str:
     return f"{method} " + re.sub(r"^/(coverage-discovery|transactions)/.+", r"/\1/{id}", plain.rstrip("/"))
 
 
+def check_page(query: str, page: list[dict[str, Any]], link: str | None) -> None:
+    """Hold a page of the list of tasks against what was asked for: status, window, order, length and next page."""
+    asked = dict(parse_qsl(query))
+    ids, starts = [row["id"] for row in page], [datetime.fromisoformat(row["startDateTime"]) for row in page]
+    limit, offset = int(asked.get("limit", "30")), int(asked.get("offset", "0"))
+    assert len(set(ids)) == len(ids) <= limit
+    assert {row["status"] for row in page} <= {asked["status"]} if "status" in asked else True
+    assert starts == sorted(starts, reverse=asked.get("sort") != "startDateTime")
+    assert all(start >= datetime.fromisoformat(asked.get("startDateTime", "1970-01-01T00:00:00Z")) for start in starts)
+    assert all(start <= datetime.fromisoformat(asked.get("endDateTime", "9999-12-31T00:00:00Z")) for start in starts)
+    if link is not None:
+        assert len(page) == limit
+        named = dict(parse_qsl(link[link.index("?") + 1 : link.index(">")]))
+        assert named == asked | {"limit": str(limit), "offset": str(offset + limit)}
+
+
 def check_reply(method: str, path: str, sent: dict[str, str], reply: httpx.Response, tenant_id: str) -> None:
     """Hold a reply against what is declared for its operation: status, body and headers."""
     name, status = operation(method, path), reply.status_code
@@ -184,3 +201,5 @@ def check_reply(method: str, path: str, sent: dict[str, str], reply: httpx.Respo
         else:
             assert name in ("GET /coverage-discovery", "GET /transactions")
             assert NEXT_LINK.fullmatch(link)
+    if (name, status) == ("GET /coverage-discovery", 200):
+        check_page(path.partition("?")[2], json.loads(reply.content), link)
