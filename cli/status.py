@@ -6,7 +6,7 @@ import click
 
 from cli.completion import complete_id
 from cli.opening import AS_JSON, dumped, opened, plain
-from worker.config.terms import schedule_of
+from worker.config.terms import limit_of, price_floor_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
 from worker.store import look, story
@@ -27,11 +27,11 @@ def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
 
 def _picture(obj: dict[str, Any]) -> look.Json:
     with opened(obj) as house:
-        source = house.config.source
-        schedule = schedule_of(house.config.polling)
-        sftp = house.config.sftp
-        every = None if sftp is None else sftp.every_ms
-        return look.status(house.store, house.now, schedule, None if source is None else str(source), every)
+        source, sftp, polling = house.config.source, house.config.sftp, house.config.polling
+        terms = look.Terms(
+            schedule_of(polling), limit_of(polling), price_floor_of(polling), None if sftp is None else sftp.every_ms
+        )
+        return look.status(house.store, house.now, terms, None if source is None else str(source))
 
 
 def _check(obj: dict[str, Any]) -> int:
@@ -66,6 +66,7 @@ def _lines(picture: look.Json) -> list[str]:
         ("oldest", "-" if oldest is None else f"recorded {words(oldest * 1000)} ago"),
         ("concluded", f"{tasks['concluded']}: {outcomes['success']} success, {outcomes['failure']} failure"),
         ("abandoned", str(tasks["abandoned"])),
+        ("polling", _polling(picture["polling"])),
         *_batch_rows(picture),
         ("database", picture["database"]),
         ("config", picture["config"] or "environment"),
@@ -76,6 +77,20 @@ def _lines(picture: look.Json) -> list[str]:
         lines += ["", f"{len(problems)} problem{'s' * (len(problems) > 1)}:"]
         lines += [f"  {p['code']} ({p['count']}): {p['hint']}" for p in problems]
     return lines
+
+
+def _polling(polling: look.Json) -> str:
+    """The price and what it buys, in a line."""
+    said = [f"{polling['schedule']} schedule"]
+    if polling["price_s"] is not None:
+        said.append(f"a request is worth {polling['price_s']:g} s of waiting")
+    if polling["results"]:
+        bought = f"the last {polling['results']} results took {polling['looks_per_result']:g} looks each"
+        delay = polling["delay_s"]
+        said.append(bought if delay is None else f"{bought} and were seen {delay:g} s after their end")
+    budget = polling["daily_budget"]
+    today = f"{polling['requests_today']}{'' if budget is None else f' of {budget}'} requests today"
+    return "; ".join([*said, f"{today}, at most {polling['requests_per_second']:g}/s"])
 
 
 def _batch_rows(picture: look.Json) -> list[tuple[str, str]]:
@@ -102,7 +117,14 @@ def _batch_rows(picture: look.Json) -> list[tuple[str, str]]:
 def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
     """One task's life: how it came in, what was seen, how it ended."""
     with opened(obj) as house:
-        found = story.show(house.store, task_id, body=body and as_json)
+        polling = house.config.polling
+        found = story.show(
+            house.store,
+            task_id,
+            body=body and as_json,
+            schedule=schedule_of(polling),
+            price_floor=price_floor_of(polling),
+        )
         raw = story.first_body(house.store, task_id) if body and not as_json else None
     if found is None:
         raise BadData(f"no task {task_id} is recorded here", "`cdpoll record` makes one; ids keep their letter case")

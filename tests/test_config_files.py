@@ -162,7 +162,7 @@ def test_all_mistakes_come_at_once_in_order(tmp_path: Path) -> None:
         b"[api]\n"
         b"scope =\xc2\xa0x\n"
         b"[polling]\n"
-        b"schedule = learned\n"
+        b"schedule = learnt\n"
         b"burst = 5 # the default\n",
     )
     other = ini(tmp_path / "conf.d/x.ini", "[log]\nlevel = loud\n[DEFAULT]\nburst = 1\n[xyz]\n")
@@ -185,7 +185,7 @@ def test_all_mistakes_come_at_once_in_order(tmp_path: Path) -> None:
         f"{main}:16: [store] path: empty; write a value, or leave the line out",
         f"{main}:17: [api]: the section began in line 2 already; write it once",
         f"{main}:18: [api]: holds the invisible character U+00A0; write plain characters and blanks",
-        f'{main}:20: [polling] schedule: "learned" is not available in this version; write fixed',
+        f'{main}:20: [polling] schedule: "learnt" is not known here; did you mean learned?',
         f"{main}:21: [polling] burst: a comment after the value; write comments on lines of their own",
         f'{other}:2: [log] level: "loud" is not known here; write one of debug, error, info, warning',
         f"{other}:3: [DEFAULT]: unknown section; write one of api, log, polling, sftp, store",

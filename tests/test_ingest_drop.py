@@ -18,7 +18,6 @@ from tests.sshd import Sshd, sshd
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.clock import Clock
 from worker.core.errors import TryLater
-from worker.core.schedule import Schedule
 from worker.daemon.drop import DropLane
 from worker.gateways.sftp.drop import Drop
 from worker.rounds.ingest import SOON, Outcome, Terms, one_round
@@ -215,7 +214,7 @@ def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_i
     assert house.round(wait=EVERY).reports == []
     assert [one.state for one in house.round(wait=EVERY).reports] == ["incomplete"]
     with Store(house.path) as store:
-        day_later = look.status(store, house.clock.at + 86_400_000, Schedule(), None)
+        day_later = look.status(store, house.clock.at + 86_400_000, look.Terms(), None)
         assert day_later["files"]["incomplete"] == 1
         assert "incomplete_files" in {one["code"] for one in day_later["problems"]}
     house.put("a.x12", text, age=5)
@@ -409,7 +408,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeyp
     assert event == "a round over the drop failed"
     assert str(fields["error"]).startswith("ZeroDivisionError at test_ingest_drop.py:")
     with Store(house.path) as store:
-        found = look.status(store, house.clock.at, Schedule(), None)["problems"]
+        found = look.status(store, house.clock.at, look.Terms(), None)["problems"]
     (fault,) = [one for one in found if one["code"] == "internal_fault"]
     assert fault["critical"]
     assert "ZeroDivisionError at test_ingest_drop.py:" in fault["hint"]

@@ -15,12 +15,11 @@ from sandbox.server import Sandbox
 from tests.cdpoll_process import House, begin, until
 from worker.clock import Clock
 from worker.config import load
-from worker.core.schedule import Schedule
 from worker.daemon.loop import Loop
 from worker.gateways.signals import Signals
 from worker.log import make_log
 from worker.store.db import Store
-from worker.store.problems import problems
+from worker.store.problems import Terms, problems
 
 
 @pytest.fixture
@@ -115,7 +114,8 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
     monkeypatch.setattr("worker.rounds.claiming.tasks.due", broken)
     with running(house) as (loop, store, clock):
         assert loop.step() > clock.now() + 1000
-        (found,) = [p for p in problems(store, clock.now(), loop.schedule, alive=True) if p.code == "internal_fault"]
+        said = problems(store, clock.now(), Terms(loop.schedule), alive=True)
+        (found,) = [p for p in said if p.code == "internal_fault"]
         assert found.critical
         assert "KeyError at test_manners.py" in found.hint
         assert "nobody may see" not in found.hint
@@ -160,7 +160,7 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
             assert abs(house.value("SELECT due_at FROM tasks") - (before + jump)) < 5000, "due times follow the clock"
         else:
             assert house.value("SELECT due_at FROM tasks") == before
-        found = {p.code: p.hint for p in problems(store, clock.now(), loop.schedule, alive=True)}
+        found = {p.code: p.hint for p in problems(store, clock.now(), Terms(loop.schedule), alive=True)}
         assert way in found["clock_jumped"]
         clock.off += 2 * 86_400_000
         loop.step()
@@ -168,7 +168,7 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
         loop.step()
         assert (
             "forward by 2 d"
-            in {p.code: p.hint for p in problems(store, clock.now(), loop.schedule, alive=True)}["clock_jumped"]
+            in {p.code: p.hint for p in problems(store, clock.now(), Terms(loop.schedule), alive=True)}["clock_jumped"]
         )
 
 
@@ -210,7 +210,7 @@ def test_a_disk_in_trouble_is_named(
 
     with Store(house.database) as store:
         monkeypatch.setattr("os.statvfs", space)
-        found = {p.code: p for p in problems(store, Clock().now(), Schedule(), alive=True)}
+        found = {p.code: p for p in problems(store, Clock().now(), Terms(), alive=True)}
         assert found[code].critical
 
 

@@ -347,7 +347,7 @@ def test_no_read_keeps_others_from_writing(path: Path) -> None:
             tasks.get(one, 1, 0),
             lanes.get(one),
             lanes.last_beat(one),
-            look.status(one, NOW, SCHEDULE, None),
+            look.status(one, NOW, look.Terms(SCHEDULE), None),
             story.show(one, "t1", body=True),
         ]
         record(other, "new")

@@ -21,6 +21,7 @@ from worker.config.kinds import (
     word,
 )
 from worker.config.sftp_keys import SFTP
+from worker.config.sftp_kinds import YES_NO
 from worker.config.table import Key, Section
 
 API = Section(
@@ -135,11 +136,35 @@ POLLING = Section(
         Key("burst", whole(1, 10_000), "5", "Requests that may go out at once after a quiet time."),
         Key("max_in_flight", whole(1, 256), "4", "Requests that may be waiting for their answer at the same time."),
         Key(
-            "schedule",
-            word("fixed", later=("learned",)),
-            "fixed",
-            "How the time of the next look is found. fixed follows the cadence.",
+            "daily_budget",
+            whole(1, 100_000_000),
+            None,
+            "Requests from midnight to midnight UTC, over all tasks and all cdpoll processes.",
+            sample="20000",
+            otherwise="any number",
         ),
+        Key(
+            "schedule",
+            word("learned", "fixed"),
+            "learned",
+            "How the time of the next look is found. learned goes by what this installation has seen of such tasks, "
+            "and begins with the cadence; fixed follows the cadence for ever.",
+        ),
+        Key(
+            "price_floor",
+            span("1s", "1h"),
+            "20s",
+            "What a request is worth at least, in time that results wait to be seen. Where requests are scarce, the "
+            "learned schedule raises the price by itself.",
+        ),
+        Key(
+            "list_hints",
+            YES_NO,
+            "no",
+            "Whether the learned schedule may ask for pages of the vendor's list, to look sooner at what they show as "
+            "concluded. Leave it off until you have seen that the vendor's real lists tell the truth.",
+        ),
+        Key("page_cost", whole(1, 1000), "10", "How many requests a page of the list counts as."),
         Key(
             "cadence",
             CADENCE,

@@ -106,13 +106,11 @@ def positive(high: int) -> Kind:
     return Kind(f"number above 0, up to {high}", read, plain)
 
 
-def word(*allowed: str, later: tuple[str, ...] = ()) -> Kind:
-    """One of some words, letter case ignored; those in ``later`` are refused for now."""
+def word(*allowed: str) -> Kind:
+    """One of some words, letter case ignored."""
 
     def read(written: Written) -> str:
         value = written.text.lower()
-        if value in later:
-            raise ValueError(f'"{value}" is not available in this version; write {", ".join(allowed)}')
         if value not in allowed:
             from worker.config.suggestion import nearest
 

@@ -43,12 +43,19 @@ class Store(NamedTuple):
 
 
 class Polling(NamedTuple):
-    """``requests_per_second`` and ``burst`` limit all requests together; ``schedule`` is ``fixed``."""
+    """``requests_per_second``, ``burst`` and ``daily_budget`` limit all requests together.
+
+    ``schedule`` is ``learned`` or ``fixed``; ``price_floor_ms``, ``list_hints`` and ``page_cost`` matter to the first.
+    """
 
     requests_per_second: float
     burst: int
     max_in_flight: int
+    daily_budget: int | None
     schedule: str
+    price_floor_ms: int
+    list_hints: bool
+    page_cost: int
     cadence: Cadence
     min_interval_ms: int
     max_interval_ms: int

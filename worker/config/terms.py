@@ -19,4 +19,9 @@ def schedule_of(polling: Polling) -> Schedule:
 
 def limit_of(polling: Polling) -> Limit:
     """The rate limit as configured."""
-    return Limit(polling.requests_per_second, polling.burst)
+    return Limit(polling.requests_per_second, polling.burst, polling.daily_budget)
+
+
+def price_floor_of(polling: Polling) -> int | None:
+    """The price floor of the learned schedule, ms; ``None`` where the written one is in force."""
+    return polling.price_floor_ms if polling.schedule == "learned" else None

@@ -15,6 +15,7 @@ from worker.core.prior import prior
 from worker.core.reply import Concluded, Pending, Reply
 from worker.core.schedule import Schedule
 from worker.core.task import Look, Task
+from worker.core.worth import Choice, why
 
 # The looks that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
 PLANNED = frozenset({"first", "learned", "cadence", "hint"})
@@ -115,8 +116,8 @@ class Learned:
             self.spared, self.schedule, entry=entry,
         )  # fmt: skip
         self.spared = account(self.spared, -made.cost)
-        why = "cadence" if made.choice.basis == "cadence" else "learned"
-        return Look(made.choice.wait, why, round(self.price))
+        basis = "cadence" if made.choice.basis == "cadence" else "learned"
+        return Look(made.choice.wait, basis, round(self.price))
 
     def _learn(self, kind: str, news: News) -> None:
         self._curves[kind] = learn(self._curves.get(kind, Curve()), news, self.odds(kind))
@@ -132,6 +133,17 @@ class Learned:
             self.spared = account(self.spared, -1)  # planned by whoever recorded it, who could not pay
         reached = (end if end is not None else age) if ended else None
         self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
+
+
+def explain(task: Task, odds: Forecast) -> str:
+    """Why the next look at a task is when it is, in words; for one that the learned schedule has planned."""
+    last = task.seen_at if task.seen_at is not None else task.recorded_at
+    begin = last - task.age(last)
+    known = last - begin if task.seen_at is not None else 0
+    due = (task.due_at if task.due_at is not None else last) - begin
+    likely, waited = odds.outlook(known, due)
+    choice = Choice(max(0, due - known), likely, waited, "cadence" if task.why == "cadence" else "learned")
+    return why(choice, task.kind, known, task.price or 0)
 
 
 def _entry(task: Task, begin: int) -> int:

@@ -143,6 +143,11 @@ def sustained(limit: Limit, meter: Meter, now: int) -> float:
     return min(rate, max(1.0, limit.daily - meter.spent) / seconds)
 
 
+def spent_today(meter: Meter, now: int) -> int:
+    """The requests counted since midnight."""
+    return _of_today(meter, now).spent
+
+
 def _least(limit: Limit) -> int:
     return min(FULL, max(LEAST, ceil(FULL / (60 * limit.rate))))
 

@@ -44,9 +44,9 @@ class Schedule:
     give_up_after: int = 45 * 86_400_000
     not_found_grace: int = 900_000
 
-    def first_look(self, task_id: str) -> int:
-        """The wait between recording a task and its first look."""
-        return self._bounded(jittered(self.cadence.first, task_id, 0))
+    def first_look(self, task_id: str, planned: int | None = None) -> int:
+        """The wait between recording a task and its first look: the ``planned`` one, or as the cadence says."""
+        return self._bounded(jittered(self.cadence.first if planned is None else planned, task_id, 0))
 
     def wait(self, age: int, task_id: str, polls: int) -> int:
         """The wait after "pending", ``age`` being the age of the discovery at that look."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.config import Config
-from worker.config.terms import limit_of, schedule_of
+from worker.config.terms import limit_of, price_floor_of, schedule_of
 from worker.core.judge import NO_TASK
 from worker.core.reply import Reply
 from worker.gateways.api import Api, ApiSettings
@@ -48,7 +48,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         _asker(Api(ApiSettings(api.base_url, api.tenant_id), tokens)),
         signals.wake.set,
     )
-    terms = Terms(schedule_of(config.polling), limit_of(config.polling), api.timeout_ms)
+    terms = Terms(schedule_of(config.polling), limit_of(config.polling), api.timeout_ms, price_floor_of(config.polling))
     return Parts(api.origin, pool, tokens, terms)
 
 

@@ -22,7 +22,7 @@ from worker.gateways.systemd import Notify, watchdog_interval
 from worker.log import make_log
 from worker.rounds.ingest import Terms as DropTerms
 from worker.rounds.poll import Log, PollRound
-from worker.store import lanes, look, notices, tasks
+from worker.store import lanes, learning, look, notices, tasks
 from worker.store.batch import answers
 from worker.store.db import Store
 
@@ -145,6 +145,21 @@ class Loop:
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
             for code in ("reload_refused", "clock_jumped", "internal_fault"):
                 notices.put(self._store, code, None, now)
+            self._keep_learned(now)
+
+    def _keep_learned(self, now: int) -> None:
+        """What a later start is to know; inside a transaction."""
+        if self._round is not None and self._round.learned is not None:
+            self._round.keep_learned(now)
+        else:
+            learning.forget_first_wait(self._store)
+
+    def _store_learned(self) -> None:
+        try:
+            with self._store.write():
+                self._keep_learned(self._clock.now())
+        except (StorageFailed, TryLater) as error:
+            self._storage_fails(error)
 
     def _pass(self, cutoff: int | None) -> int:
         now, monotonic = self._clock.now(), self._clock.monotonic()
@@ -255,11 +270,13 @@ class Loop:
             self._raise_notice("reload_refused", f"the old configuration stays in force: {first}", now)
         else:
             self._drain()
+            self._store_learned()
             self.close()
             if config.log != self._config.log:
                 self._log = make_log(config.log.format, config.log.level, self._clock)
             self._config = config
             self._adopt(parts)
+            self._store_learned()
             self._start_drop(drop)
             self._log.info("reloaded")
             self._raise_notice("reload_refused", None, now)
@@ -308,6 +325,7 @@ class Loop:
         self._drain()
         try:
             with self._store.write():
+                self._keep_learned(self._clock.now())
                 lanes.stopped(self._store, self._clock.now())
         except (StorageFailed, TryLater) as error:
             self._storage_fails(error)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.errors import BadConfiguration
 from worker.core.lane import Lane
@@ -59,6 +60,21 @@ def bind_origin(store: Store, origin: str) -> None:
             f"{store.path} belongs to {known}, but [api] base_url names {origin}",
             "use another [store] path for another environment, or set base_url back",
         )
+
+
+class FirstLook(NamedTuple):
+    """The plan for new tasks, ms: the wait from recording to the first look, and the price it was planned at."""
+
+    wait: int | None  # none: as the cadence says
+    price: int | None
+
+
+def first_look(store: Store) -> FirstLook:
+    """As the daemon last planned it."""
+    row = store.one("SELECT first_wait, price FROM schedule WHERE id = 1")
+    if row is None or row["first_wait"] is None:
+        return FirstLook(None, None)
+    return FirstLook(row["first_wait"], round(row["price"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from worker.core.forecast import packed, unpacked
+from worker.core.forecast import Curve, packed, unpacked
 from worker.core.learned import Knowledge
 from worker.store.db import Store
 
@@ -58,7 +58,12 @@ def keep(store: Store, known: Knowledge, kinds: Iterable[str], first_wait: int |
         )
 
 
-def first_plan(store: Store) -> tuple[int, int] | None:
-    """``(wait, price)`` of the first look at a new task, in ms; ``None``: as the cadence says."""
-    row = store.one("SELECT first_wait, price FROM schedule WHERE id = 1 AND first_wait IS NOT NULL")
-    return None if row is None else (row["first_wait"], round(row["price"]))
+def forget_first_wait(store: Store) -> None:
+    """The written schedule is in force: tasks are first looked at as the cadence says. Inside a transaction."""
+    store.execute("UPDATE schedule SET first_wait = NULL WHERE id = 1")
+
+
+def curve_of(store: Store, kind: str) -> Curve:
+    """What was learned of one class; an empty curve where nothing was."""
+    row = store.one("SELECT curve FROM curves WHERE kind = :kind", {"kind": kind})
+    return Curve() if row is None else unpacked(row["curve"])

@@ -3,11 +3,12 @@
 from typing import Any
 
 from worker.core.instant import iso_or_none
-from worker.core.schedule import Schedule
 from worker.store import lanes
 from worker.store.batch import rounds
 from worker.store.db import Store
 from worker.store.problems import HELD_SETS, count, problems
+from worker.store.problems import Terms as Terms
+from worker.store.spending import spending
 
 Json = dict[str, Any]
 
@@ -39,8 +40,8 @@ def one_line(store: Store, now: int) -> str:
     return text + (f"; API paused: {lane.reason} ({lane.code})" if lane.paused else "; API ok")
 
 
-def status(store: Store, now: int, schedule: Schedule, config: str | None, every: int | None = None) -> Json:
-    """The picture as the interface promises it. ``every``: how often the drop is looked at (ms), where there is one."""
+def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
+    """The picture as the interface promises it."""
     n = counts(store)
     beat = lanes.last_beat(store)
     lane = lanes.get(store)
@@ -71,13 +72,14 @@ def status(store: Store, now: int, schedule: Schedule, config: str | None, every
             "reason": f"{lane.reason} ({lane.code})" if lane.paused else None,
             "resumes_at": iso_or_none(lane.resumes_at),
         },
+        "polling": spending(store, now, terms.limit, terms.price_floor),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
         "files": _files(store),
-        "drop": None if every is None else rounds.picture(store),
+        "drop": None if terms.every is None else rounds.picture(store),
         "deliveries": {},
         "problems": [
             {"code": p.code, "count": p.count, "hint": p.hint, "critical": p.critical}
-            for p in problems(store, now, schedule, alive=alive, every=every)
+            for p in problems(store, now, terms, alive=alive)
         ],
         "config": config,
         "database": str(store.path),

@@ -2,9 +2,10 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.core.instant import words
+from worker.core.limit import Limit, spent_today
 from worker.core.schedule import Schedule
 from worker.store import lanes, notices
 from worker.store.batch import rounds
@@ -69,8 +70,21 @@ GROUP BY last_error ORDER BY n DESC
 """  # noqa: S608 - the names above
 
 
-def problems(store: Store, now: int, schedule: Schedule, *, alive: bool, every: int | None = None) -> list[Problem]:
-    """Everything that wants a person, the worst first. ``every``: how often the drop is to be looked at (ms)."""
+class Terms(NamedTuple):
+    """What `status` measures by: the schedule, the limit, and how often the drop is looked at.
+
+    ``price_floor`` (ms) is ``None`` without a learned schedule, ``every`` (ms) without a drop.
+    """
+
+    schedule: Schedule = Schedule()
+    limit: Limit = Limit(1, 5)
+    price_floor: int | None = None
+    every: int | None = None
+
+
+def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Problem]:
+    """Everything that wants a person, the worst first."""
+    schedule, daily, every = terms.schedule, terms.limit.daily, terms.every
     found = []
     if not alive:
         found.append(_silent(lanes.last_beat(store), now))
@@ -84,6 +98,9 @@ def problems(store: Store, now: int, schedule: Schedule, *, alive: bool, every: 
     if lane.reason is not None:
         tls = (lane.code or "").endswith("tls")
         found.append(Problem(f"api_{lane.reason}", 1, _TLS if tls else _PAUSES[lane.reason]))
+    if daily is not None and spent_today(lane.meter, now) >= daily:
+        hint = f"the {daily} requests of the day are spent: nothing is asked before midnight UTC; see daily_budget"
+        found.append(Problem("budget_spent", 1, hint))
     found += _batch_problems(store, now)
     found += _not_found(store, now, schedule)
     for row in store.read(_FAILING):

@@ -8,6 +8,7 @@ from worker.core.link import Unreadable
 from worker.core.schedule import Schedule
 from worker.store import history, lanes
 from worker.store.db import Store
+from worker.store.lanes import FirstLook
 
 # One commit per so many ids: a commit costs as much as a hundred inserts, and nobody should wait long for the lock.
 CHUNK = 500
@@ -39,8 +40,9 @@ def record(
             # Whoever records may know nothing of the API; the database does, from its first use with one.
             origin = origin or lanes.origin_of(store) or ""
             paused_total = lanes.get(store).paused_until_now(now)
+            first = lanes.first_look(store)
             for recording in recordings[start : start + CHUNK]:
-                state = _record_one(store, recording, origin, now, schedule, paused_total)
+                state = _record_one(store, recording, origin, now, schedule, first, paused_total)
                 done.setdefault(recording.id, state)
             for item in broken:
                 _keep_unreadable(store, item, now)
@@ -53,7 +55,13 @@ def record(
 
 
 def _record_one(
-    store: Store, recording: Recording, origin: str, now: int, schedule: Schedule, paused_total: int
+    store: Store,
+    recording: Recording,
+    origin: str,
+    now: int,
+    schedule: Schedule,
+    first: FirstLook,
+    paused_total: int,
 ) -> str:
     """Record one id; ``new``, or the state of the task that was known already."""
     sent_at = recording.sent_at if recording.sent_at is not None and recording.sent_at <= now else None
@@ -61,10 +69,10 @@ def _record_one(
         """
         INSERT INTO tasks (
             id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
-            birth_date, recorded_at, started_at, life_from, paused_base, due_at
+            birth_date, recorded_at, started_at, life_from, paused_base, due_at, price
         ) VALUES (
             :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
-            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at
+            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :price
         ) ON CONFLICT (id) DO NOTHING RETURNING seq
         """,
         {
@@ -81,7 +89,8 @@ def _record_one(
             "now": now,
             "started_at": sent_at,
             "paused_base": paused_total,
-            "due_at": now + schedule.first_look(recording.id),
+            "due_at": now + schedule.first_look(recording.id, first.wait),
+            "price": first.price,
         },
     )
     if row is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from worker.core.instant import iso, iso_or_none, words
+from worker.core.schedule import Schedule
 from worker.store import lanes
 from worker.store.db import Store
 from worker.store.overdue import OVERDUE
@@ -13,6 +14,8 @@ from worker.store.overdue import OVERDUE
 Json = dict[str, Any]
 
 PAGE = 500
+
+WRITTEN = Schedule()
 
 
 def task_pages(
@@ -70,8 +73,18 @@ def ids_beginning(store: Store, prefix: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
-    """One task's story as the interface promises it; ``None`` for an unknown id."""
+def show(
+    store: Store,
+    task_id: str,
+    *,
+    body: bool = False,
+    schedule: Schedule = WRITTEN,
+    price_floor: int | None = None,
+) -> Json | None:
+    """One task's story as the interface promises it; ``None`` for an unknown id.
+
+    ``price_floor`` (ms) is that of the learned schedule; ``None`` where the written one is in force.
+    """
     task = store.one("SELECT * FROM tasks WHERE id = :id", {"id": task_id})
     if task is None:
         return None
@@ -85,13 +98,14 @@ def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
         "state": task["state"],
         "outcome": task["outcome"],
         "name": task["name"],
+        "class": task["kind"],
         "source": task["source"],
         "refs": [row["ref"] for row in refs],
         "correlation_id": task["correlation_id"],
         "trace_id": task["trace_id"],
         "recorded_at": iso(task["recorded_at"]),
         "due_at": iso_or_none(task["due_at"]),
-        "why": _why(store, task),
+        "why": _why(store, task, schedule, price_floor),
         "concluded_at": iso_or_none(task["concluded_at"]),
         "concluded_by": task["concluded_by"],
         "polls": task["polls"],
@@ -111,6 +125,8 @@ def show(store: Store, task_id: str, *, body: bool = False) -> Json | None:
 _WHY = {
     "first": "the first look",
     "cadence": "it was pending: the cadence goes by its age",
+    "learned": "it was pending: planned from what was seen of such tasks",
+    "hint": "the vendor's list shows it as concluded: a look by its id tells",
     "backoff": "the last look brought nothing usable: backoff",
     "grace": "the vendor did not know it: backoff for a while, then the cadence",
     "slow": "nothing can be made of it without a person: the longest interval",
@@ -121,16 +137,26 @@ _WHY = {
 }
 
 
-def _why(store: Store, task: sqlite3.Row) -> str | None:
+def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | None) -> str | None:
     """Why the next look is when it is; ``None`` where there is none."""
-    if task["due_at"] is None:
+    if row["due_at"] is None:
         return None
     lane = lanes.get(store)
-    if lane.resumes_at is not None and lane.resumes_at > task["due_at"]:
+    if lane.resumes_at is not None and lane.resumes_at > row["due_at"]:
         return f"the API is paused ({lane.reason}, {lane.code}); the next probe is at {iso(lane.resumes_at)}"
-    waited = task["last_poll_at"] if task["why"] not in ("first", "hand", "retry") else None
-    wait = f", {words(task['due_at'] - waited)} after the last look" if waited and waited < task["due_at"] else ""
-    return _WHY.get(task["why"], str(task["why"])) + wait
+    if price_floor is not None and row["price"] is not None and row["why"] in ("first", "learned", "cadence"):
+        # Imported here: the list of tasks and their states can do without.
+        from worker.core.forecast import forecast
+        from worker.core.learned import explain
+        from worker.core.prior import prior
+        from worker.store import learning, tasks
+
+        task = tasks.get(store, row["seq"], lane.paused_until_now(row["due_at"]))
+        assert task is not None
+        return explain(task, forecast(learning.curve_of(store, task.kind), prior(schedule, price_floor)))
+    waited = row["last_poll_at"] if row["why"] not in ("first", "hand", "retry") else None
+    wait = f", {words(row['due_at'] - waited)} after the last look" if waited and waited < row["due_at"] else ""
+    return _WHY.get(row["why"], str(row["why"])) + wait
 
 
 def first_body(store: Store, task_id: str) -> bytes | None:
