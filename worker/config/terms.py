@@ -25,3 +25,8 @@ def limit_of(polling: Polling) -> Limit:
 def price_floor_of(polling: Polling) -> int | None:
     """The price floor of the learned schedule, ms; ``None`` where the written one is in force."""
     return polling.price_floor_ms if polling.schedule == "learned" else None
+
+
+def page_cost_of(polling: Polling) -> int | None:
+    """What a page of the list costs, in requests; ``None`` where pages are not to be asked for."""
+    return polling.page_cost if polling.list_hints and polling.schedule == "learned" else None

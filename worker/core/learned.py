@@ -129,8 +129,11 @@ class Learned:
     def _settle(self, task: Task, begin: int, known: int, age: int, end: int | None, *, ended: bool) -> None:
         entry = _entry(task, begin)
         before = max(known, entry)
-        if task.seen_at is None and written_looks(self.schedule, entry, age) == 0:
-            self.spared = account(self.spared, -1)  # planned by whoever recorded it, who could not pay
+        looks = written_looks(self.schedule, entry, age) - written_looks(self.schedule, entry, before)
+        if (task.seen_at is None or task.why == "hint") and looks == 0:
+            self.spared = account(
+                self.spared, -1
+            )  # not paid for when it was planned, by `record` or for the list's sake
         reached = (end if end is not None else age) if ended else None
         self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
 

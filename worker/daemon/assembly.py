@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.config import Config
-from worker.config.terms import limit_of, price_floor_of, schedule_of
+from worker.config.terms import limit_of, page_cost_of, price_floor_of, schedule_of
 from worker.core.judge import NO_TASK
+from worker.core.page import Page
 from worker.core.reply import Reply
 from worker.gateways.api import Api, ApiSettings
 from worker.gateways.pool import Job, Pool
@@ -48,12 +49,17 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         _asker(Api(ApiSettings(api.base_url, api.tenant_id), tokens)),
         signals.wake.set,
     )
-    terms = Terms(schedule_of(config.polling), limit_of(config.polling), api.timeout_ms, price_floor_of(config.polling))
+    polling = config.polling
+    terms = Terms(
+        schedule_of(polling), limit_of(polling), api.timeout_ms, price_floor_of(polling), page_cost_of(polling)
+    )
     return Parts(api.origin, pool, tokens, terms)
 
 
-def _asker(api: Api) -> Callable[[Wire, Job], Reply]:
-    def ask(wire: Wire, job: Job) -> Reply:
+def _asker(api: Api) -> Callable[[Wire, Job], Reply | Page]:
+    def ask(wire: Wire, job: Job) -> Reply | Page:
+        if job.page is not None:
+            return api.page(wire, job.page, job.asked_at)
         return api.health(wire, job.asked_at) if job.seq == NO_TASK else api.look(wire, job.task_id, job.asked_at)
 
     return ask

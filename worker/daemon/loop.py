@@ -143,15 +143,13 @@ class Loop:
                 # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
                 lanes.put(self._store, lane._replace(resumes_at=now, probes=0))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
-            for code in ("reload_refused", "clock_jumped", "internal_fault"):
+            for code in ("reload_refused", "clock_jumped", "internal_fault", "list_hints_off"):
                 notices.put(self._store, code, None, now)
             self._keep_learned(now)
 
     def _keep_learned(self, now: int) -> None:
         """What a later start is to know; inside a transaction."""
-        if self._round is not None and self._round.learned is not None:
-            self._round.keep_learned(now)
-        else:
+        if self._round is None or not self._round.keep_learned(now):
             learning.forget_first_wait(self._store)
 
     def _store_learned(self) -> None:

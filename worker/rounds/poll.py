@@ -17,13 +17,15 @@ from worker.core.errors import CdpollError, place_of
 from worker.core.judge import CALM, NO_TASK, Doubt, Judgement, Verdict, judge, speaks
 from worker.core.lane import Lane
 from worker.core.learned import Learned
-from worker.core.limit import Limit, charge, eased, grant, slowed, sustained
-from worker.core.price import Load
+from worker.core.limit import Limit, charge, eased, grant, slowed
+from worker.core.page import PageQuery
 from worker.core.reply import RateLimited, Reply, Unreachable
 from worker.core.schedule import Schedule
 from worker.core.task import Task
-from worker.gateways.pool import Done, Job, Pool
+from worker.gateways.pool import PAGE, Done, Job, Pool
 from worker.rounds.claiming import Claiming
+from worker.rounds.hints import Hints
+from worker.rounds.pricing import Pricing
 from worker.rounds.saving import Asked, Saving
 from worker.rounds.troubles import Change, Pauses, Troubles
 from worker.store import lanes, learning, tasks
@@ -41,12 +43,6 @@ CUT_AGAIN = 200
 # How soon to look again while jobs are handed out ahead, and how long one may lie there: then its slot is lost.
 HOT, STALE = 50, 500
 
-# How often the price floats, and how often what was learned is stored (losing some of it costs nothing).
-PRICED_EVERY, KEPT_EVERY = 1_000, 15_000
-
-# How many looks that are due count for the price, in seconds of the limit.
-BACKLOG = 60
-
 
 class Log(Protocol):
     """The part of a structlog logger that a round uses."""
@@ -61,13 +57,15 @@ class Log(Protocol):
 class Terms:
     """What the round works by: the schedule, the rate limit, and the total deadline of one request in ms.
 
-    ``price_floor`` (ms of waiting) is that of the learned schedule; ``None``: the written one.
+    ``price_floor`` (ms of waiting) is that of the learned schedule; ``None``: the written one. ``page_cost`` (requests)
+    is that of a page of the list; ``None``: no pages.
     """
 
     schedule: Schedule
     limit: Limit
     deadline: int
     price_floor: int | None = None
+    page_cost: int | None = None
 
     @property
     def lease(self) -> int:
@@ -83,7 +81,8 @@ class PollRound:
         self._pool = pool
         self.terms = terms
         self._log = log
-        self._heard: list[Done] = []
+        self._heard: list[Done] = []  # looks that are over
+        self._pages: list[Done] = []  # and pages of the list
         self._asked: dict[int, Asked] = {}  # what is in the air, by row, as it was claimed
         self._doubt = CALM
         self._monotonic = 0
@@ -95,9 +94,10 @@ class PollRound:
             self.learned = Learned(terms.schedule, terms.price_floor, learning.load(store))
         self._saving = Saving(store, terms.schedule, self.learned)
         self._claiming = Claiming(store, self.learned)
-        self._spent = 0  # slots granted since the price last floated
-        self._backlog = 0
-        self._priced_at = self._kept_at = now
+        self._pricing = None if self.learned is None else Pricing(store, self.learned, terms.limit, now)
+        self._hints: Hints | None = None
+        if self.learned is not None and terms.page_cost is not None:
+            self._hints = Hints(store, self.learned, terms.limit, terms.page_cost, now)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
         self.usable = 0  # replies since the start that told something of a task
         self.unreachable = 0  # looks since the start that brought no whole answer
@@ -105,7 +105,7 @@ class PollRound:
     @property
     def busy(self) -> bool:
         """Whether anything is in the air, or heard and not saved."""
-        return bool(self._heard) or bool(self._pool.out)
+        return bool(self._heard or self._pages or self._pool.out)
 
     def run(self, now: int, monotonic: int, *, due_by: int | None = None, claim: bool = True) -> int:
         """One pass; the instant (ms) at which the next is wanted, unless a reply wakes the caller before.
@@ -115,37 +115,37 @@ class PollRound:
         """
         self._monotonic = monotonic
         self._pool.cut_overdue(monotonic)
-        self._heard += self._pool.collect()
+        for done in self._pool.collect():
+            (self._pages if done.job.page is not None else self._heard).append(done)
         cutoff = FAR if due_by is None else due_by
         due_by = min(cutoff, now)
-        self._float_price(now)
+        if self._pricing is not None:
+            self._pricing.float(self.lane, now)
         wanted = self._wanted(now, due_by) if claim else 0
-        if self._heard or wanted or self._pool.waiting:
-            self._transact_or_single_out(now, monotonic, due_by, wanted, claim=claim)
+        page = None
+        if self._hints is not None and claim and self._idle_enough:
+            page = self._hints.propose(lanes.get(self._store), now)
+        if self._heard or self._pages or wanted or page or self._pool.waiting:
+            self._transact_or_single_out(now, monotonic, due_by, wanted, page=page, claim=claim)
         return self._next(now, monotonic, cutoff) if claim else FAR
 
-    def keep_learned(self, now: int) -> None:
-        """Store what was learned, inside a transaction."""
-        if self.learned is not None:
-            learning.keep(self._store, self.learned.known, self.learned.changed, self.learned.first_wait())
-            self.learned.changed.clear()
-            self._kept_at = now
+    def keep_learned(self, now: int) -> bool:
+        """Store what was learned, inside a transaction; whether there is a schedule that learns."""
+        if self._pricing is not None:
+            self._pricing.keep(now)
+        return self._pricing is not None
 
-    def _float_price(self, now: int) -> None:
-        elapsed = now - self._priced_at
-        if self.learned is None or 0 <= elapsed < PRICED_EVERY:
-            return
-        self._priced_at, spent, before = now, self._spent, self._backlog
-        self._spent = 0
-        rate = sustained(self.terms.limit, self.lane.meter, now)
-        self._backlog = tasks.backlog(self._store, now, round(BACKLOG * rate) + 1)
-        if elapsed > 0 and not self.lane.paused:
-            self.learned.load(Load(elapsed, spent, before, self._backlog), rate)
+    @property
+    def _idle_enough(self) -> bool:
+        """Whether there is a thread for a page, and nothing more urgent to find out."""
+        return self._pool.free > 0 and self.only is None and self._doubt.suspect is None
 
-    def _transact_or_single_out(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
+    def _transact_or_single_out(
+        self, now: int, monotonic: int, due_by: int, wanted: int, *, page: PageQuery | None, claim: bool
+    ) -> None:
         """One transaction for all that was heard. A reply that breaks our own code must not hold up the others."""
         try:
-            self._transact(now, monotonic, due_by, wanted, claim=claim)
+            self._transact(now, monotonic, due_by, wanted, page=page, claim=claim)
         except CdpollError:
             raise
         except Exception:
@@ -155,7 +155,7 @@ class PollRound:
             for n, done in enumerate(waiting):
                 self._heard = [done]
                 try:
-                    self._transact(now, monotonic, due_by, 0, claim=claim)
+                    self._transact(now, monotonic, due_by, 0, page=None, claim=claim)
                 except CdpollError:
                     self._heard = waiting[n:]
                     raise
@@ -192,7 +192,9 @@ class PollRound:
         out = self._pool.out_since(now - self.terms.lease)
         return out if doubt.suspect is None else out | {doubt.suspect[0]}
 
-    def _transact(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
+    def _transact(
+        self, now: int, monotonic: int, due_by: int, wanted: int, *, page: PageQuery | None, claim: bool
+    ) -> None:
         known = None if self.learned is None else self.learned.known
         try:
             with self._store.write():
@@ -204,10 +206,16 @@ class PollRound:
                     lane, doubt = judged.lane, judged.doubt
                     verdicts += judged.verdicts
                 changes = self._saving.save(verdicts, self._asked, lane, now)
+                if self._hints is not None:
+                    lane = self._hints.hear(self._pages, self._heard, self._asked, lane, now)
                 self._take_back(now, everything=lane.paused or doubt.suspect is not None or not claim)
                 lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
-                if now - self._kept_at >= KEPT_EVERY or now < self._kept_at:
-                    self.keep_learned(now)
+                if page is not None and self._hints is not None:
+                    lane, asked = self._hints.ask(page, lane, now, monotonic + self.terms.deadline)
+                    jobs += asked
+                if self._pricing is not None:
+                    self._pricing.spent += sum(job.page is None for job, _ in jobs)
+                    self._pricing.keep_now_and_then(now)
                 if lane != before:
                     lanes.put(self._store, lane)
         except BaseException:
@@ -225,6 +233,7 @@ class PollRound:
         for done in self._heard:
             self._asked.pop(done.job.seq, None)
         self._heard.clear()
+        self._pages.clear()
         self._doubt = doubt
         self.lane = lane
         if self.only is not None:
@@ -255,6 +264,8 @@ class PollRound:
             tasks.release(self._store, taken, now)
             for seq in taken:
                 self._asked.pop(seq, None)
+            if PAGE in taken and self._hints is not None:
+                self._hints.give_up()
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
@@ -283,7 +294,6 @@ class PollRound:
         ]
         if doubt.suspect is not None and not claimed:
             jobs = [(Job(NO_TASK, "", now, deadline), None)]
-        self._spent += len(jobs)
         return lane._replace(meter=grant(self.terms.limit, lane.meter, now, len(jobs)).meter), jobs
 
     def _next(self, now: int, monotonic: int, cutoff: int) -> int:
@@ -294,6 +304,8 @@ class PollRound:
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
         if self._pool.waiting:
             times.append(now + HOT)
+        if self._hints is not None and not self.lane.paused and self._pool.free > 0:
+            times.append(max(self._hints.next_at, grant(self.terms.limit, self.lane.meter, now, 0).next_at))
         probing = self._doubt.suspect is not None or self.lane.paused
         if self._pool.free > 0 and not (probing and self._pool.in_time(monotonic)):
             due_at = tasks.next_due(self._store, self._held(self._doubt, now), self.only)

@@ -156,6 +156,15 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
     return frozenset(row["seq"] for row in rows)
 
 
+def pending_between(store: Store, first: int, last: int) -> list[Task]:
+    """The pending tasks of these rows, both included. Their ``paused`` is not filled in."""
+    rows = store.read(
+        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND seq BETWEEN :first AND :last",  # noqa: S608
+        {"first": first, "last": last, "paused_total": 0},
+    )
+    return [Task._make(row) for row in rows]
+
+
 def backlog(store: Store, now: int, most: int) -> int:
     """How many looks are due and not made; counted up to ``most``."""
     row = store.one(
