@@ -21,6 +21,7 @@ from worker.core.forecast import (
     learn,
     packed,
     unpacked,
+    watch,
 )
 from worker.core.prior import prior
 from worker.core.schedule import Schedule
@@ -153,6 +154,14 @@ def test_three_hundred_tasks_tell_the_distribution(told: bool) -> None:
     for minutes in (1, 2, 4, 8, 15, 25):
         true = log(minutes) / log(30)
         assert odds.outlook(0, minutes * MIN)[0] == pytest.approx(true, abs=0.06 if told else 0.1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=5))
+def test_the_rows_of_a_page_teach_what_as_many_looks_would(spans: list[tuple[int, int]]) -> None:
+    one_by_one = Curve()
+    for known, age in spans:
+        one_by_one = learn(one_by_one, News(known, age), EVEN)
+    assert watch(Curve(), spans).under == pytest.approx(one_by_one.under)
 
 
 def test_what_is_old_fades() -> None:

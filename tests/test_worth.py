@@ -11,7 +11,7 @@ from worker.core.forecast import BINS, EDGES, Curve, Forecast, bin_of, forecast
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior, written_wait
 from worker.core.schedule import JITTER, Cadence, Schedule
-from worker.core.worth import next_look, page_pays, page_worth, why
+from worker.core.worth import LONGEST_WAIT, Told, next_look, page_wait, why
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 S = Schedule()
@@ -202,11 +202,26 @@ def test_only_a_much_lower_price_outdates_a_plan() -> None:
     assert (outdated(20_000, 21_000), outdated(20_000, 23_000), outdated(30_000, 20_000)) == (False, True, False)
 
 
-def test_a_page_is_worth_the_waiting_it_tells_of() -> None:
-    told = [(even(10_000), 7_000, 17_000)] * 100
-    assert page_worth(told) == pytest.approx(100 * 3_679, rel=0.001)
-    assert page_pays(page_worth(told), 30_000, 10)
-    assert not page_pays(page_worth(told), 40_000, 10)
+def test_a_page_waits_until_its_tasks_have_waited_for_its_cost() -> None:
+    """By hand: a hundred tasks just seen, a hazard of 1/3600 a second, and 10 requests of 20 s."""
+    told = [Told(even(HOUR), 60, 0, 0), Told(even(HOUR), 40, 0, 0)]
+    assert page_wait(told, 0, 10 * PRICE) == pytest.approx(120_000, rel=0.001)
+    assert page_wait(told, 121_500, 10 * PRICE) == 0  # W is a little less than h t² / 2
+    assert 0 < page_wait(told, 119_000, 10 * PRICE) < 3_000
+
+
+@given(curves, st.integers(1, 100), st.floats(0, 1e8), st.floats(0, 1e8), st.floats(1, 1e9))
+def test_a_page_never_waits_where_it_pays_and_always_where_it_does_not(
+    odds: Forecast, count: int, known: float, later: float, cost: float
+) -> None:
+    worth = count * odds.outlook(known, known + later)[1]
+    wait = page_wait([Told(odds, count, known, 0.0)], known + later, cost)
+    assert wait >= 0
+    assert (wait == 0) == (worth >= cost)
+
+
+def test_a_page_that_tells_of_nothing_waits_long() -> None:
+    assert page_wait([], 0, PRICE) == LONGEST_WAIT
 
 
 def test_people_are_told_why() -> None:

@@ -162,6 +162,19 @@ def learn(curve: Curve, news: News, expected: Forecast) -> Curve:
     return _between(ended, list(under), known, news.age, expected)
 
 
+def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
+    """The curve after many news of tasks that had not ended, as a page brings them: ``(known, age)`` of each."""
+    under = list(curve.under)
+    for known, age in spans:
+        start = max(0.0, known)
+        j = bin_of(start)
+        while start < age:
+            until = min(EDGES[j + 1], age)
+            under[j] += until - start
+            start, j = until, j + 1
+    return Curve(curve.ended, tuple(under))
+
+
 def _watched(under: tuple[float, ...], start: float, end: float) -> tuple[float, ...]:
     first, last = bin_of(start), bin_of(end)
     if first == last:

@@ -25,11 +25,13 @@ All ages, durations and prices are milliseconds.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
-from typing import Literal
+from math import ceil, inf, sqrt
+from typing import Literal, NamedTuple
 
 from worker.core.forecast import EDGES, Forecast, bin_of, step
 from worker.core.instant import words
+
+LONGEST_WAIT = 86_400_000  # of a page, where nothing is expected
 
 Basis = Literal["learned", "cadence", "shortest", "longest"]
 
@@ -79,26 +81,57 @@ def next_look(known: float, odds: Forecast, price: float, shortest: float, longe
 
 
 def _turn(left: float, waited: float, time: float, hazard: float, price: float) -> float:
-    """The moment within one bin at which the cost per result is least, where it falls at first and rises at last."""
-    low, high = 0.0, time
-    for _ in range(24):  # to milliseconds: a bin of an old task is days wide, a cheap look seconds away
-        middle = (low + high) / 2
-        then, so_far = step(left, waited, middle, hazard)
-        low, high = (middle, high) if (1 - then) ** 2 < then * hazard * (price + so_far) else (low, middle)
-    return high
+    """The moment within one bin at which the cost per result is least, where it falls at first and rises at last.
 
-
-def page_worth(told: Iterable[tuple[Forecast, float, float]]) -> float:
-    """What a page of a list is worth, in ms: the sum of W over the pending tasks it would tell of.
-
-    For each of them its forecast, the age at which it was last known to be pending, and its age now.
+    It is the root of (1 - l)² - l * hazard * (price + W), which rises with the time; l: the chance of being unfinished.
+    By Newton's steps, and by halves where one would leave what is known to hold the root.
     """
-    return sum(odds.outlook(known, age)[1] for odds, known, age in told)
+    low, high, at = 0.0, time, time / 2
+    while high - low > 1:  # to a millisecond: a bin of an old task is days wide, a cheap look seconds away
+        then, so_far = step(left, waited, at, hazard)
+        owed = hazard * (price + so_far)
+        excess = (1 - then) ** 2 - then * owed
+        low, high = (low, at) if excess >= 0 else (at, high)
+        slope = hazard * then * (1 - then + owed)
+        move = excess / slope if slope > 0 else time
+        at = at - move if low < at - move < high else (low + high) / 2
+        if abs(move) < 0.5:
+            break
+    return at
 
 
-def page_pays(worth: float, price: float, page_cost: float) -> bool:
-    """Whether a page finds more waiting per request than a look at its price: 10 tasks at 20 s each, by default."""
-    return worth >= page_cost * price
+class Told(NamedTuple):
+    """Pending tasks of one class and of about one age that a page would tell of; ``known`` and ``started`` on average:
+    the age at which they were last seen pending, and the instant at which they began."""
+
+    odds: Forecast
+    tasks: int
+    known: float
+    started: float
+
+
+def page_wait(told: Iterable[Told], now: float, cost: float) -> int:
+    """How long until a page is worth its ``cost`` (the price, times the requests it counts as); 0: it is now.
+
+    A page is worth the sum of W over the pending tasks that it tells of. With their q and hazards h as they are now it
+    will have grown in the time t by sum(q) * t + sum((1 - q) * h) * t² / 2, and that is solved for t. As hazards mostly
+    fall with the age, t is rather too short: ask again when it has passed.
+
+    By hand: a hundred tasks with a hazard of 1/3600 a second, just seen; a page costs 10 * 20 s. 100 / 3600 * t² / 2 =
+    200 s gives t = 120 s.
+    """
+    worth, growth, rise = 0.0, 0.0, 0.0
+    for odds, tasks, known, started in told:
+        age = max(known, now - started)
+        done, waited = odds.outlook(known, age)
+        worth += tasks * waited
+        growth += tasks * done
+        rise += tasks * (1 - done) * odds.hazards[bin_of(age)]
+    lacking = cost - worth
+    if lacking <= 0:
+        return 0
+    pace = growth + sqrt(growth * growth + 2 * rise * lacking)
+    return ceil(min(2 * lacking / pace, LONGEST_WAIT)) if pace > 0 else LONGEST_WAIT
 
 
 def why(choice: Choice, kind: str, known: int, price: float) -> str:
