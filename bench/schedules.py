@@ -7,12 +7,13 @@ task tells which families of paths are still pending. Instants, ages and duratio
 
 import math
 import random
-from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
-from worker.core.allowance import account, plan, spared_by, written_looks
-from worker.core.forecast import Curve, Forecast, News, class_of, forecast, learn
+from worker.core.allowance import account, plan, spared_by
+from worker.core.forecast import Curve, Forecast, News, class_of, forecast, learn, watch
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.schedule import Cadence, Schedule
@@ -33,13 +34,15 @@ class Task:
     start: int
     lasts: int
     quick: int
-    known: int = 0
+    known: int = 0  # the age at which it was last seen pending, by a look or on a page
+    looked: int = 0  # the age at the last look
     polls: int = 0
     family: str = "unseen"
     seen_at: int | None = None
     planned_at: int = 0
     planned_price: float = 0.0
     hinted: bool = False
+    due: int = 0
 
     def pending(self, age: int) -> tuple[str, ...]:
         """The paths that a body shows as pending at ``age``."""
@@ -76,6 +79,11 @@ def done_by(kind: int, age: float) -> float:
     """The true F of a kind."""
     low, high = TIMES[kind]
     return 0.0 if age <= low else 1.0 if age >= high else math.log(age / low) / math.log(high / low)
+
+
+@lru_cache(maxsize=64)
+def _class_of(pending: tuple[str, ...]) -> str:
+    return class_of(pending)
 
 
 class Way(Protocol):
@@ -165,11 +173,12 @@ class Learned:
     def look(self, task: Task, age: int) -> int | None:
         ended = age >= task.lasts
         self.tell(task, age, ended=ended)
-        change = spared_by(self.schedule, 0, task.known, age, task.lasts if ended else None)
+        change = spared_by(self.schedule, 0, task.looked, age, task.lasts if ended else None)
         self.spared = account(self.spared, change)
         if ended:
             return None
-        task.known, task.family = age, class_of(task.pending(age))
+        task.known = task.looked = age
+        task.family = _class_of(task.pending(age))
         return self._plan(task)
 
     def tell(self, task: Task, age: int, *, ended: bool) -> None:
@@ -179,15 +188,25 @@ class Learned:
         news = News(task.known, age, ended, task.lasts if ended and self.ends_told else None)
         curve = self.history.curves.get(task.family, Curve())
         self.history.curves[task.family] = learn(curve, news, self.odds(task.family))
-        count = self._news[task.family] = self._news.get(task.family, 0) + 1
-        if count < 50 or count % 50 == 0:
-            self._odds.pop(task.family, None)
+        self._heard(task.family)
 
-    def told(self, task: Task, age: int) -> None:
-        """A page shows the task as pending."""
-        self.tell(task, age, ended=False)
-        passed = written_looks(self.schedule, 0, age) - written_looks(self.schedule, 0, task.known)
-        self.spared = account(self.spared, passed)
+    def _heard(self, family: str) -> None:
+        """Forecasts are renewed at every fiftieth news, and at each one at first; a page is one."""
+        count = self._news[family] = self._news.get(family, 0) + 1
+        if count < 50 or count % 50 == 0:
+            self._odds.pop(family, None)
+
+    def told(self, rows: Iterable[tuple[Task, int]]) -> None:
+        """A page shows tasks as pending at these ages."""
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for task, age in rows:
+            if age > task.known:
+                spans.setdefault(task.family, []).append((task.known, age))
+                task.known, task.family = age, _class_of(task.pending(age))
+        for family, watched in spans.items() if self.learning else ():
+            curve = self.history.curves.get(family, Curve())
+            self.history.curves[family] = watch(curve, watched)
+            self._heard(family)
 
     def dearer(self, task: Task) -> bool:
         """Whether the plan for a task is out of date: made at a price much lower, or before a page showed it."""
@@ -199,12 +218,6 @@ class Learned:
         """The age at which to look instead."""
         return task.known + self._plan(task)
 
-    def may_spend(self, requests: int) -> bool:
-        """Whether so much has been spared; then it is spent."""
-        allowed = self.spared >= requests
-        self.spared -= requests if allowed else 0
-        return allowed
-
     def _plan(self, task: Task) -> int:
         task.planned_price, task.planned_at = self.price, task.known
         made = plan(task.id, task.polls, task.known, self.odds(task.family), self.price, self.spared, self.schedule)
@@ -214,63 +227,3 @@ class Learned:
     def load(self, load: Load) -> None:
         if self.limited:
             self.price = price_after(self.price, load, self.limited, self.floor)
-
-
-@dataclass
-class Optimum:
-    """The optimum for the known distribution, free of contention, by dynamic programming.
-
-    With U(a) the cost still to come of a task of one kind, seen pending at a, times the chance of that: U(a) is the
-    least over b of price * (1 - F(a)) + (the integral of F(s) - F(a) from a to b) + U(b), on a grid of ages. The first
-    look does not know the kind yet: its cost is that of the mixture, and each kind's own U after it.
-    """
-
-    price: float
-    fineness: int = 3000
-    at: int = 0
-    _grids: list[list[float]] = field(default_factory=list)
-    _next: list[list[int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        to_come: list[list[float]] = []
-        for kind, (low, high) in enumerate(TIMES):
-            n = self.fineness
-            grid = [(low**0.5 + (high**0.5 - low**0.5) * i / n) ** 2 for i in range(n + 1)]
-            level = [done_by(kind, age) for age in grid]
-            area = [0.0]
-            for i in range(n):
-                area.append(area[-1] + (level[i] + level[i + 1]) / 2 * (grid[i + 1] - grid[i]))
-            cost, then = [0.0] * (n + 1), [n] * (n + 1)
-            for i in range(n - 1, -1, -1):
-                base, mine = self.price * (1 - level[i]) - area[i] + level[i] * grid[i], level[i]
-                best = math.inf
-                for j in range(i + 1, then[i + 1] + 1):  # who looks later looks again later
-                    here = area[j] - mine * grid[j]
-                    if base + here + cost[j] < best:
-                        best, then[i] = base + here + cost[j], j
-                cost[i] = best
-            to_come.append(cost)
-            self._grids.append(grid)
-            self._next.append(then)
-        waited, best, age, step = 0.0, math.inf, 0.0, 50.0
-        while age < 3 * MINUTE:
-            age += step
-            waited += step * sum(share * done_by(kind, age - step / 2) for kind, share in enumerate(SHARES))
-            later = sum(share * to_come[kind][self._place(kind, age)] for kind, share in enumerate(SHARES))
-            if self.price + waited + later < best:
-                best, self.at = self.price + waited + later, round(age)
-
-    def _place(self, kind: int, age: float) -> int:
-        return min(bisect_left(self._grids[kind], age), self.fineness)
-
-    def first(self, task: Task) -> int:  # noqa: ARG002
-        return self.at
-
-    def look(self, task: Task, age: int) -> int | None:
-        if age >= task.lasts:
-            return None
-        place = self._place(task.kind, age) if age > TIMES[task.kind][0] else 0
-        return max(1, math.ceil(self._grids[task.kind][self._next[task.kind][place]]) - age)
-
-    def load(self, load: Load) -> None:
-        pass

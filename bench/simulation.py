@@ -1,23 +1,24 @@
 """Requests per result, and how long results wait to be seen: the schedules compared in one simulated world.
 
 The schedule code is that of the program, and so is the limiter; time is simulated. Run it as
-``python bench/simulation.py`` (a quarter of an hour on one core), with ``--seeds 1`` (six minutes) or with ``--quick``
-(15 seconds, rough).
+``python bench/simulation.py`` (some minutes on two cores) or with ``--quick`` (15 seconds, rough).
 """
 
 import argparse
+import os
 import random
 import statistics
 import sys
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.hints import PAGE_COST, Book
+from bench.installation import Figures, run
+from bench.optimum import Floating, Optimum
 from bench.schedules import (
     HOUR,
     MINUTE,
@@ -25,7 +26,6 @@ from bench.schedules import (
     SECOND,
     History,
     Learned,
-    Optimum,
     Task,
     Way,
     doubling,
@@ -33,159 +33,12 @@ from bench.schedules import (
     fixed,
     tasks,
 )
-from worker.core.limit import Limit, Meter, charge, grant
-from worker.core.price import Load
+from worker.core.limit import Limit
+
+LEARNED = "learned, after some history"
 
 FREE = Limit(10_000.0, 10_000)
 SCARCE = Limit(10.0, 5)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one run gave. Delays in seconds, from the end at the vendor until it was seen."""
-
-    requests: float  # per task
-    mean: float
-    p95: float
-    by_kind: tuple[tuple[float, float], ...]  # requests per task, mean delay
-    used: float = 0.0  # share of the limit
-    unseen: int = 0
-    price: float = 0.0
-    pages: int = 0
-
-
-def run(world: Sequence[Task], way: Way, limit: Limit, until: int | None = None, hints: str = "") -> Figures:
-    """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then.
-
-    ``hints`` is "" for none, ``all`` for pages of tasks in the order of their start whatever their state, ``pending``
-    for pages of those the vendor shows as pending, of which the ones left out are looked at.
-    """
-    return _Run(world, way, limit, until, hints).figures()
-
-
-class _Run:
-    def __init__(self, world: Sequence[Task], way: Way, limit: Limit, until: int | None, hints: str) -> None:
-        self.world, self.way, self.limit, self.until = world, way, limit, until
-        self.waiting: list[tuple[int, int]] = []  # (due, number)
-        self.ready: deque[int] = deque()
-        self.spent = self.arrived = self.now = 0
-        self.meter = Meter()
-        self.looks = [0, 0, 0]
-        self.book: Book | None = None
-        if hints:
-            assert isinstance(way, Learned)
-            self.book = Book(self.world, way, pending_only=hints == "pending")
-        self._simulate()
-
-    def _simulate(self) -> None:
-        tick, spent, backlog = SECOND, 0, 0
-        while True:
-            moment = self._next_moment(tick)
-            if moment is None or (self.until is not None and moment > self.until):
-                break
-            self.now = moment
-            self._arrive()
-            while self.waiting and self.waiting[0][0] <= moment:
-                self.ready.append(heappop(self.waiting)[1])
-            if moment >= tick:
-                if self.book:
-                    self._sweep()
-                self.way.load(Load(SECOND, self.spent - spent, backlog, len(self.ready)))
-                spent, backlog, tick = self.spent, len(self.ready), tick + SECOND
-            self._serve()
-
-    def _serve(self) -> None:
-        while self.ready:
-            number = self.ready[0]
-            if self._moved(number):
-                self.ready.popleft()
-                continue
-            granted = grant(self.limit, self.meter, self.now, 1)
-            self.meter = granted.meter
-            if not granted.slots:
-                return
-            self.ready.popleft()
-            self.spent += 1
-            self._look(number)
-
-    def _moved(self, number: int) -> bool:
-        """Whether there is nothing to look at now: seen already, or planned anew and not due."""
-        task = self.world[number]
-        if task.seen_at is not None:
-            return True
-        if isinstance(self.way, Learned) and self.way.dearer(task):
-            due = task.start + self.way.replan(task)
-            if due > self.now:
-                heappush(self.waiting, (due, number))
-                return True
-        return False
-
-    def _next_moment(self, tick: int) -> int | None:
-        moments = []
-        if self.arrived < len(self.world):
-            moments.append(self.world[self.arrived].start)
-        if self.waiting:
-            moments.append(self.waiting[0][0])
-        if self.ready:
-            moments.append(grant(self.limit, self.meter, self.now, 0).next_at)
-        if self.until is not None:
-            moments.append(tick)
-        return max(self.now, min(moments)) if moments else None
-
-    def _arrive(self) -> None:
-        while self.arrived < len(self.world) and self.world[self.arrived].start <= self.now:
-            task = self.world[self.arrived]
-            heappush(self.waiting, (task.start + self.way.first(task), self.arrived))
-            if self.book:
-                self.book.add(self.arrived, self.now)
-            self.arrived += 1
-
-    def _look(self, number: int) -> None:
-        task = self.world[number]
-        age = self.now - task.start
-        task.polls += 1
-        self.looks[task.kind] += 1
-        wait = self.way.look(task, age)
-        if wait is None:
-            task.seen_at = self.now
-        else:
-            heappush(self.waiting, (self.now + wait, number))
-
-    def _sweep(self) -> None:
-        assert self.book is not None
-        for ended in self.book.sweep(self.now, most=0 if self._hinted() else 1):
-            self.spent += PAGE_COST
-            self.meter = charge(self.limit, self.meter, PAGE_COST, self.now)
-            self.ready.extendleft(ended)
-
-    def _hinted(self) -> bool:
-        return bool(self.ready) and self.world[self.ready[0]].hinted
-
-    def figures(self) -> Figures:
-        delays: list[list[float]] = [[], [], []]
-        unseen = 0
-        for task in self.world[: self.arrived]:
-            end = task.start + task.lasts
-            if task.seen_at is not None:
-                delays[task.kind].append((task.seen_at - end) / 1000)
-            elif self.until is not None and end < self.until:
-                delays[task.kind].append((self.until - end) / 1000)
-                unseen += 1
-        every_delay = sorted(delay for kind in delays for delay in kind)
-        counts = [max(1, sum(task.kind == kind for task in self.world[: self.arrived])) for kind in range(3)]
-        pages = self.book.pages if self.book else 0
-        return Figures(
-            requests=self.spent / max(1, self.arrived),
-            mean=statistics.fmean(every_delay),
-            p95=every_delay[int(0.95 * len(every_delay))],
-            by_kind=tuple(
-                (self.looks[kind] / counts[kind], statistics.fmean(delays[kind] or [0.0])) for kind in range(3)
-            ),
-            used=self.spent / (self.limit.rate * self.now / 1000),
-            unseen=unseen,
-            price=getattr(self.way, "price", 0.0) / 1000,
-            pages=pages,
-        )
 
 
 def free_world(count: int, seed: int) -> list[Task]:
@@ -248,35 +101,54 @@ def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
         "doubling to 15 min": lambda: doubling(15 * MINUTE),
         "learned, no history ever": lambda: Learned(learning=False),
         "learned, from the first task on": Learned,
-        f"learned, after {per_class} a class": lambda: Learned(history=history.copy()),
-        f"learned, after {per_class}, ends untold": lambda: Learned(history=untold.copy(), ends_told=False),
+        LEARNED: lambda: Learned(history=history.copy()),
+        "learned, with history, ends untold": lambda: Learned(history=untold.copy(), ends_told=False),
         "optimum at the same price": lambda: Optimum(20_000.0),
-        f"learned, price {price / 1000:.1f} s": lambda: Learned(floor=price, history=history.copy()),
+        f"learned, history, price {price / 1000:.1f} s": lambda: Learned(floor=price, history=history.copy()),
     }
     return {name: median([run(free_world(count, seed), way(), FREE) for seed in seeds]) for name, way in ways.items()}
 
 
-def contended(seeds: range, hours: float, per_class: int) -> dict[str, Figures]:
-    """5 new tasks a second, 10 requests a second."""
-    history = trained(per_class, 1000)
-    count, until = int(5 * 3600 * hours) // 10 * 10, int(hours * HOUR)
+HINTS = {"learned + hints, a page as 10": 10, "learned + hints, a page as 1": 1}
+CONTENDED = (
+    "fixed",
+    "fixed 30 s",
+    "doubling to 5 min",
+    "doubling to 15 min",
+    "learned, from the first task on",
+    LEARNED,
+    *HINTS,
+    "optimum, the price floating",
+)
 
-    def learned(past: History) -> Learned:
-        return Learned(history=past.copy(), limited=SCARCE.rate, floor=5_000.0)
 
-    ways: dict[str, tuple[Callable[[], Way], str]] = {
-        "fixed": (fixed, ""),
-        "fixed 30 s": (lambda: every(30 * SECOND), ""),
-        "doubling to 5 min": (lambda: doubling(5 * MINUTE), ""),
-        "doubling to 15 min": (lambda: doubling(15 * MINUTE), ""),
-        "learned, from the first task on": (lambda: learned(History()), ""),
-        f"learned, after {per_class} a class": (lambda: learned(history), ""),
-        "learned + hints, every state": (lambda: learned(history), "all"),
-        "learned + hints, pending only": (lambda: learned(history), "pending"),
+def contended_run(name: str, seed: int, hours: float, history: History) -> Figures:
+    """One schedule of ``CONTENDED`` in one world of 5 new tasks a second, with 10 requests a second."""
+    ways: dict[str, Callable[[], Way]] = {
+        "fixed": fixed,
+        "fixed 30 s": lambda: every(30 * SECOND),
+        "doubling to 5 min": lambda: doubling(5 * MINUTE),
+        "doubling to 15 min": lambda: doubling(15 * MINUTE),
+        "learned, from the first task on": lambda: Learned(limited=SCARCE.rate, floor=5_000.0),
+        "optimum, the price floating": lambda: Floating(SCARCE.rate),
     }
+    way = ways.get(name, lambda: Learned(history=history.copy(), limited=SCARCE.rate, floor=5_000.0))()
+    world = busy_world(int(18_000 * hours) // 10 * 10, seed)
+    return run(world, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0))
+
+
+def contended(seeds: range, hours: float, per_class: int, processes: int = 1) -> dict[str, Figures]:
+    """All schedules under contention; the costly ones are begun first, on so many processes."""
+    history = trained(per_class, 1000)
+    cases = [(name, seed) for name in reversed(CONTENDED) for seed in seeds]
+    names, each = [name for name, _ in cases], [seed for _, seed in cases]
+    if processes == 1:
+        found = [contended_run(name, seed, hours, history) for name, seed in cases]
+    else:
+        with ProcessPoolExecutor(processes) as pool:
+            found = list(pool.map(contended_run, names, each, repeat(hours), repeat(history)))
     return {
-        name: median([run(busy_world(count, seed), way(), SCARCE, until, hints) for seed in seeds])
-        for name, (way, hints) in ways.items()
+        name: median([got for (had, _), got in zip(cases, found, strict=True) if had == name]) for name in CONTENDED
     }
 
 
@@ -304,10 +176,20 @@ def chart(figures: dict[str, Figures]) -> str:
     return "\n".join(["```", *lines, "```"])
 
 
-def verdicts(loose: dict[str, Figures], scarce: dict[str, Figures], per_class: int) -> str:
+class Comparison(NamedTuple):
+    """What was measured, by the name of the schedule; ``LEARNED`` had ``per_class`` finished tasks of each class."""
+
+    free: dict[str, Figures]
+    contended: dict[str, Figures]
+    per_class: int
+    hours: float
+
+
+def verdicts(found: Comparison) -> str:
     """The ratios that count, one a line."""
-    after = loose[f"learned, after {per_class} a class"]
-    level = next(got for name, got in loose.items() if name.startswith("learned, price"))
+    loose, scarce = found.free, found.contended
+    after = loose[LEARNED]
+    level = next(got for name, got in loose.items() if name.startswith("learned, history, price"))
     plain, twice, best = loose["fixed"], loose["doubling to 15 min"], loose["optimum at the same price"]
     before = loose["learned, no history ever"]
 
@@ -318,47 +200,63 @@ def verdicts(loose: dict[str, Figures], scarce: dict[str, Figures], per_class: i
     lines = [
         f"Free, before any history: {before.requests / plain.requests:.3f} of the requests of fixed,"
         f" {before.mean / plain.mean:.3f} of its delay.",
-        f"Free, after {per_class}: {after.requests / plain.requests:.2f} of the requests of fixed,"
+        f"Free, with history: {after.requests / plain.requests:.2f} of the requests of fixed,"
         f" {after.mean / plain.mean:.2f} of its delay.",
         f"Free, at {level.mean / twice.mean:.2f} of the delay of doubling to 15 minutes:"
         f" {level.requests / twice.requests:.2f} of its requests.",
         f"Free, cost (requests at 20 s, and delay): {cost(after) / cost(best):.3f} of the optimum.",
     ]
     for name, got in scarce.items():
-        if name.startswith("learned"):
+        if name.startswith(("learned", "optimum")):
             lines.append(f"Contended, {name}: 1/{slow / got.mean:.1f} of the delay of doubling to 5 minutes.")
     return "\n".join(f"- {line}" for line in lines)
 
 
-def report(*, seeds: int = 3, count: int = 3000, hours: float = 6.0, per_class: int = 300) -> str:
+def compare(
+    *, seeds: int = 3, count: int = 3000, hours: float = 9.0, per_class: int = 300, processes: int = 1
+) -> Comparison:
+    """Everything. Medians over ``seeds`` worlds where no limit binds; one large world where it does."""
+    return Comparison(
+        free(range(1, seeds + 1), count, per_class),
+        contended(range(1, 2), hours, per_class, processes),
+        per_class,
+        hours,
+    )
+
+
+def quick() -> Comparison:
+    """A rough one, in seconds."""
+    return compare(seeds=1, count=600, hours=0.15, per_class=60)
+
+
+def report(found: Comparison) -> str:
     """The whole text, as Markdown."""
-    loose = free(range(1, seeds + 1), count, per_class)
-    scarce = contended(range(1, seeds + 1), hours, per_class)
-    less = {name: got for name, got in loose.items() if got.requests < 50}
+    less = {name: got for name, got in found.free.items() if got.requests < 50}
     return "\n\n".join(
         [
+            f"History is that of {found.per_class} finished tasks a class.",
             "### No limit that binds",
-            table(loose, scarce=False),
+            table(found.free, scarce=False),
             chart(less),
-            f"### 5 new tasks a second, 10 requests a second, for {hours:g} hours",
-            table(scarce, scarce=True),
-            chart(scarce),
+            f"### 5 new tasks a second, 10 requests a second, for {found.hours:g} hours",
+            "The longer it lasts, the more slow tasks are pending at once and the scarcer requests are: delays grow"
+            " with the hours. After nine hours doubling to 5 minutes has the mean delay of 880 s of the first trials.",
+            table(found.contended, scarce=True),
+            chart(found.contended),
             "### What it comes to",
-            verdicts(loose, scarce, per_class),
+            verdicts(found),
         ]
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3, help="runs of which the medians are taken (3)")
-    parser.add_argument("--hours", type=float, default=6.0, help="simulated hours of contention (6)")
+    parser.add_argument("--seeds", type=int, default=3, help="free runs of which the medians are taken (3)")
+    parser.add_argument("--hours", type=float, default=9.0, help="simulated hours of contention (9)")
     parser.add_argument("--quick", action="store_true", help="a rough one, in seconds")
     given = parser.parse_args()
-    if given.quick:
-        print(report(seeds=1, count=600, hours=0.25, per_class=60))
-    else:
-        print(report(seeds=given.seeds, hours=given.hours))
+    processes = os.cpu_count() or 1
+    print(report(quick() if given.quick else compare(seeds=given.seeds, hours=given.hours, processes=processes)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,205 @@
+"""One simulated installation: a world of tasks, a schedule, the program's limiter, and the looks that come of them.
+
+Time is simulated, in ms; the schedule, the price and the limiter are those of the program.
+"""
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Literal, NamedTuple
+
+from bench.hints import Book
+from bench.optimum import Floating
+from bench.schedules import SECOND, Learned, Task, Way
+from worker.core.fairness import ends
+from worker.core.limit import Limit, Meter, charge, grant
+from worker.core.price import Load
+
+Order = Literal["oldest", "newest", "both"]  # of the looks due, which is made first
+
+
+class Figures(NamedTuple):
+    """What one run gave. Delays in seconds, from the end at the vendor until it was seen."""
+
+    requests: float  # per task
+    mean: float
+    p95: float
+    by_kind: tuple[tuple[float, float], ...]  # requests per task, mean delay
+    used: float = 0.0  # share of the limit
+    unseen: int = 0
+    price: float = 0.0
+    pages: int = 0
+
+
+def run(world: Sequence[Task], way: Way, limit: Limit, until: int | None = None, page_cost: int = 0) -> Figures:
+    """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then.
+
+    With a ``page_cost`` pages of the vendor's list are asked for as hints; each counts as so many requests.
+    """
+    return Run(world, way, limit, until, page_cost).figures()
+
+
+class Late(NamedTuple):
+    """A look, made ``late`` ms after it was due."""
+
+    at: int
+    number: int
+    late: int
+
+
+class Run:
+    """A simulated installation. All looks that are due and not made stand in ``ready``, the longest due first.
+
+    ``opens``: nothing is asked before, and all tasks that arrived until then are due as planned. From then on ``late``
+    keeps of every look how late it was.
+    """
+
+    def __init__(
+        self,
+        world: Sequence[Task],
+        way: Way,
+        limit: Limit,
+        until: int | None = None,
+        page_cost: int = 0,
+        opens: int = 0,
+        order: Order = "oldest",
+    ) -> None:
+        self.world, self.way, self.limit, self.until = world, way, limit, until
+        self.opens, self.order = opens, order
+        self.late: list[Late] = []
+        self.waiting: list[tuple[int, int]] = []  # (due, number)
+        self.ready: deque[int] = deque()
+        self.spent = self.arrived = 0
+        self.now = self.slot_at = opens
+        self.meter = Meter()
+        self.looks = [0, 0, 0]
+        self.book: Book | None = None
+        if page_cost:
+            assert isinstance(way, Learned)
+            self.book = Book(self.world, way, page_cost)
+        self._simulate()
+
+    def _simulate(self) -> None:
+        tick, spent, backlog = self.now + SECOND, 0, 0
+        while True:
+            moment = self._next_moment(tick)
+            if moment is None or (self.until is not None and moment > self.until):
+                break
+            self.now = moment
+            self._arrive()
+            while self.waiting and self.waiting[0][0] <= moment:
+                self.ready.append(heappop(self.waiting)[1])
+            if moment >= tick:
+                if self.book:  # what a page has shown meanwhile is not due
+                    self.ready = deque(number for number in self.ready if not self._moved(number))
+                waiting = len(self.ready) + (self.book.page_cost * self.book.waiting(moment) if self.book else 0)
+                self.way.load(Load(SECOND, self.spent - spent, backlog, waiting))
+                spent, backlog, tick = self.spent, waiting, tick + SECOND
+            self._serve()
+
+    def _serve(self) -> None:
+        """Use the slots there are: first what a page left out, then pages that pay, then what has been due longest."""
+        while self.slot_at <= self.now:
+            take = self._next_end()
+            hinted = bool(self.ready) and self.world[self.ready[0]].hinted
+            if self.book and not hinted and (window := self.book.weigh(self.now)):
+                self._take(self.book.page_cost)
+                self.ready.extendleft(self.book.ask(window, self.now))
+            elif self.ready:
+                self._take(1)
+                self._look(self.ready.popleft() if hinted else take())
+            else:
+                return
+
+    def _next_end(self) -> Callable[[], int]:
+        """Take from the end whose turn it is; what there is nothing to look at for leaves it."""
+        last = self.order == "newest" or (self.order == "both" and ends(1, self.spent)[1])
+        take = self.ready.pop if last else self.ready.popleft
+        while self.ready and self._moved(self.ready[-1 if last else 0]):
+            take()
+        return take
+
+    def _take(self, requests: int) -> None:
+        _, self.meter, self.slot_at = grant(self.limit, self.meter, self.now, 1)
+        self.spent += requests
+        if requests > 1:
+            self.meter = charge(self.limit, self.meter, requests - 1, self.now)
+            self.slot_at = grant(self.limit, self.meter, self.now, 0).next_at
+
+    def _moved(self, number: int) -> bool:
+        """Whether there is nothing to look at now: seen already, or planned anew and not due."""
+        task = self.world[number]
+        if task.seen_at is not None:
+            return True
+        if isinstance(self.way, Learned | Floating) and self.way.dearer(task):
+            due = task.start + self.way.replan(task)
+            if due > self.now:
+                self._await(due, number)
+                return True
+        return False
+
+    def _next_moment(self, tick: int) -> int | None:
+        moments = []
+        if self.arrived < len(self.world):
+            moments.append(self.world[self.arrived].start)
+        if self.waiting:
+            moments.append(self.waiting[0][0])
+        if self.ready:
+            moments.append(self.slot_at)
+        if self.book:
+            moments.append(max(self.slot_at, self.book.next_at))
+        if self.until is not None:
+            moments.append(tick)
+        return max(self.now, min(moments)) if moments else None
+
+    def _arrive(self) -> None:
+        while self.arrived < len(self.world) and self.world[self.arrived].start <= self.now:
+            task = self.world[self.arrived]
+            self._await(task.start + self.way.first(task), self.arrived)
+            if self.book:
+                self.book.add(self.arrived)
+            self.arrived += 1
+
+    def _look(self, number: int) -> None:
+        task = self.world[number]
+        age = self.now - task.start
+        task.polls += 1
+        self.looks[task.kind] += 1
+        if self.opens:
+            self.late.append(Late(self.now, number, self.now - task.due))
+        wait = self.way.look(task, age)
+        if wait is None:
+            task.seen_at = self.now
+        else:
+            self._await(self.now + wait, number)
+
+    def _await(self, due: int, number: int) -> None:
+        self.world[number].due = due
+        heappush(self.waiting, (due, number))
+
+    def figures(self) -> Figures:
+        delays: list[list[float]] = [[], [], []]
+        unseen = 0
+        for task in self.world[: self.arrived]:
+            end = task.start + task.lasts
+            if task.seen_at is not None:
+                delays[task.kind].append((task.seen_at - end) / 1000)
+            elif self.until is not None and end < self.until:
+                delays[task.kind].append((self.until - end) / 1000)
+                unseen += 1
+        every_delay = sorted(delay for kind in delays for delay in kind)
+        counts = [max(1, sum(task.kind == kind for task in self.world[: self.arrived])) for kind in range(3)]
+        pages = self.book.pages if self.book else 0
+        return Figures(
+            requests=self.spent / max(1, self.arrived),
+            mean=statistics.fmean(every_delay),
+            p95=every_delay[int(0.95 * len(every_delay))],
+            by_kind=tuple(
+                (self.looks[kind] / counts[kind], statistics.fmean(delays[kind] or [0.0])) for kind in range(3)
+            ),
+            used=self.spent / (self.limit.rate * self.now / 1000),
+            unseen=unseen,
+            price=getattr(self.way, "price", 0.0) / 1000,
+            pages=pages,
+        )

@@ -1,0 +1,109 @@
+"""The optimum for the known distribution, by dynamic programming: what no schedule can do better."""
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+from bench.schedules import MINUTE, SECOND, SHARES, TIMES, Task, done_by
+from worker.core.price import Load, outdated, price_after
+
+
+@dataclass
+class Optimum:
+    """The optimum for the known distribution, free of contention, by dynamic programming.
+
+    With U(a) the cost still to come of a task of one kind, seen pending at a, times the chance of that: U(a) is the
+    least over b of price * (1 - F(a)) + (the integral of F(s) - F(a) from a to b) + U(b), on a grid of ages. The first
+    look does not know the kind yet: its cost is that of the mixture, and each kind's own U after it.
+    """
+
+    price: float
+    fineness: int = 3000
+    at: int = 0
+    _grids: list[list[float]] = field(default_factory=list)
+    _next: list[list[int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        to_come: list[list[float]] = []
+        for kind, (low, high) in enumerate(TIMES):
+            n = self.fineness
+            grid = [(low**0.5 + (high**0.5 - low**0.5) * i / n) ** 2 for i in range(n + 1)]
+            level = [done_by(kind, age) for age in grid]
+            area = [0.0]
+            for i in range(n):
+                area.append(area[-1] + (level[i] + level[i + 1]) / 2 * (grid[i + 1] - grid[i]))
+            cost, then = [0.0] * (n + 1), [n] * (n + 1)
+            for i in range(n - 1, -1, -1):
+                base, mine = self.price * (1 - level[i]) - area[i] + level[i] * grid[i], level[i]
+                best = math.inf
+                for j in range(i + 1, then[i + 1] + 1):  # who looks later looks again later
+                    here = area[j] - mine * grid[j]
+                    if base + here + cost[j] < best:
+                        best, then[i] = base + here + cost[j], j
+                cost[i] = best
+            to_come.append(cost)
+            self._grids.append(grid)
+            self._next.append(then)
+        waited, best, age, step = 0.0, math.inf, 0.0, 50.0
+        while age < 3 * MINUTE:
+            age += step
+            waited += step * sum(share * done_by(kind, age - step / 2) for kind, share in enumerate(SHARES))
+            later = sum(share * to_come[kind][self._place(kind, age)] for kind, share in enumerate(SHARES))
+            if self.price + waited + later < best:
+                best, self.at = self.price + waited + later, round(age)
+
+    def _place(self, kind: int, age: float) -> int:
+        return min(bisect_left(self._grids[kind], age), self.fineness)
+
+    def first(self, task: Task) -> int:  # noqa: ARG002
+        return self.at
+
+    def look(self, task: Task, age: int) -> int | None:
+        if age >= task.lasts:
+            return None
+        place = self._place(task.kind, age) if age > TIMES[task.kind][0] else 0
+        return max(1, math.ceil(self._grids[task.kind][self._next[task.kind][place]]) - age)
+
+    def load(self, load: Load) -> None:
+        pass
+
+
+@dataclass
+class Floating:
+    """The optimum under contention: that of the price of the moment, which floats as the program's does.
+
+    Every look is planned by the true distribution. What it lacks to be a bound is that it does not foresee the price.
+    """
+
+    limited: float
+    floor: float = 5_000.0
+    price: float = 5_000.0
+    _levels: dict[int, Optimum] = field(default_factory=dict)
+
+    def first(self, task: Task) -> int:
+        task.planned_price = self.price
+        return self._level().at
+
+    def look(self, task: Task, age: int) -> int | None:
+        if age >= task.lasts:
+            return None
+        task.known, task.planned_price = age, self.price
+        return self._level().look(task, age)
+
+    def dearer(self, task: Task) -> bool:
+        return outdated(task.planned_price, self.price)
+
+    def replan(self, task: Task) -> int:
+        if task.known == 0:
+            return self.first(task)
+        return task.known + (self.look(task, task.known) or 0)
+
+    def load(self, load: Load) -> None:
+        self.price = price_after(self.price, load, self.limited, self.floor)
+
+    def _level(self) -> Optimum:
+        """Prices a fifth apart."""
+        level = round(math.log(self.price / SECOND) / math.log(1.2))
+        if level not in self._levels:
+            self._levels[level] = Optimum(SECOND * 1.2**level, fineness=1200)
+        return self._levels[level]
