@@ -11,7 +11,7 @@ from worker.core.forecast import BINS, EDGES, Curve, Forecast, bin_of, forecast
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior, written_wait
 from worker.core.schedule import JITTER, Cadence, Schedule
-from worker.core.worth import LONGEST_WAIT, Told, next_look, page_wait, why
+from worker.core.worth import LONGEST_WAIT, Told, next_look, page_pays, page_wait, page_worth, why
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 S = Schedule()
@@ -200,6 +200,13 @@ def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
 
 def test_only_a_much_lower_price_outdates_a_plan() -> None:
     assert (outdated(20_000, 21_000), outdated(20_000, 23_000), outdated(30_000, 20_000)) == (False, True, False)
+
+
+def test_a_page_is_worth_the_waiting_it_tells_of() -> None:
+    told = [(even(10_000), 7_000, 17_000)] * 100
+    assert page_worth(told) == pytest.approx(100 * 3_679, rel=0.001)
+    assert page_pays(page_worth(told), 30_000, 10)
+    assert not page_pays(page_worth(told), 40_000, 10)
 
 
 def test_a_page_waits_until_its_tasks_have_waited_for_its_cost() -> None:
