@@ -8,7 +8,9 @@ price, r the requests a second allowed, and B the *backlog* in seconds, that is 
 
 where B' = demand / r - 1 is also taken below an empty backlog (demand: looks that fell due a second). An idle poller
 thus comes down by a factor e in 50 s. After an outage B may be hours: no more than MOST of it counts, and so the price
-settles where new demand leaves PULL * (MOST - TARGET) / GAIN, about a quarter of the limit, for working it off.
+settles where new demand leaves PULL * (MOST - TARGET) / GAIN, a little more than half of the limit, for working it
+off: half is what the looks that fell due last are given (worker/core/fairness.py), and more demand than that would sink
+in the backlog.
 
 It is stable: a price higher by the factor e^y lowers demand by about y / 2 of itself (waits grow with the square root
 of the price), so near the balance B' = -x / 2 and x'' + GAIN / 2 * x' + PULL / 2 * x = 0: every solution dies away, by
@@ -29,7 +31,7 @@ from math import exp
 GAIN = 0.02  # per second of backlog
 PULL = 0.000_1  # per second, per second of backlog
 TARGET = 3.0  # seconds of work in hand: so much that the limiter is never idle while there is work
-MOST = 50.0  # seconds of backlog that count
+MOST = 110.0  # seconds of backlog that count
 STEEPEST = 0.02  # per second
 DEAREST = 86_400_000.0
 OUTDATED = 1.1
