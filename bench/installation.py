@@ -16,6 +16,8 @@ from worker.core.fairness import ends
 from worker.core.limit import Limit, Meter, charge, grant
 from worker.core.price import Load
 
+LOAD = 10 * SECOND  # how often the price is set: pages come in lumps, and one must not pass for a rise in demand
+
 Order = Literal["oldest", "newest", "both"]  # of the looks due, which is made first
 
 
@@ -81,7 +83,7 @@ class Run:
         self._simulate()
 
     def _simulate(self) -> None:
-        tick, spent, backlog = self.now + SECOND, 0, 0
+        tick, spent, backlog = self.now + LOAD, 0, 0
         while True:
             moment = self._next_moment(tick)
             if moment is None or (self.until is not None and moment > self.until):
@@ -93,10 +95,17 @@ class Run:
             if moment >= tick:
                 if self.book:  # what a page has shown meanwhile is not due
                     self.ready = deque(number for number in self.ready if not self._moved(number))
-                waiting = len(self.ready) + (self.book.page_cost * self.book.waiting(moment) if self.book else 0)
-                self.way.load(Load(SECOND, self.spent - spent, backlog, waiting))
-                spent, backlog, tick = self.spent, waiting, tick + SECOND
+                waiting = self._backlog()
+                self.way.load(Load(LOAD, self.spent - spent, backlog, waiting))
+                spent, backlog, tick = self.spent, waiting, tick + LOAD
             self._serve()
+
+    def _backlog(self) -> int:
+        """Requests due and not made. What a page has left out counts when it is looked at: no price puts it off."""
+        if self.book is None:
+            return len(self.ready)
+        looks = sum(not self.world[number].hinted for number in self.ready)
+        return looks + self.book.page_cost * self.book.waiting(self.now)
 
     def _serve(self) -> None:
         """Use the slots there are: first what a page left out, then pages that pay, then what has been due longest."""

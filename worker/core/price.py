@@ -50,7 +50,9 @@ class Load:
 def price_after(price: float, load: Load, rate: float, floor: float) -> float:
     """The price after ``load``, with ``rate`` requests a second allowed (the pace of the moment, if it is lowered).
 
-    Time in which the API is paused is not to be counted. With loads of a second or a few it follows the formula.
+    Time in which the API is paused is not to be counted. A load spans some seconds: a lump of work (a page, and what it
+    brings to light) raises the price by no more than STEEPEST allows, but what then works it off lowers it in full, so
+    loads shorter than a lump takes would drag the price down.
     """
     seconds = load.elapsed / 1000
     if seconds <= 0:
