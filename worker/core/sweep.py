@@ -6,20 +6,19 @@ shifts or leaves out costs its requests and nothing else.
 
 Tasks are taken in *blocks* of neighbours in the order in which they were recorded. A page of the tasks that began when
 those of a block did tells of up to a hundred at once, and is worth the time that they have been waiting, all together
-(``page_worth`` in worker/core/worth.py). A block is weighed again when an eighth of the time since its last page has
-passed, and asked for when its worth reaches ``page_cost`` times the price of a request.
-
-By hand: ten tasks that were last seen pending 100 s ago, with a hazard of 1/1000 a second, wait W = 100 - (1 -
-exp(-0.1)) * 1000 = 4.84 s each, 48 s together; at a price of 20 s a page pays that costs 2 requests, not one of 10.
+(``page_wait`` in worker/core/worth.py). It is asked for when that reaches ``page_cost`` times the price of a request.
 
 Durations and instants are milliseconds.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
+from worker.core.forecast import Forecast
 from worker.core.page import PageQuery
+from worker.core.worth import Told
 
 ROWS = 100  # of a block, and of a page
 MOST_BLOCKS = 2000  # that are thought of: the newest; older tasks keep to their schedule
@@ -41,14 +40,14 @@ class Waiting(NamedTuple):
     seen_at: int
 
 
-class Told(NamedTuple):
+class LastPage(NamedTuple):
     """What the last page of a block told: of the tasks that began up to ``upto``, as they were ``at``."""
 
     at: int
     upto: int
 
 
-def window(tasks: Sequence[Waiting], told: Told | None) -> PageQuery:
+def window(tasks: Sequence[Waiting], told: LastPage | None) -> PageQuery:
     """The query for the page of a block with these tasks, at least one; it goes on where a full page ended."""
     begins = sorted(task.begin for task in tasks)
     middle = begins[len(begins) // 2]
@@ -59,9 +58,17 @@ def window(tasks: Sequence[Waiting], told: Told | None) -> PageQuery:
     return PageQuery(start - MARGIN, near[-1] + MARGIN, status=None)
 
 
-def weigh_again(now: int, since: int) -> int:
-    """When to weigh a block again that was last asked for (or made) at ``since``."""
-    return now + max(SOONEST, (now - since) // 8)
+def groups(tasks: Sequence[Waiting], told: LastPage | None, odds: Callable[[str], Forecast]) -> list[Told]:
+    """The tasks of a block by class and by the time since they were last seen, to be weighed; ``odds`` of a class."""
+    alike: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for task in tasks:
+        seen_at = task.seen_at if told is None or task.begin > told.upto else max(task.seen_at, told.at)
+        known = max(0, seen_at - task.begin)
+        alike.setdefault((task.kind, known.bit_length()), []).append((known, task.begin))
+    return [
+        Told(odds(kind), len(found), fmean(known for known, _ in found), fmean(begin for _, begin in found))
+        for (kind, _), found in alike.items()
+    ]
 
 
 class Trust:

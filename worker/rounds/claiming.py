@@ -1,11 +1,8 @@
-"""Which of the looks that are due are made with the slots there are.
-
-Half of the slots go to the looks that have been due for longest, half to those that fell due last. So after an outage
-neither the tasks that have waited through it nor those that come in meanwhile have to wait for all of the others.
-"""
+"""Claims the looks that are made with the slots there are, from both ends of what is due (worker/core/fairness.py)."""
 
 from collections.abc import Iterable
 
+from worker.core.fairness import ends
 from worker.core.learned import Learned
 from worker.core.task import Look, Task
 from worker.store import tasks
@@ -21,11 +18,11 @@ class Claiming:
     def __init__(self, store: Store, learned: Learned | None) -> None:
         self._store = store
         self._learned = learned
-        self._turn = False
 
     def claim(
         self,
         slots: int,
+        made: int,
         paused_total: int,
         now: int,
         *,
@@ -35,7 +32,7 @@ class Claiming:
         probing: bool,
         only: frozenset[int] | None,
     ) -> list[Task]:
-        """Up to ``slots`` tasks, leased. Inside the round's transaction."""
+        """Up to ``slots`` tasks, leased; ``made`` requests were made before. Inside the round's transaction."""
         taken: dict[int, Task] = {}
         plans: list[tuple[Task, Look]] = []
 
@@ -53,12 +50,9 @@ class Claiming:
                 room -= len(kept)
             return True
 
-        self._turn = not self._turn
-        newest = 0 if probing or only is not None else (slots + self._turn) // 2
-        if fill(slots - newest, latest=False):
+        oldest, newest = (slots, 0) if probing or only is not None else ends(slots, made)
+        if fill(oldest, latest=False):
             fill(newest, latest=True)
-        elif newest:
-            fill(slots - len(taken), latest=False)
         tasks.plan_anew(self._store, plans, now)
         tasks.lease(self._store, list(taken), leased_until)
         return list(taken.values())

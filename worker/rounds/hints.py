@@ -8,15 +8,15 @@ from worker.core.learned import Learned
 from worker.core.limit import Limit, charge, grant
 from worker.core.page import Page, PageQuery
 from worker.core.reply import Concluded, Pending, RateLimited, Refused, Rejected, Reply, Unknown
-from worker.core.sweep import MOST_BLOCKS, ROWS, SOONEST, UNTIL_LATER, Told, Trust, Waiting, weigh_again, window
-from worker.core.worth import page_pays, page_worth
+from worker.core.sweep import MOST_BLOCKS, ROWS, SOONEST, UNTIL_LATER, LastPage, Trust, groups, window
+from worker.core.worth import page_wait
 from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.saving import Asked
 from worker.store import notices, sweeping
 from worker.store.db import Store
 
-# Blocks that are weighed in one pass: some 5 ms each.
-WEIGHED = 4
+# Blocks that are weighed in one pass, and the longest a block is left alone; the price may have fallen meanwhile.
+WEIGHED, LONGEST = 16, 900_000
 
 # How long to leave the list alone where requests have to be saved first.
 POOR = 5_000
@@ -38,8 +38,7 @@ class Hints:
         self._trust = Trust()
         self._weigh: list[tuple[int, int]] = []  # (when, block)
         self._newest = max(-1, sweeping.newest_block(store, ROWS) - MOST_BLOCKS)
-        self._since: dict[int, int] = {}
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, LastPage] = {}
         self._asked: tuple[int, PageQuery] | None = None  # the page in the air, by its block
         self._denied: set[int] = set()
         self._rest_until = now
@@ -61,25 +60,22 @@ class Hints:
             self._rest_until = now + POOR
             return None
         self._discover(now)
-        best: tuple[float, int, PageQuery] | None = None
         for _ in range(WEIGHED):
             if not self._weigh or self._weigh[0][0] > now:
                 break
             block = heappop(self._weigh)[1]
             waiting = sweeping.waiting(self._store, block * ROWS, ROWS)
             if not waiting and block < self._newest:
-                self._since.pop(block, None)
                 self._told.pop(block, None)
                 continue
-            heappush(self._weigh, (weigh_again(now, self._since[block]), block))
-            worth = self._worth(waiting, self._told.get(block), now)
-            if page_pays(worth, self._learned.price, self._page_cost) and (best is None or worth > best[0]):
-                best = (worth, block, window(waiting, self._told.get(block)))
-        if best is None:
-            self._rest_until = now + SOONEST
-            return None
-        self._asked = best[1:]
-        return best[2]
+            told = self._told.get(block)
+            wait = page_wait(groups(waiting, told, self._learned.odds), now, self._page_cost * self._learned.price)
+            heappush(self._weigh, (now + max(SOONEST, min(wait, LONGEST)), block))
+            if wait == 0 and waiting:
+                self._asked = block, window(waiting, told)
+                return self._asked[1]
+        self._rest_until = now + SOONEST
+        return None
 
     def give_up(self) -> None:
         """The page that was proposed is not asked for now."""
@@ -120,8 +116,7 @@ class Hints:
         self._trust.answered()
         full = reply.received >= query.limit
         starts = [row.started_at for row in reply.rows if row.started_at is not None]
-        self._told[block] = Told(asked_at, max(starts, default=query.end) if full else UNTIL_LATER)
-        self._since[block] = asked_at
+        self._told[block] = LastPage(asked_at, max(starts, default=query.end) if full else UNTIL_LATER)
         shown = {row.id for row in reply.rows if row.status in ("success", "failure")}
         sweeping.make_due(self._store, sorted(shown), self._denied, now)
 
@@ -154,15 +149,5 @@ class Hints:
     def _discover(self, now: int) -> None:
         newest = sweeping.newest_block(self._store, ROWS)
         for block in range(self._newest + 1, newest + 1):
-            self._since[block] = now
             heappush(self._weigh, (now, block))
         self._newest = max(self._newest, newest)
-
-    def _worth(self, waiting: list[Waiting], told: Told | None, now: int) -> float:
-        def known(task: Waiting) -> int:
-            return max(task.seen_at, told.at) if told is not None and task.begin <= told.upto else task.seen_at
-
-        return page_worth(
-            (self._learned.odds(task.kind), max(0, known(task) - task.begin), max(0, now - task.begin))
-            for task in waiting
-        )

@@ -221,6 +221,8 @@ class PollRound:
         except BaseException:
             if known is not None and self.learned is not None:
                 self.learned.go_back(known)
+            if page is not None and self._hints is not None:
+                self._hints.give_up()
             raise
         self._committed(before, lane, doubt, changes, jobs, now)
 
@@ -280,6 +282,7 @@ class PollRound:
             return lane, []
         claimed: list[Task] = self._claiming.claim(
             slots,
+            lane.meter.spent,
             lane.paused_until_now(now),
             now,
             due_by=FAR if doubt.suspect is not None else due_by,
