@@ -214,7 +214,7 @@ class PollRound:
                     lane, asked = self._hints.ask(page, lane, now, monotonic + self.terms.deadline)
                     jobs += asked
                 if self._pricing is not None:
-                    self._pricing.spent += sum(job.page is None for job, _ in jobs)
+                    self._pricing.spent += sum(self._cost(job) for job, _ in jobs)
                     self._pricing.keep_now_and_then(now)
                 if lane != before:
                     lanes.put(self._store, lane)
@@ -258,6 +258,9 @@ class PollRound:
             meter = slowed(limit, meter, done.job.asked_at, now)
         lane = lane if meter is lane.meter else lane._replace(meter=meter)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
+
+    def _cost(self, job: Job) -> int:
+        return 1 if job.page is None else self.terms.page_cost or 1
 
     def _take_back(self, now: int, *, everything: bool) -> None:
         """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale."""

@@ -7,11 +7,9 @@ from worker.core.price import Load
 from worker.store import learning, tasks
 from worker.store.db import Store
 
-# How often the price floats, and how often what was learned is stored (losing some of it costs nothing); ms.
-PRICED_EVERY, KEPT_EVERY = 1_000, 15_000
-
-# How many looks that are due count for the price, in seconds of the limit.
-BACKLOG = 60
+# How often the price floats (pages come in lumps, and one must not pass for a rise in demand), and how often what was
+# learned is stored (losing some of it costs nothing); ms.
+PRICED_EVERY, KEPT_EVERY = 10_000, 15_000
 
 
 class Pricing:
@@ -26,13 +24,13 @@ class Pricing:
         self.spent = 0
 
     def float(self, lane: Lane, now: int) -> None:
-        """Once a second or so: raise or lower the price. Time in a pause does not count."""
+        """Every ten seconds or so: raise or lower the price. Time in a pause does not count."""
         elapsed = now - self._priced_at
         if 0 <= elapsed < PRICED_EVERY:
             return
         rate = sustained(self._limit, lane.meter, now)
         spent, before = self.spent, self._backlog
-        self._backlog = tasks.backlog(self._store, now, round(BACKLOG * rate) + 1)
+        self._backlog = tasks.backlog(self._store, now)
         self._priced_at, self.spent = now, 0
         if elapsed > 0 and not lane.paused:
             self._learned.load(Load(elapsed, spent, before, self._backlog), rate)
