@@ -38,6 +38,8 @@ def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
     show(reports, as_json)
     for name in outcome.unsettled:
         click.echo(f"cdpoll: {name} is still changing, or could not be fetched; it is looked at again", err=True)
+    for name in outcome.lost:
+        click.echo(f"cdpoll: {name} is gone from the drop before it came whole; see `cdpoll status`", err=True)
     if outcome.failure is not None:
         raise outcome.failure.as_error()
-    return max(exit_code(reports), 1 if outcome.unsettled else 0)
+    return max(exit_code(reports), 1 if outcome.unsettled or outcome.lost else 0)

@@ -103,6 +103,7 @@ def test_accepted(key: str, text: str, value: object) -> None:
         ("after", "deleted", "did you mean delete?"),
         ("after", "move", "move_to is missing"),
         ("move_to", ".", "the same folder as drop"),
+        ("archive", ".", "the same folder as drop"),
         ("algorithms", "aes256-cbc", "has no sign"),
         ("algorithms", "+aes256-cbcc", "did you mean aes256-cbc?"),
         ("algorithms", "+ssh-rsa", "SHA-1"),

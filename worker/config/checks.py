@@ -54,9 +54,9 @@ def sftp_contradictions(
     if sftp["after"] == "move" and "move_to" not in written:
         place = places.get(("sftp", "after"), heading)
         yield Mistake(place, "sftp", "after", "move_to is missing; write where to move files, as in move_to = done")
-    if sftp["move_to"] is not None and sftp["move_to"] == sftp["drop"]:
-        place = places["sftp", "move_to"]
-        yield Mistake(place, "sftp", "move_to", "the same folder as drop; write another one")
+    for key in ("move_to", "archive"):
+        if sftp[key] is not None and sftp[key] == sftp["drop"]:
+            yield Mistake(places["sftp", key], "sftp", key, "the same folder as drop; write another one")
 
 
 def doubts(

@@ -67,8 +67,8 @@ class Polling(NamedTuple):
 class Sftp(NamedTuple):
     """``include`` and ``exclude`` are patterns of names; ``after`` is ``leave``, ``move`` or ``delete``.
 
-    ``drop`` and ``move_to`` are folders on the server; ``key_passphrase`` and ``password`` are false when nothing was
-    configured.
+    ``drop``, ``move_to`` and ``archive`` are folders on the server; ``key_passphrase`` and ``password`` are false when
+    nothing was configured.
     """
 
     host: str
@@ -85,6 +85,7 @@ class Sftp(NamedTuple):
     settle_ms: int
     after: str
     move_to: str | None
+    archive: str | None
     every_ms: int
     hold_test: bool
 

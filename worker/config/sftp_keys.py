@@ -82,6 +82,15 @@ SFTP = Section(
             sample="/outbound/done",
             otherwise="required with after = move",
         ),
+        Key(
+            "archive",
+            FOLDER,
+            None,
+            "The folder that the server itself moves files to once they were opened, if it does so. What is gone from "
+            "the drop before it came whole is looked for there, by name and size.",
+            sample="/outbound/archive",
+            otherwise="what is gone is only told of",
+        ),
         Key("every", span("10s", "7d"), "5m", "How often the drop is looked at."),
         Key(
             "hold_test",

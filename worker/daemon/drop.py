@@ -29,7 +29,7 @@ def terms_of(sftp: Sftp) -> Terms:
         sftp.password.reveal if sftp.password else None,
     )
     settings = DropSettings(server, sftp.drop, sftp.include, sftp.exclude or ())
-    return Terms(settings, sftp.settle_ms, sftp.every_ms, sftp.after, sftp.move_to, sftp.hold_test)
+    return Terms(settings, sftp.settle_ms, sftp.every_ms, sftp.after, sftp.move_to, sftp.hold_test, sftp.archive)
 
 
 # After a failure of the storage, or while somebody else reads batches in, ms.

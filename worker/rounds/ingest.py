@@ -12,7 +12,7 @@ of its own and never delays polling.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -52,6 +52,7 @@ class Terms:
     after: str = "leave"
     move_to: str | None = None
     hold_test: bool = False
+    archive: str | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class Outcome:
 
     reports: list[FileReport] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Files that are gone from the drop before they came whole, and were not found anywhere."""
     failure: SftpFailed | None = None
     next_at: int = 0
 
@@ -119,6 +122,7 @@ class _Round:
             with connect(self.terms.drop, self.clock, self.stop) as drop:
                 self.look(drop)
                 self.tidy(drop)
+                self.retrieve(drop)
         except SftpFailed as failure:
             self.outcome.failure = failure
         self.say()
@@ -175,9 +179,7 @@ class _Round:
     def listing(self, drop: Drop) -> dict[bytes, RemoteFile]:
         listed = {one.name: one for one in drop.list()}
         rows = [(one.name, one.text, one.size, one.mtime) for one in listed.values()]
-        lost = remote.look(self.store, rows, self.clock.now())
-        if lost:
-            self.lament(lost)
+        remote.look(self.store, rows, self.clock.now())
         return listed
 
     def waiting(self) -> list[Remote]:
@@ -197,8 +199,8 @@ class _Round:
         remote.move_on(self.store, one, "fetched", fetched.path.name)
         self.read_in(one, fetched.path)
 
-    def read_in(self, one: Remote, path: Path) -> None:
-        """Read a fetched file in, and note how it ended. The local copy goes when the database has what it holds."""
+    def read_in(self, one: Remote, path: Path) -> str:
+        """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds."""
         with path.open("rb") as file:
             progress = self.progress(one.shown, one.size) if self.progress else None
             given = Given(file, one.shown, "sftp", hold_test=self.terms.hold_test)
@@ -216,6 +218,7 @@ class _Round:
             )
             remote.move_on(self.store, one, "done", tidy=stored and self.terms.after != "leave")
         path.unlink(missing_ok=True)
+        return report.state
 
     def tidy(self, drop: Drop) -> None:
         """Move or delete on the server what is stored here."""
@@ -240,6 +243,58 @@ class _Round:
             else:
                 remote.forget(self.store, one)
 
+    def retrieve(self, drop: Drop) -> None:
+        """Look for files that are gone where the server moves what was opened, if we are told where that is."""
+        gone = remote.in_state(self.store, "gone")
+        if not gone:
+            return
+        found: dict[bytes, Sequence[RemoteFile]] = {}
+        if self.terms.archive is not None:
+            wanted = [RemoteFile(one.name, one.size, one.mtime) for one in gone]
+            try:
+                found = drop.archived(self.terms.archive, wanted)
+            except SftpFailed as failure:
+                if failure.code == "archive_missing":
+                    self.missing(gone)
+                raise
+        for one in list(gone):
+            if self.stop.is_set():
+                return
+            if self.from_archive(drop, one, found.get(one.name, ())):
+                gone.remove(one)
+        self.missing(gone)
+
+    def from_archive(self, drop: Drop, one: Remote, candidates: Sequence[RemoteFile]) -> bool:
+        """Fetch and read what may be the file; whether there was anything."""
+        came = False
+        for file in candidates:
+            try:
+                fetched = drop.fetch(file, self.incoming, archive=self.terms.archive)
+            except SftpFailed as failure:
+                if failure.code not in _OF_ONE_FILE:
+                    raise
+                continue
+            came = True
+            remote.move_on(self.store, one, "fetched", fetched.path.name)
+            # Another of its name and size may have been read before; then the next one may be it.
+            if self.read_in(one, fetched.path) != "known":
+                break
+        return came
+
+    def missing(self, gone: list[Remote]) -> None:
+        """Tell of what was not found, once, and go on looking for it where there is an archive."""
+        self.outcome.lost = [one.shown for one in gone]
+        if not gone:
+            with self.store.write():
+                notices.clear(self.store, "files_lost")
+        if lost := [one.shown for one in gone if not one.attempts]:
+            self.lament(lost)
+        for one in gone:
+            if self.terms.archive is None:
+                remote.forget(self.store, one)
+            else:
+                remote.missed(self.store, one)
+
     # -- what is said -----------------------------------------------------------------------------------------------
 
     def told(self, report: FileReport) -> None:
@@ -257,9 +312,10 @@ class _Round:
     def lament(self, lost: list[str]) -> None:
         """Files are gone that we had begun to fetch; a server that archives what was opened has them still."""
         names = ", ".join(lost[:5]) + (" and more" if len(lost) > 5 else "")
-        hint = (
-            f"gone from the drop before they came whole: {names}; look in the server's archive, and ingest them by hand"
-        )
+        where = "look in the server's archive, and ingest them by hand (or set [sftp] archive)"
+        if self.terms.archive is not None:
+            where = f"they are looked for in {self.terms.archive} for a week, and were not there"
+        hint = f"gone from the drop before they came whole: {names}; {where}"
         with self.store.write():
             notices.put(self.store, "files_lost", hint, self.clock.now())
         self.log.warning("files are gone from the drop before they came whole", count=len(lost))

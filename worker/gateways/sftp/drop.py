@@ -8,8 +8,9 @@ One thread uses a Drop; the end of every wait is the guard's, whatever the serve
 
 import contextlib
 import fnmatch
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ STEP = 30_000  # ms for each of: connecting, logging in, listing, moving, and si
 _SLOWEST = 16  # bytes a millisecond: a download that takes longer than this on the whole is given up
 _MOST_ENTRIES = 100_000
 _MOST_NAMESAKES = 1000
+_MOST_ALIKE = 10
 _WINDOW = 4 * 1024 * 1024
 _PACKET = 256 * 1024 - 1024  # the most that a piece of a file needs; smaller ones cost twice the CPU
 
@@ -120,7 +122,7 @@ class Drop:
         found: list[RemoteFile] = []
         seen = 0
         with self._doing("looking into the drop", self._step):
-            for entry in self._entries():
+            for entry in self._entries("drop", self._settings.folder):
                 seen += 1
                 if seen > _MOST_ENTRIES:
                     raise SftpFailed("protocol", f"the drop holds more than {_MOST_ENTRIES} entries", "clear it out")
@@ -133,14 +135,32 @@ class Drop:
         self.others = seen - len(found)
         return found
 
-    def _entries(self) -> Iterator[Entry]:
-        """What is in the drop, whatever it is."""
-        folder = self._settings.folder
+    def archived(self, folder: str, wanted: Iterable[RemoteFile]) -> dict[bytes, Sequence[RemoteFile]]:
+        """The files of ``folder`` that may be those wanted, by the name wanted, the likeliest first.
+
+        A server that moves a file away once it was opened may give it another name if the first is taken (``a.x12_1``,
+        ``a_1.x12``). What has another size is another file; the time may have been changed by the move.
+        """
+        found: dict[bytes, Sequence[RemoteFile]] = {}
+        with self._doing("looking into the archive", self._step):
+            held = [
+                RemoteFile(entry.name, *_known(entry.attributes))
+                for entry in self._entries("archive", folder)
+                if entry.regular is not False and _is_name(entry.name)
+            ]
+        for one in wanted:
+            alike = [file for file in held if file.size == one.size and _renamed(one.name, file.name)]
+            alike.sort(key=lambda file, time=one.mtime: (file.mtime == time, file.mtime), reverse=True)  # type: ignore[misc]
+            found[one.name] = alike[:_MOST_ALIKE]
+        return found
+
+    def _entries(self, key: str, folder: str) -> Iterator[Entry]:
+        """What is in the folder that ``key`` names, whatever it is."""
         try:
             yield from self._session.entries(self._folder(folder) or b"/")
         except Refused as refusal:
             if refusal.status == NO_SUCH_FILE:
-                raise self._no_folder("drop", folder) from None
+                raise self._no_folder(key, folder) from None
             raise
 
     def _no_folder(self, key: str, folder: str) -> SftpFailed:
@@ -148,13 +168,15 @@ class Drop:
         hint = f"check {key} under [sftp]: is it written as the server calls it? a relative path begins at the login"
         return SftpFailed(f"{key}_missing", message, hint)
 
-    def fetch(self, remote: RemoteFile, to: Path, on_progress: Progress | None = None) -> Fetched:
+    def fetch(
+        self, remote: RemoteFile, to: Path, on_progress: Progress | None = None, *, archive: str | None = None
+    ) -> Fetched:
         """Bring a file into the private folder ``to``, whole and durable, under its hash.
 
         ``changing`` when it is not, before and after, what ``remote`` says, or ends elsewhere. ``on_progress`` is told
-        how many bytes are there.
+        how many bytes are there. ``archive``: the folder it is in, if :meth:`archived` found it.
         """
-        path = self._path(remote)
+        path = self._path(remote) if archive is None else self._folder(archive) + b"/" + remote.name
         landing = Landing(to, remote.size)
         try:
             time = self._step + remote.size // _SLOWEST
@@ -296,6 +318,15 @@ def _known(attributes: Attributes) -> tuple[int, int]:
 
 def _is_name(name: bytes) -> bool:
     return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
+
+
+def _renamed(name: bytes, other: bytes) -> bool:
+    """Whether ``other`` is the name, or what a server makes of it where it is taken."""
+    stem, dot, ending = name.rpartition(b".")
+    forms = [re.escape(name) + rb"(?:_\d{1,4})?"] + [re.escape(stem) + rb"_\d{1,4}" + re.escape(dot + ending)] * bool(
+        dot
+    )
+    return any(re.fullmatch(form, other, re.DOTALL) for form in forms)
 
 
 def _text(name: bytes) -> str:

@@ -17,6 +17,7 @@ _CONFIGURATION = {
     "algorithms",
     "drop_missing",
     "move_to_missing",
+    "archive_missing",
 }
 _CREDENTIALS = {"auth", "auth_partial"}
 _STORAGE = {"disk_full", "local"}
@@ -49,6 +50,7 @@ class SftpFailed(Exception):
     auth                 the server refused the user, the key or the password
     auth_partial         the server accepted one proof and wants another that is not configured
     sftp                 logged in, but there is no SFTP behind it
+    archive_missing      the folder that ``archive`` names is not there, or is none
     permission           the server does not allow this
     vanished             the file is not there any more
     drop_missing         the folder that ``drop`` names is not there, or is none

@@ -4,6 +4,7 @@
 seen     its size and time are known since ``seen_at``; to be fetched once that is long enough ago
 fetching its bytes are on their way into the private folder
 fetched  they are there, under ``local``, and not read in yet
+gone     it left the drop before it came whole, since ``seen_at``: the server may have moved it away when it was opened
 done     read in, known, skipped or in quarantine: not fetched again unless its size or time changes
 ====== ===============================================================================================================
 """
@@ -17,6 +18,9 @@ from worker.store.db import Store
 
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
 LONGEST = 6 * 3_600_000
+
+# So long a file that is gone is looked for in the server's archive, ms.
+SEARCHED = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,9 @@ def bind(store: Store, drop: str) -> None:
         )
 
 
-def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> list[str]:
-    """Note what a listing shows, as (name, shown, size, mtime); what is gone from it is forgotten.
-
-    Returns the names of files that are gone before they could be fetched whole: the server may have moved them away
-    when they were opened.
-    """
+def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> None:
+    """Note what a listing shows, as (name, shown, size, mtime). What is not in it any more is forgotten, unless it was
+    to be fetched once more: then it is ``gone``."""
     present = set()
     with store.write():
         # What lies in the future was noted before the clock was set back.
@@ -75,17 +76,24 @@ def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) 
                 VALUES (:name, :shown, :size, :mtime, :now, 'seen')
                 ON CONFLICT (name) DO UPDATE SET size = :size, mtime = :mtime, seen_at = :now, state = 'seen',
                     attempts = 0, next_at = 0, tidy = 0, error = NULL
-                WHERE (size <> :size OR mtime <> :mtime) AND state <> 'fetched'
+                WHERE (size <> :size OR mtime <> :mtime OR state = 'gone') AND state <> 'fetched'
                 """,
                 {"name": name, "shown": shown, "size": size, "mtime": mtime, "now": now},
             )
-        lost = []
-        for row in store.read("SELECT name, shown, state, error FROM remote_files WHERE state IN ('seen', 'done')"):
-            if row["name"] not in present:
+        for row in store.read("SELECT name, state, error FROM remote_files WHERE state IN ('seen', 'done')"):
+            if row["name"] in present:
+                continue
+            if row["state"] == "seen" and row["error"] not in (None, "incomplete"):
+                store.execute(
+                    "UPDATE remote_files SET state = 'gone', attempts = 0, seen_at = :now WHERE name = :name",
+                    {"now": now, "name": row["name"]},
+                )
+            else:
                 store.execute("DELETE FROM remote_files WHERE name = :name", {"name": row["name"]})
-                if row["state"] == "seen" and row["error"] not in (None, "incomplete"):
-                    lost.append(row["shown"])
-    return lost
+        store.execute(
+            "DELETE FROM remote_files WHERE state = 'gone' AND :now - seen_at > :searched",
+            {"now": now, "searched": SEARCHED},
+        )
 
 
 def settled(store: Store, before: int, now: int) -> list[Remote]:
@@ -149,6 +157,12 @@ def again(store: Store, one: Remote, error: str, every: int, now: int) -> None:
             """,
             {"next_at": now + wait, "error": error, "name": one.name},
         )
+
+
+def missed(store: Store, one: Remote) -> None:
+    """A file that is gone was looked for, and not found."""
+    with store.write():
+        store.execute("UPDATE remote_files SET attempts = attempts + 1 WHERE name = :name", {"name": one.name})
 
 
 def forget(store: Store, one: Remote) -> None:

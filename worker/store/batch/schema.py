@@ -128,7 +128,7 @@ CREATE TABLE remote_files (
     size INTEGER NOT NULL,
     mtime INTEGER NOT NULL,             -- ms, as the server says
     seen_at INTEGER NOT NULL,           -- since when it has this size and time, ms
-    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done')),
+    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done', 'gone')),
     local TEXT,                         -- its name in the private folder, while it is there
     attempts INTEGER NOT NULL DEFAULT 0,
     next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before, ms
