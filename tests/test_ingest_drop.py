@@ -426,3 +426,95 @@ def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
     assert [event for event, _ in house.log.lines] == ["a round over the drop failed"]
     with Store(house.path) as store:
         assert [code for code, _ in notices.listed(store)] == ["internal_fault"]
+
+
+# --- another drop, another time
+
+
+def test_a_name_in_another_drop_is_another_file(house: House) -> None:
+    other = house.drop / "other"
+    other.mkdir(exist_ok=True)
+    house.put("a.x12", batch("A"))
+    assert house.states() == [("a.x12", "ingested")]
+    (other / "a.x12").write_text(batch("B"))
+    os.utime(other / "a.x12", (1_700_000_000 - 100, 1_700_000_000 - 100))
+    elsewhere = replace(house.terms.drop, folder=str(other))
+    assert house.states(drop=elsewhere) == [("a.x12", "ingested")]
+    assert house.rows("SELECT member_id FROM batch_answers ORDER BY 1") == [("A",), ("B",)]
+
+
+def test_what_was_fetched_from_another_drop_is_read_in_and_nothing_deleted_for_it_here(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from worker.rounds import ingest as module
+
+    other = house.drop / "other"
+    other.mkdir(exist_ok=True)
+    house.put("a.x12", batch("A"))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "ingest", lambda *_args, **_kwargs: {}["cut"])
+        with pytest.raises(KeyError):
+            house.round(patient=True, after="delete")
+    assert len(house.incoming()) == 1
+    twin = other / "a.x12"
+    twin.write_text("B" * len(batch("A")))
+    os.utime(twin, (1_700_000_000 - 100, 1_700_000_000 - 100))
+    elsewhere = replace(house.terms.drop, folder=str(other))
+    outcome = house.round(drop=elsewhere, after="delete")
+    assert [(one.name, one.state) for one in outcome.reports] == [("a.x12", "ingested")]
+    assert twin.exists()
+    assert (house.drop / "a.x12").exists()
+    assert house.states(drop=elsewhere, after="delete") == [("a.x12", "quarantined")]
+
+
+def test_a_clock_set_back_keeps_no_file_waiting(house: House) -> None:
+    day = 86_400_000
+    house.put("a.x12", batch("A"))
+    house.put("cut.x12", batch("B")[:-30])
+    house.round()
+    house.clock.at -= 10 * day
+    house.round()
+    done = house.round(wait=SETTLE)
+    assert [(one.name, one.state) for one in done.reports] == [("a.x12", "ingested"), ("cut.x12", "incomplete")]
+    # The next look at the cut one is not put off until the old time comes again.
+    assert done.next_at <= house.clock.at + EVERY
+    house.clock.at -= 10 * day
+    assert house.round().reports == []
+    assert [one.name for one in house.round(wait=SETTLE).reports] == ["cut.x12"]
+
+
+def test_a_clock_set_back_does_not_silence_the_lane(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from worker.daemon import drop as module
+
+    rounds: list[int] = []
+    enough = threading.Event()
+
+    class Jumping(SetClock):
+        """Waiting takes no time at all, and during the first wait somebody sets the time of day back by ten days."""
+
+        passed = 0
+
+        def monotonic(self) -> int:
+            return self.passed
+
+        def wait(self, event: threading.Event, ms: int) -> bool:
+            assert ms <= module.LONGEST_WAIT
+            if not self.passed:
+                self.at -= 10 * 86_400_000
+            self.passed += ms
+            self.at += ms
+            return event.is_set()
+
+    clock = Jumping()
+
+    def counted(*_args: Any, **_kwargs: Any) -> Outcome:
+        rounds.append(clock.passed)
+        if len(rounds) == 3:
+            enough.set()
+        return Outcome(next_at=clock.now() + EVERY)
+
+    monkeypatch.setattr(module, "one_round", counted)
+    lane = DropLane((house.path, "auto"), house.terms, clock, house.log, once=False)
+    assert enough.wait(DEADLINE)
+    lane.stop()
+    assert rounds[:3] == [0, EVERY, 2 * EVERY]

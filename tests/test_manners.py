@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Sandbox
-from tests.cdpoll_process import House, begin, until
+from tests.cdpoll_process import ROOT, House, begin, until
+from tests.x12_samples import a_file
 from worker.clock import Clock
 from worker.config import load
 from worker.daemon.loop import Loop
@@ -294,6 +295,63 @@ def test_root_becomes_the_owner_of_the_state_directory(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", OWNER, str(database)], capture_output=True, text=True, check=True)
         assert done.stdout.startswith(expected), done.stderr
         assert "0" not in done.stdout.partition("[")[2].strip("]\n").split(", ") or os.geteuid() != 0
+
+
+LATE = """
+import os, pwd, sys
+from importlib.abc import MetaPathFinder
+
+class TooLate(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] not in sys.stdlib_module_names:
+            raise ImportError(f"imported as the owner: {name}")
+
+def become(uid):
+    sys.meta_path.insert(0, TooLate())
+    print("became the owner", file=sys.stderr)
+
+os.geteuid = lambda: 0
+os.initgroups = os.setgroups = os.setgid = lambda *_: None
+os.setuid = become
+from cli.main import call
+sys.exit(call(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["record", "x"],
+        ["status"],
+        ["tasks"],
+        ["show", "first"],
+        ["run", "--once"],
+        ["ingest", "{folder}/batch.x12"],
+        ["files"],
+        ["quarantine", "list"],
+        ["db", "integrity"],
+    ],
+    ids=" ".join,
+)
+def test_root_imports_what_it_needs_before_it_becomes_the_owner(house: House, command: list[str]) -> None:
+    """cdpoll may lie where the owner of the state directory cannot read."""
+    house.record("first")
+    (house.folder / "batch.x12").write_text(a_file())
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(house.database.parent, nobody.pw_uid, nobody.pw_gid)
+    line = [part.format(folder=house.folder) for part in command]
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, "--config", str(house.config), *line],
+        capture_output=True,
+        cwd=ROOT,
+        env=house.environment(),
+        text=True,
+        timeout=60,
+    )
+    assert "became the owner" in done.stderr
+    assert "imported as the owner" not in done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 # --- what else must not end it

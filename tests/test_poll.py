@@ -423,6 +423,27 @@ def test_while_a_probe_is_in_the_air_no_other_is_sent(world: Make) -> None:
     assert len(w.asked) == 4
 
 
+def test_a_probe_that_outlives_its_deadline_does_not_keep_the_next_from_being_sent(world: Make) -> None:
+    """Cutting a socket does not end a look that waits for a name server: the pause must not last as long as that."""
+    w = world(lambda job, n: RateLimited("http_429", 60_000) if n == 1 else Pending())
+    w.record("a", "b", "c")
+    w.now += 15_000
+    w.run()
+    w.now += 100
+    w.land()
+    w.run()
+    w.now += 60_000
+    w.run()
+    probe = w.asked[3]
+    for late in (0, 999):
+        w.now = probe.deadline + late
+        w.run()
+        assert len(w.asked) == 4
+    w.now = probe.deadline + 1000
+    w.run()
+    assert [job.seq == probe.seq for job in w.asked[4:]] == [False]
+
+
 def test_a_task_that_alone_is_refused_is_to_blame_itself(world: Make) -> None:
     w = world(lambda job, n: Refused("http_403") if job.seq == 1 else Pending())
     w.record("bad", "good")

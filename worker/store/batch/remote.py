@@ -46,7 +46,8 @@ def bind(store: Store, drop: str) -> None:
         return
     with store.write():
         store.execute("DELETE FROM remote_files WHERE state <> 'fetched'")
-        store.execute("UPDATE remote_files SET tidy = 0")
+        # What is still to be read in has its bytes here; a file of its name in this drop is not the one they came from.
+        store.execute("UPDATE remote_files SET size = -1")
         rounds.forget(store)
         store.execute(
             "INSERT INTO meta (key, value) VALUES ('sftp_drop', :drop) ON CONFLICT (key) DO UPDATE SET value = :drop",
