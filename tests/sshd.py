@@ -1,8 +1,9 @@
 """A real OpenSSH server on loopback, started by the tests as an ordinary process with keys made for them.
 
-It runs as whoever runs the tests, and lets that user in. As root there is more: a chrooted server, and a user with a
-password, who is made for the tests and removed after them. Where the Debian package openssh-server is missing, the
-tests that need it say so and are skipped.
+It runs as whoever runs the tests, and lets that user in. For root there is more to choose from: a chrooted server, and
+a user with a password, who is made for the tests and removed after them. Everybody tests the same promises with what
+takes no rights: a server that begins in a folder of its own, and paramiko's for passwords. Where the Debian package
+openssh-server is missing, the tests that need it say so and are skipped.
 """
 
 import os
@@ -98,9 +99,15 @@ def _free_port() -> int:
 
 @contextmanager
 def sshd(
-    folder: Path, *options: str, host_key: Path | None = None, drop: Path | None = None, chroot: Path | None = None
+    folder: Path,
+    *options: str,
+    host_key: Path | None = None,
+    drop: Path | None = None,
+    chroot: Path | None = None,
+    begin: Path | None = None,
 ) -> Iterator[Sshd]:
-    """Run a server with some more lines of configuration; ``folder`` is for its files."""
+    """Run a server with some more lines of configuration; ``folder`` is for its files. ``begin`` is where a login ends
+    up, which is else the user's home."""
     program = _program()
     if IS_ROOT:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
@@ -121,9 +128,11 @@ def sshd(
         "PermitRootLogin yes",
         "PidFile none",
         "MaxStartups 200",
-        "Subsystem sftp internal-sftp",
+        "Subsystem sftp internal-sftp" + ("" if begin is None else f" -d {begin}"),
         *options,
     ]
+    if begin is not None:
+        running.folder_name = str(drop.relative_to(begin))
     if chroot is not None:
         lines += [f"ChrootDirectory {chroot}", "ForceCommand internal-sftp"]
         running.folder_name = "/" + str(drop.relative_to(chroot))
@@ -158,10 +167,18 @@ def sshd(
 
 
 @contextmanager
+def elsewhere(folder: Path) -> Iterator[Sshd]:
+    """A server whose logins end up in a folder of its own, so that its drop has a relative name."""
+    begin = folder / "begin"
+    (begin / "outbound").mkdir(parents=True)
+    with sshd(folder, drop=begin / "outbound", begin=begin) as running:
+        yield running
+
+
+@contextmanager
 def chrooted(folder: Path) -> Iterator[Sshd]:
-    """A server that shows nothing but one folder. OpenSSH wants all above it to be root's, and /tmp is everybody's."""
-    if not IS_ROOT:
-        pytest.skip("a chrooted server needs root")
+    """A server that shows nothing but one folder; for root alone. OpenSSH wants all above it to be root's, and /tmp is
+    everybody's."""
     # Not under /tmp, and nowhere that outlives a restart of the machine.
     jail = Path(tempfile.mkdtemp(prefix="cdpoll-test-", dir="/run"))
     try:
@@ -173,6 +190,10 @@ def chrooted(folder: Path) -> Iterator[Sshd]:
         shutil.rmtree(jail)
 
 
+LAYOUTS = {"plain": sshd, "elsewhere": elsewhere} | ({"chrooted": chrooted} if IS_ROOT else {})
+"""The ways in which a server shows its files that can be had here."""
+
+
 @dataclass(frozen=True)
 class Account:
     name: str
@@ -181,10 +202,8 @@ class Account:
 
 @contextmanager
 def account_with_password() -> Iterator[Account]:
-    """A system user that exists for a moment: OpenSSH takes passwords from the system's own file alone."""
+    """A system user that exists for a moment; for root alone. OpenSSH takes passwords from the system's own file."""
     _program()
-    if not IS_ROOT:
-        pytest.skip("a user with a password can be made by root alone")
     account = Account(f"cdpoll{secrets.token_hex(4)}", secrets.token_urlsafe(12))
     hashed = subprocess.run(
         ["openssl", "passwd", "-6", "-stdin"], input=account.password, capture_output=True, text=True, check=True

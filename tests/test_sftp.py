@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import Sshd, chrooted, sshd
+from tests.sshd import LAYOUTS, Sshd, sshd
 from worker.clock import Clock
 from worker.core import ssh
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
@@ -17,10 +17,10 @@ from worker.gateways.sftp.landing import Landing, remove_partial
 BIG = bytes(range(256)) * 12_000  # 3 MB: more than is read ahead
 
 
-@pytest.fixture(scope="module", params=["plain", "chrooted"])
+@pytest.fixture(scope="module", params=LAYOUTS)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     folder = tmp_path_factory.mktemp("sshd")
-    with (sshd if request.param == "plain" else chrooted)(folder) as server:
+    with LAYOUTS[request.param](folder) as server:
         yield server
 
 
