@@ -82,7 +82,7 @@ class Book:
     def _wait(self, block: int, now: int) -> int | None:
         """How long until the page pays; ``None``: it never will."""
         numbers = self._open(block)
-        if not numbers and block < len(self.blocks) - 1 or block < len(self.blocks) - MOST_BLOCKS:
+        if (not numbers and block < len(self.blocks) - 1) or block < len(self.blocks) - MOST_BLOCKS:
             return None
         waiting = [Waiting(t.family, t.start, t.start + t.known) for t in map(self.world.__getitem__, numbers)]
         told = groups(waiting, self.told.get(block), self.way.odds)
