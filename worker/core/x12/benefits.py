@@ -76,10 +76,14 @@ _LONGEST = 600
 _SHORT = 120
 
 
-@lru_cache(maxsize=4096)
 def number(text: str) -> Decimal | None:
     """A plain decimal number; ``None`` for anything else."""
-    if len(text) > 24 or not text.isascii() or "_" in text:
+    return _number(text) if len(text) <= 24 else None
+
+
+@lru_cache(maxsize=4096)
+def _number(text: str) -> Decimal | None:
+    if not text.isascii() or "_" in text:
         return None
     try:
         found = Decimal(text.strip())
@@ -125,13 +129,12 @@ def reader(delimiters: Delimiters, loop: str) -> Benefits:
 
 def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Notes]:
     """The benefit of the text between one ``EB*`` and the next."""
-    line, more, rest = chunk.partition(delimiters.terminator)
+    line, *rest = chunk.split(delimiters.terminator)
     values, notes = (_fields if len(line) <= _SHORT else _fields.__wrapped__)(line, delimiters)
-    if not more:
+    if not rest:
         return Benefit(*values), notes
     found = list(notes)
-    under = _under(rest.split(delimiters.terminator), delimiters.element, loop, found)
-    return Benefit(*values, *under), tuple(found)
+    return Benefit(*values, *_under(rest, delimiters.element, loop, found)), tuple(found)
 
 
 @lru_cache(maxsize=1024)
@@ -170,13 +173,14 @@ def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str
     references: list[Reference] = []
     others: list[str] = []
     for line in lines:
-        name = line.partition(element)[0]
+        values = line.split(element)
+        name = values[0]
         if name == "DTP":
-            dates.append(dated(line.split(element), notes))
+            dates.append(dated(line, element, notes))
         elif name == "MSG":
             messages.append(line[4:])
         elif name == "REF":
-            references.append(reference(line.split(element)))
+            references.append(reference(values))
         else:
             others.append(line)
     found: list[Any] = [tuple(dates), tuple(messages), tuple(references)]
@@ -230,11 +234,18 @@ _known_others = lru_cache(maxsize=512)(_others)
 """The same entities stand under many benefits, beside references that are the patient's own."""
 
 
-def dated(values: list[str], notes: list[tuple[str, str]]) -> Period:
+def dated(line: str, element: str, notes: list[tuple[str, str]]) -> Period:
     """The :class:`~worker.core.x12.periods.Period` of a DTP, its issues noted as code and segment."""
-    if len(values) < 4:
-        values = [*values, "", "", ""]
-    found = period(values[1], values[2], values[3])
+    found = (_known_dtp if len(line) <= _SHORT else _dtp)(line, element)
     if found.issues:
         notes += [(code, "DTP") for code in found.issues]
     return found
+
+
+def _dtp(line: str, element: str) -> Period:
+    _, qualifier, form, text, *_ = [*line.split(element), "", "", ""]
+    return period(qualifier, form, text)
+
+
+_known_dtp = lru_cache(maxsize=4096)(_dtp)
+"""The same dates stand in many sets, and the whole segment is found with one look."""

@@ -102,7 +102,7 @@ def _person(
         elif name == "REF":
             references.append(people.reference(values))
         elif name == "DTP":
-            dates.append(dated(values, notes))
+            dates.append(dated(line, element, notes))
         elif name == "TRN":
             traces.append(people.trace(values))
         elif name == "AAA":
@@ -113,7 +113,7 @@ def _person(
 
 
 def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes: list[tuple[str, str]]) -> Person:
-    fields, shifted = people.name_and_id(once.get("NM1", _NOTHING))
+    fields, shifted = people.name_and_id(once["NM1"] if "NM1" in once else [])
     if shifted:
         notes.append(("shifted_nm1", "NM1"))
     birth_date = birth_text = gender = ""
@@ -122,13 +122,11 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
         birth_date = any_day(birth_text)
         if birth_text and not (birth_date and form == "D8"):
             notes.append(("date_format" if birth_date else "impossible_date", "DMG"))
-    insured = once.get("INS", _NOTHING)
-    address: tuple[str, ...] = ()
-    if "N3" in once:
-        address = people.address_lines(once["N3"])
-    if "N4" in once:
-        address += people.address_lines(once["N4"])
-    relationship = insured[2] if len(insured) > 2 else ""
+    relationship = ""
+    if (values := once.get("INS")) is not None and len(values) > 2:
+        relationship = values[2]
+    # Sliced and filtered at once: nearly every patient has both.
+    address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
     return Person(*fields, birth_date, birth_text, gender, relationship, address, references)
 
 

@@ -139,8 +139,8 @@ def rejection(elements: list[str], loop: str) -> Rejection:
 
 def trace(elements: list[str]) -> Trace:
     """The :class:`Trace` of a TRN."""
-    if len(elements) != 5:
-        elements = (elements + _PADDING)[:5]
+    if len(elements) < 5:
+        elements = elements + _PADDING
     return Trace(elements[1] == "2", elements[2].strip(), elements[3].strip(), elements[4])
 
 

@@ -32,11 +32,14 @@ def any_day(text: str) -> str:
         return ""
 
 
-day = lru_cache(maxsize=4096)(any_day)
-"""The same for days that many answers have in common; those of birth are too many to remember."""
+def day(text: str) -> str:
+    """The same for days that many answers have in common; those of birth are too many to remember."""
+    return _known_day(text) if len(text) == 8 else ""
 
 
-@lru_cache(maxsize=4096)
+_known_day = lru_cache(maxsize=4096)(any_day)
+
+
 def period(qualifier: str, form: str, text: str) -> Period:
     """The :class:`Period` of DTP01, DTP02 and DTP03. The text decides over its announced form."""
     begin, dash, end = text.partition("-")
