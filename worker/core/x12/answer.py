@@ -10,21 +10,22 @@ from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
     DEPENDENT,
+    NO_TREE,
     RECEIVER,
     SOURCE,
     SUBSCRIBER,
-    Loop,
     Tree,
     body,
     head_and_loops,
     plain_text,
     too_much,
 )
-from worker.core.x12.patient import Above, Patient, group, member_id, plan, read_above, read_patient
+from worker.core.x12.patient import Patient, group, member_id, plan, read_above, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
 from worker.core.x12.periods import Period
 
 _PADDING = [""] * 5
+_ABOVE = (SOURCE, RECEIVER)
 
 
 class Answer(NamedTuple):
@@ -83,19 +84,20 @@ class Reading(NamedTuple):
     issues: tuple[Issue, ...]
     """What concerns the set as a whole; an answer's own issues stand in the answer."""
     delimiters: Delimiters
-    loops: tuple[Loop, ...]
-    """Every HL that is read."""
-    patients: tuple[Loop, ...]
-    """Those of them that an answer is made of."""
+    tree: Tree
+    texts: tuple[str, ...]
+    """For each HL of the tree the segments between it and the next."""
+    patients: tuple[int, ...]
+    """The numbers of those HL that an answer is made of."""
 
     def answers(self) -> Iterator[Answer]:
         """One by one, so that a set of thousands of patients takes little memory."""
         reader = _Reader(self)
-        for loop in self.patients:
+        for number in self.patients:
             try:
-                answer = reader.answer(loop)
+                answer = reader.answer(number)
             except Exception:  # whatever one patient's segments do, the others are read
-                answer = reader.unreadable(loop)
+                answer = reader.unreadable(number)
             yield answer
 
 
@@ -104,76 +106,76 @@ def parse_271(tset: TransactionSet) -> Reading:
     try:
         return _parse(tset)
     except Exception:  # a set that breaks the reader is held, and its neighbours are read
-        return Reading("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, (), ())
+        return Reading("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_TREE, (), ())
 
 
 def _parse(tset: TransactionSet) -> Reading:
     delimiters = tset.interchange.delimiters
     text, issues = plain_text(tset.raw, delimiters)
-    version = tset.version.upper()
-    if not version.startswith("005010X279"):
-        issues.append(issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST"))
+    if not tset.version.startswith("005010X279"):
+        issues += _version_issues(tset.version.upper())
     if (code := too_much(text, delimiters)) is not None:
-        return Reading("", "", 0, (*issues, issue(code, "HL")), delimiters, (), ())
-    head, tree, loops = head_and_loops(body(tset, text), delimiters)
+        return Reading("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_TREE, (), ())
+    head, tree, texts = head_and_loops(body(tset, text), delimiters)
     if tree.notes:
         issues += [issue(code, "HL", f"HL {number}") for code, number in tree.notes]
-    _, _, bht = head.rpartition(f"{delimiters.terminator}BHT")
-    values = bht.partition(delimiters.terminator)[0].split(delimiters.element) + _PADDING
-    reference, created = values[3:5] if len(bht) < len(head) else ("", "")
-    patients = _patients(tree, loops, delimiters)
-    if not loops:
+    _, found, bht = head.rpartition(f"{delimiters.terminator}BHT")
+    reference = created = ""
+    if found:
+        values = bht.partition(delimiters.terminator)[0].split(delimiters.element) + _PADDING
+        reference, created = values[3].strip(), values[4].strip()
+    patients = tree.leaves if tree.plain else _patients(tree, texts, delimiters)
+    if not any(tree.levels):
         issues.append(issue("no_hierarchy", "HL"))
     elif not patients:
         issues.append(issue("no_patient", "HL"))
-    return Reading(
-        reference.strip(),
-        created.strip(),
-        tree.levels.count(SUBSCRIBER),
-        tuple(issues),
-        delimiters,
-        tuple(loops),
-        tuple(patients),
-    )
+    subscribers = tree.levels.count(SUBSCRIBER)
+    return Reading(reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients)
 
 
-def _patients(tree: Tree, loops: list[Loop], delimiters: Delimiters) -> list[Loop]:
-    """The loops that an answer is made of.
+def _version_issues(version: str) -> list[Issue]:
+    if version.startswith("005010X279"):
+        return []
+    return [issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST")]
+
+
+def _patients(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> tuple[int, ...]:
+    """The numbers of the HL that an answer is made of, where the set is not a plain one.
 
     The patient is the deepest level: a 2000D, else the 2000C. A 2000C above dependents is an answer of its own where it
     has benefits, and instead of theirs where only it has a trace. A payer's or provider's loop with nobody below is one
     where it was rejected.
     """
-    if tree.plain:
-        return [loop for loop in loops if loop.level == SUBSCRIBER]
     element, terminator = delimiters.element, delimiters.terminator
 
-    def has(loop: Loop, *names: str) -> bool:
-        text = terminator + loop.text
+    def has(number: int, *names: str) -> bool:
+        text = terminator + texts[number - 1]
         return any(f"{terminator}{name}{element}" in text for name in names)
 
     leaves = set(tree.leaves)
-    by_number = {loop.number: loop for loop in loops}
     alone: set[int] = set()
     if DEPENDENT in tree.levels:
-        dependents = [loop for loop in loops if loop.level == DEPENDENT]
-        heard = {loop.above[0] for loop in dependents if loop.above and has(loop, "TRN", "EB", "AAA")}
-        heard |= leaves
-        alone = {loop.number for loop in loops if loop.level == SUBSCRIBER and loop.number not in heard}
-        alone = {number for number in alone if has(by_number[number], "TRN")}
+        heard = leaves | {
+            above[0]
+            for number, (level, above) in enumerate(zip(tree.levels, tree.above, strict=True), 1)
+            if level == DEPENDENT and above and has(number, "TRN", "EB", "AAA")
+        }
+        alone = {
+            number
+            for number, level in enumerate(tree.levels, 1)
+            if level == SUBSCRIBER and number not in heard and has(number, "TRN")
+        }
     found = []
-    for loop in loops:
-        if loop.level == SUBSCRIBER:
-            wanted = loop.number in leaves or loop.number in alone or has(loop, "EB")
-        elif loop.level == DEPENDENT:
-            wanted = not alone.intersection(loop.above)
+    for number, (level, above) in enumerate(zip(tree.levels, tree.above, strict=True), 1):
+        if level == SUBSCRIBER:
+            wanted = number in leaves or number in alone or has(number, "EB")
+        elif level == DEPENDENT:
+            wanted = not alone.intersection(above)
         else:
-            wanted = loop.number in leaves and any(
-                has(one, "AAA") for one in (loop, *(by_number[number] for number in loop.above))
-            )
+            wanted = number in leaves and any(has(one, "AAA") for one in (number, *above))
         if wanted:
-            found.append(loop)
-    return found
+            found.append(number)
+    return tuple(found)
 
 
 class _Reader:
@@ -181,42 +183,43 @@ class _Reader:
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
-        self.delimiters = reading.delimiters
-        self.by_number = {loop.number: loop for loop in reading.loops}
         self.holder: tuple[int, Patient] | None = None
 
-    def answer(self, loop: Loop) -> Answer:
+    def answer(self, number: int) -> Answer:
+        reading = self.reading
+        tree, texts, delimiters = reading.tree, reading.texts, reading.delimiters
         issues: list[Issue] = []
         payer = provider = None
         rejections: tuple[Rejection, ...] = ()
-        subscriber = dependent = own = None
-        for number in (*reversed(loop.above), loop.number):
-            one = self.by_number[number]
-            level = one.level
-            if level in (SOURCE, RECEIVER):
-                above = self.over(one, issues)
+        subscriber = dependent = None
+        for one in (*reversed(tree.above[number - 1]), number):
+            level = tree.levels[one - 1]
+            if level in _ABOVE:
+                above = read_above(texts[one - 1], level, delimiters)
+                if above.notes:
+                    issues += [issue(code, segment, f"HL {one}") for code, segment in above.notes]
                 rejections += above.rejections
                 if level == SOURCE:
                     payer = above.party
                 else:
                     provider = above.party
-            elif number != loop.number:
+            elif one != number:
                 subscriber = self.policy_holder(one)
                 rejections += subscriber.rejections
                 issues += subscriber.issues
-            else:
-                own = read_patient(loop, self.delimiters)
-        if own is None:
-            return self.refusal(loop, payer, provider, rejections, tuple(issues))
-        if loop.level == DEPENDENT:
+        level = tree.levels[number - 1]
+        if level in _ABOVE:
+            return self.refusal(number, payer, provider, rejections, tuple(issues))
+        own = read_patient(texts[number - 1], level, number, delimiters)
+        if level == DEPENDENT:
             dependent = own
         else:
             subscriber = own
-        return self.about(loop, own, subscriber, dependent, payer, provider, rejections, issues)
+        return self.about(number, own, subscriber, dependent, payer, provider, rejections, issues)
 
     def about(
         self,
-        loop: Loop,
+        number: int,
         own: Patient,
         subscriber: Patient | None,
         dependent: Patient | None,
@@ -237,13 +240,13 @@ class _Reader:
             traces, dates = traces or subscriber.traces, dates or subscriber.dates
         word, out_of_force = coverage(own.telling, rejections, dates, self.reading.created)
         if out_of_force:
-            issues.append(issue("not_in_force", "EB", f"HL {loop.number}"))
-        if not own.benefits and not rejections:
-            issues.append(issue("answer_empty", "HL", f"HL {loop.number}"))
+            issues.append(issue("not_in_force", "EB", f"HL {number}"))
+        if not (own.benefits or rejections):
+            issues.append(issue("answer_empty", "HL", f"HL {number}"))
         group_number, group_name = group(persons, own.telling)
         return Answer(
             "subscriber" if dependent is None else "dependent",
-            loop.number,
+            number,
             self.reading.reference,
             self.reading.created,
             payer,
@@ -265,7 +268,7 @@ class _Reader:
 
     def refusal(
         self,
-        loop: Loop,
+        number: int,
         payer: Party | None,
         provider: Party | None,
         rejections: tuple[Rejection, ...],
@@ -274,7 +277,7 @@ class _Reader:
         """The answer of a payer that names no patient."""
         return Answer(
             "payer",
-            loop.number,
+            number,
             self.reading.reference,
             self.reading.created,
             payer,
@@ -294,20 +297,14 @@ class _Reader:
             issues=issues,
         )
 
-    def unreadable(self, loop: Loop) -> Answer:
+    def unreadable(self, number: int) -> Answer:
         """The answer of a patient whose segments could not be read."""
-        found = issue("answer_unreadable", "HL", f"HL {loop.number}")
-        return self.refusal(loop, None, None, (), (found,))
+        found = issue("answer_unreadable", "HL", f"HL {number}")
+        return self.refusal(number, None, None, (), (found,))
 
-    def over(self, loop: Loop, issues: list[Issue]) -> Above:
-        """A payer's or provider's loop."""
-        found = read_above(loop.text, loop.level, self.delimiters.element, self.delimiters.terminator)
-        if found.notes:
-            issues += [issue(code, segment, f"HL {loop.number}") for code, segment in found.notes]
-        return found
-
-    def policy_holder(self, loop: Loop) -> Patient:
+    def policy_holder(self, number: int) -> Patient:
         """The subscriber above a dependent, read once for all of its dependents."""
-        if self.holder is None or self.holder[0] != loop.number:
-            self.holder = (loop.number, read_patient(loop, self.delimiters))
+        if self.holder is None or self.holder[0] != number:
+            text = self.reading.texts[number - 1]
+            self.holder = (number, read_patient(text, SUBSCRIBER, number, self.reading.delimiters))
         return self.holder[1]

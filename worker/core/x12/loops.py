@@ -37,24 +37,16 @@ MOST_HL = 20_000
 """The guide foresees 99 patients in a set, which are some 200 HL; trading partners may agree on more."""
 
 
-class Loop(NamedTuple):
-    """One HL with what stands under it."""
-
-    number: int
-    """Its place among the HL of the set, counted from 1: what an issue calls ``HL 3``."""
-    level: str
-    text: str
-    """The segments between this HL and the next, without the HL."""
-    above: tuple[int, ...]
-    """The numbers of the loops above, the nearest first."""
-
-
 class Tree(NamedTuple):
-    """The shape of a set: for each HL its level and the numbers of those above it, and what is wrong with it."""
+    """The shape of a set: for each HL its level and the numbers of those above it, and what is wrong with it.
+
+    The number of an HL is its place among those of the set, counted from 1: what an issue calls ``HL 3``.
+    """
 
     levels: tuple[str, ...]
     """Empty for an HL that is not read."""
     above: tuple[tuple[int, ...], ...]
+    """The nearest first."""
     leaves: tuple[int, ...]
     """Numbers of the loops that nothing stands under."""
     notes: tuple[tuple[str, int], ...]
@@ -97,19 +89,15 @@ def too_much(text: str, delimiters: Delimiters) -> str | None:
     return None
 
 
-def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, list[Loop]]:
-    """The segments from ST to the first HL, the tree, and the loops in order, without those that are not read."""
-    terminator = delimiters.terminator
-    head, *blocks = text.split(f"{terminator}HL{delimiters.element}")
-    cut = [block.partition(terminator) for block in blocks]
-    lines = tuple([parts[0] for parts in cut])
-    tree = (_known_tree if len(lines) <= _SMALL else _tree)(lines, delimiters.element)
-    loops = [
-        Loop(number, level, parts[2], above)
-        for number, (level, parts, above) in enumerate(zip(tree.levels, cut, tree.above, strict=True), 1)
-        if level
-    ]
-    return head, tree, loops
+def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, tuple[str, ...]]:
+    """The segments from ST to the first HL; the tree; and for each HL the segments between it and the next."""
+    element, _, _, terminator = delimiters
+    head, *blocks = text.split(f"{terminator}HL{element}")
+    if not blocks:
+        return head, NO_TREE, ()
+    lines, _, texts = zip(*[block.partition(terminator) for block in blocks], strict=True)
+    tree = (_known_tree if len(lines) <= _SMALL else _tree)(lines, element)
+    return head, tree, texts
 
 
 def _tree(lines: tuple[str, ...], element: str) -> Tree:
@@ -148,6 +136,7 @@ def _tree(lines: tuple[str, ...], element: str) -> Tree:
     return Tree(levels, tuple(chains), leaves, tuple(notes), plain)
 
 
+NO_TREE = Tree((), (), (), (), plain=True)
 _known_tree = lru_cache(maxsize=256)(_tree)
 _SMALL = 16
 """Most sets have one of a few shapes of at most so many HL; these are looked up."""

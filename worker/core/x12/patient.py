@@ -9,11 +9,12 @@ from worker.core.x12.benefits import Benefit, Notes, dated, reader
 from worker.core.x12.codes import ACTIVE
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.loops import DEPENDENT, SOURCE, Loop
+from worker.core.x12.loops import DEPENDENT, SOURCE
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
 from worker.core.x12.periods import Period, any_day
 
 _NOTHING = [""]
+_LONGEST = 600
 _ONCE = frozenset(("NM1", "DMG", "INS", "N3", "N4"))
 _KNOWN = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "N3", "N4", "NM1", "PER", "PRV", "REF", "TRN", ""))
 
@@ -40,9 +41,13 @@ class Patient(NamedTuple):
     issues: tuple[Issue, ...]
 
 
-@lru_cache(maxsize=512)
-def read_above(text: str, level: str, element: str, terminator: str) -> Above:
+def read_above(text: str, level: str, delimiters: Delimiters) -> Above:
     """The party of a 2000A or 2000B, and the rejections beside it; the same for many sets."""
+    return (_known_above if len(text) <= _LONGEST else _above)(text, level, delimiters)
+
+
+def _above(text: str, level: str, delimiters: Delimiters) -> Above:
+    element, _, _, terminator = delimiters
     notes: list[tuple[str, str]] = []
     found: Party | None = None
     rejections = []
@@ -63,14 +68,20 @@ def read_above(text: str, level: str, element: str, terminator: str) -> Above:
     return Above(found, tuple(rejections), tuple(notes))
 
 
-def read_patient(loop: Loop, delimiters: Delimiters) -> Patient:
-    """A 2000C or 2000D: what stands before the first EB is the person's, everything behind it is a benefit's."""
-    element, terminator = delimiters.element, delimiters.terminator
-    chunks = f"{terminator}{loop.text}".split(f"{terminator}EB{element}")
-    level = "2110D" if loop.level == DEPENDENT else "2110C"
+_known_above = lru_cache(maxsize=512)(_above)
+
+
+def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> Patient:
+    """A 2000C or 2000D: what stands before the first EB is the person's, everything behind it is a benefit's.
+
+    ``level`` is HL03, and ``number`` the HL's place in the set.
+    """
+    element, _, _, terminator = delimiters
+    chunks = f"{terminator}{text}".split(f"{terminator}EB{element}")
+    level = "2110D" if level == DEPENDENT else "2110C"
     notes: list[tuple[str, str]] = []
     person, traces, rejections, dates = _person(chunks[0].split(terminator), element, level, notes)
-    issues = [issue(code, segment, f"HL {loop.number}") for code, segment in notes] if notes else []
+    issues = [issue(code, segment, f"HL {number}") for code, segment in notes] if notes else []
     benefits: tuple[Benefit, ...] = ()
     telling: tuple[Benefit, ...] = ()
     if len(chunks) > 1:
@@ -81,7 +92,7 @@ def read_patient(loop: Loop, delimiters: Delimiters) -> Patient:
         telling = tuple(compress(benefits, tells))
         if any(found):
             for ordinal, one in enumerate(found, 1):
-                issues += [issue(code, segment, f"HL {loop.number}, EB {ordinal}") for code, segment in one]
+                issues += [issue(code, segment, f"HL {number}, EB {ordinal}") for code, segment in one]
     return Patient(person, traces, rejections, dates, benefits, telling, tuple(issues))
 
 
@@ -113,7 +124,7 @@ def _person(
 
 
 def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes: list[tuple[str, str]]) -> Person:
-    fields, shifted = people.name_and_id(once["NM1"] if "NM1" in once else [])
+    fields, shifted = people.name_and_id(once.get("NM1", _NOTHING))
     if shifted:
         notes.append(("shifted_nm1", "NM1"))
     birth_date = birth_text = gender = ""
