@@ -111,7 +111,7 @@ def parse_271(tset: TransactionSet) -> Reading:
 
 def _parse(tset: TransactionSet) -> Reading:
     delimiters = tset.interchange.delimiters
-    text, issues = plain_text(tset.raw, delimiters)
+    text, issues = plain_text(tset, delimiters)
     if not tset.version.startswith("005010X279"):
         issues += _version_issues(tset.version.upper())
     if (code := too_much(text, delimiters)) is not None:

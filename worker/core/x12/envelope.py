@@ -68,6 +68,8 @@ class TransactionSet(NamedTuple):
     """Segments counted, ST and SE included; 0 where the set did not end."""
     raw: bytes
     issues: tuple[Issue, ...]
+    tidy: bool = False
+    """Whether every segment is known to begin right behind a terminator, with a capital letter."""
 
     @property
     def sha256(self) -> str:

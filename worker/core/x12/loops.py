@@ -1,12 +1,12 @@
 """One set's text to its HL tree. The tree comes from HL01 and HL02, not from the order of the loops."""
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue, issue
+from worker.core.x12.scanner import is_tidy
 
 SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT = "20", "21", "22", "23"
 _LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
@@ -55,8 +55,9 @@ class Tree(NamedTuple):
     """Every leaf is a subscriber, so the leaves are the patients."""
 
 
-def plain_text(raw: bytes, delimiters: Delimiters) -> tuple[str, list[Issue]]:
+def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[Issue]]:
     """A set as text, with nothing between its segments but the terminator and with segment names in upper case."""
+    raw = tset.raw
     issues: list[Issue] = []
     if b"\n" in raw or b"\r" in raw:
         raw = raw.translate(None, delimiters.line_breaks)
@@ -68,7 +69,7 @@ def plain_text(raw: bytes, delimiters: Delimiters) -> tuple[str, list[Issue]]:
         except UnicodeDecodeError:
             text = raw.decode("cp1252", errors="replace")
             issues.append(issue("not_utf8", "ST"))
-    if raw[:1].islower() or _untidy(delimiters.terminator.encode("latin-1")).search(raw):
+    if not (tset.tidy or is_tidy(raw, delimiters.terminator.encode("latin-1"))):
         text = _tidied(text, delimiters, issues)
     return text, issues
 
@@ -150,15 +151,6 @@ def body(tset: TransactionSet, text: str) -> str:
         if end >= 0:
             return text[:end]
     return text[: text.rfind(delimiters.terminator)] if delimiters.terminator in text else ""
-
-
-@lru_cache(maxsize=64)
-def _untidy(terminator: bytes) -> re.Pattern[bytes]:
-    """Finds a segment, not the first, that is indented, empty or named in lower case.
-
-    It begins with a plain character, so that the search skips from one terminator to the next.
-    """
-    return re.compile(re.escape(terminator) + b"[^A-Z]")
 
 
 def _tidied(text: str, delimiters: Delimiters, issues: list[Issue]) -> str:

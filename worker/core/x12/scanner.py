@@ -88,7 +88,7 @@ class Scanner:
         self._buffer = bytearray()
         self._base = 0
         self._at = 0
-        self._pattern = _SEEK
+        self._pattern = self._untidy = _SEEK
         self._delimiters: Delimiters | None = None
         self._element = ""
         self._terminator = b""
@@ -130,23 +130,28 @@ class Scanner:
                 return segment
         return None
 
-    def whole(self, start: int) -> bytes | None:
+    def whole(self, start: int) -> tuple[bytes, bool] | None:
         """The set that begins at the offset ``start``, where the search goes on, and lies whole in the buffer.
 
-        Nearly every set does, and takes one search instead of two. ``None`` says no more than that :meth:`next` is to
-        be asked: a piece ends within the set, or there is something about its envelope to look at.
+        Nearly every set does, and takes one search instead of two. With it comes whether it is tidy, as
+        :class:`~worker.core.x12.envelope.TransactionSet` has it: the same search tells. ``None`` says no more than
+        that :meth:`next` is to be asked: a piece ends within the set, or there is something about its envelope to
+        look at.
         """
         buffer, begin = self._buffer, self._at + 1
         if not self._open or self._base + begin != start or not buffer.startswith(self._opening, begin):
             return None
-        match = self._pattern.search(buffer, begin)
+        match = self._untidy.search(buffer, begin)
+        tidy = match is not None and match[0] == self._closing
+        if match is not None and not tidy:
+            match = self._pattern.search(buffer, match.start())
         if match is None or match[0] != self._closing:
             return None
         end = buffer.find(self._terminator, match.end())
         if end < 0:
             return None
         self._at = end
-        return bytes(buffer[begin : end + 1])
+        return bytes(buffer[begin : end + 1]), tidy
 
     # -- one kind of segment each; None means "look again" ----------------------------------------------------------
 
@@ -199,7 +204,7 @@ class Scanner:
             self._breaks = isa.delimiters.line_breaks
             self._opening = f"ST{self._element}".encode("latin-1")
             self._closing = self._terminator + b"SE"
-            self._pattern = _within(isa.delimiters)
+            self._pattern, self._untidy = _within(isa.delimiters), _untidy(isa.delimiters)
             self._open = True
             self._at = isa.end - 1
             lower = self._buffer[start : start + 1].islower()
@@ -317,7 +322,23 @@ def _within(delimiters: Delimiters) -> re.Pattern[bytes]:
 
 
 @lru_cache(maxsize=64)
+def _untidy(delimiters: Delimiters) -> re.Pattern[bytes]:
+    """The same, and any segment that does not begin with a capital letter right behind its terminator."""
+    isa, others = _names(delimiters)
+    terminator = re.escape(delimiters.terminator.encode("latin-1"))
+    # The lookahead passes over ordinary segments at once; beyond it few are left.
+    return re.compile(
+        terminator + b"(?-i:(?=[^A-FHJ-RU-Z]))(?:" + isa + b"|" + others + b"|(?-i:(?=[^A-Z])))", re.IGNORECASE
+    )
+
+
+@lru_cache(maxsize=64)
 def _between(delimiters: Delimiters) -> re.Pattern[bytes]:
     """Behind an IEA the next ISA may follow anything: another byte order mark, or an IEA without a terminator."""
     isa, others = _names(delimiters)
     return re.compile(isa + b"|" + _lead(delimiters) + others, re.IGNORECASE)
+
+
+def is_tidy(raw: bytes, terminator: bytes) -> bool:
+    """Whether no segment of a set is indented, empty or named in lower case."""
+    return not (raw[:1].islower() or re.search(re.escape(terminator) + b"[^A-Z]", raw))

@@ -7,7 +7,7 @@ from worker.core.x12.ending import ending
 from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.numbers import ControlNumbers, number, same_number, segments, value
-from worker.core.x12.scanner import Limits, Scanner, Segment, Source
+from worker.core.x12.scanner import Limits, Scanner, Segment, Source, is_tidy
 
 _MOST_FILE_ISSUES = 100
 _MOST_VERDICTS = 100
@@ -60,10 +60,10 @@ class _Books:
         scanner = self.scanner
         while True:
             while self.group is not None and self.set is None and not scanner.lost:
-                raw = scanner.whole(self.mark)
-                if raw is None:
+                found = scanner.whole(self.mark)
+                if found is None:
                     break
-                yield self.whole_set(raw)
+                yield self.whole_set(*found)
             segment = scanner.next()
             if segment is None:
                 break
@@ -95,7 +95,7 @@ class _Books:
 
     # -- sets -------------------------------------------------------------------------------------------------------
 
-    def whole_set(self, raw: bytes) -> TransactionSet:
+    def whole_set(self, raw: bytes, tidy: bool) -> TransactionSet:
         """A set from its ST, which stands right behind the segment before, to the terminator of its SE."""
         started = self.opened(self.elements(raw[: raw.find(self.terminator)]), self.mark)
         self.mark += len(raw)
@@ -104,7 +104,7 @@ class _Books:
         trailer = self.elements(raw[raw.rfind(self.terminator, 0, -1) + 1 : -1])
         if trailer[1:] != [str(count), started.control]:
             count = self.check_trailer(trailer, started, raw)
-        return self.finished(started, len(raw), count, raw)
+        return self.finished(started, len(raw), count, raw, tidy)
 
     def elements(self, segment: bytes) -> list[str]:
         return segment.translate(None, self.breaks).decode("latin-1").split(self.element)
@@ -134,15 +134,16 @@ class _Books:
         started = self.set
         if started is None:
             return self.headless_set(segment)
-        raw, count = b"", 0
+        raw, count, tidy = b"", 0, False
         if self.scanner.lost:
             started.issues.append(self.loss("SE"))
         else:
             raw = self.scanner.slice(started.offset, segment.end)
             count = raw.count(self.terminator)
+            tidy = is_tidy(raw, self.terminator)
         if segment.elements[1:] != [str(count), started.control]:
             count = self.check_trailer(segment.elements, started, raw)
-        return self.finished(started, segment.end - started.offset, count, raw)
+        return self.finished(started, segment.end - started.offset, count, raw, tidy)
 
     def check_trailer(self, elements: list[str], started: _Open, raw: bytes) -> int:
         """Compare an SE that is not what the quick look expects; the number of segments."""
@@ -182,7 +183,7 @@ class _Books:
         headless = _Open("", value(segment.elements, 2), version, offset, issues)
         return self.finished(headless, segment.end - offset, 0, raw)
 
-    def finished(self, started: _Open, length: int, count: int, raw: bytes) -> TransactionSet:
+    def finished(self, started: _Open, length: int, count: int, raw: bytes, tidy: bool = False) -> TransactionSet:
         assert self.interchange is not None
         self.set = None
         return TransactionSet(
@@ -196,6 +197,7 @@ class _Books:
             count,
             raw,
             tuple(started.issues),
+            tidy,
         )
 
     def loss(self, name: str) -> Issue:
