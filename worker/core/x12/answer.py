@@ -23,6 +23,7 @@ from worker.core.x12.loops import (
 from worker.core.x12.patient import Patient, group, member_id, plan, read_above, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
 from worker.core.x12.periods import Period
+from worker.core.x12.tuples import made
 
 _PADDING = [""] * 5
 _ABOVE = (SOURCE, RECEIVER)
@@ -130,7 +131,7 @@ def _parse(tset: TransactionSet) -> Reading:
     elif not patients:
         issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
-    return Reading(reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients)
+    return made(Reading, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients))
 
 
 def _version_issues(version: str) -> list[Issue]:
@@ -244,7 +245,7 @@ class _Reader:
         if not (own.benefits or rejections):
             issues.append(issue("answer_empty", "HL", f"HL {number}"))
         group_number, group_name = group(persons, own.telling)
-        return Answer(
+        fields = (
             "subscriber" if dependent is None else "dependent",
             number,
             self.reading.reference,
@@ -265,6 +266,7 @@ class _Reader:
             group_name,
             tuple(issues),
         )
+        return made(Answer, fields)
 
     def refusal(
         self,

@@ -8,8 +8,11 @@ from worker.core.x12.codes import ACTIVE, BENEFITS, INACTIVE, words
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.people import Party, Reference, Rejection, extended, party, reference, rejection
 from worker.core.x12.periods import Period, period
+from worker.core.x12.tuples import made
 
 _NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (), ()]
+_BARE: tuple[tuple[Any, ...], ...] = ((), (), (), (), (), ())
+"""Its last six, where nothing stands under the EB."""
 _NUMBERS = (6, 7, 9)
 _COMPOSITES = (12, 13)
 _DETAILS = frozenset(("HSD", "III"))
@@ -132,9 +135,9 @@ def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Not
     line, *rest = chunk.split(delimiters.terminator)
     values, notes = (_fields if len(line) <= _SHORT else _fields.__wrapped__)(line, delimiters)
     if not rest:
-        return Benefit(*values), notes
+        return made(Benefit, (*values, *_BARE)), notes
     found = list(notes)
-    return Benefit(*values, *_under(rest, delimiters.element, loop, found)), tuple(found)
+    return made(Benefit, (*values, *_under(rest, delimiters.element, loop, found))), tuple(found)
 
 
 @lru_cache(maxsize=1024)
@@ -166,7 +169,7 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     return tuple(values), tuple(notes)
 
 
-def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str]]) -> list[Any]:
+def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str]]) -> tuple[tuple[Any, ...], ...]:
     """The last six fields of a :class:`Benefit`."""
     dates: list[Period] = []
     messages: list[str] = []
@@ -183,13 +186,12 @@ def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str
             references.append(reference(values))
         else:
             others.append(line)
-    found: list[Any] = [tuple(dates), tuple(messages), tuple(references)]
+    rejections, related, details = _BARE[3:]
     if others:
         short = sum(map(len, others)) <= _LONGEST
-        *rest, more = (_known_others if short else _others)(tuple(others), element, loop)
+        rejections, related, details, more = (_known_others if short else _others)(tuple(others), element, loop)
         notes += more
-        found += rest
-    return found
+    return tuple(dates), tuple(messages), tuple(references), rejections, related, details
 
 
 def _others(

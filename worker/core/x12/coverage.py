@@ -27,6 +27,9 @@ _ASKED = ("472", "307", "291")
 
 _STATUS = ACTIVE | INACTIVE
 
+_PLANS = ("N6", "18", "1L", "6P", "IG")
+"""REF01 that name a plan or a group, the best first."""
+
 _ALWAYS = ("0000", "9999-99")
 
 
@@ -130,21 +133,20 @@ def other_payers(benefits: tuple[Benefit, ...], payer: Party | None) -> tuple[Ot
         if not one.related and one.code != "R":
             continue
         named = [party for party in one.related if party.entity in PAYERS and not _same(party, payer)]
-        if one.code == "R":
-            named = named or list(one.related[:1])
-            found += [_other(one, party) for party in named] or [_other(one, None)]
-        else:
+        if named:
             found += [_other(one, party) for party in named]
+        elif one.code == "R":
+            found.append(_other(one, one.related[0] if one.related else None))
     return tuple(found)
 
 
 def _other(benefit: Benefit, party: Party | None) -> OtherPayer:
     plan, references = benefit.plan, benefit.references
     if references and not plan:
-        for wanted in ("N6", "18", "1L", "6P", "IG"):
-            for ref in references:
-                if not plan and ref.qualifier == wanted:
-                    plan = ref.text or ref.value
+        told = [ref for ref in references if ref.qualifier in _PLANS and (ref.text or ref.value)]
+        if told:
+            ref = min(told, key=lambda one: _PLANS.index(one.qualifier)) if len(told) > 1 else told[0]
+            plan = ref.text or ref.value
     return OtherPayer(
         benefit.code,
         party.name if party else "",

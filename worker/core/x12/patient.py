@@ -12,6 +12,7 @@ from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
 from worker.core.x12.periods import Period, any_day
+from worker.core.x12.tuples import made
 
 _NOTHING = [""]
 _LONGEST = 600
@@ -93,7 +94,7 @@ def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> 
         if any(found):
             for ordinal, one in enumerate(found, 1):
                 issues += [issue(code, segment, f"HL {number}, EB {ordinal}") for code, segment in one]
-    return Patient(person, traces, rejections, dates, benefits, telling, tuple(issues))
+    return made(Patient, (person, traces, rejections, dates, benefits, telling, tuple(issues)))
 
 
 def _person(
@@ -109,13 +110,14 @@ def _person(
         values = line.split(element)
         name = values[0]
         if name in _ONCE:
-            once.setdefault(name, values)
+            if name not in once:
+                once[name] = values
+        elif name == "TRN":
+            traces.append(people.trace(values))
         elif name == "REF":
             references.append(people.reference(values))
         elif name == "DTP":
             dates.append(dated(line, element, notes))
-        elif name == "TRN":
-            traces.append(people.trace(values))
         elif name == "AAA":
             rejections.append(people.rejection(values, f"2100{level[-1]}"))
         elif name not in _KNOWN:
@@ -129,7 +131,7 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
         notes.append(("shifted_nm1", "NM1"))
     birth_date = birth_text = gender = ""
     if (values := once.get("DMG")) is not None:
-        _, form, birth_text, gender, *_ = values if len(values) > 3 else [*values, "", "", ""]
+        _, form, birth_text, gender = values if len(values) == 4 else (*values, "", "", "")[:4]
         birth_date = any_day(birth_text)
         if birth_text and not (birth_date and form == "D8"):
             notes.append(("date_format" if birth_date else "impossible_date", "DMG"))
@@ -138,7 +140,7 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
         relationship = values[2]
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
-    return Person(*fields, birth_date, birth_text, gender, relationship, address, references)
+    return made(Person, (*fields, birth_date, birth_text, gender, relationship, address, references))
 
 
 def member_id(persons: list[Person]) -> str:

@@ -1,21 +1,21 @@
 """A binary file to its transaction sets, with counts and control numbers checked; and a last word on the file."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.x12.ending import ending
 from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.numbers import ControlNumbers, number, same_number, segments, value
 from worker.core.x12.scanner import Limits, Scanner, Segment, Source, is_tidy
+from worker.core.x12.tuples import made
 
 _MOST_FILE_ISSUES = 100
 _MOST_VERDICTS = 100
 _PADDING = ["", "", "", ""]
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(NamedTuple):
     """A set that has begun; its issues so far."""
 
     code: str
@@ -186,19 +186,9 @@ class _Books:
     def finished(self, started: _Open, length: int, count: int, raw: bytes, tidy: bool = False) -> TransactionSet:
         assert self.interchange is not None
         self.set = None
-        return TransactionSet(
-            started.code,
-            started.control,
-            started.version,
-            self.interchange,
-            self.group,
-            started.offset,
-            length,
-            count,
-            raw,
-            tuple(started.issues),
-            tidy,
-        )
+        code, control, version, offset, issues = started
+        about = (code, control, version, self.interchange, self.group, offset, length, count, raw, tuple(issues), tidy)
+        return made(TransactionSet, about)
 
     def loss(self, name: str) -> Issue:
         """Why the bytes of a set were let go."""
