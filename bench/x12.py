@@ -40,6 +40,11 @@ HEADER = (
 )
 
 
+def word(dice: random.Random, length: int) -> str:
+    """A name."""
+    return "".join(dice.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", k=length))
+
+
 def transaction_set(number: int, dice: random.Random) -> str:
     """A set of about 1,300 characters: one subscriber with sixteen benefits."""
     payer = dice.randrange(40)
@@ -55,7 +60,7 @@ def transaction_set(number: int, dice: random.Random) -> str:
         "HL*3*2*22*0",
         f"TRN*2*{dice.randrange(10**10):010d}*9123456789",
         f"TRN*1*{dice.randrange(10**10):010d}*9CLEARING1",
-        f"NM1*IL*1*FAMILY{dice.randrange(10**6)}*GIVEN{dice.randrange(10**4)}*Q***MI*{dice.randrange(10**11):011d}",
+        f"NM1*IL*1*{word(dice, 9)}*{word(dice, 6)}*Q***MI*{dice.randrange(10**11):011d}",
         f"REF*6P*{dice.randrange(10**6)}*EMPLOYER {dice.randrange(10**4)}",
         f"N3*{dice.randrange(10**4)} SOME STREET",
         f"N4*SPRINGFIELD*IL*{dice.randrange(10**5):05d}",

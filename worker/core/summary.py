@@ -54,7 +54,12 @@ class Flat(NamedTuple):
 def flat(answer: Answer) -> Flat:
     """The :class:`Flat` of an answer."""
     person, payer = answer.patient, answer.payer
-    trace = next((one for one in answer.traces if one.ours), answer.traces[0] if answer.traces else None)
+    trace = None
+    for one in answer.traces:
+        if one.ours or trace is None:
+            trace = one
+            if one.ours:
+                break
     return Flat(
         answer.level,
         answer.coverage,
@@ -124,7 +129,7 @@ def _one(name: str, value: str) -> str:
 
 
 def _many(name: str, values: tuple[str, ...]) -> str:
-    return f'"{name}":[{",".join([quoted(one) for one in values])}],' if values else ""
+    return f'"{name}":[{",".join(map(quoted, values))}],' if values else ""
 
 
 def _list(name: str, objects: list[str]) -> str:
@@ -138,7 +143,20 @@ def _object(members: str) -> str:
 def _person(person: Person | None) -> str:
     if person is None:
         return "null"
-    name, first, middle, suffix, qualifier, number, birth_date, birth_text, gender, relationship, *_ = person
+    (
+        name,
+        first,
+        middle,
+        suffix,
+        qualifier,
+        number,
+        birth_date,
+        birth_text,
+        gender,
+        relationship,
+        address,
+        references,
+    ) = person
     out = f'"last_name":{quoted(name)},' if name else ""
     if first:
         out += f'"first_name":{quoted(first)},'
@@ -153,10 +171,10 @@ def _person(person: Person | None) -> str:
         out += f'"gender":{quoted(gender)},'
     if relationship:
         out += f'"relationship":{quoted(relationship)},'
-    if person.address:
-        out += _many("address", person.address)
-    if person.references:
-        out += f'"references":[{",".join([_reference(one) for one in person.references])}],'
+    if address:
+        out += f'"address":[{",".join(map(quoted, address))}],'
+    if references:
+        out += f'"references":[{",".join([_reference(one) for one in references])}],'
     return f"{{{out[:-1]}}}"
 
 
@@ -184,12 +202,12 @@ def _reference(one: Reference) -> str:
 
 
 def _pair(one: tuple[str, str]) -> str:
-    return _object(_one("qualifier", one[0]) + _one("value", one[1]))
+    return _reference(Reference(*one, ""))
 
 
 def _trace(one: Trace) -> str:
-    ours = "true" if one.ours else "false"
-    return f'{{"ours":{ours},"number":{quoted(one.number)},"originator":{quoted(one.originator)}}}'
+    ours, number, originator, _ = one
+    return f'{{"ours":{"true" if ours else "false"},"number":{quoted(number)},"originator":{quoted(originator)}}}'
 
 
 @lru_cache(maxsize=1024)
@@ -212,20 +230,24 @@ def _rejection(one: Rejection) -> str:
 
 
 def _other_payer(one: OtherPayer) -> str:
-    out = _one("code", one.code) + _one("name", one.name)
-    if one.id_qualifier or one.id:
-        out += _one("id_qualifier", one.id_qualifier) + _one("id", one.id)
-    out += _one("entity", one.entity)
-    if one.insurance_type:
-        out += _one("insurance_type", one.insurance_type)
-    if one.service_types:
-        out += _many("service_types", one.service_types)
-    if one.plan:
-        out += _one("plan", one.plan)
-    if one.references:
-        out += _list("references", [_pair(each) for each in one.references])
-    if one.dates:
-        out += _list("dates", [_date(each) for each in one.dates])
+    code, name, id_qualifier, number, entity, insurance_type, service_types, plan, references, dates = one
+    out = f'"code":{quoted(code)},' if code else ""
+    if name:
+        out += f'"name":{quoted(name)},'
+    if id_qualifier or number:
+        out += _one("id_qualifier", id_qualifier) + _one("id", number)
+    if entity:
+        out += f'"entity":{quoted(entity)},'
+    if insurance_type:
+        out += _one("insurance_type", insurance_type)
+    if service_types:
+        out += _many("service_types", service_types)
+    if plan:
+        out += f'"plan":{quoted(plan)},'
+    if references:
+        out += _list("references", [_pair(each) for each in references])
+    if dates:
+        out += _list("dates", [_date(each) for each in dates])
     return _object(out)
 
 
@@ -234,27 +256,30 @@ def _issue(one: Issue) -> str:
 
 
 def _benefit(one: Benefit) -> str:
-    # Written out, for this is where the time goes: nearly every set has a benefit that no set before had.
-    out = f'{{"code":{quoted(one.code)},"text":{quoted(words(BENEFITS, one.code))},'
-    if one.level:
-        out += f'"level":{quoted(one.level)},'
-    if one.service_types:
-        out += _many("service_types", one.service_types)
-    if one.insurance_type:
-        out += f'"insurance_type":{quoted(one.insurance_type)},'
-    if one.time_period:
-        out += f'"time_period":{quoted(one.time_period)},'
-    if one.amount is not None:
-        out += f'"amount":"{one.amount}",'
-    if one.percent is not None:
-        out += f'"percent":"{one.percent}",'
-    if one.in_network:
-        out += f'"in_network":{quoted(one.in_network)},'
-    if one.dates:
-        out += _list("dates", [_date(each) for each in one.dates])
-    if one.plan or one.messages or one.references or one.related:
-        out += _one("plan", one.plan) + _many("messages", one.messages) + _named(one)
-    if one.quantity is not None or one.authorization or one.procedure or one.rejections or one.details:
+    # Written out and unpacked, for this is where the time goes: nearly every set has a benefit that no set before had.
+    code, level, types, insurance, plan, period, amount, percent = one[:8]
+    _, quantity, authorization, network, procedure, _ = one[8:14]
+    dates, messages, references, rejections, related, details = one[14:]
+    out = f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},'
+    if level:
+        out += f'"level":{quoted(level)},'
+    if types:
+        out += f'"service_types":[{",".join(map(quoted, types))}],'
+    if insurance:
+        out += f'"insurance_type":{quoted(insurance)},'
+    if period:
+        out += f'"time_period":{quoted(period)},'
+    if amount is not None:
+        out += f'"amount":"{amount}",'
+    if percent is not None:
+        out += f'"percent":"{percent}",'
+    if network:
+        out += f'"in_network":{quoted(network)},'
+    if dates:
+        out += f'"dates":[{",".join(map(_date, dates))}],'
+    if plan or messages or references or related:
+        out += _one("plan", plan) + _many("messages", messages) + _named(one)
+    if quantity is not None or authorization or procedure or rejections or details:
         out += _seldom(one)
     return out[:-1] + "}"
 

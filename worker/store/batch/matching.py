@@ -74,20 +74,24 @@ class _Task(NamedTuple):
 
 def wanted(answer: Answer, sha256: str | None) -> Wanted:
     """The :class:`Wanted` of an answer that stands in the set with this identity."""
-    patient = answer.patient
-    ids = {answer.member_id} if answer.member_id else set()
-    if answer.subscriber is not None:
-        ids.add(answer.subscriber.id)
-    if answer.dependent is not None:
-        ids.add(answer.dependent.id)
+    # Unpacked, because fields by their names take most of the time here.
+    _, _, reference, _, _, _, subscriber, dependent, member_id, traces, *_ = answer
+    ids = {member_id}
+    birth_date = name = ""
+    for person in (subscriber, dependent):
+        if person is not None:
+            last, first, _, _, _, number, birth, birth_text, *_ = person
+            ids.add(number)
+            # The dependent comes last, and is the patient.
+            birth_date, name = _digits(birth or birth_text), _named(last, first)
     return Wanted(
         sha256,
-        tuple([(one.number, one.originator) for one in answer.traces if one.ours and one.number]),
-        tuple([one.number for one in answer.traces if one.number]),
-        answer.reference,
-        frozenset([found for one in ids if (found := _plain(one))]),
-        _digits(patient.birth_date or patient.birth_text) if patient is not None else "",
-        _named(patient.name, patient.first) if patient is not None else "",
+        tuple([(number, originator) for ours, number, originator, _ in traces if ours and number]),
+        tuple([number for _, number, _, _ in traces if number]),
+        reference,
+        frozenset([found for one in ids if one and (found := _plain(one))]),
+        birth_date,
+        name,
     )
 
 
@@ -202,7 +206,11 @@ def _may_be_one(one: _Patient, other: _Patient) -> bool:
 
 def _named(last: str, first: str) -> str:
     """Last and first name as they are compared: their letters, in upper case."""
-    return " ".join(word for part in (last, first) if (word := _NOT_NAME.sub("", part.upper())))
+    return " ".join([word for part in (last, first) if (word := _letters(part.upper()))])
+
+
+def _letters(text: str) -> str:
+    return text if text.isalpha() else _NOT_NAME.sub("", text)
 
 
 def _sure(one: Match, want: Wanted, joined: dict[int, set[_Patient]]) -> Match:
