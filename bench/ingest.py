@@ -1,7 +1,7 @@
 """How fast batches go into the database: against the reader's own speed, and how long others wait for the lock.
 
-Reader and ingest take turns in one process, on the same file, and the best of their times are compared (CPU, and the
-wall clock, in which the disk counts too): on a machine with other work the best is the least disturbed. The lock is
+Reader and ingest take turns in one process, on the same file. Their CPU times are compared round by round, and the
+median counts; of each the best time is shown too, by CPU and by the wall clock, in which the disk counts. The lock is
 timed from BEGIN to the end of COMMIT; the longest of a run counts, and the best run.
 
 Run it as ``python bench/ingest.py --sets 50000``.
@@ -9,11 +9,14 @@ Run it as ``python bench/ingest.py --sets 50000``.
 
 import argparse
 import contextlib
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
 
@@ -49,36 +52,60 @@ def timed(work) -> tuple[float, float]:  # type: ignore[no-untyped-def]
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
+class Figures(NamedTuple):
+    """What one measurement comes to; seconds of CPU and of the wall clock, bytes."""
+
+    sets: int
+    size: int
+    reader: tuple[float, float]
+    ingest: tuple[float, float]
+    speed: float
+    """Of ingest, as a share of the reader's: the median over the rounds of their CPU times, each of one round."""
+    transactions: int
+    longest: float
+    """The lock for writing, in the best round."""
+
+
+def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> Figures:
+    """Write a file of so many sets and measure, reader and ingest taking turns."""
+    readers, ingests, longest, transactions = [], [], [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "batch.271"
+        x12.write(path, sets)
+        size = path.stat().st_size
+        for turn in range(rounds):
+            readers.append(timed(lambda: x12.reader(path)))
+            database = Path(folder) / f"{turn}.db"
+            with Watched(database, journal) as store, path.open("rb") as file:
+                given = Given(file, "batch", "path")
+                ingests.append(timed(partial(ingest, store, given, 1_800_000_000_000)))
+                (row,) = store.read("SELECT count(*) AS n FROM found_coverage")
+                assert row["n"] <= sets
+                longest.append(store.longest)
+                transactions = store.transactions
+            for left in Path(folder).glob(f"{turn}.db*"):
+                left.unlink()
+    speed = statistics.median(a[0] / b[0] for a, b in zip(readers, ingests, strict=True))
+    return Figures(sets, size, _best(readers), _best(ingests), speed, transactions, min(longest))
+
+
+def _best(times: list[tuple[float, float]]) -> tuple[float, float]:
+    return min(cpu for cpu, _ in times), min(wall for _, wall in times)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sets", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--journal", default="auto", choices=["auto", "wal", "truncate"])
     options = parser.parse_args()
-    readers, ingests, longest, transactions = [], [], [], 0
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "batch.271"
-        x12.write(path, options.sets)
-        size = path.stat().st_size
-        for turn in range(options.rounds):
-            readers.append(timed(lambda: x12.reader(path)))
-            database = Path(folder) / f"{turn}.db"
-            with Watched(database, options.journal) as store, path.open("rb") as file:
-                ingests.append(timed(lambda: ingest(store, Given(file, "batch", "path"), 1_800_000_000_000)))
-                (row,) = store.read("SELECT count(*) AS n FROM found_coverage")
-                assert row["n"] <= options.sets
-                longest.append(store.longest)
-                transactions = store.transactions
-            for left in Path(folder).glob(f"{turn}.db*"):
-                left.unlink()
-    cpu = [min(times) for times in zip(*readers, strict=True)]
-    taken = [min(times) for times in zip(*ingests, strict=True)]
-    speed = f"{cpu[0] / taken[0]:.2f}, {cpu[1] / taken[1]:.2f}"
+    found = measure(options.sets, options.rounds, options.journal)
     print("| sets | file | reader (CPU, wall) | ingest (CPU, wall) | reader / ingest | transactions | longest lock |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     print(
-        f"| {options.sets:,} | {size / 1e6:.1f} MB | {cpu[0]:.2f} s, {cpu[1]:.2f} s | {taken[0]:.2f} s, "
-        f"{taken[1]:.2f} s | {speed} | {transactions:,} | {min(longest) * 1000:.0f} ms |"
+        f"| {found.sets:,} | {found.size / 1e6:.1f} MB | {found.reader[0]:.2f} s, {found.reader[1]:.2f} s "
+        f"| {found.ingest[0]:.2f} s, {found.ingest[1]:.2f} s | {found.speed:.2f} | {found.transactions:,} "
+        f"| {found.longest * 1000:.0f} ms |"
     )
 
 

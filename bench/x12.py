@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -152,29 +153,49 @@ def peak(code: str, *arguments: str) -> int:
     return int(done.stdout.split()[-1]) * 1024
 
 
+class Figures(NamedTuple):
+    """What one measurement comes to: medians of the rounds; seconds of CPU, bytes."""
+
+    sets: int
+    size: int
+    floor: float
+    reader: float
+    writer: float
+    peak: int
+
+    @property
+    def reader_to_floor(self) -> float:
+        return self.reader / self.floor
+
+    @property
+    def writer_to_floor(self) -> float:
+        """With the columns and the JSON that ingest stores."""
+        return self.writer / self.floor
+
+
+def measure(sets: int = 50_000, rounds: int = 5) -> Figures:
+    """Write a file of so many sets and measure, floor and reader taking turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "batch.271"
+        write(path, sets)
+        assert reader(path) == sets
+        turns = [(cpu(floor, path), cpu(reader, path), cpu(writer, path)) for _ in range(rounds)]
+        least, taken, written = (statistics.median(times) for times in zip(*turns, strict=True))
+        return Figures(sets, path.stat().st_size, least, taken, written, peak(READ, str(path)) - peak(""))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sets", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "batch.271"
-        write(path, options.sets)
-        assert reader(path) == options.sets
-        floors, readers, writers = [], [], []
-        for _ in range(options.rounds):
-            floors.append(cpu(floor, path))
-            readers.append(cpu(reader, path))
-            writers.append(cpu(writer, path))
-        least, taken, written = (statistics.median(times) for times in (floors, readers, writers))
-        empty = peak("")
-        reading = peak(READ, str(path))
-        size = path.stat().st_size
+    found = measure(options.sets, options.rounds)
     print("| sets | file | floor | reader | reader / floor | and JSON / floor | per set | peak above empty |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     print(
-        f"| {options.sets:,} | {size / 1e6:.1f} MB | {least:.2f} s | {taken:.2f} s | {taken / least:.1f} "
-        f"| {written / least:.1f} | {taken / options.sets * 1e6:.0f} µs | {(reading - empty) / 2**20:.1f} MB |"
+        f"| {found.sets:,} | {found.size / 1e6:.1f} MB | {found.floor:.2f} s | {found.reader:.2f} s "
+        f"| {found.reader_to_floor:.1f} | {found.writer_to_floor:.1f} | {found.reader / found.sets * 1e6:.0f} µs "
+        f"| {found.peak / 2**20:.1f} MB |"
     )
 
 
