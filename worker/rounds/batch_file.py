@@ -25,8 +25,9 @@ from worker.core.x12.recognise import HEAD, Kind
 from worker.gateways.unpack import NotUnpacked, Stream, members
 from worker.rounds.refusal import PassedOver, cut_at_once, refusal
 from worker.store.batch import batches, keeping
-from worker.store.batch.batches import Rehearsal, Source, Staging, State
+from worker.store.batch.batches import Source, Staging, State
 from worker.store.batch.lock import IngestLock
+from worker.store.batch.rehearsal import Rehearsal
 from worker.store.batch.rows import Counts
 from worker.store.db import Store
 
@@ -267,7 +268,7 @@ class _Reading:
 
     def concluded(self, into: Staging | Rehearsal | None) -> FileReport:
         """Finish or discard what was staged, by what was heard of the file's end."""
-        if isinstance(into, Staging):
+        if into is not None:
             into.flush()
         counts = Counts() if into is None else into.counts
         counts.interchanges = self.ends.interchanges

@@ -11,6 +11,7 @@
     loops.py       one set's text -> its HL tree
     periods.py, people.py, benefits.py, coverage.py, answer.py   one HL -> what it says
     acknowledgement.py   a 999 or a TA1 -> whether an inquiry was accepted
+    tuples.py      how those of them are made that every set needs
     codes.py       the standard's code lists, in words
     reading.py     the two policies: a batch file, and a string inside a polled result
 

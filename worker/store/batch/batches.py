@@ -17,7 +17,6 @@ from worker.core.summary import Summary
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.store.batch.matching import Match, match_all, wanted
 from worker.store.batch.rows import (
     INSERT_SET,
     Counts,
@@ -62,43 +61,6 @@ def known(store: Store, sha256: str) -> dict[str, Any] | None:
         {"sha256": sha256},
     )
     return None if row is None else dict(row)
-
-
-class Rehearsal:
-    """What :class:`Staging` would count, with nothing written. It remembers every set's identity in brief."""
-
-    def __init__(self, store: Store, *, hold_test: bool) -> None:
-        self.counts = Counts()
-        self._store = store
-        self._hold_test = hold_test
-        self._seen: set[int] = set()
-
-    def add(
-        self,
-        tset: TransactionSet,
-        state: SetState,
-        issues: tuple[Issue, ...],  # noqa: ARG002 - as Staging.add has it
-        subscribers: int = 0,
-        answers: Iterable[Answer] = (),
-    ) -> None:
-        """Count one set and its answers."""
-        test = self._hold_test and tset.interchange.test
-        sha256 = identity(tset, test=test)
-        brief = None if sha256 is None else int(sha256[:16], 16)
-        known = sha256 is not None and (brief in self._seen or sha256 in stored_sets(self._store, [sha256]))
-        if brief is not None:
-            self._seen.add(brief)
-        counts = self.counts
-        counts.known_sets += known and state != "other"
-        if state == "accepted":
-            counts.transaction_sets += 1
-            counts.subscribers += subscribers
-        if known:
-            return
-        counts.quarantined_sets += state == "quarantined"
-        counts.other_sets += state == "other"
-        for answer in answers:
-            counts.count(Match("test") if test else match_all(self._store, [wanted(answer, sha256)])[0])
 
 
 def begin(store: Store, name: str, source: Source, sha256: str, size: int, now: int, *, hold_test: bool) -> "Staging":
