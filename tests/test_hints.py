@@ -228,7 +228,7 @@ LIES = [
 
 @pytest.mark.parametrize("faults", LIES)
 def test_no_list_ever_changes_a_result(tmp_path: Path, faults: str) -> None:
-    with Sandbox(Clock(), speed=600, faults=faults) as sandbox:
+    with Sandbox(Clock(), speed=400, faults=faults) as sandbox:
         ids = begin(sandbox, 40, "SBX-MINUTES")
         house = House(
             tmp_path,
@@ -236,19 +236,23 @@ def test_no_list_ever_changes_a_result(tmp_path: Path, faults: str) -> None:
             polling_list_hints="yes",
             polling_page_cost="1",
             polling_price_floor="1s",
-            polling_cadence="100ms x1.4 500ms 10%",
+            polling_cadence="2s x1.4 3s 10%",
         )
         house.record(*ids)
         house.rows("UPDATE schedule SET spared = 1000")
+        asked: list[str] = []
+        answer = sandbox.vendor.answer
+        sandbox.vendor.answer = lambda request, now: asked.append(request.path) or answer(request, now)  # type: ignore[func-returns-value,method-assign,assignment]
         with house.start("--until-idle") as daemon:
             assert daemon.end() == 0
+        assert any(path.endswith("/coverage-discovery") for path in asked), "no page was asked for"
         told = {task.id: task.status_at(sandbox.clock.now()) for task in sandbox.tasks}
         assert dict(house.rows("SELECT id, outcome FROM tasks")) == told
         assert house.value("SELECT count(*) FROM results") == len(ids)
         assert house.value("SELECT spared FROM schedule") < 1000 + 10 * len(ids)
 
 
-def test_hints_come_from_the_real_daemon_and_are_seen_in_show(tmp_path: Path) -> None:
+def test_results_come_before_the_first_look_of_the_schedule(tmp_path: Path) -> None:
     with Sandbox(Clock(), times=parse("quick=3s-4s")) as sandbox:
         house = House(
             tmp_path,
@@ -256,7 +260,7 @@ def test_hints_come_from_the_real_daemon_and_are_seen_in_show(tmp_path: Path) ->
             polling_list_hints="yes",
             polling_page_cost="1",
             polling_price_floor="1s",
-            polling_cadence="1h x1.4 2h 10%",
+            polling_cadence="30s x1.4 60s 10%",
             polling_min_interval="100ms",
         )
         ids = begin(sandbox, 30, "SBX-SECONDS")
@@ -264,6 +268,6 @@ def test_hints_come_from_the_real_daemon_and_are_seen_in_show(tmp_path: Path) ->
         house.rows("UPDATE schedule SET spared = 1000")
         with house.start() as daemon:
             daemon.ready()
-            until(lambda: house.status()["tasks"]["concluded"] == len(ids), "results an hour before looks are due")
+            until(lambda: house.status()["tasks"]["concluded"] == len(ids), "results before any look was due")
             assert daemon.stopped() == 0
         assert house.rows("SELECT DISTINCT polls FROM tasks") == [(1,)]

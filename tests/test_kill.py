@@ -91,6 +91,7 @@ class DeadlyVendor:
         self._victim: int | None = None
         self._left = 0
         self._before = False
+        self.pages = 0
         sandbox.vendor.answer = self.answer  # type: ignore[method-assign]
 
     def aim(self, pid: int, at: int, before: bool) -> None:
@@ -101,6 +102,7 @@ class DeadlyVendor:
         with self._lock:
             self._left -= 1
             victim = self._victim if self._left == 0 else None
+            self.pages += request.path.endswith("/coverage-discovery")
         if victim is not None and self._before:
             kill(victim)
         reply = self._answer(request, now)
@@ -135,8 +137,17 @@ def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path:
     with Sandbox(Clock(), speed=100) as sandbox:
         ids = begin(sandbox, 240, "SBX-SECONDS")
         deadly = DeadlyVendor(sandbox)
-        house = House(tmp_path, sandbox, api_timeout="1s", polling_max_in_flight="3")
+        house = House(
+            tmp_path,
+            sandbox,
+            api_timeout="1s",
+            polling_max_in_flight="8",
+            polling_list_hints="yes",
+            polling_page_cost="1",
+            polling_price_floor="1s",
+        )
         house.record(*ids[:30])
+        house.rows("UPDATE schedule SET spared = 10000")
         acknowledged = set(ids[:30])
         record_kills: list[int] = []
         recorders = [
@@ -174,3 +185,4 @@ def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path:
         told = {task.id: task.status_at(sandbox.clock.now()) for task in sandbox.tasks}
         assert dict(house.rows("SELECT id, outcome FROM tasks")) == told
         assert house.value("SELECT count(*) FROM history WHERE event = 'concluded'") == 240
+        assert deadly.pages, "no page of the list was asked for"
