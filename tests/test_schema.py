@@ -1,0 +1,77 @@
+"""The schema: strict, legible for others, and brought up to date with everything kept."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from tests.database import DONE, conclude, elsewhere, record
+from worker.core.errors import StorageFailed
+from worker.store.db import Store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cdpoll.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path) as opened:
+        yield opened
+
+
+def test_tables_are_strict(store: Store) -> None:
+    tables = store.read("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    ours = {row["name"]: row["sql"] for row in tables if not row["name"].startswith("_sqlite_migrations")}
+    assert {"tasks", "refs", "results", "paths", "history", "unreadable", "lane", "daemon", "meta"} <= ours.keys()
+    assert [name for name, sql in ours.items() if not re.search(r"\)\s*STRICT\s*$", sql)] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "UPDATE tasks SET polls = 'many'",
+        "UPDATE tasks SET state = 'lost'",
+        "UPDATE tasks SET state = 'concluded'",
+        "UPDATE tasks SET due_at = NULL",
+        "UPDATE tasks SET outcome = 'success'",
+        "INSERT INTO tasks SELECT * FROM tasks",
+        "INSERT INTO refs VALUES (77, 'r', NULL, 0)",
+        "INSERT INTO lane (id, probes, paused_total, tat) VALUES (2, 0, 0, 0)",
+    ],
+)
+def test_the_schema_refuses_nonsense(store: Store, path: Path, wrong: str) -> None:
+    record(store, "a")
+    with pytest.raises(StorageFailed), store.write():
+        store.execute(wrong)
+    assert elsewhere(path, "SELECT state, polls FROM tasks") == [("pending", 0)]
+
+
+def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store, path: Path) -> None:
+    record(store, "a", ref="r1")
+    record(store, "a", ref="r2")
+    conclude(store, DONE)
+    iso = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+    with closing(sqlite3.connect(path)) as conn:
+        conn.row_factory = sqlite3.Row
+        (task,) = conn.execute("SELECT * FROM tasks_overview").fetchall()
+        (found,) = conn.execute("SELECT * FROM found_coverage").fetchall()
+    assert (task["id"], task["state"], task["outcome"], task["revisions"]) == ("a", "concluded", "success", 1)
+    assert iso.fullmatch(task["recorded_at"])
+    assert iso.fullmatch(task["concluded_at"])
+    assert task["due_at"] is None
+    assert (found["id"], found["path"], found["payer_id"]) == ("a", "Medicare", "PAY")
+    assert sorted(found["refs"].split(", ")) == ["r1", "r2"]
+    assert iso.fullmatch(found["received_at"])
+    db = Database(path)
+    try:
+        assert {"tasks", "results", "paths"} <= set(db.table_names())
+        assert [row["id"] for row in db["tasks_overview"].rows] == ["a"]
+        assert [row["path"] for row in db["found_coverage"].rows] == ["Medicare"]
+    finally:
+        db.conn.close()
