@@ -95,7 +95,7 @@ def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until
             for (_, new), until in zip(looks[start : start + MOST], leased_until[start : start + MOST], strict=True)
         ]  # fmt: skip
         part = _padded(rows)
-        saved = store.execute(
+        saved = store.read(
             f"""
             UPDATE tasks SET due_at = seen.column3, why = seen.column4, polls = seen.column5,
                 last_poll_at = seen.column6, seen_at = seen.column6, kind = seen.column7, price = seen.column8,
@@ -103,11 +103,13 @@ def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until
                 correlation_id = coalesce(correlation_id, seen.column11), trace_id = coalesce(trace_id, seen.column12)
             FROM (VALUES {_values(part)}) AS seen
             WHERE tasks.seq = seen.column1 AND tasks.due_at = seen.column2 AND tasks.why = 'lease'
+            RETURNING seq
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
         )
-        if saved < len(rows):
-            missed += [start + n for n, row in enumerate(rows) if not _is_saved(store, row[0], row[5])]
+        there = {row["seq"] for row in saved}
+        if len(there) < len(rows):
+            missed += [start + n for n, row in enumerate(rows) if row[0] not in there]
     events = [
         (new.seq, new.last_poll_at, event, detail)
         for n, (old, new) in enumerate(looks)
@@ -116,11 +118,6 @@ def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until
     ]
     history.add_all(store, events)
     return missed
-
-
-def _is_saved(store: Store, seq: int, last_poll_at: int | None) -> bool:
-    found = "SELECT 1 FROM tasks WHERE seq = :seq AND last_poll_at = :at AND why <> 'lease'"
-    return store.one(found, {"seq": seq, "at": last_poll_at}) is not None
 
 
 def _values(rows: Sequence[tuple[object, ...]]) -> str:
