@@ -51,8 +51,10 @@ def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
 def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: Any) -> list[int]:
     """The rows that one pass claims."""
     plain: dict[str, Any] = {"due_by": now, "leased_until": LEASE, "not_seqs": frozenset(), "probing": False}
+    leased = store.one("SELECT count(*) AS n FROM tasks WHERE why = 'lease'")
+    assert leased is not None
     with store.write():
-        claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})
+        claimed = claiming.claim(slots, leased["n"], 0, now, **{**plain, "only": None, **how})
     return [task.seq for task in claimed]
 
 
@@ -132,8 +134,8 @@ def test_half_of_the_slots_go_to_each_end(store: Store) -> None:
 def test_an_odd_slot_and_a_single_one_go_to_the_ends_in_turn(store: Store) -> None:
     add(store, [NOW - n for n in range(40, 0, -1)])
     claiming = Claiming(store, None)
-    assert [taken(store, claiming, 3) for _ in range(2)] == [[1, 40, 39], [2, 3, 38]]
-    assert [taken(store, claiming, 1) for _ in range(4)] == [[37], [4], [36], [5]]
+    assert [taken(store, claiming, 3) for _ in range(2)] == [[1, 2, 40], [3, 39, 38]]
+    assert [taken(store, claiming, 1) for _ in range(4)] == [[4], [37], [5], [36]]
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7, 30])

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.cdpoll_process import until
 from tests.loopback import Asked, Loopback, Peer, answer
 from worker.core.reply import Pending, Reply, Unreachable
 from worker.gateways.pool import Done, Job, Pool
@@ -31,8 +32,15 @@ class Yard:
             peer.drip(b"x-a: b\r\n" * 10_000)
         return answer(200, b"{}")
 
-    def pool(self, size: int, ask: Callable[[Wire, Job], Reply] | None = None) -> Pool:
-        pool = Pool(size, lambda: Wire(TLS, 20_000), ask or self.ask, self.woken.set, ahead=0)
+    def pool(
+        self,
+        size: int,
+        ask: Callable[[Wire, Job], Reply] | None = None,
+        *,
+        ahead: int | None = 0,
+        wake: Callable[[], None] | None = None,
+    ) -> Pool:
+        pool = Pool(size, lambda: Wire(TLS, 20_000), ask or self.ask, wake or self.woken.set, ahead=ahead)
         self._stack.callback(self._end, pool)
         return pool
 
@@ -180,3 +188,151 @@ def test_closing_waits_for_nobody_and_the_threads_end(yard: Yard) -> None:
     assert yard.dripping.wait(10)
     pool.close()
     assert pool.out == {1}
+
+
+# --- handed out ahead
+
+
+class Gate:
+    """Answers each job when the test lets it, and tells when one has been begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self._began = threading.Semaphore(0)
+        self._go = threading.Semaphore(0)
+
+    def ask(self, wire: Wire, each: Job) -> Reply:
+        self.begun.append(each.seq)
+        self._began.release()
+        assert self._go.acquire(timeout=10)
+        return Pending(each.task_id)
+
+    def began(self, count: int = 1) -> None:
+        for _ in range(count):
+            assert self._began.acquire(timeout=10)
+
+    def answer(self, count: int = 1) -> None:
+        self._go.release(count)
+
+
+def finish(pool: Pool, count: int) -> list[Done]:
+    """Collect once, when so many are done."""
+    until(lambda: pool._done.qsize() == count, f"{count} answers")
+    return pool.collect()
+
+
+def at_once(wire: Wire, each: Job) -> Reply:
+    return Pending(each.task_id)
+
+
+def test_where_answers_come_fast_twice_as_many_as_were_finished_are_handed_out_ahead(yard: Yard) -> None:
+    pool = yard.pool(3, at_once, ahead=None)
+    assert pool.free == 3
+    for n in range(2):
+        pool.submit(job(n))
+    finish(pool, 2)
+    assert pool.free == 3 + 4
+    for n in range(7):
+        pool.submit(job(n))
+    assert pool.free == 0
+    finish(pool, 7)
+    assert pool.free == 3 + 12
+
+
+def test_never_more_than_four_for_each_thread_are_handed_out_ahead(yard: Yard) -> None:
+    pool = yard.pool(2, at_once, ahead=None)
+    for expected in (2 + 4, 2 + 8, 2 + 8, 2 + 8):
+        count = pool.free
+        for n in range(count):
+            pool.submit(job(n))
+        finish(pool, count)
+        assert pool.free == expected
+
+
+def test_where_answers_are_slow_few_or_none_are(yard: Yard) -> None:
+    gate = Gate()
+    pool = yard.pool(2, gate.ask, ahead=None)
+    gate.answer(2)
+    for n in (1, 2):
+        pool.submit(job(n))
+    finish(pool, 2)
+    for n in range(3, 9):
+        pool.submit(job(n))
+    assert pool.free == 0
+    gate.began(4)
+    assert pool.collect() == []
+    assert pool.free == 2 - 6, "four lie there, and no more are wanted until they are begun"
+    gate.answer(1)
+    finish(pool, 1)
+    assert pool.free == 2 + 2 - 5
+    gate.answer(5)
+    finish(pool, 5)
+
+
+def test_the_caller_is_woken_when_half_of_them_are_begun_and_when_there_are_none(yard: Yard) -> None:
+    woken: list[int] = []
+    gate = Gate()
+    pool = yard.pool(1, gate.ask, ahead=None, wake=lambda: woken.append(len(gate.begun)))
+    gate.answer(4)
+    pool.submit(job(1))
+    finish(pool, 1)
+    for n in (2, 3, 4):
+        pool.submit(job(n))
+    finish(pool, 3)
+    assert pool.free == 1 + 4
+    gate.began(4)
+    woken.clear()
+    for n in range(5, 10):
+        pool.submit(job(n))
+    for _ in range(5):
+        gate.began()
+        gate.answer()
+    finish(pool, 5)
+    pool.submit(job(99))  # its beginning shows that the wake-up for the last one is over
+    gate.began()
+    gate.answer()
+    # The 5th job of all was the first of these; the 7th left two of four that had not been begun.
+    assert woken == [7, 8, 9]
+
+
+def test_without_any_ahead_every_answer_wakes(yard: Yard) -> None:
+    woken: list[int] = []
+    pool = yard.pool(2, at_once, wake=lambda: woken.append(1))
+    for n in range(6):
+        pool.submit(job(n))
+        finish(pool, 1)
+        until(lambda: len(woken) == n + 1, "the wake-up")  # noqa: B023 - called before the next turn
+
+
+def test_what_nobody_has_begun_can_be_taken_back_and_is_never_asked(yard: Yard) -> None:
+    gate = Gate()
+    pool = yard.pool(1, gate.ask, ahead=None)
+    jobs = [job(n)._replace(asked_at=100 * n) for n in range(1, 7)]
+    for each in jobs:
+        pool.submit(each)
+    gate.began()
+    assert pool.waiting
+    assert pool.withdraw(100) == []
+    assert pool.withdraw(400) == jobs[1:3]
+    assert pool.out == {1, 4, 5, 6}
+    assert (pool.waiting, pool.next_deadline) == (True, LATER)
+    assert pool.withdraw(10**15) == jobs[3:]
+    assert (pool.out, pool.waiting) == (frozenset({1}), False)
+    again = job(7)
+    pool.submit(again)
+    gate.answer(2)
+    assert [done.job for done in finish(pool, 2)] == [jobs[0], again]
+    assert gate.begun == [1, 7]
+    assert pool.out == frozenset()
+
+
+def test_what_is_kept_keeps_its_order(yard: Yard) -> None:
+    gate = Gate()
+    pool = yard.pool(1, gate.ask, ahead=None)
+    for n, asked_at in enumerate((0, 500, 100, 600, 200, 700), 1):
+        pool.submit(job(n)._replace(asked_at=asked_at))
+    gate.began()
+    assert [each.seq for each in pool.withdraw(500)] == [3, 5]
+    gate.answer(4)
+    finish(pool, 4)
+    assert gate.begun == [1, 2, 4, 6]
