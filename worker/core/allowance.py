@@ -24,7 +24,7 @@ Ages and durations are milliseconds.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
@@ -56,16 +56,18 @@ def plan(
     schedule: Schedule,
     *,
     entry: int = 0,
+    best: Choice | None = None,
 ) -> Plan:
     """When to look at a task (again).
 
     ``known`` is the age at which its look number ``polls`` saw it pending, 0 before the first; ``entry`` the age at
-    which it was recorded. The wait counts from whichever is later.
+    it was recorded. The wait counts from whichever is later. ``best`` is what :func:`best_look` says, if it was asked.
     """
     at = max(known, entry)
-    choice = next_look(known, odds, price, at - known + schedule.min_interval, at - known + schedule.max_interval)
+    choice = best or best_look(known, at, odds, price, schedule)
     wait = jittered(choice.wait - (at - known), task_id, polls)
-    choice = replace(choice, wait=max(schedule.min_interval, min(wait, schedule.max_interval)))
+    wait = max(schedule.min_interval, min(wait, schedule.max_interval))
+    choice = Choice(wait, choice.likely, choice.waited, choice.basis)
     cost = _cost(schedule, entry, at, at + choice.wait)
     if cost <= spared:
         return Plan(choice, cost)
@@ -73,6 +75,11 @@ def plan(
     wait = written + abs(jittered(written, task_id, polls) - written)  # never before the written look
     likely, waited = odds.outlook(known, at + wait)
     return Plan(Choice(wait, likely, waited, "cadence"), 0)
+
+
+def best_look(known: int, at: int, odds: Forecast, price: float, schedule: Schedule) -> Choice:
+    """The look that pays best within the bounds, ``at`` being now; its wait counts from ``known``."""
+    return next_look(known, odds, price, at - known + schedule.min_interval, at - known + schedule.max_interval)
 
 
 def spared_by(schedule: Schedule, entry: int, known: int, age: int, end: int | None = None) -> int:

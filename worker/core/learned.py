@@ -8,7 +8,7 @@ It lives in the memory of one process; :class:`Knowledge` is what is stored. Ins
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from worker.core.allowance import account, plan, spared_by, written_looks
+from worker.core.allowance import account, best_look, plan, spared_by, written_looks
 from worker.core.forecast import Curve, Forecast, News, forecast, learn
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
@@ -20,8 +20,11 @@ from worker.core.worth import Choice, why
 # The looks that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
 PLANNED = frozenset({"first", "learned", "cadence", "hint"})
 
-# A curve changes little by one task among many: its hazards are computed anew after so many.
-_ANEW = 50
+# A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
+_FEW, _ANEW = 20, 100
+
+# Of the looks that pay best, so many are remembered for each class.
+_REMEMBERED = 5_000
 
 _UNSEEN = "unseen"
 
@@ -45,6 +48,7 @@ class Learned:
         self.changed: set[str] = set()  # classes whose curves are not stored yet
         self._curves = dict(known.curves)
         self._odds: dict[str, Forecast] = {}
+        self._looks: dict[str, dict[tuple[int, int], Choice]] = {}
         self._news: dict[str, int] = {}
 
     @property
@@ -111,20 +115,32 @@ class Learned:
 
     def _plan(self, task: Task, begin: int, seen_at: int) -> Look:
         entry = _entry(task, begin)
-        made = plan(
-            task.id, task.polls, seen_at - begin if task.seen_at is not None else 0, self.odds(task.kind), self.price,
-            self.spared, self.schedule, entry=entry,
-        )  # fmt: skip
+        known = seen_at - begin if task.seen_at is not None else 0
+        best = self._best(task.kind, known) if entry <= known else None
+        odds, price = self.odds(task.kind), self.price
+        made = plan(task.id, task.polls, known, odds, price, self.spared, self.schedule, entry=entry, best=best)
         self.spared = account(self.spared, -made.cost)
         basis = "cadence" if made.choice.basis == "cadence" else "learned"
         return Look(made.choice.wait, basis, round(self.price))
+
+    def _best(self, kind: str, known: int) -> Choice:
+        """The look that pays best; for ages and prices within a hundredth the same, since to find it takes 50 µs."""
+        known, price = _rounded(known), _rounded(round(self.price))
+        looks = self._looks.setdefault(kind, {})
+        found = looks.get((known, price))
+        if found is None:
+            if len(looks) > _REMEMBERED:
+                looks.clear()
+            found = looks[known, price] = best_look(known, known, self.odds(kind), price, self.schedule)
+        return found
 
     def _learn(self, kind: str, news: News) -> None:
         self._curves[kind] = learn(self._curves.get(kind, Curve()), news, self.odds(kind))
         self.changed.add(kind)
         count = self._news[kind] = self._news.get(kind, 0) + 1
-        if count < _ANEW or count % _ANEW == 0:
+        if count < _FEW or count % _ANEW == 0:
             self._odds.pop(kind, None)
+            self._looks.pop(kind, None)
 
     def _settle(self, task: Task, begin: int, known: int, age: int, end: int | None, *, ended: bool) -> None:
         entry = _entry(task, begin)
@@ -147,6 +163,12 @@ def explain(task: Task, odds: Forecast) -> str:
     likely, waited = odds.outlook(known, due)
     choice = Choice(max(0, due - known), likely, waited, "cadence" if task.why == "cadence" else "learned")
     return why(choice, task.kind, known, task.price or 0)
+
+
+def _rounded(number: int) -> int:
+    """To eight binary digits."""
+    unit = 1 << max(0, number.bit_length() - 8)
+    return number // unit * unit
 
 
 def _entry(task: Task, begin: int) -> int:

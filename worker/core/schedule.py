@@ -16,15 +16,14 @@ tenth of the age reaches them at two and a half hours.
 All durations are whole milliseconds.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from zlib import crc32
 
 # A few per cent, so that tasks recorded together do not stay together. Full jitter costs half as many requests again.
 JITTER = 0.04
 
 
-@dataclass(frozen=True, slots=True)
-class Cadence:
+class Cadence(NamedTuple):
     """The written cadence: ``first`` look, ``growth`` of the waits up to ``ceiling``, then ``share`` of the age."""
 
     first: int = 10_000
@@ -33,8 +32,7 @@ class Cadence:
     share: float = 0.10
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """The ``fixed`` schedule, and the limits on a task's life."""
 
     cadence: Cadence = Cadence()
