@@ -72,7 +72,8 @@ def plan(
     if cost <= spared:
         return Plan(choice, cost)
     written = max(schedule.min_interval, _next_written(schedule, entry, at) - at)
-    wait = written + abs(jittered(written, task_id, polls) - written)  # never before the written look
+    some = jittered(written, task_id, polls)
+    wait = max(written, min(written + abs(some - written), schedule.max_interval))  # never before the written look
     likely, waited = odds.outlook(known, at + wait)
     return Plan(Choice(wait, likely, waited, "cadence"), 0)
 
@@ -86,7 +87,7 @@ def spared_by(schedule: Schedule, entry: int, known: int, age: int, end: int | N
     """What a planned look at ``age`` brings into the account, at least 0.
 
     ``entry`` is the age at which the task was recorded, ``known`` the age at the look before (``entry`` if there was
-    none), ``end`` the age at which it ended if it was found concluded (``age`` itself where that is not told).
+    none), ``end`` the age at which it ended if it was found concluded (``known`` where that is not told).
     """
     before = written_looks(schedule, entry, known)
     if end is None:

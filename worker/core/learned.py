@@ -57,8 +57,10 @@ class Learned:
         return Knowledge(dict(self._curves), self.price, self.spared)
 
     def go_back(self, known: Knowledge) -> None:
-        """Forget what was heard since ``known``: it was not stored, and will be heard again."""
+        """Forget what was heard since ``known``: it was not stored, and will be heard again. Nor was anything else."""
         self._curves, self.price, self.spared = dict(known.curves), known.price, known.spared
+        self._odds.clear()
+        self.changed = set(known.curves)
 
     def odds(self, kind: str) -> Forecast:
         """The forecast for a class of task."""
@@ -150,7 +152,8 @@ class Learned:
             self.spared = account(
                 self.spared, -1
             )  # not paid for when it was planned, by `record` or for the list's sake
-        reached = (end if end is not None else age) if ended else None
+        # Where the end is not told, the written cadence may have seen it with its very next look.
+        reached = (end if end is not None else before) if ended else None
         self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
 
 

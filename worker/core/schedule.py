@@ -43,8 +43,14 @@ class Schedule(NamedTuple):
     not_found_grace: int = 900_000
 
     def first_look(self, task_id: str, planned: int | None = None) -> int:
-        """The wait between recording a task and its first look: the ``planned`` one, or as the cadence says."""
-        return self._bounded(jittered(self.cadence.first if planned is None else planned, task_id, 0))
+        """The wait between recording a task and its first look: the ``planned`` one, or as the cadence says.
+
+        Jitter only makes a planned one longer: the learned schedule counts its looks against the written ones, and one
+        that came just before the first of those would be one more.
+        """
+        wait = self.cadence.first if planned is None else planned
+        some = jittered(wait, task_id, 0)
+        return self._bounded(some if planned is None else wait + abs(some - wait))
 
     def wait(self, age: int, task_id: str, polls: int) -> int:
         """The wait after "pending", ``age`` being the age of the discovery at that look."""
