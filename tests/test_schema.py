@@ -5,13 +5,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
 
-from tests.database import DONE, conclude, elsewhere, record
+from tests.database import DONE, NOW, SCHEDULE, conclude, elsewhere, record
 from worker.core.errors import StorageFailed
-from worker.store.db import Store
+from worker.core.learned import Knowledge, Learned
+from worker.core.limit import Meter
+from worker.core.reply import Pending
+from worker.store import lanes, learning, story, tasks
+from worker.store.db import SCHEMA_VERSION, Store
 
 
 @pytest.fixture
@@ -75,3 +80,79 @@ def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store
         assert [row["path"] for row in db["found_coverage"].rows] == ["Medicare"]
     finally:
         db.conn.close()
+
+
+# --- brought up to date
+
+
+def contents(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    with closing(sqlite3.connect(path)) as conn:
+        conn.row_factory = sqlite3.Row
+        found = conn.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        ).fetchall()
+        return {name: [dict(row) for row in conn.execute(f'SELECT * FROM "{name}"')] for (name,) in found}
+
+
+def columns(path: Path) -> dict[str, set[tuple[Any, ...]]]:
+    """Name, type, default and the rest of every column, by table or view; and every index."""
+    with closing(sqlite3.connect(path)) as conn:
+        names = [n for (n,) in conn.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")]
+        found = {name: {row[1:] for row in conn.execute(f'PRAGMA table_info("{name}")')} for name in names}
+        found["indices"] = set(conn.execute("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'"))
+        return found
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """A database of schema 2, with something of everything in it."""
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(Path(__file__).with_name("schema_2.sql").read_text())
+    return path
+
+
+def test_an_older_database_is_brought_up_to_date_with_everything_kept(old: Path, tmp_path: Path) -> None:
+    before = contents(old)
+    assert {len(before[name]) for name in ("tasks", "refs", "results", "history", "lane", "daemon")} == {5, 2, 1}
+    for _ in range(2):
+        with Store(old) as store:
+            assert store.read("PRAGMA user_version")[0][0] == SCHEMA_VERSION == 3
+            assert store.wrong() == []
+    after = contents(old)
+    assert len(after.pop("_sqlite_migrations")) == 3
+    del before["_sqlite_migrations"]
+    for name, rows in before.items():
+        assert [{key: row[key] for key in was} for row, was in zip(after[name], rows, strict=True)] == rows, name
+    Store(tmp_path / "new.db").close()
+    assert columns(old) == columns(tmp_path / "new.db"), "what older databases have changes by a migration alone"
+
+
+def test_what_an_older_database_did_not_know_starts_from_nothing(old: Path) -> None:
+    with Store(old) as store:
+        for row in store.read("SELECT kind, seen_at, price FROM tasks"):
+            assert tuple(row) == ("unseen", None, None)
+        lane = lanes.get(store)
+        assert (lane.reason, lane.paused_total, lane.meter) == ("rate_limited", 12, Meter(tat=1_800_000_000_000_000))
+        assert learning.load(store) == Knowledge({}, 0.0, 0)
+        assert lanes.first_look(store) == (None, None)
+
+
+def test_an_older_database_goes_on_where_it_was(old: Path) -> None:
+    with Store(old) as store:
+        with store.write():
+            found = tasks.due(store, 12, due_by=NOW + 500_000, limit=9)
+        assert [(task.id, task.why, task.failures) for task in found] == [
+            ("new", "first", 0),
+            ("seen", "cadence", 0),
+            ("troubled", "backoff", 2),
+        ]
+        way = Learned(SCHEDULE, 20_000, learning.load(store))
+        for task in found:
+            way.heard(task, Pending(), NOW + 500_000)
+            assert way.next_look(task._replace(seen_at=NOW + 500_000), NOW + 500_000).wait >= SCHEDULE.min_interval
+        told = story.show(store, "seen", schedule=SCHEDULE, price_floor=20_000)
+        assert told is not None
+        assert (told["class"], told["refs"]) == ("unseen", ["ACCT-1"])
+        assert "the cadence goes by its age" in told["why"] or "paused" in told["why"]
+        assert record(store, "seen", "another").new == ["another"]
