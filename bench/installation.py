@@ -112,9 +112,10 @@ class Run:
         while self.slot_at <= self.now:
             take = self._next_end()
             hinted = bool(self.ready) and self.world[self.ready[0]].hinted
-            if self.book and not hinted and (window := self.book.weigh(self.now)):
+            page = self.book.weigh(self.now) if self.book and not hinted else None
+            if self.book and page is not None:
                 self._take(self.book.page_cost)
-                self.ready.extendleft(self.book.ask(window, self.now))
+                self.ready.extendleft(self.book.ask(page, self.now))
             elif self.ready:
                 self._take(1)
                 self._look(self.ready.popleft() if hinted else take())
@@ -174,6 +175,7 @@ class Run:
         task = self.world[number]
         age = self.now - task.start
         task.polls += 1
+        task.shown = task.silent = False
         self.looks[task.kind] += 1
         if self.opens:
             self.late.append(Late(self.now, number, self.now - task.due))

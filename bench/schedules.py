@@ -42,6 +42,8 @@ class Task:
     planned_at: int = 0
     planned_price: float = 0.0
     hinted: bool = False
+    shown: bool = False  # by a page, since the last look
+    silent: bool = False  # the last page left it out, and none has shown it before
     due: int = 0
 
     def pending(self, age: int) -> tuple[str, ...]:

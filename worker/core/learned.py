@@ -5,11 +5,11 @@ the account that keeps it from asking more than the written cadence would (allow
 It lives in the memory of one process; :class:`Knowledge` is what is stored. Instants, ages and durations are ms.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from worker.core.allowance import account, best_look, plan, spared_by, written_looks
-from worker.core.forecast import Curve, Forecast, News, forecast, learn
+from worker.core.forecast import Curve, Forecast, News, forecast, learn, watch
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.reply import Concluded, Pending, Reply
@@ -22,6 +22,9 @@ PLANNED = frozenset({"first", "learned", "cadence", "hint"})
 
 # A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
 _FEW, _ANEW = 20, 100
+
+# Whatever the list says, a task is looked at by its id by the time that its age has grown so many times.
+PUT_OFF = 4
 
 # Of the looks that pay best, so many are remembered for each class.
 _REMEMBERED = 5_000
@@ -60,6 +63,7 @@ class Learned:
         """Forget what was heard since ``known``: it was not stored, and will be heard again. Nor was anything else."""
         self._curves, self.price, self.spared = dict(known.curves), known.price, known.spared
         self._odds.clear()
+        self._looks.clear()
         self.changed = set(known.curves)
 
     def odds(self, kind: str) -> Forecast:
@@ -87,14 +91,40 @@ class Learned:
         return made.choice.wait
 
     def replanned(self, task: Task, now: int) -> Look | None:
-        """A later look for a task that falls due, if its look was planned when requests were much cheaper."""
+        """A later look for a task that falls due, if it was planned when requests were much cheaper, or before a page
+        of the list showed it as pending."""
         if task.why not in ("first", "learned", "cadence") or task.price is None:
             return None
-        if not outdated(task.price, self.price):
+        looked = task.last_poll_at or task.recorded_at
+        told = task.seen_at is not None and task.seen_at > looked
+        if not told and not outdated(task.price, self.price):
             return None
         last = task.seen_at if task.seen_at is not None else task.recorded_at
-        look = self._plan(task, last - task.age(last), last)
-        return look._replace(wait=last + look.wait - now) if last + look.wait > now else None
+        begin = last - task.age(last)
+        look = self._plan(task, begin, last)
+        due = last + look.wait
+        if told:
+            # The list is no authority: it may lag, or lie. A look by id comes in any case.
+            age = max(looked - begin, self.schedule.cadence.first)
+            due = min(due, begin + PUT_OFF * age, looked + self.schedule.max_interval)
+        return look._replace(wait=due - now) if due > now else None
+
+    def told(self, seen: Iterable[Task], at: int) -> None:
+        """Learn from a page that showed these tasks, as they were before it, as pending ``at`` some moment."""
+        spans: dict[str, list[tuple[int, int]]] = {}
+        passed = 0
+        for task in seen:
+            begin = at - task.age(at)
+            known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
+            if at - begin > known and task.life_from == task.recorded_at:
+                spans.setdefault(task.kind, []).append((known, at - begin))
+                entry = _entry(task, begin)
+                looks = written_looks(self.schedule, entry, at - begin)
+                passed += looks - written_looks(self.schedule, entry, max(known, entry))
+        for kind, watched in spans.items():
+            self._curves[kind] = watch(self._curves.get(kind, Curve()), watched)
+            self._news_of(kind)
+        self.spared = account(self.spared, passed)
 
     def heard(self, task: Task, reply: Reply, now: int) -> None:
         """Learn from one look at a task; ``task`` is as it was before, ``why`` telling what the look was for."""
@@ -138,6 +168,9 @@ class Learned:
 
     def _learn(self, kind: str, news: News) -> None:
         self._curves[kind] = learn(self._curves.get(kind, Curve()), news, self.odds(kind))
+        self._news_of(kind)
+
+    def _news_of(self, kind: str) -> None:
         self.changed.add(kind)
         count = self._news[kind] = self._news.get(kind, 0) + 1
         if count < _FEW or count % _ANEW == 0:

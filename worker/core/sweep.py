@@ -1,74 +1,111 @@
-"""Pages of the vendor's list as hints: which page to ask for, and whether the list can be believed.
+"""Pages of the vendor's list as hints: which page to ask for, what it shows, and whether the list can be believed.
 
-A list can only make a look *earlier*. A task that a page shows as concluded is looked at by its id at once, and that
-look alone concludes it; one that is shown as pending, or left out, keeps its schedule. So a list that lies, lags,
-shifts or leaves out costs its requests and nothing else.
+A page holds up to a hundred *pending* tasks that began from some moment on. What it shows of ours, of those that began
+between that moment and its last row:
 
-Tasks are taken in *blocks* of neighbours in the order in which they were recorded. A page of the tasks that began when
-those of a block did tells of up to a hundred at once, and is worth the time that they have been waiting, all together
-(``page_wait`` in worker/core/worth.py). It is asked for when that reaches ``page_cost`` times the price of a request.
+==========================================  ===========================================================================
+on the page, as pending                     seen pending; the next look is planned from there, but not put off beyond
+                                            four times the age that the task had at its last look by id
+on the page, as concluded                   looked at by its id at once
+not on it, though shown by an earlier one   gone from the pending ones: looked at by its id at once
+since its last look by id
+not on it, and never shown                  keeps its schedule
+==========================================  ===========================================================================
+
+Only a look by id concludes a task. Those looks also tell whether the list lies; then it is not asked any more, and what
+it had put off is looked at.
+
+Our pending tasks lie in *windows* of neighbours in the order in which they were recorded, each no larger than a page. A
+window is asked for when the time that its tasks have been waiting, all together, is worth ``page_cost`` requests
+(``page_wait`` in worker/core/worth.py): the newest, in which the quick ones end, every few seconds, old ones seldom.
 
 Durations and instants are milliseconds.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
 from worker.core.forecast import Forecast
-from worker.core.page import PageQuery
+from worker.core.page import Page, PageQuery, Row
+from worker.core.task import Task
 from worker.core.worth import Told
 
-ROWS = 100  # of a block, and of a page
-MOST_BLOCKS = 2000  # that are thought of: the newest; older tasks keep to their schedule
+ROWS = 100  # of a window, and of a page
+MOST_WINDOWS = 2000  # that are thought of: the newest; older tasks keep to their schedule
 SOONEST = 1_000
-MARGIN = 2_000  # between when a task began here and there
+LONGEST = 900_000  # until a window is weighed again: the price may have fallen
+MARGIN = 5_000  # between when a task began, or ended, here and there
+UNSURE = 60_000  # by so much may a task have begun before we were told of it
 APART = 600_000  # a task that began so long before or after its neighbours is not looked for on their page
 UNTIL_LATER = 10**15
 
-# Of the latest hints, so many may prove wrong.
+# Of the latest looks that put the list to the test, so many may prove it wrong.
 LATEST, MOST_LIES = 50, 5
 MOST_FAILURES = 3
 
 
-class Waiting(NamedTuple):
-    """A pending task as far as a page matters to it: its class, when it began, and when it was last seen pending."""
-
-    kind: str
-    begin: int
-    seen_at: int
+def begin_of(task: Task) -> int:
+    """When the discovery began, as far as we know."""
+    last = task.seen_at if task.seen_at is not None else task.recorded_at
+    return last - task.age(last)
 
 
-class LastPage(NamedTuple):
-    """What the last page of a block told: of the tasks that began up to ``upto``, as they were ``at``."""
-
-    at: int
-    upto: int
+def shown(task: Task) -> bool:
+    """Whether a page has shown the task as pending since its last look by id."""
+    return task.seen_at is not None and task.seen_at > (task.last_poll_at or 0)
 
 
-def window(tasks: Sequence[Waiting], told: LastPage | None) -> PageQuery:
-    """The query for the page of a block with these tasks, at least one; it goes on where a full page ended."""
-    begins = sorted(task.begin for task in tasks)
-    middle = begins[len(begins) // 2]
-    near = [begin for begin in begins if abs(begin - middle) <= APART]
-    start = near[0]
-    if told is not None and near[0] <= told.upto < near[-1]:
-        start = told.upto
-    return PageQuery(start - MARGIN, near[-1] + MARGIN, status=None)
+def query(tasks: Sequence[Task], now: int) -> PageQuery:
+    """The page for a window of these tasks, at least one."""
+    begins = sorted((begin_of(task), task.started_at is not None) for task in tasks)
+    middle = begins[len(begins) // 2][0]
+    start = min(begin - (MARGIN if sure else UNSURE) for begin, sure in begins if abs(begin - middle) <= APART)
+    return PageQuery(start, max(now, start + SOONEST))
 
 
-def groups(tasks: Sequence[Waiting], told: LastPage | None, odds: Callable[[str], Forecast]) -> list[Told]:
-    """The tasks of a block by class and by the time since they were last seen, to be weighed; ``odds`` of a class."""
-    alike: dict[tuple[str, int], list[tuple[int, int]]] = {}
+def groups(tasks: Iterable[Task], odds: Callable[[str], Forecast]) -> list[Told]:
+    """The tasks of a window, alike ones together, to be weighed; ``odds`` of a class."""
+    alike: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
     for task in tasks:
-        seen_at = task.seen_at if told is None or task.begin > told.upto else max(task.seen_at, told.at)
-        known = max(0, seen_at - task.begin)
-        alike.setdefault((task.kind, known.bit_length()), []).append((known, task.begin))
+        begin = begin_of(task)
+        known = 0 if task.seen_at is None else max(0, task.seen_at - begin)
+        alike.setdefault((task.kind, known.bit_length(), begin // 2_000), []).append((known, begin))
     return [
         Told(odds(kind), len(found), fmean(known for known, _ in found), fmean(begin for _, begin in found))
-        for (kind, _), found in alike.items()
+        for (kind, _, _), found in alike.items()
     ]
+
+
+class Shown(NamedTuple):
+    """What a page says of the tasks of a window; ``silent`` are those it leaves out without having shown them."""
+
+    pending: list[tuple[Task, Row]]
+    concluded: list[Task]
+    silent: list[Task]
+
+
+def compared(page: Page, asked: PageQuery, asked_at: int, tasks: Iterable[Task], denied: Collection[int]) -> Shown:
+    """Hold a page against our tasks; ``denied`` are rows of tasks that it has called concluded, and they were not."""
+    rows = {row.id: row for row in page.rows}
+    starts = [row.started_at for row in page.rows if row.started_at is not None]
+    full = page.received >= asked.limit
+    last = max(starts, default=asked.start) if full else asked_at
+    pending: list[tuple[Task, Row]] = []
+    concluded: list[Task] = []
+    silent: list[Task] = []
+    for task in tasks:
+        row = rows.get(task.id)
+        if row is not None and row.status == "pending":
+            pending.append((task, row))
+        elif task.seq in denied:
+            continue
+        elif row is not None:
+            concluded += [task] if row.status in ("success", "failure") else []
+        elif asked.start <= begin_of(task) <= last - MARGIN:
+            (concluded if shown(task) and task.started_at is not None else silent).append(task)
+    return Shown(pending, concluded, silent)
 
 
 class Trust:
@@ -80,11 +117,11 @@ class Trust:
         self.reason: str | None = None
 
     def proved(self, *, true: bool) -> None:
-        """A look by id followed a hint: was the task concluded, as the list had it?"""
+        """A look by id put to the test what the list had said of a task."""
         self._latest.append(true)
         if self._latest.count(False) >= MOST_LIES:
             wrong, of = self._latest.count(False), len(self._latest)
-            self.reason = f"of the latest {of} tasks that the list showed as concluded, {wrong} were still pending"
+            self.reason = f"of the latest {of} looks by id, {wrong} found that the list had not told the truth"
 
     def answered(self) -> None:
         """A whole page came."""

@@ -1,34 +1,49 @@
-"""Hints from the vendor's list: asks for the pages that pay, and makes due what they show as concluded."""
+"""Hints from the vendor's list: asks for the pages that pay, and acts on what they show (worker/core/sweep.py)."""
 
+from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 
+from worker.core.forecast import class_of
 from worker.core.lane import Lane
 from worker.core.learned import Learned
 from worker.core.limit import Limit, charge, grant
 from worker.core.page import Page, PageQuery
 from worker.core.reply import Concluded, Pending, RateLimited, Refused, Rejected, Reply, Unknown
-from worker.core.sweep import MOST_BLOCKS, ROWS, SOONEST, UNTIL_LATER, LastPage, Trust, groups, window
+from worker.core.sweep import (
+    LONGEST,
+    MARGIN,
+    MOST_WINDOWS,
+    ROWS,
+    SOONEST,
+    UNTIL_LATER,
+    Trust,
+    compared,
+    groups,
+    query,
+    shown,
+)
+from worker.core.task import Task
 from worker.core.worth import page_wait
 from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.saving import Asked
-from worker.store import notices, sweeping
+from worker.store import notices, sweeping, tasks
 from worker.store.db import Store
 
-# Blocks that are weighed in one pass, and the longest a block is left alone; the price may have fallen meanwhile.
-WEIGHED, LONGEST = 16, 900_000
+# Windows that are weighed in one pass: a millisecond each.
+WEIGHED = 8
 
-# How long to leave the list alone where requests have to be saved first.
-POOR = 5_000
+# How long to leave the list alone where requests have to be saved first, and after a failure.
+POOR, FAILED = 5_000, 60_000
 
-# Tasks that the list called concluded, and a look did not: they are not looked at for its sake again.
-MOST_DENIED = 10_000
+# Tasks that the list says nothing or nothing true of; they keep their schedule until a look by id.
+MOST_SILENT = 100_000
 
 NOTICE = "list_hints_off"
 
 
 class Hints:
-    """What is known of the pages between two passes; nothing of it needs to outlive the process."""
+    """What is known of the windows between two passes; nothing of it needs to outlive the process."""
 
     def __init__(self, store: Store, learned: Learned, limit: Limit, page_cost: int, now: int) -> None:
         self._store = store
@@ -36,12 +51,13 @@ class Hints:
         self._limit = limit
         self._page_cost = page_cost
         self._trust = Trust()
-        self._weigh: list[tuple[int, int]] = []  # (when, block)
-        self._newest = max(-1, sweeping.newest_block(store, ROWS) - MOST_BLOCKS)
-        self._told: dict[int, LastPage] = {}
-        self._asked: tuple[int, PageQuery] | None = None  # the page in the air, by its block
+        self._starts: list[int] = []  # the first row of each window, in order
+        self._weigh: list[tuple[int, int]] = []  # (when, first row of a window)
+        self._asked: tuple[PageQuery, list[Task]] | None = None  # the page in the air, and the tasks it is to tell of
+        self._silent: set[int] = set()
         self._denied: set[int] = set()
         self._rest_until = now
+        self._open(sweeping.back_from_newest(store, MOST_WINDOWS * ROWS), now)
 
     @property
     def next_at(self) -> int:
@@ -52,29 +68,26 @@ class Hints:
 
     def propose(self, lane: Lane, now: int) -> PageQuery | None:
         """A page that pays, if there is one and a slot for it. Only reads; it is asked for by :meth:`ask`."""
-        if lane.paused or grant(self._limit, lane.meter, now, 1).slots == 0:
-            return None
-        if now < self.next_at:
+        if now < self.next_at or lane.paused or grant(self._limit, lane.meter, now, 1).slots == 0:
             return None
         if self._learned.spared < self._page_cost:
             self._rest_until = now + POOR
             return None
-        self._discover(now)
         for _ in range(WEIGHED):
             if not self._weigh or self._weigh[0][0] > now:
                 break
-            block = heappop(self._weigh)[1]
-            waiting = sweeping.waiting(self._store, block * ROWS, ROWS)
-            if not waiting and block < self._newest:
-                self._told.pop(block, None)
+            first = heappop(self._weigh)[1]
+            found = self._tasks_of(first, now)
+            if found is None:
                 continue
-            told = self._told.get(block)
-            wait = page_wait(groups(waiting, told, self._learned.odds), now, self._page_cost * self._learned.price)
-            heappush(self._weigh, (now + max(SOONEST, min(wait, LONGEST)), block))
-            if wait == 0 and waiting:
-                self._asked = block, window(waiting, told)
-                return self._asked[1]
-        self._rest_until = now + SOONEST
+            telling = [task for task in found if task.seq not in self._silent]
+            wait = page_wait(groups(telling, self._learned.odds), now, self._page_cost * self._learned.price)
+            longest = SOONEST if first == self._starts[-1] else LONGEST
+            heappush(self._weigh, (now + max(SOONEST, min(wait, longest)), first))
+            if wait == 0 and telling:
+                self._asked = query(telling, now), found
+                return self._asked[0]
+        self._rest_until = min(now + SOONEST, self._weigh[0][0] if self._weigh else now + SOONEST)
         return None
 
     def give_up(self) -> None:
@@ -94,60 +107,75 @@ class Hints:
     def hear(
         self, pages: Sequence[Done], looks: Sequence[Done], asked: Mapping[int, Asked], lane: Lane, now: int
     ) -> Lane:
-        """What pages showed, and what the looks that they brought about said of the list. Inside the transaction."""
+        """What pages showed, and what looks by id say of the list. Inside the transaction."""
         for done in looks:
             claimed = asked.get(done.job.seq)
-            if claimed is not None and claimed.task.why == "hint":
-                self._looked(done.job.seq, done.reply, now)
+            if claimed is not None:
+                self._looked(claimed.task, done.reply)
         meter = lane.meter
         for done in pages:
             self._heard(done.page or done.reply, done.job.asked_at, now)
             meter = charge(self._limit, meter, max(0, done.requests - 1), now)
-        return lane._replace(meter=meter)
+        if self._trust.reason is not None and (pages or looks) and self._weigh:
+            self._switch_off(self._trust.reason, now)
+        return lane if meter is lane.meter else lane._replace(meter=meter)
+
+    def _tasks_of(self, first: int, now: int) -> list[Task] | None:
+        """The tasks that a page from a window's first one on would tell of; ``None`` where the window is no more."""
+        place = bisect_right(self._starts, first) - 1
+        if place < 0 or self._starts[place] != first:
+            return None
+        found = tasks.pending_from(self._store, first, ROWS)
+        newest = place == len(self._starts) - 1
+        if not newest and (not found or found[0].seq >= self._starts[place + 1]):
+            del self._starts[place]
+            return None
+        if newest and len(found) == ROWS and sweeping.newest(self._store) > found[-1].seq:
+            self._open(found[-1].seq + 1, now)
+        return found
+
+    def _open(self, first: int, now: int) -> None:
+        insort(self._starts, first)
+        heappush(self._weigh, (now, first))
 
     def _heard(self, reply: Page | Reply, asked_at: int, now: int) -> None:
         asked, self._asked = self._asked, None
         if asked is None:
-            return  # from before a reload
-        block, query = asked
+            return  # from before a failed transaction
         if not isinstance(reply, Page):
             self._fail(reply, now)
             return
         self._trust.answered()
-        full = reply.received >= query.limit
-        starts = [row.started_at for row in reply.rows if row.started_at is not None]
-        self._told[block] = LastPage(asked_at, max(starts, default=query.end) if full else UNTIL_LATER)
-        shown = {row.id for row in reply.rows if row.status in ("success", "failure")}
-        sweeping.make_due(self._store, sorted(shown), self._denied, now)
+        said = compared(reply, asked[0], asked_at, asked[1], self._denied)
+        self._learned.told([task for task, _ in said.pending], asked_at)
+        seen = [(task.seq, class_of(row.pending, row.name or task.name), row.started_at) for task, row in said.pending]
+        sweeping.show_pending(self._store, seen, asked_at)
+        sweeping.make_due(self._store, said.concluded, now)
+        if len(self._silent) < MOST_SILENT:
+            self._silent.update(task.seq for task in (*said.silent, *said.concluded))
 
-    def _looked(self, seq: int, reply: Reply, now: int) -> None:
-        if isinstance(reply, Concluded):
-            self._trust.proved(true=True)
-        elif isinstance(reply, Pending | Unknown):
-            self._trust.proved(true=False)
-            if len(self._denied) < MOST_DENIED:
-                self._denied.add(seq)
-            self._say(now)
+    def _looked(self, task: Task, reply: Reply) -> None:
+        """A look by id puts the list to the test, if it was made for its sake, or had been put off by it."""
+        self._silent.discard(task.seq)
+        if task.why == "hint":
+            if isinstance(reply, Concluded):
+                self._trust.proved(true=True)
+            elif isinstance(reply, Pending | Unknown):
+                self._trust.proved(true=False)
+                self._denied.add(task.seq)
+        elif shown(task) and isinstance(reply, Concluded) and reply.ended_at is not None:
+            assert task.seen_at is not None
+            self._trust.proved(true=reply.ended_at >= task.seen_at - MARGIN)
 
     def _fail(self, reply: Reply, now: int) -> None:
-        code = "no_list" if isinstance(reply, Concluded | Pending) else reply.code
-        forbidden = isinstance(reply, Refused | Unknown | Rejected)
+        if isinstance(reply, Concluded | Pending):
+            return  # no such thing comes of a page
         if not (isinstance(reply, Refused | RateLimited) and reply.where == "token"):
-            self._trust.failed(code, forbidden=forbidden)
-        self._rest_until = now + 60_000
-        self._say(now)
+            self._trust.failed(reply.code, forbidden=isinstance(reply, Refused | Unknown | Rejected))
+        self._rest_until = now + FAILED
 
-    def _say(self, now: int) -> None:
-        if self._trust.reason is not None:
-            notices.put(
-                self._store,
-                NOTICE,
-                f"{self._trust.reason}; looks go on without it. Restart to try again, or set list_hints = no",
-                now,
-            )
-
-    def _discover(self, now: int) -> None:
-        newest = sweeping.newest_block(self._store, ROWS)
-        for block in range(self._newest + 1, newest + 1):
-            heappush(self._weigh, (now, block))
-        self._newest = max(self._newest, newest)
+    def _switch_off(self, reason: str, now: int) -> None:
+        self._weigh.clear()
+        sweeping.forget(self._store, now)
+        said = f"{reason}; looks go on without it. Restart to try again, or set list_hints = no"
+        notices.put(self._store, NOTICE, said, now)

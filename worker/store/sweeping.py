@@ -1,41 +1,56 @@
-"""Tasks in blocks of neighbours, for the pages of the vendor's list."""
+"""Tasks in windows of neighbours, for the pages of the vendor's list. All but the reads run inside `Store.write`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from worker.core.sweep import Waiting
 from worker.core.task import Task
 from worker.store import tasks
 from worker.store.db import Store
 
 
-def newest_block(store: Store, rows: int) -> int:
-    """The number of the block that the task recorded last is in; -1 where there is none. A block has ``rows`` rows."""
+def newest(store: Store) -> int:
+    """The row of the task recorded last; 0 where there is none."""
     row = store.one("SELECT max(seq) AS seq FROM tasks")
-    return -1 if row is None or row["seq"] is None else int(row["seq"]) // rows
+    return 0 if row is None or row["seq"] is None else int(row["seq"])
 
 
-def waiting(store: Store, first: int, rows: int) -> list[Waiting]:
-    """The pending tasks among the rows from ``first`` on that nobody is asking about."""
-    found = tasks.pending_between(store, first, first + rows - 1)
-    return [_waiting(task) for task in found if task.why != "lease"]
+def back_from_newest(store: Store, pending: int) -> int:
+    """The row from which on there are so many pending tasks; 0 where there are fewer."""
+    row = store.one(
+        "SELECT seq FROM tasks WHERE state = 'pending' ORDER BY seq DESC LIMIT 1 OFFSET :pending", {"pending": pending}
+    )
+    return 0 if row is None else int(row["seq"])
 
 
-def make_due(store: Store, ids: Sequence[str], denied: Collection[int], now: int) -> list[int]:
-    """Let those of these ids be looked at now that are pending here, and not asked about already; their rows."""
-    seqs = []
-    for task_id in ids:
-        row = store.one(
-            "SELECT seq FROM tasks WHERE id = :id AND state = 'pending' AND due_at > :now AND why <> 'lease'",
-            {"id": task_id, "now": now},
+def show_pending(store: Store, seen: Sequence[tuple[int, str, int | None]], at: int) -> None:
+    """A page showed these tasks as pending: (row, class, when it began, if that was told)."""
+    for start in range(0, len(seen), tasks.MOST):
+        rows = tasks.padded([(*one, at) for one in seen[start : start + tasks.MOST]])
+        store.execute(
+            f"""
+            UPDATE tasks SET kind = page.column2, started_at = coalesce(started_at, page.column3),
+                seen_at = page.column4
+            FROM (VALUES {tasks.values(rows)}) AS page
+            WHERE tasks.seq = page.column1 AND state = 'pending' AND why <> 'lease'
+                AND (seen_at IS NULL OR seen_at < page.column4)
+            """,  # noqa: S608 - question marks
+            [value for row in rows for value in row],
         )
-        if row is not None and row["seq"] not in denied:
-            seqs.append(int(row["seq"]))
-    for seq in seqs:
-        store.execute("UPDATE tasks SET due_at = :now, why = 'hint' WHERE seq = :seq", {"seq": seq, "now": now})
-    return seqs
 
 
-def _waiting(task: Task) -> Waiting:
-    last = task.seen_at if task.seen_at is not None else task.recorded_at
-    begin = last - task.age(last)
-    return Waiting(task.kind, begin, task.seen_at if task.seen_at is not None else begin)
+def make_due(store: Store, found: Sequence[Task], now: int) -> None:
+    """Let these tasks be looked at now, unless they are asked about already."""
+    for task in found:
+        store.execute(
+            "UPDATE tasks SET due_at = :now, why = 'hint'"
+            " WHERE seq = :seq AND state = 'pending' AND due_at > :now AND why <> 'lease'",
+            {"seq": task.seq, "now": now},
+        )
+
+
+def forget(store: Store, now: int) -> None:
+    """The list is not believed any more: what it showed was not seen, and what it has put off is due."""
+    store.execute(
+        "UPDATE tasks SET seen_at = last_poll_at, due_at = min(due_at, :now)"
+        " WHERE state = 'pending' AND why <> 'lease' AND seen_at > coalesce(last_poll_at, 0)",
+        {"now": now},
+    )

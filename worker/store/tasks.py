@@ -55,7 +55,7 @@ def lease(store: Store, seqs: Sequence[int], until: int) -> None:
     The lease is the due time itself: if this process dies, the rows fall due again and nobody has to rescue them.
     """
     for start in range(0, len(seqs), MOST):
-        part = _padded(seqs[start : start + MOST])
+        part = padded(seqs[start : start + MOST])
         marks = ",".join("?" * len(part))
         store.execute(f"UPDATE tasks SET due_at = ?, why = 'lease' WHERE seq IN ({marks})", (until, *part))  # noqa: S608
 
@@ -75,7 +75,7 @@ def plan_anew(store: Store, plans: Sequence[tuple[Task, Look]], now: int) -> Non
         store.execute(
             f"""
             UPDATE tasks SET due_at = plan.column2, why = plan.column3, price = plan.column4
-            FROM (VALUES {_values(part := _padded(rows))}) AS plan WHERE tasks.seq = plan.column1
+            FROM (VALUES {values(part := padded(rows))}) AS plan WHERE tasks.seq = plan.column1
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
         )
@@ -94,14 +94,14 @@ def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until
              new.started_at, new.correlation_id, new.trace_id)
             for (_, new), until in zip(looks[start : start + MOST], leased_until[start : start + MOST], strict=True)
         ]  # fmt: skip
-        part = _padded(rows)
+        part = padded(rows)
         saved = store.read(
             f"""
             UPDATE tasks SET due_at = seen.column3, why = seen.column4, polls = seen.column5,
                 last_poll_at = seen.column6, seen_at = seen.column6, kind = seen.column7, price = seen.column8,
                 name = coalesce(seen.column9, name), started_at = coalesce(seen.column10, started_at),
                 correlation_id = coalesce(correlation_id, seen.column11), trace_id = coalesce(trace_id, seen.column12)
-            FROM (VALUES {_values(part)}) AS seen
+            FROM (VALUES {values(part)}) AS seen
             WHERE tasks.seq = seen.column1 AND tasks.due_at = seen.column2 AND tasks.why = 'lease'
             RETURNING seq
             """,  # noqa: S608 - question marks
@@ -120,12 +120,12 @@ def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until
     return missed
 
 
-def _values(rows: Sequence[tuple[object, ...]]) -> str:
+def values(rows: Sequence[tuple[object, ...]]) -> str:
     one = f"({','.join('?' * len(rows[0]))})"
     return ",".join([one] * len(rows))
 
 
-def _padded(rows: Sequence[Row]) -> list[Row]:
+def padded(rows: Sequence[Row]) -> list[Row]:
     """To one of a few lengths, by repeating the last one: that does the same to the same row again."""
     length = next(length for length in _LENGTHS if length >= len(rows))
     return [*rows, *[rows[-1]] * (length - len(rows))]
@@ -153,11 +153,11 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
     return frozenset(row["seq"] for row in rows)
 
 
-def pending_between(store: Store, first: int, last: int) -> list[Task]:
-    """The pending tasks of these rows, both included. Their ``paused`` is not filled in."""
+def pending_from(store: Store, first: int, most: int) -> list[Task]:
+    """The first pending tasks from this row on, in the order of the rows. Their ``paused`` is not filled in."""
     rows = store.read(
-        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND seq BETWEEN :first AND :last",  # noqa: S608
-        {"first": first, "last": last, "paused_total": 0},
+        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND seq >= :first ORDER BY seq LIMIT :most",  # noqa: S608
+        {"first": first, "most": most, "paused_total": 0},
     )
     return [Task._make(row) for row in rows]
 
