@@ -6,6 +6,8 @@ elsewhere stay plain (named parameters, ON CONFLICT, RETURNING), so that they ca
 
 from sqlite_utils import Database, Migrations
 
+from worker.core.errors import StorageFailed
+from worker.store.batch.rebuilt import rebuild
 from worker.store.batch.schema import STATEMENTS
 from worker.store.db import SCHEMA_VERSION, Store
 from worker.store.learning import STATEMENTS as POLLING
@@ -14,11 +16,27 @@ schema = Migrations("cdpoll")
 
 
 def apply(store: Store) -> None:
-    """Bring ``store`` up to :data:`SCHEMA_VERSION`; safe when several processes start at once."""
-    with store.write():
-        # The lock is ours now: whoever else was migrating has finished, and only what is missing is applied.
-        schema.apply(Database(store.conn, execute_plugins=False, strict=True))
-        store.conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    """Bring ``store`` up to :data:`SCHEMA_VERSION`; safe when several processes start at once.
+
+    Raises :class:`StorageFailed`, and leaves the file as it was, when a row would then refer to nothing.
+    """
+    # What rebuilding a table needs; the first of them cannot be switched inside a transaction.
+    store.conn.execute("PRAGMA foreign_keys = OFF")
+    store.conn.execute("PRAGMA legacy_alter_table = ON")
+    try:
+        with store.write():
+            # The lock is ours now: whoever else was migrating has finished, and only what is missing is applied.
+            schema.apply(Database(store.conn, execute_plugins=False, strict=True))
+            broken = store.one("PRAGMA foreign_key_check")
+            if broken is not None:
+                raise StorageFailed(
+                    f"{store.path} cannot be brought up to date: a row of {broken[0]} refers to nothing",
+                    "nothing in it was changed; restore the last good copy",
+                )
+            store.conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    finally:
+        store.conn.execute("PRAGMA legacy_alter_table = OFF")
+        store.conn.execute("PRAGMA foreign_keys = ON")
 
 
 @schema()
@@ -52,6 +70,11 @@ def m0002_batches(db: Database) -> None:
 def m0003_learned_schedule(db: Database) -> None:
     for statement in POLLING:
         db.conn.execute(statement)
+
+
+@schema()
+def m0004_tests_and_what_is_gone(db: Database) -> None:
+    rebuild(db.conn)
 
 
 META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"

@@ -3,8 +3,10 @@
 ``files`` are batch files as they came, ``sets`` the transaction sets in them byte for byte, ``envelopes`` the
 interchange and group a set stood in. An answer of a batch is one row of ``results`` (source ``batch``) and one of
 ``answers``; an answer inside a polled result is a row of ``answers`` alone, derived from the result's body. ``texts``
-has the identity of each 271 that stands in a result. Rows of a file in the state ``staging`` are seen by no view, nor
-are the answers of a set in quarantine: they are staged, too.
+has the identity of each 271 that stands in a result. Rows of a file in the state ``staging`` are seen by no view.
+
+This is what migration 2 makes, and no longer changes: there are databases made by it. What came later stands in
+:mod:`worker.store.batch.rebuilt`.
 """
 
 FILES = """
@@ -23,7 +25,6 @@ CREATE TABLE files (
     matched INTEGER NOT NULL DEFAULT 0,           -- these three count new answers
     candidates INTEGER NOT NULL DEFAULT 0,
     unmatched INTEGER NOT NULL DEFAULT 0,
-    test_answers INTEGER NOT NULL DEFAULT 0,      -- held back as tests: neither matched nor delivered
     quarantined_sets INTEGER NOT NULL DEFAULT 0,
     other_sets INTEGER NOT NULL DEFAULT 0,
     warnings TEXT NOT NULL DEFAULT '[]',          -- JSON
@@ -51,14 +52,14 @@ CREATE TABLE sets (
     seq INTEGER PRIMARY KEY,
     file INTEGER NOT NULL REFERENCES files (seq) ON DELETE CASCADE,
     envelope INTEGER NOT NULL REFERENCES envelopes (seq) ON DELETE CASCADE,
-    state TEXT NOT NULL CHECK (state IN ('accepted', 'test', 'quarantined', 'other', 'dropped')),
+    state TEXT NOT NULL CHECK (state IN ('accepted', 'quarantined', 'other', 'dropped')),
     code TEXT NOT NULL,                 -- ST01
     control TEXT NOT NULL,              -- ST02; no identity
     version TEXT NOT NULL,
     byte_offset INTEGER NOT NULL,
     byte_length INTEGER NOT NULL,
     segments INTEGER NOT NULL,
-    sha256 TEXT UNIQUE,                 -- its identity, of ST…SE; none where the bytes were too many to keep
+    sha256 TEXT UNIQUE,                 -- of ST…SE: its identity; none where the bytes were too many to keep
     issues TEXT NOT NULL DEFAULT '[]',  -- JSON
     raw BLOB NOT NULL                   -- ST…SE, byte for byte
 ) STRICT
@@ -89,7 +90,7 @@ CREATE TABLE answers (
     reference TEXT NOT NULL,            -- BHT03
     trace_number TEXT NOT NULL,         -- TRN02
     originator_id TEXT NOT NULL,        -- TRN03
-    match TEXT CHECK (match IN ('matched', 'candidate', 'unmatched', 'test')),
+    match TEXT CHECK (match IN ('matched', 'candidate', 'unmatched')),
     said TEXT                           -- JSON; that of a batch's answer is the body of its result
 ) STRICT
 """
@@ -128,7 +129,7 @@ CREATE TABLE remote_files (
     size INTEGER NOT NULL,
     mtime INTEGER NOT NULL,             -- ms, as the server says
     seen_at INTEGER NOT NULL,           -- since when it has this size and time, ms
-    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done', 'gone')),
+    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done')),
     local TEXT,                         -- its name in the private folder, while it is there
     attempts INTEGER NOT NULL DEFAULT 0,
     next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before, ms
@@ -137,13 +138,13 @@ CREATE TABLE remote_files (
 ) STRICT
 """
 
-# Results that count: those of a file that is still being read do not, nor what is held back as a test.
+# Results that count: those of a file that is still being read do not.
 KEPT_RESULTS = """
 CREATE VIEW kept_results AS
 SELECT results.* FROM results
 WHERE results.source <> 'batch' OR EXISTS (
     SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
-    WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
+    WHERE answers.result = results.seq AND files.state = 'ingested'
 )
 """
 
@@ -158,12 +159,10 @@ SELECT
     answers.first_name, answers.birth_date, answers.plan, answers.group_number, answers.group_name,
     answers.other_payers, answers.rejections, answers.reference, answers.trace_number, answers.originator_id,
     CAST(results.body AS TEXT) AS said,
-    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at,
-    json_extract(envelopes.interchange, '$.test') AS test
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at
 FROM answers
 JOIN results ON results.seq = answers.result
-JOIN sets ON sets.seq = answers.from_set AND sets.state IN ('accepted', 'test')
-JOIN envelopes ON envelopes.seq = sets.envelope
+JOIN sets ON sets.seq = answers.from_set
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task
 """
@@ -184,7 +183,7 @@ FROM tasks
 """
 
 # A polled row is a path that found coverage, with what its 271 says where there is one; a batch row is an answer that
-# tells of coverage: its own, or another payer that it names. What is held back as a test found nothing.
+# tells of coverage: its own, or another payer that it names.
 FOUND_COVERAGE = """
 CREATE VIEW found_coverage AS
 SELECT
@@ -196,7 +195,7 @@ SELECT
     answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
     answers.group_name, answers.other_payers, paths.transaction_id, NULL AS match, NULL AS file,
     paths.timestamp AS answered_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at, NULL AS test
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at
 FROM results
 JOIN paths ON paths.result = results.seq
 LEFT JOIN tasks ON tasks.seq = results.task
@@ -213,12 +212,10 @@ SELECT
     answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
     answers.group_name, answers.other_payers, NULL, answers.match, files.name,
     NULL,
-    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
-    json_extract(envelopes.interchange, '$.test')
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch')
 FROM answers
 JOIN results ON results.seq = answers.result
-JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
-JOIN envelopes ON envelopes.seq = sets.envelope
+JOIN sets ON sets.seq = answers.from_set
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task
 WHERE answers.coverage = 'active' OR answers.other_payers <> ''
