@@ -10,17 +10,18 @@ from sandbox.server import Sandbox
 from sandbox.times import parse
 from tests.cdpoll_process import House, begin, until
 from worker.clock import Clock
-from worker.core.forecast import BINS, Curve
+from worker.core.document import Fingerprint
+from worker.core.forecast import BINS, Curve, packed
 from worker.core.intake import Recording
 from worker.core.lane import Lane
-from worker.core.learned import Knowledge, Learned
+from worker.core.learned import PUT_OFF, Knowledge, Learned
 from worker.core.limit import Limit
 from worker.core.page import Page, PageQuery, Row
-from worker.core.reply import Garbled, Pending, RateLimited, Refused, Reply, Unreachable
+from worker.core.reply import Concluded, Garbled, Pending, RateLimited, Refused, Reply, Unreachable
 from worker.core.schedule import Schedule
-from worker.core.sweep import MARGIN, MOST_LIES, UNTIL_LATER
+from worker.core.sweep import MARGIN, MOST_LIES, UNSURE, UNTIL_LATER
 from worker.core.task import Task
-from worker.gateways.pool import Done
+from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.hints import NOTICE, Hints
 from worker.rounds.saving import Asked
 from worker.store import notices, tasks
@@ -28,7 +29,7 @@ from worker.store.db import Store
 from worker.store.recording import record
 
 NOW = 1_800_000_000_000
-SECOND, HOUR = 1_000, 3_600_000
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 LIMIT = Limit(10.0, 50)
 COST = 10
 
@@ -36,8 +37,16 @@ COST = 10
 STEADY = Curve((5.0,) * BINS, (6_500_000.0,) * BINS)
 
 
+# And such ones in two seconds: whatever is pending is worth a page at once.
+QUICK = packed(Curve((5.0,) * BINS, (14_000.0,) * BINS))
+
+
+def concluded(ended_at: int) -> Concluded:
+    return Concluded("success", b"{}", Fingerprint("x", None), ended_at=ended_at)
+
+
 class Desk(NamedTuple):
-    """A store with tasks in it that began ``NOW``, and the hints about them."""
+    """A store with 60 tasks in it that began ``NOW``, and the hints about them."""
 
     store: Store
     learned: Learned
@@ -53,15 +62,26 @@ class Desk(NamedTuple):
         assert lane.meter.spent == COST
         return query
 
-    def tell(self, query: PageQuery, page: Page | Reply, at: int) -> None:
-        """Let the answer come."""
+    def tell(self, page: Page | Reply, at: int) -> None:
+        """Let the answer to it come."""
         reply, found = (Pending(), page) if isinstance(page, Page) else (page, None)
-        _, ((job, _),) = self.hints.ask(query, Lane(), at, at + 30_000)
+        job = Job(PAGE, "", at, at + 30_000, PageQuery(0, 0))
         with self.store.write():
             self.hints.hear([Done(job, reply, 1, found)], [], {}, Lane(), at)
 
+    def looked(self, task_id: str, reply: Reply, at: int, *, why: str | None = None) -> None:
+        """Let a look by id come back, claimed as the task stands."""
+        task = self.tasks()[task_id]
+        done = Done(Job(task.seq, task.id, at, at), reply, 1)
+        with self.store.write():
+            self.hints.hear([], [done], {task.seq: Asked(task._replace(why=why or task.why), at)}, Lane(), at)
+
     def tasks(self) -> dict[str, Task]:
-        return {task.id: task for task in tasks.pending_between(self.store, 0, 10**6)}
+        return {task.id: task for task in tasks.pending_from(self.store, 0, 10**6)}
+
+    def changed(self, before: dict[str, Task]) -> dict[str, tuple[int | None, str]]:
+        """What is due at another time than before."""
+        return {i: (t.due_at, t.why) for i, t in self.tasks().items() if t.due_at != before[i].due_at}
 
     def notice(self) -> str | None:
         return dict(notices.listed(self.store)).get(NOTICE)
@@ -73,100 +93,173 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         names = [f"t{n}" for n in range(60)]
         record(store, [Recording(name, "id") for name in names], (), origin="", now=NOW, schedule=Schedule())
         with store.write():
-            store.execute("UPDATE tasks SET due_at = ?", (NOW + HOUR,))
+            store.execute("UPDATE tasks SET due_at = ?, price = 20000", (NOW + HOUR,))
         learned = Learned(Schedule(), 20_000, Knowledge({"unseen": STEADY}, 20_000, 1000))
         yield Desk(store, learned, Hints(store, learned, LIMIT, COST, NOW))
 
 
-def row(task_id: str, status: str) -> Row:
-    return Row(task_id, status, NOW, None, (), None)
+FIRST = NOW + 110 * SECOND  # when a page pays for the first time, and a little more
+NAMES = [f"t{n}" for n in range(60)]
+
+
+def row(task_id: str, status: str = "pending", started_at: int = NOW) -> Row:
+    return Row(task_id, status, started_at, None, (), None)
 
 
 def page(*rows: Row, received: int | None = None) -> Page:
     return Page(rows, len(rows) if received is None else received, 0, False)
 
 
+ALL = page(*(row(name) for name in NAMES))
+
+
 def test_a_page_is_asked_for_when_the_waiting_it_tells_of_is_worth_its_requests(desk: Desk) -> None:
     # 60 tasks that end by 1/1300 a second wait 60 * t² / 2600 s after t: 200 s are reached after 93 s.
-    assert desk.hints.propose(Lane(), NOW + 60 * SECOND) is None
-    assert NOW + 80 * SECOND < desk.hints.next_at < NOW + 100 * SECOND
-    query = desk.page(NOW + 110 * SECOND)
-    assert query == PageQuery(NOW - MARGIN, NOW + MARGIN, status=None)
+    assert desk.hints.propose(Lane(), NOW + 80 * SECOND) is None
+    query = desk.page(FIRST)
+    assert (query.status, query.limit, query.offset) == ("pending", 100, 0)
+    assert (query.start, query.end) == (NOW - UNSURE, FIRST), "nobody has told yet when they began"
     assert desk.learned.spared == 1000 - COST
-    assert desk.hints.propose(Lane(), NOW + 111 * SECOND) is None, "one page at a time"
+    assert desk.hints.propose(Lane(), FIRST + SECOND) is None, "one page at a time"
 
 
-def test_what_a_page_tells_is_not_worth_another_one_soon(desk: Desk) -> None:
-    at = NOW + 110 * SECOND
-    desk.tell(desk.page(at), page(*(row(f"t{n}", "pending") for n in range(60))), at)
-    assert desk.hints.propose(Lane(), at + 60 * SECOND) is None
-    assert desk.hints.propose(Lane(), at + 110 * SECOND) is not None
+def test_what_a_page_shows_as_pending_is_planned_from_there(desk: Desk) -> None:
+    before = desk.tasks()
+    desk.page(FIRST)
+    spared = desk.learned.spared
+    desk.tell(ALL, FIRST)
+    assert desk.changed(before) == {}
+    told = desk.tasks()["t7"]
+    assert (told.seen_at, told.started_at, told.last_poll_at) == (FIRST, NOW, None)
+    assert desk.learned.spared > spared, "the written cadence would have looked meanwhile"
+    assert desk.hints.propose(Lane(), FIRST + 60 * SECOND) is None, "what it told is not worth another one soon"
+    assert desk.page(FIRST + 110 * SECOND).start == NOW - MARGIN
+    look = desk.learned.replanned(told._replace(last_poll_at=NOW + 100 * SECOND), FIRST + SECOND)
+    assert look is not None
+    assert look.why == "learned"
+    assert desk.learned.replanned(told, FIRST + SECOND) is None, "it has not been looked at by its id at all"
+
+
+def test_a_page_never_puts_a_look_off_for_long(desk: Desk) -> None:
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET last_poll_at = ?, seen_at = ?, why = 'learned'", (NOW + 20 * SECOND,) * 2)
+    for minute in range(1, 60):
+        task = desk.tasks()["t7"]._replace(seen_at=NOW + minute * MINUTE)
+        look = desk.learned.replanned(task, NOW + minute * MINUTE)
+        if minute * MINUTE >= PUT_OFF * 20 * SECOND:
+            assert look is None, "four times the age of the last look by id"
+        elif look is not None:
+            assert minute * MINUTE + look.wait <= PUT_OFF * 20 * SECOND
 
 
 def test_no_page_without_a_slot_without_savings_or_in_a_pause(desk: Desk) -> None:
-    at = NOW + 110 * SECOND
-    assert desk.hints.propose(Lane(reason="rate_limited"), at) is None
-    full = Lane(meter=Lane().meter._replace(tat=(at + 10 * SECOND) * 1000))
-    assert desk.hints.propose(full, at) is None
+    assert desk.hints.propose(Lane(reason="rate_limited"), FIRST) is None
+    full = Lane(meter=Lane().meter._replace(tat=(FIRST + 10 * SECOND) * 1000))
+    assert desk.hints.propose(full, FIRST) is None
     desk.learned.spared = COST - 1
-    assert desk.hints.propose(Lane(), at) is None
+    assert desk.hints.propose(Lane(), FIRST) is None
     desk.learned.spared = COST
-    assert desk.hints.propose(Lane(), at + 10 * SECOND) is not None
+    assert desk.hints.propose(Lane(), FIRST + 10 * SECOND) is not None
 
 
 def test_a_slot_that_has_gone_meanwhile_costs_nothing(desk: Desk) -> None:
-    at = NOW + 110 * SECOND
-    query = desk.hints.propose(Lane(), at)
+    query = desk.hints.propose(Lane(), FIRST)
     assert query is not None
-    assert desk.hints.ask(query, Lane(reason="credentials"), at, at)[1] == []
+    assert desk.hints.ask(query, Lane(reason="credentials"), FIRST, FIRST)[1] == []
     assert desk.learned.spared == 1000
     assert desk.hints.next_at < UNTIL_LATER
 
 
 @pytest.mark.parametrize("status", ["success", "failure"])
-def test_a_task_shown_as_concluded_is_due_at_once_and_all_others_keep_their_schedule(desk: Desk, status: str) -> None:
-    at = NOW + 110 * SECOND
+def test_a_task_shown_as_concluded_is_due_at_once_and_what_was_never_shown_keeps_its_schedule(
+    desk: Desk, status: str
+) -> None:
     with desk.store.write():
         tasks.lease(desk.store, [5], NOW + HOUR + 5)
         desk.store.execute("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq = 7")
-        desk.store.execute("UPDATE tasks SET due_at = ?, why = 'cadence' WHERE seq = 8", (at - 1,))
+        desk.store.execute("UPDATE tasks SET due_at = ?, why = 'cadence' WHERE seq = 8", (FIRST - 1,))
     before = desk.tasks()
-    shown = [row(f"t{n}", status) for n in (3, 3, 4, 6, 7)] + [row("t10", "pending"), row("t11", "in_review")]
-    shown += [row("foreign", status), row("T12", status)]
-    desk.tell(desk.page(at), page(*shown), at)
-    after = desk.tasks()
-    hinted = {task.id: (task.due_at, task.why) for task in after.values() if task != before[task.id]}
-    assert hinted == {"t3": (at, "hint")}, "t4 is asked about already, t6 is abandoned, t7 is due"
+    desk.page(FIRST)
+    shown = [row(f"t{n}", status) for n in (3, 3, 4, 6, 7)] + [row("t10"), row("t11", "in_review")]
+    desk.tell(page(*shown, row("foreign", status), row("T12", status)), FIRST)
+    assert desk.changed(before) == {"t3": (FIRST, "hint")}, "t4 is asked about already, t6 abandoned, t7 due"
     assert len(desk.store.read("SELECT 1 FROM tasks")) == 60, "a foreign row is not stored"
 
 
-def looked(desk: Desk, seq: int, reply: Reply, at: int) -> None:
-    task = tasks.get(desk.store, seq, 0)
-    assert task is not None
-    job = desk.hints.ask(PageQuery(0, 0), Lane(), at, at)[1][0][0]._replace(seq=seq, page=None)
+def test_a_task_that_has_gone_from_the_pending_ones_is_looked_at_at_once(desk: Desk) -> None:
+    desk.page(FIRST)
+    desk.tell(page(*(row(name) for name in NAMES[:50])), FIRST)
+    before, later = desk.tasks(), FIRST + 120 * SECOND
+    desk.page(later)
+    desk.tell(page(*(row(name) for name in NAMES[3:40])), later)
+    assert desk.changed(before) == dict.fromkeys([*NAMES[:3], *NAMES[40:50]], (later, "hint")), "t50… never stood there"
+
+
+def test_a_look_by_id_counts_more_than_what_a_page_showed_before_it(desk: Desk) -> None:
+    desk.page(FIRST)
+    desk.tell(ALL, FIRST)
     with desk.store.write():
-        asked = {seq: Asked(task._replace(why="hint"), at)}
-        desk.hints.hear([], [Done(job, reply, 1)], asked, Lane(), at)
+        desk.store.execute("UPDATE tasks SET last_poll_at = ?, seen_at = ? WHERE seq < 60", (FIRST + SECOND,) * 2)
+    before, later = desk.tasks(), FIRST + 120 * SECOND
+    desk.page(later)
+    desk.tell(page(), later)
+    assert desk.changed(before) == {"t59": (later, "hint")}
 
 
-def test_a_list_that_calls_pending_tasks_concluded_switches_itself_off(desk: Desk) -> None:
-    desk.hints.propose(Lane(), NOW)
-    for seq in range(1, MOST_LIES):
-        looked(desk, seq, Unreachable("timeout"), NOW)
-        looked(desk, seq, Pending(), NOW)
+def test_beyond_its_last_row_a_full_page_says_nothing(desk: Desk) -> None:
+    desk.page(FIRST)
+    desk.tell(page(*(row(name, started_at=NOW - MINUTE + n * SECOND) for n, name in enumerate(NAMES))), FIRST)
+    before, later = desk.tasks(), FIRST + 120 * SECOND
+    desk.page(later)
+    last = row("t20", started_at=NOW - MINUTE + 20 * SECOND)
+    desk.tell(page(row("foreign", started_at=NOW - 70 * SECOND), last, received=100), later)
+    gone = list(desk.changed(before))
+    assert gone == NAMES[: 20 - MARGIN // SECOND + 1], "and nothing of what began shortly before that row"
+
+
+def test_more_tasks_than_a_page_holds_lie_in_several_windows(desk: Desk) -> None:
+    more = [Recording(f"u{n}", "id") for n in range(190)]
+    record(desk.store, more, (), origin="", now=NOW + SECOND, schedule=Schedule())
+    asked = []
+    for n in range(3):
+        asked.append(desk.page(FIRST + n * 10).start)
+        found = desk.hints._asked
+        assert found is not None
+        assert len(found[1]) == (100, 100, 50)[n]
+        desk.tell(page(*(row(task.id, started_at=NOW) for task in found[1])), FIRST + n * 10)
+    assert desk.hints.propose(Lane(), FIRST + 50) is None
+
+
+def test_a_list_that_tells_lies_is_found_out_and_what_it_put_off_is_looked_at(desk: Desk) -> None:
+    desk.page(FIRST)
+    desk.tell(ALL, FIRST)
+    for name in NAMES[1:MOST_LIES]:
+        desk.looked(name, Unreachable("timeout"), FIRST, why="hint")
+        desk.looked(name, Pending(), FIRST, why="hint")
     assert desk.notice() is None
-    looked(desk, MOST_LIES, Pending(), NOW)
-    assert "5 were still pending" in (desk.notice() or "")
+    desk.looked(NAMES[0], Pending(), FIRST, why="hint")
+    assert "5 found that the list had not told the truth" in (desk.notice() or "")
     assert desk.hints.next_at == UNTIL_LATER
     assert desk.hints.propose(Lane(), NOW + HOUR) is None
+    assert {(task.due_at, task.seen_at) for task in desk.tasks().values()} == {(FIRST, None)}
+
+
+@pytest.mark.parametrize(("ended", "lies"), [(-60, True), (-1, False), (60, False)])
+def test_a_list_that_shows_as_pending_what_had_ended_is_found_out(desk: Desk, ended: int, lies: bool) -> None:
+    desk.page(FIRST)
+    desk.tell(ALL, FIRST)
+    body = concluded(ended_at=FIRST + ended * SECOND)
+    for name in NAMES[:MOST_LIES]:
+        desk.looked(name, body, FIRST + HOUR)
+    assert (desk.notice() is not None) == lies
 
 
 def test_a_task_that_the_list_lied_of_is_not_looked_at_for_its_sake_again(desk: Desk) -> None:
-    at = NOW + 110 * SECOND
-    query = desk.page(at)
-    looked(desk, 4, Pending(), at)
-    desk.tell(query, page(row("t3", "success"), row("t4", "success")), at)
-    assert [task.id for task in desk.tasks().values() if task.why == "hint"] == ["t4"]
+    desk.page(FIRST)
+    desk.looked("t3", Pending(), FIRST, why="hint")
+    before = desk.tasks()
+    desk.tell(page(row("t3", "success"), row("t4", "success")), FIRST)
+    assert list(desk.changed(before)) == ["t4"]
 
 
 @pytest.mark.parametrize(
@@ -180,11 +273,12 @@ def test_a_task_that_the_list_lied_of_is_not_looked_at_for_its_sake_again(desk: 
 def test_a_list_that_is_refused_or_fails_again_and_again_switches_itself_off(
     desk: Desk, replies: list[Reply], said: str
 ) -> None:
-    at = NOW + 110 * SECOND
+    at = FIRST
     before = desk.tasks()
     for reply in replies:
         assert desk.notice() is None
-        desk.tell(desk.page(at), reply, at)
+        desk.page(at)
+        desk.tell(reply, at)
         at += 61 * SECOND
     assert said in (desk.notice() or "")
     assert desk.hints.propose(Lane(), at + HOUR) is None
@@ -192,24 +286,12 @@ def test_a_list_that_is_refused_or_fails_again_and_again_switches_itself_off(
 
 
 def test_a_failure_now_and_then_is_none(desk: Desk) -> None:
-    at = NOW + 110 * SECOND
+    at = FIRST
     for n in range(6):
-        answer: Page | Reply = page() if n % 3 == 2 else Unreachable("timeout")
-        desk.tell(desk.page(at), answer, at)
+        desk.page(at)
+        desk.tell(ALL if n % 3 == 2 else Unreachable("timeout"), at)
         at += 200 * SECOND
     assert desk.notice() is None
-
-
-def test_a_full_page_is_gone_on_with_where_it_ended(desk: Desk) -> None:
-    with desk.store.write():
-        desk.store.execute("UPDATE tasks SET started_at = ? + seq * 100", (NOW - 7_000,))
-    at = NOW + 110 * SECOND
-    query = desk.page(at)
-    half = [Row(f"t{n}", "pending", NOW - 7_000 + n * 100 + 100, None, (), None) for n in range(30)]
-    desk.tell(query, page(*half, received=100), at)
-    at += 110 * SECOND
-    again = desk.page(at)
-    assert (again.start, again.end) == (NOW - 4_000 - MARGIN, query.end)
 
 
 # --- with the daemon and the sandbox
@@ -240,6 +322,7 @@ def test_no_list_ever_changes_a_result(tmp_path: Path, faults: str) -> None:
         )
         house.record(*ids)
         house.rows("UPDATE schedule SET spared = 1000")
+        house.rows("INSERT INTO curves (kind, curve) VALUES ('unseen', ?)", QUICK)
         asked: list[str] = []
         answer = sandbox.vendor.answer
         sandbox.vendor.answer = lambda request, now: asked.append(request.path) or answer(request, now)  # type: ignore[func-returns-value,method-assign,assignment]
@@ -266,6 +349,7 @@ def test_results_come_before_the_first_look_of_the_schedule(tmp_path: Path) -> N
         ids = begin(sandbox, 30, "SBX-SECONDS")
         house.record(*ids)
         house.rows("UPDATE schedule SET spared = 1000")
+        house.rows("INSERT INTO curves (kind, curve) VALUES ('unseen', ?)", QUICK)
         with house.start() as daemon:
             daemon.ready()
             until(lambda: house.status()["tasks"]["concluded"] == len(ids), "results before any look was due")

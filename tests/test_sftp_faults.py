@@ -93,7 +93,7 @@ def test_no_black_hole_outlives_its_deadline(server: Sshd, traffic: dict[Directi
         ]
         for future in futures:
             future.result()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     # A hole before the end of the file never leaves anything of it.
     early = [f"{direction}-{offset}" for direction, offset in offsets if offset < traffic[direction] * 3 // 4]
     assert [left_in(tmp_path / name) for name in early if name.startswith("down")] == [[]] * 13
