@@ -149,6 +149,17 @@ def test_no_plan_leaves_the_bounds(at: int, entry: int, hazard: float, price: fl
     assert SCHEDULE.min_interval <= made.choice.wait <= SCHEDULE.max_interval + 1
 
 
+def test_nor_does_a_written_look_in_place_of_one_that_cannot_be_paid() -> None:
+    for name in range(20):
+        at = 3 * DAY
+        for looks in range(40):
+            made = plan(f"{name}", looks, at, Forecast((1e-3,) * BINS), 20, 0, SCHEDULE)
+            assert (made.choice.basis, made.cost) == ("cadence", 0)
+            assert made.choice.wait <= SCHEDULE.max_interval + 1
+            assert written_looks(SCHEDULE, 0, at + made.choice.wait) > written_looks(SCHEDULE, 0, at)
+            at += made.choice.wait
+
+
 # --- a transaction that fails
 
 

@@ -17,6 +17,10 @@ STATUS: dict[str, Any] = {
     "outcomes": {"success", "failure"},
     "oldest_pending_age_s": None,
     "api": {"paused", "reason", "resumes_at"},
+    "polling": {
+        *("schedule", "price_s", "results", "looks_per_result", "delay_s"),
+        *("requests_per_second", "requests_today", "daily_budget"),
+    },
     "token": {"expires_in_s"},
     "files": set(),
     "deliveries": set(),
@@ -25,7 +29,20 @@ STATUS: dict[str, Any] = {
     "database": None,
 }
 SHOW = {
-    *("id", "state", "outcome", "name", "source", "refs", "correlation_id", "trace_id", "recorded_at", "due_at"),
+    *(
+        "id",
+        "state",
+        "outcome",
+        "name",
+        "class",
+        "why",
+        "source",
+        "refs",
+        "correlation_id",
+        "trace_id",
+        "recorded_at",
+        "due_at",
+    ),
     *("concluded_at", "concluded_by", "polls", "failures", "last_error", "revisions", "paths", "history"),
 }
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")

@@ -169,7 +169,8 @@ class PollRound:
     def _wanted(self, now: int, due_by: int) -> int:
         """How many tasks to claim, as far as can be told without the write lock."""
         free = self._pool.free
-        lane = lanes.get(self._store)
+        # Another process may have used the slots or paused the API: who goes by the old state comes again at once.
+        lane = self.lane = lanes.get(self._store)
         if free <= 0 or grant(self.terms.limit, lane.meter, now, 1).slots == 0:
             return 0
         if self._heard:
