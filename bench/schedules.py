@@ -14,6 +14,7 @@ from typing import Protocol
 
 from worker.core.allowance import account, plan, spared_by
 from worker.core.forecast import Curve, Forecast, News, class_of, forecast, learn, watch
+from worker.core.learned import PUT_OFF
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.schedule import Cadence, Schedule
@@ -217,8 +218,11 @@ class Learned:
         return task.planned_at < task.known or outdated(task.planned_price, self.price)
 
     def replan(self, task: Task) -> int:
-        """The age at which to look instead."""
-        return task.known + self._plan(task)
+        """The age at which to look instead; what pages showed puts a look off only so far."""
+        age = task.known + self._plan(task)
+        if task.known > task.looked:
+            age = min(age, PUT_OFF * max(task.looked, self.schedule.cadence.first))
+        return age
 
     def _plan(self, task: Task) -> int:
         task.planned_price, task.planned_at = self.price, task.known

@@ -51,10 +51,8 @@ def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
 def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: Any) -> list[int]:
     """The rows that one pass claims."""
     plain: dict[str, Any] = {"due_by": now, "leased_until": LEASE, "not_seqs": frozenset(), "probing": False}
-    leased = store.one("SELECT count(*) AS n FROM tasks WHERE why = 'lease'")
-    assert leased is not None
     with store.write():
-        claimed = claiming.claim(slots, leased["n"], 0, now, **{**plain, "only": None, **how})
+        claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})
     return [task.seq for task in claimed]
 
 
@@ -229,12 +227,17 @@ def planned(store: Store, ages: Sequence[int], price: float = FLOOR) -> list[Tas
     add(store, [NOW] * len(ages))
     with store.write():
         for seq, age in enumerate(ages, 1):
-            store.execute("UPDATE tasks SET recorded_at = ?, life_from = ?, seen_at = ?", (NOW - age, NOW - age, NOW))
-            task = task_of(store, seq)._replace(recorded_at=NOW - age, life_from=NOW - age, seen_at=NOW, kind="other")
+            store.execute(
+                "UPDATE tasks SET recorded_at = ?, life_from = ?, seen_at = ?, last_poll_at = ?",
+                (NOW - age, NOW - age, NOW, NOW),
+            )
+            task = task_of(store, seq)._replace(
+                recorded_at=NOW - age, life_from=NOW - age, seen_at=NOW, last_poll_at=NOW, kind="other"
+            )
             look = plans.next_look(task, NOW)
             found.append(task._replace(due_at=NOW + look.wait, why=look.why, price=look.price))
             store.execute(
-                "UPDATE tasks SET recorded_at = :at, life_from = :at, seen_at = :now, kind = 'other', due_at = :due,"
+                "UPDATE tasks SET recorded_at = :at, life_from = :at, seen_at = :now, last_poll_at = :now, kind = 'other', due_at = :due,"
                 " why = :why, price = :price WHERE seq = :seq",
                 {"at": NOW - age, "now": NOW, "due": NOW + look.wait, "why": look.why, "price": look.price, "seq": seq},
             )

@@ -18,6 +18,6 @@ With no more due looks than slots both halves meet, and the order does not matte
 def ends(slots: int, made: int) -> tuple[int, int]:
     """Of ``slots`` looks, how many are to be those due longest, and how many those that fell due last.
 
-    ``made`` is a running number of requests, such as the meter's: an odd slot goes to either end in turn.
+    ``made`` counts the slots given before: an odd slot goes to either end in turn.
     """
     return (slots + 1 - made % 2) // 2, (slots + made % 2) // 2

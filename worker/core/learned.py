@@ -24,7 +24,7 @@ PLANNED = frozenset({"first", "learned", "cadence", "hint"})
 _FEW, _ANEW = 20, 100
 
 # Whatever the list says, a task is looked at by its id by the time that its age has grown so many times.
-PUT_OFF = 4
+PUT_OFF = 10
 
 # Of the looks that pay best, so many are remembered for each class.
 _REMEMBERED = 5_000

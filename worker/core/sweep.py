@@ -5,7 +5,7 @@ between that moment and its last row:
 
 ==========================================  ===========================================================================
 on the page, as pending                     seen pending; the next look is planned from there, but not put off beyond
-                                            four times the age that the task had at its last look by id
+                                            ten times the age that the task had at its last look by id
 on the page, as concluded                   looked at by its id at once
 not on it, though shown by an earlier one   gone from the pending ones: looked at by its id at once
 since its last look by id

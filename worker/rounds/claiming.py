@@ -18,11 +18,11 @@ class Claiming:
     def __init__(self, store: Store, learned: Learned | None) -> None:
         self._store = store
         self._learned = learned
+        self._made = 0  # slots ever, so that the ends take turns
 
     def claim(
         self,
         slots: int,
-        made: int,
         paused_total: int,
         now: int,
         *,
@@ -32,7 +32,7 @@ class Claiming:
         probing: bool,
         only: frozenset[int] | None,
     ) -> list[Task]:
-        """Up to ``slots`` tasks, leased; ``made`` requests were made before. Inside the round's transaction."""
+        """Up to ``slots`` tasks, leased. Inside the round's transaction."""
         taken: dict[int, Task] = {}
         plans: list[tuple[Task, Look]] = []
 
@@ -50,7 +50,8 @@ class Claiming:
                 room -= len(kept)
             return True
 
-        oldest, newest = (slots, 0) if probing or only is not None else ends(slots, made)
+        oldest, newest = (slots, 0) if probing or only is not None else ends(slots, self._made)
+        self._made += slots
         if fill(oldest, latest=False):
             fill(newest, latest=True)
         tasks.plan_anew(self._store, plans, now)

@@ -286,7 +286,6 @@ class PollRound:
             return lane, []
         claimed: list[Task] = self._claiming.claim(
             slots,
-            lane.meter.spent,
             lane.paused_until_now(now),
             now,
             due_by=FAR if doubt.suspect is not None else due_by,
