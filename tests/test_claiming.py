@@ -237,7 +237,8 @@ def planned(store: Store, ages: Sequence[int], price: float = FLOOR) -> list[Tas
             look = plans.next_look(task, NOW)
             found.append(task._replace(due_at=NOW + look.wait, why=look.why, price=look.price))
             store.execute(
-                "UPDATE tasks SET recorded_at = :at, life_from = :at, seen_at = :now, last_poll_at = :now, kind = 'other', due_at = :due,"
+                "UPDATE tasks SET recorded_at = :at, life_from = :at, seen_at = :now, last_poll_at = :now, "
+                " kind = 'other', due_at = :due,"
                 " why = :why, price = :price WHERE seq = :seq",
                 {"at": NOW - age, "now": NOW, "due": NOW + look.wait, "why": look.why, "price": look.price, "seq": seq},
             )

@@ -1,6 +1,7 @@
 """The daemon: what is built from a configuration (assembly), and the loop that runs it."""
 
 import contextlib
+import gc
 import resource
 from collections.abc import Callable
 
@@ -33,6 +34,9 @@ def run(
     log = make_log(config.log.format, config.log.level, clock)
     with Store(config.store.path, config.store.journal, timeout=2.0) as store:
         lock = DaemonLock(store.path)
+        # What is loaded by now stays: looking through it at every collection costs a tenth of the CPU and more.
+        gc.collect()
+        gc.freeze()
         try:
             return Loop(config, mode, clock, signals, store, log, reload, only).run()
         finally:

@@ -12,6 +12,7 @@ import ssl
 import threading
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -89,6 +90,7 @@ class Wire:
             trust_env=False,
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=50.0),
         )
+        self._proxied = proxy is not None
         patience = httpx.Timeout(seconds, connect=min(seconds, 10.0)).as_dict()
         self._extensions = {"timeout": patience, "trace": self._trace}
         self._lock = threading.Lock()
@@ -110,6 +112,20 @@ class Wire:
         with self._lock:
             self._cut = True
             self._shut()
+
+    def _request(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> httpx.Request:
+        """Origin and headers are parsed once, not for every look: together a sixth of its CPU."""
+        place = url.find("/", url.find("://") + 3)
+        if self._proxied or place < 0 or content is not None or not url.isascii():
+            # A proxy must be told the whole address, and httpx does it from the URL.
+            return httpx.Request(method, url, headers=_HEADERS | headers, content=content, extensions=self._extensions)
+        origin = _origin(url[:place])
+        return httpx.Request(
+            method,
+            origin,
+            headers=_headers(tuple(headers.items()), origin.netloc.decode("ascii")),
+            extensions={**self._extensions, "target": url[place:].encode("ascii")},
+        )
 
     def _shut(self) -> None:
         if self._socket is not None:
@@ -144,10 +160,9 @@ class Wire:
             raise WireFailed("timeout")
         self.sent += 1
         try:
-            request = httpx.Request(
-                method, url, headers=_HEADERS | headers, content=content, extensions=self._extensions
-            )
-            with contextlib.closing(self._transport.handle_request(request)) as response:
+            with contextlib.closing(
+                self._transport.handle_request(self._request(method, url, headers, content))
+            ) as response:
                 body = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
                     # The end of the connection is the end of such a body, and it was we who ended it.
@@ -157,6 +172,16 @@ class Wire:
             raise WireFailed("timeout" if self._cut else _code(error)) from None
         except httpx.InvalidURL:
             raise WireFailed("protocol") from None
+
+
+@lru_cache(maxsize=8)
+def _origin(text: str) -> httpx.URL:
+    return httpx.URL(text)
+
+
+@lru_cache(maxsize=8)
+def _headers(own: tuple[tuple[str, str], ...], host: str) -> httpx.Headers:
+    return httpx.Headers({"host": host, **_HEADERS, **dict(own)})
 
 
 def _read(response: httpx.Response, cap: int) -> bytes:
