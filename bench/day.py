@@ -10,6 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from bench.quiet import Quiet
 from worker.core.document import fingerprint, read_paths
 from worker.core.intake import Recording
 from worker.core.limit import Limit
@@ -24,15 +25,6 @@ from worker.store.recording import record
 
 START = 1_800_000_000_000
 HOUR = 3_600_000
-
-
-class Quiet:
-    """A log that keeps nothing."""
-
-    def debug(self, event: str, **fields: object) -> None: ...
-    def info(self, event: str, **fields: object) -> None: ...
-    def warning(self, event: str, **fields: object) -> None: ...
-    def error(self, event: str, **fields: object) -> None: ...
 
 
 def resident() -> float:

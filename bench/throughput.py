@@ -1,23 +1,49 @@
 """(a) The whole daemon, persistence included, against a bare loop of httpx threads, and against huey on SQLite.
 
-All three make the same looks at the same vendor (bench/vendor.py, a process of its own), one after the other, in
-several rounds; figures are ratios within a round, quoted as medians. `python -m bench.throughput [--looks N]`.
+All make the same looks at the same vendor (bench/vendor.py, a process of its own) with as many threads, one after the
+other, in several rounds, each round in another order. Figures are ratios within a round, quoted as medians. What is to
+be done lies in a database before the clock runs; what a process costs that finds nothing to do is taken off.
+
+Each reads every answer and acts on it. The bare loop checks that the task is pending and forgets it. cdpoll begins with
+rows that are due, and ends with looks that are saved and planned anew. huey begins with tasks in its schedule that are
+due, and ends with them there again: its scheduler moves them to the queue, its worker takes them from there, and the
+task puts itself back (not by way of the queue, as `schedule()` would: that is two transactions more). huey forgets a
+task before it runs it, so a crash loses it; cdpoll's lease brings it back. `python -m bench --only throughput`.
 """
 
 import argparse
+import contextlib
+import importlib.util
 import os
 import queue
 import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.part import Part, at_least, at_most, table
+from bench.vendor import running
+from worker.clock import Clock
+from worker.core.intake import Recording
+from worker.core.schedule import Schedule
+from worker.store.db import Store
+from worker.store.recording import record
+
 THREADS = 16
+ROOT = Path(__file__).parent.parent
+TITLES = {
+    "bare": "bare loop of httpx threads, no persistence",
+    "learned": "cdpoll, whole",
+    "fixed": "cdpoll, `schedule = fixed`",
+    "huey": "huey on SQLite",
+}
 
 
 @dataclass(frozen=True)
@@ -25,165 +51,187 @@ class Run:
     wall: float
     cpu: float
 
+    def __sub__(self, idle: "Run") -> "Run":
+        return Run(self.wall - idle.wall, self.cpu - idle.cpu)
 
-def timed(args: list[str], env: dict[str, str]) -> Run:
+
+def timed(args: list[str]) -> Run:
     """A process from start to end; CPU as the operating system counted it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    subprocess.run(args, env=env, check=True, capture_output=True)
+    subprocess.run(args, check=True, capture_output=True, cwd=ROOT)
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def less(run: Run, idle: Run) -> Run:
-    return Run(run.wall - idle.wall, run.cpu - idle.cpu)
+def asker(url: str) -> Callable[[int], str]:
+    """One look, with a client and a connection for each thread; what the vendor says of the task."""
+    import httpx
+
+    context = httpx.create_ssl_context()
+    own = threading.local()
+
+    def ask(n: int) -> str:
+        if not hasattr(own, "client"):
+            own.client = httpx.Client(verify=context, trust_env=False, headers={"authorization": "Bearer bench"})
+        task_id = f"task-{n:07d}"
+        answer = own.client.get(f"{url}/coverage-discovery/{task_id}").json()
+        assert answer["id"] == task_id
+        return str(answer["status"])
+
+    return ask
 
 
 def bare(url: str, looks: int) -> None:
-    """Threads that only ask: one client and connection each, no database, no decisions."""
-    import httpx
-
+    """Threads that only ask: no database, no decisions."""
     jobs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    for n in range(looks):
-        jobs.put(n)
-    for _ in range(THREADS):
-        jobs.put(None)
-    context = httpx.create_ssl_context()
+    for job in (*range(looks), *[None] * THREADS):
+        jobs.put(job)
+    ask, pending = asker(url), []
 
     def work() -> None:
-        with httpx.Client(verify=context, headers={"authorization": "Bearer bench"}) as client:
-            while (n := jobs.get()) is not None:
-                assert client.get(f"{url}/coverage-discovery/task-{n:07d}").json()["status"] == "pending"
+        while (n := jobs.get()) is not None:
+            pending.append(ask(n) == "pending")
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert sum(pending) == looks
 
 
-def with_huey(url: str, looks: int, folder: str) -> None:
-    """huey with its SQLite storage: the same looks as tasks of its queue, its own consumer with as many threads."""
-    import httpx
+def with_huey(url: str, looks: int, folder: str, *, fill: bool) -> None:
+    """huey with its SQLite storage: the looks as tasks of its queue, its own consumer with as many threads."""
     from huey import SqliteHuey
     from huey.consumer import Consumer
 
-    app = SqliteHuey("bench", filename=f"{folder}/huey.db", fsync=True)
-    local = threading.local()
+    app = SqliteHuey("bench", filename=f"{folder}/huey.db", fsync=not fill, results=False)
+    ask = asker(url)
     done = threading.Event()
-    left = [looks]
     lock = threading.Lock()
-    context = httpx.create_ssl_context()
+    left = looks
 
-    @app.task()
-    def look(n: int) -> str:
-        if not hasattr(local, "client"):
-            local.client = httpx.Client(verify=context, headers={"authorization": "Bearer bench"})
-        status = str(local.client.get(f"{url}/coverage-discovery/task-{n:07d}").json()["status"])
+    def look(n: int) -> None:
+        nonlocal left
+        if ask(n) == "pending":
+            app.add_schedule(later.s(n, delay=600))
         with lock:
-            left[0] -= 1
-            if not left[0]:
+            left -= 1
+            if not left:
                 done.set()
-        return status
 
-    for n in range(looks):
-        look(n)
+    later = app.task(name="look")(look)
+    if fill:
+        for n in range(looks):
+            app.add_schedule(later.s(n, delay=0))
+        return
     consumer = Consumer(app, workers=THREADS, periodic=False, initial_delay=0.01, backoff=1.0, max_delay=0.01)
     consumer.start()
-    done.wait()
-    consumer.stop(graceful=False)
+    if looks:
+        done.wait()
+        assert (app.pending_count(), app.scheduled_count()) == (0, looks)
     os._exit(0)
 
 
-def make_database(folder: Path, url: str, looks: int) -> Path:
-    from worker.clock import Clock
-    from worker.core.intake import Recording
-    from worker.core.schedule import Schedule
-    from worker.store.db import Store
-    from worker.store.recording import record
-
-    config = folder / "cdpoll.ini"
-    database = folder / "cdpoll.db"
-    secret = folder / "secret"
+def make_database(folder: Path, url: str, looks: int, schedule: str) -> Path:
+    """A configuration, and a database with ``looks`` tasks that are due."""
+    folder.mkdir()
+    config, database, secret = folder / "cdpoll.ini", folder / "cdpoll.db", folder / "secret"
     secret.write_text("bench")
     config.write_text(
         f"[api]\nbase_url = {url}\nclient_id = bench\nclient_secret = {{file {secret}}}\n[store]\npath = {database}\n"
-        f"[polling]\nrequests_per_second = 10000\nburst = 10000\nmax_in_flight = {THREADS}\n[log]\nlevel = warning\n"
+        f"[polling]\nrequests_per_second = 10000\nburst = 10000\nmax_in_flight = {THREADS}\nschedule = {schedule}\n"
+        "[log]\nlevel = warning\n"
     )
+    tasks = [Recording(f"task-{n:07d}", "id") for n in range(looks)]
     with Store(database) as store:
-        record(
-            store,
-            [Recording(f"task-{n:07d}", "id") for n in range(looks)],
-            (),
-            origin="",
-            now=Clock().now() - 20_000,  # due by now
-            schedule=Schedule(),
-        )
+        record(store, tasks, (), origin="", now=Clock().now() - 20_000, schedule=Schedule())
     return config
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--looks", type=int, default=6000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", default=None, help="where the databases lie (a disk, not memory)")
-    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.part:
-        kind, url, looks, folder = options.part
-        if kind == "bare":
-            bare(url, int(looks))
-        else:
-            with_huey(url, int(looks), folder)
-        return
-    vendor = subprocess.Popen([sys.executable, "-m", "bench.vendor"], stdout=subprocess.PIPE, text=True)
-    assert vendor.stdout is not None
-    url = f"http://127.0.0.1:{int(vendor.stdout.readline())}/rcm/eligibility/v1"
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    rates: dict[str, list[float]] = {"cdpoll": [], "bare": [], "huey": []}
-    cpus: dict[str, list[float]] = {"cdpoll": [], "bare": [], "huey": []}
-    try:
-        for _ in range(options.rounds):
-            with tempfile.TemporaryDirectory(dir=options.folder) as name:
-                runs = one_round(Path(name), url, options.looks, env)
-            for kind, run in runs.items():
-                rates[kind].append(options.looks / run.wall)
-                cpus[kind].append(run.cpu / options.looks * 1000)
-    finally:
-        vendor.terminate()
-        vendor.wait()
-    print("| what | polls per second | CPU per poll | of the bare loop's polls | of its CPU |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for kind, title in (
-        ("bare", "bare loop of httpx threads, no persistence"),
-        ("cdpoll", "cdpoll, whole"),
-        ("huey", "huey on SQLite"),
-    ):
-        pace = statistics.median(a / b for a, b in zip(rates[kind], rates["bare"], strict=True))
-        cost = statistics.median(a / b for a, b in zip(cpus[kind], cpus["bare"], strict=True))
-        rate, cpu = statistics.median(rates[kind]), statistics.median(cpus[kind])
-        print(f"| {title} | {rate:.0f} | {cpu:.2f} ms | {pace:.2f} | {cost:.2f} |")
-    times = statistics.median(a / b for a, b in zip(rates["cdpoll"], rates["huey"], strict=True))
-    print(
-        f"\ncdpoll makes {times:.1f} times the polls of huey. {options.looks} looks, {THREADS} threads, "
-        f"medians of {options.rounds} rounds."
-    )
-
-
-def one_round(folder: Path, url: str, looks: int, env: dict[str, str]) -> dict[str, Run]:
+def one_round(folder: Path, url: str, looks: int, kinds: list[str]) -> dict[str, Run]:
     """Each in a process of its own, less what its start and end cost without any look."""
-    config = make_database(folder, url, looks)
-    cdpoll = [sys.executable, "-m", "cli", "--config", str(config), "run", "--once"]
     part = [sys.executable, "-m", "bench.throughput", "--part"]
-    (folder / "huey").mkdir()
-    runs = {"cdpoll": timed(cdpoll, env)}
-    runs["cdpoll"] = less(runs["cdpoll"], timed(cdpoll, env))  # now nothing is due
-    bare_idle = timed([*part, "bare", url, "0", "-"], env)
-    runs["bare"] = less(timed([*part, "bare", url, str(looks), "-"], env), bare_idle)
-    queued = timed([*part, "huey", url, str(looks), str(folder / "huey")], env)
-    runs["huey"] = less(queued, bare_idle)
+    runs = {}
+    for kind in kinds:
+        own = folder / kind
+        if kind == "bare":
+            runs[kind] = timed([*part, kind, url, str(looks), "-"]) - timed([*part, kind, url, "0", "-"])
+        elif kind == "huey":
+            own.mkdir()
+            timed([*part, "fill-huey", url, str(looks), str(own)])
+            runs[kind] = timed([*part, kind, url, str(looks), str(own)]) - timed([*part, kind, url, "0", str(own)])
+        else:
+            config = make_database(own, url, looks, kind)
+            command = [sys.executable, "-m", "cli", "--config", str(config), "run", "--once"]
+            whole = timed(command)
+            check_looks(own / "cdpoll.db", looks)
+            runs[kind] = whole - timed(command)  # now nothing is due
     return runs
+
+
+def check_looks(database: Path, looks: int) -> None:
+    """Each task has had its look, and the answer was understood and saved."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        (made,) = connection.execute(
+            "SELECT count(*) FROM tasks WHERE polls = 1 AND failures = 0 AND kind = 'insight' AND why <> 'lease'"
+        ).fetchone()
+    assert made == looks, f"{made} of {looks} looks were saved"
+
+
+def part(*, quick: bool) -> Part:
+    looks, rounds = (60, 1) if quick else (6000, 5)
+    kinds = ["bare", "learned"] if quick else list(TITLES)
+    if "huey" in kinds and not importlib.util.find_spec("huey"):
+        kinds.remove("huey")
+    runs: list[dict[str, Run]] = []
+    with running() as vendor:
+        for turn in range(rounds):
+            order = kinds[turn % len(kinds) :] + kinds[: turn % len(kinds)]
+            with tempfile.TemporaryDirectory() as folder:
+                runs.append(one_round(Path(folder), vendor.url, looks, order))
+
+    def ratio(kind: str, to: str, of: str = "wall") -> float:
+        """How much more of it in the same round, the median."""
+        return statistics.median(getattr(run[kind], of) / getattr(run[to], of) for run in runs)
+
+    def row(kind: str) -> list[str]:
+        wall, cpu = (statistics.median(getattr(run[kind], of) for run in runs) for of in ("wall", "cpu"))
+        pace, cost = ratio("bare", kind), ratio(kind, "bare", "cpu")
+        return [TITLES[kind], f"{looks / wall:.0f}", f"{cpu / looks * 1000:.2f} ms", f"{pace:.2f}", f"{cost:.2f}"]
+
+    heads = ["what", "polls per second", "CPU per poll", "of the bare loop's polls", "of its CPU"]
+    text = table(heads, [row(kind) for kind in kinds])
+    text += f"\n\n{looks:,} looks with {THREADS} threads, medians of {rounds} rounds."
+    pace, cost = ratio("bare", "learned"), ratio("learned", "bare", "cpu")
+    targets = [
+        at_least("polls per second, of the bare loop's", pace, 0.9),
+        at_most("CPU per poll, of the bare loop's", cost, 1.35),
+    ]
+    headline = (
+        f"The whole daemon, every look saved on the disk, makes {pace:.2f} of the polls per second of a bare loop of"
+        f" httpx threads that keeps nothing, at {cost:.2f} of its CPU"
+    )
+    if "huey" in kinds:
+        times = ratio("huey", "learned")
+        targets.append(at_least("polls per second, times huey's", times, 2.5))
+        headline += f"; {times:.1f} times the polls of huey on SQLite"
+    else:
+        text += " Without huey: it is not installed, or this is a quick run."
+    return Part("Throughput", "python -m bench --only throughput", text, targets, [f"{headline}."])
+
+
+def main() -> None:
+    """What :func:`one_round` starts."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--part", nargs=4, required=True)
+    kind, url, looks, folder = parser.parse_args().part
+    if kind == "bare":
+        bare(url, int(looks))
+    else:
+        with_huey(url, int(looks), folder, fill=kind == "fill-huey")
 
 
 if __name__ == "__main__":

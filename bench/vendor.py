@@ -1,11 +1,20 @@
 """A vendor that costs as little as possible: one thread, epoll, fixed answers; prints its port.
 
-It answers POST with a token and GET with the pending body of the id asked for, on kept connections.
+It answers POST with a token and GET with the pending body of the id asked for, on kept connections. GET /arrivals tells
+when each of the other requests came, as seconds on the monotonic clock.
 """
 
+import contextlib
+import json
 import selectors
 import socket
+import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 TOKEN = b'{"access_token": "bench", "expires_in": 3600, "token_type": "bearer"}'
 BODY = (
@@ -13,11 +22,43 @@ BODY = (
     ' "startDateTime": "2026-01-15T12:00:00Z", "discoveryPaths": {"successful": [], "unsuccessful": [], "skipped": [],'
     ' "pending": [{"name": "CoverageInsight"}]}}'
 )
+ARRIVALS = "/arrivals"
 
 
-def answer(request: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One that runs. ``url`` is the base of its API."""
+
+    url: str
+
+    def arrivals(self) -> list[float]:
+        """When each request came so far, seconds."""
+        with urllib.request.urlopen(self.url + ARRIVALS) as answer:  # noqa: S310 - loopback
+            return [float(at) for at in json.load(answer)]
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Vendor]:
+    """A vendor in a process of its own."""
+    command = [sys.executable, "-m", "bench.vendor"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    assert process.stdout is not None
+    with process.stdout as port:
+        try:
+            yield Vendor(f"http://127.0.0.1:{int(port.readline())}/rcm/eligibility/v1")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answer(request: bytes, arrivals: list[float]) -> bytes:
     line = request[: request.index(b"\r\n")].decode()
-    body = TOKEN if line.startswith("POST") else (BODY % line.split()[1].rpartition("/")[2]).encode()
+    path = line.split()[1]
+    if path.endswith(ARRIVALS):
+        body = json.dumps(arrivals).encode()
+    else:
+        arrivals.append(time.monotonic())
+        body = TOKEN if line.startswith("POST") else (BODY % path.rpartition("/")[2]).encode()
     head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
@@ -28,6 +69,7 @@ def serve() -> None:
     waiting = selectors.DefaultSelector()
     waiting.register(listener, selectors.EVENT_READ)
     pending: dict[socket.socket, bytes] = {}
+    arrivals: list[float] = []
     while True:
         for key, _ in waiting.select():
             peer = key.fileobj
@@ -52,7 +94,7 @@ def serve() -> None:
             # A POST's body comes with its head or right after; its length does not matter for the answer.
             if end and (not head.startswith(b"POST") or rest):
                 pending[peer] = b""
-                peer.sendall(answer(request))
+                peer.sendall(answer(request, arrivals))
             else:
                 pending[peer] = request
 

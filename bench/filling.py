@@ -1,0 +1,48 @@
+"""Databases with very many pending tasks, made in seconds: rows as the daemon leaves them, in one transaction."""
+
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.core.schedule import Schedule
+from worker.store.db import Store
+
+HOUR = 3_600_000
+PRICE = 20_000
+
+
+def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: bool = True) -> None:
+    """``count`` pending tasks, the n-th of which is due at ``due(n)`` (ms).
+
+    They were recorded in the two days before ``now``, and seen pending a few times unless ``seen`` is false. Their ids
+    are random, so neighbours in the table are none in the index.
+    """
+    with Store(path):
+        pass  # the schema
+    dice = random.Random(count)  # noqa: S311
+    database = sqlite3.connect(path, isolation_level=None)
+    # Nobody reads it yet, and what is cut short is made again: no journal, and room for the whole index.
+    database.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -600000; BEGIN")
+    database.executemany(
+        "INSERT INTO tasks (id, origin, state, name, source, recorded_at, started_at, life_from, paused_base, due_at,"
+        " why, polls, last_poll_at, kind, seen_at, price)"
+        " VALUES (?, '', 'pending', 'Default Discovery Task', 'link', ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        (_row(n, count, now, due(n), dice, seen=seen) for n in range(count)),
+    )
+    database.execute("COMMIT")
+    database.close()
+
+
+def _row(n: int, count: int, now: int, due_at: int, dice: random.Random, *, seen: bool) -> tuple[object, ...]:
+    task_id = f"{dice.getrandbits(128):032x}"
+    recorded_at = now - 48 * HOUR + 47 * HOUR * n // count
+    if not seen:
+        return task_id, recorded_at, recorded_at, recorded_at, due_at, "first", 0, None, "unseen", None, PRICE
+    seen_at = now - dice.randrange(HOUR // 2)
+    return task_id, recorded_at, recorded_at, recorded_at, due_at, "learned", 20, seen_at, "insight", seen_at, PRICE
+
+
+def far(now: int) -> int:
+    """A due time that no measurement reaches, and that the daemon does not draw in."""
+    return now + Schedule().max_interval

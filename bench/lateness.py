@@ -1,0 +1,73 @@
+"""(c) How long a task that is due waits to be asked about, where the limit does not bind.
+
+The real round, store and pool, in real time, and the daemon's way of waiting; only the vendor's answer is made up on
+the spot. Late is from the due time until a thread begins to ask, so the commit of the claim is in it.
+`python -m bench --only lateness`.
+"""
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bench.filling import PRICE, far, fill
+from bench.part import Part, at_most, quantile, table
+from bench.quiet import Quiet
+from worker.clock import Clock
+from worker.core.limit import Limit
+from worker.core.reply import Pending, Reply
+from worker.core.schedule import Schedule
+from worker.gateways.pool import Job, Pool
+from worker.gateways.wire import Wire, tls_context
+from worker.rounds.poll import PollRound, Terms
+from worker.store.db import Store
+
+RATE = 50
+THREADS = 16
+IDLE = 2_500  # ms: how soon the daemon looks again when nothing is due, with the default cadence
+
+
+def lateness(path: Path, pending: int, seconds: int) -> list[float]:
+    """ms, one for each of the tasks that fall due one by one, 50 a second."""
+    clock = Clock()
+    begin = clock.now() + 2_000 + pending // 20  # filling takes a while
+    many = min(pending, RATE * seconds)
+    fill(path, pending, begin, lambda n: begin + n * 1000 // RATE if n < many else far(begin))
+    late: list[float] = []
+
+    def ask(_: Wire, job: Job) -> Reply:
+        if job.seq <= many and not asked[job.seq]:
+            asked[job.seq] = True
+            late.append(time.time() * 1000 - (begin + (job.seq - 1) * 1000 // RATE))
+        return Pending("Default Discovery Task", begin - 3_600_000)
+
+    asked = [False] * (many + 1)
+    wake = threading.Event()
+    tls = tls_context(None)
+    with Store(path) as store:
+        pool = Pool(THREADS, lambda: Wire(tls, 1000), ask, wake.set)
+        terms = Terms(Schedule(), Limit(1000.0, 100), 30_000, price_floor=PRICE)
+        round_ = PollRound(store, pool, terms, Quiet(), clock.now())
+        try:
+            while len(late) < many:
+                wake.clear()
+                next_at = round_.run(clock.now(), clock.monotonic())
+                clock.wait(wake, min(IDLE, next_at - clock.now()))
+        finally:
+            pool.close()
+    return late
+
+
+def part(*, quick: bool) -> Part:
+    sizes, seconds = ((2_000,), 1) if quick else ((10_000, 100_000, 1_000_000), 20)
+    rows, last = [], 0.0
+    for pending in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            late = lateness(Path(folder) / "cdpoll.db", pending, seconds)
+        last = quantile(late, 0.99)
+        rows.append([f"{pending:,}", f"{quantile(late, 0.5):.0f} ms", f"{last:.0f} ms", f"{max(late):.0f} ms"])
+    text = table(["pending", "late p50", "p99", "most"], rows)
+    text += f"\n\n{RATE} tasks fall due each second for {seconds} s; the limit is 1,000 a second."
+    target = at_most(f"lateness among {sizes[-1]:,} pending, p99", last, 1000, "{:.0f} ms")
+    headline = f"With {sizes[-1]:,} tasks pending, 99 of 100 looks begin within {last:.0f} ms of their due time."
+    return Part("Lateness", "python -m bench --only lateness", text, [target], [headline])
