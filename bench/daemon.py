@@ -1,10 +1,10 @@
 """The whole daemon, as a process, over a database that the bench has filled, against the bench's vendor."""
 
 import contextlib
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -25,14 +25,32 @@ def command(config: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "cli", "--config", str(config), "run", *arguments]
 
 
+class Daemon:
+    """One that runs."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def wait_for(self, reached: Callable[[], bool]) -> None:
+        """Ask every tenth of a second; a daemon that ends meanwhile is an error."""
+        while not reached():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the daemon ended with {self._process.returncode}")
+            time.sleep(0.1)
+
+    def peak(self) -> float:
+        """Its memory at the most so far, in MiB."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+
+
 @contextlib.contextmanager
-def running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The daemon while the block lasts. It must end as it should."""
+def running(config: Path) -> Iterator[Daemon]:
+    """The daemon while the block lasts."""
     process = subprocess.Popen(command(config), cwd=ROOT)
     try:
-        yield process
+        yield Daemon(process)
     finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait()
-    if code:
-        raise RuntimeError(f"the daemon ended with {code}")
+        process.terminate()
+        process.wait()

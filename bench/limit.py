@@ -7,7 +7,6 @@ share is that of a minute after the first two seconds; the most are those of any
 
 import contextlib
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,11 +35,10 @@ def used(rates: tuple[float, ...], seconds: int) -> list[Used]:
             many = round(rate * (seconds + 30))
             fill(folder / "cdpoll.db", many, now, lambda n: now - 60_000 + n % 60_000, seen=False)
             config = daemon.configure(folder, there.url, f"requests_per_second = {rate:g}\nburst = {BURST}")
-            stack.enter_context(daemon.running(config))
-            vendors.append(there)
-        while any(not _enough(there.arrivals(), seconds) for there in vendors):
-            time.sleep(0.5)
-        return [_used(there.arrivals(), rate, seconds) for there, rate in zip(vendors, rates, strict=True)]
+            vendors.append((there, rate, stack.enter_context(daemon.running(config))))
+        for there, _, cdpoll in vendors:
+            cdpoll.wait_for(lambda there=there: _enough(there.arrivals(), seconds))
+        return [_used(there.arrivals(), rate, seconds) for there, rate, _ in vendors]
 
 
 def _enough(arrivals: list[float], seconds: int) -> bool:

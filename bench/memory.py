@@ -5,7 +5,6 @@ a number of looks and saved them, at its peak (VmHWM). `python -m bench --only m
 """
 
 import tempfile
-import time
 from pathlib import Path
 
 from bench import daemon, vendor
@@ -13,33 +12,27 @@ from bench.filling import far, fill
 from bench.part import Part, at_most, table
 from worker.clock import Clock
 
-MB = 1024  # in the units of /proc
-
 
 def peak(pending: int, due: int, looks: int) -> float:
-    """MB."""
+    """MiB."""
     now = Clock().now()
     with tempfile.TemporaryDirectory() as name, vendor.running() as there:
         folder = Path(name)
         fill(folder / "cdpoll.db", pending, now, lambda n: now - 60_000 + n % 60_000 if n < due else far(now))
         config = daemon.configure(folder, there.url, "requests_per_second = 10000\nburst = 10000\nmax_in_flight = 4")
-        with daemon.running(config) as process:
-            while len(there.arrivals()) < looks:
-                assert process.poll() is None
-                time.sleep(0.1)
-            status = Path(f"/proc/{process.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / MB
+        with daemon.running(config) as cdpoll:
+            cdpoll.wait_for(lambda: len(there.arrivals()) >= looks)
+            return cdpoll.peak()
 
 
 def part(*, quick: bool) -> Part:
     sizes, looks = ((1_000, 2_000), 50) if quick else ((1_000, 100_000, 1_000_000), 900)
     kinds = [lambda pending: 1_000, lambda pending: pending]
     peaks = {(n, kind): peak(n, due(n), looks) for n in sizes for kind, due in enumerate(kinds[: 1 if quick else 2])}
-    rows = [[f"{n:,}", *(f"{got:.1f} MB" for (size, _), got in peaks.items() if size == n)] for n in sizes]
+    rows = [[f"{n:,}", *(f"{got:.1f} MiB" for (size, _), got in peaks.items() if size == n)] for n in sizes]
     heads = ["pending", "1,000 of them due", "all of them due"]
     text = table(heads[: len(rows[0])], rows) + f"\n\nPeak of a fresh daemon that has made {looks} looks."
     growth = max(got - peaks[sizes[0], kind] for (n, kind), got in peaks.items() if n == sizes[-1])
-    target = at_most(f"growth from {sizes[0]:,} to {sizes[-1]:,} pending", growth, 50, "{:.1f} MB")
-    headline = f"From {sizes[0]:,} to {sizes[-1]:,} pending tasks the daemon's memory grows by {growth:.1f} MB."
+    target = at_most(f"growth from {sizes[0]:,} to {sizes[-1]:,} pending", growth, 50, "{:.1f} MiB")
+    headline = f"From {sizes[0]:,} to {sizes[-1]:,} pending tasks the daemon's memory grows by {growth:.1f} MiB."
     return Part("Memory", "python -m bench --only memory", text, [target], [headline])
