@@ -9,13 +9,16 @@ BIN    := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --no-deps
 
-.PHONY: demo test check lock clean
+.PHONY: demo test bench check lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/cdpoll demo
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.bench
+	@$(BIN)/python -m bench
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -38,6 +41,10 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	@$(INSTALL) -r requirements-bench.txt
+	@touch $@
+
 # Names no package index, so that the files work wherever pip does.
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --no-emit-package pip
@@ -46,6 +53,7 @@ lock: | $(BIN)/python
 	@$(PIP) install uv
 	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) - --output-file requirements.txt
 	@$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	@printf 'huey\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,7 @@ from worker.store.db import Store
 
 NOW = 1_800_000_000_000
 DUE = 100
+TURN = 1000  # ms between two claims
 
 
 class Claims(NamedTuple):
@@ -31,12 +32,13 @@ class Claims(NamedTuple):
 
 
 def claims(path: Path, pending: int, times: int) -> Claims:
-    """``times`` claims, of 100 tasks each."""
+    """``times`` claims, of 100 tasks each. What is claimed falls due again when nine tenths of all have been."""
+    turns = min(times, pending * 9 // 10 // DUE)
     slots = list(range(pending))
     random.Random(1).shuffle(slots)  # noqa: S311 - who is due lies anywhere in the table
 
     def due(n: int) -> int:
-        return NOW + slots[n] // DUE * 1000 if slots[n] < times * DUE else far(NOW)
+        return NOW + slots[n] // DUE * TURN if slots[n] < turns * DUE else far(NOW)
 
     began = time.perf_counter()
     fill(path, pending, NOW, due)
@@ -44,12 +46,19 @@ def claims(path: Path, pending: int, times: int) -> Claims:
     with Store(path) as store:
         claiming = Claiming(store, Learned(Schedule(), PRICE, Knowledge({}, PRICE, 0)))
         for turn in range(times):
-            now = NOW + turn * 1000
+            now = NOW + turn * TURN
             began = time.perf_counter()
             with store.write():
                 first = time.perf_counter()
                 found = claiming.claim(
-                    DUE, 0, now, due_by=now, leased_until=far(NOW), not_seqs=frozenset(), probing=False, only=None
+                    DUE,
+                    0,
+                    now,
+                    due_by=now,
+                    leased_until=now + turns * TURN,
+                    not_seqs=frozenset(),
+                    probing=False,
+                    only=None,
                 )
                 got.statements.append((time.perf_counter() - first) * 1000)
             got.whole.append((time.perf_counter() - began) * 1000)

@@ -15,6 +15,7 @@ from typing import NamedTuple, get_args
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.installation import Order, Run
+from bench.part import Part
 from bench.schedules import HOUR, MINUTE, History, Learned, Task, tasks
 from bench.simulation import trained
 from worker.core.limit import Limit
@@ -91,6 +92,22 @@ def table(lines: Sequence[Lateness]) -> str:
         for line in lines
     ]
     return "\n".join([heads, *rows])
+
+
+def part(*, quick: bool) -> Part:
+    """The rule of the program against the two plain ones."""
+    found = compare(600, 0.05, 30) if quick else compare()
+    fresh = max(line.most for line in found if line.order == "both" and line.group == "fresh")
+    old = max(line.most for line in found if line.order == "both" and line.group == "old")
+    text = (
+        "100,000 looks are due after a day's outage, 2 new tasks come in a second, 10 requests a second are allowed"
+        " (simulated). `both` is the rule of the program (worker/core/fairness.py). Lateness of looks:\n\n"
+    ) + table(found)
+    headline = (
+        f"After a day's outage with 100,000 looks due, no new task waits longer than {fresh:,.0f} s for a look that is"
+        f" due, and the last of the old ones is looked at after {old / 3600:.1f} h at 10 requests a second (simulated)."
+    )
+    return Part("Fairness after an outage", "python -m bench --only fairness", text, (), [headline])
 
 
 if __name__ == "__main__":

@@ -18,12 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent)]
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import x12  # noqa: E402
-
-from worker.rounds.batch_file import Given, ingest  # noqa: E402
-from worker.store.db import Store  # noqa: E402
+from bench import x12
+from worker.rounds.batch_file import Given, ingest
+from worker.store.db import Store
 
 
 class Watched(Store):

@@ -1,0 +1,74 @@
+"""(b) What each schedule asks for, and how long its results wait: the simulation's figures, and a chart of them.
+
+`python -m bench --only schedules`.
+"""
+
+import os
+
+from bench.chart import drawing
+from bench.part import Part, Target, at_least, at_most
+from bench.simulation import LEARNED, Comparison, Figures, compare, table, verdicts
+from bench.simulation import quick as quick_comparison
+
+CHART = "schedules.svg"
+PRICE = 20.0  # s, of a request
+
+
+def cost(got: Figures) -> float:
+    """Seconds a task: its requests at their price, and its delay."""
+    return PRICE * got.requests + got.mean
+
+
+def targets(found: Comparison) -> list[Target]:
+    """The figures that were aimed at."""
+    loose, scarce = found.free, found.contended
+    level = next(got for name, got in loose.items() if name.startswith("learned, history, price"))
+    before, best = loose["learned, no history ever"], loose["optimum at the same price"]
+    plain, doubled, slow = loose["fixed"], loose["doubling to 15 min"], scarce["doubling to 5 min"].mean
+    name = f"free: requests of doubling to 15 minutes, at {level.mean / doubled.mean:.2f} of its delay"
+    return [
+        at_most(name, level.requests / doubled.requests, 0.65),
+        at_most("free: delay of `fixed`, before any history", before.mean / plain.mean, 1.05),
+        at_most("free: cost of the optimum, with history", cost(loose[LEARNED]) / cost(best), 1.15),
+        at_least(
+            "contended: delay, times shorter than doubling to 5 minutes", slow / scarce[LEARNED].mean, 12, "{:.1f}"
+        ),
+        at_least("the same with hints, a page as 1", slow / scarce["learned + hints, a page as 1"].mean, 100, "{:.1f}"),
+        at_least(
+            "the same with hints, a page as 10", slow / scarce["learned + hints, a page as 10"].mean, 100, "{:.0f}"
+        ),
+    ]
+
+
+def part(*, quick: bool) -> Part:
+    found = quick_comparison() if quick else compare(processes=os.cpu_count() or 1)
+    heading = f"5 new tasks a second, 10 requests a second, for {found.hours:g} hours"
+    shown = {name: got for name, got in found.free.items() if not name.endswith(("untold", "first task on"))}
+    picture = drawing(
+        {name: (got.mean, got.requests) for name, got in shown.items()},
+        {name: got.mean for name, got in found.contended.items()},
+        heading,
+    )
+    text = "\n\n".join(
+        [
+            "The schedule, the price and the limiter are the program's own; time is simulated. The tasks are seven"
+            " parts done in seconds, two parts RTCOB, one part Coverage Insight. History is that of"
+            f" {found.per_class} finished tasks a class.",
+            f"![Requests per result against the wait of results, by schedule]({CHART})",
+            "No limit that binds:",
+            table(found.free, scarce=False),
+            f"{heading}:",
+            table(found.contended, scarce=True),
+            verdicts(found),
+        ]
+    )
+    aims = targets(found)
+    plain, after, slow = found.free["fixed"], found.free[LEARNED], found.contended["doubling to 5 min"].mean
+    hinted = found.contended["learned + hints, a page as 10"].mean
+    headlines = [
+        f"With history and no limit that binds, the learned schedule makes {after.requests / plain.requests:.2f} of"
+        f" the requests of the written one, and results wait {after.mean / plain.mean:.2f} of the time (simulated).",
+        f"With 5 new tasks and 10 requests a second, results wait {found.contended[LEARNED].mean:.0f} s on average,"
+        f" with hints from lists {hinted:.1f} s; with intervals doubling to 5 minutes, {slow:.0f} s (simulated).",
+    ]
+    return Part("Schedules", "python -m bench --only schedules", text, aims, headlines, [(CHART, picture)])
