@@ -175,7 +175,7 @@ class Run:
         task = self.world[number]
         age = self.now - task.start
         task.polls += 1
-        task.looked, task.shown, task.silent = age, False, False
+        task.shown = task.silent = False
         self.looks[task.kind] += 1
         if self.opens:
             self.late.append(Late(self.now, number, self.now - task.due))

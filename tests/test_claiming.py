@@ -50,7 +50,13 @@ def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
 
 def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: Any) -> list[int]:
     """The rows that one pass claims."""
-    plain: dict[str, Any] = {"due_by": now, "leased_until": LEASE, "not_seqs": frozenset(), "probing": False}
+    plain: dict[str, Any] = {
+        "due_by": now,
+        "leased_until": LEASE,
+        "not_seqs": frozenset(),
+        "probing": False,
+        "urgent": set(),
+    }
     with store.write():
         claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})
     return [task.seq for task in claimed]
@@ -290,8 +296,7 @@ def test_a_little_dearer_is_no_reason_nor_is_a_probe(store: Store) -> None:
     due_at = task.due_at or 0
     assert taken(store, Claiming(store, learned(1.05 * FLOOR)), 5, due_at) == [1]
     with store.write():
-        tasks.release(store, [1], due_at)
-        store.execute("UPDATE tasks SET why = 'learned'")
+        tasks.release(store, [task])
     assert taken(store, Claiming(store, learned(9 * FLOOR)), 1, due_at, probing=True) == [1]
 
 

@@ -212,15 +212,15 @@ def test_why_the_next_look_is_when_it_is_in_words() -> None:
     way = learned()
     look = way.next_look(SEEN._replace(seen_at=NOW), NOW)
     planned = SEEN._replace(seen_at=NOW, due_at=NOW + look.wait, why=look.why, price=look.price)
-    text = explain(planned, way.odds("quick"))
+    text = explain(planned, way.odds("quick"), SCHEDULE)
     assert text.startswith("still pending at 1 min, class quick: ")
     assert "a request is worth 20 s" in text
     likely, _ = way.odds("quick").outlook(MIN, MIN + look.wait)
     assert f"it is done with {likely:.0%} chance" in text
     first = FRESH._replace(due_at=FRESH.recorded_at + 10_000, price=FLOOR)
-    assert explain(first, way.odds("unseen")).startswith("not looked at yet, class unseen: 10 s later")
+    assert explain(first, way.odds("unseen"), SCHEDULE).startswith("not looked at yet, class unseen: 10 s later")
     told = planned._replace(started_at=NOW - 10 * MIN)
-    assert explain(told, way.odds("quick")).startswith("still pending at 10 min")
+    assert explain(told, way.odds("quick"), SCHEDULE).startswith("still pending at 10 min")
 
 
 # --- whole lives

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.core.allowance import account, plan, spared_by, written_looks
+from worker.core.allowance import MOST_SPARED, account, plan, spared_by, written_looks
 from worker.core.forecast import BINS, EDGES, Curve, Forecast, bin_of, forecast
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior, written_wait
 from worker.core.schedule import JITTER, Cadence, Schedule
-from worker.core.worth import LONGEST_WAIT, Told, next_look, page_pays, page_wait, page_worth, why
+from worker.core.worth import LONGEST_WAIT, Told, next_look, page_wait, why
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 S = Schedule()
@@ -102,7 +102,8 @@ def test_the_account_by_hand() -> None:
     assert spared_by(S, 0, 0, 50_000) == 2
     assert spared_by(S, 0, 10_000, 17_000) == 0
     assert spared_by(S, 0, 10_000, 17_000, end=15_000) == 1  # what it cost
-    assert (account(0, -5), account(3, 4)) == (0, 7)
+    assert (account(0, -5), account(3, 4), account(10**9, 4)) == (-5, 7, MOST_SPARED)
+    assert plan("x", 1, 10_000, even(HOUR), PRICE, -5, S).cost == 0
 
 
 lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=6)
@@ -200,13 +201,6 @@ def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
 
 def test_only_a_much_lower_price_outdates_a_plan() -> None:
     assert (outdated(20_000, 21_000), outdated(20_000, 23_000), outdated(30_000, 20_000)) == (False, True, False)
-
-
-def test_a_page_is_worth_the_waiting_it_tells_of() -> None:
-    told = [(even(10_000), 7_000, 17_000)] * 100
-    assert page_worth(told) == pytest.approx(100 * 3_679, rel=0.001)
-    assert page_pays(page_worth(told), 30_000, 10)
-    assert not page_pays(page_worth(told), 40_000, 10)
 
 
 def test_a_page_waits_until_its_tasks_have_waited_for_its_cost() -> None:

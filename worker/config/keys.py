@@ -1,6 +1,6 @@
 """The table of all sections and keys: kind, default and meaning.
 
-A section has a frozen dataclass in ``settings.py`` with one field for each key, named after it plus the kind's suffix.
+A section has a NamedTuple in ``settings.py`` with one field for each key, named after it plus the kind's suffix.
 Adding a key is one line here and one field there; the documentation is rendered from this table.
 """
 
@@ -164,7 +164,7 @@ POLLING = Section(
             "Whether the learned schedule may ask for pages of the vendor's list, to look sooner at what they show as "
             "concluded. Leave it off until you have seen that the vendor's real lists tell the truth.",
         ),
-        Key("page_cost", whole(1, 1000), "10", "How many requests a page of the list counts as."),
+        Key("page_cost", whole(1, 100), "10", "How many requests a page of the list counts as."),
         Key(
             "cadence",
             CADENCE,

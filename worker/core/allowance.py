@@ -11,10 +11,11 @@ number per installation, in requests.
   was paid for it is given back.
 
 Added up over a task, that is what the written cadence would have needed, less what was made. A look is paid for before
-it is made, so the account never falls below 0, and all planned looks together are never more than those of the written
+it is made, so all planned looks together are never more than those of the written
 cadence, whatever the vendor does and whatever was believed. Until something has been spared, the learned schedule is
 the written one or slower. (Looks that persons ask for, and looks after failures, are no plans: backoff makes them
-alike in both schedules.)
+alike in both schedules. A first look that `record` planned, and one that a page of the list brought about, are paid for
+afterwards; they may put the account below 0, and nothing is planned out of it until it is made up for.)
 
 By hand, with ``10s x1.4 15m 10%``: a first look at 17 s instead of 10 s brings 1 - 1 = 0 if it shows "pending"; if it
 finds a task that ended at 15 s, which the written cadence would have seen at 24 s with its second look, 2 - 1 = 1. A
@@ -30,8 +31,7 @@ from math import ceil
 
 from worker.core.forecast import Forecast
 from worker.core.prior import written_wait
-from worker.core.schedule import Schedule
-from worker.core.schedule import jittered as jittered
+from worker.core.schedule import Schedule, jittered
 from worker.core.worth import Choice, next_look
 
 # What may be put by: enough to even out a busy day, too little to flood the vendor after a quiet month.
@@ -69,7 +69,7 @@ def plan(
     wait = max(schedule.min_interval, min(wait, schedule.max_interval))
     choice = Choice(wait, choice.likely, choice.waited, choice.basis)
     cost = _cost(schedule, entry, at, at + choice.wait)
-    if cost <= spared:
+    if cost == 0 or cost <= spared:
         return Plan(choice, cost)
     written = max(schedule.min_interval, _next_written(schedule, entry, at) - at)
     some = jittered(written, task_id, polls)
@@ -97,8 +97,8 @@ def spared_by(schedule: Schedule, entry: int, known: int, age: int, end: int | N
 
 
 def account(spared: int, change: int) -> int:
-    """The account after ``change``, within its bounds."""
-    return min(max(0, spared + change), MOST_SPARED)
+    """The account after ``change``. Below 0 it waits until that is made up for."""
+    return min(spared + change, MOST_SPARED)
 
 
 def written_looks(schedule: Schedule, entry: int, age: float) -> int:

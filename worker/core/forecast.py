@@ -1,8 +1,8 @@
 """When will a discovery like this one be done? Learned for each class of task from what this installation saw.
 
-A task's **class** is what is known of it: the families of the paths that its last body showed as pending, or, before
-its first look, the families that its name speaks of. Each class has a curve over the age of the discovery, in bins of
-a quarter of a doubling (0 to 1 s, 1 to 1.19 s, 1.19 to 1.41 s … 48 days). For each bin it counts
+A task's **class** is what is known of it: the families of the paths that its last body showed as pending, or, where
+that tells nothing, the families that its name speaks of. Each class has a curve over the age of the discovery, in
+bins of a quarter of a doubling (0 to 1 s, 1 to 1.19 s, 1.19 to 1.41 s … 48 days). For each bin it counts
 
 - ``ended``: how many tasks ended at such an age, and
 - ``under``: for how many milliseconds a task of such an age was watched while it had not ended.

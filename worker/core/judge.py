@@ -56,6 +56,13 @@ def speaks(reply: Reply) -> bool:
     return isinstance(reply, Pending | Concluded | Unknown | Rejected)
 
 
+def too_fast(reply: Reply) -> bool:
+    """Whether a reply of the API may mean that we ask too fast."""
+    if isinstance(reply, RateLimited):
+        return reply.where == "api"
+    return isinstance(reply, Unreachable) and reply.code == "http_503"
+
+
 def judge(lane: Lane, doubt: Doubt, seq: int, reply: Reply, asked_at: int, now: int, schedule: Schedule) -> Judgement:
     """What ``reply`` to the request about row ``seq`` means; ``asked_at``: when that was let go (ms)."""
     # A pause that begins in the future is one from before the clock was set back: nothing can be late for that.

@@ -15,10 +15,11 @@ from worker.core.prior import prior
 from worker.core.reply import Concluded, Pending, Reply
 from worker.core.schedule import Schedule
 from worker.core.task import Look, Task
-from worker.core.worth import Choice, why
+from worker.core.worth import Basis, Choice, why
 
 # The looks that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
-PLANNED = frozenset({"first", "learned", "cadence", "hint"})
+PLANS = frozenset({"first", "learned", "cadence"})
+PLANNED = PLANS | {"hint"}
 
 # A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
 _FEW, _ANEW = 20, 100
@@ -93,7 +94,7 @@ class Learned:
     def replanned(self, task: Task, now: int) -> Look | None:
         """A later look for a task that falls due, if it was planned when requests were much cheaper, or before a page
         of the list showed it as pending."""
-        if task.why not in ("first", "learned", "cadence") or task.price is None:
+        if task.why not in PLANS or task.price is None:
             return None
         looked = task.last_poll_at or task.recorded_at
         told = task.seen_at is not None and task.seen_at > looked
@@ -105,8 +106,9 @@ class Learned:
         due = last + look.wait
         if told:
             # The list is no authority: it may lag, or lie. A look by id comes in any case.
-            age = max(looked - begin, self.schedule.cadence.first)
-            due = min(due, begin + PUT_OFF * age, looked + self.schedule.max_interval)
+            known_here = max(begin, task.recorded_at)
+            age = max(looked - known_here, self.schedule.cadence.first)
+            due = min(due, known_here + PUT_OFF * age, looked + self.schedule.max_interval)
         return look._replace(wait=due - now) if due > now else None
 
     def told(self, seen: Iterable[Task], at: int) -> None:
@@ -182,22 +184,27 @@ class Learned:
         before = max(known, entry)
         looks = written_looks(self.schedule, entry, age) - written_looks(self.schedule, entry, before)
         if (task.seen_at is None or task.why == "hint") and looks == 0:
-            self.spared = account(
-                self.spared, -1
-            )  # not paid for when it was planned, by `record` or for the list's sake
+            # `record` planned it, or a page brought it about, and neither could pay.
+            self.spared = account(self.spared, -1)
         # Where the end is not told, the written cadence may have seen it with its very next look.
         reached = (end if end is not None else before) if ended else None
         self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
 
 
-def explain(task: Task, odds: Forecast) -> str:
+def explain(task: Task, odds: Forecast, schedule: Schedule) -> str:
     """Why the next look at a task is when it is, in words; for one that the learned schedule has planned."""
     last = task.seen_at if task.seen_at is not None else task.recorded_at
     begin = last - task.age(last)
     known = last - begin if task.seen_at is not None else 0
     due = (task.due_at if task.due_at is not None else last) - begin
     likely, waited = odds.outlook(known, due)
-    choice = Choice(max(0, due - known), likely, waited, "cadence" if task.why == "cadence" else "learned")
+    wait = max(0, due - known)
+    basis: Basis = "cadence" if task.why == "cadence" else "learned"
+    if abs(wait - schedule.min_interval) <= 1:
+        basis = "shortest"
+    elif abs(wait - schedule.max_interval) <= 1:
+        basis = "longest"
+    choice = Choice(wait, likely, waited, basis)
     return why(choice, task.kind, known, task.price or 0)
 
 

@@ -2,8 +2,7 @@
 
 A list is a hint of which task to look at next. It never decides anything: whether ``offset`` counts records or pages
 is told in two ways, rows may repeat or be left out between pages, and they may be of tasks that nobody here knows. So
-whoever sweeps advances by ``received``, keeps the window as it is, expects any id more than once, stops at a page
-without rows, and stops in any case after so many pages.
+one page is asked for at a time, from a moment on, and never a next one.
 """
 
 from typing import NamedTuple

@@ -116,6 +116,12 @@ class Trust:
         self._failures = 0
         self.reason: str | None = None
 
+    def copy(self) -> "Trust":
+        """One of its own with the same memory."""
+        other = Trust()
+        other._latest, other._failures, other.reason = self._latest.copy(), self._failures, self.reason
+        return other
+
     def proved(self, *, true: bool) -> None:
         """A look by id put to the test what the list had said of a task."""
         self._latest.append(true)

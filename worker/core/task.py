@@ -43,9 +43,6 @@ from worker.core.schedule import Schedule
 
 State = Literal["pending", "concluded", "abandoned"]
 
-# What the look at ``due_at`` is for, in a word that `show` explains.
-WHYS = ("first", "learned", "cadence", "backoff", "grace", "slow", "again", "hand", "retry", "hint", "lease")
-
 LONGEST = 90 * 86_400_000  # ms; the longest in a sample took 31 days
 
 
@@ -62,7 +59,7 @@ class Task(NamedTuple):
     name: str | None = None
     started_at: int | None = None  # when the vendor says the discovery began
     due_at: int | None = None
-    why: str = "first"  # the look at due_at: one of WHYS
+    why: str = "first"  # what the look at due_at is for; store/story.py explains each
     polls: int = 0
     failures: int = 0  # unusable looks in a row
     not_found_since: int | None = None

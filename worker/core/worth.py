@@ -100,19 +100,6 @@ def _turn(left: float, waited: float, time: float, hazard: float, price: float) 
     return at
 
 
-def page_worth(told: Iterable[tuple[Forecast, float, float]]) -> float:
-    """What a page of a list is worth, in ms: the sum of W over the pending tasks it would tell of.
-
-    For each of them its forecast, the age at which it was last known to be pending, and its age now.
-    """
-    return sum(odds.outlook(known, age)[1] for odds, known, age in told)
-
-
-def page_pays(worth: float, price: float, page_cost: float) -> bool:
-    """Whether a page finds more waiting per request than a look at its price: 10 tasks at 20 s each, by default."""
-    return worth >= page_cost * price
-
-
 class Told(NamedTuple):
     """Pending tasks of one class and of about one age that a page would tell of; ``known`` and ``started`` on average:
     the age at which they were last seen pending, and the instant at which they began."""

@@ -277,7 +277,8 @@ class Loop:
             self._store_learned()
             self._start_drop(drop)
             self._log.info("reloaded")
-            self._raise_notice("reload_refused", None, now)
+            for code in ("reload_refused", "list_hints_off"):
+                self._raise_notice(code, None, now)
         self._notify.send("READY=1")
 
     def _check_origin(self, parts: Parts) -> None:
@@ -296,7 +297,7 @@ class Loop:
             return False
         if self._mode == "until-idle":
             return look.pending(self._store) == 0
-        if self._round.lane.paused:
+        if self._round.lane.paused or self._round.out_of_budget(self._clock.now()):
             return True
         if self._round.only is not None:
             # What somebody else has concluded or abandoned meanwhile is not waited for.
@@ -338,6 +339,9 @@ class Loop:
         if self._round is not None and self._round.lane.reason is not None:
             return PAUSE_EXIT[self._round.lane.reason]
         if self._signals.stop.is_set():
+            return 75
+        now = self._clock.now()
+        if self._round is not None and self._round.out_of_budget(now) and look.pending(self._store, now):
             return 75
         if self._round is not None and self._round.unreachable and not self._round.usable:
             return 69

@@ -123,14 +123,14 @@ class Pool:
         self._out.difference_update(taken)
         return taken
 
-    def collect(self) -> list[Done]:
-        """Everything finished since the last call."""
+    def collect(self, quick: int = 0) -> list[Done]:
+        """Everything finished since the last call. What was handed out before ``quick`` (``asked_at``) came slowly."""
         done = []
         with contextlib.suppress(queue.Empty):
             while True:
                 done.append(self._done.get_nowait())
         self._out.difference_update(d.job for d in done)
-        self._ahead = min(self._most_ahead, 2 * len(done))
+        self._ahead = min(self._most_ahead, 2 * sum(d.job.asked_at >= quick for d in done))
         return done
 
     def cut_overdue(self, monotonic: int) -> None:

@@ -30,9 +30,10 @@ class Claiming:
         leased_until: int,
         not_seqs: frozenset[int],
         probing: bool,
+        urgent: set[int],
         only: frozenset[int] | None,
     ) -> list[Task]:
-        """Up to ``slots`` tasks, leased. Inside the round's transaction."""
+        """Up to ``slots`` tasks, leased. ``urgent`` rows come first, and are struck off. In the round's transaction."""
         taken: dict[int, Task] = {}
         plans: list[tuple[Task, Look]] = []
 
@@ -50,6 +51,13 @@ class Claiming:
                 room -= len(kept)
             return True
 
+        if urgent and only is None and not probing:
+            first = tasks.due(
+                self._store, paused_total, due_by=due_by, limit=slots, only=frozenset(urgent), not_seqs=not_seqs
+            )
+            taken.update((task.seq, task) for task in first)
+            urgent.difference_update(taken if len(first) == slots else set(urgent))
+            slots -= len(first)
         oldest, newest = (slots, 0) if probing or only is not None else ends(slots, self._made)
         self._made += slots
         if fill(oldest, latest=False):

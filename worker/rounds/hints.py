@@ -3,14 +3,17 @@
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from worker.core.forecast import class_of
+from worker.core.judge import too_fast
 from worker.core.lane import Lane
 from worker.core.learned import Learned
-from worker.core.limit import Limit, charge, grant
-from worker.core.page import Page, PageQuery
+from worker.core.limit import Limit, charge, grant, slowed
+from worker.core.page import Page, PageQuery, Row
 from worker.core.reply import Concluded, Pending, RateLimited, Refused, Rejected, Reply, Unknown
 from worker.core.sweep import (
+    APART,
     LONGEST,
     MARGIN,
     MOST_WINDOWS,
@@ -36,10 +39,20 @@ WEIGHED = 8
 # How long to leave the list alone where requests have to be saved first, and after a failure.
 POOR, FAILED = 5_000, 60_000
 
-# Tasks that the list says nothing or nothing true of; they keep their schedule until a look by id.
+# Tasks that make no page worth asking for until a look by their id: the list has left them out, or they are looked at.
 MOST_SILENT = 100_000
 
 NOTICE = "list_hints_off"
+
+
+class _State(NamedTuple):
+    """What a transaction may change and its failure takes back."""
+
+    trust: Trust
+    asked: tuple[PageQuery, list[Task]] | None
+    rest_until: int
+    off: bool
+    denied: frozenset[int]
 
 
 class Hints:
@@ -57,6 +70,10 @@ class Hints:
         self._silent: set[int] = set()
         self._denied: set[int] = set()
         self._rest_until = now
+        self._off = False  # switched off, and said so
+        self._before: _State | None = None
+        self._new_silent: list[int] = []
+        self.urgent: set[int] = set()  # rows that a page has made due
         self._open(sweeping.back_from_newest(store, MOST_WINDOWS * ROWS), now)
 
     @property
@@ -90,6 +107,20 @@ class Hints:
         self._rest_until = min(now + SOONEST, self._weigh[0][0] if self._weigh else now + SOONEST)
         return None
 
+    def begin(self, *, proposed: bool) -> None:
+        """A transaction begins, perhaps with a page that was proposed for it."""
+        asked = None if proposed else self._asked
+        self._before = _State(self._trust.copy(), asked, self._rest_until, self._off, frozenset(self._denied))
+        self._new_silent.clear()
+
+    def go_back(self) -> None:
+        """It failed: what was heard in it will be heard again."""
+        if self._before is not None:
+            self._trust, self._asked, self._rest_until, self._off, denied = self._before
+            self._denied = set(denied)
+            self._silent.difference_update(self._new_silent)
+            self.urgent.clear()
+
     def give_up(self) -> None:
         """The page that was proposed is not asked for now."""
         self._asked = None
@@ -97,7 +128,7 @@ class Hints:
     def ask(self, page: PageQuery, lane: Lane, now: int, deadline: int) -> tuple[Lane, list[tuple[Job, None]]]:
         """The job for the page, and the lane that has paid for it; no job where the slot has gone meanwhile."""
         slot = grant(self._limit, lane.meter, now, 1)
-        if slot.slots == 0 or lane.paused:
+        if slot.slots == 0 or lane.paused or self._learned.spared < self._page_cost:
             self.give_up()
             return lane, []
         self._learned.spared -= self._page_cost
@@ -116,7 +147,9 @@ class Hints:
         for done in pages:
             self._heard(done.page or done.reply, done.job.asked_at, now)
             meter = charge(self._limit, meter, max(0, done.requests - 1), now)
-        if self._trust.reason is not None and (pages or looks) and self._weigh:
+            if too_fast(done.reply) and not lane.paused:
+                meter = slowed(self._limit, meter, done.job.asked_at, now)
+        if self._trust.reason is not None and not self._off:
             self._switch_off(self._trust.reason, now)
         return lane if meter is lane.meter else lane._replace(meter=meter)
 
@@ -146,13 +179,19 @@ class Hints:
             self._fail(reply, now)
             return
         self._trust.answered()
-        said = compared(reply, asked[0], asked_at, asked[1], self._denied)
+        said = compared(reply, asked[0], asked_at, self._untouched(asked[1], asked_at), self._denied)
         self._learned.told([task for task, _ in said.pending], asked_at)
-        seen = [(task.seq, class_of(row.pending, row.name or task.name), row.started_at) for task, row in said.pending]
-        sweeping.show_pending(self._store, seen, asked_at)
-        sweeping.make_due(self._store, said.concluded, now)
+        sweeping.show_pending(self._store, [_seen(task, row, asked_at) for task, row in said.pending], asked_at)
+        self.urgent.update(sweeping.make_due(self._store, said.concluded, now))
         if len(self._silent) < MOST_SILENT:
-            self._silent.update(task.seq for task in (*said.silent, *said.concluded))
+            self._new_silent += [task.seq for task in (*said.silent, *said.concluded) if task.seq not in self._silent]
+            self._silent.update(self._new_silent)
+
+    def _untouched(self, asked: Sequence[Task], asked_at: int) -> list[Task]:
+        """Those of the tasks that nobody has looked at since the page was asked for, or is looking at, as they are."""
+        now = {task.seq: task for task in tasks.pending_from(self._store, asked[0].seq, 2 * ROWS)}
+        found = [now[task.seq] for task in asked if task.seq in now]
+        return [task for task in found if task.why != "lease" and (task.seen_at or 0) <= asked_at]
 
     def _looked(self, task: Task, reply: Reply) -> None:
         """A look by id puts the list to the test, if it was made for its sake, or had been put off by it."""
@@ -160,9 +199,10 @@ class Hints:
         if task.why == "hint":
             if isinstance(reply, Concluded):
                 self._trust.proved(true=True)
-            elif isinstance(reply, Pending | Unknown):
-                self._trust.proved(true=False)
+            else:
                 self._denied.add(task.seq)
+                if isinstance(reply, Pending | Unknown):
+                    self._trust.proved(true=False)
         elif shown(task) and isinstance(reply, Concluded) and reply.ended_at is not None:
             assert task.seen_at is not None
             self._trust.proved(true=reply.ended_at >= task.seen_at - MARGIN)
@@ -175,7 +215,13 @@ class Hints:
         self._rest_until = now + FAILED
 
     def _switch_off(self, reason: str, now: int) -> None:
-        self._weigh.clear()
+        self._off = True
         sweeping.forget(self._store, now)
         said = f"{reason}; looks go on without it. Restart to try again, or set list_hints = no"
         notices.put(self._store, NOTICE, said, now)
+
+
+def _seen(task: Task, row: Row, asked_at: int) -> tuple[int, str, int | None]:
+    """The row, its class, and when it began: if the page tells something likely."""
+    likely = row.started_at is not None and task.recorded_at - APART <= row.started_at <= asked_at
+    return task.seq, class_of(row.pending, row.name or task.name), row.started_at if likely else None

@@ -10,19 +10,20 @@ Nothing is sent before the lease is on the disk, and nothing heard is forgotten:
 are kept here and saved by the next round, and nothing new is claimed until then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from worker.core.errors import CdpollError, place_of
-from worker.core.judge import CALM, NO_TASK, Doubt, Judgement, Verdict, judge, speaks
+from worker.core.judge import CALM, NO_TASK, Doubt, Judgement, Verdict, judge, speaks, too_fast
 from worker.core.lane import Lane
 from worker.core.learned import Learned
-from worker.core.limit import Limit, charge, eased, grant, slowed
+from worker.core.limit import Limit, charge, eased, grant, slowed, spent_today
 from worker.core.page import PageQuery
-from worker.core.reply import RateLimited, Reply, Unreachable
+from worker.core.reply import Unreachable
 from worker.core.schedule import Schedule
 from worker.core.task import Task
-from worker.gateways.pool import PAGE, Done, Job, Pool
+from worker.gateways.pool import Done, Job, Pool
 from worker.rounds.claiming import Claiming
 from worker.rounds.hints import Hints
 from worker.rounds.pricing import Pricing
@@ -102,6 +103,11 @@ class PollRound:
         self.usable = 0  # replies since the start that told something of a task
         self.unreachable = 0  # looks since the start that brought no whole answer
 
+    def out_of_budget(self, now: int) -> bool:
+        """Whether nothing more is asked before midnight."""
+        daily = self.terms.limit.daily
+        return daily is not None and spent_today(self.lane.meter, now) >= daily
+
     @property
     def busy(self) -> bool:
         """Whether anything is in the air, or heard and not saved."""
@@ -115,7 +121,7 @@ class PollRound:
         """
         self._monotonic = monotonic
         self._pool.cut_overdue(monotonic)
-        for done in self._pool.collect():
+        for done in self._pool.collect(now - STALE):
             (self._pages if done.job.page is not None else self._heard).append(done)
         cutoff = FAR if due_by is None else due_by
         due_by = min(cutoff, now)
@@ -197,6 +203,8 @@ class PollRound:
         self, now: int, monotonic: int, due_by: int, wanted: int, *, page: PageQuery | None, claim: bool
     ) -> None:
         known = None if self.learned is None else self.learned.known
+        if self._hints is not None:
+            self._hints.begin(proposed=page is not None)
         try:
             with self._store.write():
                 before = lane = lanes.get(self._store)
@@ -209,11 +217,13 @@ class PollRound:
                 changes = self._saving.save(verdicts, self._asked, lane, now)
                 if self._hints is not None:
                     lane = self._hints.hear(self._pages, self._heard, self._asked, lane, now)
-                self._take_back(now, everything=lane.paused or doubt.suspect is not None or not claim)
-                lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
+                lane = self._take_back(lane, now, everything=lane.paused or doubt.suspect is not None or not claim)
+                pages: Sequence[Sent] = ()
                 if page is not None and self._hints is not None:
-                    lane, asked = self._hints.ask(page, lane, now, monotonic + self.terms.deadline)
-                    jobs += asked
+                    # First of all: it is worth more than any single look.
+                    lane, pages = self._hints.ask(page, lane, now, monotonic + self.terms.deadline)
+                lane, looks = self._claim(lane, doubt, now, monotonic, due_by, wanted - len(pages))
+                jobs = [*pages, *looks]
                 if self._pricing is not None:
                     self._pricing.spent += sum(self._cost(job) for job, _ in jobs)
                     self._pricing.keep_now_and_then(now)
@@ -222,8 +232,8 @@ class PollRound:
         except BaseException:
             if known is not None and self.learned is not None:
                 self.learned.go_back(known)
-            if page is not None and self._hints is not None:
-                self._hints.give_up()
+            if self._hints is not None:
+                self._hints.go_back()
             raise
         self._committed(before, lane, doubt, changes, jobs, now)
 
@@ -255,7 +265,7 @@ class PollRound:
             meter = charge(limit, meter, done.requests - 1, now)
         if speaks(done.reply):
             meter = eased(meter, now)
-        elif _too_fast(done.reply) and not lane.paused:
+        elif too_fast(done.reply) and not lane.paused:
             meter = slowed(limit, meter, done.job.asked_at, now)
         lane = lane if meter is lane.meter else lane._replace(meter=meter)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
@@ -263,15 +273,24 @@ class PollRound:
     def _cost(self, job: Job) -> int:
         return 1 if job.page is None else self.terms.page_cost or 1
 
-    def _take_back(self, now: int, *, everything: bool) -> None:
-        """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale."""
-        taken = [job.seq for job in self._pool.withdraw(FAR if everything else now - STALE)]
-        if taken:
-            tasks.release(self._store, taken, now)
-            for seq in taken:
-                self._asked.pop(seq, None)
-            if PAGE in taken and self._hints is not None:
-                self._hints.give_up()
+    def _take_back(self, lane: Lane, now: int, *, everything: bool) -> Lane:
+        """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale.
+
+        Their tasks are due again as they were, and no request was made: only the moment of the slot is lost.
+        """
+        taken = self._pool.withdraw(FAR if everything else now - STALE)
+        if not taken:
+            return lane
+        back = [self._asked.pop(job.seq).task for job in taken if job.seq in self._asked]
+        tasks.release(self._store, back)
+        if self.only is not None:
+            self.only |= {task.seq for task in back}
+        if self._hints is not None and any(job.page is not None for job in taken):
+            self._hints.give_up()
+        if self._pricing is not None:
+            self._pricing.spent -= sum(self._cost(job) for job in taken)
+        meter = lane.meter
+        return lane._replace(meter=meter._replace(spent=max(0, meter.spent - sum(self._cost(job) for job in taken))))
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
@@ -292,6 +311,7 @@ class PollRound:
             leased_until=now + self.terms.lease,
             not_seqs=self._held(doubt, now),
             probing=probing,
+            urgent=self._hints.urgent if self._hints is not None else set(),
             only=None if doubt.suspect is not None else self.only,
         )
         deadline = monotonic + self.terms.deadline
@@ -310,7 +330,7 @@ class PollRound:
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
         if self._pool.waiting:
             times.append(now + HOT)
-        if self._hints is not None and not self.lane.paused and self._pool.free > 0:
+        if self._hints is not None and not self.lane.paused and self._idle_enough:
             times.append(max(self._hints.next_at, grant(self.terms.limit, self.lane.meter, now, 0).next_at))
         probing = self._doubt.suspect is not None or self.lane.paused
         if self._pool.free > 0 and not (probing and self._pool.in_time(monotonic)):
@@ -321,10 +341,3 @@ class PollRound:
                 slot_at = grant(self.terms.limit, self.lane.meter, now, 0).next_at
                 times.append(max(due_at, slot_at, self.lane.resumes_at or 0))
         return min(times)
-
-
-def _too_fast(reply: Reply) -> bool:
-    """Whether a reply of the API may mean that we ask too fast."""
-    if isinstance(reply, RateLimited):
-        return reply.where == "api"
-    return isinstance(reply, Unreachable) and reply.code == "http_503"

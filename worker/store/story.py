@@ -126,7 +126,7 @@ _WHY = {
     "first": "the first look",
     "cadence": "it was pending: the cadence goes by its age",
     "learned": "it was pending: planned from what was seen of such tasks",
-    "hint": "the vendor's list shows it as concluded: a look by its id tells",
+    "hint": "the vendor's list no longer shows it as pending: a look by its id tells",
     "backoff": "the last look brought nothing usable: backoff",
     "grace": "the vendor did not know it: backoff for a while, then the cadence",
     "slow": "nothing can be made of it without a person: the longest interval",
@@ -153,7 +153,7 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | 
 
         task = tasks.get(store, row["seq"], lane.paused_until_now(row["due_at"]))
         assert task is not None
-        return explain(task, forecast(learning.curve_of(store, task.kind), prior(schedule, price_floor)))
+        return explain(task, forecast(learning.curve_of(store, task.kind), prior(schedule, price_floor)), schedule)
     waited = row["last_poll_at"] if row["why"] not in ("first", "hand", "retry") else None
     wait = f", {words(row['due_at'] - waited)} after the last look" if waited and waited < row["due_at"] else ""
     return _WHY.get(row["why"], str(row["why"])) + wait

@@ -37,14 +37,17 @@ def show_pending(store: Store, seen: Sequence[tuple[int, str, int | None]], at: 
         )
 
 
-def make_due(store: Store, found: Sequence[Task], now: int) -> None:
-    """Let these tasks be looked at now, unless they are asked about already."""
+def make_due(store: Store, found: Sequence[Task], now: int) -> list[int]:
+    """Let these tasks be looked at now, unless they are asked about already, or fail and wait. Their rows."""
+    due = []
     for task in found:
-        store.execute(
+        changed = store.execute(
             "UPDATE tasks SET due_at = :now, why = 'hint'"
-            " WHERE seq = :seq AND state = 'pending' AND due_at > :now AND why <> 'lease'",
+            " WHERE seq = :seq AND state = 'pending' AND due_at > :now AND why <> 'lease' AND failures = 0",
             {"seq": task.seq, "now": now},
         )
+        due += [task.seq] if changed else []
+    return due
 
 
 def forget(store: Store, now: int) -> None:

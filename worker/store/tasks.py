@@ -60,12 +60,13 @@ def lease(store: Store, seqs: Sequence[int], until: int) -> None:
         store.execute(f"UPDATE tasks SET due_at = ?, why = 'lease' WHERE seq IN ({marks})", (until, *part))  # noqa: S608
 
 
-def release(store: Store, seqs: Sequence[int], now: int) -> None:
-    """Make claimed rows due again that nobody has asked about."""
-    store.execute(
-        f"UPDATE tasks SET due_at = :now, why = 'again' WHERE why = 'lease' AND seq IN ({_listed(seqs)})",  # noqa: S608
-        {"now": now},
-    )
+def release(store: Store, claimed: Sequence[Task]) -> None:
+    """Make claimed tasks due as they were: nobody has asked about them."""
+    for task in claimed:
+        store.execute(
+            "UPDATE tasks SET due_at = :due_at, why = :why WHERE why = 'lease' AND seq = :seq",
+            {"seq": task.seq, "due_at": task.due_at, "why": task.why},
+        )
 
 
 def plan_anew(store: Store, plans: Sequence[tuple[Task, Look]], now: int) -> None:

@@ -96,22 +96,6 @@ CREATE TABLE remote_files (
 """
 
 # What the drop held at the latest look; a file is settled when size and time were the same for long enough.
-REMOTE = """
-CREATE TABLE remote_files (
-    name BLOB PRIMARY KEY,              -- the server's bytes
-    shown TEXT NOT NULL,                -- the same for people
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,             -- ms, as the server says
-    seen_at INTEGER NOT NULL,           -- since when it has this size and time, ms
-    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done', 'gone')),
-    local TEXT,                         -- its name in the private folder, while it is there
-    attempts INTEGER NOT NULL DEFAULT 0,
-    next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before, ms
-    tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
-    error TEXT                          -- why it could not be fetched the last time
-) STRICT
-"""
-
 # Results that count: those of a file that is still being read do not, nor what is held back as a test.
 KEPT_RESULTS = """
 CREATE VIEW kept_results AS
@@ -123,32 +107,7 @@ WHERE results.source <> 'batch' OR EXISTS (
 """
 
 # What the drop held at the latest look; a file is settled when size and time were the same for long enough.
-REMOTE = """
-CREATE TABLE remote_files (
-    name BLOB PRIMARY KEY,              -- the server's bytes
-    shown TEXT NOT NULL,                -- the same for people
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,             -- ms, as the server says
-    seen_at INTEGER NOT NULL,           -- since when it has this size and time, ms
-    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done', 'gone')),
-    local TEXT,                         -- its name in the private folder, while it is there
-    attempts INTEGER NOT NULL DEFAULT 0,
-    next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before, ms
-    tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
-    error TEXT                          -- why it could not be fetched the last time
-) STRICT
-"""
-
 # Results that count: those of a file that is still being read do not, nor what is held back as a test.
-KEPT_RESULTS = """
-CREATE VIEW kept_results AS
-SELECT results.* FROM results
-WHERE results.source <> 'batch' OR EXISTS (
-    SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
-    WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
-)
-"""
-
 BATCH_ANSWERS = """
 CREATE VIEW batch_answers AS
 SELECT
@@ -171,68 +130,7 @@ LEFT JOIN tasks ON tasks.seq = results.task
 """
 
 # What the drop held at the latest look; a file is settled when size and time were the same for long enough.
-REMOTE = """
-CREATE TABLE remote_files (
-    name BLOB PRIMARY KEY,              -- the server's bytes
-    shown TEXT NOT NULL,                -- the same for people
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,             -- ms, as the server says
-    seen_at INTEGER NOT NULL,           -- since when it has this size and time, ms
-    state TEXT NOT NULL CHECK (state IN ('seen', 'fetching', 'fetched', 'done', 'gone')),
-    local TEXT,                         -- its name in the private folder, while it is there
-    attempts INTEGER NOT NULL DEFAULT 0,
-    next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before, ms
-    tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
-    error TEXT                          -- why it could not be fetched the last time
-) STRICT
-"""
-
 # Results that count: those of a file that is still being read do not, nor what is held back as a test.
-KEPT_RESULTS = """
-CREATE VIEW kept_results AS
-SELECT results.* FROM results
-WHERE results.source <> 'batch' OR EXISTS (
-    SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
-    WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
-)
-"""
-
-BATCH_ANSWERS = """
-CREATE VIEW batch_answers AS
-SELECT
-    answers.seq AS answer, answers.result, files.name AS file, 's' || sets.seq AS transaction_set, answers.match,
-    tasks.id, (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs,
-    (SELECT group_concat(others.id, ', ') FROM candidates JOIN tasks AS others ON others.seq = candidates.task
-        WHERE candidates.answer = answers.seq) AS candidates,
-    answers.level, answers.coverage, answers.payer, answers.payer_id, answers.member_id, answers.last_name,
-    answers.first_name, answers.birth_date, answers.plan, answers.group_number, answers.group_name,
-    answers.other_payers, answers.rejections, answers.reference, answers.trace_number, answers.originator_id,
-    CAST(results.body AS TEXT) AS said,
-    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at,
-    json_extract(envelopes.interchange, '$.test') AS test
-FROM answers
-JOIN results ON results.seq = answers.result
-JOIN sets ON sets.seq = answers.from_set AND sets.state IN ('accepted', 'test')
-JOIN envelopes ON envelopes.seq = sets.envelope
-JOIN files ON files.seq = sets.file AND files.state = 'ingested'
-LEFT JOIN tasks ON tasks.seq = results.task
-"""
-
-TASKS_OVERVIEW = """
-CREATE VIEW tasks_overview AS
-SELECT
-    id, state, outcome, name,
-    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs,
-    correlation_id, trace_id,
-    strftime('%Y-%m-%dT%H:%M:%fZ', recorded_at / 1000.0, 'unixepoch') AS recorded_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch') AS started_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch') AS due_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', concluded_at / 1000.0, 'unixepoch') AS concluded_at,
-    concluded_by, polls, failures, last_error,
-    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch') AS revisions
-FROM tasks
-"""
-
 # A polled row is a path that found coverage, with what its 271 says where there is one; a batch row is an answer that
 # tells of coverage: its own, or another payer that it names. What is held back as a test found nothing.
 FOUND_COVERAGE = """
