@@ -25,6 +25,7 @@ LEFT_BY = {
     "m0002_batches": "eba6c4e920bd0b019df801d79e9c6afcee7651eaeabd0dcac111e1ad36e525bb",
     "m0003_learned_schedule": "8e46de4d80af656032010d6635032ee3589bf7b812dda774bd567cabab2796a2",
     "m0004_tests_and_what_is_gone": "2e71c2f06269d1a264b18800a749d1127e584abe8fcb7b95db9caec12e6a2ea7",
+    "m0005_due_tasks_first": "fd3635776171b64b8e294f1b39b2f7c042f21a2af23d91b19fcf9309388651c2",
 }
 MIGRATIONS = tuple(LEFT_BY)
 

@@ -156,3 +156,24 @@ def test_an_older_database_goes_on_where_it_was(old: Path) -> None:
         assert (told["class"], told["refs"]) == ("unseen", ["ACCT-1"])
         assert "the cadence goes by its age" in told["why"] or "paused" in told["why"]
         assert record(store, "seen", "another").new == ["another"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("SELECT * FROM tasks WHERE state = 'pending' AND due_at <= 5 ORDER BY due_at LIMIT 5", "tasks_due"),
+        ("SELECT * FROM tasks WHERE state = 'pending' AND due_at <= 5 ORDER BY due_at DESC LIMIT 5", "tasks_due"),
+        ("SELECT min(due_at) FROM tasks WHERE state = 'pending'", "tasks_due"),
+        ("SELECT count(*) FROM tasks WHERE state = 'pending' AND due_at <= 5", "tasks_due"),
+        (
+            "SELECT * FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq >= 5 ORDER BY seq LIMIT 9",
+            "tasks_state",
+        ),
+    ],
+)
+def test_what_every_pass_asks_is_read_in_the_order_of_an_index(tmp_path: Path, statement: str, index: str) -> None:
+    """With a million pending tasks, sorting them takes a second."""
+    with Store(tmp_path / "c.db") as store:
+        plan = " ".join(row["detail"] for row in store.read(f"EXPLAIN QUERY PLAN {statement}"))
+    assert index in plan
+    assert "TEMP B-TREE" not in plan

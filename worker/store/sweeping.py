@@ -16,7 +16,8 @@ def newest(store: Store) -> int:
 def back_from_newest(store: Store, pending: int) -> int:
     """The row from which on there are so many pending tasks; 0 where there are fewer."""
     row = store.one(
-        "SELECT seq FROM tasks WHERE state = 'pending' ORDER BY seq DESC LIMIT 1 OFFSET :pending", {"pending": pending}
+        "SELECT seq FROM tasks WHERE state = 'pending' AND outcome IS NULL ORDER BY seq DESC LIMIT 1 OFFSET :pending",
+        {"pending": pending},
     )
     return 0 if row is None else int(row["seq"])
 

@@ -157,7 +157,9 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
 def pending_from(store: Store, first: int, most: int) -> list[Task]:
     """The first pending tasks from this row on, in the order of the rows. Their ``paused`` is not filled in."""
     rows = store.read(
-        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND seq >= :first ORDER BY seq LIMIT :most",  # noqa: S608
+        # No outcome: nothing pending has one, and so the index over both gives the rows in their order.
+        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq >= :first"  # noqa: S608
+        " ORDER BY seq LIMIT :most",
         {"first": first, "most": most, "paused_total": 0},
     )
     return [Task._make(row) for row in rows]
