@@ -62,8 +62,6 @@ def become_owner(database: Path) -> None:
     import pwd
 
     # Perhaps the owner cannot read where cdpoll itself lies: what is imported late is imported now.
-    import httpcore  # noqa: F401 - httpx itself imports it with its first client
-
     import worker.daemon
     import worker.store.migrations  # noqa: F401
 

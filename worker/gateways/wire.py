@@ -12,13 +12,12 @@ import ssl
 import threading
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import httpx
 
 from worker import __version__
 from worker.core.errors import BadConfiguration
+from worker.gateways.line import Line
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
 BODY_CAP = 4 * 1024 * 1024
@@ -81,18 +80,12 @@ class Wire:
 
     def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
         """``timeout``: ms without a byte (the whole request is bounded by whoever calls :meth:`cut`)."""
-        seconds = timeout / 1000
         # A transport without httpx.Client around it: what the client adds (redirects, cookies, the environment, events)
         # is what must not be, and half of the CPU of a look.
-        self._transport = httpx.HTTPTransport(
-            verify=tls,
-            proxy=proxy,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=50.0),
-        )
-        self._proxied = proxy is not None
-        patience = httpx.Timeout(seconds, connect=min(seconds, 10.0)).as_dict()
-        self._extensions = {"timeout": patience, "trace": self._trace}
+        self._line = Line(tls, proxy, self._opened)
+        seconds = timeout / 1000
+        self._timeout = httpx.Timeout(seconds, connect=min(seconds, 10.0)).as_dict()
+        self._last: tuple[str, dict[str, str], httpx.Request] = ("", {}, httpx.Request("GET", ""))
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._connected = False
@@ -100,7 +93,7 @@ class Wire:
         self.sent = 0  # requests, ever
 
     def close(self) -> None:
-        self._transport.close()
+        self._line.close()
 
     def begin(self) -> None:
         """A new piece of work begins: an earlier cut is over."""
@@ -114,18 +107,17 @@ class Wire:
             self._shut()
 
     def _request(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> httpx.Request:
-        """Origin and headers are parsed once, not for every look: together a sixth of its CPU."""
+        """Origin and headers of a GET are parsed once, not for every look: together a sixth of its CPU."""
+        timeout = {"timeout": self._timeout}
         place = url.find("/", url.find("://") + 3)
-        if self._proxied or place < 0 or content is not None or not url.isascii():
-            # A proxy must be told the whole address, and httpx does it from the URL.
-            return httpx.Request(method, url, headers=_HEADERS | headers, content=content, extensions=self._extensions)
-        origin = _origin(url[:place])
-        return httpx.Request(
-            method,
-            origin,
-            headers=_headers(tuple(headers.items()), origin.netloc.decode("ascii")),
-            extensions={**self._extensions, "target": url[place:].encode("ascii")},
-        )
+        if method != "GET" or place < 0 or not url.isascii():
+            return httpx.Request(method, url, headers=_HEADERS | headers, content=content, extensions=timeout)
+        origin, own, request = self._last
+        if origin != url[:place] or own != headers:
+            request = httpx.Request(method, url[:place], headers=_HEADERS | headers, extensions=timeout)
+            self._last = url[:place], headers, request
+        request.extensions["target"] = url[place:].encode("ascii")
+        return request
 
     def _shut(self) -> None:
         if self._socket is not None:
@@ -133,13 +125,12 @@ class Wire:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _trace(self, event: str, info: dict[str, Any]) -> None:
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete", "proxy.start_tls.complete"):
-            with self._lock:
-                self._connected = True
-                self._socket = info["return_value"].get_extra_info("socket")
-                if self._cut:
-                    self._shut()
+    def _opened(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._connected = True
+            self._socket = opened
+            if self._cut:
+                self._shut()
 
     def send(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None = None, cap: int = BODY_CAP
@@ -161,7 +152,7 @@ class Wire:
         self.sent += 1
         try:
             with contextlib.closing(
-                self._transport.handle_request(self._request(method, url, headers, content))
+                self._line.handle_request(self._request(method, url, headers, content))
             ) as response:
                 body = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
@@ -172,16 +163,6 @@ class Wire:
             raise WireFailed("timeout" if self._cut else _code(error)) from None
         except httpx.InvalidURL:
             raise WireFailed("protocol") from None
-
-
-@lru_cache(maxsize=8)
-def _origin(text: str) -> httpx.URL:
-    return httpx.URL(text)
-
-
-@lru_cache(maxsize=8)
-def _headers(own: tuple[tuple[str, str], ...], host: str) -> httpx.Headers:
-    return httpx.Headers({"host": host, **_HEADERS, **dict(own)})
 
 
 def _read(response: httpx.Response, cap: int) -> bytes:

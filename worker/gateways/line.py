@@ -1,0 +1,131 @@
+"""One kept connection, as a transport of httpx, which tells of every socket that it opens.
+
+httpx's own transport keeps a pool of connections. For one thread with one connection that is a quarter of the CPU of a
+look, and it hides the socket, which whoever cuts a request must have in hand.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn
+
+import httpcore
+import httpx
+
+KEPT = 50.0  # seconds for which an idle connection is used again
+
+_FAILURES = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+Opened = Callable[[socket.socket], None]
+
+
+class Line(httpx.BaseTransport):
+    """For one thread; ``opened`` hears of each new socket, again when TLS is on it. Raises httpx's errors.
+
+    A request's extension ``target`` (bytes) takes the place of its URL's path and query.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened) -> None:
+        self._tls = tls
+        self._backend = _Backend(opened)
+        self._proxy = None if proxy is None else _proxy_pool(proxy, tls, self._backend)
+        self._direct: tuple[httpcore.Origin, httpcore.HTTPConnection] | None = None
+
+    def close(self) -> None:
+        if self._proxy is not None:
+            self._proxy.close()
+        if self._direct is not None:
+            self._direct[1].close()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        target = request.extensions.get("target", url.raw_path)
+        assert isinstance(request.stream, httpx.SyncByteStream)
+        asked = httpcore.Request(
+            request.method,
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions={"timeout": request.extensions["timeout"]},
+        )
+        try:
+            answer = (self._proxy or self._connection(asked.url.origin)).handle_request(asked)
+        except _FAILURES as error:
+            _fail(error)
+        assert isinstance(answer.stream, Iterable)
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream))
+
+    def _connection(self, origin: httpcore.Origin) -> httpcore.HTTPConnection:
+        """The one there is, if it leads there and still can be used."""
+        if self._direct is not None:
+            leads_to, connection = self._direct
+            if leads_to == origin and connection.is_available() and not connection.has_expired():
+                return connection
+            connection.close()
+        connection = httpcore.HTTPConnection(origin, self._tls, KEPT, network_backend=self._backend)
+        self._direct = origin, connection
+        return connection
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._stream
+        except _FAILURES as error:
+            _fail(error)
+
+    def close(self) -> None:
+        self._stream.close()  # type: ignore[attr-defined]
+
+
+def _fail(error: Exception) -> NoReturn:
+    """httpx has the same errors under the same names."""
+    raise getattr(httpx, type(error).__name__)(str(error)) from error
+
+
+def _proxy_pool(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) -> httpcore.HTTPProxy:
+    proxy = httpx.Proxy(address)
+    url = proxy.url
+    return httpcore.HTTPProxy(
+        proxy_url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        proxy_auth=proxy.raw_auth,
+        proxy_headers=proxy.headers.raw,
+        ssl_context=tls,
+        proxy_ssl_context=tls if url.scheme == "https" else None,
+        max_connections=1,
+        keepalive_expiry=KEPT,
+        network_backend=backend,
+    )
+
+
+class _Backend(httpcore.SyncBackend):
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def connect_tcp(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
+        return _Stream(super().connect_tcp(*args, **named), self._opened)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A stream of httpcore's, as it is."""
+
+    def __init__(self, stream: httpcore.NetworkStream, opened: Opened) -> None:
+        self._stream = stream
+        self._opened = opened
+        self.read = stream.read  # type: ignore[method-assign]
+        self.write = stream.write  # type: ignore[method-assign]
+        self.close = stream.close  # type: ignore[method-assign]
+        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
+        opened(stream.get_extra_info("socket"))
+
+    def start_tls(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(*args, **named), self._opened)
