@@ -138,8 +138,9 @@ def _looks(schedule: Schedule, entry: int, age: float) -> float:
     ages = _ages(schedule)
     if age >= ages[-1]:
         return len(ages) - 1 + (age - ages[-1]) / written_wait(schedule, ages[-1])
-    j = bisect_right(ages, max(0, age)) - 1
-    return j + (max(0, age) - ages[j]) / (ages[j + 1] - ages[j])
+    age = max(0, age)
+    j = bisect_right(ages, age) - 1
+    return j + (age - ages[j]) / (ages[j + 1] - ages[j])
 
 
 @lru_cache(maxsize=8)

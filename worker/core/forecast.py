@@ -35,6 +35,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from math import exp, expm1, inf
 
 EDGES: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
@@ -165,13 +166,21 @@ def learn(curve: Curve, news: News, expected: Forecast) -> Curve:
 def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
     """The curve after many news of tasks that had not ended, as a page brings them: ``(known, age)`` of each."""
     under = list(curve.under)
+    crossed = [0] * (BINS + 1)  # whole bins: spans that begin to cross here, less those that no longer do
     for known, age in spans:
         start = max(0.0, known)
-        j = bin_of(start)
-        while start < age:
-            until = min(EDGES[j + 1], age)
-            under[j] += until - start
-            start, j = until, j + 1
+        if start < age:
+            first, last = bin_of(start), bin_of(age)
+            if first == last:
+                under[first] += age - start
+            else:
+                under[first] += EDGES[first + 1] - start
+                under[last] += age - EDGES[last]
+                crossed[first + 1] += 1
+                crossed[last] -= 1
+    for j, count in enumerate(accumulate(crossed)):
+        if count:
+            under[j] += count * _WIDTHS[j]
     return Curve(curve.ended, tuple(under))
 
 

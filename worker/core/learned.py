@@ -54,15 +54,19 @@ class Learned:
         self._odds: dict[str, Forecast] = {}
         self._looks: dict[str, dict[tuple[int, int], Choice]] = {}
         self._news: dict[str, int] = {}
+        self._watched: dict[str, list[tuple[int, int]]] = {}  # seen pending, and not in the curves yet
 
     @property
     def known(self) -> Knowledge:
         """What is worth storing. A snapshot: it does not change later."""
+        for kind in tuple(self._watched):
+            self._curve(kind)
         return Knowledge(dict(self._curves), self.price, self.spared)
 
     def go_back(self, known: Knowledge) -> None:
         """Forget what was heard since ``known``: it was not stored, and will be heard again. Nor was anything else."""
         self._curves, self.price, self.spared = dict(known.curves), known.price, known.spared
+        self._watched.clear()
         self._odds.clear()
         self._looks.clear()
         self.changed = set(known.curves)
@@ -71,8 +75,7 @@ class Learned:
         """The forecast for a class of task."""
         found = self._odds.get(kind)
         if found is None:
-            curve = self._curves.get(kind, Curve())
-            found = self._odds[kind] = forecast(curve, prior(self.schedule, self.floor))
+            found = self._odds[kind] = forecast(self._curve(kind), prior(self.schedule, self.floor))
         return found
 
     def next_look(self, task: Task, now: int) -> Look:
@@ -113,18 +116,18 @@ class Learned:
 
     def told(self, seen: Iterable[Task], at: int) -> None:
         """Learn from a page that showed these tasks, as they were before it, as pending ``at`` some moment."""
-        spans: dict[str, list[tuple[int, int]]] = {}
+        kinds: set[str] = set()
         passed = 0
         for task in seen:
             begin = at - task.age(at)
             known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
             if at - begin > known and task.life_from == task.recorded_at:
-                spans.setdefault(task.kind, []).append((known, at - begin))
+                kinds.add(task.kind)
+                self._watch(task.kind, known, at - begin)
                 entry = _entry(task, begin)
                 looks = written_looks(self.schedule, entry, at - begin)
                 passed += looks - written_looks(self.schedule, entry, max(known, entry))
-        for kind, watched in spans.items():
-            self._curves[kind] = watch(self._curves.get(kind, Curve()), watched)
+        for kind in kinds:
             self._news_of(kind)
         self.spared = account(self.spared, passed)
 
@@ -139,7 +142,12 @@ class Learned:
         end = None
         if isinstance(reply, Concluded) and reply.ended_at is not None and reply.ended_at >= begin:
             end = reply.ended_at - begin
-        self._learn(task.kind, News(known, now - begin, ended, end))
+        if ended:
+            news = News(known, now - begin, ended, end)
+            self._curves[task.kind] = learn(self._curve(task.kind), news, self.odds(task.kind))
+        else:
+            self._watch(task.kind, known, now - begin)
+        self._news_of(task.kind)
         if task.why in PLANNED:
             self._settle(task, begin, known, now - begin, end if ended else None, ended=ended)
 
@@ -168,9 +176,18 @@ class Learned:
             found = looks[known, price] = best_look(known, known, self.odds(kind), price, self.schedule)
         return found
 
-    def _learn(self, kind: str, news: News) -> None:
-        self._curves[kind] = learn(self._curves.get(kind, Curve()), news, self.odds(kind))
-        self._news_of(kind)
+    def _watch(self, kind: str, known: int, age: int) -> None:
+        """A task was pending from ``known`` to ``age``. Most news is that, and many at once cost a tenth of each."""
+        if age > known:
+            self._watched.setdefault(kind, []).append((known, age))
+
+    def _curve(self, kind: str) -> Curve:
+        """With all that was watched."""
+        curve = self._curves.get(kind, Curve())
+        watched = self._watched.pop(kind, None)
+        if watched:
+            curve = self._curves[kind] = watch(curve, watched)
+        return curve
 
     def _news_of(self, kind: str) -> None:
         self.changed.add(kind)
