@@ -135,8 +135,9 @@ class Learned:
         """Learn from one look at a task; ``task`` is as it was before, ``why`` telling what the look was for."""
         if not isinstance(reply, Pending | Concluded) or task.state != "pending" or task.life_from != task.recorded_at:
             return  # after a fresh start, a task's age is not that of its discovery
-        dated = task._replace(started_at=reply.started_at or task.started_at)
-        begin = now - dated.age(now)
+        if reply.started_at is not None and reply.started_at != task.started_at:
+            task = task._replace(started_at=reply.started_at)
+        begin = now - task.age(now)
         known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
         ended = isinstance(reply, Concluded)
         end = None

@@ -116,10 +116,10 @@ def after(task: Task, reply: Reply, now: int, schedule: Schedule, next_look: Nex
         return _concluded(task, reply, now)
     if task.state != "pending":
         return task
+    if isinstance(reply, Pending):
+        return _pending(task, reply, now, schedule, next_look)
     seen = task._replace(polls=task.polls + 1, last_poll_at=now)
     match reply:
-        case Pending():
-            return _pending(seen, reply, now, schedule, next_look)
         case Unknown():
             return _unknown(seen, now, schedule)
         case Rejected(code) | Garbled(code):
@@ -164,6 +164,8 @@ def _concluded(task: Task, reply: Concluded, now: int) -> Task:
 def _pending(task: Task, reply: Pending, now: int, schedule: Schedule, next_look: NextLook) -> Task:
     name = reply.name or task.name
     task = task._replace(
+        polls=task.polls + 1,
+        last_poll_at=now,
         failures=0,
         not_found_since=None,
         last_error=None,

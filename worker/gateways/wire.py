@@ -25,7 +25,6 @@ BODY_CAP = 4 * 1024 * 1024
 _HEADERS = {
     "accept": "application/json",
     "accept-encoding": "identity",
-    "connection": "keep-alive",
     "user-agent": f"cdpoll/{__version__}",
 }
 
