@@ -113,7 +113,6 @@ def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Ser
     get(wire, server.url)
     headers = dict(server.asked[0].headers)
     assert headers.pop("user-agent").startswith("cdpoll/")
-    assert headers.pop("connection") == "keep-alive"
     assert headers == {
         "accept": "application/json",
         "accept-encoding": "identity",
@@ -651,3 +650,24 @@ def test_an_error_is_heard_whatever_its_body(serve: Serve, wire: Wire, status: i
     server = serve(always(answer(status, body, f"content-encoding: {encoding}", "retry-after: 5")))
     response = get(wire, server.url)
     assert (response.status, response.body, header(response, "retry-after")) == (status, b"", "5")
+
+
+def test_a_connection_is_kept_and_each_look_has_its_own_target_and_token(serve: Serve, wire: Wire) -> None:
+    """Headers and origin are made once for many looks: what differs must differ all the same."""
+    server = serve(always(answer(200, b"{}")))
+    for n, token in enumerate(("a", "a", "b")):
+        wire.begin()
+        wire.send("GET", f"{server.url}/x/{n}?y=%2F", {"authorization": f"Bearer {token}"})
+    assert [asked.target for asked in server.asked] == ["/x/0?y=%2F", "/x/1?y=%2F", "/x/2?y=%2F"]
+    assert [dict(asked.headers)["authorization"] for asked in server.asked] == ["Bearer a", "Bearer a", "Bearer b"]
+    assert all(asked.body == b"" and "content-length" not in dict(asked.headers) for asked in server.asked)
+    assert server.connections == 1
+
+
+def test_a_proxy_without_tls_beyond_it_is_told_the_whole_address(serve: Serve, make_wire: MakeWire) -> None:
+    proxy = serve(always(answer(200, b"{}")))
+    wire = make_wire(proxy=proxy.url)
+    for n in range(2):
+        wire.send("GET", f"http://vendor.test:8080/x/{n}?y=1", {"authorization": "Bearer t"})
+    assert [asked.target for asked in proxy.asked] == [f"http://vendor.test:8080/x/{n}?y=1" for n in range(2)]
+    assert proxy.asked[0].header("host") == "vendor.test:8080"
