@@ -15,13 +15,13 @@ from worker.config.kinds import (
     TOKEN,
     TOKEN_URL,
     TOKENS,
+    YES_NO,
     positive,
     span,
     whole,
     word,
 )
 from worker.config.sftp_keys import SFTP
-from worker.config.sftp_kinds import YES_NO
 from worker.config.table import Key, Section
 
 API = Section(

@@ -120,6 +120,16 @@ def word(*allowed: str) -> Kind:
     return Kind("one of " * (len(allowed) > 1) + ", ".join(f"`{w}`" for w in allowed), read)
 
 
+def _yes_no(written: Written) -> bool:
+    if written.text.lower() not in ("yes", "no"):
+        raise ValueError(f"{quoted(written.text)} is neither yes nor no; write one of them")
+    return written.text.lower() == "yes"
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def _token(written: Written) -> str:
     if not re.fullmatch(r"[!-~]{1,1024}", written.text):
         raise ValueError("holds a blank or a character that is not plain ASCII, or is too long; write it without")
@@ -239,6 +249,7 @@ def _shown(secret: Secret) -> str:
     return secret.shown
 
 
+YES_NO = Kind("`yes` or `no`", _yes_no, _yes_or_no)
 TOKEN = Kind("text without blanks", _token)
 TOKENS = Kind("words with one blank between", _tokens)
 PATH = Kind("path of a file", _path)

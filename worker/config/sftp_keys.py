@@ -1,7 +1,7 @@
 """The table of the keys of ``[sftp]``."""
 
-from worker.config.kinds import PATH, SECRET, TOKEN, span, whole, word
-from worker.config.sftp_kinds import ALGORITHMS, FOLDER, HOST, PATTERNS, YES_NO
+from worker.config.kinds import PATH, SECRET, TOKEN, YES_NO, span, whole, word
+from worker.config.sftp_kinds import ALGORITHMS, FOLDER, HOST, PATTERNS
 from worker.config.table import Key, Section
 
 SFTP = Section(

@@ -50,21 +50,10 @@ def _algorithms(written: Written) -> ssh.Algorithms:
         ) from None
 
 
-def _yes_no(written: Written) -> bool:
-    if written.text.lower() not in ("yes", "no"):
-        raise ValueError(f"{quoted(written.text)} is neither yes nor no; write one of them")
-    return written.text.lower() == "yes"
-
-
-def _shown(value: bool) -> str:
-    return "yes" if value else "no"
-
-
 def _modern(_written: Written) -> ssh.Algorithms:
     return ssh.MODERN
 
 
-YES_NO = Kind("`yes` or `no`", _yes_no, _shown)
 HOST = Kind("host name or address", _host)
 FOLDER = Kind("path of a folder on the server", _folder)
 PATTERNS = Kind("patterns with `*`, `?` and `[…]`, separated by blanks or commas", _patterns, " ".join)
