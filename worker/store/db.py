@@ -18,7 +18,7 @@ from typing import Any
 
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 
-# Migrations are additive; the number of those applied stands in the file's user_version.
+# The number of migrations applied stands in the file's user_version.
 SCHEMA_VERSION = 5
 
 Params = Mapping[str, Any] | Sequence[Any]

@@ -12,12 +12,6 @@ STATEMENTS = (
     "ALTER TABLE tasks ADD COLUMN price INTEGER",  # of a request when the next look was planned, in ms of waiting
     # Neighbours in time, for the pages of the vendor's list.
     "CREATE INDEX tasks_pending ON tasks (seq) WHERE state = 'pending'",
-    # The limiter's meter; see worker/core/limit.py.
-    "ALTER TABLE lane ADD COLUMN pace INTEGER NOT NULL DEFAULT 1000000",
-    "ALTER TABLE lane ADD COLUMN slowed_at INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE lane ADD COLUMN eased_at INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE lane ADD COLUMN day INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE lane ADD COLUMN spent INTEGER NOT NULL DEFAULT 0",
     """
     CREATE TABLE curves (
         kind TEXT PRIMARY KEY,

@@ -1,4 +1,7 @@
-"""The schema, as additive migrations. Loaded only when a database is created or brought up to date.
+"""The schema, as migrations. Loaded only when a database is created or brought up to date.
+
+They add tables, columns and indexes, and lose no row. Migration 4 rebuilds four tables of batches, since SQLite cannot
+change a CHECK in place: every row is copied once, in the one transaction that brings the database up to date.
 
 Times are whole milliseconds UTC; the views show them as ISO text for people, Datasette and BI tools. Statements
 elsewhere stay plain (named parameters, ON CONFLICT, RETURNING), so that they can be run on another database.
@@ -10,7 +13,7 @@ from worker.core.errors import StorageFailed
 from worker.store.batch.rebuilt import rebuild
 from worker.store.batch.schema import STATEMENTS
 from worker.store.db import SCHEMA_VERSION, Store
-from worker.store.learning import STATEMENTS as POLLING
+from worker.store.learning import STATEMENTS as LEARNING
 
 schema = Migrations("cdpoll")
 
@@ -68,7 +71,7 @@ def m0002_batches(db: Database) -> None:
 
 @schema()
 def m0003_learned_schedule(db: Database) -> None:
-    for statement in POLLING:
+    for statement in (*METER, *LEARNING):
         db.conn.execute(statement)
 
 
@@ -213,6 +216,14 @@ CREATE TABLE lane (
     tat INTEGER NOT NULL                -- the limiter's theoretical arrival time, in microseconds
 ) STRICT
 """
+METER = (
+    # The rest of the limiter's meter; see worker/core/limit.py.
+    "ALTER TABLE lane ADD COLUMN pace INTEGER NOT NULL DEFAULT 1000000",
+    "ALTER TABLE lane ADD COLUMN slowed_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lane ADD COLUMN eased_at INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lane ADD COLUMN day INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE lane ADD COLUMN spent INTEGER NOT NULL DEFAULT 0",
+)
 LANE_ROW = "INSERT INTO lane (id, probes, paused_total, tat) VALUES (1, 0, 0, 0)"
 
 DAEMON = """

@@ -1,8 +1,8 @@
 """Batch files: staged in small transactions under a row that no view sees, and made visible by one short one.
 
-The order of things, under :class:`~worker.store.lock.IngestLock`: :func:`remove_leftovers` of a crash, :func:`known`
-by the file's SHA-256, :func:`begin`, :meth:`Staging.add` for every set, then :meth:`Staging.finish`, which shows the
-file and everything in it at one moment, or :meth:`Staging.discard`.
+The order of things, under :class:`~worker.store.batch.lock.IngestLock`: :func:`remove_leftovers` of a crash,
+:func:`known` by the file's SHA-256, :func:`begin`, :meth:`Staging.add` for every set, then :meth:`Staging.finish`,
+which shows the file and everything in it at one moment, or :meth:`Staging.discard`.
 
 The lock for writing is held for at most :data:`ROWS` rows or :data:`BYTES` bytes at a time, whatever the file's size.
 Each answer is matched in the transaction that stages it, with what the database holds at that moment.
@@ -259,7 +259,8 @@ def note_file(
 def remove_leftovers(store: Store) -> int:
     """Remove what a crash left staged, of files and of sets tried again, in small transactions; the number of files.
 
-    The caller holds :class:`~worker.store.lock.IngestLock`: without it the rows may be those of a reading under way.
+    The caller holds :class:`~worker.store.batch.lock.IngestLock`: without it the rows may be those of a reading under
+    way.
     """
     rows = store.read("SELECT seq FROM files WHERE state = 'staging'")
     for row in rows:
