@@ -10,12 +10,13 @@ from bench.schedules import Task as Discovery
 from bench.schedules import tasks as drawn
 from tests.poll_world import NoLog
 from worker.core.document import fingerprint, read_paths
+from worker.core.instant import FAR
 from worker.core.intake import Recording
 from worker.core.limit import Limit
 from worker.core.reply import Concluded, Pending, Reply
 from worker.core.schedule import Schedule
 from worker.gateways.pool import Done, Job
-from worker.rounds.poll import FAR, PollRound, Terms
+from worker.rounds.poll import PollRound, Terms
 from worker.store import tasks
 from worker.store.db import Store
 from worker.store.recording import record

@@ -227,20 +227,19 @@ def test_nobody_is_there(vendor: Vendor, wire: Wire) -> None:
 
 # The list.
 
-QUERY = PageQuery(NOW - 3_600_000, NOW, 100)
+QUERY = PageQuery(NOW - 3_600_000, NOW)
 
 
 def test_a_page_is_one_get_with_the_token_and_the_query(vendor: Vendor, wire: Wire) -> None:
     body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
-    link = 'link: </?limit=100&offset=200>; rel="next"'
-    vendor.say = lambda asked, peer: answer(200, body, 'link: </x>; rel="prev"', link, "x-optum-tenant-id: T1")
-    row = Row("AbC-1", "pending", None, None, ("RTCOB",), None)
-    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == Page((row,), 2, 1, True)
+    vendor.say = lambda asked, peer: answer(200, body, "x-optum-tenant-id: T1")
+    row = Row("AbC-1", "pending", None, ("RTCOB",), None)
+    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == Page((row,), 2)
     [asked] = vendor.looks
     assert (asked.method, asked.body, asked.header("authorization")) == ("GET", b"", "Bearer token-1")
     assert asked.target == (
         f"{PREFIX}/coverage-discovery?status=pending&startDateTime=2027-01-15T07%3A00%3A00Z"
-        "&endDateTime=2027-01-15T08%3A00%3A00Z&sort=startDateTime&offset=100&limit=100"
+        "&endDateTime=2027-01-15T08%3A00%3A00Z&sort=startDateTime&offset=0&limit=100"
     )
     assert not [name for name, _ in asked.headers if name.startswith("x-")]
 
@@ -252,7 +251,7 @@ def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: Vendor, wir
         vendor.say = lambda asked, peer: answer(302, b"", f"location: {url}")
         assert api.page(wire, QUERY, NOW) == Garbled("redirect")
         vendor.say = lambda asked, peer: answer(200, b"[]", f'link: <{url}?offset=100>; rel="next"')
-        assert api.page(wire, QUERY, NOW) == Page((), 0, 0, True)
+        assert api.page(wire, QUERY, NOW) == Page((), 0)
         assert elsewhere.connections == 0
 
 
@@ -274,7 +273,7 @@ PAGES: list[tuple[str, bytes, Page | Reply]] = [
     ("one task", task("x", "success"), Garbled("no_list")),
     ("another tenant", answer(200, b"[]", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
     ("a bomb", answer(200, bomb(b"[]"), "content-encoding: gzip"), Garbled("too_large")),
-    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP)), Page((), 0, 0, False)),
+    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP)), Page((), 0)),
     ("larger", answer(200, b"[]".ljust(PAGE_CAP + 1)), Garbled("too_large")),
     ("half of it", answer(200, b'[{"id": "x", "status": "success"}]')[:-5], Unreachable("cut")),
 ]

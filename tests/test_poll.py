@@ -10,8 +10,8 @@ import pytest
 
 from tests.poll_world import HOUR, NOW, Make, concludes, worlds
 from worker.core.errors import TryLater
+from worker.core.instant import FAR
 from worker.gateways.pool import Job
-from worker.rounds.poll import FAR
 from worker.store import results, tasks
 from worker.store.db import Store
 

@@ -3,6 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+# An instant that never comes, for whoever has nothing to wait for.
+FAR = 10**15
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_10000 = 253_402_300_800_000
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

@@ -166,7 +166,7 @@ def _read_task(document: Json, answer: Answer) -> Reply:
                 paths=read_paths(document),
                 name=name,
                 started_at=started_at,
-                ended_at=ended_at(document),
+                ended_at=_ended_at(document),
                 correlation_id=correlation_id,
                 trace_id=trace_id,
             )
@@ -176,7 +176,7 @@ def _read_task(document: Json, answer: Answer) -> Reply:
             return Garbled("unknown_status")
 
 
-def ended_at(document: Json) -> int | None:
+def _ended_at(document: Json) -> int | None:
     """The end of a task in ms, in either of its spellings; ``None`` where there is none yet."""
     return from_iso(document.get("endDateTime")) or from_iso(document.get("endDatetime"))
 

@@ -28,18 +28,17 @@ from statistics import fmean
 from typing import NamedTuple
 
 from worker.core.forecast import Forecast
-from worker.core.page import Page, PageQuery, Row
+from worker.core.page import LIMIT, Page, PageQuery, Row
 from worker.core.task import Task
 from worker.core.worth import Told
 
-ROWS = 100  # of a window, and of a page
+ROWS = LIMIT  # of a window: as many as a page holds
 MOST_WINDOWS = 2000  # that are thought of: the newest; older tasks keep to their schedule
 SOONEST = 1_000
 LONGEST = 900_000  # until a window is weighed again: the price may have fallen
 MARGIN = 5_000  # between when a task began, or ended, here and there
 UNSURE = 60_000  # by so much may a task have begun before we were told of it
 APART = 600_000  # a task that began so long before or after its neighbours is not looked for on their page
-UNTIL_LATER = 10**15
 
 # Of the latest looks that put the list to the test, so many may prove it wrong.
 LATEST, MOST_LIES = 50, 5
@@ -90,7 +89,7 @@ def compared(page: Page, asked: PageQuery, asked_at: int, tasks: Iterable[Task],
     """Hold a page against our tasks; ``denied`` are rows of tasks that it has called concluded, and they were not."""
     rows = {row.id: row for row in page.rows}
     starts = [row.started_at for row in page.rows if row.started_at is not None]
-    full = page.received >= asked.limit
+    full = page.received >= LIMIT
     last = max(starts, default=asked.start) if full else asked_at
     pending: list[tuple[Task, Row]] = []
     concluded: list[Task] = []

@@ -42,15 +42,12 @@ class Api:
             return read_reply(_answer(response), task_id, self._settings.tenant_id, now)
 
     def page(self, wire: Wire, query: PageQuery, now: int) -> Page | Reply:
-        """Ask for one page of the list. Never raises; where no list came, the reply that a look would give.
-
-        ``Garbled("too_large")``: the page is larger than PAGE_CAP; one of a smaller ``limit`` may not be.
-        """
+        """Ask for one page of the list. Never raises; where no list came, the reply that a look would give."""
         response = self._get(wire, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
         if not isinstance(response, Response):
             return response
         with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
-            return read_page(_answer(response), response.headers.get("link", ""), self._settings.tenant_id, now)
+            return read_page(_answer(response), self._settings.tenant_id, now)
 
     def health(self, wire: Wire, now: int) -> Reply:
         """Does the API take our credentials? ``Pending()`` stands for yes."""

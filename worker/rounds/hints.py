@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from worker.core.forecast import class_of
+from worker.core.instant import FAR
 from worker.core.judge import too_fast
 from worker.core.lane import Lane
 from worker.core.learned import Learned
@@ -19,7 +20,6 @@ from worker.core.sweep import (
     MOST_WINDOWS,
     ROWS,
     SOONEST,
-    UNTIL_LATER,
     Trust,
     compared,
     groups,
@@ -80,7 +80,7 @@ class Hints:
     def next_at(self) -> int:
         """When to be called again, if nothing else happens."""
         if self._trust.reason is not None or self._asked is not None:
-            return UNTIL_LATER
+            return FAR
         return max(self._rest_until, self._weigh[0][0] if self._weigh else self._rest_until + SOONEST)
 
     def propose(self, lane: Lane, now: int) -> PageQuery | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worker.core.errors import CdpollError, place_of
+from worker.core.instant import FAR
 from worker.core.judge import CALM, NO_TASK, Doubt, Judgement, Verdict, judge, speaks, too_fast
 from worker.core.lane import Lane
 from worker.core.learned import Learned
@@ -34,9 +35,6 @@ from worker.store.db import Store
 
 # A job, and the task it is about, if any.
 Sent = tuple[Job, Asked | None]
-
-# When there is nothing to wait for. The loop waits less than that anyway.
-FAR = 10**15
 
 # How soon to look again after a request that has outlived its deadline.
 CUT_AGAIN = 200
