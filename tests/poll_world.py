@@ -13,6 +13,7 @@ from tests.cdpoll_process import DEADLINE
 from worker.core.document import fingerprint, read_paths
 from worker.core.intake import Recording
 from worker.core.limit import Limit
+from worker.core.page import Page
 from worker.core.reply import (
     Concluded,
     Reply,
@@ -31,7 +32,7 @@ TIMEOUT = 30_000
 HOUR = 3_600_000
 TLS = tls_context(None)
 
-Script = Callable[[Job, int], Reply]
+Script = Callable[[Job, int], Reply | Page]
 
 
 class NoLog:
@@ -62,7 +63,8 @@ class Answers(queue.SimpleQueue[Done]):
 class World:
     """The round, its vendor and the time. A job takes ``takes(job)`` simulated ms; longer than its deadline, never.
 
-    ``ahead`` jobs may be handed out beyond one for each thread; ``price_floor`` is that of the learned schedule.
+    ``ahead`` jobs may be handed out beyond one for each thread; ``price_floor`` is that of the learned schedule,
+    ``page_cost`` that of a page of the list, for which the script gives a Page.
     ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
     """
 
@@ -77,6 +79,7 @@ class World:
         timeout: float = 30.0,
         ahead: int | None = 0,
         price_floor: int | None = None,
+        page_cost: int | None = None,
         now: int = NOW,
     ) -> None:
         self.path = path
@@ -95,7 +98,7 @@ class World:
         self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
         self.log = NoLog()
-        terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor)
+        terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor, page_cost)
         self.round = PollRound(self.store, self.pool, terms, self.log, self.now)
 
     def close(self) -> None:
@@ -104,7 +107,7 @@ class World:
         self.pool.close()
         self.store.close()
 
-    def _ask(self, wire: Wire, job: Job) -> Reply:
+    def _ask(self, wire: Wire, job: Job) -> Reply | Page:
         self.before_sending(job)
         wire.sent += 1
         landed = threading.Event()

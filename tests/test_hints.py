@@ -18,7 +18,7 @@ from worker.core.lane import Lane
 from worker.core.learned import PUT_OFF, Knowledge, Learned
 from worker.core.limit import Limit
 from worker.core.page import Page, PageQuery, Row
-from worker.core.reply import Concluded, Garbled, Pending, RateLimited, Refused, Reply, Unreachable
+from worker.core.reply import Concluded, Garbled, Pending, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.core.schedule import Schedule
 from worker.core.sweep import MARGIN, MOST_LIES, UNSURE
 from worker.core.task import Task
@@ -68,14 +68,14 @@ class Desk(NamedTuple):
         reply, found = (Pending(), page) if isinstance(page, Page) else (page, None)
         job = Job(PAGE, "", at, at + 30_000, PageQuery(0, 0))
         with self.store.write():
-            self.hints.hear([Done(job, reply, 1, found)], [], {}, Lane(), at)
+            self.hints.hear([Done(job, reply, 1, found)], {}, Lane(), at)
 
     def looked(self, task_id: str, reply: Reply, at: int, *, why: str | None = None) -> None:
         """Let a look by id come back, claimed as the task stands."""
         task = self.tasks()[task_id]
         done = Done(Job(task.seq, task.id, at, at), reply, 1)
         with self.store.write():
-            self.hints.hear([], [done], {task.seq: Asked(task._replace(why=why or task.why), at)}, Lane(), at)
+            self.hints.hear([done], {task.seq: Asked(task._replace(why=why or task.why), at)}, Lane(), at)
 
     def tasks(self) -> dict[str, Task]:
         return {task.id: task for task in tasks.pending_from(self.store, 0, 10**6)}
@@ -265,7 +265,9 @@ def test_a_task_that_the_list_lied_of_is_not_looked_at_for_its_sake_again(desk: 
 @pytest.mark.parametrize(
     ("replies", "said"),
     [
-        ([Refused("http_403")], "refuses its list (http_403)"),
+        ([Unknown()], "the vendor knows no such list (not_found)"),
+        ([Rejected("http_422")], "the vendor knows no such list (http_422)"),
+        ([Refused("http_403")] * 3, "3 times in a row, at last with http_403"),
         ([Unreachable("http_500")] * 3, "3 times in a row, at last with http_500"),
         ([Garbled("no_list"), RateLimited("http_429"), Garbled("html")], "3 times in a row, at last with html"),
     ],
@@ -292,6 +294,36 @@ def test_a_failure_now_and_then_is_none(desk: Desk) -> None:
         desk.tell(ALL if n % 3 == 2 else Unreachable("timeout"), at)
         at += 200 * SECOND
     assert desk.notice() is None
+
+
+# --- what a transaction took back
+
+
+def test_what_was_heard_in_vain_leaves_no_trace(desk: Desk) -> None:
+    """A look that denied what the list had said, a page that left tasks out, and one that failed: as if none of it."""
+    desk.page(FIRST)
+    before = desk.tasks()
+    desk.hints.begin(proposed=False)
+    desk.looked("t3", Pending(), FIRST, why="hint")
+    desk.tell(page(), FIRST)
+    desk.hints.go_back()
+    desk.hints.begin(proposed=False)
+    desk.tell(Unreachable("timeout"), FIRST)
+    desk.hints.go_back()
+    desk.tell(page(row("t3", "success")), FIRST)
+    assert desk.changed(before) == {"t3": (FIRST, "hint")}, "nobody has denied it"
+
+
+def test_what_was_left_out_or_failed_in_vain_is_no_reason_to_wait(desk: Desk) -> None:
+    later = FIRST + 2 * SECOND
+    for answer in (page(), Unreachable("timeout")):
+        desk.page(later)
+        desk.hints.begin(proposed=False)
+        desk.tell(answer, later)
+        desk.hints.go_back()
+        desk.hints.give_up()
+        later += 2 * SECOND
+    desk.page(later)
 
 
 # --- with the daemon and the sandbox

@@ -132,10 +132,13 @@ class Trust:
         """A whole page came."""
         self._failures = 0
 
-    def failed(self, code: str, *, forbidden: bool) -> None:
-        """No page came, for the reason ``code``."""
+    def failed(self, code: str, *, unknown: bool) -> None:
+        """No page came, for the reason ``code``. ``unknown``: there is no such list, or not for such a question.
+
+        A refusal may be about our credentials, like one of a look, and is a failure among others.
+        """
         self._failures += 1
-        if forbidden:
-            self.reason = f"the vendor refuses its list ({code})"
+        if unknown:
+            self.reason = f"the vendor knows no such list ({code})"
         elif self._failures >= MOST_FAILURES:
             self.reason = f"the list failed {self._failures} times in a row, at last with {code}"

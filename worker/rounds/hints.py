@@ -53,6 +53,7 @@ class _State(NamedTuple):
     rest_until: int
     off: bool
     denied: frozenset[int]
+    urgent: frozenset[int]
 
 
 class Hints:
@@ -110,44 +111,51 @@ class Hints:
     def begin(self, *, proposed: bool) -> None:
         """A transaction begins, perhaps with a page that was proposed for it."""
         asked = None if proposed else self._asked
-        self._before = _State(self._trust.copy(), asked, self._rest_until, self._off, frozenset(self._denied))
+        denied, urgent = frozenset(self._denied), frozenset(self.urgent)
+        self._before = _State(self._trust.copy(), asked, self._rest_until, self._off, denied, urgent)
         self._new_silent.clear()
 
     def go_back(self) -> None:
         """It failed: what was heard in it will be heard again."""
         if self._before is not None:
-            self._trust, self._asked, self._rest_until, self._off, denied = self._before
-            self._denied = set(denied)
+            self._trust, self._asked, self._rest_until, self._off, denied, urgent = self._before
+            self._denied, self.urgent = set(denied), set(urgent)
             self._silent.difference_update(self._new_silent)
-            self.urgent.clear()
 
     def give_up(self) -> None:
         """The page that was proposed is not asked for now."""
         self._asked = None
 
-    def ask(self, page: PageQuery, lane: Lane, now: int, deadline: int) -> tuple[Lane, list[tuple[Job, None]]]:
+    def take_back(self) -> None:
+        """Nor is the one that was handed out: what was spared for it is there again."""
+        self.give_up()
+        self._learned.spared += self._page_cost
+
+    def ask(
+        self, page: PageQuery, lane: Lane, now: int, deadline: int, *, allowed: bool = True
+    ) -> tuple[Lane, list[tuple[Job, None]]]:
         """The job for the page, and the lane that has paid for it; no job where the slot has gone meanwhile."""
         slot = grant(self._limit, lane.meter, now, 1)
-        if slot.slots == 0 or lane.paused or self._learned.spared < self._page_cost:
+        if not allowed or slot.slots == 0 or lane.paused or self._learned.spared < self._page_cost:
             self.give_up()
             return lane, []
         self._learned.spared -= self._page_cost
         meter = charge(self._limit, slot.meter, self._page_cost - 1, now)
         return lane._replace(meter=meter), [(Job(PAGE, "", now, deadline, page), None)]
 
-    def hear(
-        self, pages: Sequence[Done], looks: Sequence[Done], asked: Mapping[int, Asked], lane: Lane, now: int
-    ) -> Lane:
+    def hear(self, heard: Sequence[Done], asked: Mapping[int, Asked], lane: Lane, now: int) -> Lane:
         """What pages showed, and what looks by id say of the list. Inside the transaction."""
-        for done in looks:
+        for done in heard:
             claimed = asked.get(done.job.seq)
             if claimed is not None:
                 self._looked(claimed.task, done.reply)
         meter = lane.meter
-        for done in pages:
+        for done in heard:
+            if done.job.page is None:
+                continue
             self._heard(done.page or done.reply, done.job.asked_at, now)
             meter = charge(self._limit, meter, max(0, done.requests - 1), now)
-            if too_fast(done.reply) and not lane.paused:
+            if too_fast(done.reply):
                 meter = slowed(self._limit, meter, done.job.asked_at, now)
         if self._trust.reason is not None and not self._off:
             self._switch_off(self._trust.reason, now)
@@ -211,7 +219,7 @@ class Hints:
         if isinstance(reply, Concluded | Pending):
             return  # no such thing comes of a page
         if not (isinstance(reply, Refused | RateLimited) and reply.where == "token"):
-            self._trust.failed(reply.code, forbidden=isinstance(reply, Refused | Unknown | Rejected))
+            self._trust.failed(reply.code, unknown=isinstance(reply, Unknown | Rejected))
         self._rest_until = now + FAILED
 
     def _switch_off(self, reason: str, now: int) -> None:

@@ -10,7 +10,7 @@ Nothing is sent before the lease is on the disk, and nothing heard is forgotten:
 are kept here and saved by the next round, and nothing new is claimed until then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,8 +80,8 @@ class PollRound:
         self._pool = pool
         self.terms = terms
         self._log = log
-        self._heard: list[Done] = []  # looks that are over
-        self._pages: list[Done] = []  # and pages of the list
+        self._heard: list[Done] = []  # what is over and not saved: looks, and pages of the list
+        self._back: list[Job] = []  # taken back from the pool, and not given back in the database
         self._asked: dict[int, Asked] = {}  # what is in the air, by row, as it was claimed
         self._doubt = CALM
         self._monotonic = 0
@@ -108,8 +108,8 @@ class PollRound:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is in the air, or heard and not saved."""
-        return bool(self._heard or self._pages or self._pool.out)
+        """Whether anything is in the air, or heard or taken back and not saved."""
+        return bool(self._heard or self._back or self._pool.out)
 
     def run(self, now: int, monotonic: int, *, due_by: int | None = None, claim: bool = True) -> int:
         """One pass; the instant (ms) at which the next is wanted, unless a reply wakes the caller before.
@@ -119,8 +119,7 @@ class PollRound:
         """
         self._monotonic = monotonic
         self._pool.cut_overdue(monotonic)
-        for done in self._pool.collect(now - STALE):
-            (self._pages if done.job.page is not None else self._heard).append(done)
+        self._heard += self._pool.collect(now - STALE)
         cutoff = FAR if due_by is None else due_by
         due_by = min(cutoff, now)
         if self._pricing is not None:
@@ -129,9 +128,14 @@ class PollRound:
         page = None
         if self._hints is not None and claim and self._idle_enough:
             page = self._hints.propose(lanes.get(self._store), now)
-        if self._heard or self._pages or wanted or page or self._pool.waiting:
+        if self._heard or self._back or wanted or page or self._pool.waiting:
             self._transact_or_single_out(now, monotonic, due_by, wanted, page=page, claim=claim)
         return self._next(now, monotonic, cutoff) if claim else FAR
+
+    @property
+    def _looks(self) -> list[Done]:
+        """Of what was heard, that which is about tasks."""
+        return [done for done in self._heard if done.job.page is None]
 
     def keep_learned(self, now: int) -> bool:
         """Store what was learned, inside a transaction; whether there is a schedule that learns."""
@@ -165,9 +169,11 @@ class PollRound:
                     raise
                 except Exception as error:
                     self._heard = []  # its lease runs out, and it is asked again
+                    if done.job.page is not None and self._hints is not None:
+                        self._hints.give_up()
                     place = f"{type(error).__name__} at {place_of(error)}"
                     self._log.error(
-                        "a fault in cdpoll itself: a reply was left out", task=done.job.task_id, place=place
+                        "a fault in cdpoll itself: a reply was left out", task=done.job.task_id or None, place=place
                     )
 
     def _wanted(self, now: int, due_by: int) -> int:
@@ -208,22 +214,22 @@ class PollRound:
                 before = lane = lanes.get(self._store)
                 doubt = self._doubt
                 verdicts: list[Verdict] = []
-                for done in self._heard:
+                for done in self._looks:
                     judged = self._judge(lane, doubt, done, now)
                     lane, doubt = judged.lane, judged.doubt
                     verdicts += judged.verdicts
                 changes = self._saving.save(verdicts, self._asked, lane, now)
                 if self._hints is not None:
-                    lane = self._hints.hear(self._pages, self._heard, self._asked, lane, now)
+                    lane = self._hints.hear(self._heard, self._asked, lane, now)
                 lane = self._take_back(lane, now, everything=lane.paused or doubt.suspect is not None or not claim)
                 pages: Sequence[Sent] = ()
                 if page is not None and self._hints is not None:
-                    # First of all: it is worth more than any single look.
-                    lane, pages = self._hints.ask(page, lane, now, monotonic + self.terms.deadline)
+                    # First of all: it is worth more than any single look, but for one that tells whether it is us.
+                    allowed = doubt.suspect is None
+                    lane, pages = self._hints.ask(page, lane, now, monotonic + self.terms.deadline, allowed=allowed)
                 lane, looks = self._claim(lane, doubt, now, monotonic, due_by, wanted - len(pages))
                 jobs = [*pages, *looks]
                 if self._pricing is not None:
-                    self._pricing.spent += sum(self._cost(job) for job, _ in jobs)
                     self._pricing.keep_now_and_then(now)
                 if lane != before:
                     lanes.put(self._store, lane)
@@ -239,12 +245,16 @@ class PollRound:
         self, before: Lane, lane: Lane, doubt: Doubt, changes: list[Change], jobs: list[Sent], now: int
     ) -> None:
         """What must not happen before the disk has it."""
-        self.usable += sum(speaks(done.reply) for done in self._heard)
-        self.unreachable += sum(isinstance(done.reply, Unreachable) for done in self._heard)
+        self.usable += sum(speaks(done.reply) for done in self._looks)
+        self.unreachable += sum(isinstance(done.reply, Unreachable) for done in self._looks)
         for done in self._heard:
             self._asked.pop(done.job.seq, None)
+        for job in self._back:
+            self._asked.pop(job.seq, None)
+        if self._pricing is not None:
+            self._pricing.spent += self._cost(job for job, _ in jobs) - self._cost(self._back)
         self._heard.clear()
-        self._pages.clear()
+        self._back.clear()
         self._doubt = doubt
         self.lane = lane
         if self.only is not None:
@@ -268,27 +278,25 @@ class PollRound:
         lane = lane if meter is lane.meter else lane._replace(meter=meter)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
 
-    def _cost(self, job: Job) -> int:
-        return 1 if job.page is None else self.terms.page_cost or 1
+    def _cost(self, jobs: Iterable[Job]) -> int:
+        return sum(1 if job.page is None else self.terms.page_cost or 1 for job in jobs)
 
     def _take_back(self, lane: Lane, now: int, *, everything: bool) -> Lane:
         """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale.
 
         Their tasks are due again as they were, and no request was made: only the moment of the slot is lost.
         """
-        taken = self._pool.withdraw(FAR if everything else now - STALE)
-        if not taken:
+        self._back += self._pool.withdraw(FAR if everything else now - STALE)
+        if not self._back:
             return lane
-        back = [self._asked.pop(job.seq).task for job in taken if job.seq in self._asked]
+        back = [self._asked[job.seq].task for job in self._back if job.seq in self._asked]
         tasks.release(self._store, back)
         if self.only is not None:
             self.only |= {task.seq for task in back}
-        if self._hints is not None and any(job.page is not None for job in taken):
-            self._hints.give_up()
-        if self._pricing is not None:
-            self._pricing.spent -= sum(self._cost(job) for job in taken)
+        if self._hints is not None and any(job.page is not None for job in self._back):
+            self._hints.take_back()
         meter = lane.meter
-        return lane._replace(meter=meter._replace(spent=max(0, meter.spent - sum(self._cost(job) for job in taken))))
+        return lane._replace(meter=meter._replace(spent=max(0, meter.spent - self._cost(self._back))))
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
