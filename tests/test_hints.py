@@ -1,5 +1,6 @@
 """Hints from the vendor's list: pages that pay, looks that they bring about, and lists that are not to be believed."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from worker.core.limit import Limit
 from worker.core.page import Page, PageQuery, Row
 from worker.core.reply import Concluded, Garbled, Pending, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.core.schedule import Schedule
-from worker.core.sweep import MARGIN, MOST_LIES, UNSURE
+from worker.core.sweep import APART, MARGIN, MOST_LIES, UNSURE
 from worker.core.task import Task
 from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.hints import NOTICE, Hints
@@ -296,6 +297,49 @@ def test_a_failure_now_and_then_is_none(desk: Desk) -> None:
     assert desk.notice() is None
 
 
+@pytest.mark.parametrize(
+    ("started_at", "taken"),
+    [
+        (NOW - APART, True),
+        (NOW - APART - 1, False),  # so long before we were told of it
+        (FIRST, True),
+        (FIRST + 1, False),  # later than it was asked for
+        (0, False),
+        (None, False),
+    ],
+)
+def test_a_start_that_a_page_tells_is_taken_if_it_is_likely(desk: Desk, started_at: int | None, taken: bool) -> None:
+    desk.page(FIRST)
+    desk.tell(page(Row("t7", "pending", started_at, ("RTCOB",), None)), FIRST)
+    told = desk.tasks()["t7"]
+    assert told.started_at == (started_at if taken else None)
+    assert (told.seen_at, told.kind) == (FIRST, "rtcob"), "the rest of the row is believed"
+
+
+def test_a_start_that_is_known_is_not_changed_by_a_page(desk: Desk) -> None:
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET started_at = ? WHERE id = 't7'", (NOW - SECOND,))
+    desk.page(FIRST)
+    desk.tell(ALL, FIRST)
+    assert (desk.tasks()["t7"].started_at, desk.tasks()["t8"].started_at) == (NOW - SECOND, NOW)
+
+
+@pytest.mark.parametrize("status", ["pending", "success"])
+def test_a_page_says_nothing_of_tasks_that_were_looked_at_since_it_was_asked_for(desk: Desk, status: str) -> None:
+    """Neither of one whose look came later than the page was asked for, nor of one that is being looked at."""
+    desk.page(FIRST)
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET seen_at = ?, last_poll_at = ? WHERE id = 't3'", (FIRST + 1,) * 2)
+        desk.store.execute("UPDATE tasks SET seen_at = ?, last_poll_at = ? WHERE id = 't4'", (FIRST,) * 2)
+        tasks.lease(desk.store, [6], NOW + HOUR + 5)
+    before, spared = desk.tasks(), desk.learned.spared
+    desk.tell(page(*(row(name, status) for name in ("t3", "t4", "t5", "t6", "t7"))), FIRST)
+    due = dict.fromkeys(("t4", "t6", "t7"), (FIRST, "hint"))
+    assert desk.changed(before) == (due if status == "success" else {})
+    # Written looks at 10, 24, 43.6, 71.04 and 109.5 s: five are spared for t6 and t7, none for t4 that was just seen.
+    assert desk.learned.spared == spared + (10 if status == "pending" else 0)
+
+
 # --- what a transaction took back
 
 
@@ -387,3 +431,34 @@ def test_results_come_before_the_first_look_of_the_schedule(tmp_path: Path) -> N
             until(lambda: house.status()["tasks"]["concluded"] == len(ids), "results before any look was due")
             assert daemon.stopped() == 0
         assert house.rows("SELECT DISTINCT polls FROM tasks") == [(1,)]
+
+
+def test_a_reload_and_a_restart_give_the_list_another_chance(tmp_path: Path) -> None:
+    with Sandbox(Clock(), faults="404@list") as sandbox:
+        keys = {"polling_list_hints": "yes", "polling_page_cost": "1", "polling_price_floor": "1s"}
+        house = House(tmp_path, sandbox, **keys, polling_cadence="30s x1.4 60s 10%")
+        house.record(*begin(sandbox, 20, "SBX-NEVER"))
+        house.rows("UPDATE schedule SET spared = 1000")
+        house.rows("INSERT INTO curves (kind, curve) VALUES ('unseen', ?)", QUICK)
+
+        def off() -> bool:
+            return NOTICE in [problem["code"] for problem in house.status()["problems"]]
+
+        def shown() -> bool:
+            return bool(house.value("SELECT count(*) FROM tasks WHERE seen_at > coalesce(last_poll_at, 0)"))
+
+        with house.start() as daemon:
+            daemon.ready()
+            until(off, "the problem")
+            sandbox.set_faults("")
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.hear("RELOADING=1")
+            daemon.hear("READY=1")
+            until(shown, "a page after the reload")
+            assert not off()
+            assert daemon.stopped() == 0
+        house.rows("INSERT INTO notices (code, at, detail) VALUES (?, 1, 'of the last run')", NOTICE)
+        house.write(polling_list_hints="no")
+        assert off()
+        house.cdpoll("run", "--once", check=0)
+        assert not off()

@@ -135,6 +135,26 @@ def test_a_plan_before_the_next_written_look_is_paid_for_and_one_that_cannot_be_
     assert looks[0] == looks[1] < looks[2]
 
 
+def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> None:
+    """A page brought a look about, between two written ones, and nothing was spared to pay for it."""
+    eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
+    way = learned(Knowledge(eager, FLOOR, 0))
+    old = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, seen_at=NOW - 1_000)
+    for _ in range(3):
+        way.heard(old._replace(why="hint"), Pending(), NOW)
+    assert way.spared == -3
+    with store.write():
+        learning.keep(store, way.known, way.changed, None)
+    later = learned(learning.load(store))
+    assert later.spared == -3, "a restart forgives nothing"
+    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "cadence"
+    later.spared += 3
+    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "cadence"
+    later.spared += 1
+    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "learned"
+    assert later.spared == 0
+
+
 def test_the_first_wait_is_the_written_one_until_much_has_been_spared() -> None:
     quick = {"unseen": Curve((1e6,) * BINS, (1e9,) * BINS)}  # one ends every second
     assert (learned(Knowledge(quick, FLOOR, 999)).first_wait() or 0) >= 10_000

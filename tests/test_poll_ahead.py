@@ -100,6 +100,22 @@ def test_what_lies_there_too_long_falls_due_again_and_only_its_moment_is_lost(wo
     assert lanes.get(w.store).meter.spent == 40
 
 
+def test_of_a_pass_over_some_tasks_what_was_given_back_is_asked_about_again(world: Make) -> None:
+    w = world(concludes, size=2, ahead=None, takes=lambda job: 10)
+    w.round.only = frozenset(range(1, 31))
+    warm(w)
+    waiting = ahead(w)
+    w.takes = lambda job: 2_000
+    for seq, (_, landed) in list(w._flying.items()):
+        w._flying[seq] = (w.now + 2_000, landed)
+    w.now += STALE + 1
+    w.run()
+    assert w.round.only >= waiting
+    w.until(w.now + 60_000)
+    assert {job.seq for job in w.asked} == set(range(1, 31))
+    assert not w.round.only
+
+
 def test_on_the_way_out_they_are_given_back_due_at_once(world: Make) -> None:
     w = world(concludes, size=2, ahead=None, takes=lambda job: 10)
     warm(w)

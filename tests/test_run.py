@@ -79,6 +79,19 @@ def test_the_end_of_once_tells_why(house: House, sandbox: Sandbox, faults: str, 
     assert house.rows("SELECT state FROM tasks") == [("pending",)] * 2
 
 
+def test_once_ends_with_75_when_the_budget_of_the_day_is_spent(house: House, sandbox: Sandbox) -> None:
+    house.write(polling_daily_budget="3")
+    record_due(house, *begin(sandbox, 4))
+    house.cdpoll("run", "--once", check=75)
+    asked = sum(looks(sandbox).values())
+    assert asked == 3, "that a token was needed, too, is known too late"
+    assert house.rows("SELECT state, count(*) FROM tasks GROUP BY state") == [("concluded", 3), ("pending", 1)]
+    house.cdpoll("run", "--once", check=75)
+    assert sum(looks(sandbox).values()) == asked
+    house.rows("UPDATE tasks SET due_at = recorded_at + 3600000 WHERE state = 'pending'")
+    house.cdpoll("run", "--once", check=0)
+
+
 def test_once_where_nobody_listens_is_69(tmp_path: Path) -> None:
     house = House(tmp_path)
     record_due(house, "a")
