@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from tests.x12_samples import ACTIVE, Segment, a_set, group, interchange, subscriber
 from worker.core.document import fingerprint, read_paths
 from worker.core.intake import Recording
 from worker.core.reply import Concluded
@@ -17,6 +17,7 @@ from worker.core.schedule import Schedule
 from worker.rounds.batch_file import FileReport, Given, ingest, rehearse
 from worker.store import look, results, story
 from worker.store.batch import answers
+from worker.store.batch.batches import ROWS
 from worker.store.db import Store
 from worker.store.recording import record as record_ids
 
@@ -40,8 +41,7 @@ def read(store: Store, text: str) -> FileReport:
     with file.open("rb") as opened:
         dry = rehearse(store, Given(opened, "batch", "path"), NOW)
         report = ingest(store, Given(opened, "batch", "path"), NOW)
-    if report.counts.transaction_sets == 1:
-        assert dry.counts == report.counts
+    assert dry.counts == report.counts
     return report
 
 
@@ -81,6 +81,11 @@ def conclude(store: Store, task_id: str, raw: bytes) -> str:
 ONE_SET = a_set(subscriber(ACTIVE))
 ONE = interchange(group(ONE_SET))
 TRACED = {"trace_number": "OURS-1", "originator_id": "9000000001"}
+
+
+def traced(number: str, member: str) -> list[Segment]:
+    """A subscriber's answer to an inquiry of ours with this trace number."""
+    return [("TRN", "2", number, "9000000001") if s[0] == "TRN" else s for s in subscriber(ACTIVE, member=member)]
 
 
 # --- the same text
@@ -222,10 +227,31 @@ def test_two_patients_under_one_trace_number_are_never_both_joined(store: Store)
     report = read(store, interchange(group(a_set(one), a_set(other, control="0002"))))
     assert (report.counts.matched, report.counts.candidates) == (0, 2)
     record(store, "b", trace_number="OURS-9", originator_id="9000000001")
-    nine = [("TRN", "2", "OURS-9", "9000000001") if s[0] == "TRN" else s for s in one]
-    assert read(store, interchange(group(a_set(nine)))).counts.matched == 1
-    later = [("TRN", "2", "OURS-9", "9000000001") if s[0] == "TRN" else s for s in other]
-    assert read(store, interchange(group(a_set(later)))).counts.candidates == 1
+    assert read(store, interchange(group(a_set(traced("OURS-9", "M0001"))))).counts.matched == 1
+    assert read(store, interchange(group(a_set(traced("OURS-9", "M0002"))))).counts.candidates == 1
+
+
+def test_of_two_patients_far_apart_in_a_file_the_second_is_not_joined(store: Store) -> None:
+    """Each stands in a transaction of its own; a rehearsal, which writes nothing, says the same."""
+    record(store, "a", **TRACED)
+    others = (traced(f"T{n}", f"N{n:04}") for n in range(ROWS))
+    sets = [a_set(one, control=f"{n:04}") for n, one in enumerate((subscriber(ACTIVE), *others), 1)]
+    counts = read(store, interchange(group(*sets, a_set(subscriber(ACTIVE, member="M0002"), control="9999")))).counts
+    assert (counts.matched, counts.candidates) == (1, 1)
+    assert joined(store, "M0001") == [("matched", "a", None, None)]
+    assert joined(store, "M0002") == [("candidate", None, None, "a")]
+
+
+def test_sets_that_are_known_bring_no_answers_and_a_rehearsal_says_so(store: Store) -> None:
+    """Known from another file, known twice within one, and known though the task that they belong to came later."""
+    new = a_set(traced("T2", "M0002"), control="0002")
+    assert read(store, ONE).counts.unmatched == 1
+    record(store, "a", **TRACED)
+    record(store, "b", trace_number="T2", originator_id="9000000001")
+    counts = read(store, interchange(group(ONE_SET, new, ONE_SET, new, control="2"), control="000000002")).counts
+    assert (counts.transaction_sets, counts.known_sets, counts.subscribers) == (4, 3, 4)
+    assert (counts.matched, counts.candidates, counts.unmatched) == (1, 0, 0)
+    assert joined(store) == [("unmatched", None, None, None), ("matched", "b", None, None)]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,10 @@ class _Patient(NamedTuple):
     name: str
 
 
+Joined = dict[int, set[_Patient]]
+"""By the row of a task, the patients of the answers that are joined to it."""
+
+
 class _Task(NamedTuple):
     seq: int
     originator_id: str
@@ -95,17 +99,29 @@ def wanted(answer: Answer, sha256: str | None) -> Wanted:
     )
 
 
-def match_all(store: Store, wants: Sequence[Wanted]) -> list[Match]:
-    """The :class:`Match` of each, with what the database holds now; a few statements whatever their number."""
+def match_all(store: Store, wants: Sequence[Wanted], rehearsed: Joined | None = None) -> list[Match]:
+    """The :class:`Match` of each, with what the database holds now; a few statements whatever their number.
+
+    Where nothing is written, ``rehearsed`` is what calls before this one have joined; what this one joins is added.
+    """
     if not _anything(store):
         return [Match("unmatched")] * len(wants)
     texts = _texts(store, {one.sha256 for one in wants if one.sha256})
     traces = _traces(store, {number for one in wants for number in (*one.numbers, one.reference) if number})
     likely = _alike(store, "trace_number", {number for one in wants for number in one.numbers})
     alike = _alike(store, "reference", {one.reference for one in wants if one.reference})
-    joined: dict[int, set[_Patient]] = {}
+    joined: Joined = {}
+    if rehearsed:
+        seqs = {task.seq for tasks in traces.values() for task in tasks}
+        joined = {seq: set(rehearsed[seq]) for seq in seqs & rehearsed.keys()}
     found = [_one(store, want, texts, traces, likely, alike, joined) for want in wants]
-    return [_sure(one, want, joined) for one, want in zip(found, wants, strict=True)]
+    sure = [_sure(one, want, joined) for one, want in zip(found, wants, strict=True)]
+    if rehearsed is not None:
+        for one, want in zip(sure, wants, strict=True):
+            if one.task is not None:
+                before = rehearsed.get(one.task) or _joined_to(store, one.task)
+                rehearsed[one.task] = before | {_patient(want)}
+    return sure
 
 
 def _anything(store: Store) -> bool:
@@ -125,7 +141,7 @@ def _one(
     traces: dict[str, list[_Task]],
     likely: dict[str, set[int]],
     alike: dict[str, set[int]],
-    joined: dict[int, set[_Patient]],
+    joined: Joined,
 ) -> Match:
     same_text = texts.get(want.sha256, set()) if want.sha256 else set()
     if len(same_text) == 1:
@@ -166,34 +182,41 @@ def _difference(task: _Task, want: Wanted) -> str | None:
     return None
 
 
-def _others_agree(store: Store, task: _Task, want: Wanted, joined: dict[int, set[_Patient]]) -> bool:
+def _others_agree(store: Store, task: _Task, want: Wanted, joined: Joined) -> bool:
     """Whether nothing joined to the task by batches before names another patient.
 
     What the task was recorded with does not settle it: a member id is shared by a family, a birth date by twins.
     """
     patients = joined.get(task.seq)
     if patients is None:
-        rows = store.read(
-            """
-            SELECT DISTINCT answers.member_id, answers.birth_date, answers.last_name, answers.first_name
-            FROM results JOIN answers ON answers.result = results.seq
-            WHERE results.task = :task AND results.source = 'batch' AND answers.match = 'matched' LIMIT 50
-            """,
-            {"task": task.seq},
-        )
-        patients = {
-            _Patient(
-                frozenset({_plain(row["member_id"])} - {""}),
-                _digits(row["birth_date"]),
-                _named(row["last_name"], row["first_name"]),
-            )
-            for row in rows
-        }
-        joined[task.seq] = patients
-    mine = _Patient(want.member_ids, want.birth_date, want.name)
+        patients = joined[task.seq] = _joined_to(store, task.seq)
+    mine = _patient(want)
     agree = all(_may_be_one(one, mine) for one in patients)
     patients.add(mine)
     return agree
+
+
+def _joined_to(store: Store, task: int) -> set[_Patient]:
+    rows = store.read(
+        """
+        SELECT DISTINCT answers.member_id, answers.birth_date, answers.last_name, answers.first_name
+        FROM results JOIN answers ON answers.result = results.seq
+        WHERE results.task = :task AND results.source = 'batch' AND answers.match = 'matched' LIMIT 50
+        """,
+        {"task": task},
+    )
+    return {
+        _Patient(
+            frozenset({_plain(row["member_id"])} - {""}),
+            _digits(row["birth_date"]),
+            _named(row["last_name"], row["first_name"]),
+        )
+        for row in rows
+    }
+
+
+def _patient(want: Wanted) -> _Patient:
+    return _Patient(want.member_ids, want.birth_date, want.name)
 
 
 def _may_be_one(one: _Patient, other: _Patient) -> bool:
@@ -213,12 +236,12 @@ def _letters(text: str) -> str:
     return text if text.isalpha() else _NOT_NAME.sub("", text)
 
 
-def _sure(one: Match, want: Wanted, joined: dict[int, set[_Patient]]) -> Match:
+def _sure(one: Match, want: Wanted, joined: Joined) -> Match:
     """The match, unless a later answer of the same call named another patient for the same task."""
     if one.task is None or one.by != "trace":
         return one
     patients = joined.get(one.task, set())
-    if all(_may_be_one(each, _Patient(want.member_ids, want.birth_date, want.name)) for each in patients):
+    if all(_may_be_one(each, _patient(want)) for each in patients):
         return one
     return Match("candidate", None, ((one.task, "another_patient_joined"),))
 

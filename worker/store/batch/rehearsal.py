@@ -6,19 +6,21 @@ from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
 from worker.store.batch.batches import ROWS
-from worker.store.batch.matching import Match, Wanted, match_all, wanted
+from worker.store.batch.matching import Joined, Match, Wanted, match_all, wanted
 from worker.store.batch.rows import Counts, SetState, identity, stored_sets
 from worker.store.db import Store
 
 
 class Rehearsal:
-    """What :class:`~worker.store.batch.batches.Staging` would count. It remembers every set's identity in brief."""
+    """What :class:`~worker.store.batch.batches.Staging` would count. It remembers every set's identity in brief,
+    and which patient it would have joined to a task."""
 
     def __init__(self, store: Store, *, hold_test: bool) -> None:
         self.counts = Counts()
         self._store = store
         self._hold_test = hold_test
         self._seen: set[int] = set()
+        self._joined: Joined = {}
         self._waiting: list[tuple[SetState, str | None, int, list[Wanted | None]]] = []
         self._rows = 0
 
@@ -61,7 +63,7 @@ class Rehearsal:
                 counts.quarantined_sets += state == "quarantined"
                 counts.other_sets += state == "other"
                 fresh += wants
-        for match in match_all(self._store, [want for want in fresh if want is not None]):
+        for match in match_all(self._store, [want for want in fresh if want is not None], self._joined):
             counts.count(match)
         for _ in range(fresh.count(None)):
             counts.count(Match("test"))
