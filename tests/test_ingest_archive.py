@@ -154,6 +154,64 @@ def test_a_file_that_comes_back_is_no_longer_gone(house: House, monkeypatch: pyt
     assert house.states() == [("a.x12", "ingested")]
 
 
+def members(house: House) -> list[str]:
+    return [name for (name,) in house.rows("SELECT member_id FROM batch_answers ORDER BY 1")]
+
+
+def test_another_file_of_its_name_does_not_hide_what_was_moved_away_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to="a.x12")
+    house.put("a.x12", batch("LATER"))
+    assert house.states(after="delete") == [("a.x12", "ingested"), ("a.x12", "ingested")]
+    assert members(house) == ["A", "LATER"]
+    assert not (house.drop / "a.x12").exists()
+    assert (house.drop / "archive" / "a.x12").exists()
+    assert problems(house) == {}
+
+
+def test_nor_what_was_not_in_the_archive_when_it_was_looked_for_first(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
+    assert house.round().lost == ["a.x12"]
+    moved.rename(moved.with_name("a.x12_1"))
+    house.put("a.x12", batch("LATER"))
+    assert house.states() == [("a.x12", "ingested"), ("a.x12", "ingested")]
+    assert members(house) == ["A", "LATER"]
+
+
+def test_what_is_hidden_and_not_found_is_told_and_no_longer_looked_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
+    assert house.round().lost == ["a.x12"]
+    house.put("a.x12", batch("LATER"))
+    assert house.states() == [("a.x12", "ingested")]
+    assert "a.x12; another file of its name has come; look in the server's archive" in problems(house)["files_lost"]
+    assert house.round().lost == []
+    assert "files_lost" in problems(house)
+
+
+def test_a_file_that_was_begun_and_has_changed_is_only_that(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
+    moved.unlink()
+    house.put("a.x12", batch("LATER"))
+    assert house.states() == [("a.x12", "ingested")]
+    assert (members(house), problems(house)) == (["LATER"], {})
+
+
+def test_an_archive_that_is_not_there_does_not_keep_the_file_that_hides_another(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
+    assert house.round().lost == ["a.x12"]
+    house.put("a.x12", batch("LATER"))
+    outcome = house.round(patient=True, archive=str(house.drop / "nowhere"))
+    assert states(outcome) == [("a.x12", "ingested")]
+    assert set(problems(house)) == {"files_lost", "sftp_archive_missing"}
+
+
 def test_without_an_archive_it_is_told_and_forgotten(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to="a.x12")
     outcome = house.round(archive=None)

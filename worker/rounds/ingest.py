@@ -20,8 +20,9 @@ from typing import Protocol
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
 from worker.gateways.sftp.landing import remove_partial
 from worker.rounds.batch_file import FileReport, Given, Progress, ingest
+from worker.rounds.drop_words import Log, came_in, lost, over
 from worker.store import notices
-from worker.store.batch import batches, keeping, remote, rounds
+from worker.store.batch import batches, keeping, remote
 from worker.store.batch.lock import IngestLock
 from worker.store.batch.remote import Remote
 from worker.store.db import Store
@@ -33,13 +34,6 @@ class Clock(Protocol):
     def now(self) -> int: ...
     def monotonic(self) -> int: ...
     def wait(self, event: threading.Event, ms: int) -> bool: ...
-
-
-class Log(Protocol):
-    """The part of a structlog logger that a round uses."""
-
-    def info(self, event: str, **fields: object) -> object: ...
-    def warning(self, event: str, **fields: object) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +63,9 @@ class Outcome:
 
 # These are about one file, and the round goes on with the next.
 _OF_ONE_FILE = {"changing", "vanished", "permission", "refused"}
+
+# A server that archives what was opened has the file still.
+BY_HAND = "look in the server's archive, and ingest them by hand"
 
 # After a failure of the connection the next look comes sooner than usual.
 SOON = 60_000
@@ -125,7 +122,7 @@ class _Round:
                 self.retrieve(drop)
         except SftpFailed as failure:
             self.outcome.failure = failure
-        self.say()
+        over(self.store, self.log, self.outcome.failure, self.clock.now(), always=self.patient)
         self.outcome.next_at = self.next_at()
         return self.outcome
 
@@ -179,6 +176,7 @@ class _Round:
     def listing(self, drop: Drop) -> dict[bytes, RemoteFile]:
         listed = {one.name: one for one in drop.list()}
         rows = [(one.name, one.text, one.size, one.mtime) for one in listed.values()]
+        self.uncover(drop, remote.hidden(self.store, rows))
         remote.look(self.store, rows, self.clock.now())
         return listed
 
@@ -246,23 +244,30 @@ class _Round:
     def retrieve(self, drop: Drop) -> None:
         """Look for files that are gone where the server moves what was opened, if we are told where that is."""
         gone = remote.in_state(self.store, "gone")
-        if not gone:
-            return
-        found: dict[bytes, Sequence[RemoteFile]] = {}
-        if self.terms.archive is not None:
-            wanted = [RemoteFile(one.name, one.size, one.mtime) for one in gone]
-            try:
-                found = drop.archived(self.terms.archive, wanted)
-            except SftpFailed as failure:
-                if failure.code == "archive_missing":
-                    self.missing(gone)
+        if gone:
+            self.missing(self.not_archived(drop, gone))
+
+    def uncover(self, drop: Drop, hidden: list[Remote]) -> None:
+        """Likewise for files that others of their names hide: this is the last moment at which they are known."""
+        gone = self.not_archived(drop, hidden) if hidden else []
+        # One that is not there and was not gone before has only changed.
+        if names := [one.shown for one in gone if one.state == "gone"]:
+            self.outcome.lost += names
+            where = f"another file of its name has come; {BY_HAND}"
+            lost(self.store, self.log, names, where, self.clock.now())
+
+    def not_archived(self, drop: Drop, gone: list[Remote]) -> list[Remote]:
+        """Fetch and read those that are in the archive; the others."""
+        if self.terms.archive is None:
+            return gone
+        try:
+            found = drop.archived(self.terms.archive, [RemoteFile(one.name, one.size, one.mtime) for one in gone])
+        except SftpFailed as failure:
+            if failure.code != "archive_missing":
                 raise
-        for one in list(gone):
-            if self.stop.is_set():
-                return
-            if self.from_archive(drop, one, found.get(one.name, ())):
-                gone.remove(one)
-        self.missing(gone)
+            self.outcome.failure = failure
+            return gone
+        return [one for one in gone if not self.from_archive(drop, one, found[one.name])]
 
     def from_archive(self, drop: Drop, one: Remote, candidates: Sequence[RemoteFile]) -> bool:
         """Fetch and read what may be the file; whether there was anything."""
@@ -283,12 +288,15 @@ class _Round:
 
     def missing(self, gone: list[Remote]) -> None:
         """Tell of what was not found, once, and go on looking for it where there is an archive."""
-        self.outcome.lost = [one.shown for one in gone]
-        if not gone:
+        self.outcome.lost += [one.shown for one in gone]
+        if not self.outcome.lost:
             with self.store.write():
                 notices.clear(self.store, "files_lost")
-        if lost := [one.shown for one in gone if not one.attempts]:
-            self.lament(lost)
+        if names := [one.shown for one in gone if not one.attempts]:
+            where = f"{BY_HAND} (or set [sftp] archive)"
+            if self.terms.archive is not None:
+                where = f"they are looked for in {self.terms.archive} for a week, and were not there"
+            lost(self.store, self.log, names, where, self.clock.now())
         for one in gone:
             if self.terms.archive is None:
                 remote.forget(self.store, one)
@@ -299,47 +307,7 @@ class _Round:
 
     def told(self, report: FileReport) -> None:
         self.outcome.reports.append(report)
-        counts = report.counts
-        say = self.log.info if report.state in ("ingested", "known", "skipped") else self.log.warning
-        say(
-            "a batch file came in",
-            state=report.state,
-            number=None if report.number is None else f"f{report.number}",
-            transaction_sets=counts.transaction_sets,
-            quarantined_sets=counts.quarantined_sets,
-        )
-
-    def lament(self, lost: list[str]) -> None:
-        """Files are gone that we had begun to fetch; a server that archives what was opened has them still."""
-        names = ", ".join(lost[:5]) + (" and more" if len(lost) > 5 else "")
-        where = "look in the server's archive, and ingest them by hand (or set [sftp] archive)"
-        if self.terms.archive is not None:
-            where = f"they are looked for in {self.terms.archive} for a week, and were not there"
-        hint = f"gone from the drop before they came whole: {names}; {where}"
-        with self.store.write():
-            notices.put(self.store, "files_lost", hint, self.clock.now())
-        self.log.warning("files are gone from the drop before they came whole", count=len(lost))
-
-    def say(self) -> None:
-        """Note the round, raise or clear the notice that `status` shows, and log its edges."""
-        failure = self.outcome.failure
-        if failure is not None and failure.code == "stopped":
-            return
-        standing = {code for code, _ in notices.listed(self.store) if code.startswith("sftp_")}
-        wanted = None if failure is None else f"sftp_{failure.code}"
-        now = self.clock.now()
-        with self.store.write():
-            rounds.note(self.store, None if failure is None else failure.code, now)
-            for code in standing - {wanted}:
-                notices.clear(self.store, code)
-            if wanted is not None and failure is not None:
-                detail = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
-                notices.put(self.store, wanted, detail, now)
-        if failure is None:
-            if standing:
-                self.log.info("the drop can be read again")
-        elif self.patient or wanted not in standing:
-            self.log.warning("the drop cannot be read", code=failure.code, hint=failure.hint)
+        came_in(self.log, report)
 
     def next_at(self) -> int:
         now = self.clock.now()

@@ -19,6 +19,9 @@ from worker.store.db import Store
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
 LONGEST = 6 * 3_600_000
 
+# Its fetch was begun and did not come to an end. (Of an incomplete file there are all the bytes that it had.)
+_BEGUN = "error IS NOT NULL AND error <> 'incomplete'"
+
 # So long a file that is gone is looked for in the server's archive, ms.
 SEARCHED = 7 * 86_400_000
 
@@ -81,10 +84,12 @@ def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) 
                 """,
                 {"name": name, "shown": shown, "size": size, "mtime": mtime, "now": now},
             )
-        for row in store.read("SELECT name, state, error FROM remote_files WHERE state IN ('seen', 'done')"):
+        for row in store.read(
+            f"SELECT name, state = 'seen' AND {_BEGUN} AS begun FROM remote_files WHERE state IN ('seen', 'done')"  # noqa: S608
+        ):
             if row["name"] in present:
                 continue
-            if row["state"] == "seen" and row["error"] not in (None, "incomplete"):
+            if row["begun"]:
                 store.execute(
                     "UPDATE remote_files SET state = 'gone', attempts = 0, seen_at = :now WHERE name = :name",
                     {"now": now, "name": row["name"]},
@@ -95,6 +100,14 @@ def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) 
             "DELETE FROM remote_files WHERE state = 'gone' AND :now - seen_at > :searched",
             {"now": now, "searched": SEARCHED},
         )
+
+
+def hidden(store: Store, listed: Iterable[tuple[bytes, str, int, int]]) -> list[Remote]:
+    """The files that were begun to be fetched and did not come whole, where the listing has another size or time under
+    their name: what is there now may be another file, and :func:`look` would forget them."""
+    there = {name: (size, mtime) for name, _, size, mtime in listed}
+    begun = _rows(store, f"WHERE state = 'gone' OR (state = 'seen' AND {_BEGUN}) ORDER BY name", {})
+    return [one for one in begun if one.name in there and there[one.name] != (one.size, one.mtime)]
 
 
 def settled(store: Store, before: int, now: int) -> list[Remote]:
