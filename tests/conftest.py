@@ -1,10 +1,64 @@
-"""Hypothesis makes the same examples in every run, so that a red test is red again. `HYPOTHESIS_PROFILE=explore` looks
-for new ones."""
+"""What several test files share.
+
+Hypothesis makes the same examples in every run, so that a red test is red again. `HYPOTHESIS_PROFILE=explore` looks for
+new ones.
+"""
 
 import os
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
+import pytest
 from hypothesis import settings
+
+from tests.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
+from worker.gateways.wire import Wire, tls_context
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+# What asks over the wire, and the servers that it asks (tests/loopback.py).
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda script, **more: stack.enter_context(Loopback(script, **more))
+
+
+@pytest.fixture(scope="module")
+def plain_tls() -> ssl.SSLContext:
+    return tls_context(None)
+
+
+@pytest.fixture
+def make_wire(plain_tls: ssl.SSLContext) -> Iterator[MakeWire]:
+    wires: list[Wire] = []
+
+    def make(tls: ssl.SSLContext = plain_tls, timeout: int = LONG, proxy: str | None = None) -> Wire:
+        wires.append(Wire(tls, timeout, proxy))
+        return wires[-1]
+
+    yield make
+    for wire in wires:
+        wire.close()
+
+
+@pytest.fixture
+def wire(make_wire: MakeWire) -> Wire:
+    return make_wire()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool

@@ -22,6 +22,8 @@ from typing import BinaryIO, NoReturn
 
 import pytest
 
+from worker.gateways.wire import Response, Unusable, Wire, WireFailed
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -241,3 +243,29 @@ def nobody() -> Iterator[str]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+# How the wire is tested against it.
+
+# What no test waits for: a failure that depends on this timeout is a test that hangs.
+LONG = 20_000
+
+Serve = Callable[..., Loopback]
+MakeWire = Callable[..., Wire]
+
+
+def always(data: bytes) -> Script:
+    return lambda asked, peer: data
+
+
+def get(wire: Wire, url: str) -> Response:
+    return wire.send("GET", url, {"authorization": "Bearer t"})
+
+
+def code_of(call: Callable[[], object], kind: type[WireFailed] | type[Unusable] = WireFailed) -> str:
+    try:
+        call()
+    except (WireFailed, Unusable) as error:
+        assert type(error) is kind  # noqa: PT017 - there is no common class to wait for
+        return error.code
+    pytest.fail("this should have failed")
