@@ -14,11 +14,23 @@ import pytest
 from hypothesis import settings
 
 from tests.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
+from tests.sshd import Sshd, sshd
+from tests.token_endpoint import AtOnce, Endpoint, asking
+from worker.gateways.token import Tokens
 from worker.gateways.wire import Wire, tls_context
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+# A real OpenSSH, with a drop.
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with sshd(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
 
 
 # What asks over the wire, and the servers that it asks (tests/loopback.py).
@@ -62,3 +74,23 @@ def wire(make_wire: MakeWire) -> Wire:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool
+
+
+# What asks for tokens, and whom (tests/token_endpoint.py).
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def stop() -> AtOnce:
+    return AtOnce()
+
+
+@pytest.fixture
+def tokens(endpoint: Endpoint, stop: AtOnce) -> Tokens:
+    return Tokens(asking(endpoint.server.url), stop)

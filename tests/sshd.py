@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import paramiko
 import pytest
 
-from worker.gateways.sftp.drop import DropSettings, Server
+from worker.clock import Clock
+from worker.gateways.sftp.drop import DropSettings, Server, SftpFailed, connect
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 IS_ROOT = os.geteuid() == 0
@@ -217,3 +219,33 @@ def account_with_password() -> Iterator[Account]:
         yield account
     finally:
         subprocess.run(["userdel", "--force", account.name], check=True, capture_output=True)
+
+
+# A password that is right nowhere, and must be seen nowhere.
+PASSWORD = "correct horse"
+
+
+def names(server: Server, folder: str = ".") -> list[bytes]:
+    """What lies in a drop there."""
+    with connect(DropSettings(server, folder, ("*.x12",)), Clock(), threading.Event()) as drop:
+        return [remote.name for remote in drop.list()]
+
+
+def client_threads() -> int:
+    """The threads of this process but for those of a server of paramiko's in it, which end when they like."""
+    return sum(
+        not getattr(thread, "server_mode", False) and not isinstance(thread, paramiko.SubsystemHandler)
+        for thread in threading.enumerate()
+    )
+
+
+def failure(server: Server) -> SftpFailed:
+    """How a login there fails: in words for people, with no thread left behind and no password shown."""
+    before = client_threads()
+    with pytest.raises(SftpFailed) as caught:
+        names(server)
+    assert client_threads() == before
+    assert PASSWORD not in f"{caught.value} {caught.value.hint}"
+    assert "\n" not in caught.value.message + caught.value.hint
+    assert caught.value.hint
+    return caught.value

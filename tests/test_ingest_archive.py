@@ -13,15 +13,13 @@ import pytest
 
 from tests.faulty_proxy import FaultyProxy
 from tests.sshd import Sshd
-from tests.test_ingest_drop import EVERY, House, batch, server
+from tests.test_ingest_drop import EVERY, House, batch
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.gateways.sftp.drop import Drop
 from worker.rounds.ingest import Outcome
 from worker.store import notices
 from worker.store.batch import remote
 from worker.store.db import Store
-
-__all__ = ["server"]
 
 LONG = interchange(
     group(*(a_set(subscriber(ACTIVE, ("MSG", str(n % 10) * 20_000)), control=f"{n}") for n in range(20)))

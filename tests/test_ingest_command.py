@@ -6,13 +6,12 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cdpoll_process import DEADLINE, House
-from tests.sshd import ME, Sshd, sshd
+from tests.sshd import ME, Sshd
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 
 KEYS = {
@@ -137,12 +136,6 @@ def test_a_long_file_shows_progress_on_a_terminal_only(house: House) -> None:
 
 
 # --- one round over the drop
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
 
 
 def configure(house: House, server: Sshd, **keys: str) -> None:

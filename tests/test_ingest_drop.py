@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cdpoll_process import DEADLINE
-from tests.sshd import Sshd, sshd
+from tests.sshd import Sshd
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.clock import Clock
 from worker.core.errors import TryLater
@@ -54,12 +54,6 @@ class Lines:
         self.lines.append((event, fields))
 
     warning = info
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
 
 
 class House:

@@ -1,23 +1,16 @@
 """What `cdpoll status` says of the drop, where an installation may have nothing else."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cdpoll_process import House, until
-from tests.sshd import Sshd, sshd
+from tests.sshd import Sshd
 from tests.test_ingest_command import batch, configure
 from tests.test_status import ISO
 
 HOUR = 3_600_000
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
 
 
 @pytest.fixture
