@@ -9,19 +9,37 @@ import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from sandbox.server import Sandbox
+from tests.cdpoll_process import House
 from tests.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
 from tests.sshd import Sshd, sshd
 from tests.token_endpoint import AtOnce, Endpoint, asking
+from worker.clock import Clock
 from worker.gateways.token import Tokens
 from worker.gateways.wire import Wire, tls_context
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+# The real command, with a simulated vendor to ask.
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(Clock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(tmp_path: Path, sandbox: Sandbox) -> House:
+    return House(tmp_path, sandbox)
 
 
 # A real OpenSSH, with a drop.

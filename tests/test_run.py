@@ -2,25 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
 from tests.cdpoll_process import House, begin, until
-from worker.clock import Clock
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def house(tmp_path: Path, sandbox: Sandbox) -> House:
-    return House(tmp_path, sandbox)
 
 
 def record_due(house: House, *ids: str) -> None:

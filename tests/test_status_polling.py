@@ -1,24 +1,7 @@
 """What `status` and `show` say of the schedule: the price, what it buys, and why the next look is when it is."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from sandbox.server import Sandbox
 from tests.cdpoll_process import House, begin
-from worker.clock import Clock
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def house(tmp_path: Path, sandbox: Sandbox) -> House:
-    return House(tmp_path, sandbox)
 
 
 def why(house: House, task: str) -> str:

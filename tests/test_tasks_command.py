@@ -1,27 +1,14 @@
 """A task's life in a person's hands: ``tasks``, ``poll``, ``retry``, ``abandon``, ``unreadable``, ``show``."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
 from tests.cdpoll_process import House, begin, until
-from worker.clock import Clock
 
 DAY = 86_400_000
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Clock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def house(tmp_path: Path, sandbox: Sandbox) -> House:
-    return House(tmp_path, sandbox)
 
 
 # --- the list
