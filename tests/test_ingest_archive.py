@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.drop_house import EVERY, House, batch, emptied
 from tests.faulty_proxy import FaultyProxy
 from tests.sshd import Sshd
-from tests.test_ingest_drop import EVERY, House, batch
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.gateways.sftp.drop import Drop
 from worker.rounds.ingest import Outcome
@@ -32,10 +32,8 @@ def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
     archive = server.drop / "archive"
     archive.mkdir(exist_ok=True)
     found.terms = replace(found.terms, archive=str(archive))
-    yield found
-    for path in server.drop.rglob("*"):
-        if path.is_file():
-            path.unlink()
+    with emptied(server):
+        yield found
 
 
 def interrupted(house: House, monkeypatch: pytest.MonkeyPatch, name: str, text: str, *, moved_to: str | None) -> Path:

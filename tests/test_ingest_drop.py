@@ -2,105 +2,30 @@
 
 import io
 import os
-import sqlite3
-import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cdpoll_process import DEADLINE
+from tests.drop_house import EVERY, SETTLE, House, batch, emptied
 from tests.sshd import Sshd
-from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
-from worker.clock import Clock
+from tests.x12_samples import a_set, group, interchange
 from worker.core.errors import TryLater
-from worker.daemon.drop import DropLane
 from worker.gateways.sftp.drop import Drop
-from worker.rounds.ingest import SOON, Outcome, Terms, one_round
+from worker.rounds.ingest import SOON
 from worker.store import look, notices
 from worker.store.batch import keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.db import Store
 
-SETTLE, EVERY = 30_000, 300_000
-
-
-class SetClock(Clock):
-    """The time of day is set by the test; waiting for a file to settle sets it forward."""
-
-    at = 1_800_000_000_000
-
-    def now(self) -> int:
-        return self.at
-
-    def wait(self, event: threading.Event, ms: int) -> bool:
-        if ms == SETTLE:
-            self.at += ms
-            return event.is_set()
-        return super().wait(event, ms)
-
-
-class Lines:
-    """A log that is read afterwards."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, dict[str, object]]] = []
-
-    def info(self, event: str, **fields: object) -> None:
-        self.lines.append((event, fields))
-
-    warning = info
-
-
-class House:
-    """A database, a drop, and rounds between them."""
-
-    def __init__(self, folder: Path, server: Sshd) -> None:
-        self.server, self.path = server, folder / "data" / "cdpoll.db"
-        self.drop = server.drop
-        self.clock, self.log, self.stop = SetClock(), Lines(), threading.Event()
-        self.terms = Terms(server.settings("*.x12", "*.x12_*"), SETTLE, EVERY)
-
-    def put(self, name: str, text: str | bytes, age: int = 100) -> Path:
-        path = self.drop / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
-        return path
-
-    def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> Outcome:
-        """One round, ``wait`` ms after the last."""
-        self.clock.at += wait
-        with Store(self.path) as store:
-            terms = replace(self.terms, **changes)
-            return one_round(store, terms, self.clock, self.stop, self.log, patient=patient)
-
-    def states(self, *, patient: bool = True, **changes: Any) -> list[tuple[str, str]]:
-        return [(one.name, one.state) for one in self.round(patient=patient, **changes).reports]
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path)) as conn:
-            return conn.execute(sql).fetchall()
-
-    def incoming(self) -> list[str]:
-        return sorted(path.name for path in (self.path.parent / keeping.INCOMING).iterdir())
-
 
 @pytest.fixture
 def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
-    yield House(tmp_path, server)
-    for path in server.drop.rglob("*"):
-        if path.is_file():
-            path.unlink()
-
-
-def batch(*members: str) -> str:
-    return interchange(
-        group(*(a_set(subscriber(ACTIVE, member=one), control=f"{n:04d}") for n, one in enumerate(members)))
-    )
+    with emptied(server):
+        yield House(tmp_path, server)
 
 
 def test_a_file_is_fetched_at_the_second_look_only_and_then_never_again(house: House) -> None:
@@ -349,79 +274,6 @@ def test_nothing_is_begun_once_the_process_is_told_to_stop(house: House) -> None
         assert notices.listed(store) == []
 
 
-def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
-    house.put("a.x12", batch("A"))
-    told = threading.Event()
-
-    class Turning(SetClock):
-        """By the time of the second round, a second later, files have settled."""
-
-        def wait(self, event: threading.Event, ms: int) -> bool:
-            self.at += SETTLE
-            return super().wait(event, ms)
-
-    class Telling(Lines):
-        def info(self, event: str, **fields: object) -> None:
-            super().info(event, **fields)
-            told.set()
-
-    log = Telling()
-    lane = DropLane((house.path, "auto"), replace(house.terms, every=1000), Turning(), log, once=False)
-    assert told.wait(DEADLINE)
-    lane.stop()
-    assert lane.over
-    assert [(event, fields["state"]) for event, fields in log.lines] == [("a batch file came in", "ingested")]
-    assert house.rows("SELECT member_id FROM batch_answers") == [("A",)]
-
-
-def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from worker.daemon import drop as module
-
-    house.put("a.x12", batch("A"))
-    Store(house.path).close()
-    left = [1, 1, 1]
-    good = threading.Event()
-    real = module.one_round
-
-    def faulty(*args: Any, **kwargs: Any) -> Outcome:
-        if left:
-            return Outcome(next_at=1 // (left.pop() - 1))
-        outcome = real(*args, **kwargs)
-        good.set()
-        return outcome
-
-    class Hurried(SetClock):
-        def wait(self, event: threading.Event, ms: int) -> bool:
-            return super().wait(event, 0 if ms == module.AGAIN else ms)
-
-    monkeypatch.setattr(module, "one_round", faulty)
-    lane = DropLane((house.path, "auto"), house.terms, Hurried(), house.log, once=False)
-    assert good.wait(DEADLINE)
-    lane.stop()
-    ((event, fields),) = house.log.lines
-    assert event == "a round over the drop failed"
-    assert str(fields["error"]).startswith("ZeroDivisionError at test_ingest_drop.py:")
-    with Store(house.path) as store:
-        found = look.status(store, house.clock.at, look.Terms(), None)["problems"]
-    (fault,) = [one for one in found if one["code"] == "internal_fault"]
-    assert fault["critical"]
-    assert "ZeroDivisionError at test_ingest_drop.py:" in fault["hint"]
-
-
-def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from worker.daemon import drop as module
-
-    monkeypatch.setattr(module, "one_round", lambda *_args, **_kwargs: 1 // 0)
-    lane = DropLane((house.path, "auto"), house.terms, house.clock, house.log, once=True)
-    lane._thread.join(DEADLINE)
-    assert (lane.over, lane.exit_code) == (True, 70)
-    assert [event for event, _ in house.log.lines] == ["a round over the drop failed"]
-    with Store(house.path) as store:
-        assert [code for code, _ in notices.listed(store)] == ["internal_fault"]
-
-
 # --- another drop, another time
 
 
@@ -475,40 +327,3 @@ def test_a_clock_set_back_keeps_no_file_waiting(house: House) -> None:
     house.clock.at -= 10 * day
     assert house.round().reports == []
     assert [one.name for one in house.round(wait=SETTLE).reports] == ["cut.x12"]
-
-
-def test_a_clock_set_back_does_not_silence_the_lane(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from worker.daemon import drop as module
-
-    rounds: list[int] = []
-    enough = threading.Event()
-
-    class Jumping(SetClock):
-        """Waiting takes no time at all, and during the first wait somebody sets the time of day back by ten days."""
-
-        passed = 0
-
-        def monotonic(self) -> int:
-            return self.passed
-
-        def wait(self, event: threading.Event, ms: int) -> bool:
-            assert ms <= module.LONGEST_WAIT
-            if not self.passed:
-                self.at -= 10 * 86_400_000
-            self.passed += ms
-            self.at += ms
-            return event.is_set()
-
-    clock = Jumping()
-
-    def counted(*_args: Any, **_kwargs: Any) -> Outcome:
-        rounds.append(clock.passed)
-        if len(rounds) == 3:
-            enough.set()
-        return Outcome(next_at=clock.now() + EVERY)
-
-    monkeypatch.setattr(module, "one_round", counted)
-    lane = DropLane((house.path, "auto"), house.terms, clock, house.log, once=False)
-    assert enough.wait(DEADLINE)
-    lane.stop()
-    assert rounds[:3] == [0, EVERY, 2 * EVERY]
