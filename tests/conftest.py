@@ -22,10 +22,25 @@ from tests.token_endpoint import AtOnce, Endpoint, asking
 from worker.clock import Clock
 from worker.gateways.token import Tokens
 from worker.gateways.wire import Wire, tls_context
+from worker.store.db import Store
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+# A database where nothing is yet.
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "cdpoll.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path) as opened:
+        yield opened
 
 
 # The real command, with a simulated vendor to ask.

@@ -6,8 +6,8 @@ from zipfile import ZipFile, ZipInfo
 
 import pytest
 
+from tests.batch_files import watched
 from tests.cdpoll_process import House
-from tests.test_ingest import watched
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import issues
 from worker.rounds.batch_file import Given, ingest
