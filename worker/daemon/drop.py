@@ -7,8 +7,8 @@ from pathlib import Path
 from worker.config.settings import Sftp
 from worker.core.errors import StorageFailed, TryLater, place_of
 from worker.gateways.sftp.drop import DropSettings, Server
-from worker.rounds.drop_words import Log
 from worker.rounds.ingest import Clock, Terms, one_round
+from worker.rounds.troubles import Log
 from worker.store import notices
 from worker.store.batch import answers
 from worker.store.db import Store

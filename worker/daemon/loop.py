@@ -21,7 +21,8 @@ from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
 from worker.log import make_log
 from worker.rounds.ingest import Terms as DropTerms
-from worker.rounds.poll import Log, PollRound
+from worker.rounds.poll import PollRound
+from worker.rounds.troubles import Log
 from worker.store import lanes, learning, look, notices, tasks
 from worker.store.batch import answers
 from worker.store.db import Store

@@ -1,20 +1,13 @@
 """What a round over the drop leaves for people: the problems that `status` shows, and lines in the log."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from worker.gateways.sftp.drop import SftpFailed
 from worker.rounds.batch_file import FileReport
+from worker.rounds.troubles import Log
 from worker.store import notices
 from worker.store.batch import rounds
 from worker.store.db import Store
-
-
-class Log(Protocol):
-    """The part of a structlog logger that a round uses."""
-
-    def info(self, event: str, **fields: object) -> object: ...
-    def warning(self, event: str, **fields: object) -> object: ...
 
 
 def came_in(log: Log, report: FileReport) -> None:

@@ -20,7 +20,8 @@ from typing import Protocol
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
 from worker.gateways.sftp.landing import remove_partial
 from worker.rounds.batch_file import FileReport, Given, Progress, ingest
-from worker.rounds.drop_words import Log, came_in, lost, over
+from worker.rounds.drop_words import came_in, lost, over
+from worker.rounds.troubles import Log
 from worker.store import notices
 from worker.store.batch import batches, keeping, remote
 from worker.store.batch.lock import IngestLock

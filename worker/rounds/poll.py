@@ -12,7 +12,6 @@ are kept here and saved by the next round, and nothing new is claimed until then
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from worker.core.errors import CdpollError, place_of
 from worker.core.instant import FAR
@@ -29,7 +28,7 @@ from worker.rounds.claiming import Claiming
 from worker.rounds.hints import Hints
 from worker.rounds.pricing import Pricing
 from worker.rounds.saving import Asked, Saving
-from worker.rounds.troubles import Change, Pauses, Troubles
+from worker.rounds.troubles import Change, Log, Pauses, Troubles
 from worker.store import lanes, learning, tasks
 from worker.store.db import Store
 
@@ -41,15 +40,6 @@ CUT_AGAIN = 200
 
 # How soon to look again while jobs are handed out ahead, and how long one may lie there: then its slot is lost.
 HOT, STALE = 50, 500
-
-
-class Log(Protocol):
-    """The part of a structlog logger that a round uses."""
-
-    def debug(self, event: str, **fields: object) -> object: ...
-    def info(self, event: str, **fields: object) -> object: ...
-    def warning(self, event: str, **fields: object) -> object: ...
-    def error(self, event: str, **fields: object) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)

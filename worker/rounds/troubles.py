@@ -6,6 +6,7 @@ counted by code: one line when a code first appears, one when no task has had it
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from worker.core.instant import iso_or_none, words
 from worker.core.lane import Lane
@@ -13,6 +14,14 @@ from worker.core.task import Task
 
 # A code that comes again within this time (ms) is the same trouble going on.
 QUIET = 300_000
+
+
+class Log(Protocol):
+    """The part of a structlog logger that a round uses."""
+
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
 
 
 @dataclass(slots=True)
