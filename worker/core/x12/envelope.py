@@ -79,8 +79,10 @@ class TransactionSet(NamedTuple):
         wrapped where the polled result was not, therefore holds the same sets. Control numbers are no part of identity
         beyond standing in ST and SE.
         """
-        breaks = self.interchange.delimiters.line_breaks
-        return hashlib.sha256(self.raw.translate(None, breaks)).hexdigest()
+        raw = self.raw
+        if b"\n" in raw or b"\r" in raw:
+            raw = raw.translate(None, self.interchange.delimiters.line_breaks)
+        return hashlib.sha256(raw).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

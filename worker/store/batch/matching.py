@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from worker.core.x12.answer import Answer
+from worker.core.x12.people import Person, Trace
+from worker.core.x12.tuples import made
 from worker.store.db import Store
 
 Verdict = Literal["matched", "candidate", "unmatched", "test"]
@@ -33,19 +35,36 @@ _NOT_DIGIT = re.compile(r"\D")
 
 
 class Wanted(NamedTuple):
-    """What an answer can be matched by."""
+    """What an answer can be matched by. Nothing is prepared here: most answers meet no task that looks like theirs."""
 
     sha256: str | None
-    ours: tuple[tuple[str, str], ...]
-    """(TRN02, TRN03) of the traces with TRN01 2."""
-    numbers: tuple[str, ...]
-    """Every TRN02."""
+    traces: tuple[Trace, ...]
     reference: str
     """BHT03."""
-    member_ids: frozenset[str]
-    birth_date: str
-    name: str
-    """Of the patient: last and first, as they are compared."""
+    member_id: str
+    subscriber: Person | None
+    dependent: Person | None
+
+    @property
+    def ours(self) -> list[tuple[str, str]]:
+        """(TRN02, TRN03) of the traces with TRN01 2."""
+        return [(number, originator) for ours, number, originator, _ in self.traces if ours and number]
+
+    @property
+    def numbers(self) -> list[str]:
+        """Every TRN02."""
+        return [number for _, number, _, _ in self.traces if number]
+
+    @property
+    def patient(self) -> "_Patient":
+        """The patient, who is the dependent where there is one, by the member ids of both."""
+        ids = {self.member_id}
+        birth_date = name = ""
+        for person in (self.subscriber, self.dependent):
+            if person is not None:
+                ids.add(person.id)
+                birth_date, name = _digits(person.birth_date or person.birth_text), _named(person.name, person.first)
+        return _Patient(frozenset([found for one in ids if one and (found := _plain(one))]), birth_date, name)
 
 
 class Match(NamedTuple):
@@ -63,6 +82,7 @@ class _Patient(NamedTuple):
     member_ids: frozenset[str]
     birth_date: str
     name: str
+    """Last and first, as they are compared."""
 
 
 Joined = dict[int, set[_Patient]]
@@ -78,25 +98,8 @@ class _Task(NamedTuple):
 
 def wanted(answer: Answer, sha256: str | None) -> Wanted:
     """The :class:`Wanted` of an answer that stands in the set with this identity."""
-    # Unpacked, because fields by their names take most of the time here.
     _, _, reference, _, _, _, subscriber, dependent, member_id, traces, *_ = answer
-    ids = {member_id}
-    birth_date = name = ""
-    for person in (subscriber, dependent):
-        if person is not None:
-            last, first, _, _, _, number, birth, birth_text, *_ = person
-            ids.add(number)
-            # The dependent comes last, and is the patient.
-            birth_date, name = _digits(birth or birth_text), _named(last, first)
-    return Wanted(
-        sha256,
-        tuple([(number, originator) for ours, number, originator, _ in traces if ours and number]),
-        tuple([number for _, number, _, _ in traces if number]),
-        reference,
-        frozenset([found for one in ids if one and (found := _plain(one))]),
-        birth_date,
-        name,
-    )
+    return made(Wanted, (sha256, traces, reference, member_id, subscriber, dependent))
 
 
 def match_all(store: Store, wants: Sequence[Wanted], rehearsed: Joined | None = None) -> list[Match]:
@@ -120,7 +123,7 @@ def match_all(store: Store, wants: Sequence[Wanted], rehearsed: Joined | None = 
         for one, want in zip(sure, wants, strict=True):
             if one.task is not None:
                 before = rehearsed.get(one.task) or _joined_to(store, one.task)
-                rehearsed[one.task] = before | {_patient(want)}
+                rehearsed[one.task] = before | {want.patient}
     return sure
 
 
@@ -175,9 +178,10 @@ def _one(
 
 def _difference(task: _Task, want: Wanted) -> str | None:
     """What is known on both sides and differs."""
-    if task.birth_date and want.birth_date and task.birth_date != want.birth_date:
+    patient = want.patient
+    if task.birth_date and patient.birth_date and task.birth_date != patient.birth_date:
         return "birth_date_differs"
-    if task.member_id and want.member_ids and task.member_id not in want.member_ids:
+    if task.member_id and patient.member_ids and task.member_id not in patient.member_ids:
         return "member_id_differs"
     return None
 
@@ -190,7 +194,7 @@ def _others_agree(store: Store, task: _Task, want: Wanted, joined: Joined) -> bo
     patients = joined.get(task.seq)
     if patients is None:
         patients = joined[task.seq] = _joined_to(store, task.seq)
-    mine = _patient(want)
+    mine = want.patient
     agree = all(_may_be_one(one, mine) for one in patients)
     patients.add(mine)
     return agree
@@ -215,10 +219,6 @@ def _joined_to(store: Store, task: int) -> set[_Patient]:
     }
 
 
-def _patient(want: Wanted) -> _Patient:
-    return _Patient(want.member_ids, want.birth_date, want.name)
-
-
 def _may_be_one(one: _Patient, other: _Patient) -> bool:
     if one.birth_date and other.birth_date and one.birth_date != other.birth_date:
         return False
@@ -241,7 +241,8 @@ def _sure(one: Match, want: Wanted, joined: Joined) -> Match:
     if one.task is None or one.by != "trace":
         return one
     patients = joined.get(one.task, set())
-    if all(_may_be_one(each, _patient(want)) for each in patients):
+    mine = want.patient
+    if all(_may_be_one(each, mine) for each in patients):
         return one
     return Match("candidate", None, ((one.task, "another_patient_joined"),))
 
