@@ -11,7 +11,7 @@ The JSON is put together by hand, because :mod:`json` would take longer for it t
 
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from worker.core.x12.answer import Answer
 from worker.core.x12.benefits import Benefit
@@ -20,6 +20,7 @@ from worker.core.x12.coverage import OtherPayer
 from worker.core.x12.issues import Issue
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
 from worker.core.x12.periods import Period
+from worker.core.x12.tuples import made
 
 # So many benefits are remembered in their JSON form: most of a batch's are alike.
 _MOST = 4096
@@ -53,30 +54,37 @@ class Flat(NamedTuple):
 
 def flat(answer: Answer) -> Flat:
     """The :class:`Flat` of an answer."""
-    person, payer = answer.patient, answer.payer
-    trace = None
-    for one in answer.traces:
-        if one.ours or trace is None:
-            trace = one
-            if one.ours:
+    # Unpacked, here and below: fields by their names take most of the time.
+    level, _, reference, _, payer, _, subscriber, dependent, member_id, traces, rejections, *_ = answer
+    _, _, coverage, others, plan, group, group_name, _ = answer[11:]
+    last = first = birth_date = number = originator = ""
+    if (person := dependent or subscriber) is not None:
+        last, first, _, _, _, _, birth_date, *_ = person
+    for at, trace in enumerate(traces):
+        if trace.ours or not at:
+            ours, number, originator, _ = trace
+            if ours:
                 break
-    return Flat(
-        answer.level,
-        answer.coverage,
-        payer.name if payer else "",
-        payer.id if payer else "",
-        answer.member_id,
-        person.name if person else "",
-        person.first if person else "",
-        person.birth_date if person else "",
-        answer.plan,
-        answer.group,
-        answer.group_name,
-        "; ".join([one.name or one.plan or "unnamed" for one in answer.other_payers]) if answer.other_payers else "",
-        " ".join([one.code for one in answer.rejections]) if answer.rejections else "",
-        answer.reference,
-        trace.number if trace else "",
-        trace.originator if trace else "",
+    return made(
+        Flat,
+        (
+            level,
+            coverage,
+            payer.name if payer else "",
+            payer.id if payer else "",
+            member_id,
+            last,
+            first,
+            birth_date,
+            plan,
+            group,
+            group_name,
+            "; ".join([one.name or one.plan or "unnamed" for one in others]) if others else "",
+            " ".join([one.code for one in rejections]) if rejections else "",
+            reference,
+            number,
+            originator,
+        ),
     )
 
 
@@ -84,41 +92,87 @@ class Summary:
     """Writes answers as JSON, and remembers benefits and parties: many answers of a batch share them."""
 
     def __init__(self) -> None:
-        # By identity, which takes a tenth of hashing a benefit; the object is kept, so that its identity stays its own.
-        self._known: dict[int, tuple[object, str]] = {}
+        # By identity, which takes a tenth of hashing a benefit.
+        self._known: dict[int, str] = {}
+        self._kept: list[object] = []
+        """What is known, so that its identity stays its own."""
 
     def text(self, answer: Answer) -> str:
         """The JSON of one answer."""
-        known = self._known
-        benefits = [
-            found[1] if (found := known.get(id(one))) else self._remember(one, _benefit(one)) for one in answer.benefits
-        ]
-        traces, dates, rejections = answer.traces, answer.dates, answer.rejections
+        level, _, reference, created, payer, provider, subscriber, dependent, member_id, traces, *_ = answer
+        rejections, dates, benefits, coverage, others, plan, group, group_name, issues = answer[10:]
+        written = list(map(self._known.get, map(id, benefits)))
+        if None in written:
+            texts = [self._benefit(one) if text is None else text for one, text in zip(benefits, written, strict=True)]
+        else:
+            texts = cast(list[str], written)
         return (
-            f'{{"level":"{answer.level}","coverage":"{answer.coverage}","reference":{quoted(answer.reference)},'
-            f'"created":{quoted(answer.created)},"payer":{self._party(answer.payer)},'
-            f'"provider":{self._party(answer.provider)},"subscriber":{_person(answer.subscriber)},'
-            f'"dependent":{_person(answer.dependent)},"member_id":{quoted(answer.member_id)},'
-            f'"plan":{quoted(answer.plan)},"group":{quoted(answer.group)},"group_name":{quoted(answer.group_name)},'
+            f'{{"level":"{level}","coverage":"{coverage}","reference":{quoted(reference)},"created":{quoted(created)},'
+            f'"payer":{self._party(payer)},"provider":{self._party(provider)},'
+            f'"subscriber":{"null" if subscriber is None else _person(subscriber)},'
+            f'"dependent":{"null" if dependent is None else _person(dependent)},"member_id":{quoted(member_id)},'
+            f'"plan":{quoted(plan)},"group":{quoted(group)},"group_name":{quoted(group_name)},'
             f'"traces":[{",".join([_trace(one) for one in traces])}],'
-            f'"dates":[{",".join([_date(one) for one in dates])}],'
-            f'"rejections":[{",".join([_rejection(one) for one in rejections])}],'
-            f'"other_payers":[{",".join([_other_payer(one) for one in answer.other_payers])}],'
-            f'"benefits":[{",".join(benefits)}],"issues":[{",".join([_issue(one) for one in answer.issues])}]}}'
+            f'"dates":[{",".join(map(_date, dates)) if dates else ""}],'
+            f'"rejections":[{",".join(map(_rejection, rejections)) if rejections else ""}],'
+            f'"other_payers":[{",".join(map(_other_payer, others)) if others else ""}],'
+            f'"benefits":[{",".join(texts)}],"issues":[{",".join(map(_issue, issues)) if issues else ""}]}}'
         )
 
     def _party(self, party: Party | None) -> str:
         if party is None:
             return "null"
-        known = self._known.get(id(party))
-        return known[1] if known is not None else self._remember(party, _entity(party))
+        return self._known.get(id(party)) or self._remember(party, _entity(party))
+
+    def _benefit(self, one: Benefit) -> str:
+        text = self._written(one)
+        # What has a reference of its own is hardly ever another patient's too.
+        return text if one.references else self._remember(one, text)
 
     def _remember(self, what: object, text: str) -> str:
         if len(text) <= _LONGEST:
-            if len(self._known) >= _MOST:
+            if len(self._kept) >= _MOST:
                 self._known.clear()
-            self._known[id(what)] = (what, text)
+                self._kept.clear()
+            self._known[id(what)] = text
+            self._kept.append(what)
         return text
+
+    def _written(self, one: Benefit) -> str:
+        # Written out and unpacked: nearly every set has a benefit that no set before had.
+        code, level, types, insurance, plan, period, amount, percent = one[:8]
+        _, quantity, authorization, network, procedure, _ = one[8:14]
+        dates, messages, references, rejections, related, details = one[14:]
+        out = f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},'
+        if level:
+            out += f'"level":{quoted(level)},'
+        if types:
+            out += f'"service_types":[{",".join(map(quoted, types))}],'
+        if insurance:
+            out += f'"insurance_type":{quoted(insurance)},'
+        if period:
+            out += f'"time_period":{quoted(period)},'
+        if amount is not None:
+            out += f'"amount":"{amount}",'
+        if percent is not None:
+            out += f'"percent":"{percent}",'
+        if network:
+            out += f'"in_network":{quoted(network)},'
+        if dates:
+            out += f'"dates":[{",".join(map(_date, dates))}],'
+        if plan or messages or references or related:
+            out += self._named(one)
+        if quantity is not None or authorization or procedure or rejections or details:
+            out += _seldom(one)
+        return out[:-1] + "}"
+
+    def _named(self, one: Benefit) -> str:
+        out = _one("plan", one.plan) + _many("messages", one.messages)
+        if references := one.references:
+            out += f'"references":[{",".join(map(_reference, references))}],'
+        if related := one.related:
+            out += f'"related":[{",".join(map(self._party, related))}],'
+        return out
 
 
 # Members of an object, each with the comma behind it; nothing where the value is empty.
@@ -140,9 +194,7 @@ def _object(members: str) -> str:
     return f"{{{members[:-1]}}}"
 
 
-def _person(person: Person | None) -> str:
-    if person is None:
-        return "null"
+def _person(person: Person) -> str:
     (
         name,
         first,
@@ -160,8 +212,10 @@ def _person(person: Person | None) -> str:
     out = f'"last_name":{quoted(name)},' if name else ""
     if first:
         out += f'"first_name":{quoted(first)},'
-    if middle or suffix:
-        out += _one("middle_name", middle) + _one("suffix", suffix)
+    if middle:
+        out += f'"middle_name":{quoted(middle)},'
+    if suffix:
+        out += f'"suffix":{quoted(suffix)},'
     if qualifier:
         out += f'"id_qualifier":{quoted(qualifier)},'
     if number:
@@ -174,7 +228,7 @@ def _person(person: Person | None) -> str:
     if address:
         out += f'"address":[{",".join(map(quoted, address))}],'
     if references:
-        out += f'"references":[{",".join([_reference(one) for one in references])}],'
+        out += f'"references":[{",".join(map(_reference, references))}],'
     return f"{{{out[:-1]}}}"
 
 
@@ -202,7 +256,10 @@ def _reference(one: Reference) -> str:
 
 
 def _pair(one: tuple[str, str]) -> str:
-    return _reference(Reference(*one, ""))
+    qualifier, value = one
+    if qualifier and value:
+        return f'{{"qualifier":{quoted(qualifier)},"value":{quoted(value)}}}'
+    return _object(_one("qualifier", qualifier) + _one("value", value))
 
 
 def _trace(one: Trace) -> str:
@@ -241,53 +298,18 @@ def _other_payer(one: OtherPayer) -> str:
     if insurance_type:
         out += _one("insurance_type", insurance_type)
     if service_types:
-        out += _many("service_types", service_types)
+        out += f'"service_types":[{",".join(map(quoted, service_types))}],'
     if plan:
         out += f'"plan":{quoted(plan)},'
     if references:
-        out += _list("references", [_pair(each) for each in references])
+        out += f'"references":[{",".join(map(_pair, references))}],'
     if dates:
-        out += _list("dates", [_date(each) for each in dates])
-    return _object(out)
+        out += f'"dates":[{",".join(map(_date, dates))}],'
+    return f"{{{out[:-1]}}}"
 
 
 def _issue(one: Issue) -> str:
     return f'{{"code":{quoted(one.code)},"segment":{quoted(one.segment)},"message":{quoted(one.message)}}}'
-
-
-def _benefit(one: Benefit) -> str:
-    # Written out and unpacked, for this is where the time goes: nearly every set has a benefit that no set before had.
-    code, level, types, insurance, plan, period, amount, percent = one[:8]
-    _, quantity, authorization, network, procedure, _ = one[8:14]
-    dates, messages, references, rejections, related, details = one[14:]
-    out = f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},'
-    if level:
-        out += f'"level":{quoted(level)},'
-    if types:
-        out += f'"service_types":[{",".join(map(quoted, types))}],'
-    if insurance:
-        out += f'"insurance_type":{quoted(insurance)},'
-    if period:
-        out += f'"time_period":{quoted(period)},'
-    if amount is not None:
-        out += f'"amount":"{amount}",'
-    if percent is not None:
-        out += f'"percent":"{percent}",'
-    if network:
-        out += f'"in_network":{quoted(network)},'
-    if dates:
-        out += f'"dates":[{",".join(map(_date, dates))}],'
-    if plan or messages or references or related:
-        out += _one("plan", plan) + _many("messages", messages) + _named(one)
-    if quantity is not None or authorization or procedure or rejections or details:
-        out += _seldom(one)
-    return out[:-1] + "}"
-
-
-def _named(one: Benefit) -> str:
-    return _list("references", [_reference(each) for each in one.references]) + _list(
-        "related", [_entity(each) for each in one.related]
-    )
 
 
 def _seldom(one: Benefit) -> str:
