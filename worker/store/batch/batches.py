@@ -26,7 +26,6 @@ from worker.store.batch.rows import (
     put_answers,
     ready,
     set_row,
-    stored_sets,
 )
 from worker.store.db import Store
 
@@ -127,8 +126,7 @@ class Staging:
         with self._store.write():
             self._put_sets(counts)
             fresh = [(one.seq or 0, *each) for one in self._waiting if not one.known for each in one.answers]
-            for match in put_answers(self._store, fresh, self._now):
-                counts.count(match)
+            counts.count(put_answers(self._store, fresh, self._now))
         self.counts.add(counts)
         for one in self._waiting:
             one.answers.clear()
@@ -139,27 +137,27 @@ class Staging:
         begun = [one for one in self._waiting if one.seq is None and not one.known]
         if not begun:
             return
-        stored = stored_sets(self._store, [one.sha256 for one in begun if one.sha256])
         row = self._store.one("SELECT coalesce(max(seq), 0) AS last FROM sets")
         last = int(row["last"]) if row else 0
         rows = []
+        for seq, one in enumerate(begun, last + 1):
+            one.seq = seq
+            envelope = self._envelope_of(one.tset)
+            rows.append(set_row(one.tset, one.state, one.sha256, one.issues, seq, self.file, envelope))
+        if self._store.conn.executemany(INSERT_SET, rows).rowcount < len(rows):
+            # Some are there already; asking before would cost as much for every file as for the few that bring such.
+            fresh = {row["seq"] for row in self._store.read("SELECT seq FROM sets WHERE seq > :last", {"last": last})}
+            for one in begun:
+                one.known = one.seq not in fresh
         for one in begun:
-            one.known = one.sha256 in stored
-            if one.sha256:
-                stored.add(one.sha256)
-            counts.known_sets += one.known and one.state != "other"
             if one.state in ("accepted", "test"):
                 counts.transaction_sets += 1
                 counts.subscribers += one.subscribers
             if one.known:
-                continue
-            counts.quarantined_sets += one.state == "quarantined"
-            counts.other_sets += one.state == "other"
-            last += 1
-            one.seq = last
-            envelope = self._envelope_of(one.tset)
-            rows.append(set_row(one.tset, one.state, one.sha256, one.issues, last, self.file, envelope))
-        self._store.conn.executemany(INSERT_SET, rows)
+                counts.known_sets += one.state != "other"
+            else:
+                counts.quarantined_sets += one.state == "quarantined"
+                counts.other_sets += one.state == "other"
 
     def _envelope_of(self, tset: TransactionSet) -> int:
         """The row of the interchange and group that the set stands in."""

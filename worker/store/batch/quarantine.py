@@ -210,8 +210,7 @@ def _stage(store: Store, seq: int, reading: Reading, sha256: str, test: bool, no
 
     def flush() -> None:
         with store.write():
-            for match in put_answers(store, page, now):
-                counts.count(match)
+            counts.count(put_answers(store, page, now))
         page.clear()
 
     for answer in reading.answers():

@@ -6,7 +6,7 @@ from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
 from worker.store.batch.batches import ROWS
-from worker.store.batch.matching import Joined, Match, Wanted, match_all, wanted
+from worker.store.batch.matching import Joined, Wanted, match_all, wanted
 from worker.store.batch.rows import Counts, SetState, identity, stored_sets
 from worker.store.db import Store
 
@@ -63,9 +63,7 @@ class Rehearsal:
                 counts.quarantined_sets += state == "quarantined"
                 counts.other_sets += state == "other"
                 fresh += wants
-        for match in match_all(self._store, [want for want in fresh if want is not None], self._joined):
-            counts.count(match)
-        for _ in range(fresh.count(None)):
-            counts.count(Match("test"))
+        counts.count(match_all(self._store, [want for want in fresh if want is not None], self._joined))
+        counts.test_answers += fresh.count(None)
         self._waiting.clear()
         self._rows = 0

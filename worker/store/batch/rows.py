@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -33,12 +34,13 @@ class Counts:
     quarantined_sets: int = 0
     other_sets: int = 0
 
-    def count(self, match: Match) -> None:
-        """Count one answer."""
-        self.matched += match.verdict == "matched"
-        self.candidates += match.verdict == "candidate"
-        self.unmatched += match.verdict == "unmatched"
-        self.test_answers += match.verdict == "test"
+    def count(self, matches: list[Match]) -> None:
+        """Count answers."""
+        found = Counter([match.verdict for match in matches])
+        self.matched += found["matched"]
+        self.candidates += found["candidate"]
+        self.unmatched += found["unmatched"]
+        self.test_answers += found["test"]
 
     def add(self, other: "Counts") -> None:
         for name, value in asdict(other).items():
@@ -79,6 +81,7 @@ INSERT_SET = """
 INSERT INTO sets (
     seq, file, envelope, state, code, control, version, byte_offset, byte_length, segments, sha256, issues, raw
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (sha256) DO NOTHING
 """
 
 
@@ -139,7 +142,8 @@ def put_answers(store: Store, fresh: list[tuple[int, Wanted | None, Flat, bytes]
     for n, ((tset, _, said, body), one) in enumerate(zip(fresh, matches, strict=True)):
         results.append((first + n, one.task, now, body, DERIVATION))
         answers.append((last + 1 + n, first + n, tset, one.verdict, *said))
-        candidates += [{"answer": last + 1 + n, "task": task, "reason": why} for task, why in one.candidates]
+        if one.candidates:
+            candidates += [{"answer": last + 1 + n, "task": task, "reason": why} for task, why in one.candidates]
     store.conn.executemany(_INSERT_RESULT, results)
     store.conn.executemany(_INSERT_ANSWER, answers)
     if candidates:
