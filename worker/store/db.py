@@ -19,7 +19,7 @@ from typing import Any
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 
 # The number of migrations applied stands in the file's user_version.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 Params = Mapping[str, Any] | Sequence[Any]
 

@@ -12,6 +12,7 @@ from sqlite_utils import Database, Migrations
 from worker.core.errors import StorageFailed
 from worker.store.batch.rebuilt import rebuild
 from worker.store.batch.schema import STATEMENTS
+from worker.store.checks import plain_checks
 from worker.store.db import SCHEMA_VERSION, Store
 from worker.store.learning import STATEMENTS as LEARNING
 
@@ -89,6 +90,14 @@ def m0005_due_tasks_first(db: Database) -> None:
         "CREATE INDEX tasks_due ON tasks (state, due_at)",
     ):
         db.conn.execute(statement)
+
+
+@schema()
+def m0006_checks_at_less_cost(db: Database) -> None:
+    plain_checks(db.conn)
+    # Most answers of batches belong to no task.
+    db.conn.execute("DROP INDEX results_task")
+    db.conn.execute("CREATE INDEX results_task ON results (task) WHERE task IS NOT NULL")
 
 
 META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
