@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from cli.opening import Opened, opened
+from cli.opening import Opened, opened, plain
 from cli.reports import bar, exit_code, in_words, report_json, show
 from worker.store.batch import keeping, quarantine
 
@@ -89,6 +89,6 @@ def files(obj: dict[str, Any], as_json: bool) -> None:
                     click.echo(separator + json.dumps(one, ensure_ascii=False), nl=False)
                     separator = ",\n  "
                 else:
-                    click.echo(f"{one['number']:<6} {one['done_at']}  {one['name']}: {in_words(one)}")
+                    click.echo(f"{one['number']:<6} {one['done_at']}  {plain(one['name'])}: {in_words(one)}")
         if as_json:
             click.echo("\n]}")

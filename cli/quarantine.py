@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.opening import Opened, dumped, opened
+from cli.opening import Opened, dumped, opened, plain
 from worker.core.errors import BadData
 from worker.store.batch import keeping
 from worker.store.batch import quarantine as store
@@ -34,9 +34,9 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
         click.echo(dumped(found))
         return
     for one in found["files"]:
-        click.echo(f"{one['number']:<6} {one['since']}  {one['name']}: {one['reason']}")
+        click.echo(f"{one['number']:<6} {one['since']}  {plain(one['name'])}: {one['reason']}")
     for one in found["sets"]:
-        click.echo(f"{one['number']:<6} {one['since']}  {one['file']}, byte {one['offset']}: {one['reason']}")
+        click.echo(f"{one['number']:<6} {one['since']}  {plain(one['file'])}, byte {one['offset']}: {one['reason']}")
 
 
 @quarantine.command()
@@ -58,7 +58,7 @@ def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> N
         return
     for key, value in found.items():
         if key not in ("issues", "bytes"):
-            click.echo(f"{key:<12} {value}")
+            click.echo(f"{key:<12} {plain(str(value))}")
     for issue in found.get("issues", []):
         click.echo(f"issue        {issue['code']} ({issue['segment']}): {issue['message']}")
     if with_bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli.opening import dumped
+from cli.opening import dumped, plain
 
 # A file smaller than this is read before a bar could be seen.
 WORTH_A_BAR = 4 * 1024 * 1024
@@ -60,7 +60,7 @@ def show(reports: list[dict[str, Any]], as_json: bool) -> None:
         click.echo(dumped({"files": reports}))
         return
     for one in reports:
-        click.echo(f"{one['name']}: {in_words(one)}")
+        click.echo(f"{plain(one['name'])}: {in_words(one)}")
         for warning in one["warnings"]:
             click.echo(f"    {warning['code']}: {warning['message']}")
 
