@@ -162,6 +162,7 @@ def test_a_cut_file_of_many_transactions_stores_nothing(store: Store, path: Path
         (b"<html><body>sorry</body></html>", "HTML"),
         (b"-----BEGIN PGP MESSAGE-----\n\nabc", "PGP"),
         (b"\x85\x01\x0c\x03", "PGP"),
+        (batch(1).encode("cp037"), "EBCDIC"),
         (b"hello", "68 65 6c 6c"),
         (b"ST*271*0001~BHT*0022*11~SE*3*0001~", "ISA"),
     ],
@@ -175,6 +176,11 @@ def test_a_file_that_is_no_batch_is_kept_whole(store: Store, path: Path, content
     assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert read(store, content, name="again").state == "quarantined"
     assert elsewhere(path, "SELECT count(*) FROM files") == [(1,)]
+
+
+def test_what_stands_before_a_batch_may_be_long(store: Store, path: Path) -> None:
+    report = read(store, "X-Trace: 271\r\n" * 1000 + batch(1))
+    assert (report.state, [one.code for one in report.warnings]) == ("ingested", ["leading_junk"])
 
 
 def test_a_file_without_a_271_is_skipped_with_the_reason(store: Store, path: Path) -> None:

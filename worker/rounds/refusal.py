@@ -5,6 +5,7 @@ from worker.core.x12.recognise import Kind, first_bytes
 
 _REASONS = {
     "pgp": "is encrypted with PGP: decrypt it first, or have it delivered unencrypted",
+    "ebcdic": "is X12 in EBCDIC: have it delivered in ASCII, or convert it first",
     "utf16": "is text in UTF-16 without any interchange",
     "xml": "is XML, no X12",
     "html": "is a page in HTML, no X12: perhaps an error page in place of the file",
@@ -14,7 +15,7 @@ _REASONS = {
 }
 
 # These may hold answers all the same, so a zip with one of them waits for a person.
-_TELLING = frozenset(("pgp", "x12_bare"))
+_TELLING = frozenset(("pgp", "ebcdic", "x12_bare"))
 
 # All there is of a file that was cut short at once: too little to tell a batch, a gzip or a zip by.
 _BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))

@@ -7,13 +7,18 @@ from worker.core.x12.delimiters import ISA_START, NoIsa, parse_isa
 from worker.core.x12.envelope import BLANKS
 from worker.core.x12.scanner import BYTE_ORDER_MARK, UTF16_ISA
 
-Kind = Literal["x12", "x12_bare", "empty", "zip", "gzip", "pgp", "utf16", "xml", "html", "json", "unknown"]
+Kind = Literal["x12", "x12_bare", "empty", "zip", "gzip", "pgp", "ebcdic", "utf16", "xml", "html", "json", "unknown"]
 """``x12_bare`` is an ST…SE without an ISA, which a batch may not be; ``utf16`` is other text in UTF-16."""
 
-HEAD = 4096
-"""So many bytes are enough to tell."""
+HEAD = 64 * 1024
+"""So many bytes are enough to tell, also where a mail's header or a log stands before the first ISA."""
 
 _ARMOUR = b"-----BEGIN PGP MESSAGE-----"
+_PACKET = re.compile(rb"[\x80-\x88\x8a-\xbf\xc1-\xc4\xc8\xc9\xcb\xd2\xd4]")
+"""What a message in binary PGP begins with: the mark and the kind of its first packet (RFC 4880, 4.2). The one left out,
+a signature alone, is also what a PNG begins with."""
+_EBCDIC_ISA = b"\xc9\xe2\xc1"
+_JSON = re.compile(rb"[{\[]\s*[\"{\[}\]]")
 _BARE = re.compile(rb"ST([^A-Za-z0-9\s])[^\r\n]{0,60}", re.IGNORECASE)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)", re.IGNORECASE)
 
@@ -39,13 +44,17 @@ def _text(text: bytes) -> Kind:
         return "pgp"
     if text.startswith(b"<"):
         return "html" if _HTML.match(text) else "xml"
+    if _JSON.match(text):
+        return "json"  # also one with X12 in its strings, where line ends and letters stand as escapes
+    if text.startswith(_EBCDIC_ISA):
+        return "ebcdic"
     if _holds_isa(text):
         return "x12"
     if _BARE.match(text):
         return "x12_bare"
     if text[:1] in b"{[":
         return "json"
-    return "pgp" if text[0] >= 0x80 else "unknown"
+    return "pgp" if _PACKET.match(text) else "unknown"
 
 
 def _holds_isa(text: bytes) -> bool:
