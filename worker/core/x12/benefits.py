@@ -73,6 +73,7 @@ Entry = tuple[Benefit, Notes, bool]
 party or a rejection, or has something wrong with it. A few do, where amounts are many."""
 
 _TELLING = ACTIVE | INACTIVE | {"I", "R"}
+_LONGEST_NUMBER = 24
 _MOST = 2048
 _MARKS = 65_536
 _LONGEST = 600
@@ -80,8 +81,8 @@ _SHORT = 120
 
 
 def number(text: str) -> Decimal | None:
-    """A plain decimal number; ``None`` for anything else."""
-    return _number(text) if len(text) <= 24 else None
+    """A decimal number of at most 24 digits, without an exponent even where it came with one; else ``None``."""
+    return _number(text) if len(text) <= _LONGEST_NUMBER else None
 
 
 @lru_cache(maxsize=4096)
@@ -92,6 +93,9 @@ def _number(text: str) -> Decimal | None:
         found = Decimal(text.strip())
     except InvalidOperation:
         return None
+    if "E" in text.upper() and found.is_finite():
+        # A few characters may stand for a number of a million digits.
+        return Decimal(f"{found:f}") if abs(found.adjusted()) < _LONGEST_NUMBER else None
     return found if found.is_finite() else None
 
 
@@ -146,11 +150,13 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     element, repetition, component, _ = delimiters
     notes: list[tuple[str, str]] = []
     values: list[Any] = line.split(element)
+    if " " in line:
+        values = [value.strip(" ") for value in values]  # some senders pad what is shorter than its field
     given = len(values)
     values = values[:14] + _NOTHING[given:]
     types = values[2]
     if repetition and repetition in types:
-        values[2] = tuple([one for one in types.split(repetition) if one])
+        values[2] = tuple([one for one in types.replace(" ", "").split(repetition) if one])
     else:
         values[2] = (types,) if types else ()
     if given > 6:

@@ -1,5 +1,6 @@
 """One set's text to its HL tree. The tree comes from HL01 and HL02, not from the order of the loops."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -71,6 +72,9 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
             issues.append(issue("not_utf8", "ST"))
     if not (tset.tidy or is_tidy(raw, delimiters.terminator.encode("latin-1"))):
         text = _tidied(text, delimiters, issues)
+    if raw[-2:-1] == b" ":
+        # Lines filled up with blanks: SE has them like any other segment, and with them no code would be what it is.
+        text = re.sub(f" +(?={re.escape(delimiters.terminator)})", "", text)
     return text, issues
 
 

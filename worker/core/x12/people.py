@@ -134,7 +134,7 @@ def address_lines(elements: list[str]) -> tuple[str, ...]:
 
 def rejection(elements: list[str], loop: str) -> Rejection:
     """The :class:`Rejection` of an AAA."""
-    _, valid, _, code, follow_up, *_ = elements + _PADDING
+    _, valid, _, code, follow_up, *_ = [value.strip(" ") for value in elements] + _PADDING
     return Rejection(loop, valid, code, words(REJECTIONS, code), follow_up, words(FOLLOW_UPS, follow_up))
 
 

@@ -46,7 +46,9 @@ def period(qualifier: str, form: str, text: str) -> Period:
     first = day(begin[:8] if form in ("DT", "RDT") else begin)
     last = day(end[:8] if form == "RDT" else end) if dash else first
     issues = []
-    if not (first and last) or last < first:
+    if last and last < first:
+        first = last = ""  # a range that runs backwards says nothing of when
+    if not (first and last):
         issues.append("impossible_date")
     elif len(text) != _FORMATS.get(form, len(text)):
         issues.append("date_format")

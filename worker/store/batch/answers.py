@@ -15,7 +15,7 @@ from worker.core.x12.reading import embedded
 from worker.store.db import Store
 
 # Raised whenever the reader says something else of the same text: results of a lower number are derived anew.
-DERIVATION = 1
+DERIVATION = 2
 
 # Bytes of a body whose texts are read inside the transaction that keeps it: at most some 20 ms of it.
 AT_ONCE = 128 * 1024
