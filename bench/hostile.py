@@ -22,7 +22,7 @@ PIECE = 256 * 1024
 ISA = b"ISA*00*          *00*          *ZZ*CLEARING       *ZZ*HOSPITAL       *260304*0343*^*00501*000000001*0*P*:~"
 HEADER = ISA + b"GS*HB*CLEARING*HOSPITAL*20260304*0343*1*X*005010X279A1~"
 TRAILER = b"GE*1*1~IEA*1*000000001~"
-SMALL = b"HL*1**20*1~NM1*PR*2*P~HL*2*1*21*1~HL*3*2*22*0~NM1*IL*1*N~EB*1~"
+SMALL = b"BHT*0022*11*1~HL*1**20*1~NM1*PR*2*P~HL*2*1*21*1~HL*3*2*22*0~NM1*IL*1*N~EB*1~"
 
 
 def numbered(start: bytes, end: bytes, width: int) -> Iterator[bytes]:
@@ -40,7 +40,7 @@ def endless(text: bytes) -> Iterator[bytes]:
 def sets() -> Iterator[bytes]:
     number = 0
     while True:
-        yield b"".join([b"ST*271*%09d~%sSE*8*%09d~" % (n, SMALL, n) for n in range(number, number + 2000)])
+        yield b"".join([b"ST*271*%09d~%sSE*9*%09d~" % (n, SMALL, n) for n in range(number, number + 2000)])
         number += 2000
 
 

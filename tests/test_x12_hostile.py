@@ -20,7 +20,7 @@ CASES = [
     ("one endless segment", 256, "incomplete", "longer than any real one", ["hold"]),
     ("an endless segment that ends", 256, "complete", "", ["hold"]),
     ("no terminator", 256, "incomplete", "longer than any real one", []),
-    ("a million sets", 1, "complete", "", ["accept"]),
+    ("a million sets", 2, "complete", "", ["accept"]),
     ("a million sets without anything", 1, "complete", "", ["hold"]),
     ("a million sets without an end", 1, "complete", "", ["hold"]),
     ("a million groups", 2, "complete", "", []),

@@ -128,10 +128,20 @@ def _parse(tset: TransactionSet) -> Reading:
     patients = tree.leaves if tree.plain else _patients(tree, texts, delimiters)
     if not any(tree.levels):
         issues.append(issue("no_hierarchy", "HL"))
-    elif not patients:
-        issues.append(issue("no_patient", "HL"))
+    else:
+        if not found or head.count(delimiters.terminator) > 1:
+            issues += _head_issues(head, delimiters)
+        if not patients:
+            issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
     return made(Reading, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients))
+
+
+def _head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
+    """What is wrong with the segments before the first HL, where they are not ST and BHT alone."""
+    names = [segment.partition(delimiters.element)[0] for segment in head.split(delimiters.terminator)[1:]]
+    issues = [] if "BHT" in names else [issue("bht_missing", "BHT")]
+    return issues + [issue("unknown_segment", "", "before the first HL") for name in names if name not in ("BHT", "")]
 
 
 def _version_issues(version: str) -> list[Issue]:

@@ -151,4 +151,5 @@ def _checked(
 
 
 def _is_data(byte: bytes) -> bool:
-    return byte.isalnum() or byte in (b" ", b"\t", b"")
+    # Latin-1's letters too: one of them is the first byte of what UTF-8 makes of a delimiter beyond ASCII.
+    return byte.decode("latin-1").isalnum() or byte in (b" ", b"\t", b"")

@@ -9,6 +9,7 @@ code                     held  means
 answer_empty                   a patient has neither a benefit nor a rejection
 answer_unreadable              an answer could not be read any further; nothing is said of its coverage
 bad_number                     an amount, a percentage or a quantity is not a number; it is left out
+bht_missing                    the set has no BHT, so it does not say which inquiry it answers, nor when
 component_is_repetition        ISA11 and ISA16 are the same character; it is read as the repetition separator
 control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together before; the set is read all the same
 control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
@@ -56,7 +57,7 @@ test_held                      what the sender marks as a test is held back: nei
 test_interchange               ISA15 is T: the sender says that this is a test
 too_many_hl              held  the set has more HL than any real one
 trailing_junk                  something other than blanks stands after an IEA
-unknown_segment                a segment has a name that the 271 does not use
+unknown_segment                a segment has a name that the 271 does not use, or not there
 utf16                          the file is UTF-16; offsets and bytes are those of its UTF-8 form
 version_4010                   the set is a 004010X092; it is read by the rules of 005010X279
 version_unknown                neither ST03 nor GS08 names a version of the 271 that is known here
@@ -69,6 +70,7 @@ MESSAGES = {
     "answer_empty": "The patient has neither a benefit nor a rejection.",
     "answer_unreadable": "The answer could not be read any further; nothing is said of its coverage.",
     "bad_number": "An amount, a percentage or a quantity is not a number and was left out.",
+    "bht_missing": "The set has no BHT: it does not say which inquiry it answers, nor when.",
     "component_is_repetition": "ISA11 and ISA16 are the same character; it was read as the repetition separator.",
     "control_number_reused": "The control numbers occurred before in this file; the set was read all the same.",
     "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
@@ -116,7 +118,7 @@ MESSAGES = {
     "test_interchange": "ISA15 is T: the sender says that this is a test.",
     "too_many_hl": "The set has more HL than any real one, so it was not read.",
     "trailing_junk": "Something other than blanks stands after an IEA.",
-    "unknown_segment": "The segment has a name that the 271 does not use.",
+    "unknown_segment": "The segment has a name that the 271 does not use, or not there.",
     "utf16": "The file is UTF-16; offsets and bytes are those of its UTF-8 form.",
     "version_4010": "The set is a 004010X092 and was read by the rules of 005010X279.",
     "version_unknown": "Neither ST03 nor GS08 names a version of the 271 that is known here.",

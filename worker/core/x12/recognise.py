@@ -15,8 +15,8 @@ HEAD = 64 * 1024
 
 _ARMOUR = b"-----BEGIN PGP MESSAGE-----"
 _PACKET = re.compile(rb"[\x80-\x88\x8a-\xbf\xc1-\xc4\xc8\xc9\xcb\xd2\xd4]")
-"""What a message in binary PGP begins with: the mark and the kind of its first packet (RFC 4880, 4.2). The one left out,
-a signature alone, is also what a PNG begins with."""
+"""What a message in binary PGP begins with: the kind of its first packet (RFC 4880, 4.2). Left out is that of a
+signature alone, which is also what a PNG begins with."""
 _EBCDIC_ISA = b"\xc9\xe2\xc1"
 _JSON = re.compile(rb"[{\[]\s*[\"{\[}\]]")
 _BARE = re.compile(rb"ST([^A-Za-z0-9\s])[^\r\n]{0,60}", re.IGNORECASE)

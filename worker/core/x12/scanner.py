@@ -153,6 +153,10 @@ class Scanner:
         self._at = end
         return bytes(buffer[begin : end + 1]), tidy
 
+    def refuse(self) -> None:
+        """The delimiters turn out to be none: read no further."""
+        self.refused = self._done = True
+
     # -- one kind of segment each; None means "look again" ----------------------------------------------------------
 
     def _plain(self, start: int, name_end: int) -> Segment | None:
@@ -212,7 +216,7 @@ class Scanner:
         if isa is NoIsa.CUT:
             self.partial_isa = not self._read()
         elif isa is NoIsa.REFUSED:
-            self.refused = self._done = True
+            self.refuse()
         else:
             if not self._open:
                 self._note_junk(self._at, name_end)

@@ -249,6 +249,11 @@ class _Books:
     def open_group(self, segment: Segment) -> None:
         self.missing_ge()
         elements = segment.elements
+        assert self.interchange is not None
+        if elements[-1].endswith(self.interchange.delimiters.component):
+            # ISA16 is missing: what stands in its place ends the segments, before the line break that seemed to.
+            self.scanner.refuse()
+            return
         self.group = Group(*(value(elements, n) for n in (1, 2, 3, 4, 6, 8)))
         self.groups += 1
         self.groups_here += 1
