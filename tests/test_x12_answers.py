@@ -172,6 +172,25 @@ def test_numbers_are_decimal(text: str, number: str) -> None:
     assert (str(found.amount), str(found.percent)) == (number, number)
 
 
+@pytest.mark.parametrize("code", ["", "9", "ZZ", "1IND"])
+def test_a_benefit_of_no_known_code_tells_nothing_and_is_said(code: str) -> None:
+    found = answer(("EB", code, "", "30"))
+    assert (found.coverage, found.benefits[0].code, said(found)) == ("undetermined", code, ["unknown_code"])
+
+
+def test_every_code_of_a_benefit_is_known() -> None:
+    known = [*"12345678ABCDEFGHIJKLMNOPQRSTUVWXY", "CB", "MC"]
+    assert said(answer(*[("EB", code, "", "30") for code in known])) == []
+
+
+def test_who_is_named_twice_is_the_first_one() -> None:
+    body = holder(("DMG", "D8", "19700203"), ("NM1", "1P", "2", "CLINIC"), ("DMG", "D8", "19800203"), children="0")
+    found = answer(*SOURCE, *RECEIVER, *body, ACTIVE, whole=True)
+    assert found.subscriber is not None
+    assert (found.subscriber.name, found.subscriber.birth_date, found.member_id) == ("HOLDER", "1970-02-03", "M0001")
+    assert [(one.code, one.segment) for one in found.issues] == [("segment_repeated", name) for name in ("NM1", "DMG")]
+
+
 def test_forty_service_types_in_one_benefit() -> None:
     types = [str(number) for number in range(1, 41)]
     assert answer(("EB", "1", "", "^".join(types))).benefits[0].service_types == tuple(types)

@@ -153,6 +153,8 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     if " " in line:
         values = [value.strip(" ") for value in values]  # some senders pad what is shorter than its field
     given = len(values)
+    if values[0] not in BENEFITS:
+        notes.append(("unknown_code", "EB"))
     values = values[:14] + _NOTHING[given:]
     types = values[2]
     if repetition and repetition in types:

@@ -44,6 +44,7 @@ repetition_separator           ISA11 cannot be a separator; repetitions are not 
 se_control                     SE02 is not ST02
 se_count                       SE01 is not the number of segments
 se_missing               held  the next ST, GE, GS, IEA or ISA comes before the set's SE
+segment_repeated               a segment that a patient has once at most (NM1, DMG, …) stands again; the first counts
 segment_too_long         held  a segment is longer than any real one
 set_cut                  held  the text ends before the set's SE
 set_too_large            held  the set is larger than the limit
@@ -57,6 +58,7 @@ test_held                      what the sender marks as a test is held back: nei
 test_interchange               ISA15 is T: the sender says that this is a test
 too_many_hl              held  the set has more HL than any real one
 trailing_junk                  something other than blanks stands after an IEA
+unknown_code                   EB01 is none of the codes of a 271; it is kept as it stands, and tells no coverage
 unknown_segment                a segment has a name that the 271 does not use, or not there
 utf16                          the file is UTF-16; offsets and bytes are those of its UTF-8 form
 version_4010                   the set is a 004010X092; it is read by the rules of 005010X279
@@ -105,6 +107,7 @@ MESSAGES = {
     "se_control": "SE02 is not ST02.",
     "se_count": "SE01 is not the number of segments in the set.",
     "se_missing": "The set is not closed by an SE.",
+    "segment_repeated": "A segment that a patient has once at most stands again; the first counts.",
     "segment_too_long": "A segment is longer than any real one.",
     "set_cut": "The text ends before the set's SE.",
     "set_too_large": "The set is larger than the limit.",
@@ -118,6 +121,7 @@ MESSAGES = {
     "test_interchange": "ISA15 is T: the sender says that this is a test.",
     "too_many_hl": "The set has more HL than any real one, so it was not read.",
     "trailing_junk": "Something other than blanks stands after an IEA.",
+    "unknown_code": "EB01 is none of the codes of a 271; it was kept as it stands.",
     "unknown_segment": "The segment has a name that the 271 does not use, or not there.",
     "utf16": "The file is UTF-16; offsets and bytes are those of its UTF-8 form.",
     "version_4010": "The set is a 004010X092 and was read by the rules of 005010X279.",

@@ -110,7 +110,9 @@ def _person(
         values = line.split(element)
         name = values[0]
         if name in _ONCE:
-            if name not in once:
+            if name in once:
+                notes.append(("segment_repeated", name))
+            else:
                 once[name] = values
         elif name == "TRN":
             traces.append(people.trace(values))
