@@ -35,16 +35,19 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
         house = stack.enter_context(opened(obj, create=True))
         reports: list[dict[str, Any]] = []
         refused: list[str] = []
-        for n, path in enumerate(paths):
-            found = files[n] if files is not None else _open(stack, path)
-            if isinstance(found, str):
-                refused.append(found)
-            else:
-                with found:
-                    reports.append(_read(house, path, found, dry_run))
-    show(reports, as_json)
-    for line in refused:
-        click.echo(f"cdpoll: {line}", err=True)
+        try:
+            for n, path in enumerate(paths):
+                found = files[n] if files is not None else _open(stack, path)
+                if isinstance(found, str):
+                    refused.append(found)
+                else:
+                    with found:
+                        reports.append(_read(house, path, found, dry_run))
+        finally:
+            # A full disk ends it in the middle, and what came in before is in.
+            show(reports, as_json)
+            for line in refused:
+                click.echo(f"cdpoll: {line}", err=True)
     if refused and not reports:
         return 65
     return 1 if refused else exit_code(reports)

@@ -81,6 +81,16 @@ def test_all_well_is_0_and_nothing_readable_65(house: House) -> None:
     assert house.cdpoll("ingest", str(house.folder / "nowhere"), good, check=1).text.startswith("good.x12: known")
 
 
+def test_what_came_in_is_told_before_a_disk_that_cannot_be_written_ends_it(house: House) -> None:
+    good = put(house, "good.x12", batch("A"))
+    house.database.parent.mkdir(exist_ok=True)
+    (house.database.parent / "quarantine").touch()
+    ended = house.cdpoll("ingest", "--json", good, str(house.folder / "nowhere"), put(house, "odd", "{}"), check=74)
+    assert [(one["name"], one["state"]) for one in ended.json["files"]] == [("good.x12", "ingested")]
+    assert "nowhere: No such file" in ended.err
+    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: known")
+
+
 def test_what_is_said_holds_no_patient_data(house: House) -> None:
     broken = interchange(group(a_set(subscriber(ACTIVE, last="SECRETNAME", member="SECRETID"))[:-1]))
     cut = put(house, "cut.x12", batch("SECRETID")[:-30])
