@@ -10,12 +10,13 @@ _REASONS = {
     "xml": "is XML, no X12",
     "html": "is a page in HTML, no X12: perhaps an error page in place of the file",
     "json": "is JSON, no X12",
+    "mail": "is a mail whose attachment is encoded: save the attachment as a file",
     "x12_bare": "begins with ST: the interchange around the transaction sets (ISA, GS) is missing",
     "empty": "is empty",
 }
 
 # These may hold answers all the same, so a zip with one of them waits for a person.
-_TELLING = frozenset(("pgp", "ebcdic", "x12_bare"))
+_TELLING = frozenset(("pgp", "ebcdic", "mail", "x12_bare"))
 
 # All there is of a file that was cut short at once: too little to tell a batch, a gzip or a zip by.
 _BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))

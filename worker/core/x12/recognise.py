@@ -7,8 +7,11 @@ from worker.core.x12.delimiters import ISA_START, NoIsa, parse_isa
 from worker.core.x12.envelope import BLANKS
 from worker.core.x12.scanner import BYTE_ORDER_MARK, UTF16_ISA
 
-Kind = Literal["x12", "x12_bare", "empty", "zip", "gzip", "pgp", "ebcdic", "utf16", "xml", "html", "json", "unknown"]
-"""``x12_bare`` is an ST…SE without an ISA, which a batch may not be; ``utf16`` is other text in UTF-16."""
+Kind = Literal[
+    "x12", "x12_bare", "empty", "zip", "gzip", "pgp", "ebcdic", "utf16", "xml", "html", "json", "mail", "unknown"
+]
+"""``x12_bare`` is an ST…SE without an ISA, which a batch may not be; ``utf16`` is other text in UTF-16,
+``mail`` one whose parts are encoded."""
 
 HEAD = 64 * 1024
 """So many bytes are enough to tell, also where a mail's header or a log stands before the first ISA."""
@@ -19,6 +22,7 @@ _PACKET = re.compile(rb"[\x80-\x88\x8a-\xbf\xc1-\xc4\xc8\xc9\xcb\xd2\xd4]")
 signature alone, which is also what a PNG begins with."""
 _EBCDIC_ISA = b"\xc9\xe2\xc1"
 _JSON = re.compile(rb"[{\[]\s*[\"{\[}\]]")
+_MAIL = re.compile(rb"^content-transfer-encoding:\s*(?:quoted-printable|base64)", re.IGNORECASE | re.MULTILINE)
 _BARE = re.compile(rb"ST([^A-Za-z0-9\s])[^\r\n]{0,60}", re.IGNORECASE)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)", re.IGNORECASE)
 
@@ -48,6 +52,8 @@ def _text(text: bytes) -> Kind:
         return "json"  # also one with X12 in its strings, where line ends and letters stand as escapes
     if text.startswith(_EBCDIC_ISA):
         return "ebcdic"
+    if not ISA_START.match(text) and _MAIL.search(text):
+        return "mail"
     if _holds_isa(text):
         return "x12"
     if _BARE.match(text):
