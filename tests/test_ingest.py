@@ -192,6 +192,14 @@ def test_a_file_without_a_271_is_skipped_with_the_reason(store: Store, path: Pat
     assert (both.state, both.counts.transaction_sets, both.counts.other_sets) == ("ingested", 1, 1)
 
 
+def test_a_set_whose_kind_is_damaged_waits_for_a_person(store: Store, path: Path) -> None:
+    report = read(store, batch(1, 2).replace("ST*271*0001", "ST*2\x031*0001"))
+    assert (report.state, report.counts.transaction_sets, report.counts.quarantined_sets) == ("ingested", 1, 1)
+    assert [one.code for one in report.warnings] == ["st_code"]
+    assert read(store, batch(3).replace("ST*271*", "ST**"), name="alone").state == "ingested"
+    assert elsewhere(path, "SELECT count(*) FROM sets WHERE state = 'quarantined'") == [(2,)]
+
+
 def acknowledged(*segments: tuple[str, ...], code: str = "999") -> str:
     return interchange(group(a_set([("AK1", "HS", "7"), *segments], code=code), code="FA"))
 

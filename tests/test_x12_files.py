@@ -159,6 +159,8 @@ FORMS = [
     form("TA1", interchange([("TA1", "000000001", "260304", "0930", "A", "000")], count="0"), ""),
     form("GS01 is HS", interchange(group(a_set(), code="HS")), "a", "gs_code"),
     form("no ST03", a_file(a_set(version="")), "a"),
+    form("ST01 is damaged", PLAIN.replace("ST*271*", "ST*2X1*"), "h", "st_code"),
+    form("ST01 is empty", a_file(a_set(code=""), a_set(control="0002")), "ha", "st_code"),
     form("005010X279 without A1", a_file(a_set(version="005010X279"))),
     form("004010", interchange(group(a_set(version=""), version="004010X092A1"), isa=OLD), "w", "version_4010"),
     form("another version", interchange(group(a_set(version="006020X"))), "w", "version_unknown"),

@@ -20,7 +20,7 @@ from worker.core.x12.acknowledgement import verdict, word
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.reading import Judged, batch
+from worker.core.x12.reading import Judged, batch, other_kind
 from worker.core.x12.recognise import HEAD, Kind
 from worker.gateways.unpack import NotUnpacked, Stream, members
 from worker.rounds.refusal import PassedOver, cut_at_once, refusal
@@ -235,12 +235,12 @@ class _Reading:
     def set(self, into: Staging | Rehearsal, one: Judged) -> None:
         tset = one.item
         assert not isinstance(tset, FileEnd)
-        if one.verdict == "hold" and tset.code in ("271", ""):
+        if one.verdict == "hold" and not other_kind(tset.code):
             self.warnings.of_set(one.issues)
             into.add(tset, "quarantined", one.issues)
         elif one.reading is None:
             self.warnings.of_set(())
-            kind = (tset.code or "no kind") + _said(verdict(tset))
+            kind = tset.code + _said(verdict(tset))
             self.ends.others[kind] = self.ends.others.get(kind, 0) + 1
             into.add(tset, "other", one.issues)
         else:

@@ -50,6 +50,7 @@ set_cut                  held  the text ends before the set's SE
 set_too_large            held  the set is larger than the limit
 set_unreadable           held  the set could not be read
 shifted_nm1                    an NM1 lacks a separator, so its identifier stands one element early
+st_code                  held  ST01 is no three digits: damage may have made it so, and what follows may be a 271
 st_missing               held  an SE has no ST
 st_outside_group               a set stands in an interchange but in no group
 stray_segments                 segments stand between the sets and belong to none
@@ -113,6 +114,7 @@ MESSAGES = {
     "set_too_large": "The set is larger than the limit.",
     "set_unreadable": "The set could not be read.",
     "shifted_nm1": "The NM1 lacks a separator; the identifier was taken from one element earlier.",
+    "st_code": "ST01 names no kind of set: it is not three digits.",
     "st_missing": "The SE has no ST.",
     "st_outside_group": "The set stands in no group.",
     "stray_segments": "Segments stand between the sets and belong to none.",
@@ -138,6 +140,7 @@ HELD = frozenset(
         "set_cut",
         "set_too_large",
         "set_unreadable",
+        "st_code",
         "st_missing",
         "too_many_hl",
     }

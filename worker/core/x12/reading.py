@@ -43,12 +43,19 @@ def batch(source: Source, limits: Limits = Limits()) -> Iterator[Judged]:  # noq
             yield judged(item)
 
 
+def other_kind(code: str) -> bool:
+    """Whether an ST01 names another kind of set than a 271: 999, 277, …"""
+    return code != "271" and len(code) == 3 and code.isdecimal()
+
+
 def judged(tset: TransactionSet) -> Judged:
     """The verdict on one set; also for one that comes out of quarantine to be tried again."""
     if tset.issues and holds(tset.issues):
         return Judged(tset, "hold", None, tset.issues)
     if tset.code != "271":
-        return Judged(tset, "other", None, tset.issues)
+        if other_kind(tset.code):
+            return Judged(tset, "other", None, tset.issues)
+        return Judged(tset, "hold", None, (*tset.issues, issue("st_code", "ST")))
     reading = parse_271(tset)
     issues = tset.issues + reading.issues
     if not issues:
