@@ -226,9 +226,10 @@ def _others(
             found.append(one)
             if shifted:
                 notes.append(("shifted_nm1", "NM1"))
-        elif name in ("N3", "N4", "PER"):
-            if found:
-                found[-1] = extended(found[-1], values)
+            if not within:
+                notes.append(("loop_not_closed", "NM1"))
+        elif name in ("N3", "N4", "PER") and found:
+            found[-1] = extended(found[-1], values)
         elif name == "AAA":
             rejections.append(rejection(values, loop))
         elif name in _DETAILS:

@@ -29,7 +29,7 @@ iea_missing                    an interchange is not closed before the next ISA
 impossible_date                a date does not exist or is not a plausible one; it is kept as text
 isa_width                      an element of the ISA, or the whole of it, does not have its fixed width
 leading_junk                   something other than blanks or a byte order mark stands before the first ISA
-loop_not_closed                an LS has no LE, or an LE no LS
+loop_not_closed                an LS has no LE, an LE no LS, or an NM1 under a benefit neither
 lower_case                     segment names are in lower case; they are read as upper case
 members_passed_over            a zip holds files that are no X12; they are not read, and it is left on the server
 no_envelope                    a bare ST…SE without ISA; the usual delimiters were taken
@@ -93,7 +93,7 @@ MESSAGES = {
     "impossible_date": "A date does not exist or is not a plausible one; it was kept as text.",
     "isa_width": "The ISA does not have its fixed widths; the delimiters were found by counting.",
     "leading_junk": "Something other than blanks stands before the first ISA.",
-    "loop_not_closed": "An LS has no LE, or an LE no LS.",
+    "loop_not_closed": "An LS has no LE, an LE no LS, or an NM1 under a benefit neither.",
     "lower_case": "Segment names are in lower case; they were read as upper case.",
     "members_passed_over": "The zip holds files that are no X12; they were not read.",
     "no_envelope": "The set has no ISA; the usual delimiters were taken.",
