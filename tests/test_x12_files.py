@@ -151,6 +151,7 @@ FORMS = [
     form("cut before the GE", PLAIN[: PLAIN.index("GE*")], "a", "file_cut", "incomplete"),
     form("cut before the IEA", PLAIN[: PLAIN.index("IEA")], "a", "file_cut", "incomplete"),
     form("cut in the IEA", PLAIN[:-4], "a", "file_cut", "incomplete"),
+    form("cut in the IEA's zeros", a_file(control="000000000")[:-3], "a", "file_cut", "incomplete"),
     form("cut in the ISA", PLAIN[:50], "", "file_cut", "incomplete"),
     form("cut in the second ISA", PLAIN + PLAIN[:30], "a", "file_cut", "incomplete"),
     form("ISA only", PLAIN[:106], "", "file_cut", "incomplete"),

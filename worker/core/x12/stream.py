@@ -281,7 +281,7 @@ class _Books:
             return
         control, expected = value(segment.elements, 2), self.interchange.control
         same = control == expected or same_number(control, expected)
-        if not segment.terminated and not same and expected.startswith(control):
+        if not segment.terminated and control != expected and expected.startswith(control):
             return  # The file ends in the middle of the control number.
         if number(segment.elements, 1) != self.groups_here:
             self.note("iea_count", "IEA", where)
