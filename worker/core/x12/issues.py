@@ -38,6 +38,7 @@ no_patient                     the set has neither a subscriber nor a rejection 
 not_in_force                   the payer says active, but the dates beside it leave out the date asked for
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
+nul_bytes                      zeros stand in the data of a set: most likely something is missing there
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
 repetition_separator           ISA11 cannot be a separator; repetitions are not split
@@ -102,6 +103,7 @@ MESSAGES = {
     "not_in_force": "The payer says active, but the dates beside it leave out the date asked for.",
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
+    "nul_bytes": "Zeros stand in the data; most likely something is missing there.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
     "repetition_separator": "ISA11 cannot be a separator; repetitions were not split.",

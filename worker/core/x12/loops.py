@@ -75,6 +75,8 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
     if raw[-2:-1] == b" ":
         # Lines filled up with blanks: SE has them like any other segment, and with them no code would be what it is.
         text = re.sub(f" +(?={re.escape(delimiters.terminator)})", "", text)
+    if "\0" in text and "\0" not in delimiters:
+        issues.append(issue("nul_bytes", "ST"))
     return text, issues
 
 
