@@ -15,10 +15,12 @@ from worker.core.x12.issues import HELD, MESSAGES
 from worker.core.x12.issues import __doc__ as table
 from worker.core.x12.stream import transaction_sets
 
+BHT: Segment = ("BHT", "0022", "11", "INQ-1", "20260304", "0930")
+
 
 def reading(*body: Segment, whole: bool = False) -> Reading:
-    """The reading of one set: of the given benefits, or with ``whole`` of the given body."""
-    text = a_file(a_set(list(body) if whole else subscriber(*body)))
+    """The reading of one set: of the given benefits, or with ``whole`` of the given body behind a BHT."""
+    text = a_file(a_set([BHT, *body] if whole else subscriber(*body)))
     tset = next(transaction_sets(io.BytesIO(text.encode())))
     assert isinstance(tset, TransactionSet)
     return parse_271(tset)

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from tests.test_x12_answers import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, reading
-from tests.x12_samples import ACTIVE, Segment, a_file
+from tests.test_x12_answers import AAA, BHT, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, reading
+from tests.x12_samples import ACTIVE, Segment, a_file, a_set
 from worker.core.x12.answer import parse_271
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.stream import transaction_sets
@@ -61,6 +61,24 @@ def test_nobody_and_nothing() -> None:
 
 
 # -- loops ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "codes"),
+    [
+        ([], ["bht_missing"]),
+        ([("BHT",)], []),
+        ([("ZZ", "X"), BHT], ["unknown_segment"]),
+        ([BHT, EB_INACTIVE, ("EB", "1")], ["unknown_segment"] * 2),
+        ([EB_INACTIVE], ["bht_missing", "unknown_segment"]),
+    ],
+)
+def test_what_stands_before_the_first_hl_says_nothing_of_anybody(head: list[Segment], codes: list[str]) -> None:
+    text = a_file(a_set([*head, *SOURCE, *RECEIVER, *holder(ACTIVE, children="0")]))
+    found = parse_271(next(transaction_sets(io.BytesIO(text.encode()))))  # type: ignore[arg-type]
+    assert [one.code for one in found.issues] == codes
+    assert [one.coverage for one in found.answers()] == ["active"]
+
 
 TRACE: Segment = ("TRN", "2", "OURS-2", "9000000001")
 
