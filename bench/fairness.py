@@ -14,10 +14,12 @@ from typing import NamedTuple, get_args
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from bench.installation import Order, Run
+from bench.installation import Run
 from bench.part import Part
-from bench.schedules import HOUR, MINUTE, History, Learned, Task, tasks
+from bench.queue import Order
+from bench.schedules import History, Learned, Task, tasks
 from bench.simulation import trained
+from bench.worlds import HOUR, MINUTE
 from worker.core.limit import Limit
 
 OUTAGE = 24 * HOUR
@@ -55,7 +57,7 @@ def measure(order: Order, past: History, old: int = 100_000, hours: float = 6.0)
     everyone, until = world(old, hours), OUTAGE + int(hours * HOUR)
     way = Learned(history=past.copy(), limited=LIMIT.rate)
     run = Run(everyone, way, LIMIT, until, opens=OUTAGE, order=order)
-    late = [*run.late, *((until, number, until - everyone[number].due) for number in run.ready)]
+    late = [*run.late, *((until, number, until - everyone[number].due) for number in run.ready.looks())]
     found = []
     for begin, end in PERIODS:
         if end > hours * HOUR:

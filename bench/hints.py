@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
-from bench.schedules import SECOND, Learned, Task
+from bench.schedules import Learned, Task
+from bench.worlds import SECOND
 from worker.core.forecast import EDGES
 from worker.core.worth import Told, page_wait
 

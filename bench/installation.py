@@ -4,21 +4,20 @@ Time is simulated, in ms; the schedule, the price and the limiter are those of t
 """
 
 import statistics
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from bench.hints import Book
 from bench.optimum import Floating
-from bench.schedules import SECOND, Learned, Task, Way
-from worker.core.fairness import ends
+from bench.queue import Order, Queue
+from bench.schedules import Learned, Task, Way
+from bench.worlds import SECOND
 from worker.core.limit import Limit, Meter, charge, grant
 from worker.core.price import Load
+from worker.core.sweep import in_turn
 
 LOAD = 10 * SECOND  # how often the price is set: pages come in lumps, and one must not pass for a rise in demand
-
-Order = Literal["oldest", "newest", "both"]  # of the looks due, which is made first
 
 
 class Figures(NamedTuple):
@@ -34,12 +33,14 @@ class Figures(NamedTuple):
     pages: int = 0
 
 
-def run(world: Sequence[Task], way: Way, limit: Limit, until: int | None = None, page_cost: int = 0) -> Figures:
+def run(
+    world: Sequence[Task], way: Way, limit: Limit, until: int | None = None, page_cost: int = 0, order: Order = "both"
+) -> Figures:
     """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then.
 
     With a ``page_cost`` pages of the vendor's list are asked for as hints; each counts as so many requests.
     """
-    return Run(world, way, limit, until, page_cost).figures()
+    return Run(world, way, limit, until, page_cost, order=order).figures()
 
 
 class Late(NamedTuple):
@@ -51,7 +52,7 @@ class Late(NamedTuple):
 
 
 class Run:
-    """A simulated installation. All looks that are due and not made stand in ``ready``, the longest due first.
+    """A simulated installation. All looks that are due and not made stand in ``ready``.
 
     ``opens``: nothing is asked before, and all tasks that arrived until then are due as planned. From then on ``late``
     keeps of every look how late it was.
@@ -65,17 +66,18 @@ class Run:
         until: int | None = None,
         page_cost: int = 0,
         opens: int = 0,
-        order: Order = "oldest",
+        order: Order = "both",
     ) -> None:
         self.world, self.way, self.limit, self.until = world, way, limit, until
-        self.opens, self.order = opens, order
+        self.opens = opens
         self.late: list[Late] = []
         self.waiting: list[tuple[int, int]] = []  # (due, number)
-        self.ready: deque[int] = deque()
+        self.ready = Queue(world, order)
         self.spent = self.arrived = 0
         self.now = self.slot_at = opens
         self.meter = Meter()
         self.looks = [0, 0, 0]
+        self.paged = -page_cost  # the requests that had been made after the last page
         self.book: Book | None = None
         if page_cost:
             assert isinstance(way, Learned)
@@ -91,10 +93,12 @@ class Run:
             self.now = moment
             self._arrive()
             while self.waiting and self.waiting[0][0] <= moment:
-                self.ready.append(heappop(self.waiting)[1])
+                self.ready.add(heappop(self.waiting)[1])
             if moment >= tick:
                 if self.book:  # what a page has shown meanwhile is not due
-                    self.ready = deque(number for number in self.ready if not self._moved(number))
+                    for number in self.ready.looks():
+                        if self._moved(number):
+                            self.ready.drop(number)
                 waiting = self._backlog()
                 self.way.load(Load(LOAD, self.spent - spent, backlog, waiting))
                 spent, backlog, tick = self.spent, waiting, tick + LOAD
@@ -104,31 +108,35 @@ class Run:
         """Requests due and not made. What a page has left out counts when it is looked at: no price puts it off."""
         if self.book is None:
             return len(self.ready)
-        looks = sum(not self.world[number].hinted for number in self.ready)
-        return looks + self.book.page_cost * self.book.waiting(self.now)
+        return len(self.ready.looks()) + self.book.page_cost * self.book.waiting(self.now)
 
     def _serve(self) -> None:
-        """Use the slots there are: first what a page left out, then pages that pay, then what has been due longest."""
+        """Use the slots there are: first what a page left out, then pages that pay, then what is due."""
         while self.slot_at <= self.now:
-            take = self._next_end()
-            hinted = bool(self.ready) and self.world[self.ready[0]].hinted
-            page = self.book.weigh(self.now) if self.book and not hinted else None
+            if self.ready.hinted:
+                self._take(1)
+                self._look(self.ready.hinted.popleft())
+                continue
+            number = self._next()
+            page = None
+            if self.book and in_turn(self.spent - self.paged, self.book.page_cost, due=number is not None):
+                page = self.book.weigh(self.now)
             if self.book and page is not None:
                 self._take(self.book.page_cost)
-                self.ready.extendleft(self.book.ask(page, self.now))
-            elif self.ready:
+                self.paged = self.spent
+                self.ready.gone(self.book.ask(page, self.now))
+            elif number is not None:
                 self._take(1)
-                self._look(self.ready.popleft() if hinted else take())
+                self.ready.drop(number)
+                self._look(number)
             else:
                 return
 
-    def _next_end(self) -> Callable[[], int]:
-        """Take from the end whose turn it is; what there is nothing to look at for leaves it."""
-        last = self.order == "newest" or (self.order == "both" and ends(1, self.spent)[1])
-        take = self.ready.pop if last else self.ready.popleft
-        while self.ready and self._moved(self.ready[-1 if last else 0]):
-            take()
-        return take
+    def _next(self) -> int | None:
+        """The look to be made next; what there is nothing to look at for is dropped."""
+        while (number := self.ready.next(self.now, self.spent)) is not None and self._moved(number):
+            self.ready.drop(number)
+        return number
 
     def _take(self, requests: int) -> None:
         _, self.meter, self.slot_at = grant(self.limit, self.meter, self.now, 1)

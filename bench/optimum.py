@@ -4,8 +4,12 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from bench.schedules import MINUTE, SECOND, SHARES, TIMES, Task, done_by
+from bench.schedules import SHARES, Task
+from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
 from worker.core.price import Load, outdated, price_after
+
+# The times below the first and above the last of a grid.
+BARELY = 0.0005
 
 
 @dataclass
@@ -19,16 +23,17 @@ class Optimum:
 
     price: float
     fineness: int = 3000
+    world: World = EVEN
     at: int = 0
     _grids: list[list[float]] = field(default_factory=list)
     _next: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         to_come: list[list[float]] = []
-        for kind, (low, high) in enumerate(TIMES):
-            n = self.fineness
+        for times in self.world.times:
+            n, low, high = self.fineness, times.drawn(BARELY), times.drawn(1 - BARELY)
             grid = [(low**0.5 + (high**0.5 - low**0.5) * i / n) ** 2 for i in range(n + 1)]
-            level = [done_by(kind, age) for age in grid]
+            level = [times.done_by(age) for age in grid]
             area = [0.0]
             for i in range(n):
                 area.append(area[-1] + (level[i] + level[i + 1]) / 2 * (grid[i + 1] - grid[i]))
@@ -47,7 +52,10 @@ class Optimum:
         waited, best, age, step = 0.0, math.inf, 0.0, 50.0
         while age < 3 * MINUTE:
             age += step
-            waited += step * sum(share * done_by(kind, age - step / 2) for kind, share in enumerate(SHARES))
+            here = age - step / 2
+            waited += step * sum(
+                share * times.done_by(here) for share, times in zip(SHARES, self.world.times, strict=True)
+            )
             later = sum(share * to_come[kind][self._place(kind, age)] for kind, share in enumerate(SHARES))
             if self.price + waited + later < best:
                 best, self.at = self.price + waited + later, round(age)
@@ -61,8 +69,11 @@ class Optimum:
     def look(self, task: Task, age: int) -> int | None:
         if age >= task.lasts:
             return None
-        place = self._place(task.kind, age) if age > TIMES[task.kind][0] else 0
-        return max(1, math.ceil(self._grids[task.kind][self._next[task.kind][place]]) - age)
+        grid = self._grids[task.kind]
+        if age >= grid[-1]:
+            return HOUR  # past all but a few
+        place = self._place(task.kind, age) if age > grid[0] else 0
+        return max(1, math.ceil(grid[self._next[task.kind][place]]) - age)
 
     def load(self, load: Load) -> None:
         pass
@@ -78,6 +89,7 @@ class Floating:
     limited: float
     floor: float = 5_000.0
     price: float = 5_000.0
+    world: World = EVEN
     _levels: dict[int, Optimum] = field(default_factory=dict)
 
     def first(self, task: Task) -> int:
@@ -105,5 +117,5 @@ class Floating:
         """Prices a fifth apart."""
         level = round(math.log(self.price / SECOND) / math.log(1.2))
         if level not in self._levels:
-            self._levels[level] = Optimum(SECOND * 1.2**level, fineness=1200)
+            self._levels[level] = Optimum(SECOND * 1.2**level, 1200, self.world)
         return self._levels[level]

@@ -5,24 +5,23 @@ Coverage Insight (1 hour to 3 days); each time is drawn log-uniformly, as the sa
 task tells which families of paths are still pending. Instants, ages and durations are milliseconds.
 """
 
-import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
-from worker.core.allowance import account, plan, spared_by
+from bench.worlds import EVEN, SECOND, World
+from worker.core.allowance import account, best_look, plan, spared_by
 from worker.core.forecast import Curve, Forecast, News, class_of, forecast, learn, watch
-from worker.core.learned import PUT_OFF
+from worker.core.learned import put_off, rounded
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.schedule import Cadence, Schedule
+from worker.core.worth import Choice
 
-SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
 NAMES = ("seconds", "RTCOB", "Coverage Insight")
 SHARES = (0.7, 0.2, 0.1)
-TIMES = ((2 * SECOND, 30 * SECOND), (MINUTE, 30 * MINUTE), (HOUR, 72 * HOUR))
 SLOW_PATHS = ((), ("RTCOB",), ("CoverageInsight",))
 
 
@@ -53,7 +52,7 @@ class Task:
         return (*(("Medicare", "Commercial") if age < self.quick else ()), *slow)
 
 
-def tasks(count: int, per_second: float, dice: random.Random) -> list[Task]:
+def tasks(count: int, per_second: float, dice: random.Random, world: World = EVEN) -> list[Task]:
     """``count`` tasks that arrive at random; the times of each kind are drawn evenly from its distribution."""
     kinds = [kind for kind, share in enumerate(SHARES) for _ in range(round(count * share))]
     shuffled: list[list[float]] = []
@@ -66,22 +65,10 @@ def tasks(count: int, per_second: float, dice: random.Random) -> list[Task]:
     at, out = 0.0, []
     for number, kind in enumerate(kinds):
         at += dice.expovariate(per_second) * 1000
-        lasts = drawn(kind, shuffled[kind].pop())
-        quick = lasts if kind == 0 else drawn(0, dice.random())
+        lasts = world.times[kind].drawn(shuffled[kind].pop())
+        quick = lasts if kind == 0 else world.times[0].drawn(dice.random())
         out.append(Task(f"{dice.getrandbits(64):016x}", kind, round(at) + number, lasts, quick))
     return out
-
-
-def drawn(kind: int, level: float) -> int:
-    """The time that a share ``level`` of the tasks of this kind stay below."""
-    low, high = TIMES[kind]
-    return round(low * math.exp(level * math.log(high / low)))
-
-
-def done_by(kind: int, age: float) -> float:
-    """The true F of a kind."""
-    low, high = TIMES[kind]
-    return 0.0 if age <= low else 1.0 if age >= high else math.log(age / low) / math.log(high / low)
 
 
 @lru_cache(maxsize=64)
@@ -159,6 +146,7 @@ class Learned:
     spared: int = 0
     _odds: dict[str, Forecast] = field(default_factory=dict)
     _news: dict[str, int] = field(default_factory=dict)
+    _best: dict[tuple[str, int, int], Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.price = self.floor
@@ -198,6 +186,7 @@ class Learned:
         count = self._news[family] = self._news.get(family, 0) + 1
         if count < 50 or count % 50 == 0:
             self._odds.pop(family, None)
+            self._best = {found: best for found, best in self._best.items() if found[0] != family}
 
     def told(self, rows: Iterable[tuple[Task, int]]) -> None:
         """A page shows tasks as pending at these ages."""
@@ -221,12 +210,16 @@ class Learned:
         """The age at which to look instead; what pages showed puts a look off only so far."""
         age = task.known + self._plan(task)
         if task.known > task.looked:
-            age = min(age, PUT_OFF * max(task.looked, self.schedule.cadence.first))
+            age = min(age, put_off(task.id) * max(task.looked, self.schedule.cadence.first))
         return age
 
     def _plan(self, task: Task) -> int:
         task.planned_price, task.planned_at = self.price, task.known
-        made = plan(task.id, task.polls, task.known, self.odds(task.family), self.price, self.spared, self.schedule)
+        odds, known, price = self.odds(task.family), rounded(task.known), rounded(round(self.price))
+        best = self._best.get((task.family, known, price))
+        if best is None:
+            best = self._best[task.family, known, price] = best_look(known, known, odds, price, self.schedule)
+        made = plan(task.id, task.polls, task.known, odds, self.price, self.spared, self.schedule, best=best)
         self.spared = account(self.spared, -made.cost)
         return made.choice.wait
 

@@ -20,10 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.installation import Figures, run
 from bench.optimum import Floating, Optimum
 from bench.schedules import (
-    HOUR,
-    MINUTE,
     NAMES,
-    SECOND,
     History,
     Learned,
     Task,
@@ -33,6 +30,7 @@ from bench.schedules import (
     fixed,
     tasks,
 )
+from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
 from worker.core.limit import Limit
 
 LEARNED = "learned, after some history"
@@ -41,20 +39,20 @@ FREE = Limit(10_000.0, 10_000)
 SCARCE = Limit(10.0, 5)
 
 
-def free_world(count: int, seed: int) -> list[Task]:
+def free_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
     """A new task every 20 s."""
-    return tasks(count, 0.05, random.Random(seed))  # noqa: S311
+    return tasks(count, 0.05, random.Random(seed), world)  # noqa: S311
 
 
-def busy_world(count: int, seed: int) -> list[Task]:
+def busy_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
     """5 new tasks a second."""
-    return tasks(count, 5.0, random.Random(seed))  # noqa: S311
+    return tasks(count, 5.0, random.Random(seed), world)  # noqa: S311
 
 
-def trained(per_class: int, seed: int, *, ends_told: bool = True) -> History:
+def trained(per_class: int, seed: int, *, ends_told: bool = True, world: World = EVEN) -> History:
     """What was learned from a world in which ``per_class`` tasks of the rarest kind ended, looked at as written."""
     way = Learned(ends_told=ends_told, floor=20_000.0)
-    run(free_world(per_class * 10, seed), way, FREE)
+    run(free_world(per_class * 10, seed, world), way, FREE)
     return way.history
 
 

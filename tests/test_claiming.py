@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.database import DONE, NOW, ORIGIN, SCHEDULE, conclude, elsewhere, record, task_of
+from worker.core.fairness import LATE, deadline
 from worker.core.learned import Knowledge, Learned
 from worker.core.task import Task
 from worker.rounds.claiming import MOST_PLANS, Claiming
@@ -18,7 +19,7 @@ from worker.store.db import Store
 
 LEASE = NOW * 2
 FLOOR = 20_000
-DAY = 86_400_000
+HOUR, DAY = 3_600_000, 86_400_000
 
 
 @pytest.fixture
@@ -125,21 +126,44 @@ def test_no_lease_is_no_statement(store: Store) -> None:
         assert store.conn.total_changes == before
 
 
-# --- both ends of the queue
+# --- late ones and others
 
 
-def test_half_of_the_slots_go_to_each_end(store: Store) -> None:
-    add(store, [NOW - n for n in range(40, 0, -1)])  # 1 is due for longest
+def waits(store: Store, dues: Sequence[tuple[int, int]]) -> None:
+    """Tasks 1, 2 …: (due, and how long before that it was planned), both from ``NOW``."""
+    add(store, [NOW + due for due, _ in dues])
+    with store.write():
+        for seq, (due, wait) in enumerate(dues, 1):
+            store.execute("UPDATE tasks SET seen_at = ? WHERE seq = ?", (NOW + due - wait, seq))
+
+
+def test_of_the_last_minute_the_earliest_deadline_comes_first(store: Store, path: Path) -> None:
+    dues = [(-20_000, HOUR), (-9_000, 40_000), (-5_000, 15_000), (-1_000, 1_000), (-50_000, 90_000)]
+    waits(store, dues)
+    by = sorted(range(1, 6), key=lambda seq: deadline(dues[seq - 1][0], dues[seq - 1][0] - dues[seq - 1][1]))
+    assert by == [5, 4, 3, 2, 1]
     claiming = Claiming(store, None)
-    assert taken(store, claiming, 6) == [1, 2, 3, 40, 39, 38]
-    assert taken(store, claiming, 6) == [4, 5, 6, 37, 36, 35]
+    assert [taken(store, claiming, 2) for _ in range(3)] == [[5, 4], [3, 2], [1]]
 
 
-def test_an_odd_slot_and_a_single_one_go_to_the_ends_in_turn(store: Store) -> None:
-    add(store, [NOW - n for n in range(40, 0, -1)])
+def test_while_there_are_late_looks_half_of_the_slots_are_theirs(store: Store) -> None:
+    add(store, [NOW - LATE - n for n in range(20, 0, -1)] + [NOW - LATE + n for n in range(1, 21)])
     claiming = Claiming(store, None)
-    assert [taken(store, claiming, 3) for _ in range(2)] == [[1, 2, 40], [3, 39, 38]]
-    assert [taken(store, claiming, 1) for _ in range(4)] == [[4], [37], [5], [36]]
+    assert taken(store, claiming, 6) == [1, 2, 3, 21, 22, 23]
+    assert taken(store, claiming, 6) == [4, 5, 6, 24, 25, 26]
+
+
+def test_an_odd_slot_and_a_single_one_go_to_late_looks_and_others_in_turn(store: Store) -> None:
+    add(store, [NOW - LATE - n for n in range(20, -1, -1)] + [NOW - LATE + n for n in range(1, 21)])
+    claiming = Claiming(store, None)
+    assert [taken(store, claiming, 3) for _ in range(2)] == [[1, 2, 22], [3, 23, 24]]
+    assert [taken(store, claiming, 1) for _ in range(4)] == [[4], [25], [5], [26]]
+
+
+@pytest.mark.parametrize(("late", "others"), [(9, 1), (1, 9), (10, 0), (0, 10)])
+def test_what_one_half_does_not_need_is_the_others(store: Store, late: int, others: int) -> None:
+    add(store, [NOW - DAY] * late + [NOW] * others)
+    assert len(taken(store, Claiming(store, None), 10)) == 10
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7, 30])
@@ -199,7 +223,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
 
 def test_rows_that_are_held_are_not_claimed(store: Store) -> None:
     add(store, [NOW - n for n in range(9, 0, -1)])
-    assert taken(store, Claiming(store, None), 4, not_seqs=frozenset({1, 2, 9})) == [3, 4, 8, 7]
+    assert taken(store, Claiming(store, None), 4, not_seqs=frozenset({1, 2, 4})) == [3, 5, 6, 7]
 
 
 def test_a_pass_over_some_rows_takes_those_and_the_longest_due_first(store: Store) -> None:

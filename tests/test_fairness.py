@@ -1,9 +1,9 @@
-"""Both ends of what is due get half of the slots, however few there are at a time."""
+"""Late looks and those of the last minute get half of the slots each, and which of the latter come first."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.fairness import ends
+from worker.core.fairness import MOST_PATIENCE, deadline, ends
 
 
 @given(st.lists(st.integers(0, 20), max_size=50), st.integers(0, 10**9))
@@ -19,3 +19,14 @@ def test_half_for_each_end(grants: list[int], made: int) -> None:
 
 def test_single_slots_take_turns() -> None:
     assert [ends(1, made) for made in range(4)] == [(1, 0), (0, 1), (1, 0), (0, 1)]
+
+
+def test_the_deadline_by_hand() -> None:
+    assert deadline(12_000, 0) == 15_600
+    assert deadline(10_000, -120_000) == 40_000 == 10_000 + MOST_PATIENCE
+    assert deadline(5_000, 9_000) == 5_000  # planned for the past
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_of_two_that_fall_due_together_the_one_planned_last_comes_first(due: int, wait: int, more: int) -> None:
+    assert due <= deadline(due, due - wait) <= deadline(due, due - wait - more) <= due + MOST_PATIENCE

@@ -11,12 +11,12 @@ from worker.core.forecast import BINS, Curve, packed
 from worker.core.instant import FAR
 from worker.core.intake import Recording
 from worker.core.lane import Lane
-from worker.core.learned import PUT_OFF, Knowledge, Learned
+from worker.core.learned import ONE_IN, PUT_OFF, PUT_OFF_TESTED, Knowledge, Learned, put_off
 from worker.core.limit import Limit
 from worker.core.page import Page, PageQuery, Row
 from worker.core.reply import Concluded, Garbled, Pending, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.core.schedule import Schedule
-from worker.core.sweep import APART, MARGIN, MOST_LIES, UNSURE
+from worker.core.sweep import APART, MARGIN, MOST_LIES, UNSURE, in_turn
 from worker.core.task import Task
 from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.hints import NOTICE, Hints
@@ -97,6 +97,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 FIRST = NOW + 110 * SECOND  # when a page pays for the first time, and a little more
 NAMES = [f"t{n}" for n in range(60)]
+TESTED = next(name for name in NAMES if put_off(name) == PUT_OFF_TESTED)  # whose looks by id put the list to the test
 
 
 def row(task_id: str, status: str = "pending", started_at: int = NOW) -> Row:
@@ -133,19 +134,51 @@ def test_what_a_page_shows_as_pending_is_planned_from_there(desk: Desk) -> None:
     look = desk.learned.replanned(told._replace(last_poll_at=NOW + 100 * SECOND), FIRST + SECOND)
     assert look is not None
     assert look.why == "learned"
-    assert desk.learned.replanned(told, FIRST + SECOND) is None, "it has not been looked at by its id at all"
+    tested = desk.tasks()[TESTED]
+    assert desk.learned.replanned(tested, FIRST + SECOND) is None, "it has not been looked at by its id at all"
 
 
-def test_a_page_never_puts_a_look_off_for_long(desk: Desk) -> None:
+def test_one_task_in_eight_puts_the_list_to_the_test_much_sooner() -> None:
+    found = [put_off(f"task {n}") for n in range(8000)]
+    assert set(found) == {PUT_OFF, PUT_OFF_TESTED}
+    assert found.count(PUT_OFF_TESTED) == pytest.approx(8000 / ONE_IN, rel=0.1)
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_page_never_puts_a_look_off_for_long(desk: Desk, tested: bool) -> None:
+    name, most = (TESTED, PUT_OFF_TESTED) if tested else ("t7", PUT_OFF)
+    assert put_off(name) == most
+    last = NOW
     with desk.store.write():
         desk.store.execute("UPDATE tasks SET last_poll_at = ?, seen_at = ?, why = 'learned'", (NOW + 20 * SECOND,) * 2)
     for minute in range(1, 60):
-        task = desk.tasks()["t7"]._replace(seen_at=NOW + minute * MINUTE)
+        task = desk.tasks()[name]._replace(seen_at=NOW + minute * MINUTE)
         look = desk.learned.replanned(task, NOW + minute * MINUTE)
-        if minute * MINUTE >= PUT_OFF * 20 * SECOND:
-            assert look is None, "four times the age of the last look by id"
+        if minute * MINUTE >= most * 20 * SECOND:
+            assert look is None, "so many times the age of the last look by id"
         elif look is not None:
-            assert minute * MINUTE + look.wait <= PUT_OFF * 20 * SECOND
+            last = NOW + minute * MINUTE + look.wait
+            assert last <= NOW + most * 20 * SECOND
+    assert last > NOW + most * 10 * SECOND, "it was put off, though"
+
+
+def test_looks_that_are_due_have_their_turn_between_two_pages(desk: Desk) -> None:
+    desk.page(FIRST)
+    desk.tell(ALL, FIRST)
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET due_at = ? WHERE id = 't1'", (FIRST,))
+    again = FIRST + 110 * SECOND  # when the next one pays
+    desk.hints.count(COST - 1)
+    assert desk.hints.propose(Lane(), again) is None
+    assert again < desk.hints.next_at <= again + SECOND, "no reason to spin"
+    desk.hints.count(1)
+    assert desk.hints.propose(Lane(), again + SECOND) is not None
+
+
+def test_a_page_waits_for_no_look_that_is_not_due() -> None:
+    assert in_turn(0, 10, due=False)
+    assert not in_turn(9, 10, due=True)
+    assert in_turn(10, 10, due=True)
 
 
 def test_no_page_without_a_slot_without_savings_or_in_a_pause(desk: Desk) -> None:
@@ -216,6 +249,8 @@ def test_beyond_its_last_row_a_full_page_says_nothing(desk: Desk) -> None:
 def test_more_tasks_than_a_page_holds_lie_in_several_windows(desk: Desk) -> None:
     more = [Recording(f"u{n}", "id") for n in range(190)]
     record(desk.store, more, (), origin="", now=NOW + SECOND, schedule=Schedule())
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET due_at = ?", (NOW + HOUR,))
     asked = []
     for n in range(3):
         asked.append(desk.page(FIRST + n * 10).start)

@@ -200,7 +200,7 @@ def test_the_pace_that_the_vendor_bears_is_remembered_over_a_restart(world: Make
     limit = Limit(4, 8)
     first = world(lambda job, n: reply if job.seq == 1 and n == 1 else Pending(), limit=limit)
     first.record(*(f"t{n}" for n in range(60)))
-    first.until(NOW + 20_000)
+    first.until(NOW + 25_000)
     assert lanes.get(first.store).meter.pace < FULL * 0.6
     second = world(lambda job, n: Pending(), limit=limit)
     second.now = first.now

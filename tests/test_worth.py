@@ -155,8 +155,9 @@ def test_a_million_requests_spared_still_keep_the_shortest_wait() -> None:
 
 
 def test_the_price_by_hand() -> None:
-    assert price_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.003_72, rel=1e-4)
+    assert price_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.005_17, rel=1e-4)
     assert price_after(50_000, Load(1000, 0, 0, 0), 10.0, PRICE) == pytest.approx(50_000 * exp(-0.02))
+    assert price_after(50_000, Load(1000, 1, 0, 28), 10.0, PRICE) == pytest.approx(50_000 * exp(0.02)), "no steeper"
     assert price_after(20_100, Load(1000, 0, 0, 0), 10.0, PRICE) == PRICE
     assert price_after(1_000, Load(0, 0, 0, 0), 10.0, PRICE) == PRICE
 
@@ -180,7 +181,7 @@ def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
         price = price_after(price, load, 10.0, PRICE)
         spent.append(made)
     demand = wanted * (PRICE / price) ** 0.5
-    assert 4.5 < demand < 10.2  # at least 0.465 of the limit, while a great backlog is worked off
+    assert 4.5 < demand < 10.2  # at least 0.47 of the limit, while a great backlog is worked off
     assert sum(spent[1_000:]) / 2_000 >= 9.8
     if wanted < 100:
         assert demand > 9.5
@@ -195,8 +196,8 @@ def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
         load = Load(1000, 10, round(backlog), round(backlog + fell_due - 10))
         backlog += fell_due - 10
         price = price_after(price, load, 10.0, PRICE)
-    assert price == pytest.approx(PRICE * (5 / 4.65) ** 2, rel=0.01)  # new demand is 0.465 of the limit then
-    assert backlog == pytest.approx(100_000 - 5_000 * (10 - 4.65), rel=0.01)
+    assert price == pytest.approx(PRICE * (5 / 4.7) ** 2, rel=0.01)  # new demand is 0.47 of the limit then
+    assert backlog == pytest.approx(100_000 - 5_000 * (10 - 4.7), rel=0.01)
 
 
 def test_only_a_much_lower_price_outdates_a_plan() -> None:

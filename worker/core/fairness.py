@@ -1,23 +1,38 @@
 """Which of the due tasks are looked at first, when there are more of them than slots.
 
-Half of the slots go to the looks that have been due longest, half to those that fell due last. The first half sees to
-it that every look is made in the end: n looks that are due are worked off in n / (rate / 2) seconds at the latest. The
-second half sees to it that after an outage a task of today does not wait behind all those of yesterday. Where slots
-come one by one, the ends take turns.
+Looks that fell due within the last minute come in the order of their *deadlines*: the due time, and three tenths of the
+wait that was planned on top, but no more than 30 s. A look that was planned 10 s ahead loses much by 3 s, one that was
+planned an hour ahead nothing; and while requests are scarce there always is a backlog of some seconds, which is what
+the price aims at (worker/core/price.py), so that no slot is lost. It is better made of looks that can wait.
+
+By hand: a look planned at 0 s for 12 s, and one planned two minutes ago for 10 s. Their deadlines are at
+12 + 0.3 * 12 = 15.6 s and at 10 + 30 = 40 s: the first is made first.
+
+Looks that have been due for more than a minute are *late*. As long as there are any, every other slot goes to the one
+that has been due longest: n late looks are worked off in n / (rate / 2) seconds at the latest. The other slots see to
+it that after an outage a task of today does not wait behind all those of yesterday. Where slots come one by one, the
+two take turns.
 
 By hand: 100,000 looks due after an outage, 10 requests a second. 5 a second go to the oldest, so the last of them is
 made within 100,000 / 5 = 20,000 s; the other 5 serve what falls due now, at once as long as it is no more than 5 a
-second, which the price sees to (worker/core/price.py). In the simulation (bench/fairness.py), with 2 new tasks a
-second, 99 in 100 looks at fresh tasks are then less than half a minute late and none 4 minutes, and the last of the old
-is made after 18,300 s. Oldest first, fresh tasks wait up to 10,000 s; newest first, old ones more than 21,600 s.
-
-With no more due looks than slots both halves meet, and the order does not matter.
+second, which the price sees to.
 """
+
+LATE = 60_000
+PATIENCE, MOST_PATIENCE = 0.3, 30_000
+
+# So many looks, those due longest, are put in order.
+AMONG = 128
+
+
+def deadline(due: int, planned: int) -> float:
+    """By when a look is best made that was planned at one instant to be due at another; ms."""
+    return due + max(0, min(PATIENCE * (due - planned), MOST_PATIENCE))
 
 
 def ends(slots: int, made: int) -> tuple[int, int]:
-    """Of ``slots`` looks, how many are to be those due longest, and how many those that fell due last.
+    """Of ``slots`` looks, how many are to be late ones, as far as there are any, and how many those of the last minute.
 
-    ``made`` counts the slots given before: an odd slot goes to either end in turn.
+    ``made`` counts the slots given before: an odd slot goes to either in turn.
     """
     return (slots + 1 - made % 2) // 2, (slots + made % 2) // 2

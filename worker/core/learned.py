@@ -7,6 +7,7 @@ It lives in the memory of one process; :class:`Knowledge` is what is stored. Ins
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 from worker.core.allowance import account, best_look, plan, spared_by, written_looks
 from worker.core.forecast import Curve, Forecast, News, forecast, learn, watch
@@ -24,8 +25,9 @@ PLANNED = PLANS | {"hint"}
 # A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
 _FEW, _ANEW = 20, 100
 
-# Whatever the list says, a task is looked at by its id by the time that its age has grown so many times.
-PUT_OFF = 10
+# Whatever the list says, a task is looked at by its id by the time that its age has grown so many times; one in so
+# many, by which a list that lies is found out, much sooner.
+PUT_OFF, PUT_OFF_TESTED, ONE_IN = 100, 10, 8
 
 # Of the looks that pay best, so many are remembered for each class.
 _REMEMBERED = 5_000
@@ -111,7 +113,7 @@ class Learned:
             # The list is no authority: it may lag, or lie. A look by id comes in any case.
             known_here = max(begin, task.recorded_at)
             age = max(looked - known_here, self.schedule.cadence.first)
-            due = min(due, known_here + PUT_OFF * age, looked + self.schedule.max_interval)
+            due = min(due, known_here + put_off(task.id) * age, looked + self.schedule.max_interval)
         return look._replace(wait=due - now) if due > now else None
 
     def told(self, seen: Iterable[Task], at: int) -> None:
@@ -168,7 +170,7 @@ class Learned:
 
     def _best(self, kind: str, known: int) -> Choice:
         """The look that pays best; for ages and prices within a hundredth the same, since to find it takes 50 µs."""
-        known, price = _rounded(known), _rounded(round(self.price))
+        known, price = rounded(known), rounded(round(self.price))
         looks = self._looks.setdefault(kind, {})
         found = looks.get((known, price))
         if found is None:
@@ -209,6 +211,11 @@ class Learned:
         self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
 
 
+def put_off(task_id: str) -> int:
+    """How many times the age at its last look by id a task may be old at the next, whatever the list says."""
+    return PUT_OFF if crc32(task_id.encode()) % ONE_IN else PUT_OFF_TESTED
+
+
 def explain(task: Task, odds: Forecast, schedule: Schedule) -> str:
     """Why the next look at a task is when it is, in words; for one that the learned schedule has planned."""
     last = task.seen_at if task.seen_at is not None else task.recorded_at
@@ -226,8 +233,8 @@ def explain(task: Task, odds: Forecast, schedule: Schedule) -> str:
     return why(choice, task.kind, known, task.price or 0)
 
 
-def _rounded(number: int) -> int:
-    """To eight binary digits."""
+def rounded(number: int) -> int:
+    """To eight binary digits: looks at ages, and prices, that are alike in them are planned alike."""
     unit = 1 << max(0, number.bit_length() - 8)
     return number // unit * unit
 

@@ -28,10 +28,10 @@ Prices and durations are milliseconds.
 from dataclasses import dataclass
 from math import exp
 
-GAIN = 0.02  # per second of backlog
-PULL = 0.000_1  # per second, per second of backlog
+GAIN = 0.03  # per second of backlog
+PULL = 0.000_3  # per second, per second of backlog
 TARGET = 3.0  # seconds of work in hand: so much that the limiter is never idle while there is work
-MOST = 110.0  # seconds of backlog that count
+MOST = 56.0  # seconds of backlog that count
 STEEPEST = 0.02  # per second
 DEAREST = 86_400_000.0
 OUTDATED = 1.1

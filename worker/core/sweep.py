@@ -77,6 +77,15 @@ def groups(tasks: Iterable[Task], odds: Callable[[str], Forecast]) -> list[Told]
     ]
 
 
+def in_turn(made: int, page_cost: int, *, due: bool) -> bool:
+    """Whether it is the turn of a page, ``made`` requests after the last one; ``due``: looks are.
+
+    A page may always find enough to be worth its requests, and so may the next. So each lets as many requests go to
+    looks that are due as it takes itself: those include the first looks at tasks that no page has shown.
+    """
+    return not due or made >= page_cost
+
+
 class Shown(NamedTuple):
     """What a page says of the tasks of a window; ``silent`` are those it leaves out without having shown them."""
 

@@ -1,8 +1,8 @@
-"""Claims the looks that are made with the slots there are, from both ends of what is due (worker/core/fairness.py)."""
+"""Claims the looks that are made with the slots there are, in the order of worker/core/fairness.py."""
 
 from collections.abc import Iterable
 
-from worker.core.fairness import ends
+from worker.core.fairness import LATE, ends
 from worker.core.learned import Learned
 from worker.core.task import Look, Task
 from worker.store import tasks
@@ -18,7 +18,7 @@ class Claiming:
     def __init__(self, store: Store, learned: Learned | None) -> None:
         self._store = store
         self._learned = learned
-        self._made = 0  # slots ever, so that the ends take turns
+        self._made = 0  # slots ever, so that late looks and others take turns
 
     def claim(
         self,
@@ -37,19 +37,11 @@ class Claiming:
         taken: dict[int, Task] = {}
         plans: list[tuple[Task, Look]] = []
 
-        def fill(room: int, *, latest: bool) -> bool:
-            """Take up to ``room`` more from one end; whether there may be others."""
-            while room > 0 and len(plans) < MOST_PLANS:
-                found = tasks.due(
-                    self._store, paused_total, due_by=due_by, limit=room, latest=latest, calm=probing, only=only,
-                    not_seqs=(*not_seqs, *taken, *(task.seq for task, _ in plans)),
-                )  # fmt: skip
-                kept = found if probing else self._sort_out(found, plans, now)
-                taken.update((task.seq, task) for task in kept)
-                if len(found) < room:
-                    return False
-                room -= len(kept)
-            return True
+        def due(room: int, *, fresh: bool = False) -> list[Task]:
+            return tasks.due(
+                self._store, paused_total, due_by=due_by, limit=room, late=now - LATE, fresh=fresh, calm=probing,
+                only=only, not_seqs=(*not_seqs, *taken, *(task.seq for task, _ in plans)),
+            )  # fmt: skip
 
         if urgent and only is None and not probing:
             first = tasks.due(
@@ -58,10 +50,20 @@ class Claiming:
             taken.update((task.seq, task) for task in first)
             urgent.difference_update(taken if len(first) == slots else set(urgent))
             slots -= len(first)
-        oldest, newest = (slots, 0) if probing or only is not None else ends(slots, self._made)
+        share = slots if probing or only is not None else ends(slots, self._made)[0]
         self._made += slots
-        if fill(oldest, latest=False):
-            fill(newest, latest=True)
+        while slots > 0 and len(plans) < MOST_PLANS:
+            found = due(slots)
+            late = [task for task in found if _late(task, now)]
+            if len(late) > share:
+                fresh = due(slots - share, fresh=True)
+                found = late[: slots - len(fresh)] + fresh
+            kept = found if probing else self._sort_out(found, plans, now)
+            taken.update((task.seq, task) for task in kept)
+            if len(found) < slots:
+                break
+            slots -= len(kept)
+            share = max(0, share - sum(_late(task, now) for task in kept))
         tasks.plan_anew(self._store, plans, now)
         tasks.lease(self._store, list(taken), leased_until)
         return list(taken.values())
@@ -77,3 +79,7 @@ class Claiming:
             else:
                 plans.append((task, look))
         return kept
+
+
+def _late(task: Task, now: int) -> bool:
+    return task.due_at is not None and task.due_at <= now - LATE

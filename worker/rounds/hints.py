@@ -23,6 +23,7 @@ from worker.core.sweep import (
     Trust,
     compared,
     groups,
+    in_turn,
     query,
     shown,
 )
@@ -36,8 +37,9 @@ from worker.store.db import Store
 # Windows that are weighed in one pass: a millisecond each.
 WEIGHED = 8
 
-# How long to leave the list alone where requests have to be saved first, and after a failure.
-POOR, FAILED = 5_000, 60_000
+# How long to leave the list alone while looks have their turn, where requests have to be saved first, and after a
+# failure.
+TURN, POOR, FAILED = 100, 5_000, 60_000
 
 # Tasks that make no page worth asking for until a look by their id: the list has left them out, or they are looked at.
 MOST_SILENT = 100_000
@@ -54,6 +56,7 @@ class _State(NamedTuple):
     off: bool
     denied: frozenset[int]
     urgent: frozenset[int]
+    made: int
 
 
 class Hints:
@@ -71,6 +74,7 @@ class Hints:
         self._silent: set[int] = set()
         self._denied: set[int] = set()
         self._rest_until = now
+        self._made = page_cost  # requests since the last page
         self._off = False  # switched off, and said so
         self._before: _State | None = None
         self._new_silent: list[int] = []
@@ -91,6 +95,11 @@ class Hints:
         if self._learned.spared < self._page_cost:
             self._rest_until = now + POOR
             return None
+        if self._made < self._page_cost:
+            due_at = tasks.next_due(self._store)
+            if not in_turn(self._made, self._page_cost, due=due_at is not None and due_at <= now):
+                self._rest_until = now + TURN
+                return None
         for _ in range(WEIGHED):
             if not self._weigh or self._weigh[0][0] > now:
                 break
@@ -108,17 +117,21 @@ class Hints:
         self._rest_until = min(now + SOONEST, self._weigh[0][0] if self._weigh else now + SOONEST)
         return None
 
+    def count(self, looks: int) -> None:
+        """So many looks have been let go."""
+        self._made += looks
+
     def begin(self, *, proposed: bool) -> None:
         """A transaction begins, perhaps with a page that was proposed for it."""
         asked = None if proposed else self._asked
         denied, urgent = frozenset(self._denied), frozenset(self.urgent)
-        self._before = _State(self._trust.copy(), asked, self._rest_until, self._off, denied, urgent)
+        self._before = _State(self._trust.copy(), asked, self._rest_until, self._off, denied, urgent, self._made)
         self._new_silent.clear()
 
     def go_back(self) -> None:
         """It failed: what was heard in it will be heard again."""
         if self._before is not None:
-            self._trust, self._asked, self._rest_until, self._off, denied, urgent = self._before
+            self._trust, self._asked, self._rest_until, self._off, denied, urgent, self._made = self._before
             self._denied, self.urgent = set(denied), set(urgent)
             self._silent.difference_update(self._new_silent)
 
@@ -140,6 +153,7 @@ class Hints:
             self.give_up()
             return lane, []
         self._learned.spared -= self._page_cost
+        self._made = 0
         meter = charge(self._limit, slot.meter, self._page_cost - 1, now)
         return lane._replace(meter=meter), [(Job(PAGE, "", now, deadline, page), None)]
 

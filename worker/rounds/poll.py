@@ -219,6 +219,8 @@ class PollRound:
                     lane, pages = self._hints.ask(page, lane, now, monotonic + self.terms.deadline, allowed=allowed)
                 lane, looks = self._claim(lane, doubt, now, monotonic, due_by, wanted - len(pages))
                 jobs = [*pages, *looks]
+                if self._hints is not None:
+                    self._hints.count(len(looks))
                 if self._pricing is not None:
                     self._pricing.keep_now_and_then(now)
                 if lane != before:

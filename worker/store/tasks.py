@@ -7,6 +7,7 @@ tasks is one statement for all of them; lists are padded to a few lengths, so th
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from worker.core.fairness import AMONG, MOST_PATIENCE, PATIENCE
 from worker.core.task import Look, Task, edges
 from worker.store import history
 from worker.store.db import Store
@@ -15,6 +16,9 @@ _COLUMNS = """
     seq, id, state, recorded_at, life_from, :paused_total - paused_base AS paused, outcome, name, started_at, due_at,
     why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id, kind, seen_at, price
 """
+
+# As `deadline` in worker/core/fairness.py.
+_DEADLINE = f"due_at + max(0, min({PATIENCE} * (due_at - coalesce(seen_at, recorded_at)), {MOST_PATIENCE}))"
 
 Row = TypeVar("Row")
 
@@ -28,23 +32,31 @@ def due(
     *,
     due_by: int,
     limit: int,
-    latest: bool = False,
+    late: int = 0,
+    fresh: bool = False,
     not_seqs: Iterable[int] = (),
     calm: bool = False,
     only: frozenset[int] | None = None,
 ) -> list[Task]:
-    """Up to ``limit`` tasks that are due: those that have been for longest, or (``latest``) those that fell due last.
+    """Up to ``limit`` tasks that are due: first those due by ``late``, the longest due before the others; then those
+    that fell due since, by their deadlines (worker/core/fairness.py). ``fresh``: only the latter.
 
     ``only``: none but these rows.
     ``calm``: tasks without a failure first (for probes: a task that is itself the trouble proves nothing).
     """
     among = "" if only is None else f"AND seq IN ({_listed(only)})"
     but = f"AND seq NOT IN ({listed})" if (listed := _listed(not_seqs)) else ""
-    order = "failures > 0, due_at" if calm else "due_at DESC" if latest else "due_at"
+    first = "failures > 0, due_at" if calm else "due_at"
+    then = first if calm else f"CASE WHEN due_at <= :late THEN due_at ELSE {_DEADLINE} END, due_at"
     rows = store.read(
-        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND due_at <= :due_by {but} {among}"  # noqa: S608
-        f" ORDER BY {order} LIMIT :limit",
-        {"due_by": due_by, "limit": limit, "paused_total": paused_total},
+        f"""
+        SELECT * FROM (
+            SELECT {_COLUMNS} FROM tasks
+            WHERE state = 'pending' AND due_at <= :due_by {"AND due_at > :late" if fresh else ""} {but} {among}
+            ORDER BY {first} LIMIT :among
+        ) ORDER BY {then} LIMIT :limit
+        """,  # noqa: S608
+        {"due_by": due_by, "limit": limit, "among": max(limit, AMONG), "late": late, "paused_total": paused_total},
     )
     return [Task._make(row) for row in rows]
 
