@@ -5,8 +5,9 @@
 
 import os
 
+from bench import contention
 from bench.chart import drawing
-from bench.part import Part, Target, at_least, at_most
+from bench.part import Part, Target, at_most
 from bench.simulation import LEARNED, Comparison, Figures, compare, table, verdicts
 from bench.simulation import quick as quick_comparison
 
@@ -24,27 +25,27 @@ def cost(got: Figures) -> float:
 
 def targets(found: Comparison) -> list[Target]:
     """The figures that were aimed at."""
-    loose, scarce = found.free, found.contended
+    loose = found.free
     level = next(got for name, got in loose.items() if name.startswith("learned, history, price"))
     before, best = loose["learned, no history ever"], loose["optimum at the same price"]
-    plain, doubled, slow = loose["fixed"], loose["doubling to 15 min"], scarce["doubling to 5 min"].mean
+    plain, doubled = loose["fixed"], loose["doubling to 15 min"]
     name = f"free: requests of doubling to 15 minutes, at {level.mean / doubled.mean:.2f} of its delay"
     return [
         at_most(name, level.requests / doubled.requests, 0.65),
         at_most("free: delay of `fixed`, before any history", before.mean / plain.mean, 1.05),
         at_most("free: cost of the optimum, with history", cost(loose[LEARNED]) / cost(best), 1.15),
-        at_least(
-            "contended: delay, times shorter than doubling to 5 minutes", slow / scarce[LEARNED].mean, 12, "{:.1f}"
-        ),
-        at_least("the same with hints, a page as 1", slow / scarce["learned + hints, a page as 1"].mean, 100, "{:.1f}"),
-        at_least(
-            "the same with hints, a page as 10", slow / scarce["learned + hints, a page as 10"].mean, 100, "{:.0f}"
-        ),
     ]
 
 
 def part(*, quick: bool) -> Part:
-    found = quick_comparison() if quick else compare(hours=HOURS, processes=os.cpu_count() or 1)
+    processes = os.cpu_count() or 1
+    if quick:
+        found, worlds = quick_comparison(), contention.compare(per_class=20, hours=0.05)
+    else:
+        found = compare(hours=HOURS, processes=processes)
+        worlds = contention.compare(per_class=found.per_class, processes=processes)
+    here = contention.Case("even", found.hours, "even", (contention.SLOW, LEARNED, contention.TENFOLD, contention.SAME))
+    worlds.insert(1, contention.Found(here, found.contended))
     heading = f"5 new tasks a second, 10 requests a second, for {found.hours:g} hours"
     shown = {name: got for name, got in found.free.items() if not name.endswith(("untold", "first task on"))}
     picture = drawing(
@@ -63,15 +64,20 @@ def part(*, quick: bool) -> Part:
             f"{heading}:",
             table(found.contended, scarce=True),
             verdicts(found),
+            "The same load in other worlds, mean delays beside those of intervals that double to 5 minutes:",
+            contention.written(worlds),
         ]
     )
-    aims = targets(found)
+    aims = [*targets(found), *contention.targets(worlds)]
     plain, after, slow = found.free["fixed"], found.free[LEARNED], found.contended["doubling to 5 min"].mean
     hinted = found.contended["learned + hints, a page as 10"].mean
+    plainly = [of.times(LEARNED) for of in worlds]
     headlines = [
         f"With history and no limit that binds, the learned schedule makes {after.requests / plain.requests:.2f} of"
         f" the requests of the written one, and results wait {after.mean / plain.mean:.2f} of the time (simulated).",
         f"With 5 new tasks and 10 requests a second, results wait {found.contended[LEARNED].mean:.0f} s on average,"
-        f" with hints from lists {hinted:.1f} s; with intervals doubling to 5 minutes, {slow:.0f} s (simulated).",
+        f" with hints from lists {hinted:.1f} s; with intervals doubling to 5 minutes, {slow:.0f} s (simulated). In"
+        f" {len({of.case.world for of in worlds})} worlds without hints they wait 1/{min(plainly):.1f} to"
+        f" 1/{max(plainly):.1f} of what they do with such intervals.",
     ]
     return Part("Schedules", "python -m bench --only schedules", text, aims, headlines, [(CHART, picture)])

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.installation import Figures, run
 from bench.optimum import Floating, Optimum
+from bench.queue import Order
 from bench.schedules import (
     NAMES,
     History,
@@ -83,7 +84,7 @@ def price_for(delay: float, history: History, seed: int, count: int) -> float:
     def off(price: float) -> float:
         return abs(run(free_world(count, seed), Learned(floor=price, history=history.copy()), FREE).mean - delay)
 
-    return min((13_000.0, 14_000.0, 15_000.0, 16_000.0, 18_000.0, 20_000.0, 23_000.0), key=off)
+    return min((14_000.0, 16_000.0, 18_000.0, 20_000.0), key=off)
 
 
 def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
@@ -132,7 +133,8 @@ def contended_run(name: str, seed: int, hours: float, history: History) -> Figur
     }
     way = ways.get(name, lambda: Learned(history=history.copy(), limited=SCARCE.rate, floor=5_000.0))()
     world = busy_world(int(18_000 * hours) // 10 * 10, seed)
-    return run(world, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0))
+    order: Order = "oldest" if name in ("fixed 30 s", "doubling to 5 min", "doubling to 15 min") else "both"
+    return run(world, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0), order)
 
 
 def contended(seeds: range, hours: float, per_class: int, processes: int = 1) -> dict[str, Figures]:
