@@ -4,10 +4,13 @@ import random
 
 import pytest
 
+from bench import contention
 from bench.fairness import measure
 from bench.optimum import Optimum
+from bench.queue import Order
 from bench.schedules import Learned, fixed, tasks
 from bench.simulation import FREE, SCARCE, Figures, History, busy_world, free_world, run, trained
+from bench.worlds import WORLDS
 
 COUNT = 600
 
@@ -52,7 +55,7 @@ def test_under_contention_the_limit_is_used_and_results_come_sooner(history: His
     assert quick.used >= 0.9
 
 
-@pytest.mark.parametrize(("page_cost", "share"), [(1, 0.2), (10, 0.6)])
+@pytest.mark.parametrize(("page_cost", "share"), [(1, 0.2), (10, 0.65)])
 def test_pages_find_sooner_with_fewer_requests(history: History, page_cost: int, share: float) -> None:
     def found(cost: int) -> Figures:
         return run(
@@ -75,6 +78,43 @@ def test_after_an_outage_neither_fresh_nor_old_tasks_starve(history: History) ->
     newest = {(line.group, line.begin): line for line in measure("newest", history, 3000, 1.0)}
     assert oldest["fresh", 0].p95 > 100
     assert newest["old", 0].looks > 0
+
+
+def test_looks_that_can_wait_least_come_first_and_results_come_sooner(history: History) -> None:
+    def found(order: Order) -> Figures:
+        way = Learned(history=history.copy(), limited=10.0, floor=1_000.0)
+        return run(busy_world(9000, 1), way, SCARCE, 1_800_000, order=order)
+
+    both, oldest = found("both"), found("oldest")
+    assert both.mean <= 0.95 * oldest.mean
+    assert both.by_kind[0][1] <= 0.85 * oldest.by_kind[0][1]
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_times_are_drawn_from_the_distribution_that_a_world_tells(name: str) -> None:
+    for times in WORLDS[name].times:
+        assert sum(piece.share for piece in times.pieces) == 1
+        drawn = sorted(times.drawn((n + 0.5) / 2000) for n in range(2000))
+        assert drawn[0] >= 1
+        for n in range(100, 2000, 300):
+            assert times.done_by(drawn[n]) == pytest.approx((n + 0.5) / 2000, abs=0.002)
+
+
+def test_worlds_by_hand() -> None:
+    even, half = WORLDS["even"], WORLDS["half a day"]
+    assert [times.drawn(0) for times in even.times] == [2_000, 60_000, 3_600_000]
+    assert even.times[0].done_by(60**0.5 * 1000) == pytest.approx(0.5)  # in the middle between 2 and 30, of logarithms
+    assert half.times[2].drawn(0.5) == 14 * 3_600_000
+    assert WORLDS["bells"].times[2].done_by(2 * 86_400_000) == pytest.approx(0.632, abs=0.001)
+    assert WORLDS["long tail"].times[2].drawn(1) == pytest.approx(31 * 86_400_000)
+
+
+def test_each_case_is_compared_in_a_world_of_its_own() -> None:
+    found = contention.compare(per_class=10, hours=0.05)
+    assert [of.case for of in found] == list(contention.CASES)
+    assert all(of.figures.keys() == set(of.case.ways) for of in found)
+    assert len({of.figures[contention.PLAIN].mean for of in found}) > 2
+    assert len(contention.targets(found)) == sum(len(of.case.ways) - 1 for of in found) - 2
 
 
 def test_the_world_is_the_mix_that_it_says() -> None:

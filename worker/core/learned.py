@@ -25,8 +25,8 @@ PLANNED = PLANS | {"hint"}
 # A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
 _FEW, _ANEW = 20, 100
 
-# Whatever the list says, a task is looked at by its id by the time that its age has grown so many times; one in so
-# many, by which a list that lies is found out, much sooner.
+# Whatever the list says, a task is looked at by its id by the time that its age has grown so many times. One task in so
+# many is looked at much sooner: by those a list that shows as pending what has ended is found out.
 PUT_OFF, PUT_OFF_TESTED, ONE_IN = 100, 10, 8
 
 # Of the looks that pay best, so many are remembered for each class.

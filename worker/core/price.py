@@ -9,17 +9,17 @@ price, r the requests a second allowed, and B the *backlog* in seconds, that is 
 where B' = demand / r - 1 is also taken below an empty backlog (demand: looks that fell due a second). An idle poller
 thus comes down by a factor e in 50 s. After an outage B may be hours: no more than MOST of it counts, and so the price
 settles where new demand leaves PULL * (MOST - TARGET) / GAIN, a little more than half of the limit, for working it
-off: half is what the looks that fell due last are given (worker/core/fairness.py), and more demand than that would sink
+off: half is what looks that are not late are given (worker/core/fairness.py), and more demand than that would sink
 in the backlog.
 
 It is stable: a price higher by the factor e^y lowers demand by about y / 2 of itself (waits grow with the square root
 of the price), so near the balance B' = -x / 2 and x'' + GAIN / 2 * x' + PULL / 2 * x = 0: every solution dies away, by
-a factor e in 4 / GAIN = 200 s, and with a damping ratio of GAIN / (4 * sqrt(PULL / 2)) = 0.7 hardly swings. That needs
+a factor e in 4 / GAIN = 133 s, and with a damping ratio of GAIN / (4 * sqrt(PULL / 2)) = 0.6 hardly swings. That needs
 a schedule that answers at once. Looks planned hours ago at a low price would answer late, and the price would swing
 widely; so what falls due and was planned at a price much lower is planned anew, not looked at (:func:`outdated`).
 
 By hand, with 10 requests a second: in one second 12 looks fell due, 10 were made, the backlog grew from 0 to 2 looks,
-which is 0.2 s. The price rises by the factor exp(0.02 * 0.2 + 0.0001 * (0.2 - 3)) = 1.0037. In a second in which
+which is 0.2 s. The price rises by the factor exp(0.03 * 0.2 + 0.0003 * (0.2 - 3)) = 1.0052. In a second in which
 nothing fell due and nothing waits it falls by the factor exp(-0.02) = 0.98: to a tenth in two minutes.
 
 Prices and durations are milliseconds.

@@ -5,7 +5,8 @@ between that moment and its last row:
 
 ==========================================  ===========================================================================
 on the page, as pending                     seen pending; the next look is planned from there, but not put off beyond
-                                            ten times the age that the task had at its last look by id
+                                            a hundred times the age that the task had at its last look by id; for
+                                            one task in eight, ten times
 on the page, as concluded                   looked at by its id at once
 not on it, though shown by an earlier one   gone from the pending ones: looked at by its id at once
 since its last look by id
@@ -18,6 +19,7 @@ it had put off is looked at.
 Our pending tasks lie in *windows* of neighbours in the order in which they were recorded, each no larger than a page. A
 window is asked for when the time that its tasks have been waiting, all together, is worth ``page_cost`` requests
 (``page_wait`` in worker/core/worth.py): the newest, in which the quick ones end, every few seconds, old ones seldom.
+After a page, looks that are due have their turn: as many requests as the page took (:func:`in_turn`).
 
 Durations and instants are milliseconds.
 """
