@@ -248,7 +248,7 @@ def test_urgent_rows_come_first_and_are_struck_off_as_they_are_taken(store: Stor
     claiming, urgent = Claiming(store, None), {4, 5, 6}
     assert taken(store, claiming, 2, urgent=urgent) == [4, 5]
     assert urgent == {6}
-    assert taken(store, claiming, 3, urgent=urgent) == [6, 1, 9]
+    assert taken(store, claiming, 3, urgent=urgent) == [6, 1, 2]
     assert urgent == set()
 
 

@@ -140,9 +140,10 @@ class Hints:
         self._asked = None
 
     def take_back(self) -> None:
-        """Nor is the one that was handed out: what was spared for it is there again."""
+        """Nor is the one that was handed out: what was spared for it is there again, and so is its turn."""
         self.give_up()
         self._learned.spared += self._page_cost
+        self._made = self._page_cost
 
     def ask(
         self, page: PageQuery, lane: Lane, now: int, deadline: int, *, allowed: bool = True
