@@ -1,9 +1,9 @@
 """After an outage: how late looks are, for tasks that waited through it and for those that came after.
 
 A day's outage has left 100,000 tasks due; 10 requests a second are allowed, and 2 new tasks arrive a second. Three
-rules are compared for which of the due looks is made first: the oldest, the newest, and half and half, which is the
-rule of the program (worker/core/fairness.py). The schedule, the price and the limiter are those of the program. Run it
-as ``python bench/fairness.py`` (some two minutes on one core).
+rules are compared for which of the due looks is made first: the oldest, the newest, and that of the program
+(worker/core/fairness.py), by which late looks and others take turns. The schedule, the price and the limiter are those
+of the program. Run it as ``python bench/fairness.py`` (some two minutes on one core).
 """
 
 import random
