@@ -54,15 +54,17 @@ class Flat(NamedTuple):
 
 def flat(answer: Answer) -> Flat:
     """The :class:`Flat` of an answer."""
-    # Unpacked, here and below: fields by their names take most of the time.
-    level, _, reference, _, payer, _, subscriber, dependent, member_id, traces, rejections, *_ = answer
+    # Unpacked, here and below: fields by their names take most of the time. A slice is unpacked faster than a named tuple.
+    level, _, reference, _, payer, _, subscriber, dependent, member_id, traces, rejections = answer[:11]
     _, _, coverage, others, plan, group, group_name, _ = answer[11:]
-    last = first = birth_date = number = originator = ""
+    last = first = birth_date = number = originator = name = identity = ""
+    if payer is not None:
+        _, _, name, _, _, _, _, identity, _, _ = payer[:]
     if (person := dependent or subscriber) is not None:
-        last, first, _, _, _, _, birth_date, *_ = person
-    for at, trace in enumerate(traces):
-        if trace.ours or not at:
-            ours, number, originator, _ = trace
+        last, first, _, _, _, _, birth_date = person[:7]
+    for at, (ours, told, by, _) in enumerate(traces):
+        if ours or not at:
+            number, originator = told, by
             if ours:
                 break
     return made(
@@ -70,8 +72,8 @@ def flat(answer: Answer) -> Flat:
         (
             level,
             coverage,
-            payer.name if payer else "",
-            payer.id if payer else "",
+            name,
+            identity,
             member_id,
             last,
             first,
@@ -99,20 +101,22 @@ class Summary:
 
     def text(self, answer: Answer) -> str:
         """The JSON of one answer."""
-        level, _, reference, created, payer, provider, subscriber, dependent, member_id, traces, *_ = answer
+        level, _, reference, created, payer, provider, subscriber, dependent, member_id, traces = answer[:10]
         rejections, dates, benefits, coverage, others, plan, group, group_name, issues = answer[10:]
-        written = list(map(self._known.get, map(id, benefits)))
+        known = self._known.get
+        written = list(map(known, map(id, benefits)))
         if None in written:
             texts = [self._benefit(one) if text is None else text for one, text in zip(benefits, written, strict=True)]
         else:
             texts = cast(list[str], written)
         return (
             f'{{"level":"{level}","coverage":"{coverage}","reference":{quoted(reference)},"created":{quoted(created)},'
-            f'"payer":{self._party(payer)},"provider":{self._party(provider)},'
+            f'"payer":{known(id(payer)) or self._party(payer)},'
+            f'"provider":{known(id(provider)) or self._party(provider)},'
             f'"subscriber":{"null" if subscriber is None else _person(subscriber)},'
             f'"dependent":{"null" if dependent is None else _person(dependent)},"member_id":{quoted(member_id)},'
             f'"plan":{quoted(plan)},"group":{quoted(group)},"group_name":{quoted(group_name)},'
-            f'"traces":[{",".join([_trace(one) for one in traces])}],'
+            f'"traces":[{_traces(traces)}],'
             f'"dates":[{",".join(map(_date, dates)) if dates else ""}],'
             f'"rejections":[{",".join(map(_rejection, rejections)) if rejections else ""}],'
             f'"other_payers":[{",".join(map(_other_payer, others)) if others else ""}],'
@@ -147,7 +151,7 @@ class Summary:
         if level:
             out += f'"level":{quoted(level)},'
         if types:
-            out += f'"service_types":[{",".join(map(quoted, types))}],'
+            out += f'"service_types":[{_texts(types)}],'
         if insurance:
             out += f'"insurance_type":{quoted(insurance)},'
         if period:
@@ -169,7 +173,7 @@ class Summary:
     def _named(self, one: Benefit) -> str:
         out = _one("plan", one.plan) + _many("messages", one.messages)
         if references := one.references:
-            out += f'"references":[{",".join(map(_reference, references))}],'
+            out += f"{_and_references(references)[1:]},"
         if related := one.related:
             out += f'"related":[{",".join(map(self._party, related))}],'
         return out
@@ -186,6 +190,11 @@ def _many(name: str, values: tuple[str, ...]) -> str:
     return f'"{name}":[{",".join(map(quoted, values))}],' if values else ""
 
 
+@lru_cache(maxsize=256)
+def _texts(values: tuple[str, ...]) -> str:
+    return ",".join(map(quoted, values))
+
+
 def _list(name: str, objects: list[str]) -> str:
     return f'"{name}":[{",".join(objects)}],' if objects else ""
 
@@ -195,41 +204,38 @@ def _object(members: str) -> str:
 
 
 def _person(person: Person) -> str:
-    (
-        name,
-        first,
-        middle,
-        suffix,
-        qualifier,
-        number,
-        birth_date,
-        birth_text,
-        gender,
-        relationship,
-        address,
-        references,
-    ) = person
-    out = f'"last_name":{quoted(name)},' if name else ""
-    if first:
-        out += f'"first_name":{quoted(first)},'
-    if middle:
-        out += f'"middle_name":{quoted(middle)},'
-    if suffix:
-        out += f'"suffix":{quoted(suffix)},'
-    if qualifier:
-        out += f'"id_qualifier":{quoted(qualifier)},'
-    if number:
-        out += f'"id":{quoted(number)},'
-    out += f'"birth_date":"{birth_date}",' if birth_date else _one("birth_date_as_received", birth_text)
-    if gender:
-        out += f'"gender":{quoted(gender)},'
-    if relationship:
-        out += f'"relationship":{quoted(relationship)},'
-    if address:
-        out += f'"address":[{",".join(map(quoted, address))}],'
-    if references:
-        out += f'"references":[{",".join(map(_reference, references))}],'
-    return f"{{{out[:-1]}}}"
+    last, first, middle, suffix, qualifier, number, birth_date, _, gender, relationship, address, references = person[:]
+    if not (last and first and qualifier and number and birth_date and gender and relationship and address):
+        return _partly(person)
+    # Nearly every patient has all of these; one piece of text takes half of what ten pieces take.
+    return (
+        f'{{"last_name":{quoted(last)},"first_name":{quoted(first)},'
+        f"{_one('middle_name', middle) if middle else ''}{_one('suffix', suffix) if suffix else ''}"
+        f'"id_qualifier":{quoted(qualifier)},"id":{quoted(number)},"birth_date":"{birth_date}",'
+        f'"gender":{quoted(gender)},"relationship":{quoted(relationship)},"address":[{",".join(map(quoted, address))}]'
+        f"{_and_references(references) if references else ''}}}"
+    )
+
+
+def _and_references(references: tuple[Reference, ...]) -> str:
+    return f',"references":[{",".join(map(_reference, references))}]'
+
+
+def _partly(one: Person) -> str:
+    """The same for a person of whom less is known."""
+    return _object(
+        _one("last_name", one.name)
+        + _one("first_name", one.first)
+        + _one("middle_name", one.middle)
+        + _one("suffix", one.suffix)
+        + _one("id_qualifier", one.id_qualifier)
+        + _one("id", one.id)
+        + (_one("birth_date", one.birth_date) or _one("birth_date_as_received", one.birth_text))
+        + _one("gender", one.gender)
+        + _one("relationship", one.relationship)
+        + _many("address", one.address)
+        + _list("references", [_reference(each) for each in one.references])
+    )
 
 
 @lru_cache(maxsize=256)
@@ -262,9 +268,12 @@ def _pair(one: tuple[str, str]) -> str:
     return _object(_one("qualifier", qualifier) + _one("value", value))
 
 
-def _trace(one: Trace) -> str:
-    ours, number, originator, _ = one
-    return f'{{"ours":{"true" if ours else "false"},"number":{quoted(number)},"originator":{quoted(originator)}}}'
+def _traces(traces: tuple[Trace, ...]) -> str:
+    out = [
+        f'{{"ours":{"true" if ours else "false"},"number":{quoted(number)},"originator":{quoted(originator)}}}'
+        for ours, number, originator, _ in traces
+    ]
+    return ",".join(out)
 
 
 @lru_cache(maxsize=1024)
@@ -287,7 +296,7 @@ def _rejection(one: Rejection) -> str:
 
 
 def _other_payer(one: OtherPayer) -> str:
-    code, name, id_qualifier, number, entity, insurance_type, service_types, plan, references, dates = one
+    code, name, id_qualifier, number, entity, insurance_type, service_types, plan, references, dates = one[:]
     out = f'"code":{quoted(code)},' if code else ""
     if name:
         out += f'"name":{quoted(name)},'
@@ -298,7 +307,7 @@ def _other_payer(one: OtherPayer) -> str:
     if insurance_type:
         out += _one("insurance_type", insurance_type)
     if service_types:
-        out += f'"service_types":[{",".join(map(quoted, service_types))}],'
+        out += f'"service_types":[{_texts(service_types)}],'
     if plan:
         out += f'"plan":{quoted(plan)},'
     if references:
