@@ -11,7 +11,7 @@ The JSON is put together by hand, because :mod:`json` would take longer for it t
 
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from worker.core.x12.answer import Answer
 from worker.core.x12.benefits import Benefit
@@ -25,6 +25,10 @@ from worker.core.x12.tuples import made
 # So many benefits are remembered in their JSON form: most of a batch's are alike.
 _MOST = 4096
 _LONGEST = 4096
+
+
+# How the object of a benefit begins.
+_CODED = {code: f'{{"code":{quoted(code)},"text":{quoted(text)},' for code, text in BENEFITS.items()}
 
 
 class Flat(NamedTuple):
@@ -104,11 +108,13 @@ class Summary:
         level, _, reference, created, payer, provider, subscriber, dependent, member_id, traces = answer[:10]
         rejections, dates, benefits, coverage, others, plan, group, group_name, issues = answer[10:]
         known = self._known.get
-        written = list(map(known, map(id, benefits)))
-        if None in written:
-            texts = [self._benefit(one) if text is None else text for one, text in zip(benefits, written, strict=True)]
-        else:
-            texts = cast(list[str], written)
+        texts = list(map(known, map(id, benefits)))
+        # Of most answers one is not known: the one that names another payer.
+        if (unknown := texts.count(None)) == 1:
+            at = texts.index(None)
+            texts[at] = self._benefit(benefits[at])
+        elif unknown:
+            texts = [self._benefit(one) if text is None else text for one, text in zip(benefits, texts, strict=True)]
         return (
             f'{{"level":"{level}","coverage":"{coverage}","reference":{quoted(reference)},"created":{quoted(created)},'
             f'"payer":{known(id(payer)) or self._party(payer)},'
@@ -120,7 +126,8 @@ class Summary:
             f'"dates":[{",".join(map(_date, dates)) if dates else ""}],'
             f'"rejections":[{",".join(map(_rejection, rejections)) if rejections else ""}],'
             f'"other_payers":[{",".join(map(_other_payer, others)) if others else ""}],'
-            f'"benefits":[{",".join(texts)}],"issues":[{",".join(map(_issue, issues)) if issues else ""}]}}'
+            f'"benefits":[{",".join(texts)}],'  # type: ignore[arg-type] # none of them is None any more
+            f'"issues":[{",".join(map(_issue, issues)) if issues else ""}]}}'
         )
 
     def _party(self, party: Party | None) -> str:
@@ -147,7 +154,7 @@ class Summary:
         code, level, types, insurance, plan, period, amount, percent = one[:8]
         _, quantity, authorization, network, procedure, _ = one[8:14]
         dates, messages, references, rejections, related, details = one[14:]
-        out = f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},'
+        out = _CODED.get(code) or f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},'
         if level:
             out += f'"level":{quoted(level)},'
         if types:
@@ -171,10 +178,11 @@ class Summary:
         return out[:-1] + "}"
 
     def _named(self, one: Benefit) -> str:
-        out = _one("plan", one.plan) + _many("messages", one.messages)
-        if references := one.references:
+        plan, (messages, references, _, related, _) = one.plan, one[15:]
+        out = _one("plan", plan) + _many("messages", messages) if plan or messages else ""
+        if references:
             out += f"{_and_references(references)[1:]},"
-        if related := one.related:
+        if related:
             out += f'"related":[{",".join(map(self._party, related))}],'
         return out
 
