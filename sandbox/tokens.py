@@ -64,10 +64,6 @@ class Tokens:
         if token in self._expiry:
             self._expiry[token] = min(now, self._expiry[token])
 
-    def expire_all(self, now: int) -> None:
-        """Every token issued so far is no good from ``now`` on."""
-        self._expiry = {token: min(now, at) for token, at in self._expiry.items()}
-
 
 def unauthorized(error: str, description: str, chance: random.Random) -> Reply:
     """A 401 of the API itself: an object, unlike its other errors."""

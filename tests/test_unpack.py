@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.gateways.unpack import CAPS, Caps, NotUnpacked, extract, members
+from worker.gateways.unpack import CAPS, Caps, NotUnpacked, members
 
 X12 = (
     b"ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260101*1200*^*00501*000000001*0*P*:~"
@@ -180,19 +180,6 @@ def drained(data: bytes) -> str | None:
     except NotUnpacked as refused:
         return refused.code
     return None
-
-
-def test_extracting_makes_private_files_by_hash_or_none(tmp_path: Path) -> None:
-    found = extract(io.BytesIO(zipped(("a.x12", X12), ("b.pgp", b"\x85\x01"))), tmp_path / "in")
-    assert [(one.name, one.kind, one.file.path.read_bytes()) for one in found] == [
-        ("a.x12", "x12", X12),
-        ("b.pgp", "pgp", b"\x85\x01"),
-    ]
-    assert {path.name for path in (tmp_path / "in").iterdir()} == {one.file.sha256 for one in found}
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in (tmp_path / "in").iterdir())
-    with pytest.raises(NotUnpacked):
-        extract(io.BytesIO(zipped(("a.x12", FAR), ("b.gz", gzip.compress(X12)))), tmp_path / "other")
-    assert list((tmp_path / "other").iterdir()) == []
 
 
 def test_a_file_on_disk_is_left_where_it_can_be_read_again(tmp_path: Path) -> None:

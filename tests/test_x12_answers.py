@@ -245,7 +245,6 @@ def test_a_related_entity_never_becomes_the_payer_or_the_patient(bare: bool) -> 
     (party,) = found.benefits[0].related
     assert (party.name, party.address) == ("OTHER MUTUAL", ("2 LOW ST", "CITY", "TN", "37203"))
     assert party.contacts == ("5550100", "WWW.OTHER.EXAMPLE")
-    assert found.found_other_payer
     (other,) = found.other_payers
     assert (other.code, other.name, other.id, other.entity) == ("R", "OTHER MUTUAL", "OM1", "PR")
     assert (other.insurance_type, other.service_types, other.plan) == ("OT", ("88",), "SCRIPTS")

@@ -2,9 +2,9 @@
 
 The JSON is an object with the keys ``level``, ``coverage``, ``reference`` (BHT03), ``created`` (BHT04), ``payer``,
 ``provider``, ``subscriber``, ``dependent``, ``member_id``, ``plan``, ``group``, ``group_name``, ``traces``, ``dates``,
-``rejections``, ``other_payers``, ``benefits`` and ``issues``. Codes stand as received, with words beside them where the
-standard has some; amounts are text, so that nothing is rounded; days are ``YYYY-MM-DD``; a date that is none has its
-``text`` as received. In the objects of the lists, and in persons and payers, what is empty is left out.
+``rejections``, ``other_payers``, ``benefits`` and ``issues``. Codes stand as received; those of benefits (EB01) and
+rejections have words beside them. Amounts are text, so that nothing is rounded; days are ``YYYY-MM-DD``; a date that is
+none has its ``text`` as received. In the objects of the lists, and in persons and payers, what is empty is left out.
 
 The JSON is put together by hand, because :mod:`json` would take longer for it than the reader for the whole set.
 """

@@ -9,11 +9,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from worker.core.x12.recognise import HEAD, Kind, recognise
-from worker.gateways.sftp.landing import Fetched, Landing
 
 _PIECE = 256 * 1024
 _DIRECTORY_END = b"PK\x05\x06"
@@ -70,15 +68,6 @@ class Member:
     stream: Stream
 
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
-    """A member as a file of its own, durable, named by its hash."""
-
-    name: str | None
-    kind: Kind
-    file: Fetched
-
-
 def members(file: BinaryIO, caps: Caps = CAPS) -> Iterator[Member]:
     """The members of a file that is open at its beginning and can seek. Raises NotUnpacked, also from the streams."""
     head = _read_up_to(file, HEAD)
@@ -92,31 +81,6 @@ def members(file: BinaryIO, caps: Caps = CAPS) -> Iterator[Member]:
         yield from _zip(file, budget, caps)
     else:
         yield Member(None, kind, head, file)
-
-
-def extract(file: BinaryIO, folder: Path, caps: Caps = CAPS) -> list[Extracted]:
-    """Every member as a file in the private ``folder``, or none.
-
-    Raises NotUnpacked, and SftpFailed (``disk_full``, ``local``) when the folder cannot take it. A file that is not
-    packed is copied there like any other member.
-    """
-    found: list[Extracted] = []
-    try:
-        for member in members(file, caps):
-            landing = Landing(folder, 0)
-            try:
-                while piece := member.stream.read(_PIECE):
-                    landing.write(piece)
-                found.append(Extracted(member.name, member.kind, landing.finish()))
-            except BaseException:
-                landing.abandon()
-                raise
-    except BaseException:
-        for one in found:
-            with contextlib.suppress(OSError):
-                one.file.path.unlink()
-        raise
-    return found
 
 
 class _Budget:

@@ -63,11 +63,6 @@ class Answer(NamedTuple):
         return self.dependent or self.subscriber
 
     @property
-    def found_other_payer(self) -> bool:
-        """Whether the answer names another payer: a discovered coverage even where its own is inactive."""
-        return bool(self.other_payers)
-
-    @property
     def retryable(self) -> bool:
         """Whether it is a rejection that asks for the same inquiry again."""
         return self.coverage == "rejected" and any(one.retryable for one in self.rejections)
