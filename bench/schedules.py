@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bench.worlds import EVEN, SECOND, World
 from worker.core.allowance import account, best_look, plan, spared_by
-from worker.core.forecast import Curve, Forecast, News, class_of, forecast, learn, watch
+from worker.core.forecast import Curve, Forecast, class_of, forecast, learn, watch
 from worker.core.learned import put_off, rounded
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
@@ -173,12 +173,16 @@ class Learned:
         return self._plan(task)
 
     def tell(self, task: Task, age: int, *, ended: bool) -> None:
-        """What was seen of a task, by a look or on a page."""
+        """What a look showed of a task."""
         if not self.learning:
             return
-        news = News(task.known, age, ended, task.lasts if ended and self.ends_told else None)
         curve = self.history.curves.get(task.family, Curve())
-        self.history.curves[task.family] = learn(curve, news, self.odds(task.family))
+        if ended:
+            end = task.lasts if self.ends_told else None
+            curve = learn(curve, task.known, age, end, self.odds(task.family))
+        else:
+            curve = watch(curve, [(task.known, age)])
+        self.history.curves[task.family] = curve
         self._heard(task.family)
 
     def _heard(self, family: str) -> None:

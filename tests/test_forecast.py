@@ -14,7 +14,6 @@ from worker.core.forecast import (
     ENOUGH,
     Curve,
     Forecast,
-    News,
     bin_of,
     class_of,
     forecast,
@@ -86,7 +85,7 @@ def test_odds_are_odds_and_only_grow(odds: Forecast, known: int, first: int, mor
 
 
 def test_pending_counts_as_time_watched_and_ends_nothing() -> None:
-    curve = learn(Curve(), News(5_000, 65_000), EVEN)
+    curve = watch(Curve(), [(5_000, 65_000)])
     assert sum(curve.ended) == 0
     assert sum(curve.under) == pytest.approx(60_000)
     assert sum(curve.under[: bin_of(5_000)]) == 0
@@ -95,7 +94,7 @@ def test_pending_counts_as_time_watched_and_ends_nothing() -> None:
 
 
 def test_an_end_that_the_vendor_tells_is_taken_as_it_is() -> None:
-    curve = learn(Curve(), News(10_000, 24_000, True, 11_000), EVEN)
+    curve = learn(Curve(), 10_000, 24_000, 11_000, EVEN)
     assert curve.ended[bin_of(11_000)] == 1
     assert sum(curve.ended) == 1
     assert sum(curve.under) == pytest.approx(1_000)
@@ -103,7 +102,7 @@ def test_an_end_that_the_vendor_tells_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("told", [None, 9_000, 25_000])
 def test_an_end_that_is_not_told_or_not_sane_lies_between_the_looks(told: int | None) -> None:
-    curve = learn(Curve(), News(10_000, 24_000, True, told), EVEN)
+    curve = learn(Curve(), 10_000, 24_000, told, EVEN)
     assert sum(curve.ended) == pytest.approx(1)
     assert sum(curve.ended[bin_of(10_000) : bin_of(24_000) + 1]) == pytest.approx(1)
     # Under one in ten a second, what ends within 14 s ends after 10 s less what the cut at 14 s takes away.
@@ -116,7 +115,7 @@ def test_an_end_that_is_not_told_or_not_sane_lies_between_the_looks(told: int | 
 
 @given(st.integers(0, DAY), st.integers(0, DAY), st.none() | st.integers(0, 2 * DAY), curves)
 def test_every_end_counts_once(known: int, wait: int, told: int | None, odds: Forecast) -> None:
-    curve = learn(Curve(), News(known, known + wait, True, told), odds)
+    curve = learn(Curve(), known, known + wait, told, odds)
     if wait:
         assert sum(curve.ended) == pytest.approx(1, rel=1e-4)
     assert all(value >= 0 for value in (*curve.ended, *curve.under))
@@ -127,10 +126,10 @@ def test_slow_tasks_that_have_not_ended_keep_a_class_from_looking_fast() -> None
     """Ten of a hundred ended within a minute, and ninety are still pending after a day."""
     fast, both = Curve(), Curve()
     for n in range(10):
-        news = News(0, 60_000, True, 5_000 * (n + 1))
-        fast, both = learn(fast, news, EVEN), learn(both, news, EVEN)
+        end = 5_000 * (n + 1)
+        fast, both = learn(fast, 0, 60_000, end, EVEN), learn(both, 0, 60_000, end, EVEN)
     for _ in range(90):
-        both = learn(both, News(0, DAY), EVEN)
+        both = watch(both, [(0, DAY)])
     assert forecast(fast, PRIOR).outlook(0, MIN)[0] > 0.8
     assert forecast(both, PRIOR).outlook(0, MIN)[0] < 0.2
     assert forecast(both, PRIOR).outlook(0, 20 * HOUR)[0] < 0.3
@@ -146,9 +145,9 @@ def test_three_hundred_tasks_tell_the_distribution(told: bool) -> None:
         while True:
             look = known + 10_000 + known // 3
             if look >= lasts:
-                curve = learn(curve, News(known, look, True, lasts if told else None), forecast(curve, PRIOR))
+                curve = learn(curve, known, look, lasts if told else None, forecast(curve, PRIOR))
                 break
-            curve = learn(curve, News(known, look), EVEN)
+            curve = watch(curve, [(known, look)])
             known = look
     odds = forecast(curve, PRIOR)
     for minutes in (1, 2, 4, 8, 15, 25):
@@ -157,17 +156,18 @@ def test_three_hundred_tasks_tell_the_distribution(told: bool) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=5))
-def test_the_rows_of_a_page_teach_what_as_many_looks_would(spans: list[tuple[int, int]]) -> None:
-    one_by_one = Curve()
-    for known, age in spans:
-        one_by_one = learn(one_by_one, News(known, age), EVEN)
-    assert watch(Curve(), spans).under == pytest.approx(one_by_one.under)
+def test_each_bin_counts_the_time_that_tasks_were_watched_in_it(spans: list[tuple[int, int]]) -> None:
+    def within(j: int, known: int, age: int) -> float:
+        return max(0.0, min(age, EDGES[j + 1]) - max(known, EDGES[j]))
+
+    expected = [sum(within(j, known, age) for known, age in spans) for j in range(BINS)]
+    assert watch(Curve(), spans).under == pytest.approx(expected)
 
 
 def test_what_is_old_fades() -> None:
-    curve = learn(Curve(), News(0, 600_000, True, 500_000), EVEN)
+    curve = learn(Curve(), 0, 600_000, 500_000, EVEN)
     for _ in range(1000):
-        curve = learn(curve, News(0, 10_000, True, 5_000), EVEN)
+        curve = learn(curve, 0, 10_000, 5_000, EVEN)
     assert curve.ended[bin_of(500_000)] == pytest.approx(0.5)
     assert curve.ended[bin_of(5_000)] == pytest.approx(721.5, rel=0.01)  # half of 1443, where it would end
 
@@ -184,7 +184,8 @@ def test_a_bin_with_few_ends_borrows_and_one_with_enough_does_not() -> None:
 def test_a_curve_survives_storage_and_is_small() -> None:
     curve = Curve()
     for n in range(400):
-        curve = learn(curve, News(n * 500, n * 900 + 7_000, n % 3 == 0), EVEN)
+        known, age = n * 500, n * 900 + 7_000
+        curve = watch(curve, [(known, age)]) if n % 3 else learn(curve, known, age, None, EVEN)
     text = packed(curve)
     again = unpacked(text)
     assert again.ended == pytest.approx(curve.ended, rel=1e-4, abs=1e-5)
@@ -211,5 +212,8 @@ def test_a_damaged_curve_is_an_empty_one(text: str) -> None:
 def test_a_forecast_is_usable_whatever_was_seen(seen: list[tuple[int, int, bool]]) -> None:
     curve = Curve()
     for known, wait, ended in seen:
-        curve = learn(curve, News(known, known + wait, ended), forecast(curve, PRIOR))
+        if ended:
+            curve = learn(curve, known, known + wait, None, forecast(curve, PRIOR))
+        else:
+            curve = watch(curve, [(known, known + wait)])
     assert all(0 < hazard < 1 for hazard in forecast(curve, PRIOR).hazards)

@@ -134,37 +134,26 @@ def forecast(curve: Curve, prior: tuple[float, ...]) -> Forecast:
     return Forecast(tuple(hazards))
 
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """What one usable look told of a task of some class (the class it had *before* the look).
+def learn(curve: Curve, known: int, age: int, end: int | None, expected: Forecast) -> Curve:
+    """The curve after a task ended. O(bins).
 
-    It was pending at age ``known`` (0 if nobody had looked), and was looked at when it was ``age`` old. ``ended`` tells
-    whether it was found concluded, ``end`` at which age the vendor says that it ended, if it says so.
+    It was pending at age ``known`` (0 if nobody had looked), and found concluded when it was ``age`` old; ``end`` is
+    the age at which the vendor says that it ended, if it says so. The class is the one that it had *before* that look,
+    and ``expected`` the forecast for it so far.
     """
-
-    known: int
-    age: int
-    ended: bool = False
-    end: int | None = None
-
-
-def learn(curve: Curve, news: News, expected: Forecast) -> Curve:
-    """The curve after ``news``; ``expected`` is the class's forecast so far. O(bins)."""
-    known = max(0, news.known)
-    if not news.ended:
-        return curve if news.age <= known else Curve(curve.ended, _watched(curve.under, known, news.age))
+    known = max(0, known)
     ended = [count * FADING for count in curve.ended]
-    under = tuple(time * FADING for time in curve.under)
-    if news.end is not None and known <= news.end <= max(news.age, known):
-        ended[bin_of(news.end)] += 1
-        return Curve(tuple(ended), _watched(under, known, news.end))
-    if news.age <= known:
+    under = [time * FADING for time in curve.under]
+    if end is not None and known <= end <= max(age, known):
+        ended[bin_of(end)] += 1
+        return watch(Curve(tuple(ended), tuple(under)), [(known, end)])
+    if age <= known:
         return curve
-    return _between(ended, list(under), known, news.age, expected)
+    return _between(ended, under, known, age, expected)
 
 
 def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
-    """The curve after many news of tasks that had not ended, as a page brings them: ``(known, age)`` of each."""
+    """The curve after tasks of a class were seen pending: ``(known, age)``, each last seen so at ``known`` before."""
     under = list(curve.under)
     crossed = [0] * (BINS + 1)  # whole bins: spans that begin to cross here, less those that no longer do
     for known, age in spans:
@@ -182,20 +171,6 @@ def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
         if count:
             under[j] += count * _WIDTHS[j]
     return Curve(curve.ended, tuple(under))
-
-
-def _watched(under: tuple[float, ...], start: float, end: float) -> tuple[float, ...]:
-    first, last = bin_of(start), bin_of(end)
-    if first == last:
-        return (*under[:first], under[first] + end - start, *under[first + 1 :])
-    whole = (time + width for time, width in zip(under[first + 1 : last], _WIDTHS[first + 1 : last], strict=True))
-    return (
-        *under[:first],
-        under[first] + EDGES[first + 1] - start,
-        *whole,
-        under[last] + end - EDGES[last],
-        *under[last + 1 :],
-    )
 
 
 def _between(ended: list[float], under: list[float], known: int, age: int, expected: Forecast) -> Curve:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from worker.core.allowance import account, best_look, plan, spared_by, written_looks
-from worker.core.forecast import Curve, Forecast, News, forecast, learn, watch
+from worker.core.forecast import Curve, Forecast, forecast, learn, watch
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.reply import Concluded, Pending, Reply
@@ -146,13 +146,12 @@ class Learned:
         if isinstance(reply, Concluded) and reply.ended_at is not None and reply.ended_at >= begin:
             end = reply.ended_at - begin
         if ended:
-            news = News(known, now - begin, ended, end)
-            self._curves[task.kind] = learn(self._curve(task.kind), news, self.odds(task.kind))
+            self._curves[task.kind] = learn(self._curve(task.kind), known, now - begin, end, self.odds(task.kind))
         else:
             self._watch(task.kind, known, now - begin)
         self._news_of(task.kind)
         if task.why in PLANNED:
-            self._settle(task, begin, known, now - begin, end if ended else None, ended=ended)
+            self._settle(task, begin, known, now - begin, end, ended=ended)
 
     def load(self, load: Load, rate: float) -> None:
         """Let the price float; ``rate`` is what the limiter allows a second."""
