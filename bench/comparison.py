@@ -8,19 +8,12 @@ import os
 from bench import contention
 from bench.chart import drawing
 from bench.part import Part, Target, at_most
-from bench.simulation import LEARNED, Comparison, Figures, compare, table, verdicts
+from bench.simulation import LEARNED, SAME, SLOW, TENFOLD, Comparison, compare, cost, table, verdicts
 from bench.simulation import quick as quick_comparison
 
 CHART = "schedules.svg"
-PRICE = 20.0  # s, of a request
-
 # Of contention. The longer, the larger the differences (bench/simulation.py --hours 9), and the longer it takes.
 HOURS = 3.0
-
-
-def cost(got: Figures) -> float:
-    """Seconds a task: its requests at their price, and its delay."""
-    return PRICE * got.requests + got.mean
 
 
 def targets(found: Comparison) -> list[Target]:
@@ -44,7 +37,7 @@ def part(*, quick: bool) -> Part:
     else:
         found = compare(hours=HOURS, processes=processes)
         worlds = contention.compare(per_class=found.per_class, processes=processes)
-    here = contention.Case("even", found.hours, "even", (contention.SLOW, LEARNED, contention.TENFOLD, contention.SAME))
+    here = contention.Case("even", found.hours, "even", (SLOW, LEARNED, TENFOLD, SAME))
     worlds.insert(1, contention.Found(here, found.contended))
     heading = f"5 new tasks a second, 10 requests a second, for {found.hours:g} hours"
     shown = {name: got for name, got in found.free.items() if not name.endswith(("untold", "first task on"))}
@@ -69,8 +62,8 @@ def part(*, quick: bool) -> Part:
         ]
     )
     aims = [*targets(found), *contention.targets(worlds)]
-    plain, after, slow = found.free["fixed"], found.free[LEARNED], found.contended["doubling to 5 min"].mean
-    hinted = found.contended["learned + hints, a page as 10"].mean
+    plain, after, slow = found.free["fixed"], found.free[LEARNED], found.contended[SLOW].mean
+    hinted = found.contended[TENFOLD].mean
     plainly = [of.times(LEARNED) for of in worlds]
     headlines = [
         f"With history and no limit that binds, the learned schedule makes {after.requests / plain.requests:.2f} of"

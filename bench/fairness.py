@@ -99,11 +99,11 @@ def table(lines: Sequence[Lateness]) -> str:
 def part(*, quick: bool) -> Part:
     """The rule of the program against the two plain ones."""
     found = compare(600, 0.05, 30) if quick else compare()
-    fresh = max(line.most for line in found if line.order == "both" and line.group == "fresh")
-    old = max(line.most for line in found if line.order == "both" and line.group == "old")
+    fresh = max(line.most for line in found if line.order == "deadlines" and line.group == "fresh")
+    old = max(line.most for line in found if line.order == "deadlines" and line.group == "old")
     text = (
         "100,000 looks are due after a day's outage, 2 new tasks come in a second, 10 requests a second are allowed"
-        " (simulated). `both` is the rule of the program (worker/core/fairness.py). Lateness of looks:\n\n"
+        " (simulated). `deadlines` is the rule of the program (worker/core/fairness.py). Lateness of looks:\n\n"
     ) + table(found)
     headline = (
         f"After a day's outage with 100,000 looks due, no new task waits longer than {fresh:,.0f} s for a look that is"

@@ -1,8 +1,8 @@
 """Pages of the vendor's list as hints, in the simulated world: which page to ask for, and what it tells.
 
 A page is asked for by the instant from which its tasks started, and tells of up to 100 that are pending, in the order
-of their start. One of ours that started between its first instant and its last row and is not on it may have ended: it
-is looked at by id at once. Only that look concludes.
+of their start. One of ours that started between its first instant and its last row and is not on it, though an earlier
+page showed it, may have ended: it is looked at by id at once. Only that look concludes.
 
 All open tasks lie in *windows* of neighbours, each no larger than a page. A window is planned as a look is: it is due
 when what its tasks have waited on average, added up, reaches the price of a page. So the newest window, in which the
@@ -18,11 +18,9 @@ from itertools import count
 from bench.schedules import Learned, Task
 from bench.worlds import SECOND
 from worker.core.forecast import EDGES
+from worker.core.instant import FAR
+from worker.core.sweep import LONGEST, ROWS
 from worker.core.worth import Told, page_wait
-
-ROWS = 100
-NEVER = 1 << 60
-LONGEST = 900 * SECOND  # until a window is weighed again
 
 
 @dataclass(eq=False, slots=True)
@@ -126,7 +124,7 @@ class Book:
         window = self.windows[place]
         while place and len(self.windows[place - 1].numbers) + len(window.numbers) <= ROWS:
             before = self.windows.pop(place - 1)
-            window.numbers, before.numbers, before.due = before.numbers + window.numbers, [], NEVER
+            window.numbers, before.numbers, before.due = before.numbers + window.numbers, [], FAR
             place -= 1
         return place
 
@@ -170,7 +168,7 @@ class Book:
         if window.numbers:
             self._plan(window, now)
         else:
-            window.due = NEVER
+            window.due = FAR
 
     def _describe(self, window: Window) -> None:
         """Tasks of one class and of about the same age are one line."""

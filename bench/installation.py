@@ -34,7 +34,12 @@ class Figures(NamedTuple):
 
 
 def run(
-    world: Sequence[Task], way: Way, limit: Limit, until: int | None = None, page_cost: int = 0, order: Order = "both"
+    world: Sequence[Task],
+    way: Way,
+    limit: Limit,
+    until: int | None = None,
+    page_cost: int = 0,
+    order: Order = "deadlines",
 ) -> Figures:
     """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then.
 
@@ -66,7 +71,7 @@ class Run:
         until: int | None = None,
         page_cost: int = 0,
         opens: int = 0,
-        order: Order = "both",
+        order: Order = "deadlines",
     ) -> None:
         self.world, self.way, self.limit, self.until = world, way, limit, until
         self.opens = opens

@@ -6,10 +6,10 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from bench.schedules import Task
-from worker.core.fairness import LATE, deadline, ends
+from worker.core.fairness import LATE, deadline, late_slots
 
-# "both" is the program's rule (worker/core/fairness.py), the others are what it is held against.
-Order = Literal["oldest", "newest", "both"]
+# "deadlines" is the program's rule (worker/core/fairness.py), the others are what it is held against.
+Order = Literal["oldest", "newest", "deadlines"]
 
 
 class Queue:
@@ -36,7 +36,7 @@ class Queue:
             return
         self._here.add(number)
         self._by_due.append((task.due, number))
-        if self._order == "both":
+        if self._order == "deadlines":
             by = deadline(task.due, task.start + task.known)
             heappush(self._by_deadline, (by, task.due, number))
 
@@ -61,7 +61,7 @@ class Queue:
         while not self._there(*self._by_due[0]):
             self._by_due.popleft()
         due, oldest = self._by_due[0]
-        if self._order == "oldest" or (ends(1, made)[0] and due <= now - LATE):
+        if self._order == "oldest" or (late_slots(1, made) and due <= now - LATE):
             return oldest
         while self._by_deadline:
             _, due, number = self._by_deadline[0]

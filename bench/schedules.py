@@ -1,8 +1,8 @@
-"""The world of the simulation, and the schedules that are compared in it.
+"""The tasks of the simulation, and the schedules that are compared on them.
 
-The world: 70 % of the tasks have only paths that take seconds (2 to 30 s), 20 % also RTCOB (1 to 30 minutes), 10 % also
-Coverage Insight (1 hour to 3 days); each time is drawn log-uniformly, as the sandbox does, and the body of a pending
-task tells which families of paths are still pending. Instants, ages and durations are milliseconds.
+70 % of the tasks have only paths that take seconds, 20 % also RTCOB, 10 % also Coverage Insight; how long each takes is
+drawn from a world's distributions (bench/worlds.py). The body of a pending task tells which families of paths are still
+pending. Instants, ages and durations are milliseconds.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Requests per result, and how long results wait to be seen: the schedules compared in one simulated world.
+"""Requests per result, and how long results wait to be seen: the schedules compared by simulation.
 
 The schedule code is that of the program, and so is the limiter; time is simulated. Run it as
 ``python bench/simulation.py`` (some minutes on two cores) or with ``--quick`` (15 seconds, rough).
@@ -11,7 +11,6 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from bench.schedules import (
     NAMES,
     History,
     Learned,
+    Simple,
     Task,
     Way,
     doubling,
@@ -35,6 +35,8 @@ from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
 from worker.core.limit import Limit
 
 LEARNED = "learned, after some history"
+TENFOLD, SAME = "learned + hints, a page as 10", "learned + hints, a page as 1"
+SLOW, HASTY, GROWING = "doubling to 5 min", "fixed 30 s", "x1.5 to 15 min"
 
 FREE = Limit(10_000.0, 10_000)
 SCARCE = Limit(10.0, 5)
@@ -95,8 +97,8 @@ def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
     price = price_for(aim, history, seeds[0], count)
     ways: dict[str, Callable[[], Way]] = {
         "fixed": fixed,
-        "fixed 30 s": lambda: every(30 * SECOND),
-        "doubling to 5 min": lambda: doubling(5 * MINUTE),
+        HASTY: lambda: every(30 * SECOND),
+        SLOW: lambda: doubling(5 * MINUTE),
         "doubling to 15 min": lambda: doubling(15 * MINUTE),
         "learned, no history ever": lambda: Learned(learning=False),
         "learned, from the first task on": Learned,
@@ -108,11 +110,11 @@ def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
     return {name: median([run(free_world(count, seed), way(), FREE) for seed in seeds]) for name, way in ways.items()}
 
 
-HINTS = {"learned + hints, a page as 10": 10, "learned + hints, a page as 1": 1}
+HINTS = {TENFOLD: 10, SAME: 1}
 CONTENDED = (
     "fixed",
-    "fixed 30 s",
-    "doubling to 5 min",
+    HASTY,
+    SLOW,
     "doubling to 15 min",
     "learned, from the first task on",
     LEARNED,
@@ -121,34 +123,44 @@ CONTENDED = (
 )
 
 
-def contended_run(name: str, seed: int, hours: float, history: History) -> Figures:
-    """One schedule of ``CONTENDED`` in one world of 5 new tasks a second, with 10 requests a second."""
+def contended_run(name: str, seed: int, hours: float, history: History, world: World = EVEN) -> Figures:
+    """One schedule in one world of 5 new tasks a second, with 10 requests a second."""
+
+    def with_history() -> Way:
+        return Learned(history=history.copy(), limited=SCARCE.rate, floor=5_000.0)
+
+    plain: dict[str, Simple] = {
+        HASTY: every(30 * SECOND),
+        SLOW: doubling(5 * MINUTE),
+        "doubling to 15 min": doubling(15 * MINUTE),
+        GROWING: Simple(waits=tuple(round(min(30 * SECOND * 1.5**n, 15 * MINUTE)) for n in range(12))),
+    }
     ways: dict[str, Callable[[], Way]] = {
         "fixed": fixed,
-        "fixed 30 s": lambda: every(30 * SECOND),
-        "doubling to 5 min": lambda: doubling(5 * MINUTE),
-        "doubling to 15 min": lambda: doubling(15 * MINUTE),
         "learned, from the first task on": lambda: Learned(limited=SCARCE.rate, floor=5_000.0),
         "optimum, the price floating": lambda: Floating(SCARCE.rate),
     }
-    way = ways.get(name, lambda: Learned(history=history.copy(), limited=SCARCE.rate, floor=5_000.0))()
-    world = busy_world(int(18_000 * hours) // 10 * 10, seed)
-    order: Order = "oldest" if name in ("fixed 30 s", "doubling to 5 min", "doubling to 15 min") else "both"
-    return run(world, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0), order)
+    way = plain.get(name) or ways.get(name, with_history)()
+    order: Order = "oldest" if name in plain else "deadlines"
+    everyone = busy_world(int(18_000 * hours) // 10 * 10, seed, world)
+    return run(everyone, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0), order)
+
+
+def contended_runs(cases: Sequence[tuple[str, int, float, History, World]], processes: int) -> list[Figures]:
+    """One run each, begun in this order, on so many processes."""
+    if processes == 1:
+        return [contended_run(*case) for case in cases]
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(contended_run, *zip(*cases, strict=True)))
 
 
 def contended(seeds: range, hours: float, per_class: int, processes: int = 1) -> dict[str, Figures]:
-    """All schedules under contention; the costly ones are begun first, on so many processes."""
+    """All schedules under contention; the costly ones are begun first."""
     history = trained(per_class, 1000)
-    cases = [(name, seed) for name in reversed(CONTENDED) for seed in seeds]
-    names, each = [name for name, _ in cases], [seed for _, seed in cases]
-    if processes == 1:
-        found = [contended_run(name, seed, hours, history) for name, seed in cases]
-    else:
-        with ProcessPoolExecutor(processes) as pool:
-            found = list(pool.map(contended_run, names, each, repeat(hours), repeat(history)))
+    cases = [(name, seed, hours, history, EVEN) for name in reversed(CONTENDED) for seed in seeds]
+    found = contended_runs(cases, processes)
     return {
-        name: median([got for (had, _), got in zip(cases, found, strict=True) if had == name]) for name in CONTENDED
+        name: median([got for case, got in zip(cases, found, strict=True) if case[0] == name]) for name in CONTENDED
     }
 
 
@@ -185,6 +197,11 @@ class Comparison(NamedTuple):
     hours: float
 
 
+def cost(got: Figures) -> float:
+    """Seconds a task: its requests at 20 s each, and its delay."""
+    return 20 * got.requests + got.mean
+
+
 def verdicts(found: Comparison) -> str:
     """The ratios that count, one a line."""
     loose, scarce = found.free, found.contended
@@ -193,10 +210,7 @@ def verdicts(found: Comparison) -> str:
     plain, twice, best = loose["fixed"], loose["doubling to 15 min"], loose["optimum at the same price"]
     before = loose["learned, no history ever"]
 
-    def cost(got: Figures) -> float:
-        return 20 * got.requests + got.mean
-
-    slow = scarce["doubling to 5 min"].mean
+    slow = scarce[SLOW].mean
     lines = [
         f"Free, before any history: {before.requests / plain.requests:.3f} of the requests of fixed,"
         f" {before.mean / plain.mean:.3f} of its delay.",
@@ -240,7 +254,7 @@ def report(found: Comparison) -> str:
             chart(less),
             f"### 5 new tasks a second, 10 requests a second, for {found.hours:g} hours",
             "The longer it lasts, the more slow tasks are pending at once and the scarcer requests are: delays grow"
-            " with the hours. After nine hours doubling to 5 minutes has the mean delay of 880 s of the first trials.",
+            " with the hours.",
             table(found.contended, scarce=True),
             chart(found.contended),
             "### What it comes to",

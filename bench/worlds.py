@@ -2,8 +2,8 @@
 
 The vendor does not publish it. What is known: most paths take seconds (4, 5 and 20 s in samples), RTCOB minutes, up to
 30, and Coverage Insight long: 14 hours in one sample, 31 days in another. So each schedule has to do in several worlds
-that this allows. *Half a day* was chosen because plain schedules wait in it as they did in the first trials, from which
-the targets come; *even* is the one in which the schedule was made; nothing was tuned in the others.
+that this allows. *Half a day* was chosen because plain schedules wait in it as long as in the simulation that the
+targets come from; *even* is the one in which the schedule was made; nothing was tuned in the others.
 """
 
 import math

@@ -9,7 +9,7 @@ from bench.fairness import measure
 from bench.optimum import Optimum
 from bench.queue import Order
 from bench.schedules import Learned, fixed, tasks
-from bench.simulation import FREE, SCARCE, Figures, History, busy_world, free_world, run, trained
+from bench.simulation import FREE, LEARNED, SCARCE, Figures, History, busy_world, cost, free_world, run, trained
 from bench.worlds import WORLDS
 
 COUNT = 600
@@ -23,10 +23,6 @@ def history() -> History:
 @pytest.fixture(scope="module")
 def written() -> Figures:
     return run(free_world(COUNT, 1), fixed(), FREE)
-
-
-def cost(got: Figures, price: float = 20.0) -> float:
-    return price * got.requests + got.mean
 
 
 def test_before_any_history_it_is_no_worse_than_fixed(written: Figures) -> None:
@@ -57,10 +53,9 @@ def test_under_contention_the_limit_is_used_and_results_come_sooner(history: His
 
 @pytest.mark.parametrize(("page_cost", "share"), [(1, 0.2), (10, 0.65)])
 def test_pages_find_sooner_with_fewer_requests(history: History, page_cost: int, share: float) -> None:
-    def found(cost: int) -> Figures:
-        return run(
-            busy_world(4500, 1), Learned(history=history.copy(), limited=10.0, floor=5_000.0), SCARCE, 900_000, cost
-        )
+    def found(counts: int) -> Figures:
+        way = Learned(history=history.copy(), limited=10.0, floor=5_000.0)
+        return run(busy_world(4500, 1), way, SCARCE, 900_000, counts)
 
     plain, hinted = found(0), found(page_cost)
     assert hinted.mean <= share * plain.mean
@@ -70,7 +65,7 @@ def test_pages_find_sooner_with_fewer_requests(history: History, page_cost: int,
 
 def test_after_an_outage_neither_fresh_nor_old_tasks_starve(history: History) -> None:
     """3,000 tasks due, 10 requests a second, half of them for the oldest: the last is looked at within ten minutes."""
-    found = {(line.group, line.begin): line for line in measure("both", history, 3000, 1.0)}
+    found = {(line.group, line.begin): line for line in measure("deadlines", history, 3000, 1.0)}
     assert found["fresh", 0].p95 <= 10
     assert found["old", 0].most <= 600
     assert ("old", 0) in found
@@ -85,9 +80,9 @@ def test_looks_that_can_wait_least_come_first_and_results_come_sooner(history: H
         way = Learned(history=history.copy(), limited=10.0, floor=1_000.0)
         return run(busy_world(9000, 1), way, SCARCE, 1_800_000, order=order)
 
-    both, oldest = found("both"), found("oldest")
-    assert both.mean <= 0.95 * oldest.mean
-    assert both.by_kind[0][1] <= 0.85 * oldest.by_kind[0][1]
+    program, oldest = found("deadlines"), found("oldest")
+    assert program.mean <= 0.95 * oldest.mean
+    assert program.by_kind[0][1] <= 0.85 * oldest.by_kind[0][1]
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -113,7 +108,7 @@ def test_each_case_is_compared_in_a_world_of_its_own() -> None:
     found = contention.compare(per_class=10, hours=0.05)
     assert [of.case for of in found] == list(contention.CASES)
     assert all(of.figures.keys() == set(of.case.ways) for of in found)
-    assert len({of.figures[contention.PLAIN].mean for of in found}) > 2
+    assert len({of.figures[LEARNED].mean for of in found}) > 2
     assert len(contention.targets(found)) == sum(len(of.case.ways) - 1 for of in found) - 2
 
 

@@ -30,9 +30,9 @@ def deadline(due: int, planned: int) -> float:
     return due + max(0, min(PATIENCE * (due - planned), MOST_PATIENCE))
 
 
-def ends(slots: int, made: int) -> tuple[int, int]:
-    """Of ``slots`` looks, how many are to be late ones, as far as there are any, and how many those of the last minute.
+def late_slots(slots: int, made: int) -> int:
+    """How many of ``slots`` looks are to be late ones, as long as there are any.
 
-    ``made`` counts the slots given before: an odd slot goes to either in turn.
+    ``made`` counts the slots given before: of an odd number, the last goes to either in turn.
     """
-    return (slots + 1 - made % 2) // 2, (slots + made % 2) // 2
+    return (slots + 1 - made % 2) // 2

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from worker.core.fairness import LATE, ends
+from worker.core.fairness import LATE, late_slots
 from worker.core.learned import Learned
 from worker.core.task import Look, Task
 from worker.store import tasks
@@ -50,7 +50,7 @@ class Claiming:
             taken.update((task.seq, task) for task in first)
             urgent.difference_update(taken if len(first) == slots else set(urgent))
             slots -= len(first)
-        share = slots if probing or only is not None else ends(slots, self._made)[0]
+        share = slots if probing or only is not None else late_slots(slots, self._made)
         self._made += slots
         while slots > 0 and len(plans) < MOST_PLANS:
             found = due(slots)
