@@ -122,6 +122,19 @@ def test_a_proxy_that_refuses_or_hides_a_bad_certificate(
     wire.close()
 
 
+def test_a_tunnel_in_which_tls_fails_does_not_end_the_wire(
+    serve: Serve, make_wire: MakeWire, certificate: Certificate, tmp_path: Path
+) -> None:
+    stranger = serve(always(b""), tls=make_certificate(tmp_path, "IP:127.0.0.1").server())
+    server = serve(always(answer(200, b"{}")), tls=certificate.server())
+    through = [tunnel(stranger), tunnel(server)]
+    proxy = serve(lambda asked, peer: through[peer.number](asked, peer))
+    wire = make_wire(tls_context(str(certificate.cert)), timeout=2000, proxy=proxy.url)
+    assert code_of(lambda: get(wire, server.url)) == "tls"
+    assert get(wire, server.url).body == b"{}"
+    wire.close()
+
+
 def test_a_proxy_without_tls_beyond_it_is_told_the_whole_address(serve: Serve, make_wire: MakeWire) -> None:
     proxy = serve(always(answer(200, b"{}")))
     wire = make_wire(proxy=proxy.url)

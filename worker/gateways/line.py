@@ -34,14 +34,12 @@ class Line(httpx.BaseTransport):
     def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened) -> None:
         self._tls = tls
         self._backend = _Backend(opened)
-        self._proxy = None if proxy is None else _proxy_pool(proxy, tls, self._backend)
-        self._direct: tuple[httpcore.Origin, httpcore.HTTPConnection] | None = None
+        self._proxy = None if proxy is None else _proxy(proxy, tls, self._backend)
+        self._kept: tuple[httpcore.Origin, httpcore.ConnectionInterface] | None = None
 
     def close(self) -> None:
-        if self._proxy is not None:
-            self._proxy.close()
-        if self._direct is not None:
-            self._direct[1].close()
+        if self._kept is not None:
+            self._kept[1].close()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -55,21 +53,27 @@ class Line(httpx.BaseTransport):
             extensions={"timeout": request.extensions["timeout"]},
         )
         try:
-            answer = (self._proxy or self._connection(asked.url.origin)).handle_request(asked)
+            answer = self._connection(asked.url.origin).handle_request(asked)
         except _FAILURES as error:
             _fail(error)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(cast(Iterable[bytes], answer.stream)))
 
-    def _connection(self, origin: httpcore.Origin) -> httpcore.HTTPConnection:
+    def _connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
         """The one there is, if it leads there and still can be used."""
-        if self._direct is not None:
-            leads_to, connection = self._direct
-            if leads_to == origin and connection.is_available() and not connection.has_expired():
-                return connection
-            connection.close()
-        connection = httpcore.HTTPConnection(origin, self._tls, KEPT, network_backend=self._backend)
-        self._direct = origin, connection
+        if self._kept is not None:
+            leads_to, kept = self._kept
+            if leads_to == origin and kept.is_available() and not kept.has_expired():
+                return kept
+            kept.close()
+        connection = self._new(origin)
+        self._kept = origin, connection
         return connection
+
+    def _new(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+        if self._proxy is not None:
+            # Not its pool: that one counts a tunnel in which TLS failed as in use for ever, and would be full then.
+            return self._proxy.create_connection(origin)
+        return httpcore.HTTPConnection(origin, self._tls, KEPT, network_backend=self._backend)
 
 
 class _Body(httpx.SyncByteStream):
@@ -91,7 +95,7 @@ def _fail(error: Exception) -> NoReturn:
     raise getattr(httpx, type(error).__name__)(str(error)) from error
 
 
-def _proxy_pool(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) -> httpcore.HTTPProxy:
+def _proxy(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) -> httpcore.HTTPProxy:
     proxy = httpx.Proxy(address)
     url = proxy.url
     return httpcore.HTTPProxy(
@@ -100,7 +104,6 @@ def _proxy_pool(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBack
         proxy_headers=proxy.headers.raw,
         ssl_context=tls,
         proxy_ssl_context=tls if url.scheme == "https" else None,
-        max_connections=1,
         keepalive_expiry=KEPT,
         network_backend=backend,
     )
