@@ -1,7 +1,9 @@
 """The house rules: imports point down, and only the clock module reads a clock."""
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +114,10 @@ def test_only_the_clock_module_reads_a_clock(path: Path) -> None:
 def test_files_stay_small_enough_to_have_one_name() -> None:
     long = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 350}
     assert not long
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w-]+", name)[0].replace("-", "_") for name in project["dependencies"]}  # type: ignore[index]
+    used = {name.partition(".")[0] for path in SOURCES for name in imports(path)}
+    assert used - sys.stdlib_module_names - {"worker", "cli", "sandbox"} == declared
