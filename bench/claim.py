@@ -1,4 +1,4 @@
-"""(c) How long it takes to claim 100 tasks that are due among very many pending ones.
+"""How long it takes to claim 100 tasks that are due among very many pending ones.
 
 The real claim in the real store, in the transaction that the round holds: find them, lease them, commit. Beside it the
 same commit with one row in it, which is what the disk takes. `python -m bench --only claim`.

@@ -1,4 +1,4 @@
-"""(b) What each schedule asks for, and how long its results wait: the simulation's figures, and a chart of them.
+"""What each schedule asks for, and how long its results wait: the simulation's figures, and a chart of them.
 
 `python -m bench --only schedules`.
 """

@@ -1,4 +1,4 @@
-"""(c) How long a task that is due waits to be asked about, where the limit does not bind.
+"""How long a task that is due waits to be asked about, where the limit does not bind.
 
 The real round, store and pool, in real time, and the daemon's way of waiting; only the vendor's answer is made up on
 the spot. Late is from the due time until a thread begins to ask, so the commit of the claim is in it.

@@ -1,4 +1,4 @@
-"""(e) How much of the limit is used when there is always work, and whether it is ever exceeded.
+"""How much of the limit is used when there is always work, and whether it is ever exceeded.
 
 The whole daemon in real time against the bench's vendor, which writes down when each request came: the token too. The
 share is that of a minute after the first two seconds; the most are those of any second from the first request on.

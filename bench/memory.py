@@ -1,4 +1,4 @@
-"""(d) The memory of the daemon by the number of pending tasks.
+"""The memory of the daemon by the number of pending tasks.
 
 A fresh daemon for each size, once with a thousand tasks due and once with all of them. It is measured when it has made
 a number of looks and saved them, at its peak (VmHWM). `python -m bench --only memory`.

@@ -1,4 +1,4 @@
-"""(a) The whole daemon, persistence included, against a bare loop of httpx threads, and against huey on SQLite.
+"""The whole daemon, persistence included, against a bare loop of httpx threads, and against huey on SQLite.
 
 All make the same looks at the same vendor (bench/vendor.py, a process of its own) with as many threads, one after the
 other, in several rounds, each round in another order. Figures are ratios within a round, quoted as medians. What is to

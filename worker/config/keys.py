@@ -77,7 +77,7 @@ API = Section(
             "subtenant_id",
             TOKEN,
             None,
-            "Sent with submissions as x-optum-subtenant-id; only if the vendor assigned one to you.",
+            "For submissions (x-optum-subtenant-id), which cdpoll does not make yet; polling does without.",
             sample="your-subtenant-id",
         ),
         Key("token_body", word("json", "form"), "json", "How the request for a token is written."),
@@ -161,8 +161,8 @@ POLLING = Section(
             "list_hints",
             YES_NO,
             "no",
-            "Whether the learned schedule may ask for pages of the vendor's list, to look sooner at what they show as "
-            "concluded. Leave it off until you have seen that the vendor's real lists tell the truth.",
+            "Whether the learned schedule may ask for pages of the vendor's list, to look sooner at what has ended and "
+            "later at what has not. Leave it off until you have seen that the vendor's real lists tell the truth.",
         ),
         Key("page_cost", whole(1, 100), "10", "How many requests a page of the list counts as."),
         Key(

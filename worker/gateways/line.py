@@ -1,6 +1,6 @@
 """One kept connection, as a transport of httpx, which tells of every socket that it opens.
 
-httpx's own transport keeps a pool of connections. For one thread with one connection that is a quarter of the CPU of a
+httpx's own transport keeps a pool of connections. For one thread with one connection that is a fifth of the CPU of a
 look, and it hides the socket, which whoever cuts a request must have in hand.
 """
 

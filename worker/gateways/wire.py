@@ -1,4 +1,4 @@
-"""One thread's HTTP connection, and the only module that knows httpx.
+"""One thread's HTTP connection. Only this module and line.py know httpx.
 
 What it adds to httpx: a body cap that also holds for what a compressed body unpacks to, a request that can be cut from
 another thread (httpx's read timeout is per chunk, so a drip outlives it for ever), no redirects, no environment, no
@@ -75,7 +75,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class Wire:
-    """One httpx client with one connection. One thread sends; any other thread may :meth:`cut`."""
+    """One kept connection. One thread sends; any other thread may :meth:`cut`."""
 
     def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
         """``timeout``: ms without a byte (the whole request is bounded by whoever calls :meth:`cut`)."""

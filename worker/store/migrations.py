@@ -1,7 +1,8 @@
 """The schema, as migrations. Loaded only when a database is created or brought up to date.
 
-They add tables, columns and indexes, and lose no row. Migration 4 rebuilds four tables of batches, since SQLite cannot
-change a CHECK in place: every row is copied once, in the one transaction that brings the database up to date.
+They lose no row, and those that are missing are made in one transaction. Most add tables, columns and indexes.
+Migration 4 rebuilds four tables of batches and copies each of their rows once, since ALTER TABLE cannot change a CHECK;
+migration 6 changes checks, to ones that say the same, where SQLite keeps them (worker/store/checks.py).
 
 Times are whole milliseconds UTC; the views show them as ISO text for people, Datasette and BI tools. Statements
 elsewhere stay plain (named parameters, ON CONFLICT, RETURNING), so that they can be run on another database.
