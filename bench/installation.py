@@ -12,12 +12,10 @@ from bench.hints import Book
 from bench.optimum import Floating
 from bench.queue import Order, Queue
 from bench.schedules import Learned, Task, Way
-from bench.worlds import SECOND
 from worker.core.limit import Limit, Meter, charge, grant
 from worker.core.price import Load
 from worker.core.sweep import in_turn
-
-LOAD = 10 * SECOND  # how often the price is set: pages come in lumps, and one must not pass for a rise in demand
+from worker.rounds.pricing import PRICED_EVERY
 
 
 class Figures(NamedTuple):
@@ -90,7 +88,7 @@ class Run:
         self._simulate()
 
     def _simulate(self) -> None:
-        tick, spent, backlog = self.now + LOAD, 0, 0
+        tick, spent, backlog = self.now + PRICED_EVERY, 0, 0
         while True:
             moment = self._next_moment(tick)
             if moment is None or (self.until is not None and moment > self.until):
@@ -105,8 +103,8 @@ class Run:
                         if self._moved(number):
                             self.ready.drop(number)
                 waiting = self._backlog()
-                self.way.load(Load(LOAD, self.spent - spent, backlog, waiting))
-                spent, backlog, tick = self.spent, waiting, tick + LOAD
+                self.way.load(Load(PRICED_EVERY, self.spent - spent, backlog, waiting))
+                spent, backlog, tick = self.spent, waiting, tick + PRICED_EVERY
             self._serve()
 
     def _backlog(self) -> int:

@@ -14,7 +14,7 @@ from typing import Protocol
 from bench.worlds import EVEN, SECOND, World
 from worker.core.allowance import account, best_look, plan, spared_by
 from worker.core.forecast import Curve, Forecast, class_of, forecast, learn, watch
-from worker.core.learned import put_off, rounded
+from worker.core.learned import ANEW, FEW, put_off, rounded
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.schedule import Cadence, Schedule
@@ -186,9 +186,9 @@ class Learned:
         self._heard(task.family)
 
     def _heard(self, family: str) -> None:
-        """Forecasts are renewed at every fiftieth news, and at each one at first; a page is one."""
+        """Forecasts are renewed as in the program; a page is one piece of news."""
         count = self._news[family] = self._news.get(family, 0) + 1
-        if count < 50 or count % 50 == 0:
+        if count < FEW or count % ANEW == 0:
             self._odds.pop(family, None)
             self._best = {found: best for found, best in self._best.items() if found[0] != family}
 

@@ -23,7 +23,7 @@ PLANS = frozenset({"first", "learned", "cadence"})
 PLANNED = PLANS | {"hint"}
 
 # A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
-_FEW, _ANEW = 20, 100
+FEW, ANEW = 20, 100
 
 # Whatever the list says, a task is looked at by its id by the time that its age has grown so many times. One task in so
 # many is looked at much sooner: by those a list that shows as pending what has ended is found out.
@@ -194,7 +194,7 @@ class Learned:
     def _news_of(self, kind: str) -> None:
         self.changed.add(kind)
         count = self._news[kind] = self._news.get(kind, 0) + 1
-        if count < _FEW or count % _ANEW == 0:
+        if count < FEW or count % ANEW == 0:
             self._odds.pop(kind, None)
             self._looks.pop(kind, None)
 
