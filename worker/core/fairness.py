@@ -21,7 +21,7 @@ second, which the price sees to.
 LATE = 60_000
 PATIENCE, MOST_PATIENCE = 0.3, 30_000
 
-# So many looks, those due longest, are put in order.
+# So many looks, those due longest, are put in order of deadlines: of a million that are due, no claim sorts all.
 AMONG = 128
 
 
