@@ -22,6 +22,7 @@ PIECE = 256 * 1024
 ISA = b"ISA*00*          *00*          *ZZ*CLEARING       *ZZ*HOSPITAL       *260304*0343*^*00501*000000001*0*P*:~"
 HEADER = ISA + b"GS*HB*CLEARING*HOSPITAL*20260304*0343*1*X*005010X279A1~"
 TRAILER = b"GE*1*1~IEA*1*000000001~"
+BLANKS = b"ST*271*0001~BHT*0022*11*1~MSG*%s-~SE*4*0001 ~" % (b" " * 16_000)
 SMALL = b"BHT*0022*11*1~HL*1**20*1~NM1*PR*2*P~HL*2*1*21*1~HL*3*2*22*0~NM1*IL*1*N~EB*1~"
 
 
@@ -55,6 +56,7 @@ FORMS: dict[str, tuple[bytes, Iterator[bytes], bytes]] = {
     "a million groups": (HEADER, numbered(b"GE*1*1~GS*HB*A*B*20260304*0343*", b"*X*005010X279A1~", 9), TRAILER),
     "a set without an end": (HEADER + b"ST*271*0001~", endless(b"EB*1**30^88~"), TRAILER),
     "a set of hierarchies": (HEADER + b"ST*271*0001~", endless(b"HL*1**20~"), b"SE*9*0001~" + TRAILER),
+    "sets of blanks": (HEADER, endless(BLANKS), TRAILER),
     "no interchange": (b"", endless(b"WORDS AND WORDS "), b""),
     "false interchanges": (HEADER, endless(b"~ISA*"), b""),
     "padding": (HEADER + TRAILER, endless(b"\0"), b""),

@@ -26,6 +26,7 @@ CASES = [
     ("a million groups", 2, "complete", "", []),
     ("a set without an end", 256, "complete", "", ["hold"]),
     ("a set of hierarchies", 256, "complete", "", ["hold"]),
+    ("sets of blanks", 16, "complete", "", ["hold"]),
     ("no interchange", 256, "unreadable", "No ISA that can be read was found.", []),
     ("false interchanges", 256, "unreadable", "Thousands of segments are called ISA", []),
     ("padding", 32, "complete", "", []),

@@ -1,6 +1,5 @@
 """One set's text to its HL tree. The tree comes from HL01 and HL02, not from the order of the loops."""
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -74,7 +73,9 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
         text = _tidied(text, delimiters, issues)
     if raw[-2:-1] == b" ":
         # Lines filled up with blanks: SE has them like any other segment, and with them no code would be what it is.
-        text = re.sub(f" +(?={re.escape(delimiters.terminator)})", "", text)
+        # Not by an expression: those take the square of a long run of blanks that stands elsewhere.
+        end = delimiters.terminator
+        text = end.join([segment.rstrip(" ") for segment in text.split(end)])
     if "\0" in text and "\0" not in delimiters:
         issues.append(issue("nul_bytes", "ST"))
     return text, issues
