@@ -66,6 +66,18 @@ def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: A
 # --- the statements
 
 
+def test_what_another_process_has_claimed_since_is_not_given_back(store: Store) -> None:
+    """Whoever was stopped for longer than a lease finds what it had handed out ahead in other hands."""
+    add(store, [NOW, NOW])
+    ours, theirs = NOW + 35_000, NOW + 80_000
+    with store.write():
+        claimed = tasks.due(store, 0, due_by=NOW, limit=2)
+        tasks.lease(store, [task.seq for task in claimed], ours)
+        tasks.lease(store, [claimed[1].seq], theirs)
+        tasks.release(store, [(task, ours) for task in claimed])
+    assert [task_of(store, task.seq).due_at for task in claimed] == [NOW, theirs]
+
+
 def test_claims_take_the_longest_due_first_and_push_the_lease(store: Store, path: Path) -> None:
     for n, at in enumerate((30, 10, 20, 99)):
         record(store, f"t{n}", now=NOW + at * 1000)
@@ -352,7 +364,7 @@ def test_a_little_dearer_is_no_reason_nor_is_a_probe(store: Store) -> None:
     due_at = task.due_at or 0
     assert taken(store, Claiming(store, learned(1.05 * FLOOR)), 5, due_at) == [1]
     with store.write():
-        tasks.release(store, [task])
+        tasks.release(store, [(task, LEASE)])
     assert taken(store, Claiming(store, learned(9 * FLOOR)), 1, due_at, probing=True) == [1]
 
 

@@ -281,10 +281,10 @@ class PollRound:
         self._back += self._pool.withdraw(FAR if everything else now - STALE)
         if not self._back:
             return lane
-        back = [self._asked[job.seq].task for job in self._back if job.seq in self._asked]
+        back = [self._asked[job.seq] for job in self._back if job.seq in self._asked]
         tasks.release(self._store, back)
         if self.only is not None:
-            self.only |= {task.seq for task in back}
+            self.only |= {asked.task.seq for asked in back}
         if self._hints is not None and any(job.page is not None for job in self._back):
             self._hints.take_back()
         meter = lane.meter

@@ -72,12 +72,14 @@ def lease(store: Store, seqs: Sequence[int], until: int) -> None:
         store.execute(f"UPDATE tasks SET due_at = ?, why = 'lease' WHERE seq IN ({marks})", (until, *part))  # noqa: S608
 
 
-def release(store: Store, claimed: Sequence[Task]) -> None:
-    """Make claimed tasks due as they were: nobody has asked about them."""
-    for task in claimed:
+def release(store: Store, claimed: Iterable[tuple[Task, int]]) -> None:
+    """Make claimed tasks due as they were: nobody has asked about them. Each with the end of its lease, for another
+    process may have claimed it since: a later one is not ours."""
+    for task, leased_until in claimed:
         store.execute(
-            "UPDATE tasks SET due_at = :due_at, why = :why WHERE why = 'lease' AND seq = :seq",
-            {"seq": task.seq, "due_at": task.due_at, "why": task.why},
+            "UPDATE tasks SET due_at = :due_at, why = :why"
+            " WHERE why = 'lease' AND seq = :seq AND due_at <= :leased_until",
+            {"seq": task.seq, "due_at": task.due_at, "why": task.why, "leased_until": leased_until},
         )
 
 
