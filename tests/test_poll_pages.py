@@ -16,7 +16,7 @@ from worker.core.sweep import MOST_LIES
 from worker.gateways.pool import PAGE, Job
 from worker.rounds.hints import NOTICE
 from worker.rounds.poll import STALE
-from worker.store import lanes, notices
+from worker.store import lanes, notices, tasks
 from worker.store.db import Store
 
 SPARED = 1000
@@ -180,6 +180,27 @@ def test_while_a_refusal_is_checked_no_page_is_asked_for_nor_come_for(world: Mak
     w.now += 1
     assert w.run() == w.now - 1 + TIMEOUT
     assert pages(w) == []
+
+
+# --- a clock that is set back
+
+
+def test_after_the_clock_was_set_back_pages_go_on_at_once(world: Make) -> None:
+    w = world(script(page(*NAMES)))
+    w.record(*NAMES)
+    w.until(READY + 60_000)
+    before = len(pages(w))
+    assert before > 1
+    while w._flying:
+        w.now += 100
+        w.land()
+    w.run()
+    with w.store.write():
+        tasks.shift(w.store, -24 * HOUR)
+        lanes.shift(w.store, -24 * HOUR)
+    w.now -= 24 * HOUR
+    w.until(w.now + 60_000)
+    assert len(pages(w)) > before + 1
 
 
 # --- a transaction that fails

@@ -90,6 +90,10 @@ class Hints:
 
     def propose(self, lane: Lane, now: int) -> PageQuery | None:
         """A page that pays, if there is one and a slot for it. Only reads; it is asked for by :meth:`ask`."""
+        if self._rest_until > now + FAILED or (self._weigh and self._weigh[0][0] > now + LONGEST):
+            # Nothing waits for so long: the clock was set back.
+            self._rest_until = now
+            self._weigh = sorted((now, first) for _, first in self._weigh)
         if now < self.next_at or lane.paused or grant(self._limit, lane.meter, now, 1).slots == 0:
             return None
         if self._learned.spared < self._page_cost:
