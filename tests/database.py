@@ -1,7 +1,8 @@
-"""What the tests of the store share: recording, concluding, and the eyes of a second connection."""
+"""What the tests of the store share: recording, claiming, concluding, and the eyes of a second connection."""
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from worker.core.intake import Recording
 from worker.core.reply import Concluded
 from worker.core.schedule import Schedule
 from worker.core.task import Task, after
+from worker.rounds.claiming import Claiming
 from worker.store import results, tasks
 from worker.store.db import Store
 from worker.store.recording import Recorded
@@ -19,6 +21,7 @@ from worker.store.recording import record as record_ids
 NOW = 1_800_000_000_000
 SCHEDULE = Schedule()
 ORIGIN = "https://api.example"
+LEASE = NOW * 2
 
 DONE: dict[str, Any] = {
     "id": "a",
@@ -33,6 +36,30 @@ DONE: dict[str, Any] = {
 def record(store: Store, *ids: str, now: int = NOW, **about: Any) -> Recorded:
     recordings = [Recording(task_id, "id", **about) for task_id in ids]
     return record_ids(store, recordings, (), origin=ORIGIN, now=now, schedule=SCHEDULE)
+
+
+def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
+    """Tasks t1, t2 …, whose rows are numbered so, due at these instants."""
+    with store.write():
+        store.conn.executemany(
+            "INSERT INTO tasks (seq, id, origin, state, source, recorded_at, life_from, paused_base, due_at)"
+            " VALUES (?, ?, ?, 'pending', 'id', ?, ?, 0, ?)",
+            [(n, f"t{n}", ORIGIN, due - 10_000, due - 10_000, due) for n, due in enumerate(dues, first)],
+        )
+
+
+def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: Any) -> list[int]:
+    """The rows that one pass claims."""
+    plain: dict[str, Any] = {
+        "due_by": now,
+        "leased_until": LEASE,
+        "not_seqs": frozenset(),
+        "probing": False,
+        "urgent": set(),
+    }
+    with store.write():
+        claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})
+    return [task.seq for task in claimed]
 
 
 def elsewhere(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:

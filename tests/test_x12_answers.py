@@ -1,52 +1,16 @@
-"""What a 271 set says: the loops, the people, the benefits, and one word for the coverage."""
+"""What a 271 set says of people and of their benefits."""
 
-import io
 import re
 from decimal import Decimal
 
 import pytest
 
-from tests.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
+from tests.x12_reading import RECEIVER, SOURCE, answer, holder, said
+from tests.x12_samples import ACTIVE, Segment
 from worker.core.x12 import benefits, codes
-from worker.core.x12.answer import Answer, Reading, parse_271
 from worker.core.x12.delimiters import USUAL
-from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import HELD, MESSAGES
 from worker.core.x12.issues import __doc__ as table
-from worker.core.x12.stream import transaction_sets
-
-BHT: Segment = ("BHT", "0022", "11", "INQ-1", "20260304", "0930")
-
-
-def reading(*body: Segment, whole: bool = False) -> Reading:
-    """The reading of one set: of the given benefits, or with ``whole`` of the given body behind a BHT."""
-    text = a_file(a_set([BHT, *body] if whole else subscriber(*body)))
-    tset = next(transaction_sets(io.BytesIO(text.encode())))
-    assert isinstance(tset, TransactionSet)
-    return parse_271(tset)
-
-
-def answer(*body: Segment, whole: bool = False) -> Answer:
-    (only,) = reading(*body, whole=whole).answers()
-    return only
-
-
-def said(found: Answer) -> list[str]:
-    return [one.code for one in found.issues]
-
-
-EB_INACTIVE: Segment = ("EB", "6", "", "30")
-AAA: Segment = ("AAA", "N", "", "75", "C")
-SOURCE: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", "PLAN OF PLENTY", *[""] * 4, "PI", "PLENTY")]
-RECEIVER: list[Segment] = [("HL", "2", "1", "21", "1"), ("NM1", "1P", "2", "CLINIC", *[""] * 4, "XX", "1999999984")]
-
-
-def holder(*more: Segment, hl: str = "3", above: str = "2", children: str = "1") -> list[Segment]:
-    return [("HL", hl, above, "22", children), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M0001"), *more]
-
-
-def child(name: str, *more: Segment, hl: str = "4", above: str = "3") -> list[Segment]:
-    return [("HL", hl, above, "23", "0"), ("NM1", "03", "1", "HOLDER", name), *more]
 
 
 def test_who_is_who() -> None:
@@ -276,102 +240,6 @@ def test_an_unclosed_loop_ends_with_its_benefit(body: list[Segment], segment: st
     found = answer(("EB", "R", "", "88"), *body, ACTIVE)
     assert [(one.code, one.segment) for one in found.issues if one.segment != "NM1"] == [("loop_not_closed", segment)]
     assert [len(one.related) for one in found.benefits] == [1, 0]
-
-
-# -- dates ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("form", "text", "first", "last", "issue"),
-    [
-        ("D8", "20240229", "2024-02-29", "2024-02-29", ""),
-        ("RD8", "20260101-20261231", "2026-01-01", "2026-12-31", ""),
-        ("RD8", "20260101-20260101", "2026-01-01", "2026-01-01", ""),
-        ("RD8", "20260101-99991231", "2026-01-01", "9999-12-31", ""),
-        ("D8", "20230229", "", "", "impossible_date"),
-        ("D8", "10010101", "", "", "impossible_date"),
-        ("D8", "00000000", "", "", "impossible_date"),
-        ("D8", "", "", "", "impossible_date"),
-        ("D8", "TODAY", "", "", "impossible_date"),
-        ("RD8", "20261231-20260101", "", "", "impossible_date"),
-        ("RD8", "20260101-", "2026-01-01", "", "impossible_date"),
-        ("D8", "20260101-20261231", "2026-01-01", "2026-12-31", "date_format"),
-        ("RD8", "20260101", "2026-01-01", "2026-01-01", "date_format"),
-        ("DT", "202601011230", "2026-01-01", "2026-01-01", ""),
-    ],
-)
-def test_dates(form: str, text: str, first: str, last: str, issue: str) -> None:
-    found = answer(("DTP", "307", form, text), ("EB", "D", "", "30"))
-    (one,) = found.dates
-    assert (one.first, one.last, one.text) == (first, last, text)
-    assert said(found) == ([issue] if issue else [])
-    assert not text or text not in str(found.issues)
-
-
-def test_an_impossible_birth_date_is_kept_as_text() -> None:
-    body = [*SOURCE, *RECEIVER, *holder(("DMG", "D8", "10010203"), ACTIVE, children="0")]
-    found = answer(*body, whole=True)
-    assert found.subscriber is not None
-    assert (found.subscriber.birth_date, found.subscriber.birth_text) == ("", "10010203")
-    assert said(found) == ["impossible_date"]
-
-
-# -- coverage ---------------------------------------------------------------------------------------------------------
-
-
-def dated(code: str, qualifier: str, text: str, types: str = "30") -> list[Segment]:
-    return [("EB", code, "", types), ("DTP", qualifier, "RD8" if "-" in text else "D8", text)]
-
-
-ASKED: Segment = ("DTP", "472", "D8", "20250601")
-
-COVERAGE: list[tuple[str, list[Segment], str]] = [
-    *[(f"status {code}", [("EB", code, "", "30")], "active") for code in "12345"],
-    *[(f"status {code}", [("EB", code, "", "30")], "inactive") for code in "678"],
-    ("without a service type", [("EB", "1")], "active"),
-    ("active on another type only", [("EB", "1", "", "88")], "active"),
-    ("active on another type, the plan inactive", [EB_INACTIVE, ("EB", "1", "", "88")], "inactive"),
-    ("inactive on another type, the plan active", [("EB", "6", "", "88"), ACTIVE], "active"),
-    ("one plan ended, another active", [EB_INACTIVE, ACTIVE], "active"),
-    ("not covered beside active", [("EB", "I", "", "41^54"), ("EB", "1", "", "88"), ACTIVE], "active"),
-    ("not covered on the plan", [("EB", "I", "", "30")], "not_covered"),
-    ("not covered on another type", [("EB", "I", "", "54")], "undetermined"),
-    ("a rejection", [AAA], "rejected"),
-    ("a rejection beside active", [AAA, ACTIVE], "active"),
-    ("a rejection beside not covered", [AAA, ("EB", "I", "", "30")], "rejected"),
-    ("another payer", [("EB", "R", "", "30")], "undetermined"),
-    ("ask somebody", [("EB", "U", "", "30")], "undetermined"),
-    ("cannot process", [("EB", "V", "", "30")], "undetermined"),
-    ("amounts only", [("EB", "C", "", "30", "", "", "23", "500")], "undetermined"),
-    ("nothing", [], "undetermined"),
-    ("in force since", dated("1", "348", "20200101"), "active"),
-    ("in force until", dated("1", "349", "20991231"), "active"),
-    ("in force between", dated("1", "292", "20260101-20261231"), "active"),
-    ("ended", dated("1", "349", "20251231"), "inactive"),
-    ("ended range", dated("1", "291", "20240101-20241231"), "inactive"),
-    ("not begun", dated("1", "348", "20270101"), "inactive"),
-    ("ended, then another in force", [*dated("1", "349", "20251231"), *dated("1", "348", "20260101")], "active"),
-    ("ended since, asked for before", [ASKED, *dated("1", "349", "20251231")], "active"),
-    ("begun since, asked for before", [ASKED, *dated("1", "348", "20260101")], "inactive"),
-    ("the plan ended", [("DTP", "347", "D8", "20251231"), ACTIVE], "inactive"),
-    ("the plan ended, asked for before", [ASKED, ("DTP", "347", "D8", "20251231"), ACTIVE], "active"),
-    ("plan since, benefit since later", [("DTP", "291", "D8", "20150101"), *dated("1", "348", "20260101")], "active"),
-    ("an impossible date excludes nothing", dated("1", "349", "20259999"), "active"),
-    ("a range that runs backwards excludes nothing", dated("1", "292", "20281231-20270101"), "active"),
-    ("asked for a range that runs backwards", [("DTP", "291", "RD8", "20281231-20270101"), ACTIVE], "active"),
-    ("codes padded with blanks", [("EB", "6 ", "", "30 "), ("EB", "1", "", "88")], "inactive"),
-    ("repeated codes padded with blanks", [("EB", "6", "", "30 ^88 "), ("EB", "1", "", "54")], "inactive"),
-]
-
-
-@pytest.mark.parametrize(("body", "word"), [(b, w) for _, b, w in COVERAGE], ids=[name for name, _, _ in COVERAGE])
-def test_coverage(body: list[Segment], word: str) -> None:
-    found = answer(*body)
-    assert found.coverage == word
-    active = any(one.code in codes.ACTIVE for one in found.benefits)
-    on_the_plan = any(one.code in codes.INACTIVE for one in found.benefits)
-    assert ("not_in_force" in said(found)) == (word == "inactive" and active and not on_the_plan)
-    assert ("answer_empty" in said(found)) == (not body)
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

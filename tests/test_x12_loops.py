@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tests.test_x12_answers import AAA, BHT, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, reading
+from tests.x12_reading import AAA, BHT, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, reading
 from tests.x12_samples import ACTIVE, Segment, a_file, a_set
 from worker.core.x12.answer import parse_271
 from worker.core.x12.envelope import TransactionSet
