@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from worker.core.instant import FAR
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
 from worker.gateways.sftp.landing import remove_partial
 from worker.rounds.batch_file import FileReport, Given, Progress, ingest
@@ -168,7 +169,7 @@ class _Round:
             listed = self.listing(drop)
         self.outcome.unsettled = [one.shown for one in self.waiting()]
         now = self.clock.now()
-        horizon = 2**62 if self.patient else now
+        horizon = FAR if self.patient else now
         for one in remote.settled(self.store, now - self.terms.settle, horizon):
             if self.stop.is_set():
                 return
