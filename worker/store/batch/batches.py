@@ -10,13 +10,14 @@ Each answer is matched in the transaction that stages it, with what the database
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from worker.core.summary import Summary
+from worker.core.summary import Summary, flat
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
+from worker.store.batch.matching import wanted
 from worker.store.batch.rows import (
     INSERT_SET,
     Counts,
@@ -24,7 +25,6 @@ from worker.store.batch.rows import (
     SetState,
     identity,
     put_answers,
-    ready,
     set_row,
 )
 from worker.store.db import Store
@@ -34,6 +34,11 @@ from worker.store.db import Store
 # sets, the more of them share a page.
 ROWS = 600
 BYTES = 1536 * 1024
+
+# So many answers, or answers from so many bytes, are read before they are written as JSON: like the steps of the
+# reader, that takes less time than answer by answer.
+MADE = 100
+HELD = 128 * 1024
 
 # KiB of pages that the connection keeps meanwhile. In the usual 2,000 a transaction would not find room: it would write
 # its first pages, and keep readers out, before it is done.
@@ -56,7 +61,6 @@ class _Pending:
     test: bool
     seq: int | None = None
     known: bool = False
-    answers: list[Ready] = field(default_factory=list)
 
 
 def known(store: Store, sha256: str) -> dict[str, Any] | None:
@@ -92,8 +96,11 @@ class Staging:
         self._store = store
         self._now = now
         self._hold_test = hold_test
-        self._waiting: list[_Pending] = []
-        self._rows = self._bytes = 0
+        self._sets: list[_Pending] = []  # without a row yet
+        self._heard: list[tuple[_Pending, Answer]] = []
+        self._held = 0  # bytes of the sets that these came from
+        self._made: list[tuple[_Pending, Ready]] = []
+        self._bytes = 0
         self._summary = Summary()
         self._envelope: tuple[object, object] = (None, None)
         self._envelope_seq = 0
@@ -111,37 +118,51 @@ class Staging:
         if test and state == "accepted":
             state = "test"
         one = _Pending(tset, state, identity(tset, test=test), issues, subscribers, test)
-        self._waiting.append(one)
-        self._rows += 1
-        self._bytes += len(tset.raw)
+        self._sets.append(one)
+        size = len(tset.raw)
+        self._bytes += size
+        size //= max(1, subscribers)
         for answer in answers:
-            made = ready(answer, one.sha256, self._summary, test=test)
-            one.answers.append(made)
-            self._rows += 1
-            self._bytes += len(made.body)
-            if self._rows >= ROWS or self._bytes >= BYTES:
-                self.flush()
-                self._waiting.append(one)
-        if self._rows >= ROWS or self._bytes >= BYTES:
+            self._heard.append((one, answer))
+            self._held += size
+            if self._held >= HELD or len(self._heard) >= MADE:
+                self._make()
+                self._flush_if_full()
+        self._flush_if_full()
+
+    def _make(self) -> None:
+        """Write down what was heard, step by step, before the lock is taken."""
+        write = self._summary.text
+        heard = self._heard
+        bodies = [write(answer).encode("utf-8", "replace") for _, answer in heard]
+        flats = [flat(answer) for _, answer in heard]
+        wants = [None if one.test else wanted(answer, one.sha256) for one, answer in heard]
+        self._made += zip([one for one, _ in heard], map(Ready, wants, flats, bodies), strict=True)
+        self._bytes += sum(map(len, bodies))
+        self._heard = []
+        self._held = 0
+
+    def _flush_if_full(self) -> None:
+        if len(self._sets) + len(self._heard) + len(self._made) >= ROWS or self._bytes >= BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits, in one transaction."""
-        if not self._waiting:
+        self._make()
+        if not (self._sets or self._made):
             return
         counts = Counts()
         with self._store.write():
             self._put_sets(counts)
-            fresh = [(one.seq or 0, *each) for one in self._waiting if not one.known for each in one.answers]
+            fresh = [(one.seq or 0, *each) for one, each in self._made if not one.known]
             counts.count(put_answers(self._store, fresh, self._now))
         self.counts.add(counts)
-        for one in self._waiting:
-            one.answers.clear()
-        self._waiting.clear()
-        self._rows = self._bytes = 0
+        self._sets.clear()
+        self._made.clear()
+        self._bytes = 0
 
     def _put_sets(self, counts: Counts) -> None:
-        begun = [one for one in self._waiting if one.seq is None and not one.known]
+        begun = self._sets
         if not begun:
             return
         row = self._store.one("SELECT coalesce(max(seq), 0) AS last FROM sets")
@@ -204,7 +225,6 @@ class Staging:
 
     def discard(self) -> None:
         """Take back everything that was staged; the file's row goes too."""
-        self._waiting.clear()
         _remove(self._store, self.file)
 
 
