@@ -53,7 +53,7 @@ lock: | $(BIN)/python
 	@$(PIP) install uv
 	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) - --output-file requirements.txt
 	@$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
-	@printf 'huey\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
+	@printf 'huey\npyx12\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

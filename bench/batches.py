@@ -10,6 +10,7 @@ from bench.part import Part, at_least, at_most, table
 def part(*, quick: bool) -> Part:
     read = x12.measure(*((300, 1) if quick else (50_000, 5)))
     kept = ingest.measure(*((300, 1) if quick else (20_000, 5)))
+    pyx12 = None if quick else x12.beside_pyx12(3_000, 3)
     peak = read.peak / 1e6
     rows = [
         ["reading and summarising, times the CPU of reading and splitting", f"{read.reader_to_floor:.1f}"],
@@ -17,6 +18,8 @@ def part(*, quick: bool) -> Part:
         ["speed of ingest, of the reader's own (CPU)", f"{kept.speed:.2f}"],
         ["longest write lock during ingest", f"{kept.longest * 1000:.0f} ms"],
     ]
+    if pyx12 is not None:
+        rows.insert(1, ["pyx12, reading the segments alone, times the CPU of that", f"{pyx12:.1f}"])
     targets = [
         at_most("CPU of the reader, times the floor", read.reader_to_floor, 26, "{:.1f}"),
         at_most("peak memory of the reader", peak, 16, "{:.1f} MB"),

@@ -6,10 +6,14 @@ benefits, dates, references and entities: nothing is left for later. What ingest
 columns and the JSON, is measured too, as "and JSON". Memory is the peak of a process of its own that reads the
 file, above the peak of one that imports nothing.
 
+pyx12, where it is installed, reads the segments of a smaller file, and no more: it knows no 271. The floor depends on
+the processor and on the size of the pieces; beside pyx12 one sees what the multiples mean.
+
 Run it as ``python bench/x12.py --sets 50000``. Amounts, dates, names and numbers differ from set to set.
 """
 
 import argparse
+import importlib.util
 import random
 import statistics
 import subprocess
@@ -131,6 +135,25 @@ def writer(path: Path) -> int:
                     flat(answer)
                     length += len(summary.text(answer))
     return length
+
+
+def pyx12(path: Path) -> int:
+    """Read the segments with pyx12, envelopes checked; their number."""
+    from pyx12.x12file import X12Reader
+
+    with X12Reader(str(path)) as segments:
+        return sum(1 for _ in segments)
+
+
+def beside_pyx12(sets: int, rounds: int) -> float | None:
+    """The CPU that pyx12 takes, as a multiple of the reader's; ``None`` where it is not installed."""
+    if not importlib.util.find_spec("pyx12"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "batch.271"
+        write(path, sets)
+        reader(path)
+        return statistics.median(cpu(pyx12, path) / cpu(reader, path) for _ in range(rounds))
 
 
 def cpu(work, path: Path) -> float:  # type: ignore[no-untyped-def]
