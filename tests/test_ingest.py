@@ -192,6 +192,16 @@ def test_a_file_without_a_271_is_skipped_with_the_reason(store: Store, path: Pat
     assert (both.state, both.counts.transaction_sets, both.counts.other_sets) == ("ingested", 1, 1)
 
 
+def test_a_set_with_a_lost_hl_is_held_and_its_neighbours_live(store: Store, path: Path) -> None:
+    whole = batch(1, 2)
+    at = whole.index("~SE*")
+    spliced = whole[:at] + "~TRN*2*OTHER*9000000001~NM1*IL*1*OTHER~EB*6**30" + whole[at:]
+    report = read(store, spliced, name="spliced")
+    assert (report.counts.transaction_sets, report.counts.quarantined_sets) == (1, 1)
+    assert [one.code for one in report.warnings] == ["se_count", "hl_lost"]
+    assert elsewhere(path, "SELECT count(*) FROM answers WHERE coverage = 'inactive'") == [(0,)]
+
+
 def test_a_set_whose_kind_is_damaged_waits_for_a_person(store: Store, path: Path) -> None:
     report = read(store, batch(1, 2).replace("ST*271*0001", "ST*2\x031*0001"))
     assert (report.state, report.counts.transaction_sets, report.counts.quarantined_sets) == ("ingested", 1, 1)

@@ -8,6 +8,7 @@ from tests.x12_reading import AAA, BHT, EB_INACTIVE, RECEIVER, SOURCE, answer, c
 from tests.x12_samples import ACTIVE, Segment, a_file, a_set
 from worker.core.x12.answer import parse_271
 from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.issues import holds
 from worker.core.x12.stream import transaction_sets
 
 # -- rejections -------------------------------------------------------------------------------------------------------
@@ -165,6 +166,30 @@ def test_a_broken_hl(hl: Segment, code: str) -> None:
     found = reading(*SOURCE, *RECEIVER, hl, *holder(ACTIVE)[1:], whole=True)
     assert code in [one.code for one in found.issues]
     assert [one.payer.id for one in found.answers() if one.payer] == ([] if code == "hl_level" else ["PLENTY"])
+
+
+@pytest.mark.parametrize(
+    "spliced",
+    [
+        [*holder(ACTIVE), ("TRN", "2", "OURS-9", "9000000001"), ("NM1", "IL", "1", "OTHER"), EB_INACTIVE],
+        [*holder(ACTIVE), ("NM1", "IL", "1", "OTHER"), ("DMG", "D8", "19800101", "F"), EB_INACTIVE],
+        [*holder(ACTIVE), ("NM1", "IL", "1", "OTHER"), ("INS", "Y", "18"), EB_INACTIVE],
+        [*holder(), ("NM1", "IL", "1", "OTHER"), ACTIVE],
+        [("HL", "3", "2", "22", "0"), ("TRN", "2", "1"), *holder()[1:], *holder()[1:], AAA],
+        [*holder(), *child("BOB", ACTIVE), ("NM1", "03", "1", "HOLDER", "EVE"), ("DMG", "D8", "20150101", "F"), ACTIVE],
+    ],
+)
+def test_two_patients_under_one_hl_are_held(spliced: list[Segment]) -> None:
+    found = reading(*SOURCE, *RECEIVER, *spliced, whole=True)
+    assert [one.code for one in found.issues] == ["hl_lost"]
+    assert holds(found.issues)
+
+
+def test_what_is_named_under_a_benefit_is_no_lost_patient() -> None:
+    entity: list[Segment] = [("LS", "2120"), ("NM1", "IL", "1", "OTHER"), ("LE", "2120")]
+    born: Segment = ("DMG", "D8", "20150101", "M")
+    family = [*SOURCE, *RECEIVER, *holder(ACTIVE, *entity), *child("BOB", TRACE, born, ACTIVE)]
+    assert reading(*family, whole=True).issues == ()
 
 
 def test_a_set_that_breaks_the_reader_is_held_and_raises_nothing() -> None:

@@ -1,5 +1,6 @@
 """One set's text to its HL tree. The tree comes from HL01 and HL02, not from the order of the loops."""
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -95,6 +96,29 @@ def too_much(text: str, delimiters: Delimiters) -> str | None:
             return "patient_too_large"
         at = following
     return None
+
+
+def lost(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
+    """The number of the first patient's HL behind which another is lost; 0 if there is none.
+
+    What opens a patient's loop stands under a benefit then, or a second name before the first one.
+    """
+    benefit, name, opening = _starts(delimiters)
+    for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
+        if level in (SUBSCRIBER, DEPENDENT):
+            first = text.find(benefit)
+            if first >= 0 and opening.search(text, first):
+                return number
+            if text.count(name, 0, first if first >= 0 else len(text)) + text.startswith(name[1:]) > 1:
+                return number
+    return 0
+
+
+@lru_cache(maxsize=64)
+def _starts(delimiters: Delimiters) -> tuple[str, str, re.Pattern[str]]:
+    before, behind = delimiters.terminator, delimiters.element
+    opening = re.compile(f"{re.escape(before)}(?:TRN|INS|DMG){re.escape(behind)}")
+    return f"{before}EB{behind}", f"{before}NM1{behind}", opening
 
 
 def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, tuple[str, ...]]:

@@ -31,7 +31,7 @@ _COUNTS = (
 
 # Issues that the reading of a set alone brings to light: trying again finds them again, or does not.
 _FOUND_BY_READING = frozenset(
-    {"no_hierarchy", "no_patient", "patient_too_large", "set_unreadable", "st_code", "too_many_hl"}
+    {"hl_lost", "no_hierarchy", "no_patient", "patient_too_large", "set_unreadable", "st_code", "too_many_hl"}
 )
 
 
