@@ -51,6 +51,7 @@ class Learned:
         self.floor = floor
         self.price = max(floor, known.price)
         self.spared = known.spared
+        self.trusting = False  # whether the vendor's list may put looks off (worker/core/sweep.py)
         self.changed: set[str] = set()  # classes whose curves are not stored yet
         self._curves = dict(known.curves)
         self._odds: dict[str, Forecast] = {}
@@ -98,11 +99,13 @@ class Learned:
 
     def replanned(self, task: Task, now: int) -> Look | None:
         """A later look for a task that falls due, if it was planned when requests were much cheaper, or before a page
-        of the list showed it as pending."""
+        of a list that is trusted showed it as pending."""
         if task.why not in PLANS or task.price is None:
             return None
         looked = task.last_poll_at or task.recorded_at
         told = task.seen_at is not None and task.seen_at > looked
+        if told and not self.trusting:
+            task, told = task._replace(seen_at=task.last_poll_at), False
         if not told and not outdated(task.price, self.price):
             return None
         last = task.seen_at if task.seen_at is not None else task.recorded_at
@@ -110,7 +113,7 @@ class Learned:
         look = self._plan(task, begin, last)
         due = last + look.wait
         if told:
-            # The list is no authority: it may lag, or lie. A look by id comes in any case.
+            # The list is no authority, though it was right so far. A look by id comes in any case.
             known_here = max(begin, task.recorded_at)
             age = max(looked - known_here, self.schedule.cadence.first)
             due = min(due, known_here + put_off(task.id) * age, looked + self.schedule.max_interval)

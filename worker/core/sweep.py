@@ -4,8 +4,9 @@ A page holds up to a hundred *pending* tasks that began from some moment on. Wha
 between that moment and its last row:
 
 ==========================================  ===========================================================================
-on the page, as pending                     seen pending; the next look is planned from there, but not put off beyond
-                                            a hundred times the age that the task had at its last look by id; for
+on the page, as pending                     remembered, and put to the test by the next look by id. Once the list is
+                                            trusted: seen pending; the next look is planned from there, but not put off
+                                            beyond a hundred times the age that the task had at its last look by id; for
                                             one task in eight, ten times
 on the page, as concluded                   looked at by its id at once
 not on it, though shown by an earlier one   gone from the pending ones: looked at by its id at once
@@ -13,8 +14,8 @@ since its last look by id
 not on it, and never shown                  keeps its schedule
 ==========================================  ===========================================================================
 
-Only a look by id concludes a task. Those looks also tell whether the list lies; then it is not asked any more, and what
-it had put off is looked at.
+Only a look by id concludes a task. Those looks also tell whether the list lies. Trust has to be earned (:class:`Trust`);
+until then, and from the first task on that the list showed as pending after its end, it puts nothing off.
 
 Our pending tasks lie in *windows* of neighbours in the order in which they were recorded, each no larger than a page. A
 window is asked for when the time that its tasks have been waiting, all together, is worth ``page_cost`` requests
@@ -44,6 +45,7 @@ APART = 600_000  # a task that began so long before or after its neighbours is n
 
 # Of the latest looks that put the list to the test, so many may prove it wrong.
 LATEST, MOST_LIES = 50, 5
+EARNED = 5.0  # lies that would have been found of a list that knows nothing, before one is trusted: exp(-5) = 0.7 %
 MOST_FAILURES = 3
 
 
@@ -119,10 +121,20 @@ def compared(page: Page, asked: PageQuery, asked_at: int, tasks: Iterable[Task],
 
 
 class Trust:
-    """Whether the list is worth asking. ``reason``: why not any more, in words for a person."""
+    """Whether the list is worth asking, and whether it may put looks off.
+
+    A task still pending proves nothing by itself: a list that shows everything as pending would be right about it, too.
+    What counts is the chance that the test had of failing, that is that the task had ended between its last look by id
+    and the page: a list that knows nothing passes tests with the chances q1, q2, … only with the probability
+    (1 - q1) * (1 - q2) * … < exp(-(q1 + q2 + …)). So ``earned`` once the chances of tests passed, since the last one
+    that was not, add up to EARNED; after a lie, LATEST more tests have to be passed as well.
+    ``reason``: why the list is not asked any more, in words for a person.
+    """
 
     def __init__(self) -> None:
         self._latest: deque[bool] = deque(maxlen=LATEST)
+        self._chances = 0.0
+        self._passed = LATEST  # tests of "pending" since the last lie
         self._failures = 0
         self.reason: str | None = None
 
@@ -130,7 +142,13 @@ class Trust:
         """One of its own with the same memory."""
         other = Trust()
         other._latest, other._failures, other.reason = self._latest.copy(), self._failures, self.reason
+        other._chances, other._passed = self._chances, self._passed
         return other
+
+    @property
+    def earned(self) -> bool:
+        """Whether a task that the list shows as pending may be looked at later."""
+        return self._chances >= EARNED and self._passed >= LATEST and self.reason is None
 
     def proved(self, *, true: bool) -> None:
         """A look by id put to the test what the list had said of a task."""
@@ -138,6 +156,22 @@ class Trust:
         if self._latest.count(False) >= MOST_LIES:
             wrong, of = self._latest.count(False), len(self._latest)
             self.reason = f"of the latest {of} looks by id, {wrong} found that the list had not told the truth"
+
+    def passed(self, chance: float) -> None:
+        """A task that it had shown as pending was so: it is now, or ended later. ``chance``: that it had ended."""
+        self._chances += chance
+        self._passed += 1
+        self.proved(true=True)
+
+    def lied(self) -> None:
+        """A task that it had shown as pending had ended before."""
+        self._passed = 0
+        self.doubted()
+        self.proved(true=False)
+
+    def doubted(self) -> None:
+        """A task that it had shown as pending has ended, nobody tells when: a lie would not have been found."""
+        self._chances = 0.0
 
     def answered(self) -> None:
         """A whole page came."""

@@ -21,6 +21,7 @@ from worker.core.sweep import (
     ROWS,
     SOONEST,
     Trust,
+    begin_of,
     compared,
     groups,
     in_turn,
@@ -44,7 +45,18 @@ TURN, POOR, FAILED = 100, 5_000, 60_000
 # Tasks that make no page worth asking for until a look by their id: the list has left them out, or they are looked at.
 MOST_SILENT = 100_000
 
+# Claims of a list that is not trusted, until all are forgotten: a few megabytes.
+MOST_CLAIMS = 100_000
+
 NOTICE = "list_hints_off"
+
+
+class _Claim(NamedTuple):
+    """What a page showed of a pending task: when, its class, and when it began, if that is likely."""
+
+    at: int
+    kind: str
+    started_at: int | None
 
 
 class _State(NamedTuple):
@@ -57,6 +69,8 @@ class _State(NamedTuple):
     denied: frozenset[int]
     urgent: frozenset[int]
     made: int
+    written: bool
+    forgets: tuple[int, int] | None
 
 
 class Hints:
@@ -72,6 +86,9 @@ class Hints:
         self._weigh: list[tuple[int, int]] = []  # (when, first row of a window)
         self._asked: tuple[PageQuery, list[Task]] | None = None  # the page in the air, and the tasks it is to tell of
         self._silent: set[int] = set()
+        self._claims: dict[int, _Claim] = {}  # by row; of a list that is not trusted, and nowhere else
+        self._written = True  # whether rows may tell what a page has shown: also those of the last process
+        self._forgets: tuple[int, int] | None = None  # what pages showed of the rows below, until then: not believed
         self._denied: set[int] = set()
         self._rest_until = now
         self._made = page_cost  # requests since the last page
@@ -121,6 +138,11 @@ class Hints:
         self._rest_until = min(now + SOONEST, self._weigh[0][0] if self._weigh else now + SOONEST)
         return None
 
+    @property
+    def forgetting(self) -> bool:
+        """Whether there is more to forget, in the next transaction."""
+        return self._forgets is not None
+
     def count(self, looks: int) -> None:
         """So many looks have been let go."""
         self._made += looks
@@ -129,14 +151,21 @@ class Hints:
         """A transaction begins, perhaps with a page that was proposed for it."""
         asked = None if proposed else self._asked
         denied, urgent = frozenset(self._denied), frozenset(self.urgent)
-        self._before = _State(self._trust.copy(), asked, self._rest_until, self._off, denied, urgent, self._made)
+        self._before = _State(
+            self._trust.copy(), asked, self._rest_until, self._off, denied, urgent, self._made, self._written,
+            self._forgets,
+        )  # fmt: skip
         self._new_silent.clear()
 
     def go_back(self) -> None:
         """It failed: what was heard in it will be heard again."""
         if self._before is not None:
-            self._trust, self._asked, self._rest_until, self._off, denied, urgent, self._made = self._before
+            (
+                self._trust, self._asked, self._rest_until, self._off, denied, urgent, self._made, self._written,
+                self._forgets,
+            ) = self._before  # fmt: skip
             self._denied, self.urgent = set(denied), set(urgent)
+            self._learned.trusting = self._trust.earned
             self._silent.difference_update(self._new_silent)
 
     def give_up(self) -> None:
@@ -167,7 +196,7 @@ class Hints:
         for done in heard:
             claimed = asked.get(done.job.seq)
             if claimed is not None:
-                self._looked(claimed.task, done.reply)
+                self._looked(claimed.task, done.reply, now)
         meter = lane.meter
         for done in heard:
             if done.job.page is None:
@@ -178,6 +207,10 @@ class Hints:
                 meter = slowed(self._limit, meter, done.job.asked_at, now)
         if self._trust.reason is not None and not self._off:
             self._switch_off(self._trust.reason, now)
+        self._learned.trusting = self._trust.earned
+        if self._forgets is not None:
+            below = sweeping.forget(self._store, *self._forgets, now)
+            self._forgets = (below, self._forgets[1]) if below else None
         return lane if meter is lane.meter else lane._replace(meter=meter)
 
     def _tasks_of(self, first: int, now: int) -> list[Task] | None:
@@ -185,7 +218,7 @@ class Hints:
         place = bisect_right(self._starts, first) - 1
         if place < 0 or self._starts[place] != first:
             return None
-        found = tasks.pending_from(self._store, first, ROWS)
+        found = [self._as_shown(task) for task in tasks.pending_from(self._store, first, ROWS)]
         newest = place == len(self._starts) - 1
         if not newest and (not found or found[0].seq >= self._starts[place + 1]):
             del self._starts[place]
@@ -206,9 +239,9 @@ class Hints:
             self._fail(reply, now)
             return
         self._trust.answered()
-        said = compared(reply, asked[0], asked_at, self._untouched(asked[1], asked_at), self._denied)
-        self._learned.told([task for task, _ in said.pending], asked_at)
-        sweeping.show_pending(self._store, [_seen(task, row, asked_at) for task, row in said.pending], asked_at)
+        rows = {task.seq: task for task in self._untouched(asked[1], asked_at)}
+        said = compared(reply, asked[0], asked_at, map(self._as_shown, rows.values()), self._denied)
+        self._show([(rows[task.seq], row) for task, row in said.pending], asked_at)
         self.urgent.update(sweeping.make_due(self._store, said.concluded, now))
         if len(self._silent) < MOST_SILENT:
             self._new_silent += [task.seq for task in (*said.silent, *said.concluded) if task.seq not in self._silent]
@@ -220,8 +253,28 @@ class Hints:
         found = [now[task.seq] for task in asked if task.seq in now]
         return [task for task in found if task.why != "lease" and (task.seen_at or 0) <= asked_at]
 
-    def _looked(self, task: Task, reply: Reply) -> None:
-        """A look by id puts the list to the test, if it was made for its sake, or had been put off by it."""
+    def _show(self, pending: Sequence[tuple[Task, Row]], at: int) -> None:
+        """A page has shown these tasks, as they stand in the database, as pending."""
+        if self._trust.earned:
+            self._written = True
+            self._learned.told([task for task, _ in pending], at)
+            sweeping.show_pending(self._store, [_seen(task, row, at) for task, row in pending], at)
+            return
+        if len(self._claims) > MOST_CLAIMS:
+            self._claims.clear()
+        for task, row in pending:
+            seq, kind, started_at = _seen(task, row, at)
+            self._claims[seq] = _Claim(at, kind, started_at)
+
+    def _as_shown(self, task: Task) -> Task:
+        """The task as the latest page showed it, if nobody has looked at it since."""
+        claim = self._claims.get(task.seq)
+        if claim is None or claim.at <= max(task.seen_at or 0, task.last_poll_at or 0):
+            return task
+        return task._replace(seen_at=claim.at, kind=claim.kind, started_at=task.started_at or claim.started_at)
+
+    def _looked(self, task: Task, reply: Reply, now: int) -> None:
+        """A look by id puts to the test what the list had said of the task, as it was before."""
         self._silent.discard(task.seq)
         if task.why == "hint":
             if isinstance(reply, Concluded):
@@ -230,9 +283,25 @@ class Hints:
                 self._denied.add(task.seq)
                 if isinstance(reply, Pending | Unknown):
                     self._trust.proved(true=False)
-        elif shown(task) and isinstance(reply, Concluded) and reply.ended_at is not None:
-            assert task.seen_at is not None
-            self._trust.proved(true=reply.ended_at >= task.seen_at - MARGIN)
+        as_shown = self._as_shown(task)
+        if not shown(as_shown) or not isinstance(reply, Pending | Concluded):
+            return
+        assert as_shown.seen_at is not None
+        at = as_shown.seen_at - MARGIN
+        if isinstance(reply, Pending) or (reply.ended_at is not None and reply.ended_at >= at):
+            self._trust.passed(self._chance(task, at))
+            return
+        if reply.ended_at is None:
+            self._trust.doubted()
+        else:
+            self._trust.lied()
+        self._forget(now)
+
+    def _chance(self, task: Task, at: int) -> float:
+        """That a task had ended by then, by all that was known of it before a page showed it."""
+        begin = begin_of(task)
+        known = (task.last_poll_at or task.recorded_at) - begin
+        return self._learned.odds(task.kind).outlook(known, at - begin)[0]
 
     def _fail(self, reply: Reply, now: int) -> None:
         if isinstance(reply, Concluded | Pending):
@@ -243,9 +312,15 @@ class Hints:
 
     def _switch_off(self, reason: str, now: int) -> None:
         self._off = True
-        sweeping.forget(self._store, now)
+        self._forget(now)
         said = f"{reason}; looks go on without it. Restart to try again, or set list_hints = no"
         notices.put(self._store, NOTICE, said, now)
+
+    def _forget(self, now: int) -> None:
+        """What pages have put off is to be planned anew, without them."""
+        if self._written:
+            self._forgets = sweeping.newest(self._store) + 1, now
+        self._written = False
 
 
 def _seen(task: Task, row: Row, asked_at: int) -> tuple[int, str, int | None]:

@@ -38,7 +38,8 @@ Sent = tuple[Job, Asked | None]
 # How soon to look again after a request that has outlived its deadline.
 CUT_AGAIN = 200
 
-# How soon to look again while jobs are handed out ahead, and how long one may lie there: then its slot is lost.
+# How soon to look again while jobs are handed out ahead or something is to be forgotten, and how long a job may lie
+# there: then its slot is lost.
 HOT, STALE = 50, 500
 
 
@@ -118,7 +119,8 @@ class PollRound:
         page = None
         if self._hints is not None and claim and self._idle_enough:
             page = self._hints.propose(lanes.get(self._store), now)
-        if self._heard or self._back or wanted or page or self._pool.waiting:
+        forgets = self._hints is not None and self._hints.forgetting
+        if self._heard or self._back or wanted or page or forgets or self._pool.waiting:
             self._transact_or_single_out(now, monotonic, due_by, wanted, page=page, claim=claim)
         return self._next(now, monotonic, cutoff) if claim else FAR
 
@@ -326,7 +328,7 @@ class PollRound:
         if deadline is not None:
             # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
-        if self._pool.waiting:
+        if self._pool.waiting or (self._hints is not None and self._hints.forgetting):
             times.append(now + HOT)
         if self._hints is not None and not self.lane.paused and self._idle_enough:
             times.append(max(self._hints.next_at, grant(self.terms.limit, self.lane.meter, now, 0).next_at))

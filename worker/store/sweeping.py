@@ -6,6 +6,9 @@ from worker.core.task import Task
 from worker.store import tasks
 from worker.store.db import Store
 
+# Tasks of which what pages showed is forgotten in one transaction: tens of milliseconds.
+PORTION = 2_000
+
 
 def newest(store: Store) -> int:
     """The row of the task recorded last; 0 where there is none."""
@@ -51,10 +54,20 @@ def make_due(store: Store, found: Sequence[Task], now: int) -> list[int]:
     return due
 
 
-def forget(store: Store, now: int) -> None:
-    """The list is not believed any more: what it showed was not seen, and what it has put off is due."""
-    store.execute(
-        "UPDATE tasks SET seen_at = last_poll_at, due_at = min(due_at, :now)"
-        " WHERE state = 'pending' AND why <> 'lease' AND seen_at > coalesce(last_poll_at, 0)",
-        {"now": now},
+def forget(store: Store, below: int, until: int, now: int) -> int:
+    """Of the newest pending tasks below this row, a portion: what pages showed ``until`` some instant was not seen, and
+    its classes are not known. What they have put off falls due, planned at no price: so it is planned anew before it is
+    looked at. The row below which the next portion begins; 0 where there is none."""
+    last = store.one(
+        "SELECT seq FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq < :below"
+        " ORDER BY seq DESC LIMIT 1 OFFSET :most",
+        {"below": below, "most": PORTION - 1},
     )
+    first = 0 if last is None else int(last["seq"])
+    store.execute(
+        "UPDATE tasks SET seen_at = last_poll_at, due_at = min(due_at, :now), kind = 'unseen', price = 0 * price"
+        " WHERE state = 'pending' AND outcome IS NULL AND seq >= :first AND seq < :below"
+        " AND why <> 'lease' AND seen_at > coalesce(last_poll_at, 0) AND seen_at <= :until",
+        {"first": first, "below": below, "until": until, "now": now},
+    )
+    return first
