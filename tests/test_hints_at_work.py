@@ -8,7 +8,7 @@ import pytest
 from sandbox.server import Sandbox
 from sandbox.times import parse
 from tests.cdpoll_process import House, begin, until
-from tests.test_hints import QUICK
+from tests.hint_desk import QUICK
 from worker.clock import Clock
 from worker.rounds.hints import NOTICE
 

@@ -110,6 +110,7 @@ class Hints:
         if self._rest_until > now + FAILED or (self._weigh and self._weigh[0][0] > now + LONGEST):
             # Nothing waits for so long: the clock was set back.
             self._rest_until = now
+            self._claims.clear()
             self._weigh = sorted((now, first) for _, first in self._weigh)
         if now < self.next_at or lane.paused or grant(self._limit, lane.meter, now, 1).slots == 0:
             return None
