@@ -177,7 +177,7 @@ class Book:
             task = self.world[number]
             if task.silent:
                 continue
-            known = task.known
+            known = max(task.known, task.claimed)
             key = (task.family, bisect_right(EDGES, known) if known else -task.start // (2 * SECOND))
             sums = groups.get(key)
             if sums is None:

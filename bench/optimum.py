@@ -5,11 +5,15 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from bench.schedules import SHARES, Task
-from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
+from bench.worlds import EVEN, MINUTE, SECOND, World
 from worker.core.price import Load, outdated, price_after
 
 # The times below the first and above the last of a grid.
 BARELY = 0.0005
+
+# The grid of the slowest kind has so many times the points of the others: a look at it may be planned minutes ahead,
+# and it spans weeks.
+FINER = 5
 
 
 @dataclass
@@ -30,8 +34,9 @@ class Optimum:
 
     def __post_init__(self) -> None:
         to_come: list[list[float]] = []
-        for times in self.world.times:
-            n, low, high = self.fineness, times.drawn(BARELY), times.drawn(1 - BARELY)
+        for kind, times in enumerate(self.world.times):
+            n = self.fineness * (FINER if kind == len(self.world.times) - 1 else 1)
+            low, high = times.drawn(BARELY), times.drawn(1 - BARELY)
             grid = [(low**0.5 + (high**0.5 - low**0.5) * i / n) ** 2 for i in range(n + 1)]
             level = [times.done_by(age) for age in grid]
             area = [0.0]
@@ -61,7 +66,7 @@ class Optimum:
                 best, self.at = self.price + waited + later, round(age)
 
     def _place(self, kind: int, age: float) -> int:
-        return min(bisect_left(self._grids[kind], age), self.fineness)
+        return min(bisect_left(self._grids[kind], age), len(self._grids[kind]) - 1)
 
     def first(self, task: Task) -> int:  # noqa: ARG002
         return self.at
@@ -69,14 +74,43 @@ class Optimum:
     def look(self, task: Task, age: int) -> int | None:
         if age >= task.lasts:
             return None
-        grid = self._grids[task.kind]
+        return self._wait(task.kind, age)
+
+    def _wait(self, kind: int, age: int) -> int:
+        grid = self._grids[kind]
         if age >= grid[-1]:
-            return HOUR  # past all but a few
-        place = self._place(task.kind, age) if age > grid[0] else 0
-        return max(1, math.ceil(grid[self._next[task.kind][place]]) - age)
+            return max(SECOND, age // 20)  # past all but a few
+        place = self._place(kind, age) if age > grid[0] else 0
+        return max(1, math.ceil(grid[self._next[kind][place]]) - age)
+
+    def spends(self, until: int, result_cost: int) -> float:
+        """How many requests a task takes on average by ``until``, when tasks come in evenly until then.
+
+        A look at an age is made at those that have come so far by then, and were pending at the look before.
+        """
+        spent = 0.0
+        for kind, (share, times) in enumerate(zip(SHARES, self.world.times, strict=True)):
+            age, done = self.at, 0.0
+            while age < until:
+                found = times.done_by(age) - done
+                spent += share * (1 - age / until) * (1 - done + (result_cost - 1) * found)
+                age, done = age + self._wait(kind, age), done + found
+        return spent
 
     def load(self, load: Load) -> None:
         pass
+
+
+def spending(requests: float, until: int, world: World, result_cost: int) -> Optimum:
+    """The optimum at the price at which a task takes so many requests on average by ``until``."""
+    low, high = math.log(10), math.log(MINUTE)
+    for _ in range(11):
+        middle = (low + high) / 2
+        if Optimum(math.exp(middle), 1200, world).spends(until, result_cost) > requests:
+            low = middle
+        else:
+            high = middle
+    return Optimum(math.exp(high), 1200, world)
 
 
 @dataclass

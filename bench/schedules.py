@@ -18,6 +18,7 @@ from worker.core.learned import ANEW, FEW, put_off, rounded
 from worker.core.price import Load, outdated, price_after
 from worker.core.prior import prior
 from worker.core.schedule import Cadence, Schedule
+from worker.core.sweep import MARGIN, Trust
 from worker.core.worth import Choice
 
 NAMES = ("seconds", "RTCOB", "Coverage Insight")
@@ -36,6 +37,7 @@ class Task:
     quick: int
     known: int = 0  # the age at which it was last seen pending, by a look or on a page
     looked: int = 0  # the age at the last look
+    claimed: int = 0  # the age at which a page of a list that was not trusted yet showed it as pending
     polls: int = 0
     family: str = "unseen"
     seen_at: int | None = None
@@ -144,6 +146,7 @@ class Learned:
     limited: float = 0.0  # requests a second, where the price floats
     price: float = 0.0
     spared: int = 0
+    trust: Trust = field(default_factory=Trust)  # in the list
     _odds: dict[str, Forecast] = field(default_factory=dict)
     _news: dict[str, int] = field(default_factory=dict)
     _best: dict[tuple[str, int, int], Choice] = field(default_factory=dict)
@@ -163,6 +166,9 @@ class Learned:
 
     def look(self, task: Task, age: int) -> int | None:
         ended = age >= task.lasts
+        shown = max(task.known, task.claimed)
+        if shown > task.looked and not self.trust.earned:  # and the list tells the truth
+            self.trust.passed(self.odds(task.family).outlook(task.looked, shown - MARGIN)[0])
         self.tell(task, age, ended=ended)
         change = spared_by(self.schedule, 0, task.looked, age, task.lasts if ended else None)
         self.spared = account(self.spared, change)
@@ -194,6 +200,10 @@ class Learned:
 
     def told(self, rows: Iterable[tuple[Task, int]]) -> None:
         """A page shows tasks as pending at these ages."""
+        if not self.trust.earned:
+            for task, age in rows:
+                task.claimed = age
+            return
         spans: dict[str, list[tuple[int, int]]] = {}
         for task, age in rows:
             if age > task.known:

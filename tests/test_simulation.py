@@ -9,7 +9,18 @@ from bench.fairness import measure
 from bench.optimum import Optimum
 from bench.queue import Order
 from bench.schedules import Learned, fixed, tasks
-from bench.simulation import FREE, LEARNED, SCARCE, Figures, History, busy_world, cost, free_world, run, trained
+from bench.simulation import (
+    FREE,
+    LEARNED,
+    SCARCE,
+    Figures,
+    History,
+    busy_world,
+    cost,
+    free_world,
+    run,
+    trained,
+)
 from bench.worlds import WORLDS
 
 COUNT = 600
@@ -109,7 +120,9 @@ def test_each_case_is_compared_in_a_world_of_its_own() -> None:
     assert [of.case for of in found] == list(contention.CASES)
     assert all(of.figures.keys() == set(of.case.ways) for of in found)
     assert len({of.figures[LEARNED].mean for of in found}) > 2
-    assert len(contention.targets(found)) == sum(len(of.case.ways) - 1 for of in found) - 2
+    aims = contention.targets(found)
+    assert len(aims) == sum(len(of.case.ways) - 1 for of in found) - 6
+    assert sum("no list could" in aim.got for aim in aims) == 4
 
 
 def test_the_world_is_the_mix_that_it_says() -> None:

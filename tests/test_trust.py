@@ -131,7 +131,8 @@ def test_where_ends_are_not_told_no_list_is_trusted(desk: Desk) -> None:
     shown(untrusted(desk))
     desk.hints._trust.passed(EARNED - 0.5 * chance(desk))
     untold = replace(concluded(ended_at=0), ended_at=None)
-    desk.looked("t1", untold, FIRST + HOUR)
+    for name in NAMES[:MOST_LIES]:
+        desk.looked(name, untold, FIRST + HOUR)
     for n in range(ceil(EARNED / chance(desk)) - 1):
         desk.looked(NAMES[n % 60], Pending(), FIRST + HOUR)
     assert not desk.learned.trusting
@@ -167,6 +168,12 @@ def test_after_a_lie_many_tests_have_to_be_passed() -> None:
         trust.passed(1.0)
     assert trust.earned
     assert trust.copy().earned
+    trust.lied()
+    for _ in range(2 * LATEST):
+        trust.passed(0.01)
+    assert not trust.earned, "what was passed before it does not count"
+    trust.passed(EARNED)
+    assert trust.earned
     trust.doubted()
     assert not trust.earned
 
@@ -208,6 +215,10 @@ def test_the_next_process_does_not_trust_it_and_its_first_lie_undoes_what_the_la
     learned = Learned(desk.learned.schedule, 20_000, desk.learned.known)
     desk = desk._replace(learned=learned, hints=Hints(desk.store, learned, LIMIT, COST, FIRST))
     assert moved(desk, FIRST) == 0
+    learned.price *= 9
+    for task in desk.tasks().values():
+        unshown = task._replace(seen_at=task.last_poll_at)
+        assert learned.replanned(task, FIRST) == learned.replanned(unshown, FIRST) is not None
     desk.looked("t1", concluded(ended_at=FIRST - MINUTE), FIRST)
     assert {task.seen_at for task in desk.tasks().values()} == {None}
 
@@ -227,11 +238,13 @@ def test_what_a_page_has_shown_since_the_lie_is_not_forgotten(desk: Desk) -> Non
     with desk.store.write():
         desk.store.execute("UPDATE tasks SET seen_at = ?", (FIRST,))
         desk.store.execute("UPDATE tasks SET seen_at = ? WHERE seq <= 10", (FIRST + 1,))
-        assert sweeping.forget(desk.store, 61, FIRST, LATER) == 0
-    assert [task.id for task in desk.tasks().values() if task.seen_at is not None] == NAMES[:10]
+        assert sweeping.forget(desk.store, 51, FIRST, LATER) == 0
+    left = [task.id for task in desk.tasks().values() if task.seen_at is not None]
+    assert left == [*NAMES[:10], *NAMES[50:]], "nor what is not its turn"
 
 
-def test_a_lie_that_was_heard_in_vain_is_heard_again(desk: Desk) -> None:
+def test_a_lie_that_was_heard_in_vain_is_heard_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "PORTION", 50)
     shown(desk)
     lie = concluded(ended_at=FIRST - MINUTE)
     desk.hints.begin(proposed=False)
@@ -243,4 +256,18 @@ def test_a_lie_that_was_heard_in_vain_is_heard_again(desk: Desk) -> None:
     assert desk.learned.trusting
     assert not desk.hints.forgetting
     desk.looked("t1", lie, FIRST)
+    desk.looked("t1", Unknown(), FIRST)
+    assert {task.seen_at for task in desk.tasks().values()} == {None}
+
+
+def test_trust_that_was_earned_anew_can_be_lost_again(desk: Desk) -> None:
+    lie = concluded(ended_at=FIRST - MINUTE)
+    shown(desk).looked("t1", lie, FIRST)
+    for n in range(LATEST):
+        desk.hints._trust.passed(n)
+    desk.hints.count(COST)
+    desk.page(LATER)
+    desk.tell(ALL, LATER)
+    assert {task.seen_at for task in desk.tasks().values()} == {LATER}
+    desk.looked("t2", lie, LATER)
     assert {task.seen_at for task in desk.tasks().values()} == {None}

@@ -14,8 +14,9 @@ since its last look by id
 not on it, and never shown                  keeps its schedule
 ==========================================  ===========================================================================
 
-Only a look by id concludes a task. Those looks also tell whether the list lies. Trust has to be earned (:class:`Trust`);
-until then, and from the first task on that the list showed as pending after its end, it puts nothing off.
+Only a look by id concludes a task. Those looks also tell whether the list lies. Trust has to be earned
+(:class:`Trust`); until then, and from the first task on that the list showed as pending after its end, it puts nothing
+off.
 
 Our pending tasks lie in *windows* of neighbours in the order in which they were recorded, each no larger than a page. A
 window is asked for when the time that its tasks have been waiting, all together, is worth ``page_cost`` requests
