@@ -102,7 +102,7 @@ class Optimum:
 
 
 def spending(requests: float, until: int, world: World, result_cost: int) -> Optimum:
-    """The optimum at the price at which a task takes so many requests on average by ``until``."""
+    """The optimum at the price at which a task takes so many requests, or hardly more, on average by ``until``."""
     low, high = math.log(10), math.log(MINUTE)
     for _ in range(11):
         middle = (low + high) / 2
@@ -110,7 +110,7 @@ def spending(requests: float, until: int, world: World, result_cost: int) -> Opt
             low = middle
         else:
             high = middle
-    return Optimum(math.exp(high), 1200, world)
+    return Optimum(math.exp(low), 1200, world)
 
 
 @dataclass

@@ -105,7 +105,7 @@ class Learned:
         looked = task.last_poll_at or task.recorded_at
         told = task.seen_at is not None and task.seen_at > looked
         if told and not self.trusting:
-            task, told = task._replace(seen_at=task.last_poll_at), False
+            return self.replanned(task._replace(seen_at=task.last_poll_at), now)
         if not told and not outdated(task.price, self.price):
             return None
         last = task.seen_at if task.seen_at is not None else task.recorded_at
