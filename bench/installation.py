@@ -38,14 +38,12 @@ def run(
     until: int | None = None,
     page_cost: int = 0,
     order: Order = "deadlines",
-    result_cost: int = 1,
 ) -> Figures:
     """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then.
 
-    With a ``page_cost`` pages of the vendor's list are asked for as hints; each counts as so many requests. A look that
-    finds a result takes ``result_cost`` requests.
+    With a ``page_cost`` pages of the vendor's list are asked for as hints; each counts as so many requests.
     """
-    return Run(world, way, limit, until, page_cost, order=order, result_cost=result_cost).figures()
+    return Run(world, way, limit, until, page_cost, order=order).figures()
 
 
 class Late(NamedTuple):
@@ -72,9 +70,7 @@ class Run:
         page_cost: int = 0,
         opens: int = 0,
         order: Order = "deadlines",
-        result_cost: int = 1,
     ) -> None:
-        self.result_cost = result_cost
         self.world, self.way, self.limit, self.until = world, way, limit, until
         self.opens = opens
         self.late: list[Late] = []
@@ -147,14 +143,9 @@ class Run:
 
     def _take(self, requests: int) -> None:
         _, self.meter, self.slot_at = grant(self.limit, self.meter, self.now, 1)
-        self.spent += 1
-        self._pay(requests - 1)
-
-    def _pay(self, more: int) -> None:
-        """For requests beside the one that a slot was granted for."""
-        if more > 0:
-            self.spent += more
-            self.meter = charge(self.limit, self.meter, more, self.now)
+        self.spent += requests
+        if requests > 1:
+            self.meter = charge(self.limit, self.meter, requests - 1, self.now)
             self.slot_at = grant(self.limit, self.meter, self.now, 0).next_at
 
     def _moved(self, number: int) -> bool:
@@ -202,8 +193,6 @@ class Run:
         wait = self.way.look(task, age)
         if wait is None:
             task.seen_at = self.now
-            self.looks[task.kind] += self.result_cost - 1
-            self._pay(self.result_cost - 1)
         else:
             self._await(self.now + wait, number)
 

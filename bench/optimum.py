@@ -74,43 +74,14 @@ class Optimum:
     def look(self, task: Task, age: int) -> int | None:
         if age >= task.lasts:
             return None
-        return self._wait(task.kind, age)
-
-    def _wait(self, kind: int, age: int) -> int:
-        grid = self._grids[kind]
+        grid = self._grids[task.kind]
         if age >= grid[-1]:
             return max(SECOND, age // 20)  # past all but a few
-        place = self._place(kind, age) if age > grid[0] else 0
-        return max(1, math.ceil(grid[self._next[kind][place]]) - age)
-
-    def spends(self, until: int, result_cost: int) -> float:
-        """How many requests a task takes on average by ``until``, when tasks come in evenly until then.
-
-        A look at an age is made at those that have come so far by then, and were pending at the look before.
-        """
-        spent = 0.0
-        for kind, (share, times) in enumerate(zip(SHARES, self.world.times, strict=True)):
-            age, done = self.at, 0.0
-            while age < until:
-                found = times.done_by(age) - done
-                spent += share * (1 - age / until) * (1 - done + (result_cost - 1) * found)
-                age, done = age + self._wait(kind, age), done + found
-        return spent
+        place = self._place(task.kind, age) if age > grid[0] else 0
+        return max(1, math.ceil(grid[self._next[task.kind][place]]) - age)
 
     def load(self, load: Load) -> None:
         pass
-
-
-def spending(requests: float, until: int, world: World, result_cost: int) -> Optimum:
-    """The optimum at the price at which a task takes so many requests, or hardly more, on average by ``until``."""
-    low, high = math.log(10), math.log(MINUTE)
-    for _ in range(11):
-        middle = (low + high) / 2
-        if Optimum(math.exp(middle), 1200, world).spends(until, result_cost) > requests:
-            low = middle
-        else:
-            high = middle
-    return Optimum(math.exp(low), 1200, world)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.installation import Figures, run
-from bench.optimum import Floating, Optimum, spending
+from bench.optimum import Floating, Optimum
 from bench.queue import Order
 from bench.schedules import (
     NAMES,
@@ -36,11 +36,11 @@ from worker.core.limit import Limit
 
 LEARNED = "learned, after some history"
 TENFOLD, SAME = "learned + hints, a page as 10", "learned + hints, a page as 1"
-UNBEATEN = "optimum, pages of 10 filled at will"
 SLOW, HASTY, GROWING = "doubling to 5 min", "fixed 30 s", "x1.5 to 15 min"
 
 FREE = Limit(10_000.0, 10_000)
 SCARCE = Limit(10.0, 5)
+BUSY = 5.0  # new tasks a second
 
 
 def free_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
@@ -50,7 +50,7 @@ def free_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
 
 def busy_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
     """5 new tasks a second."""
-    return tasks(count, 5.0, random.Random(seed), world)  # noqa: S311
+    return tasks(count, BUSY, random.Random(seed), world)  # noqa: S311
 
 
 def trained(per_class: int, seed: int, *, ends_told: bool = True, world: World = EVEN) -> History:
@@ -112,7 +112,6 @@ def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
 
 
 HINTS = {TENFOLD: 10, SAME: 1}
-TELLINGS = 10  # that a request buys at the most: a page holds a hundred tasks and counts as ten requests
 CONTENDED = (
     "fixed",
     HASTY,
@@ -122,7 +121,6 @@ CONTENDED = (
     LEARNED,
     *HINTS,
     "optimum, the price floating",
-    UNBEATEN,
 )
 
 
@@ -146,26 +144,7 @@ def contended_run(name: str, seed: int, hours: float, history: History, world: W
     way = plain.get(name) or ways.get(name, with_history)()
     order: Order = "oldest" if name in plain else "deadlines"
     everyone = busy_world(int(18_000 * hours) // 10 * 10, seed, world)
-    if name == UNBEATEN:
-        return unbeaten(everyone, world, int(hours * HOUR))
     return run(everyone, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0), order)
-
-
-def unbeaten(everyone: list[Task], world: World, until: int) -> Figures:
-    """What no policy with pages of 10 requests can beat.
-
-    A page tells of a hundred tasks at the most. Let it hold just those that are most worth telling of, which no real
-    list does: then a telling costs 0.1 of a request. A result takes a look by its id, 0.9 more. So in tenths of
-    requests a telling takes one, and one that finds a result ten. Let all requests of the run be saved up or borrowed
-    at will: then one price for the whole run is best, and no limit binds.
-    """
-    each = SCARCE.rate * until / 1000 / len(everyone)
-    way = spending(each * TELLINGS, until, world, TELLINGS)
-    got = run(everyone, way, FREE, until, result_cost=TELLINGS)
-    kinds = tuple((tenths / TELLINGS, delay) for tenths, delay in got.by_kind)
-    used = got.used * FREE.rate / SCARCE.rate / TELLINGS
-    price = way.price * TELLINGS / 1000
-    return got._replace(requests=got.requests / TELLINGS, by_kind=kinds, used=used, price=price)
 
 
 def contended_runs(cases: Sequence[tuple[str, int, float, History, World]], processes: int) -> list[Figures]:
