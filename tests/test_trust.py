@@ -92,6 +92,15 @@ def test_five_lies_switch_it_off(desk: Desk) -> None:
     assert desk.tasks() == before, "nothing was put off"
 
 
+def test_a_page_from_before_the_clock_was_set_back_proves_nothing(desk: Desk) -> None:
+    shown(untrusted(desk))
+    back = FIRST - 24 * HOUR
+    desk.hints.propose(Lane(), back)
+    for name in NAMES[:MOST_LIES]:
+        desk.looked(name, concluded(ended_at=back), back + SECOND)
+    assert desk.notice() is None
+
+
 # --- what earns trust
 
 
