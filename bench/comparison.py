@@ -8,7 +8,7 @@ import os
 from bench import contention
 from bench.chart import drawing
 from bench.part import Part, Target, at_most
-from bench.simulation import LEARNED, SAME, SLOW, TENFOLD, Comparison, compare, cost, table, verdicts
+from bench.simulation import BEST, LEARNED, SAME, SLOW, TENFOLD, Comparison, compare, cost, table, verdicts
 from bench.simulation import quick as quick_comparison
 
 CHART = "schedules.svg"
@@ -37,7 +37,7 @@ def part(*, quick: bool) -> Part:
     else:
         found = compare(hours=HOURS, processes=processes)
         worlds = contention.compare(per_class=found.per_class, processes=processes)
-    here = contention.Case("even", found.hours, "even", (SLOW, LEARNED, TENFOLD, SAME))
+    here = contention.Case("even", found.hours, "even", (SLOW, LEARNED, BEST, TENFOLD, SAME))
     worlds.insert(1, contention.beside_bound(here, found.contended))
     heading = f"5 new tasks a second, 10 requests a second, for {found.hours:g} hours"
     shown = {name: got for name, got in found.free.items() if not name.endswith(("untold", "first task on"))}

@@ -37,6 +37,7 @@ from worker.core.limit import Limit
 LEARNED = "learned, after some history"
 TENFOLD, SAME = "learned + hints, a page as 10", "learned + hints, a page as 1"
 SLOW, HASTY, GROWING = "doubling to 5 min", "fixed 30 s", "x1.5 to 15 min"
+BEST = "optimum, the price floating"
 
 FREE = Limit(10_000.0, 10_000)
 SCARCE = Limit(10.0, 5)
@@ -120,7 +121,7 @@ CONTENDED = (
     "learned, from the first task on",
     LEARNED,
     *HINTS,
-    "optimum, the price floating",
+    BEST,
 )
 
 
@@ -139,7 +140,7 @@ def contended_run(name: str, seed: int, hours: float, history: History, world: W
     ways: dict[str, Callable[[], Way]] = {
         "fixed": fixed,
         "learned, from the first task on": lambda: Learned(limited=SCARCE.rate, floor=5_000.0),
-        "optimum, the price floating": lambda: Floating(SCARCE.rate, world=world),
+        BEST: lambda: Floating(SCARCE.rate, world=world),
     }
     way = plain.get(name) or ways.get(name, with_history)()
     order: Order = "oldest" if name in plain else "deadlines"

@@ -12,7 +12,9 @@ from bench.schedules import Learned, fixed, tasks
 from bench.simulation import (
     FREE,
     LEARNED,
+    SAME,
     SCARCE,
+    TENFOLD,
     Figures,
     History,
     busy_world,
@@ -121,8 +123,9 @@ def test_each_case_is_compared_in_a_world_of_its_own() -> None:
     assert all(of.figures.keys() == set(of.case.ways) for of in found)
     assert len({of.figures[LEARNED].mean for of in found}) > 2
     aims = contention.targets(found)
-    assert len(aims) == sum(len(of.case.ways) - 1 for of in found) - 2
-    assert sum("is possible" in aim.got for aim in aims) == 4
+    aimed = (LEARNED, TENFOLD, SAME)
+    assert len(aims) == sum(way in aimed for of in found for way in of.case.ways)
+    assert sum("is possible" in aim.got for aim in aims) == sum("the optimum" in aim.got for aim in aims) == 4
 
 
 def test_the_world_is_the_mix_that_it_says() -> None:
