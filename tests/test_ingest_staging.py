@@ -1,5 +1,6 @@
 """While a file is read in nobody is held up and nothing is seen before its time; a crash leaves nothing."""
 
+import gc
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from tests.cdpoll_process import DEADLINE, until
 from tests.database import elsewhere
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.errors import StorageFailed
+from worker.rounds import collecting
 from worker.rounds.batch_file import FileReport, Given, ingest
 from worker.store.batch import batches, quarantine
 from worker.store.batch import rows as batch_rows
@@ -146,3 +148,22 @@ def read_in_place(store: Store, text: str) -> FileReport:
 
 def test_the_counts_are_those_of_the_module_that_keeps_them() -> None:
     assert set(quarantine._COUNTS.split(", ")) == set(batch_rows.Counts.__slots__)
+
+
+def test_python_looks_for_cycles_seldom_while_a_file_is_read_and_then_as_before(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = gc.get_threshold()
+    meanwhile: list[int] = []
+    watched(store, monkeypatch, lambda: meanwhile.append(gc.get_threshold()[0]))
+    read(store, batch(1))
+    assert meanwhile == [collecting.YOUNG] * len(meanwhile) != []
+    assert gc.get_threshold() == before
+    monkeypatch.setattr(batches, "begin", _fails)
+    with pytest.raises(StorageFailed):
+        read(store, batch(2))
+    assert gc.get_threshold() == before
+
+
+def _fails(*_: object, **__: object) -> None:
+    raise StorageFailed("the disk is full", "free some space")

@@ -23,6 +23,7 @@ from worker.core.x12.issues import Issue, issue
 from worker.core.x12.reading import Judged, batch, other_kind
 from worker.core.x12.recognise import HEAD, Kind
 from worker.gateways.unpack import NotUnpacked, Stream, members
+from worker.rounds.collecting import seldom
 from worker.rounds.refusal import PassedOver, cut_at_once, refusal
 from worker.store.batch import batches, keeping
 from worker.store.batch.batches import Source, Staging, State
@@ -107,7 +108,7 @@ def ingest(store: Store, given: Given, now: int, *, wait: bool = True, progress:
 
     Raises StorageFailed and TryLater; then nothing of the file is visible.
     """
-    with IngestLock(store.path, "file", wait=wait):
+    with IngestLock(store.path, "file", wait=wait), seldom():
         batches.remove_leftovers(store)
         sha256, size = _identity(given.file)
         row = batches.known(store, sha256)
