@@ -26,6 +26,7 @@ from worker.store.batch.rows import (
     identity,
     put_answers,
     set_row,
+    storable,
 )
 from worker.store.db import Store
 
@@ -134,7 +135,7 @@ class Staging:
         """Write down what was heard, step by step, before the lock is taken."""
         write = self._summary.text
         heard = self._heard
-        bodies = [write(answer).encode("utf-8", "replace") for _, answer in heard]
+        bodies = [storable(write(answer)) for _, answer in heard]
         flats = [flat(answer) for _, answer in heard]
         wants = [None if one.test else wanted(answer, one.sha256) for one, answer in heard]
         self._made += zip([one for one, _ in heard], map(Ready, wants, flats, bodies), strict=True)

@@ -207,7 +207,7 @@ def retry_set(store: Store, seq: int, now: int) -> tuple[bool, str]:
 def _stage(store: Store, seq: int, reading: Reading, sha256: str, test: bool, now: int) -> Counts:
     """Write the answers of a set that is still in quarantine."""
     summary, counts = Summary(), Counts()
-    page: list[tuple[int, Wanted | None, Flat, bytes]] = []
+    page: list[tuple[int, Wanted | None, Flat, str | bytes]] = []
     size = 0
 
     def flush() -> None:

@@ -53,8 +53,8 @@ class Ready(NamedTuple):
     want: Wanted | None
     """None: it is held back as a test."""
     flat: Flat
-    body: bytes
-    """The answer as JSON."""
+    body: str | bytes
+    """The answer as JSON, as :func:`storable` gives it."""
 
 
 def identity(tset: TransactionSet, *, test: bool) -> str | None:
@@ -114,7 +114,7 @@ def set_row(
 
 _INSERT_RESULT = """
 INSERT INTO results (seq, task, source, revision, received_at, body, derived)
-VALUES (?, ?, 'batch', 1, ?, ?, ?)
+VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), ?)
 """
 _INSERT_ANSWER = f"""
 INSERT INTO answers (seq, result, from_set, match, {", ".join(Flat._fields)})
@@ -122,13 +122,18 @@ VALUES (?, ?, ?, ?, {", ".join("?" * len(Flat._fields))})
 """  # noqa: S608 - the names are those of a class
 
 
+def storable(text: str) -> str | bytes:
+    """A text of which SQLite makes the bytes of a BLOB. ASCII goes there as it is, which saves a copy."""
+    return text if text.isascii() else text.encode("utf-8", "replace")
+
+
 def ready(answer: Answer, sha256: str | None, summary: Summary, *, test: bool = False) -> Ready:
     """An answer of the set with this identity, ready to be written; ``test``: it is held back."""
-    body = summary.text(answer).encode("utf-8", "replace")
+    body = storable(summary.text(answer))
     return Ready(None if test else wanted(answer, sha256), flat(answer), body)
 
 
-def put_answers(store: Store, fresh: list[tuple[int, Wanted | None, Flat, bytes]], now: int) -> list[Match]:
+def put_answers(store: Store, fresh: list[tuple[int, Wanted | None, Flat, str | bytes]], now: int) -> list[Match]:
     """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
     if not fresh:
         return []
