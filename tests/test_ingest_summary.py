@@ -100,3 +100,22 @@ def test_the_module_says_which_keys_there_are() -> None:
 
     said = json.loads(Summary().text(answer_of(*FULL)))
     assert all(f"``{key}``" in Path(summary.__file__).read_text() for key in said)
+
+
+def test_numbers_stand_as_they_came_though_others_are_equal_to_them() -> None:
+    written = Summary()
+    for amount, percent in (("20.5", ".1"), ("20.50", ".10"), ("020.5", "0.1"), ("", "0"), ("0", "")):
+        said = json.loads(written.text(answer_of(("EB", "B", "IND", "98", "C1", "", "27", amount, percent))))
+        (benefit,) = said["benefits"]
+        assert benefit.get("amount") == {"": None, "020.5": "20.5"}.get(amount, amount)
+        assert benefit.get("percent") == {"": None, ".1": "0.1", ".10": "0.10"}.get(percent, percent)
+
+
+def test_another_payer_is_told_anew_in_every_set_that_names_it() -> None:
+    written = Summary()
+    for number, name in (("P1", "ONE"), ("P2", "ONE"), ("P2", "TWO"), ("P1", "ONE")):
+        named = (("EB", "R", "", "30"), ("REF", "18", number), ("LS", "2120"), ("NM1", "PR", "2", name), ("LE", "2120"))
+        said = json.loads(written.text(answer_of(*named)))
+        (benefit,), (other,) = said["benefits"], said["other_payers"]
+        assert benefit["references"] == other["references"] == [{"qualifier": "18", "value": number}]
+        assert (benefit["related"], other["name"]) == ([{"entity": "PR", "name": name}], name)

@@ -136,7 +136,7 @@ class Summary:
         return self._known.get(id(party)) or self._remember(party, _entity(party))
 
     def _benefit(self, one: Benefit) -> str:
-        text = self._written(one)
+        text = _written(one)
         # What has a reference of its own is hardly ever another patient's too.
         return text if one.references else self._remember(one, text)
 
@@ -149,42 +149,45 @@ class Summary:
             self._kept.append(what)
         return text
 
-    def _written(self, one: Benefit) -> str:
-        # Written out and unpacked: nearly every set has a benefit that no set before had.
-        code, level, types, insurance, plan, period, amount, percent = one[:8]
-        _, quantity, authorization, network, procedure, _ = one[8:14]
-        dates, messages, references, rejections, related, details = one[14:]
-        out = _CODED.get(code) or f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},'
-        if level:
-            out += f'"level":{quoted(level)},'
-        if types:
-            out += f'"service_types":[{_texts(types)}],'
-        if insurance:
-            out += f'"insurance_type":{quoted(insurance)},'
-        if period:
-            out += f'"time_period":{quoted(period)},'
-        if amount is not None:
-            out += f'"amount":"{amount}",'
-        if percent is not None:
-            out += f'"percent":"{percent}",'
-        if network:
-            out += f'"in_network":{quoted(network)},'
-        if dates:
-            out += f'"dates":[{",".join(map(_date, dates))}],'
-        if plan or messages or references or related:
-            out += self._named(one)
-        if quantity is not None or authorization or procedure or rejections or details:
-            out += _seldom(one)
-        return out[:-1] + "}"
 
-    def _named(self, one: Benefit) -> str:
-        plan, (messages, references, _, related, _) = one.plan, one[15:]
-        out = _one("plan", plan) + _many("messages", messages) if plan or messages else ""
-        if references:
-            out += f"{_and_references(references)[1:]},"
-        if related:
-            out += f'"related":[{",".join(map(self._party, related))}],'
-        return out
+def _written(one: Benefit) -> str:
+    # Unpacked: nearly every set has a benefit that no set before had.
+    amount, percent, _, quantity, authorization, network, procedure, _ = one[6:14]
+    references, rejections, related, details = one[16:]
+    numbers = "" if amount is None else str(amount), "" if percent is None else str(percent)
+    out = _beginning(one[:6], numbers, network, one[14:16])
+    if references:
+        out += f"{_and_references(references)[1:]},"
+    if related:
+        out += f'"related":[{",".join(map(_entity, related))}],'
+    if quantity is not None or authorization or procedure or rejections or details:
+        out += _seldom(one)
+    return out[:-1] + "}"
+
+
+@lru_cache(maxsize=1024)
+def _beginning(
+    codes: tuple[str, str, tuple[str, ...], str, str, str],
+    numbers: tuple[str, str],
+    network: str,
+    told: tuple[tuple[Period, ...], tuple[str, ...]],
+) -> str:
+    """A benefit up to its references, which tell one patient's from another's. Numbers are text: 1.0 is not 1.00."""
+    code, level, types, insurance, plan, period = codes
+    dates, messages = told
+    return (
+        (_CODED.get(code) or f'{{"code":{quoted(code)},"text":{quoted(words(BENEFITS, code))},')
+        + _one("level", level)
+        + (f'"service_types":[{_texts(types)}],' if types else "")
+        + _one("insurance_type", insurance)
+        + _one("time_period", period)
+        + _one("amount", numbers[0])
+        + _one("percent", numbers[1])
+        + _one("in_network", network)
+        + (f'"dates":[{",".join(map(_date, dates))}],' if dates else "")
+        + _one("plan", plan)
+        + _many("messages", messages)
+    )
 
 
 # Members of an object, each with the comma behind it; nothing where the value is empty.
@@ -246,7 +249,7 @@ def _partly(one: Person) -> str:
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _entity(party: Party) -> str:
     return _object(
         _one("entity", party.entity)
@@ -304,18 +307,8 @@ def _rejection(one: Rejection) -> str:
 
 
 def _other_payer(one: OtherPayer) -> str:
-    code, name, id_qualifier, number, entity, insurance_type, service_types, plan, references, dates = one[:]
-    out = f'"code":{quoted(code)},' if code else ""
-    if name:
-        out += f'"name":{quoted(name)},'
-    if id_qualifier or number:
-        out += _one("id_qualifier", id_qualifier) + _one("id", number)
-    if entity:
-        out += f'"entity":{quoted(entity)},'
-    if insurance_type:
-        out += _one("insurance_type", insurance_type)
-    if service_types:
-        out += f'"service_types":[{_texts(service_types)}],'
+    *named, plan, references, dates = one
+    out = _named(*named)
     if plan:
         out += f'"plan":{quoted(plan)},'
     if references:
@@ -323,6 +316,22 @@ def _other_payer(one: OtherPayer) -> str:
     if dates:
         out += f'"dates":[{",".join(map(_date, dates))}],'
     return f"{{{out[:-1]}}}"
+
+
+@lru_cache(maxsize=1024)
+def _named(
+    code: str, name: str, qualifier: str, number: str, entity: str, insurance_type: str, types: tuple[str, ...]
+) -> str:
+    """The beginning of another payer: the same ones are named in many sets."""
+    return (
+        _one("code", code)
+        + _one("name", name)
+        + _one("id_qualifier", qualifier)
+        + _one("id", number)
+        + _one("entity", entity)
+        + _one("insurance_type", insurance_type)
+        + (f'"service_types":[{_texts(types)}],' if types else "")
+    )
 
 
 def _issue(one: Issue) -> str:
