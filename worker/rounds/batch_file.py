@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 
 from worker.core.errors import CdpollError, StorageFailed, place_of
 from worker.core.x12.acknowledgement import verdict, word
-from worker.core.x12.answer import Answer
+from worker.core.x12.answer import Answer, Reading
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.reading import Judged, batch, other_kind
+from worker.core.x12.reading import batch, other_kind
 from worker.core.x12.recognise import HEAD, Kind
 from worker.gateways.unpack import NotUnpacked, Stream, members
 from worker.rounds.collecting import seldom
@@ -76,7 +76,8 @@ class _Warnings:
 
     def of_set(self, issues: tuple[Issue, ...]) -> None:
         self._set += 1
-        self.of_answer(issues)
+        if issues:
+            self.of_answer(issues)
 
     def of_answer(self, issues: tuple[Issue, ...]) -> None:
         for one in issues:
@@ -227,30 +228,23 @@ class _Reading:
         return False
 
     def read(self, into: Staging | Rehearsal, source: "_Counted", number: int) -> None:
-        for one in batch(source):
-            if isinstance(one.item, FileEnd):
-                self.end(one.item, number)
+        for tset, judged, reading, issues in batch(source):
+            if isinstance(tset, FileEnd):
+                self.end(tset, number)
+            elif judged == "hold" and not other_kind(tset.code):
+                self.warnings.of_set(issues)
+                into.add(tset, "quarantined", issues)
+            elif reading is None:
+                self.warnings.of_set(())
+                kind = tset.code + _said(verdict(tset))
+                self.ends.others[kind] = self.ends.others.get(kind, 0) + 1
+                into.add(tset, "other", issues)
             else:
-                self.set(into, one)
+                self.warnings.of_set(issues)
+                into.add(tset, "accepted", issues, reading.subscribers, self.answers(reading))
 
-    def set(self, into: Staging | Rehearsal, one: Judged) -> None:
-        tset = one.item
-        assert not isinstance(tset, FileEnd)
-        if one.verdict == "hold" and not other_kind(tset.code):
-            self.warnings.of_set(one.issues)
-            into.add(tset, "quarantined", one.issues)
-        elif one.reading is None:
-            self.warnings.of_set(())
-            kind = tset.code + _said(verdict(tset))
-            self.ends.others[kind] = self.ends.others.get(kind, 0) + 1
-            into.add(tset, "other", one.issues)
-        else:
-            self.warnings.of_set(one.issues)
-            into.add(tset, "accepted", one.issues, one.reading.subscribers, self.answers(one))
-
-    def answers(self, one: Judged) -> Iterator[Answer]:
-        assert one.reading is not None
-        for answer in one.reading.answers():
+    def answers(self, reading: Reading) -> Iterator[Answer]:
+        for answer in reading.answers():
             if answer.issues:
                 self.warnings.of_answer(answer.issues)
             yield answer

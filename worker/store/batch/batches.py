@@ -13,15 +13,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from worker.core.summary import Summary, flat
+from worker.core.summary import Flat, Summary, flat
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.store.batch.matching import wanted
+from worker.store.batch.matching import Wanted, wanted
 from worker.store.batch.rows import (
     INSERT_SET,
     Counts,
-    Ready,
     SetState,
     identity,
     put_answers,
@@ -51,16 +50,16 @@ Source = Literal["path", "sftp"]
 
 @dataclass(slots=True)
 class _Pending:
-    """A set on its way in. ``seq`` is its row once it has one; ``known``: it was stored before, and is passed over;
-    ``test``: it is held back."""
+    """A set on its way in. ``sha256``, and ``seq``, its row, come later; ``known``: it was stored before, and is passed
+    over; ``test``: it is held back."""
 
     tset: TransactionSet
     state: SetState
-    sha256: str | None
     issues: tuple[Issue, ...]
     subscribers: int
     test: bool
-    seq: int | None = None
+    sha256: str | None = None
+    seq: int = 0
     known: bool = False
 
 
@@ -98,9 +97,10 @@ class Staging:
         self._now = now
         self._hold_test = hold_test
         self._sets: list[_Pending] = []  # without a row yet
+        self._identified = 0  # so many of them
         self._heard: list[tuple[_Pending, Answer]] = []
         self._held = 0  # bytes of the sets that these came from
-        self._made: list[tuple[_Pending, Ready]] = []
+        self._made: list[tuple[_Pending, Wanted | None, Flat, str | bytes]] = []
         self._bytes = 0
         self._summary = Summary()
         self._envelope: tuple[object, object] = (None, None)
@@ -118,7 +118,7 @@ class Staging:
         test = self._hold_test and tset.interchange.test
         if test and state == "accepted":
             state = "test"
-        one = _Pending(tset, state, identity(tset, test=test), issues, subscribers, test)
+        one = _Pending(tset, state, issues, subscribers, test)
         self._sets.append(one)
         size = len(tset.raw)
         self._bytes += size
@@ -133,12 +133,15 @@ class Staging:
 
     def _make(self) -> None:
         """Write down what was heard, step by step, before the lock is taken."""
+        for one in self._sets[self._identified :]:
+            one.sha256 = identity(one.tset, test=one.test)
+        self._identified = len(self._sets)
         write = self._summary.text
         heard = self._heard
         bodies = [storable(write(answer)) for _, answer in heard]
         flats = [flat(answer) for _, answer in heard]
         wants = [None if one.test else wanted(answer, one.sha256) for one, answer in heard]
-        self._made += zip([one for one, _ in heard], map(Ready, wants, flats, bodies), strict=True)
+        self._made += zip([one for one, _ in heard], wants, flats, bodies, strict=True)
         self._bytes += sum(map(len, bodies))
         self._heard = []
         self._held = 0
@@ -155,10 +158,11 @@ class Staging:
         counts = Counts()
         with self._store.write():
             self._put_sets(counts)
-            fresh = [(one.seq or 0, *each) for one, each in self._made if not one.known]
+            fresh = [(one.seq, want, said, body) for one, want, said, body in self._made if not one.known]
             counts.count(put_answers(self._store, fresh, self._now))
         self.counts.add(counts)
         self._sets.clear()
+        self._identified = 0
         self._made.clear()
         self._bytes = 0
 

@@ -112,10 +112,11 @@ def set_row(
     )
 
 
-_INSERT_RESULT = """
+# Each value that is bound takes as long as a column that is stored, so what is the same for all stands in the text.
+_INSERT_RESULT = f"""
 INSERT INTO results (seq, task, source, revision, received_at, body, derived)
-VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), ?)
-"""
+VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), {DERIVATION})
+"""  # noqa: S608 - a number of ours
 _INSERT_ANSWER = f"""
 INSERT INTO answers (seq, result, from_set, match, {", ".join(Flat._fields)})
 VALUES (?, ?, ?, ?, {", ".join("?" * len(Flat._fields))})
@@ -145,7 +146,7 @@ def put_answers(store: Store, fresh: list[tuple[int, Wanted | None, Flat, str | 
     last = int(row["last"]) if row else 0
     results, answers, candidates = [], [], []
     for n, ((tset, _, said, body), one) in enumerate(zip(fresh, matches, strict=True)):
-        results.append((first + n, one.task, now, body, DERIVATION))
+        results.append((first + n, one.task, now, body))
         answers.append((last + 1 + n, first + n, tset, one.verdict) + said)  # noqa: RUF005 - half of the time
         if one.candidates:
             candidates += [{"answer": last + 1 + n, "task": task, "reason": why} for task, why in one.candidates]
