@@ -168,7 +168,8 @@ class Learned:
         ended = age >= task.lasts
         shown = max(task.known, task.claimed)
         if shown > task.looked and not self.trust.earned:  # and the list tells the truth
-            self.trust.passed(self.odds(task.family).outlook(task.looked, shown - MARGIN)[0])
+            odds = self.odds(task.family)
+            self.trust.passed(odds.share(task.looked, shown - MARGIN, age) if ended else 0.0)
         self.tell(task, age, ended=ended)
         change = spared_by(self.schedule, 0, task.looked, age, task.lasts if ended else None)
         self.spared = account(self.spared, change)

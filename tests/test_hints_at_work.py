@@ -83,12 +83,17 @@ def test_a_reload_and_a_restart_give_the_list_another_chance(tmp_path: Path) -> 
         def off() -> bool:
             return NOTICE in [problem["code"] for problem in house.status()["problems"]]
 
+        asked: list[str] = []
+        answer = sandbox.vendor.answer
+        sandbox.vendor.answer = lambda request, now: asked.append(request.path) or answer(request, now)  # type: ignore[func-returns-value,method-assign,assignment]
+
         def shown() -> bool:
-            return bool(house.value("SELECT count(*) FROM tasks WHERE seen_at > coalesce(last_poll_at, 0)"))
+            return any(path.endswith("/coverage-discovery") for path in asked)
 
         with house.start() as daemon:
             daemon.ready()
             until(off, "the problem")
+            asked.clear()
             sandbox.set_faults("")
             daemon.process.send_signal(signal.SIGHUP)
             daemon.hear("RELOADING=1")

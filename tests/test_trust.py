@@ -39,8 +39,8 @@ def shown(desk: Desk) -> Desk:
 
 
 def chance(desk: Desk) -> float:
-    """That one of the tasks has ended by MARGIN before the first page."""
-    return desk.learned.odds("unseen").outlook(0, FIRST - MARGIN - NOW)[0]
+    """That one of the tasks had ended by MARGIN before the first page, if it has LATER."""
+    return desk.learned.odds("unseen").share(0, FIRST - MARGIN - NOW, LATER - NOW)
 
 
 def moved(desk: Desk, at: int) -> int:
@@ -109,13 +109,21 @@ def test_it_is_trusted_when_five_lies_would_have_been_found_of_one_that_knows_no
     needed = ceil(EARNED / chance(desk))
     for n in range(needed):
         assert not desk.learned.trusting
-        late = concluded(ended_at=FIRST + n)
-        desk.looked(NAMES[n % 60], Pending() if n % 2 else late, FIRST + HOUR)
+        desk.looked(NAMES[n], concluded(ended_at=FIRST + n), LATER)
     assert desk.learned.trusting
     desk.page(LATER)
     desk.tell(ALL, LATER)
     assert {task.seen_at for task in desk.tasks().values()} == {LATER}
     assert moved(desk, LATER) > 60 / ONE_IN
+
+
+def test_tasks_that_are_still_pending_prove_nothing(desk: Desk) -> None:
+    """A list that shows everything as pending is right about them; and before anything has ended, nobody knows whether
+    they could have."""
+    shown(untrusted(desk))
+    for n in range(300):
+        desk.looked(NAMES[n % 60], Pending(), FIRST + HOUR)
+    assert not desk.learned.trusting
 
 
 def test_a_test_that_could_not_fail_proves_nothing(desk: Desk) -> None:
@@ -125,7 +133,7 @@ def test_a_test_that_could_not_fail_proves_nothing(desk: Desk) -> None:
         desk.store.execute("UPDATE tasks SET last_poll_at = ?, seen_at = ?, polls = 1", (FIRST - MARGIN,) * 2)
     desk.tell(ALL, FIRST)
     for n in range(300):
-        desk.looked(NAMES[n % 60], Pending(), FIRST + HOUR)
+        desk.looked(NAMES[n % 60], concluded(ended_at=FIRST + n), FIRST + HOUR)
     assert not desk.learned.trusting
 
 
@@ -143,7 +151,7 @@ def test_where_ends_are_not_told_no_list_is_trusted(desk: Desk) -> None:
     for name in NAMES[:MOST_LIES]:
         desk.looked(name, untold, FIRST + HOUR)
     for n in range(ceil(EARNED / chance(desk)) - 1):
-        desk.looked(NAMES[n % 60], Pending(), FIRST + HOUR)
+        desk.looked(NAMES[n], concluded(ended_at=FIRST + n), LATER)
     assert not desk.learned.trusting
     assert desk.notice() is None, "that is no lie"
 

@@ -105,6 +105,11 @@ class Forecast:
             left, waited = step(left, waited, until - start, hazard)
         return 1 - left, waited
 
+    def share(self, known: float, part: float, age: float) -> float:
+        """The chance that a task which was pending at ``known``, and had ended at ``age``, had ended at ``part``."""
+        ended = self.outlook(known, age)[0]
+        return min(1.0, self.outlook(known, part)[0] / ended) if ended > 0 else 0.0
+
 
 def step(left: float, waited: float, time: float, hazard: float) -> tuple[float, float]:
     """The chance of being unfinished, and the ms waited, ``time`` later under one hazard."""

@@ -124,18 +124,20 @@ def compared(page: Page, asked: PageQuery, asked_at: int, tasks: Iterable[Task],
 class Trust:
     """Whether the list is worth asking, and whether it may put looks off.
 
-    A task still pending proves nothing by itself: a list that shows everything as pending would be right about it, too.
-    What counts is the chance that the test had of failing, that is that the task had ended between its last look by id
-    and the page: a list that knows nothing passes tests with the chances q1, q2, … only with the probability
+    A task still pending proves nothing: a list that shows everything as pending is right about it, too. One that ended
+    between two looks by id, and that a page showed as pending between them, is a test: a list that knows nothing fails
+    it if the task ended before the page. How likely that was follows from the two looks and the shape of the curve
+    between them; how soon such tasks end at all, which nobody knows before there is history, does not matter. A list
+    that knows nothing passes tests that had the chances q1, q2, … of failing only with the probability
     (1 - q1) * (1 - q2) * … < exp(-(q1 + q2 + …)). So ``earned`` once the chances of tests passed, since the last one
-    that was not, add up to EARNED; after a lie, LATEST more tests have to be passed as well.
+    that was not, add up to EARNED; after a lie, LATEST more tasks have to be found as shown as well.
     ``reason``: why the list is not asked any more, in words for a person.
     """
 
     def __init__(self) -> None:
         self._latest: deque[bool] = deque(maxlen=LATEST)
         self._chances = 0.0
-        self._passed = LATEST  # tests of "pending" since the last lie
+        self._passed = LATEST  # tasks found as shown since the last lie
         self._failures = 0
         self.reason: str | None = None
 
@@ -159,7 +161,8 @@ class Trust:
             self.reason = f"of the latest {of} looks by id, {wrong} found that the list had not told the truth"
 
     def passed(self, chance: float) -> None:
-        """A task that it had shown as pending was so: it is now, or ended later. ``chance``: that it had ended."""
+        """A task that it had shown as pending was so: it is now, or ended later. ``chance``: that this was found false,
+        0 of a task that is pending now."""
         self._chances += chance
         self._passed += 1
         self.proved(true=True)

@@ -289,8 +289,11 @@ class Hints:
             return
         assert as_shown.seen_at is not None
         at = as_shown.seen_at - MARGIN
-        if isinstance(reply, Pending) or (reply.ended_at is not None and reply.ended_at >= at):
-            self._trust.passed(self._chance(task, at))
+        if isinstance(reply, Pending):
+            self._trust.passed(0.0)
+            return
+        if reply.ended_at is not None and reply.ended_at >= at:
+            self._trust.passed(self._chance(task, at, now))
             return
         if reply.ended_at is None:
             self._trust.doubted()
@@ -298,11 +301,11 @@ class Hints:
             self._trust.lied()
         self._forget(now)
 
-    def _chance(self, task: Task, at: int) -> float:
-        """That a task had ended by then, by all that was known of it before a page showed it."""
+    def _chance(self, task: Task, at: int, now: int) -> float:
+        """That a task which ended between two looks by id had done so by then, as far as its class tells."""
         begin = begin_of(task)
         known = (task.last_poll_at or task.recorded_at) - begin
-        return self._learned.odds(task.kind).outlook(known, at - begin)[0]
+        return self._learned.odds(task.kind).share(known, at - begin, now - begin)
 
     def _fail(self, reply: Reply, now: int) -> None:
         if isinstance(reply, Concluded | Pending):
