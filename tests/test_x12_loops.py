@@ -177,6 +177,12 @@ def test_a_broken_hl(hl: Segment, code: str) -> None:
         [*holder(), ("NM1", "IL", "1", "OTHER"), ACTIVE],
         [("HL", "3", "2", "22", "0"), ("TRN", "2", "1"), *holder()[1:], *holder()[1:], AAA],
         [*holder(), *child("BOB", ACTIVE), ("NM1", "03", "1", "HOLDER", "EVE"), ("DMG", "D8", "20150101", "F"), ACTIVE],
+        [*holder(ACTIVE), ("NM1", "IL", "1", "OTHER"), EB_INACTIVE],
+        [*holder(), *child("BOB", ACTIVE), ("NM1", "03", "1", "HOLDER", "EVE"), EB_INACTIVE],
+        [*holder(ACTIVE), ("LS", "2120"), ("NM1", "PR"), ("LE", "2120"), ("NM1", "IL", "1", "OTHER"), EB_INACTIVE],
+        [("NM1", "IL", "1", "OTHER"), EB_INACTIVE, *holder(ACTIVE)],
+        [("NM1", "IL", "1", "OTHER"), *child("BOB", ACTIVE), *holder(ACTIVE)],
+        [EB_INACTIVE, *holder(ACTIVE)],
     ],
 )
 def test_two_patients_under_one_hl_are_held(spliced: list[Segment]) -> None:
@@ -186,7 +192,7 @@ def test_two_patients_under_one_hl_are_held(spliced: list[Segment]) -> None:
 
 
 def test_what_is_named_under_a_benefit_is_no_lost_patient() -> None:
-    entity: list[Segment] = [("LS", "2120"), ("NM1", "IL", "1", "OTHER"), ("LE", "2120")]
+    entity: list[Segment] = [("LS", "2120"), ("NM1", "PR"), ("NM1", "IL", "1", "OTHER"), ("LE", "2120"), ("NM1", "PR")]
     born: Segment = ("DMG", "D8", "20150101", "M")
     family = [*SOURCE, *RECEIVER, *holder(ACTIVE, *entity), *child("BOB", TRACE, born, ACTIVE)]
     assert reading(*family, whole=True).issues == ()

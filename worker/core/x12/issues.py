@@ -22,7 +22,7 @@ ge_without_gs                  a GE closes no open group
 gs_code                        GS01 is not HB, although the group holds a 271
 hl_duplicate                   an HL01 occurs twice in a set
 hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
-hl_lost                  held  another patient begins without an HL: a TRN, INS or DMG under a benefit, or a second name
+hl_lost                  held  a patient begins without an HL: under a benefit, behind another name, or under the payer or provider
 hl_parent                      HL02 names no level above; the nearest one before it is taken
 iea_control                    IEA02 is not ISA13
 iea_count                      IEA01 is not the number of groups in the interchange
@@ -88,7 +88,7 @@ MESSAGES = {
     "gs_code": "GS01 is not HB, although the group holds a 271.",
     "hl_duplicate": "HL01 occurs twice in the set.",
     "hl_level": "HL03 is none of 20, 21, 22 and 23; what stands under it was not read.",
-    "hl_lost": "Another patient begins without an HL of its own, so it is unclear of whom the benefits are.",
+    "hl_lost": "A patient begins without an HL of its own, so it is unclear of whom the benefits are.",
     "hl_parent": "HL02 names no level above; the nearest one before it was taken.",
     "iea_control": "IEA02 is not ISA13.",
     "iea_count": "IEA01 is not the number of groups in the interchange.",
