@@ -22,7 +22,7 @@ ge_without_gs                  a GE closes no open group
 gs_code                        GS01 is not HB, although the group holds a 271
 hl_duplicate                   an HL01 occurs twice in a set
 hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
-hl_lost                  held  a patient begins without an HL: under a benefit, behind another name, or under the payer or provider
+hl_lost                  held  a patient begins without an HL, under a benefit, behind another name, or under a provider
 hl_parent                      HL02 names no level above; the nearest one before it is taken
 iea_control                    IEA02 is not ISA13
 iea_count                      IEA01 is not the number of groups in the interchange
