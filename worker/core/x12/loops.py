@@ -104,37 +104,34 @@ def lost(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
     What opens a patient's loop stands under a benefit then, or a second name before the first one; or a patient's name
     or benefits stand in the payer's or provider's loop. A name between LS and LE is no patient's.
     """
-    benefit, name, opening, patient = _starts(delimiters)
+    benefit, name, insured, opening = _starts(delimiters)
     for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
         if level in (SUBSCRIBER, DEPENDENT):
             first = text.find(benefit)
-            if first >= 0 and _begins(opening, text, first):
+            if first >= 0 and opening.search(text, first) and opening.search(_unnamed(text[first:], delimiters)):
                 return number
             if text.count(name, 0, first if first >= 0 else len(text)) + text.startswith(name[1:]) > 1:
                 return number
-        elif level and patient.search(text):
+        elif level and (benefit in text or insured in text):
             return number
     return 0
 
 
-def _begins(opening: re.Pattern[str], text: str, first: int) -> bool:
-    """Whether another patient's loop begins behind ``first``."""
-    within = False
-    for found in opening.finditer(text, first):
-        if found[1] in ("LS", "LE"):
-            within = found[1] == "LS"
-        elif not (within and found[1].startswith("NM1")):
-            return True
-    return False
+def _unnamed(text: str, delimiters: Delimiters) -> str:
+    """Without the beginnings of names between LS and LE, for what may look like a patient's name there."""
+    element, _, _, terminator = delimiters
+    kept, *loops = text.split(f"{terminator}LS{element}")
+    parts = [loop.partition(f"{terminator}LE{element}") for loop in loops]
+    return kept + "".join([within.replace(f"{terminator}NM1{element}", "") + behind for within, _, behind in parts])
 
 
 @lru_cache(maxsize=64)
-def _starts(delimiters: Delimiters) -> tuple[str, str, re.Pattern[str], re.Pattern[str]]:
+def _starts(delimiters: Delimiters) -> tuple[str, str, str, re.Pattern[str]]:
     before, behind = delimiters.terminator, delimiters.element
+    name = f"{before}NM1{behind}"
     start, end = re.escape(before), re.escape(behind)
-    named = f"NM1{end}(?:IL|03)"
-    opening = re.compile(f"{start}(TRN|INS|DMG|LS|LE|{named}){end}")
-    return f"{before}EB{behind}", f"{before}NM1{behind}", opening, re.compile(f"{start}(?:EB|{named}){end}")
+    opening = re.compile(f"{start}(?:TRN|INS|DMG|NM1{end}(?:IL|03)){end}")
+    return f"{before}EB{behind}", name, f"{name}IL{behind}", opening
 
 
 def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, tuple[str, ...]]:
