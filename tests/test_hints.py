@@ -173,6 +173,21 @@ def test_beyond_its_last_row_a_full_page_says_nothing(desk: Desk) -> None:
     assert gone == NAMES[: 20 - MARGIN // SECOND + 1], "and nothing of what began shortly before that row"
 
 
+def test_a_page_that_is_full_before_it_comes_to_our_tasks_is_not_asked_for_again_and_again(desk: Desk) -> None:
+    """Hundreds began within the same seconds, as when a batch is handed in."""
+    strangers = page(*(row(f"foreign{n}", started_at=NOW - 3 * SECOND) for n in range(100)))
+    desk.page(FIRST)
+    desk.tell(strangers, FIRST)
+    before = desk.tasks()
+    desk.hints.count(COST)
+    for second in range(1, 120):
+        assert desk.hints.propose(Lane(), FIRST + second * SECOND) is None
+    assert desk.changed(before) == {}, "nor has anything gone"
+    for n, name in enumerate(NAMES):
+        desk.looked(name, Pending(), FIRST + 120 * SECOND + n)
+    assert desk.page(FIRST + 180 * SECOND).start == NOW - UNSURE, "but after looks by id it is"
+
+
 def test_more_tasks_than_a_page_holds_lie_in_several_windows(desk: Desk) -> None:
     more = [Recording(f"u{n}", "id") for n in range(190)]
     record(desk.store, more, (), origin="", now=NOW + SECOND, schedule=Schedule())

@@ -92,7 +92,8 @@ def in_turn(made: int, page_cost: int, *, due: bool) -> bool:
 
 
 class Shown(NamedTuple):
-    """What a page says of the tasks of a window; ``silent`` are those it leaves out without having shown them."""
+    """What a page says of the tasks of a window; ``silent`` are those it leaves out without having shown them, or is
+    full before it comes to them."""
 
     pending: list[tuple[Task, Row]]
     concluded: list[Task]
@@ -118,6 +119,8 @@ def compared(page: Page, asked: PageQuery, asked_at: int, tasks: Iterable[Task],
             concluded += [task] if row.status in ("success", "failure") else []
         elif asked.start <= begin_of(task) <= last - MARGIN:
             (concluded if shown(task) and task.started_at is not None else silent).append(task)
+        elif full and begin_of(task) >= last:
+            silent.append(task)
     return Shown(pending, concluded, silent)
 
 
