@@ -190,3 +190,16 @@ def test_after_the_clock_was_set_back_pages_go_on_at_once(world: Make) -> None:
     w.now -= 24 * HOUR
     w.until(w.now + 60_000)
     assert len(pages(w)) > before
+
+
+def test_what_pages_showed_by_another_clock_is_forgotten(world: Make) -> None:
+    w = world(script(page(*NAMES)))
+    asked_for_a_page(w)
+    w.now += 100
+    w.land()
+    w.run()
+    hints = w.round._hints
+    assert hints is not None
+    assert len(hints._claims) == len(NAMES)
+    w.round.run(w.now - 30_000, w.now, claim=False)
+    assert hints._claims == {}

@@ -10,8 +10,10 @@ import pytest
 from tests.hint_desk import ALL, COST, FIRST, HOUR, LIMIT, MINUTE, NAMES, NOW, SECOND, Desk, concluded, desks, page, row
 from worker.core.lane import Lane
 from worker.core.learned import ONE_IN, Learned
+from worker.core.page import PageQuery
 from worker.core.reply import Pending, Unknown
 from worker.core.sweep import EARNED, LATEST, MARGIN, MOST_LIES, Trust
+from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.hints import Hints
 from worker.store import sweeping, tasks
 
@@ -92,13 +94,29 @@ def test_five_lies_switch_it_off(desk: Desk) -> None:
     assert desk.tasks() == before, "nothing was put off"
 
 
-def test_a_page_from_before_the_clock_was_set_back_proves_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("back", [MARGIN + 1, MINUTE, 24 * HOUR])
+def test_a_page_from_before_the_clock_was_set_back_proves_nothing(desk: Desk, back: int) -> None:
+    desk.hints.watch_clock(FIRST, 1_000)
     shown(untrusted(desk))
-    back = FIRST - 24 * HOUR
-    desk.hints.propose(Lane(), back)
+    desk.hints.watch_clock(FIRST + MINUTE - back, 1_000 + MINUTE)
     for name in NAMES[:MOST_LIES]:
-        desk.looked(name, concluded(ended_at=back), back + SECOND)
+        desk.looked(name, concluded(ended_at=FIRST - back), FIRST + HOUR)
     assert desk.notice() is None
+
+
+def test_a_clock_that_goes_its_way_forgets_nothing(desk: Desk) -> None:
+    shown(untrusted(desk))
+    for second in range(0, 3600, 60):
+        desk.hints.watch_clock(FIRST + second * 1_010, second * 1_000)
+    assert len(desk.hints._claims) == 60
+
+
+def test_a_page_that_was_in_the_air_when_the_clock_was_set_back_is_no_claim_about_the_future(desk: Desk) -> None:
+    untrusted(desk).page(FIRST)
+    job = Job(PAGE, "", FIRST, FIRST + 30_000, PageQuery(0, 0))
+    with desk.store.write():
+        desk.hints.hear([Done(job, Pending(), 1, ALL)], {}, Lane(), FIRST - MINUTE)
+    assert {claim.at for claim in desk.hints._claims.values()} == {FIRST - MINUTE}
 
 
 # --- what earns trust

@@ -90,6 +90,7 @@ class Hints:
         self._written = True  # whether rows may tell what a page has shown: also those of the last process
         self._forgets: tuple[int, int] | None = None  # what pages showed of the rows below, until then: not believed
         self._denied: set[int] = set()
+        self._lead: int | None = None  # of the clock over one that never jumps
         self._rest_until = now
         self._made = page_cost  # requests since the last page
         self._off = False  # switched off, and said so
@@ -104,6 +105,12 @@ class Hints:
         if self._trust.reason is not None or self._asked is not None:
             return FAR
         return max(self._rest_until, self._weigh[0][0] if self._weigh else self._rest_until + SOONEST)
+
+    def watch_clock(self, now: int, monotonic: int) -> None:
+        """Forget what is remembered by another clock: held against ends, it would make lies of truths."""
+        before, self._lead = self._lead, now - monotonic
+        if before is not None and abs(self._lead - before) > MARGIN:
+            self._claims.clear()
 
     def propose(self, lane: Lane, now: int) -> PageQuery | None:
         """A page that pays, if there is one and a slot for it. Only reads; it is asked for by :meth:`ask`."""
@@ -202,7 +209,7 @@ class Hints:
         for done in heard:
             if done.job.page is None:
                 continue
-            self._heard(done.page or done.reply, done.job.asked_at, now)
+            self._heard(done.page or done.reply, min(done.job.asked_at, now), now)
             meter = charge(self._limit, meter, max(0, done.requests - 1), now)
             if too_fast(done.reply):
                 meter = slowed(self._limit, meter, done.job.asked_at, now)

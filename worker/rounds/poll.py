@@ -117,6 +117,8 @@ class PollRound:
             self._pricing.float(self.lane, now)
         wanted = self._wanted(now, due_by) if claim else 0
         page = None
+        if self._hints is not None:
+            self._hints.watch_clock(now, monotonic)
         if self._hints is not None and claim and self._idle_enough:
             page = self._hints.propose(lanes.get(self._store), now)
         forgets = self._hints is not None and self._hints.forgetting
