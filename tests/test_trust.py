@@ -235,6 +235,18 @@ def test_after_the_first_lie_what_was_put_off_is_planned_anew_without_the_list(d
     assert 0 < moved(desk, found) < 60
 
 
+def test_after_the_first_lie_what_fails_waits_on(desk: Desk) -> None:
+    desk.page(FIRST)
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET failures = 9, why = 'backoff', last_poll_at = ?, polls = 9", (NOW,))
+    desk.tell(ALL, FIRST)
+    before = desk.tasks()
+    assert {task.seen_at for task in before.values()} == {FIRST}
+    desk.looked("t1", concluded(ended_at=FIRST - MINUTE), LATER)
+    assert {task.seen_at for task in desk.tasks().values()} == {NOW}
+    assert desk.changed(before) == {}
+
+
 def test_what_is_being_looked_at_during_the_first_lie_is_not_put_off_afterwards(desk: Desk) -> None:
     shown(desk)
     with desk.store.write():

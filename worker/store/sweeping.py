@@ -57,7 +57,7 @@ def make_due(store: Store, found: Sequence[Task], now: int) -> list[int]:
 def forget(store: Store, below: int, until: int, now: int) -> int:
     """Of the newest pending tasks below this row, a portion: what pages showed ``until`` some instant was not seen, and
     its classes are not known. What they have put off falls due, planned at no price: so it is planned anew before it is
-    looked at. The row below which the next portion begins; 0 where there is none."""
+    looked at; what fails and waits was not put off by them. The row below which the next portion begins; 0 where there is none."""
     last = store.one(
         "SELECT seq FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq < :below"
         " ORDER BY seq DESC LIMIT 1 OFFSET :most",
@@ -65,7 +65,8 @@ def forget(store: Store, below: int, until: int, now: int) -> int:
     )
     first = 0 if last is None else int(last["seq"])
     store.execute(
-        "UPDATE tasks SET seen_at = last_poll_at, due_at = min(due_at, :now), kind = 'unseen', price = 0 * price"
+        "UPDATE tasks SET seen_at = last_poll_at, kind = 'unseen', price = 0 * price,"
+        " due_at = CASE WHEN failures = 0 THEN min(due_at, :now) ELSE due_at END"
         " WHERE state = 'pending' AND outcome IS NULL AND seq >= :first AND seq < :below"
         " AND why <> 'lease' AND seen_at > coalesce(last_poll_at, 0) AND seen_at <= :until",
         {"first": first, "below": below, "until": until, "now": now},
