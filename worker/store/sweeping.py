@@ -57,7 +57,8 @@ def make_due(store: Store, found: Sequence[Task], now: int) -> list[int]:
 def forget(store: Store, below: int, until: int, now: int) -> int:
     """Of the newest pending tasks below this row, a portion: what pages showed ``until`` some instant was not seen, and
     its classes are not known. What they have put off falls due, planned at no price: so it is planned anew before it is
-    looked at; what fails and waits was not put off by them. The row below which the next portion begins; 0 where there is none."""
+    looked at; what fails and waits was not put off by them. The row below which the next portion begins; 0 where there
+    is none."""
     last = store.one(
         "SELECT seq FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq < :below"
         " ORDER BY seq DESC LIMIT 1 OFFSET :most",
