@@ -15,6 +15,8 @@ from tests.cdpoll_process import DEADLINE, until
 from tests.database import elsewhere
 from tests.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.errors import StorageFailed
+from worker.core.summary import Summary
+from worker.core.x12.answer import Answer
 from worker.rounds import collecting
 from worker.rounds.batch_file import FileReport, Given, ingest
 from worker.store.batch import batches, quarantine
@@ -167,3 +169,44 @@ def test_python_looks_for_cycles_seldom_while_a_file_is_read_and_then_as_before(
 
 def _fails(*_: object, **__: object) -> None:
     raise StorageFailed("the disk is full", "free some space")
+
+
+def test_a_file_that_breaks_our_own_code_waits_for_a_person_and_leaves_nothing(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Summary.text
+
+    def text(summary: Summary, answer: Answer) -> str:
+        if not answer.traces:
+            raise ValueError
+        return written(summary, answer)
+
+    monkeypatch.setattr(Summary, "text", text)
+    untraced = a_set([segment for segment in subscriber(ACTIVE) if segment[0] != "TRN"])
+    report = read(store, interchange(group(a_set(subscriber(ACTIVE)), untraced)))
+    assert (report.state, report.reason is not None and "A fault in cdpoll itself" in report.reason) == (
+        "quarantined",
+        True,
+    )
+    assert elsewhere(path, "SELECT state, (SELECT count(*) FROM results) FROM files") == [("quarantined", 0)]
+
+
+def test_large_answers_are_written_down_one_by_one_whatever_stands_beside_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set of thousands of patients of whom a few have nearly all of its bytes."""
+    held: list[int] = []
+    make = batches.Staging._make
+
+    def watching(staging: batches.Staging) -> None:
+        held.append(sum(len(answer.benefits) for _, answer in staging._heard))
+        make(staging)
+
+    monkeypatch.setattr(batches.Staging, "_make", watching)
+    patients = [
+        segment
+        for n in range(3, 2000)
+        for segment in (("HL", str(n), "2", "22", "0"), *[ACTIVE] * (5_000 if n < 9 else 0))
+    ]
+    read(store, interchange(group(a_set([*subscriber()[:5], *patients]))))
+    assert max(held) == 5_000

@@ -194,6 +194,8 @@ class _Reading:
                 if self.readable(member.kind, member.head, number):
                     into = into or begin()
                     self.read(into, _Counted(member.stream, file, self.size, self.progress), number)
+            if into is not None:
+                into.flush()  # here: it writes down the last answers, and whatever they do to our code is caught
         except CdpollError:
             raise
         except OSError as error:

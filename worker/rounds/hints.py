@@ -45,7 +45,7 @@ TURN, POOR, FAILED = 100, 5_000, 60_000
 # Tasks that make no page worth asking for until a look by their id: the list has left them out, or they are looked at.
 MOST_SILENT = 100_000
 
-# Claims of a list that is not trusted, until all are forgotten: a few megabytes.
+# Claims of a list that is not trusted, until all are forgotten: some thirty megabytes.
 MOST_CLAIMS = 100_000
 
 NOTICE = "list_hints_off"

@@ -39,6 +39,7 @@ BYTES = 1536 * 1024
 # reader, that takes less time than answer by answer.
 MADE = 100
 HELD = 128 * 1024
+LEAST = 32  # bytes of a benefit
 
 # KiB of pages that the connection keeps meanwhile. In the usual 2,000 a transaction would not find room: it would write
 # its first pages, and keep readers out, before it is done.
@@ -125,7 +126,7 @@ class Staging:
         size //= max(1, subscribers)
         for answer in answers:
             self._heard.append((one, answer))
-            self._held += size
+            self._held += max(size, LEAST * len(answer.benefits))  # one patient may have nearly all of the set
             if self._held >= HELD or len(self._heard) >= MADE:
                 self._make()
                 self._flush_if_full()
@@ -137,14 +138,12 @@ class Staging:
             one.sha256 = identity(one.tset, test=one.test)
         self._identified = len(self._sets)
         write = self._summary.text
-        heard = self._heard
+        heard, self._heard, self._held = self._heard, [], 0  # first: what breaks this must not break it again
         bodies = [storable(write(answer)) for _, answer in heard]
         flats = [flat(answer) for _, answer in heard]
         wants = [None if one.test else wanted(answer, one.sha256) for one, answer in heard]
         self._made += zip([one for one, _ in heard], wants, flats, bodies, strict=True)
         self._bytes += sum(map(len, bodies))
-        self._heard = []
-        self._held = 0
 
     def _flush_if_full(self) -> None:
         if len(self._sets) + len(self._heard) + len(self._made) >= ROWS or self._bytes >= BYTES:
