@@ -65,7 +65,6 @@ class _State(NamedTuple):
     trust: Trust
     asked: tuple[PageQuery, list[Task]] | None
     rest_until: int
-    off: bool
     denied: frozenset[int]
     urgent: frozenset[int]
     made: int
@@ -93,7 +92,6 @@ class Hints:
         self._lead: int | None = None  # of the clock over one that never jumps
         self._rest_until = now
         self._made = page_cost  # requests since the last page
-        self._off = False  # switched off, and said so
         self._before: _State | None = None
         self._new_silent: list[int] = []
         self.urgent: set[int] = set()  # rows that a page has made due
@@ -160,8 +158,7 @@ class Hints:
         asked = None if proposed else self._asked
         denied, urgent = frozenset(self._denied), frozenset(self.urgent)
         self._before = _State(
-            self._trust.copy(), asked, self._rest_until, self._off, denied, urgent, self._made, self._written,
-            self._forgets,
+            self._trust.copy(), asked, self._rest_until, denied, urgent, self._made, self._written, self._forgets,
         )  # fmt: skip
         self._new_silent.clear()
 
@@ -169,8 +166,7 @@ class Hints:
         """It failed: what was heard in it will be heard again."""
         if self._before is not None:
             (
-                self._trust, self._asked, self._rest_until, self._off, denied, urgent, self._made, self._written,
-                self._forgets,
+                self._trust, self._asked, self._rest_until, denied, urgent, self._made, self._written, self._forgets,
             ) = self._before  # fmt: skip
             self._denied, self.urgent = set(denied), set(urgent)
             self._learned.trusting = self._trust.earned
@@ -201,6 +197,7 @@ class Hints:
 
     def hear(self, heard: Sequence[Done], asked: Mapping[int, Asked], lane: Lane, now: int) -> Lane:
         """What pages showed, and what looks by id say of the list. Inside the transaction."""
+        on = self._trust.reason is None
         for done in heard:
             claimed = asked.get(done.job.seq)
             if claimed is not None:
@@ -213,7 +210,7 @@ class Hints:
             meter = charge(self._limit, meter, max(0, done.requests - 1), now)
             if too_fast(done.reply):
                 meter = slowed(self._limit, meter, done.job.asked_at, now)
-        if self._trust.reason is not None and not self._off:
+        if on and self._trust.reason is not None:
             self._switch_off(self._trust.reason, now)
         self._learned.trusting = self._trust.earned
         if self._forgets is not None:
@@ -322,7 +319,6 @@ class Hints:
         self._rest_until = now + FAILED
 
     def _switch_off(self, reason: str, now: int) -> None:
-        self._off = True
         self._forget(now)
         said = f"{reason}; looks go on without it. Restart to try again, or set list_hints = no"
         notices.put(self._store, NOTICE, said, now)
