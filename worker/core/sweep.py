@@ -26,7 +26,6 @@ After a page, looks that are due have their turn: as many requests as the page t
 Durations and instants are milliseconds.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
@@ -138,18 +137,11 @@ class Trust:
     """
 
     def __init__(self) -> None:
-        self._latest: deque[bool] = deque(maxlen=LATEST)
+        self._latest: tuple[bool, ...] = ()
         self._chances = 0.0
         self._passed = LATEST  # tasks found as shown since the last lie
         self._failures = 0
         self.reason: str | None = None
-
-    def copy(self) -> "Trust":
-        """One of its own with the same memory."""
-        other = Trust()
-        other._latest, other._failures, other.reason = self._latest.copy(), self._failures, self.reason
-        other._chances, other._passed = self._chances, self._passed
-        return other
 
     @property
     def earned(self) -> bool:
@@ -158,7 +150,7 @@ class Trust:
 
     def proved(self, *, true: bool) -> None:
         """A look by id put to the test what the list had said of a task."""
-        self._latest.append(true)
+        self._latest = (*self._latest[-LATEST + 1 :], true)
         if self._latest.count(False) >= MOST_LIES:
             wrong, of = self._latest.count(False), len(self._latest)
             self.reason = f"of the latest {of} looks by id, {wrong} found that the list had not told the truth"

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
+from copy import copy
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from worker.core.forecast import class_of
 from worker.core.instant import FAR
@@ -50,6 +51,9 @@ MOST_CLAIMS = 100_000
 
 NOTICE = "list_hints_off"
 
+# What a transaction may change and its failure takes back. Shallow copies of these are independent of what they copy.
+_UNDONE = ("_trust", "_asked", "_rest_until", "_denied", "urgent", "_made", "_written", "_forgets")
+
 
 class _Claim(NamedTuple):
     """What a page showed of a pending task: when, its class, and when it began, if that is likely."""
@@ -57,19 +61,6 @@ class _Claim(NamedTuple):
     at: int
     kind: str
     started_at: int | None
-
-
-class _State(NamedTuple):
-    """What a transaction may change and its failure takes back."""
-
-    trust: Trust
-    asked: tuple[PageQuery, list[Task]] | None
-    rest_until: int
-    denied: frozenset[int]
-    urgent: frozenset[int]
-    made: int
-    written: bool
-    forgets: tuple[int, int] | None
 
 
 class Hints:
@@ -92,7 +83,7 @@ class Hints:
         self._lead: int | None = None  # of the clock over one that never jumps
         self._rest_until = now
         self._made = page_cost  # requests since the last page
-        self._before: _State | None = None
+        self._before: dict[str, Any] = {}
         self._new_silent: list[int] = []
         self.urgent: set[int] = set()  # rows that a page has made due
         self._open(sweeping.back_from_newest(store, MOST_WINDOWS * ROWS), now)
@@ -155,22 +146,17 @@ class Hints:
 
     def begin(self, *, proposed: bool) -> None:
         """A transaction begins, perhaps with a page that was proposed for it."""
-        asked = None if proposed else self._asked
-        denied, urgent = frozenset(self._denied), frozenset(self.urgent)
-        self._before = _State(
-            self._trust.copy(), asked, self._rest_until, denied, urgent, self._made, self._written, self._forgets,
-        )  # fmt: skip
+        self._before = {name: copy(getattr(self, name)) for name in _UNDONE}
+        if proposed:
+            self._before["_asked"] = None
         self._new_silent.clear()
 
     def go_back(self) -> None:
         """It failed: what was heard in it will be heard again."""
-        if self._before is not None:
-            (
-                self._trust, self._asked, self._rest_until, denied, urgent, self._made, self._written, self._forgets,
-            ) = self._before  # fmt: skip
-            self._denied, self.urgent = set(denied), set(urgent)
-            self._learned.trusting = self._trust.earned
-            self._silent.difference_update(self._new_silent)
+        for name, value in self._before.items():
+            setattr(self, name, value)
+        self._learned.trusting = self._trust.earned
+        self._silent.difference_update(self._new_silent)
 
     def give_up(self) -> None:
         """The page that was proposed is not asked for now."""
