@@ -5,21 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hint_desk import (
-    ALL,
-    COST,
-    FIRST,
-    HOUR,
-    MINUTE,
-    NAMES,
-    NOW,
-    SECOND,
-    TESTED,
-    Desk,
-    desks,
-    page,
-    row,
-)
+from tests.hint_desk import ALL, COST, FIRST, HOUR, MINUTE, NAMES, NOW, SECOND, TESTED, Desk, desks, page, row
 from worker.core.instant import FAR
 from worker.core.intake import Recording
 from worker.core.lane import Lane
@@ -330,3 +316,14 @@ def test_what_was_left_out_or_failed_in_vain_is_no_reason_to_wait(desk: Desk) ->
         desk.hints.give_up()
         later += 2 * SECOND
     desk.page(later)
+
+
+def test_a_page_that_was_not_sent_after_all_has_not_had_its_turn(desk: Desk) -> None:
+    with desk.store.write():
+        desk.store.execute("UPDATE tasks SET due_at = ? WHERE id = 't1'", (FIRST,))
+    query = desk.hints.propose(Lane(), FIRST)
+    assert query is not None
+    desk.hints.begin(proposed=True)
+    assert desk.hints.ask(query, Lane(), FIRST, FIRST)[1] != []
+    desk.hints.go_back()
+    assert desk.hints.propose(Lane(), FIRST + SECOND) is not None

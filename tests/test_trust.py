@@ -94,6 +94,15 @@ def test_five_lies_switch_it_off(desk: Desk) -> None:
     assert desk.tasks() == before, "nothing was put off"
 
 
+@pytest.mark.parametrize("truths", [LATEST - MOST_LIES, LATEST - MOST_LIES + 1])
+def test_lies_count_among_the_latest_tests_alone(truths: int) -> None:
+    trust = Trust()
+    for true in (*[False] * (MOST_LIES - 1), *[True] * truths, False):
+        assert trust.reason is None
+        trust.proved(true=true)
+    assert (trust.reason is None) == (truths > LATEST - MOST_LIES)
+
+
 @pytest.mark.parametrize("back", [MARGIN + 1, MINUTE, 24 * HOUR])
 def test_a_page_from_before_the_clock_was_set_back_proves_nothing(desk: Desk, back: int) -> None:
     desk.hints.watch_clock(FIRST, 1_000)
