@@ -100,13 +100,13 @@ class Learned:
     def replanned(self, task: Task, now: int) -> Look | None:
         """A later look for a task that falls due, if it was planned when requests were much cheaper, or before a page
         of a list that is trusted showed it as pending."""
-        if task.why not in PLANS or task.price is None:
+        if task.why not in PLANS:
             return None
         looked = task.last_poll_at or task.recorded_at
         told = task.seen_at is not None and task.seen_at > looked
         if told and not self.trusting:
-            return self.replanned(task._replace(seen_at=task.last_poll_at), now)
-        if not told and not outdated(task.price, self.price):
+            told, task = False, task._replace(seen_at=task.last_poll_at)  # as if no page had shown it
+        if task.price is None or not (told or outdated(task.price, self.price)):
             return None
         last = task.seen_at if task.seen_at is not None else task.recorded_at
         begin = last - task.age(last)

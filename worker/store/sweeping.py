@@ -6,7 +6,7 @@ from worker.core.task import Task
 from worker.store import tasks
 from worker.store.db import Store
 
-# Tasks of which what pages showed is forgotten in one transaction: tens of milliseconds.
+# Pending tasks that are gone through in one transaction, to forget what pages showed of them: tens of milliseconds.
 PORTION = 2_000
 
 
@@ -55,10 +55,12 @@ def make_due(store: Store, found: Sequence[Task], now: int) -> list[int]:
 
 
 def forget(store: Store, below: int, until: int, now: int) -> int:
-    """Of the newest pending tasks below this row, a portion: what pages showed ``until`` some instant was not seen, and
-    its classes are not known. What they have put off falls due, planned at no price: so it is planned anew before it is
-    looked at; what fails and waits was not put off by them. The row below which the next portion begins; 0 where there
-    is none."""
+    """Forget what pages have shown ``until`` some instant of a portion of the pending tasks, the newest below a row.
+
+    They fall due, to be planned anew before they are looked at: that is what a price of 0 brings about, which every
+    other exceeds; none stays none. What fails and waits was not put off by pages. Their classes were told by a page,
+    too, so they have none. The row below which the next portion begins; 0 where there is none.
+    """
     last = store.one(
         "SELECT seq FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq < :below"
         " ORDER BY seq DESC LIMIT 1 OFFSET :most",
