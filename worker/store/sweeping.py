@@ -57,9 +57,9 @@ def make_due(store: Store, found: Sequence[Task], now: int) -> list[int]:
 def forget(store: Store, below: int, until: int, now: int) -> int:
     """Forget what pages have shown ``until`` some instant of a portion of the pending tasks, the newest below a row.
 
-    They fall due, to be planned anew before they are looked at: that is what a price of 0 brings about, which every
-    other exceeds; none stays none. What fails and waits was not put off by pages. Their classes were told by a page,
-    too, so they have none. The row below which the next portion begins; 0 where there is none.
+    They fall due, and are planned anew before they are looked at: every price makes a plan at the price 0 outdated (a
+    look that was not planned at a price stays so). What fails and waits was not put off by pages. Their classes were
+    told by a page, too, so they are unseen again. The row below which the next portion begins; 0 where there is none.
     """
     last = store.one(
         "SELECT seq FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq < :below"

@@ -24,7 +24,7 @@ Verdict = Literal["accept", "warn", "hold", "other", "end"]
 
 
 _BLOCK = 128 * 1024
-"""Bytes of sets that take each step together."""
+"""Bytes of the sets that take each step together: a hundred of the usual size, fewer of larger ones."""
 
 
 class Judged(NamedTuple):
@@ -45,7 +45,7 @@ def batch(source: Source, limits: Limits = Limits()) -> Iterator[Judged]:  # noq
 
 
 def _blocks(items: Iterator[TransactionSet | FileEnd]) -> Iterator[list[TransactionSet | FileEnd]]:
-    """The same by the hundred.
+    """The same in blocks of some hundred sets, the last one with the file's end.
 
     To cut a hundred sets out of the file, then judge them all, then read all of their answers takes a fifth less time
     than to take each set through all of it: the code of one step fits into the processor's cache.
@@ -54,7 +54,8 @@ def _blocks(items: Iterator[TransactionSet | FileEnd]) -> Iterator[list[Transact
     size = 0
     for item in items:
         block.append(item)
-        size += 0 if isinstance(item, FileEnd) else item.length
+        if isinstance(item, TransactionSet):
+            size += item.length
         if size >= _BLOCK:
             yield block
             block, size = [], 0
