@@ -1,6 +1,7 @@
-"""What nobody can beat who has pages of the list, in the simulated worlds: a bound, reckoned and not simulated.
+"""The least mean delay that is possible with pages of the list, in the simulated worlds: a lower bound, computed and
+not simulated.
 
-What pages and looks really cost is made cheaper, step by step, until the best that can be done is known:
+What pages and looks really cost is made cheaper, step by step, until the best plan can be computed:
 
 - A page tells of a hundred pending tasks at the most, so where it counts as 10 requests, each pending task told of
   costs at least 0.1 of a request. What has ended takes a look by its id, 1 request.
@@ -9,17 +10,20 @@ What pages and looks really cost is made cheaper, step by step, until the best t
   ends most then has to pay that, the others are told of for nothing.
 - The kind of a task is known from the start, and the requests of the whole run may be saved up or borrowed at will.
 
-Then each kind's tellings are best at one price for all of them: by dynamic programming, as in bench/optimum.py. (What
-is planned in the last minutes of the run looks beyond its end, and could do a little better without.)
+Then all that the kinds share is the price of a request. At a given price (the multiplier of Lagrange), the best ages at
+which to be told of each kind's tasks follow by dynamic programming, as in bench/optimum.py; and the price is the one at
+which all requests are spent. (What is planned in the last minutes of the run looks beyond its end, and could do a
+little better without.)
 By hand: of tasks that are 10 s old in the world *even*, 0.7 * 0.41 are of the quick kind and pending, and 0.3 others;
 so to be told of one of the former costs 0.1 * 0.587 / 0.287 = 0.2 of a request.
 """
 
 import math
 from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
 
-from bench.optimum import BARELY
+from bench.optimum import area_under, grid_of
 from bench.schedules import SHARES
 from bench.worlds import MINUTE, World
 from worker.core.page import LIMIT
@@ -41,26 +45,22 @@ def bound(world: World, rate: float, per_second: float, until: int, page_cost: i
     """The least mean delay, s, of what ended by ``until`` ms, with so many requests and so many new tasks a second."""
     kinds = [_kind(world, kind, page_cost / LIMIT) for kind in range(len(SHARES))]
     low, high = math.log(1), math.log(10 * MINUTE)
-    waiting = 0.0
+    least = 0.0
     for _ in range(14):
-        price = math.exp((low + high) / 2)
-        found = [_weighed(kind, _tellings(kind, price), until) for kind in kinds]
-        requests = sum(share * spent for share, (spent, _, _) in zip(SHARES, found, strict=True))
+        middle = (low + high) / 2
+        found = [_weighed(kind, _tellings(kind, math.exp(middle)), until) for kind in kinds]
+        requests, waited, ended = (sum(map(mul, SHARES, each)) for each in zip(*found, strict=True))
         if requests * per_second > rate:
-            low = math.log(price)  # what is spent too much errs on the safe side
-            ends = sum(share * ended for share, (_, _, ended) in zip(SHARES, found, strict=True))
-            waiting = sum(share * waited for share, (_, waited, _) in zip(SHARES, found, strict=True)) / ends
+            low, least = middle, waited / ended  # it spends a little more than there is: still a bound
         else:
-            high = math.log(price)
-    return waiting / 1000
+            high = middle
+    return least / 1000
 
 
 def _kind(world: World, kind: int, row: float) -> _Kind:
-    times, n = world.times[kind], FINENESS[kind]
-    first, last = times.drawn(BARELY) ** 0.5, times.drawn(1 - BARELY) ** 0.5
-    ages = [(first + (last - first) * i / n) ** 2 for i in range(n + 1)]
-    ended = [times.done_by(age) for age in ages]
-    return _Kind(ages, ended, _area(ages, ended), [_cost(world, kind, age, row) for age in ages])
+    ages = grid_of(world.times[kind], FINENESS[kind])
+    ended = [world.times[kind].done_by(age) for age in ages]
+    return _Kind(ages, ended, area_under(ended, ages), [_cost(world, kind, age, row) for age in ages])
 
 
 def _cost(world: World, kind: int, age: float, row: float) -> float:
@@ -72,13 +72,6 @@ def _cost(world: World, kind: int, age: float, row: float) -> float:
         return 0.0
     pending = [share * (1 - times.done_by(age)) for share, times in kinds]
     return min(row * sum(pending), pending[kind]) / SHARES[kind]
-
-
-def _area(ages: Sequence[float], heights: Sequence[float]) -> list[float]:
-    area = [0.0]
-    for i in range(1, len(ages)):
-        area.append(area[-1] + (heights[i - 1] + heights[i]) / 2 * (ages[i] - ages[i - 1]))
-    return area
 
 
 def _tellings(kind: _Kind, price: float) -> list[int]:
@@ -106,8 +99,8 @@ def _weighed(kind: _Kind, places: Sequence[int], until: int) -> tuple[float, flo
     What would happen at some age happens to those that come to it: a part 1 - age / until of all.
     """
     left = [max(0.0, 1 - age / until) for age in kind.ages]
-    waited = _area(kind.ages, [ended * part for ended, part in zip(kind.ended, left, strict=True)])
-    passed = _area(kind.ages, left)
+    waited = area_under([ended * part for ended, part in zip(kind.ended, left, strict=True)], kind.ages)
+    passed = area_under(left, kind.ages)
     spent, waiting, last = 0.0, 0.0, 0
     for place in places:
         found = kind.ended[place] - kind.ended[last]
@@ -116,5 +109,5 @@ def _weighed(kind: _Kind, places: Sequence[int], until: int) -> tuple[float, flo
         last = place
     # The share that has ended when the run does: the integral of F over all there is left of the run.
     inside = [(age, ended) for age, ended in zip(kind.ages, kind.ended, strict=True) if age < until]
-    ends = _area([age for age, _ in inside], [ended for _, ended in inside])[-1] if inside else 0.0
+    ends = area_under([ended for _, ended in inside], [age for age, _ in inside])[-1]
     return spent, waiting, (ends + max(0.0, until - kind.ages[-1])) / until

@@ -50,14 +50,14 @@ class Found(NamedTuple):
 
     case: Case
     figures: dict[str, Figures]
-    least: float  # mean delay, s, that nobody can beat with pages of 10
+    least: float  # the mean delay, s, below which nobody can get with pages of 10
 
     def times(self, way: str) -> float:
         """How many times shorter results wait than with intervals that double to 5 minutes."""
         return self.figures[SLOW].mean / self.figures[way].mean
 
     @property
-    def best(self) -> float:
+    def possible(self) -> float:
         """How many times shorter they can wait at all with pages of 10."""
         return self.figures[SLOW].mean / self.least
 
@@ -99,7 +99,7 @@ def written(found: list[Found]) -> str:
         return delay if way == SLOW else f"{delay}, 1/{of.times(way):.1f}"
 
     def least(of: Found) -> str:
-        return f"{of.least:.1f} s, 1/{of.best:.1f}" if TENFOLD in of.figures else ""
+        return f"{of.least:.1f} s, 1/{of.possible:.1f}" if TENFOLD in of.figures else ""
 
     shown = (SLOW, LEARNED, BEST, TENFOLD, SAME)
     rows = [[label(of.case), f"{of.case.hours:g}", *(cell(of, way) for way in shown), least(of)] for of in found]
@@ -130,11 +130,11 @@ def targets(found: list[Found]) -> list[Target]:
     wanted = {LEARNED: (12, "no hints"), TENFOLD: (100, "hints, a page as 10"), SAME: (100, "hints, a page as 1")}
 
     def aim(of: Found, way: str) -> Target:
-        least, said = wanted[way]
+        times, said = wanted[way]
         what = f"{label(of.case)}, {of.case.hours:g} h, {said}: delay, times shorter"
-        target = at_least(what, of.times(way), least, "{:.1f}")
+        target = at_least(what, of.times(way), times, "{:.1f}")
         if way == TENFOLD:
-            return target._replace(got=f"{target.got} (at most {of.best:.1f} is possible)")
+            return target._replace(got=f"{target.got} (at most {of.possible:.1f} is possible)")
         if way == LEARNED and BEST in of.figures:
             return target._replace(got=f"{target.got} (the optimum at the same price: {of.times(BEST):.1f})")
         return target

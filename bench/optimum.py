@@ -2,18 +2,33 @@
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.schedules import SHARES, Task
-from bench.worlds import EVEN, MINUTE, SECOND, World
+from bench.worlds import EVEN, MINUTE, SECOND, Times, World
 from worker.core.price import Load, outdated, price_after
 
-# The times below the first and above the last of a grid.
+# The share of the times below the first and above the last age of a grid.
 BARELY = 0.0005
 
 # The grid of the slowest kind has so many times the points of the others: a look at it may be planned minutes ahead,
 # and it spans weeks.
 FINER = 5
+
+
+def grid_of(times: Times, n: int) -> list[float]:
+    """n + 1 ages, nearer to each other where they are small, between which all but a few of the times lie."""
+    low, high = times.drawn(BARELY) ** 0.5, times.drawn(1 - BARELY) ** 0.5
+    return [(low + (high - low) * i / n) ** 2 for i in range(n + 1)]
+
+
+def area_under(levels: Sequence[float], ages: Sequence[float]) -> list[float]:
+    """The integral up to each age, by trapezoids."""
+    area = [0.0]
+    for i in range(1, len(ages)):
+        area.append(area[-1] + (levels[i - 1] + levels[i]) / 2 * (ages[i] - ages[i - 1]))
+    return area
 
 
 @dataclass
@@ -36,12 +51,9 @@ class Optimum:
         to_come: list[list[float]] = []
         for kind, times in enumerate(self.world.times):
             n = self.fineness * (FINER if kind == len(self.world.times) - 1 else 1)
-            low, high = times.drawn(BARELY), times.drawn(1 - BARELY)
-            grid = [(low**0.5 + (high**0.5 - low**0.5) * i / n) ** 2 for i in range(n + 1)]
+            grid = grid_of(times, n)
             level = [times.done_by(age) for age in grid]
-            area = [0.0]
-            for i in range(n):
-                area.append(area[-1] + (level[i] + level[i + 1]) / 2 * (grid[i + 1] - grid[i]))
+            area = area_under(level, grid)
             cost, then = [0.0] * (n + 1), [n] * (n + 1)
             for i in range(n - 1, -1, -1):
                 base, mine = self.price * (1 - level[i]) - area[i] + level[i] * grid[i], level[i]
