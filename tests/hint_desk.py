@@ -14,7 +14,7 @@ from worker.core.limit import Limit
 from worker.core.page import Page, PageQuery, Row
 from worker.core.reply import Concluded, Pending, Reply
 from worker.core.schedule import Schedule
-from worker.core.sweep import EARNED
+from worker.core.sweep import EARNED, Trust
 from worker.core.task import Task
 from worker.gateways.pool import PAGE, Done, Job
 from worker.rounds.hints import NOTICE, Hints
@@ -110,3 +110,17 @@ def page(*rows: Row, received: int | None = None) -> Page:
 
 
 ALL = page(*(row(name) for name in NAMES))
+
+
+def untrusted(desk: Desk) -> Desk:
+    """As after a start."""
+    desk.hints._trust = Trust()
+    desk.learned.trusting = False
+    return desk
+
+
+def shown(desk: Desk) -> Desk:
+    """A page has shown all tasks as pending."""
+    desk.page(FIRST)
+    desk.tell(ALL, FIRST)
+    return desk

@@ -7,7 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.hint_desk import ALL, COST, FIRST, HOUR, LIMIT, MINUTE, NAMES, NOW, SECOND, Desk, concluded, desks, page, row
+from tests.hint_desk import (
+    ALL,
+    COST,
+    FIRST,
+    HOUR,
+    LIMIT,
+    MINUTE,
+    NAMES,
+    NOW,
+    SECOND,
+    Desk,
+    concluded,
+    desks,
+    page,
+    row,
+    shown,
+    untrusted,
+)
 from worker.core.lane import Lane
 from worker.core.learned import ONE_IN, Learned
 from worker.core.page import PageQuery
@@ -24,20 +41,6 @@ LATER = FIRST + 120 * SECOND
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with desks(tmp_path) as made:
         yield made
-
-
-def untrusted(desk: Desk) -> Desk:
-    """As after a start."""
-    desk.hints._trust = Trust()
-    desk.learned.trusting = False
-    return desk
-
-
-def shown(desk: Desk) -> Desk:
-    """A page has shown all tasks as pending."""
-    desk.page(FIRST)
-    desk.tell(ALL, FIRST)
-    return desk
 
 
 def chance(desk: Desk) -> float:
@@ -286,6 +289,20 @@ def test_what_was_put_off_is_forgotten_in_portions(desk: Desk, monkeypatch: pyte
         desk.looked("t1", concluded(ended_at=FIRST - MINUTE) if not left else Unknown(), FIRST)
         left.append([task.id for task in desk.tasks().values() if task.seen_at is not None])
     assert left == [NAMES[:35], NAMES[:10], []]
+    assert not desk.hints.forgetting
+
+
+def test_what_was_forgotten_is_not_gone_through_again_for_the_next_lie(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until a page that is trusted has been stored again."""
+    shown(desk).looked("t1", concluded(ended_at=FIRST - MINUTE), FIRST)
+    monkeypatch.setattr(sweeping, "PORTION", 1)
+    desk.hints.count(COST)
+    desk.page(LATER)
+    desk.tell(ALL, LATER)
+    desk.looked("t2", concluded(ended_at=FIRST), LATER)
+    assert desk.hints._trust._latest == (True, False, False)
     assert not desk.hints.forgetting
 
 

@@ -76,9 +76,9 @@ class Hints:
         self._weigh: list[tuple[int, int]] = []  # (when, first row of a window)
         self._asked: tuple[PageQuery, list[Task]] | None = None  # the page in the air, and the tasks it is to tell of
         self._silent: set[int] = set()
-        self._claims: dict[int, _Claim] = {}  # by row; of a list that is not trusted, and nowhere else
+        self._claims: dict[int, _Claim] = {}  # by row: what a list that is not trusted has shown, stored nowhere else
         self._written = True  # whether rows may tell what a page has shown: also those of the last process
-        self._forgets: tuple[int, int] | None = None  # what pages showed of the rows below, until then: not believed
+        self._forgets: tuple[int, int] | None = None  # the rows below the first are to forget what pages showed until
         self._denied: set[int] = set()
         self._lead: int | None = None  # of the clock over one that never jumps
         self._rest_until = now
@@ -246,21 +246,20 @@ class Hints:
 
     def _show(self, pending: Sequence[tuple[Task, Row]], at: int) -> None:
         """A page has shown these tasks, as they stand in the database, as pending."""
+        seen = [_seen(task, row, at) for task, row in pending]
         if self._trust.earned:
             self._written = True
             self._learned.told([task for task, _ in pending], at)
-            sweeping.show_pending(self._store, [_seen(task, row, at) for task, row in pending], at)
+            sweeping.show_pending(self._store, seen, at)
             return
         if len(self._claims) > MOST_CLAIMS:
             self._claims.clear()
-        for task, row in pending:
-            seq, kind, started_at = _seen(task, row, at)
-            self._claims[seq] = _Claim(at, kind, started_at)
+        self._claims.update((seq, _Claim(at, kind, started_at)) for seq, kind, started_at in seen)
 
     def _as_shown(self, task: Task) -> Task:
-        """The task as the latest page showed it, if nobody has looked at it since."""
+        """The task as the latest page showed it, if it has not been seen pending since."""
         claim = self._claims.get(task.seq)
-        if claim is None or claim.at <= max(task.seen_at or 0, task.last_poll_at or 0):
+        if claim is None or claim.at <= (task.seen_at or 0):
             return task
         return task._replace(seen_at=claim.at, kind=claim.kind, started_at=task.started_at or claim.started_at)
 
