@@ -177,7 +177,7 @@ class Book:
             task = self.world[number]
             if task.silent:
                 continue
-            known = max(task.known, task.claimed)
+            known = max(task.known, task.remembered)
             key = (task.family, bisect_right(EDGES, known) if known else -task.start // (2 * SECOND))
             sums = groups.get(key)
             if sums is None:

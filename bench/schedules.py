@@ -37,7 +37,7 @@ class Task:
     quick: int
     known: int = 0  # the age at which it was last seen pending, by a look or on a page
     looked: int = 0  # the age at the last look
-    claimed: int = 0  # the age at which a page of a list that was not trusted yet showed it as pending
+    remembered: int = 0  # the age at which a page of a list that was not trusted yet showed it as pending
     polls: int = 0
     family: str = "unseen"
     seen_at: int | None = None
@@ -166,7 +166,7 @@ class Learned:
 
     def look(self, task: Task, age: int) -> int | None:
         ended = age >= task.lasts
-        shown = max(task.known, task.claimed)
+        shown = max(task.known, task.remembered)
         if shown > task.looked and not self.trust.earned:  # and the list tells the truth
             odds = self.odds(task.family)
             self.trust.passed(odds.share(task.looked, shown - MARGIN, age) if ended else 0.0)
@@ -203,7 +203,7 @@ class Learned:
         """A page shows tasks as pending at these ages."""
         if not self.trust.earned:
             for task, age in rows:
-                task.claimed = age
+                task.remembered = age
             return
         spans: dict[str, list[tuple[int, int]]] = {}
         for task, age in rows:

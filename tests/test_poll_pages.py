@@ -200,6 +200,6 @@ def test_what_pages_showed_by_another_clock_is_forgotten(world: Make) -> None:
     w.run()
     hints = w.round._hints
     assert hints is not None
-    assert len(hints._claims) == len(NAMES)
+    assert len(hints._remembered) == len(NAMES)
     w.round.run(w.now - 30_000, w.now, claim=False)
-    assert hints._claims == {}
+    assert hints._remembered == {}

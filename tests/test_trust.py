@@ -78,12 +78,12 @@ def test_what_it_shows_is_remembered(desk: Desk) -> None:
 
 
 def test_no_more_is_remembered_than_there_is_room_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.rounds.hints.MOST_CLAIMS", 59)
+    monkeypatch.setattr("worker.rounds.hints.MOST_REMEMBERED", 59)
     shown(untrusted(desk))
-    assert len(desk.hints._claims) == 60
+    assert len(desk.hints._remembered) == 60
     desk.page(LATER)
     desk.tell(page(row("t1")), LATER)
-    assert len(desk.hints._claims) == 1
+    assert len(desk.hints._remembered) == 1
 
 
 def test_five_lies_switch_it_off(desk: Desk) -> None:
@@ -120,7 +120,7 @@ def test_a_clock_that_goes_its_way_forgets_nothing(desk: Desk) -> None:
     shown(untrusted(desk))
     for second in range(0, 3600, 60):
         desk.hints.watch_clock(FIRST + second * 1_010, second * 1_000)
-    assert len(desk.hints._claims) == 60
+    assert len(desk.hints._remembered) == 60
 
 
 def test_a_page_that_was_in_the_air_when_the_clock_was_set_back_is_no_claim_about_the_future(desk: Desk) -> None:
@@ -128,7 +128,7 @@ def test_a_page_that_was_in_the_air_when_the_clock_was_set_back_is_no_claim_abou
     job = Job(PAGE, "", FIRST, FIRST + 30_000, PageQuery(0, 0))
     with desk.store.write():
         desk.hints.hear([Done(job, Pending(), 1, ALL)], {}, Lane(), FIRST - MINUTE)
-    assert {claim.at for claim in desk.hints._claims.values()} == {FIRST - MINUTE}
+    assert {shown_then.at for shown_then in desk.hints._remembered.values()} == {FIRST - MINUTE}
 
 
 # --- what earns trust

@@ -46,8 +46,8 @@ TURN, POOR, FAILED = 100, 5_000, 60_000
 # Tasks that make no page worth asking for until a look by their id: the list has left them out, or they are looked at.
 MOST_SILENT = 100_000
 
-# Claims of a list that is not trusted, until all are forgotten: some thirty megabytes.
-MOST_CLAIMS = 100_000
+# Tasks of which it is remembered what a list that is not trusted has shown, until all are forgotten: thirty megabytes.
+MOST_REMEMBERED = 100_000
 
 NOTICE = "list_hints_off"
 
@@ -55,7 +55,7 @@ NOTICE = "list_hints_off"
 _UNDONE = ("_trust", "_asked", "_rest_until", "_denied", "urgent", "_made", "_written", "_forgets")
 
 
-class _Claim(NamedTuple):
+class _Remembered(NamedTuple):
     """What a page showed of a pending task: when, its class, and when it began, if that is likely."""
 
     at: int
@@ -76,9 +76,9 @@ class Hints:
         self._weigh: list[tuple[int, int]] = []  # (when, first row of a window)
         self._asked: tuple[PageQuery, list[Task]] | None = None  # the page in the air, and the tasks it is to tell of
         self._silent: set[int] = set()
-        self._claims: dict[int, _Claim] = {}  # by row: what a list that is not trusted has shown, stored nowhere else
+        self._remembered: dict[int, _Remembered] = {}  # by row: what was shown by a list that is not trusted
         self._written = True  # whether rows may tell what a page has shown: also those of the last process
-        self._forgets: tuple[int, int] | None = None  # the rows below the first are to forget what pages showed until
+        self._forgets: tuple[int, int] | None = None  # (row, instant): rows below forget what pages showed until then
         self._denied: set[int] = set()
         self._lead: int | None = None  # of the clock over one that never jumps
         self._rest_until = now
@@ -99,14 +99,14 @@ class Hints:
         """Forget what is remembered by another clock: held against ends, it would make lies of truths."""
         before, self._lead = self._lead, now - monotonic
         if before is not None and abs(self._lead - before) > MARGIN:
-            self._claims.clear()
+            self._remembered.clear()
 
     def propose(self, lane: Lane, now: int) -> PageQuery | None:
         """A page that pays, if there is one and a slot for it. Only reads; it is asked for by :meth:`ask`."""
         if self._rest_until > now + FAILED or (self._weigh and self._weigh[0][0] > now + LONGEST):
             # Nothing waits for so long: the clock was set back.
             self._rest_until = now
-            self._claims.clear()
+            self._remembered.clear()
             self._weigh = sorted((now, first) for _, first in self._weigh)
         if now < self.next_at or lane.paused or grant(self._limit, lane.meter, now, 1).slots == 0:
             return None
@@ -252,16 +252,16 @@ class Hints:
             self._learned.told([task for task, _ in pending], at)
             sweeping.show_pending(self._store, seen, at)
             return
-        if len(self._claims) > MOST_CLAIMS:
-            self._claims.clear()
-        self._claims.update((seq, _Claim(at, kind, started_at)) for seq, kind, started_at in seen)
+        if len(self._remembered) > MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered.update((seq, _Remembered(at, kind, started_at)) for seq, kind, started_at in seen)
 
     def _as_shown(self, task: Task) -> Task:
         """The task as the latest page showed it, if it has not been seen pending since."""
-        claim = self._claims.get(task.seq)
-        if claim is None or claim.at <= (task.seen_at or 0):
+        found = self._remembered.get(task.seq)
+        if found is None or found.at <= (task.seen_at or 0):
             return task
-        return task._replace(seen_at=claim.at, kind=claim.kind, started_at=task.started_at or claim.started_at)
+        return task._replace(seen_at=found.at, kind=found.kind, started_at=task.started_at or found.started_at)
 
     def _looked(self, task: Task, reply: Reply, now: int) -> None:
         """A look by id puts to the test what the list had said of the task, as it was before."""
