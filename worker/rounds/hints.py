@@ -280,15 +280,14 @@ class Hints:
         at = as_shown.seen_at - MARGIN
         if isinstance(reply, Pending):
             self._trust.passed(0.0)
-            return
-        if reply.ended_at is not None and reply.ended_at >= at:
-            self._trust.passed(self._chance(task, at, now))
-            return
-        if reply.ended_at is None:
+        elif reply.ended_at is None:
             self._trust.doubted()
-        else:
+            self._forget(now)
+        elif reply.ended_at < at:
             self._trust.lied()
-        self._forget(now)
+            self._forget(now)
+        else:
+            self._trust.passed(self._chance(task, at, now))
 
     def _chance(self, task: Task, at: int, now: int) -> float:
         """That a task which ended between two looks by id had done so by then, as far as its class tells."""
