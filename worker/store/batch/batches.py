@@ -29,11 +29,11 @@ from worker.store.batch.rows import (
 )
 from worker.store.db import Store
 
-# The most that one transaction stages or removes: some 30 ms of the lock for writing. Identities are spread over all of
+# The most that one transaction stages or removes: some 40 ms of the lock for writing. Identities are spread over all of
 # their index, so each transaction writes a page of it, and what that page was before, for nearly every set; the more
 # sets, the more of them share a page.
-ROWS = 600
-BYTES = 1536 * 1024
+ROWS = 1000
+BYTES = 2560 * 1024
 
 # So many answers, or answers from so many bytes, are read before they are written as JSON: like the steps of the
 # reader, that takes less time than answer by answer.
@@ -43,7 +43,7 @@ LEAST = 32  # bytes of a benefit
 
 # KiB of pages that the connection keeps meanwhile. In the usual 2,000 a transaction would not find room: it would write
 # its first pages, and keep readers out, before it is done.
-CACHE = 8192
+CACHE = 12288
 
 State = Literal["ingested", "quarantined", "incomplete", "skipped"]
 Source = Literal["path", "sftp"]
