@@ -192,7 +192,7 @@ def test_a_set_of_thousands_of_patients_leaves_the_quarantine_at_one_moment_by_s
 
         sizes = watched(store, monkeypatch, look)
         assert quarantine.retry_set(store, number, NOW + 1) == (True, "")
-    assert len(sizes) > 10
+    assert len(sizes) > 3000 // (batches.ROWS // 2)
     assert max(sizes) <= 3 * batches.ROWS
     assert seen == [(0, 0, 0)] * (len(sizes) - 1) + [(3000, 3000, 3000)]
     assert house.rows("SELECT transaction_sets, quarantined_sets, subscribers, unmatched FROM files") == [
@@ -209,7 +209,7 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
 
     def cut(*args: Any) -> Any:
         calls.append(1)
-        if len(calls) == 4:
+        if len(calls) == 2:
             raise KeyboardInterrupt
         return put(*args)
 

@@ -1,6 +1,7 @@
 """What one 271 set says, patient by patient."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from worker.core.x12.benefits import Benefit
@@ -86,6 +87,15 @@ class Reading(NamedTuple):
     """For each HL of the tree the segments between it and the next."""
     patients: tuple[int, ...]
     """The numbers of those HL that an answer is made of."""
+    begun: dict[int, Patient]
+    """By the number of its HL, the first patient, from :meth:`begin` until its answer is made."""
+
+    def begin(self) -> None:
+        """Read the first patient beforehand: a step of its own for the readings of many sets."""
+        number = self.patients[0] if self.patients else 0
+        if number and (level := self.tree.levels[number - 1]) not in _ABOVE:
+            with suppress(Exception):  # it comes again, where the answer is made
+                self.begun[number] = read_patient(self.texts[number - 1], level, number, self.delimiters)
 
     def answers(self) -> Iterator[Answer]:
         """One by one, so that a set of thousands of patients takes little memory."""
@@ -103,7 +113,7 @@ def parse_271(tset: TransactionSet) -> Reading:
     try:
         return _parse(tset)
     except Exception:  # a set that breaks the reader is held, and its neighbours are read
-        return Reading("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_TREE, (), ())
+        return Reading("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_TREE, (), (), {})
 
 
 def _parse(tset: TransactionSet) -> Reading:
@@ -112,7 +122,7 @@ def _parse(tset: TransactionSet) -> Reading:
     if not tset.version.startswith("005010X279"):
         issues += _version_issues(tset.version.upper())
     if (code := too_much(text, delimiters)) is not None:
-        return Reading("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_TREE, (), ())
+        return Reading("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_TREE, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)
     if tree.notes:
         issues += [issue(code, "HL", f"HL {number}") for code, number in tree.notes]
@@ -132,7 +142,7 @@ def _parse(tset: TransactionSet) -> Reading:
         if not patients:
             issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
-    return made(Reading, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients))
+    return made(Reading, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients, {}))
 
 
 def _head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
@@ -219,7 +229,7 @@ class _Reader:
         level = tree.levels[number - 1]
         if level in _ABOVE:
             return self.refusal(number, payer, provider, rejections, tuple(issues))
-        own = read_patient(texts[number - 1], level, number, delimiters)
+        own = reading.begun.pop(number, None) or read_patient(texts[number - 1], level, number, delimiters)
         if level == DEPENDENT:
             dependent = own
         else:

@@ -41,7 +41,11 @@ class Judged(NamedTuple):
 def batch(source: Source, limits: Limits = Limits()) -> Iterator[Judged]:  # noqa: B008
     """Every set of a batch file with its verdict; the last item is the :class:`FileEnd`."""
     for sets in _blocks(transaction_sets(source, limits)):
-        yield from [Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one) for one in sets]
+        found = [Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one) for one in sets]
+        for one in found:
+            if one.reading is not None:
+                one.reading.begin()
+        yield from found
 
 
 def _blocks(items: Iterator[TransactionSet | FileEnd]) -> Iterator[list[TransactionSet | FileEnd]]:
