@@ -17,8 +17,8 @@ from worker.core.x12.loops import (
     SUBSCRIBER,
     Tree,
     body,
+    first_lost,
     head_and_loops,
-    lost,
     plain_text,
     too_much,
 )
@@ -132,7 +132,7 @@ def _parse(tset: TransactionSet) -> Reading:
         values = bht.partition(delimiters.terminator)[0].split(delimiters.element) + _PADDING
         reference, created = values[3].strip(), values[4].strip()
     patients = tree.leaves if tree.plain else _patients(tree, texts, delimiters)
-    if number := lost(tree, texts, delimiters):
+    if number := first_lost(tree, texts, delimiters):
         issues.append(issue("hl_lost", "HL", f"HL {number}"))
     if not any(tree.levels):
         issues.append(issue("no_hierarchy", "HL"))

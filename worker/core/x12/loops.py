@@ -98,7 +98,7 @@ def too_much(text: str, delimiters: Delimiters) -> str | None:
     return None
 
 
-def lost(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
+def first_lost(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
     """The number of the first HL behind which a patient's own is lost; 0 if there is none.
 
     What opens a patient's loop stands under a benefit then, or a second name before the first one; or a patient's name
@@ -110,6 +110,7 @@ def lost(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
             first = text.find(benefit)
             if first >= 0 and opening.search(text, first) and opening.search(_unnamed(text[first:], delimiters)):
                 return number
+            # No terminator stands before the first segment.
             if text.count(name, 0, first if first >= 0 else len(text)) + text.startswith(name[1:]) > 1:
                 return number
         elif level and (benefit in text or insured in text):
