@@ -26,7 +26,7 @@ from typing import NamedTuple
 from bench.optimum import area_under, grid_of
 from bench.schedules import SHARES
 from bench.worlds import MINUTE, World
-from worker.core.page import LIMIT
+from worker.core.vendor.page import LIMIT
 
 FINENESS = (1500, 1500, 6000)  # points of the grid of each kind
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from bench.filling import PRICE, far, fill
 from bench.part import Part, at_most, quantile, table
-from worker.core.learned import Knowledge, Learned
-from worker.core.schedule import Schedule
-from worker.rounds.claiming import Claiming
-from worker.store.db import Store
+from worker.core.schedule.cadence import Schedule
+from worker.core.schedule.learned import Knowledge, Learned
+from worker.rounds.poll.claiming import Claiming
+from worker.store.db.store import Store
 
 NOW = 1_800_000_000_000
 DUE = 100

@@ -11,17 +11,17 @@ import threading
 from pathlib import Path
 
 from bench.quiet import Quiet
-from worker.core.document import fingerprint, read_paths
-from worker.core.intake import Recording
-from worker.core.limit import Limit
-from worker.core.reply import Concluded, Pending, Reply
-from worker.core.schedule import Schedule
-from worker.gateways.pool import Job, Pool
-from worker.gateways.wire import Wire, tls_context
-from worker.rounds.poll import PollRound, Terms
-from worker.store import look
-from worker.store.db import Store
-from worker.store.recording import record
+from worker.core.intake.recording import Recording
+from worker.core.pacing.limiter import Limit
+from worker.core.schedule.cadence import Schedule
+from worker.core.vendor.document import fingerprint, read_paths
+from worker.core.vendor.reply import Concluded, Pending, Reply
+from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.pool import Job, Pool
+from worker.rounds.poll.poll import PollRound, Terms
+from worker.store.db.store import Store
+from worker.store.tasks.recording import record
+from worker.store.views import status as look
 
 START = 1_800_000_000_000
 HOUR = 3_600_000

@@ -5,8 +5,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.core.schedule import Schedule
-from worker.store.db import Store
+from worker.core.schedule.cadence import Schedule
+from worker.store.db.store import Store
 
 HOUR = 3_600_000
 PRICE = 20_000

@@ -17,10 +17,10 @@ from itertools import count
 
 from bench.schedules import Learned, Task
 from bench.worlds import SECOND
-from worker.core.forecast import EDGES
 from worker.core.instant import FAR
+from worker.core.schedule.hazard import EDGES
+from worker.core.schedule.inspection import Told, page_wait
 from worker.core.sweep import LONGEST, ROWS
-from worker.core.worth import Told, page_wait
 
 
 @dataclass(eq=False, slots=True)

@@ -21,8 +21,8 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench import x12
-from worker.rounds.batch_file import Given, ingest
-from worker.store.db import Store
+from worker.rounds.ingest.batch_file import Given, ingest
+from worker.store.db.store import Store
 
 
 class Watched(Store):

@@ -12,10 +12,10 @@ from bench.hints import Book
 from bench.optimum import Floating
 from bench.queue import Order, Queue
 from bench.schedules import Learned, Task, Way
-from worker.core.limit import Limit, Meter, charge, grant
-from worker.core.price import Load
+from worker.core.pacing.limiter import Limit, Meter, charge, grant
+from worker.core.schedule.delay_per_request import Load
 from worker.core.sweep import in_turn
-from worker.rounds.pricing import PRICED_EVERY
+from worker.rounds.poll.pricing import PRICED_EVERY
 
 
 class Figures(NamedTuple):

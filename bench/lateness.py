@@ -14,13 +14,13 @@ from bench.filling import PRICE, far, fill
 from bench.part import Part, at_most, quantile, table
 from bench.quiet import Quiet
 from worker.clock import Clock
-from worker.core.limit import Limit
-from worker.core.reply import Pending, Reply
-from worker.core.schedule import Schedule
-from worker.gateways.pool import Job, Pool
-from worker.gateways.wire import Wire, tls_context
-from worker.rounds.poll import PollRound, Terms
-from worker.store.db import Store
+from worker.core.pacing.limiter import Limit
+from worker.core.schedule.cadence import Schedule
+from worker.core.vendor.reply import Pending, Reply
+from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.pool import Job, Pool
+from worker.rounds.poll.poll import PollRound, Terms
+from worker.store.db.store import Store
 
 RATE = 50
 THREADS = 16

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bench.schedules import SHARES, Task
 from bench.worlds import EVEN, MINUTE, SECOND, Times, World
-from worker.core.price import Load, outdated, price_after
+from worker.core.schedule.delay_per_request import Load, outdated, price_after
 
 # The share of the times below the first and above the last age of a grid.
 BARELY = 0.0005

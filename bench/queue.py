@@ -6,9 +6,9 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from bench.schedules import Task
-from worker.core.fairness import LATE, deadline, late_slots
+from worker.core.pacing.claim_order import LATE, deadline, late_slots
 
-# "deadlines" is the program's rule (worker/core/fairness.py), the others are what it is held against.
+# "deadlines" is the program's rule (worker/core/pacing/claim_order.py), the others are what it is held against.
 Order = Literal["oldest", "newest", "deadlines"]
 
 

@@ -12,14 +12,14 @@ from functools import lru_cache
 from typing import Protocol
 
 from bench.worlds import EVEN, SECOND, World
-from worker.core.allowance import account, best_look, plan, spared_by
-from worker.core.forecast import Curve, Forecast, class_of, forecast, learn, watch
-from worker.core.learned import ANEW, FEW, put_off, rounded
-from worker.core.price import Load, outdated, price_after
-from worker.core.prior import prior
-from worker.core.schedule import Cadence, Schedule
+from worker.core.schedule.cadence import Cadence, Schedule
+from worker.core.schedule.credit import account, best_look, plan, spared_by
+from worker.core.schedule.delay_per_request import Load, outdated, price_after
+from worker.core.schedule.hazard import Curve, Forecast, class_of, forecast, learn, watch
+from worker.core.schedule.inspection import Choice
+from worker.core.schedule.learned import ANEW, FEW, put_off, rounded
+from worker.core.schedule.prior import prior
 from worker.core.sweep import MARGIN, Trust
-from worker.core.worth import Choice
 
 NAMES = ("seconds", "RTCOB", "Coverage Insight")
 SHARES = (0.7, 0.2, 0.1)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.sshd import ME, Sshd, sshd
+from tests.support.sshd import ME, Sshd, sshd
 from worker.clock import Clock
 from worker.gateways.sftp.drop import connect
 

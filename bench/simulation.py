@@ -32,7 +32,7 @@ from bench.schedules import (
     tasks,
 )
 from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
-from worker.core.limit import Limit
+from worker.core.pacing.limiter import Limit
 
 LEARNED = "learned, after some history"
 TENFOLD, SAME = "learned + hints, a page as 10", "learned + hints, a page as 1"

@@ -31,10 +31,10 @@ from pathlib import Path
 from bench.part import Part, at_least, at_most, table
 from bench.vendor import running
 from worker.clock import Clock
-from worker.core.intake import Recording
-from worker.core.schedule import Schedule
-from worker.store.db import Store
-from worker.store.recording import record
+from worker.core.intake.recording import Recording
+from worker.core.schedule.cadence import Schedule
+from worker.store.db.store import Store
+from worker.store.tasks.recording import record
 
 THREADS = 16
 ROOT = Path(__file__).parent.parent

@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from worker.core.summary import Summary, flat
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.reading import batch
+from worker.core.x12.summary import Summary, flat
 
 READ = """
 import sys

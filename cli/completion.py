@@ -5,8 +5,8 @@ import os
 import click
 
 from worker.config import load
-from worker.store import story
-from worker.store.db import Store
+from worker.store.db.store import Store
+from worker.store.views import tasks as story
 
 
 def complete_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -14,7 +14,7 @@ from worker.config import load
 from worker.core.errors import BadData
 from worker.daemon.drop import terms_of
 from worker.log import make_log
-from worker.rounds.ingest import one_round
+from worker.rounds.drop.drop import one_round
 
 
 def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:

@@ -65,7 +65,7 @@ def _open(stack: ExitStack, path: str) -> BinaryIO | str:
 
 def _read(house: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, Any]:
     """Read one file; its report."""
-    from worker.rounds.batch_file import Given, ingest, rehearse
+    from worker.rounds.ingest.batch_file import Given, ingest, rehearse
 
     name = "standard input" if path == "-" else Path(path).name
     with ExitStack() as stack:

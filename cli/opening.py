@@ -12,7 +12,7 @@ import click
 from worker.clock import Clock
 from worker.config import Config, load
 from worker.core.errors import StorageFailed
-from worker.store.db import Store
+from worker.store.db.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def become_owner(database: Path) -> None:
 
     # Perhaps the owner cannot read where cdpoll itself lies: what is imported late is imported now.
     import worker.daemon
-    import worker.store.migrations  # noqa: F401
+    import worker.store.schema.migrations  # noqa: F401
 
     try:
         entry = pwd.getpwuid(owner.st_uid)

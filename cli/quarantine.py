@@ -97,7 +97,7 @@ def _retry_file(house: Opened, seq: int) -> tuple[bool, str]:
     found = store.one_file(house.store, seq)
     if found is None:
         return False, "is not in quarantine"
-    from worker.rounds.batch_file import Given, ingest
+    from worker.rounds.ingest.batch_file import Given, ingest
 
     path = keeping.kept_path(house.store.path, found["sha256"])
     try:

@@ -12,7 +12,7 @@ from cli.opening import AS_JSON, Opened, dumped, opened
 from worker.clock import Clock
 from worker.config.terms import schedule_of
 from worker.core.errors import BadData
-from worker.core.intake import (
+from worker.core.intake.recording import (
     Intake,
     from_body,
     from_headers,
@@ -21,7 +21,8 @@ from worker.core.intake import (
     from_link,
     from_location,
 )
-from worker.store import lanes, recording
+from worker.store.state import lanes
+from worker.store.tasks import recording
 
 # A dump or a body larger than this is no answer of the vendor's.
 INPUT_CAP = 16 * 1024 * 1024

@@ -90,8 +90,8 @@ def demo(ctx: click.Context, tasks: int, folder: str) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from sandbox import closing
-    from sandbox.demo import Demo, Picture, fresh_folder
+    from cli import demo_closing as closing
+    from cli.demo import Demo, Picture, fresh_folder
 
     talk = Console(stderr=True)
     home = fresh_folder(Path(folder).absolute(), Clock().now())

@@ -9,7 +9,8 @@ from cli.opening import AS_JSON, dumped, opened, plain
 from worker.config.terms import limit_of, price_floor_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
-from worker.store import look, story
+from worker.store.views import status as look
+from worker.store.views import tasks as story
 
 
 @click.command()

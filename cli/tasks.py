@@ -9,9 +9,11 @@ from cli.completion import complete_id
 from cli.opening import AS_JSON, dumped, opened, plain
 from worker.clock import Clock
 from worker.config.terms import schedule_of
-from worker.store import by_hand, lanes, story
-from worker.store.by_hand import Handled
-from worker.store.db import Store
+from worker.store.db.store import Store
+from worker.store.state import lanes
+from worker.store.tasks import by_hand
+from worker.store.tasks.by_hand import Handled
+from worker.store.views import tasks as story
 
 IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=complete_id)
 

@@ -6,7 +6,7 @@ import click
 
 from cli.opening import AS_JSON, dumped, opened
 from worker.core.errors import BadData
-from worker.store import unreadable as store
+from worker.store.tasks import unreadable as store
 
 
 @click.group()

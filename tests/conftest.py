@@ -15,14 +15,14 @@ import pytest
 from hypothesis import settings
 
 from sandbox.server import Sandbox
-from tests.cdpoll_process import House
-from tests.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
-from tests.sshd import Sshd, sshd
-from tests.token_endpoint import AtOnce, Endpoint, asking
+from tests.support.cdpoll_process import House
+from tests.support.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
+from tests.support.sshd import Sshd, sshd
+from tests.support.token_endpoint import AtOnce, Endpoint, asking
 from worker.clock import Clock
-from worker.gateways.token import Tokens
-from worker.gateways.wire import Wire, tls_context
-from worker.store.db import Store
+from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.token import Tokens
+from worker.store.db.store import Store
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
@@ -66,7 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
-# What asks over the wire, and the servers that it asks (tests/loopback.py).
+# What asks over the wire, and the servers that it asks (tests/support/loopback.py).
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-# What asks for tokens, and whom (tests/token_endpoint.py).
+# What asks for tokens, and whom (tests/support/token_endpoint.py).
 
 
 @pytest.fixture

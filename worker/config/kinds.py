@@ -12,7 +12,7 @@ from worker.config.mistakes import Place
 from worker.config.secret import FORMS, Secret, full_path, one_visible_line, read_reference
 from worker.config.urls import read_service_url, read_url
 from worker.core import instant
-from worker.core.schedule import Cadence
+from worker.core.schedule.cadence import Cadence
 
 
 class Written(NamedTuple):

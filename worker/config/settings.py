@@ -7,7 +7,7 @@ from worker.config.mistakes import Mistake
 from worker.config.secret import Secret
 from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
-from worker.core.schedule import Cadence
+from worker.core.schedule.cadence import Cadence
 from worker.core.ssh import Algorithms
 
 

@@ -1,8 +1,8 @@
 """From the keys of ``[polling]`` to the values that core works with."""
 
 from worker.config.settings import Polling
-from worker.core.limit import Limit
-from worker.core.schedule import Schedule
+from worker.core.pacing.limiter import Limit
+from worker.core.schedule.cadence import Schedule
 
 
 def schedule_of(polling: Polling) -> Schedule:

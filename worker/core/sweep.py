@@ -20,7 +20,7 @@ off.
 
 Our pending tasks lie in *windows* of neighbours in the order in which they were recorded, each no larger than a page. A
 window is asked for when the time that its tasks have been waiting, all together, is worth ``page_cost`` requests
-(``page_wait`` in worker/core/worth.py): the newest, in which the quick ones end, every few seconds, old ones seldom.
+(``page_wait`` in worker/core/schedule/inspection.py): the newest, in which the quick ones end, every few seconds, old ones seldom.
 After a page, looks that are due have their turn: as many requests as the page took (:func:`in_turn`).
 
 Durations and instants are milliseconds.
@@ -30,10 +30,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from worker.core.forecast import Forecast
-from worker.core.page import LIMIT, Page, PageQuery, Row
+from worker.core.schedule.hazard import Forecast
+from worker.core.schedule.inspection import Told
 from worker.core.task import Task
-from worker.core.worth import Told
+from worker.core.vendor.page import LIMIT, Page, PageQuery, Row
 
 ROWS = LIMIT  # of a window: as many as a page holds
 MOST_WINDOWS = 2000  # that are thought of: the newest; older tasks keep to their schedule

@@ -25,9 +25,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from worker.core.forecast import class_of
 from worker.core.instant import iso
-from worker.core.reply import (
+from worker.core.schedule.cadence import Schedule
+from worker.core.schedule.hazard import class_of
+from worker.core.vendor.reply import (
     Concluded,
     Garbled,
     Outcome,
@@ -39,7 +40,6 @@ from worker.core.reply import (
     Unknown,
     Unreachable,
 )
-from worker.core.schedule import Schedule
 
 State = Literal["pending", "concluded", "abandoned"]
 
@@ -67,7 +67,7 @@ class Task(NamedTuple):
     last_poll_at: int | None = None
     correlation_id: str | None = None
     trace_id: str | None = None
-    kind: str = "unseen"  # its class; see worker/core/forecast.py
+    kind: str = "unseen"  # its class; see worker/core/schedule/hazard.py
     seen_at: int | None = None  # when the vendor last showed it as pending
     price: int | None = None  # of a request when a learned look was last planned, in ms of waiting
 

@@ -10,8 +10,8 @@ from worker.config import Config
 from worker.daemon.loop import Loop, Mode
 from worker.gateways.signals import Signals
 from worker.log import make_log
-from worker.store.db import Store
-from worker.store.lock import DaemonLock
+from worker.store.db.lock import DaemonLock
+from worker.store.db.store import Store
 
 
 def run(

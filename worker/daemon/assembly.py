@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from worker.config import Config
 from worker.config.terms import limit_of, page_cost_of, price_floor_of, schedule_of
-from worker.core.judge import NO_TASK
-from worker.core.page import Page
-from worker.core.reply import Reply
-from worker.gateways.api import Api, ApiSettings
-from worker.gateways.pool import Job, Pool
+from worker.core.pacing.judge import NO_TASK
+from worker.core.vendor.page import Page
+from worker.core.vendor.reply import Reply
+from worker.gateways.http.api import Api, ApiSettings
+from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.pool import Job, Pool
+from worker.gateways.http.token import Tokens, TokenSettings
 from worker.gateways.signals import Signals
-from worker.gateways.token import Tokens, TokenSettings
-from worker.gateways.wire import Wire, tls_context
-from worker.rounds.poll import Terms
+from worker.rounds.poll.poll import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 from worker.config.settings import Sftp
 from worker.core.errors import StorageFailed, TryLater, place_of
 from worker.gateways.sftp.drop import DropSettings, Server
-from worker.rounds.ingest import Clock, Terms, one_round
-from worker.rounds.troubles import Log
-from worker.store import notices
+from worker.rounds.drop.drop import Clock, Terms, one_round
+from worker.rounds.log_edges import Log
 from worker.store.batch import answers
-from worker.store.db import Store
+from worker.store.db.store import Store
+from worker.store.state import notices
 
 
 def terms_of(sftp: Sftp) -> Terms:

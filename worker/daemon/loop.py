@@ -14,18 +14,21 @@ from worker.config import Config
 from worker.config.terms import schedule_of
 from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater, place_of
 from worker.core.instant import words
-from worker.core.schedule import Schedule
+from worker.core.schedule.cadence import Schedule
 from worker.daemon.assembly import Parts, assemble
 from worker.daemon.drop import DropLane, terms_of
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
 from worker.log import make_log
-from worker.rounds.ingest import Terms as DropTerms
-from worker.rounds.poll import PollRound
-from worker.rounds.troubles import Log
-from worker.store import lanes, learning, look, notices, tasks
+from worker.rounds.drop.drop import Terms as DropTerms
+from worker.rounds.log_edges import Log
+from worker.rounds.poll.poll import PollRound
 from worker.store.batch import answers
-from worker.store.db import Store
+from worker.store.db.store import Store
+from worker.store.state import lanes, notices
+from worker.store.state import learned as learning
+from worker.store.tasks import polling as tasks
+from worker.store.views import status as look
 
 Mode = Literal["forever", "once", "until-idle"]
 

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from worker.core.document import LISTS, read_paths
-from worker.core.summary import Summary, flat
+from worker.core.vendor.document import LISTS, read_paths
 from worker.core.x12.reading import embedded
-from worker.store.db import Store
+from worker.core.x12.summary import Summary, flat
+from worker.store.db.store import Store
 
 # Raised whenever the reader says something else of the same text: results of a lower number are derived anew.
 DERIVATION = 2

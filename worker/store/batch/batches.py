@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from worker.core.summary import Flat, Summary, flat
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
+from worker.core.x12.summary import Flat, Summary, flat
 from worker.store.batch.matching import Wanted, wanted
 from worker.store.batch.rows import (
     INSERT_SET,
@@ -27,7 +27,7 @@ from worker.store.batch.rows import (
     set_row,
     storable,
 )
-from worker.store.db import Store
+from worker.store.db.store import Store
 
 # The most that one transaction stages or removes: some 40 ms of the lock for writing. Identities are spread over all of
 # their index, so each transaction writes a page of it, and what that page was before, for nearly every set; the more

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.core.errors import StorageFailed
-from worker.store.db import Store, sync_folder
+from worker.store.db.store import Store, sync_folder
 
 QUARANTINE = "quarantine"
 INCOMING = "incoming"

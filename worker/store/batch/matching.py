@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 from worker.core.x12.answer import Answer
 from worker.core.x12.people import Person, Trace
 from worker.core.x12.tuples import made
-from worker.store.db import Store
+from worker.store.db.store import Store
 
 Verdict = Literal["matched", "candidate", "unmatched", "test"]
 """``test``: it is held back, and not looked at."""

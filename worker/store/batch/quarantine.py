@@ -10,17 +10,17 @@ from dataclasses import asdict
 from typing import Any
 
 from worker.core.instant import iso
-from worker.core.summary import Flat, Summary
 from worker.core.x12.answer import Reading
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue
 from worker.core.x12.reading import judged
+from worker.core.x12.summary import Flat, Summary
 from worker.store.batch import batches, keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.batch.matching import Wanted
 from worker.store.batch.rows import Counts, identity, put_answers, ready
-from worker.store.db import Store
+from worker.store.db.store import Store
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from worker.core.x12.issues import Issue
 from worker.store.batch.batches import ROWS
 from worker.store.batch.matching import Joined, Wanted, match_all, wanted
 from worker.store.batch.rows import Counts, SetState, identity, stored_sets
-from worker.store.db import Store
+from worker.store.db.store import Store
 
 
 class Rehearsal:

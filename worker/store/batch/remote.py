@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from worker.store.batch import rounds
-from worker.store.db import Store
+from worker.store.db.store import Store
+from worker.store.state import drop as rounds
 
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
 LONGEST = 6 * 3_600_000

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from worker.core.summary import Flat, Summary, flat
 from worker.core.x12.answer import Answer
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
+from worker.core.x12.summary import Flat, Summary, flat
 from worker.store.batch.answers import DERIVATION
 from worker.store.batch.matching import Match, Wanted, match_all, wanted
-from worker.store.db import Store
+from worker.store.db.store import Store
 
 SetState = Literal["accepted", "test", "quarantined", "other"]
 """``test``: a 271 that is held back."""

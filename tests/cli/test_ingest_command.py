@@ -1,0 +1,209 @@
+"""``cdpoll ingest`` and ``cdpoll files`` as a script sees them: JSON, exit codes, and no needless configuration."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.cdpoll_process import DEADLINE, House
+from tests.support.sshd import ME, Sshd
+from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+
+KEYS = {
+    "name", "sha256", "state", "interchanges", "transaction_sets", "subscribers", "matched", "candidates", "unmatched",
+    "quarantined_sets", "warnings", "reason",
+}  # fmt: skip
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """An installation with nothing but a place for the database."""
+    found = House(tmp_path)
+    found.config.write_text(f"[store]\npath = {found.database}\n")
+    return found
+
+
+def batch(*members: str, **options: str) -> str:
+    sets = [a_set(subscriber(ACTIVE, member=one), control=f"{n:04d}") for n, one in enumerate(members)]
+    return interchange(group(*sets), **options)  # type: ignore[arg-type]
+
+
+def put(house: House, name: str, content: str) -> str:
+    path = house.folder / name
+    path.write_text(content)
+    return str(path)
+
+
+def test_the_report_of_every_file(house: House) -> None:
+    text = interchange(group(a_set(count="9"), a_set(control="0002")[:-1], a_set(control="0003")))
+    whole, cut = put(house, "whole.x12", text), put(house, "cut.x12", batch("A")[:-30])
+    odd, other = put(house, "odd.json", "{}"), put(house, "a.999", interchange(group(a_set([], code="999"), code="FA")))
+    said = house.cdpoll("ingest", "--json", whole, cut, odd, other, whole, check=1).json["files"]
+    assert all(set(one) >= KEYS for one in said)
+    assert [(one["name"], one["state"]) for one in said] == [
+        ("whole.x12", "ingested"),
+        ("cut.x12", "incomplete"),
+        ("odd.json", "quarantined"),
+        ("a.999", "skipped"),
+        ("whole.x12", "known"),
+    ]
+    first = said[0]
+    assert first["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert [first[key] for key in ("interchanges", "transaction_sets", "subscribers", "unmatched")] == [1, 2, 2, 2]
+    assert first["quarantined_sets"] == 1
+    assert {tuple(sorted(warning)) for warning in first["warnings"]} == {("code", "message", "segment")}
+    assert [warning["code"] for warning in first["warnings"]] == ["se_count", "se_missing"]
+    assert [one["reason"] is None for one in said] == [True, False, False, False, True]
+    listed = house.cdpoll("files", "--json", check=0).json["files"]
+    assert [(one["name"], one["state"]) for one in listed] == [(one["name"], one["state"]) for one in said[:4]]
+    status = house.status()["files"]
+    assert status["last_at"] is not None
+    assert {key: status[key] for key in ("ingested", "quarantined", "incomplete", "skipped")} == dict.fromkeys(
+        ("ingested", "quarantined", "incomplete", "skipped"), 1
+    )
+    assert {"code": "quarantined", "count": 2} in [
+        {key: one[key] for key in ("code", "count")} for one in house.status()["problems"]
+    ]
+
+
+def test_all_well_is_0_and_nothing_readable_65(house: House) -> None:
+    good = put(house, "good.x12", batch("A"))
+    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: ingested, 1 transaction sets")
+    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: known")
+    ended = house.cdpoll("ingest", str(house.folder / "nowhere"), str(house.folder), check=65)
+    assert "nowhere: No such file or directory" in ended.err
+    assert "Is a directory" in ended.err
+    assert house.cdpoll("ingest", str(house.folder / "nowhere"), good, check=1).text.startswith("good.x12: known")
+
+
+def test_what_came_in_is_told_before_a_disk_that_cannot_be_written_ends_it(house: House) -> None:
+    good = put(house, "good.x12", batch("A"))
+    house.database.parent.mkdir(exist_ok=True)
+    (house.database.parent / "quarantine").touch()
+    ended = house.cdpoll("ingest", "--json", good, str(house.folder / "nowhere"), put(house, "odd", "{}"), check=74)
+    assert [(one["name"], one["state"]) for one in ended.json["files"]] == [("good.x12", "ingested")]
+    assert "nowhere: No such file" in ended.err
+    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: known")
+
+
+def test_what_is_said_holds_no_patient_data(house: House) -> None:
+    broken = interchange(group(a_set(subscriber(ACTIVE, last="SECRETNAME", member="SECRETID"))[:-1]))
+    cut = put(house, "cut.x12", batch("SECRETID")[:-30])
+    ended = house.cdpoll("ingest", put(house, "broken.x12", broken), cut, check=1)
+    said = ended.text + ended.err + house.cdpoll("files", check=0).text + house.cdpoll("status", check=0).text
+    said += house.cdpoll("quarantine", "list", check=0).text + house.cdpoll("files", "--json", check=0).text
+    assert "SECRET" not in said
+
+
+def test_a_name_does_nothing_to_the_terminal(house: House) -> None:
+    good = put(house, "a\x1b[2J\nb.x12", interchange(group(a_set(), a_set(control="0002")[:-1])))
+    said = house.cdpoll("ingest", good, put(house, "c\x1b\rd.x12", "HELLO"), check=1).text
+    said += house.cdpoll("files", check=0).text + house.cdpoll("quarantine", "list", check=0).text
+    said += house.cdpoll("quarantine", "show", "f2", check=0).text
+    assert said.count("[2J\N{REPLACEMENT CHARACTER}b.x12") == 3
+    assert said.count("c\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}d.x12") == 4
+
+
+def test_a_dry_run_writes_nothing(house: House) -> None:
+    said = house.cdpoll("ingest", "--dry-run", "--json", put(house, "a.x12", batch("A")), check=0).json["files"]
+    assert [(one["state"], one["unmatched"]) for one in said] == [("ingested", 1)]
+    assert house.rows("SELECT count(*) FROM files") == [(0,)]
+
+
+def test_standard_input_and_pipes(house: House) -> None:
+    ended = house.cdpoll("ingest", "--json", "-", stdin=batch("A").encode(), check=0)
+    assert [(one["name"], one["state"]) for one in ended.json["files"]] == [("standard input", "ingested")]
+    command = " ".join([*house.line("ingest", "--json"), "<(cat)"])
+    done = subprocess.run(
+        ["bash", "-c", command],
+        input=batch("B").encode(),
+        capture_output=True,
+        env=house.environment(),
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"][0]["state"] == "ingested"
+    assert list((house.database.parent / "incoming").iterdir()) == []
+
+
+def test_a_long_file_shows_progress_on_a_terminal_only(house: House) -> None:
+    sets = [a_set(subscriber(ACTIVE, ("MSG", str(n % 10) * 450_000)), control=f"{n:04d}") for n in range(12)]
+    path = put(house, "long.x12", interchange(group(*sets)))
+    master, slave = pty.openpty()
+    with os.fdopen(master, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            house.line("ingest", "--dry-run", "--json", path),
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            env=house.environment(TERM="xterm"),
+        )
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # that is how a terminal ends when nobody holds its other side
+            while piece := terminal.read(4096):
+                shown += piece
+        said = process.communicate(timeout=DEADLINE)[0]
+    assert process.returncode == 0
+    assert b"long.x12" in shown
+    assert json.loads(said)["files"][0]["transaction_sets"] == 12
+    assert house.cdpoll("ingest", "--dry-run", path, check=0).err == ""
+
+
+# --- one round over the drop
+
+
+def configure(house: House, server: Sshd, **keys: str) -> None:
+    values = {
+        "host": "127.0.0.1",
+        "port": str(server.port),
+        "username": ME,
+        "key_file": str(server.key),
+        "known_hosts": str(server.known_hosts),
+        "drop": str(server.drop),
+        "include": "*.x12",
+        "settle": "100ms",
+        **keys,
+    }
+    lines = [f"[store]\npath = {house.database}\n[sftp]", *(f"{key} = {value}" for key, value in values.items())]
+    house.config.write_text("\n".join(lines) + "\n")
+
+
+def test_without_a_path_it_is_one_round_over_the_drop(house: House, server: Sshd) -> None:
+    configure(house, server)
+    server.put("a.x12", batch("A").encode())
+    server.put("a.835", b"not ours")
+    said = house.cdpoll("ingest", "--json", check=0).json["files"]
+    assert [(one["name"], one["state"]) for one in said] == [("a.x12", "ingested")]
+    assert house.cdpoll("ingest", "--json", check=0).json == {"files": []}
+    server.put("b.x12", batch("B").encode()[:-30])
+    assert [one["state"] for one in house.cdpoll("ingest", "--json", check=1).json["files"]] == ["incomplete"]
+    server.put("b.x12", batch("B").encode())
+    assert [one["state"] for one in house.cdpoll("ingest", "--json", check=0).json["files"]] == ["ingested"]
+
+
+def test_what_hinders_a_round_has_its_exit_code(house: House, server: Sshd) -> None:
+    assert "[sftp] is missing" in house.cdpoll("ingest", check=78).err
+    configure(house, server, port="1")
+    house.cdpoll("ingest", check=69)
+    assert [one["code"] for one in house.status()["problems"] if one["code"].startswith("sftp_")]
+    stranger = house.folder / "known_hosts"
+    stranger.write_text("")
+    configure(house, server, known_hosts=str(stranger))
+    assert "ssh-keyscan" in house.cdpoll("ingest", check=78).err
+    configure(house, server, username="nobody-of-that-name")
+    house.cdpoll("ingest", check=77)
+    configure(house, server, drop=f"{server.drop}/mistyped")
+    assert "check drop under [sftp]" in house.cdpoll("ingest", check=78).err
+    house.cdpoll("run", "--once", check=78)
+    server.put("moved.x12", batch("MOVED").encode())
+    configure(house, server, include="moved.x12", after="move", move_to=f"{server.drop}/mistyped")
+    ended = house.cdpoll("ingest", "--json", check=78)
+    assert [one["state"] for one in ended.json["files"]] == ["ingested"]
+    assert "check move_to under [sftp]" in ended.err
+    configure(house, server)
+    house.cdpoll("ingest", "--dry-run", check=65)

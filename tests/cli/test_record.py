@@ -1,0 +1,367 @@
+"""``cdpoll record`` as people and scripts call it: every form of input, what it prints, and how it ends."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cdpoll_process import DEADLINE, House, until
+
+A, B, C = "0716e3e8-87ee-11ee-b9d1-0242ac120002", "Id_two.~x", "third"
+LINK = f'</coverage-discovery/{A}>; title="one"; rel="related", </coverage-discovery/{B}>; title="two"; rel="related"'
+SECRET_REF = "MRN-4711-of-Jane"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def response(*headers: str, status: str = "HTTP/1.1 200 OK") -> bytes:
+    return "\r\n".join([status, *headers, "", ""]).encode()
+
+
+def done(recorded: list[str], known: list[str] | None = None, unreadable: list[Any] | None = None) -> Any:
+    return {"recorded": recorded, "known": known or [], "spooled": 0, "unreadable": unreadable or []}
+
+
+# --- forms of input
+
+
+def test_ids(house: House) -> None:
+    assert house.cdpoll("record", A, B, A, check=0).text == f"recorded {A}\nrecorded {B}\n"
+    again = house.cdpoll("record", B, C, check=0)
+    assert again.text == f"recorded {C}\nknown {B}\n"
+    assert again.err == ""
+    assert house.rows("SELECT id, state, source FROM tasks ORDER BY seq") == [(i, "pending", "id") for i in (A, B, C)]
+
+
+def test_the_json_is_exactly_what_was_promised(house: House) -> None:
+    assert house.cdpoll("record", "--json", A, check=0).json == done([A])
+    assert house.cdpoll("record", "--json", A, B, check=0).json == done([B], [A])
+
+
+def test_links_several_of_them_and_a_location(house: House) -> None:
+    other = '<https://api.example/rcm/eligibility/v1/coverage-discovery/fourth?x=1>; rel="related"'
+    ended = house.cdpoll(
+        "record", "--json", "--link", LINK, "--link", other, "--location", f"/coverage-discovery/{C}", check=0
+    )
+    assert ended.json == done([A, B, "fourth", C])
+
+
+def test_an_empty_link_or_pagination_names_nothing_and_is_no_mistake(house: House) -> None:
+    for value in ("", '</coverage-discovery?offset=30>; rel="next"'):
+        ended = house.cdpoll("record", "--json", "--link", value, check=0)
+        assert ended.json == done([])
+        assert "names no task" in ended.err
+
+
+def test_headers_from_a_file_and_from_standard_input(house: House, tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_bytes(response(f"link: {LINK}", "x-optum-correlation-id: corr", "x-optum-trace-id: trace"))
+    assert house.cdpoll("record", "--json", "--headers", str(file), check=0).json == done([A, B])
+    dump = response(f"Location: /coverage-discovery/{C}", status="HTTP/2 202")
+    assert house.cdpoll("record", "--json", "--headers", "-", stdin=dump, check=0).json == done([C])
+    assert house.rows("SELECT id, source, correlation_id, trace_id FROM tasks ORDER BY seq") == [
+        (A, "headers", "corr", "trace"),
+        (B, "headers", "corr", "trace"),
+        (C, "headers", None, None),
+    ]
+
+
+def test_a_dump_of_several_responses_with_bodies(house: House) -> None:
+    dump = (
+        b"HTTP/1.1 200 Connection established\r\n\r\n"
+        + b"HTTP/1.1 100 Continue\r\n\r\n"
+        + response(f'link: </coverage-discovery/{A}>; rel="related"')
+        + b'{"id": "a transaction"}\n'
+        + response(f'LINK: </coverage-discovery/{B}>; REL="related"', "date: Sat, 02 May 2026 12:00:00 GMT")
+    )
+    assert house.cdpoll("record", "--json", "--headers", "-", stdin=dump, check=0).json == done([A, B])
+
+
+def test_a_dump_that_names_no_task_is_fine(house: House) -> None:
+    ended = house.cdpoll("record", "--json", "--headers", "-", stdin=response("server: x"), check=0)
+    assert ended.json == done([])
+
+
+@pytest.mark.parametrize("dump", [b"", b"\n", b"curl: (6) Could not resolve host", b'{"id": "x"}', b"\xff\x00\xfe"])
+def test_a_dump_without_a_response_is_65(house: House, dump: bytes) -> None:
+    ended = house.cdpoll("record", "--json", C, "--headers", "-", stdin=dump, check=65)
+    assert ended.json == done([C])  # what could be read is recorded
+    assert "no HTTP response" in ended.err
+    assert "standard input" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        ({"id": A, "name": "Default"}, [A]),
+        (
+            [
+                {"status": 202, "body": {"id": A, "name": "x"}, "href": f"/coverage-discovery/{A}"},
+                {"status": 422, "body": "no"},
+                {"status": 202, "body": {"id": B, "name": "y"}},
+            ],
+            [A, B],
+        ),
+        ({"successful": [], "unsuccessful": [], "pending": [], "skipped": []}, []),
+    ],
+)
+def test_the_body_of_a_discovery_post(house: House, body: Any, ids: list[str]) -> None:
+    ended = house.cdpoll("record", "--json", "--body", "-", stdin=json.dumps(body).encode(), check=0)
+    assert ended.json == done(ids)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "t1", "sourceType": "real-time", "payer": {}, "subscriber": {"memberId": "M77"}}',
+        b'["Bad Request"]',
+        b'{"error": "invalid_token"}',
+        b"not json",
+        b"",
+        b"[" * 100_000,
+    ],
+)
+def test_a_body_that_names_no_task_is_refused(house: House, body: bytes) -> None:
+    ended = house.cdpoll("record", "--json", "--body", "-", stdin=body, check=65)
+    assert ended.json == done([])
+    assert ended.err.startswith("cdpoll: ")
+    assert "M77" not in ended.err
+    assert house.value("SELECT count(*) FROM tasks") == 0
+
+
+def test_json_lines_good_and_bad(house: House, tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    lines = [
+        json.dumps({"link": LINK, "ref": "R1", "correlation_id": "c1"}),
+        "",
+        "{broken " + SECRET_REF,
+        json.dumps({"id": C, "trace_number": "T", "originator_id": "O", "member_id": "M", "birth_date": "1970-01-01"}),
+        json.dumps({"headers": {"Link": f'</coverage-discovery/{C}>; rel="related"'}, "ref": "R2"}),
+        json.dumps({"id": "no good id/", "ref": SECRET_REF}),
+    ]
+    file.write_text("\n".join(lines))
+    ended = house.cdpoll("record", "--json", "--jsonl", str(file), check=65)
+    assert ended.json["recorded"] == [A, B, C]
+    assert [sorted(item) for item in ended.json["unreadable"]] == [["raw", "reason"]] * 2
+    assert ended.json["unreadable"][0]["raw"].strip() == "{broken " + SECRET_REF
+    assert ["line 3" in ended.json["unreadable"][0]["reason"], "line 6" in ended.json["unreadable"][1]["reason"]] == [
+        True,
+        True,
+    ]
+    assert SECRET_REF not in ended.err
+    assert house.value("SELECT count(*) FROM unreadable") == 2
+    assert house.rows("SELECT tasks.id, ref FROM refs JOIN tasks ON task = tasks.seq ORDER BY tasks.seq") == [
+        (A, "R1"),
+        (B, "R1"),
+        (C, "R2"),
+    ]
+    assert house.rows("SELECT trace_number, originator_id, member_id, birth_date FROM tasks WHERE id = ?", C) == [
+        ("T", "O", "M", "1970-01-01")
+    ]
+
+
+def test_many_json_lines_come_in_several_commits_and_each_once(house: House) -> None:
+    lines = [json.dumps({"id": f"t{n % 1200}", "ref": f"r{n}"}) for n in range(1500)]
+    ended = house.cdpoll("record", "--json", "--jsonl", "-", stdin="\n".join(lines).encode(), check=0)
+    assert ended.json == done([f"t{n}" for n in range(1200)])
+    assert house.value("SELECT count(*) FROM refs") == 1500
+
+
+# --- what is not good
+
+
+def test_what_cannot_be_read_is_65_kept_and_the_rest_recorded(house: House) -> None:
+    link = '</coverage-discovery/x12>; rel="related"'
+    ended = house.cdpoll("record", "--json", C, "--link", link, "--ref", SECRET_REF, check=65)
+    assert ended.json["recorded"] == [C]
+    (lost,) = ended.json["unreadable"]
+    assert lost["raw"]
+    assert lost["reason"]
+    assert house.rows("SELECT raw, reason FROM unreadable") == [(lost["raw"], lost["reason"])]
+    assert SECRET_REF not in ended.err
+    assert "unreadable, kept raw" in ended.err
+
+
+def test_an_invalid_id_is_kept_raw(house: House) -> None:
+    ended = house.cdpoll("record", "--json", "a/b", "..", "", "x" * 129, "Müller", A, check=65)
+    assert ended.json["recorded"] == [A]
+    assert [item["raw"] for item in ended.json["unreadable"]] == ["a/b", "..", "", "x" * 129, "Müller"]
+
+
+def test_nothing_to_record_is_a_usage_error(house: House) -> None:
+    ended = house.cdpoll("record", check=2)
+    assert "nothing to record" in ended.err
+    assert not house.database.exists()
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(house: House, tmp_path: Path) -> None:
+    for option in ("--headers", "--body", "--jsonl"):
+        assert "No such file" in house.cdpoll("record", option, str(tmp_path / "none"), check=2).err
+
+
+def test_no_configuration_is_78_with_one_clear_line(house: House) -> None:
+    house.config.unlink()
+    ended = house.cdpoll("record", A, check=78)
+    assert len(ended.err.splitlines()) <= 2
+    assert str(house.config) in ended.err
+    environment = house.environment()
+    bare = subprocess.run([house.line()[0], "record", A], capture_output=True, text=True, env=environment, timeout=60)
+    assert bare.returncode == 78
+    assert "no configuration" in bare.stderr
+    assert ".config/cdpoll/cdpoll.ini" in bare.stderr
+    assert bare.stdout == ""
+
+
+def test_the_environment_alone_is_configuration_enough(house: House) -> None:
+    env = house.environment(CDPOLL_STORE_PATH=str(house.database))
+    ended = subprocess.run([house.line()[0], "record", A], capture_output=True, text=True, env=env, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"recorded {A}\n", "")
+
+
+def test_a_wrong_configuration_is_78_and_nothing_is_made(house: House) -> None:
+    house.write(polling_burst="many")
+    ended = house.cdpoll("record", A, check=78)
+    assert f"{house.config}:" in ended.err
+    assert not house.database.exists()
+
+
+def test_a_store_that_cannot_be_written_is_74(house: House, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    house.write(store_path=str(tmp_path / "file" / "cdpoll.db"))
+    ended = house.cdpoll("record", "--json", A, check=74)
+    assert ended.out == b""
+    assert "may write there" in ended.err
+
+
+def test_a_database_that_is_none_is_74(house: House) -> None:
+    house.database.parent.mkdir()
+    house.database.write_text("this is no database at all, but long enough to be read as one" * 20)
+    assert "restore" in house.cdpoll("record", A, check=74).err
+
+
+def test_a_newer_database_is_78(house: House) -> None:
+    house.record(A)
+    house.rows("PRAGMA user_version = 99")
+    assert "newer" in house.cdpoll("record", B, check=78).err
+
+
+def test_another_environments_database_is_78(house: House) -> None:
+    house.record(A)
+    house.write(api_base_url="https://other.example/rcm/eligibility/v1")
+    ended = house.cdpoll("record", B, check=78)
+    assert "http://127.0.0.1:9" in ended.err
+    assert "https://other.example" in ended.err
+    assert house.value("SELECT count(*) FROM tasks") == 1
+
+
+def test_a_text_that_is_no_text_is_refused_and_says_so(house: House) -> None:
+    """An argument in Latin-1, say: no id may be lost to it in silence, and no fault of ours be shown."""
+    for option in ("--ref", "--correlation-id"):
+        ended = subprocess.run(
+            [*map(os.fsencode, house.line("record", A, option)), b"M\xfcller"],
+            capture_output=True,
+            env=house.environment(),
+            timeout=60,
+        )
+        assert ended.returncode == 2, ended.stderr
+        assert b"UTF-8" in ended.stderr
+        assert b"ller" not in ended.stderr
+        assert house.value("SELECT count(*) FROM tasks") == 0
+
+
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_a_full_standard_output_is_an_error_without_a_traceback(house: House, json_too: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            house.line("record", A, *json_too), stdout=full, stderr=subprocess.PIPE, env=house.environment(), timeout=60
+        )
+    assert ended.returncode == 74
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert house.value("SELECT count(*) FROM tasks") == 1
+
+
+def test_a_closed_standard_output_does_no_harm(house: House) -> None:
+    line = ["sh", "-c", 'exec "$0" "$@" >&-', *house.line("record", A)]
+    ended = subprocess.run(line, stderr=subprocess.PIPE, env=house.environment(), timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert house.value("SELECT count(*) FROM tasks") == 1
+    assert house.value("PRAGMA integrity_check") == "ok"
+
+
+def test_a_reader_that_went_away_is_no_traceback(house: House) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            house.line("record", A), stdout=writing, stderr=subprocess.PIPE, env=house.environment(), timeout=60
+        )
+    finally:
+        os.close(writing)
+    assert ended.stderr == b""
+    assert ended.returncode == 1
+    assert house.value("SELECT count(*) FROM tasks") == 1
+
+
+# --- refs, and ids that are known
+
+
+def test_a_known_id_gets_further_refs(house: House) -> None:
+    house.cdpoll("record", A, "--ref", "one", "--correlation-id", "c", check=0)
+    ended = house.cdpoll("record", "--json", A, "--ref", SECRET_REF, check=0)
+    assert ended.json == done([], [A])
+    assert ended.err == ""
+    assert house.rows("SELECT ref, correlation_id FROM refs ORDER BY ref") == [(SECRET_REF, None), ("one", "c")]
+
+
+def test_an_abandoned_id_stays_abandoned_and_the_command_says_so(house: House) -> None:
+    house.record(A, B)
+    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE id = ?", A)
+    ended = house.cdpoll("record", "--json", A, B, "--ref", SECRET_REF, check=0)
+    assert ended.json == done([], [A, B])
+    assert "abandoned" in ended.err
+    assert A in ended.err
+    assert B not in ended.err
+    assert SECRET_REF not in ended.err
+    assert house.value("SELECT state FROM tasks WHERE id = ?", A) == "abandoned"
+
+
+def test_an_output_that_cannot_take_every_letter_is_no_fault(house: House) -> None:
+    house.cdpoll("record", "a", "--ref", "Żółw-7", check=0)
+    for how in ([], ["--json"]):
+        shown = house.cdpoll("show", "a", *how, check=0, PYTHONIOENCODING="latin-1")
+        assert b"-7" in shown.out
+    assert shown.json["refs"] == ["Żółw-7"]
+
+
+def test_what_a_slow_pipe_has_brought_is_recorded_while_the_pipe_is_open(house: House) -> None:
+    line = house.line("record", "--jsonl", "-")
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=house.environment()) as waiting:
+        assert waiting.stdin is not None
+        waiting.stdin.write(b'{"id": "first"}\n')
+        waiting.stdin.flush()
+        until(lambda: house.database.exists() and "first" in house.cdpoll("tasks").text, "the first id", waiting)
+        limits = Path(f"/proc/{waiting.pid}/limits").read_text()
+        (core,) = [entry for entry in limits.splitlines() if entry.startswith("Max core file size")]
+        assert core.split()[4:6] == ["0", "0"], "a core file would hold patient data"
+        waiting.stdin.write(b'{"id": "last"}')
+    assert waiting.returncode == 0
+    assert [row["id"] for row in house.cdpoll("tasks", "--json").json["tasks"]] == ["first", "last"]
+
+
+def test_a_line_that_is_too_long_is_one_unreadable_under_its_own_number(house: House) -> None:
+    lines = b'{"id": "a"}\n{"id": "' + b"x" * (40 * 1024 * 1024) + b'"}\n{"id": "b"}\nnonsense\n'
+    done = house.cdpoll("record", "--jsonl", "-", "--json", stdin=lines, check=65).json
+    assert done["recorded"] == ["a", "b"]
+    assert [item["reason"].partition(":")[0] for item in done["unreadable"]] == ["line 2", "line 4"]
+
+
+def test_a_closed_standard_input_is_no_success_and_no_fault(house: House) -> None:
+    closed = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *house.line("record", "--headers", "-")]
+    done = subprocess.run(closed, capture_output=True, text=True, env=house.environment(), timeout=DEADLINE)
+    assert (done.returncode, "no HTTP response" in done.stderr) == (65, True)

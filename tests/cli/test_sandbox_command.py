@@ -1,0 +1,74 @@
+"""``cdpoll sandbox`` and ``cdpoll demo`` as anybody would start them."""
+
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.support.cdpoll_process import CDPOLL, DEADLINE, House
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def test_the_sandbox_hands_out_a_configuration_that_works_and_ends_with_sigterm(tmp_path: Path) -> None:
+    house, port = House(tmp_path), free_port()
+    line = [str(CDPOLL), "sandbox", "--port", str(port), "--speed", "600", "--dir", str(tmp_path / "s")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as vendor:
+        try:
+            assert vendor.stdout is not None
+            printed = ""
+            while "give_up_after" not in printed:
+                read = vendor.stdout.readline()
+                assert read, vendor.communicate()[1]
+                printed += read
+            kept = tmp_path / "s" / "cdpoll.ini"
+            assert kept.read_text().strip() == printed.strip()
+            assert kept.stat().st_mode & 0o777 == 0o600
+            assert f"http://127.0.0.1:{port}/rcm/eligibility/v1" in printed
+            house.config = kept
+            house.cdpoll("record", "nobody-knows-it", check=0)
+            house.cdpoll("run", "--once", check=0)
+            assert house.cdpoll("show", "nobody-knows-it", "--json", check=0).json["last_error"] == "not_found"
+            second = subprocess.run(line, capture_output=True, text=True, timeout=DEADLINE)
+            assert (second.returncode, f"port {port}" in second.stderr) == (75, True)
+        finally:
+            vendor.send_signal(signal.SIGTERM)
+        assert vendor.wait(DEADLINE) == 0
+
+
+def test_faults_are_listed_and_mistakes_in_them_explained() -> None:
+    listed = subprocess.run(
+        [str(CDPOLL), "sandbox", "--faults", "help"], capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert (listed.returncode, "404_then_found" in listed.stdout) == (0, True)
+    wrong = subprocess.run(
+        [str(CDPOLL), "sandbox", "--faults", "404_than"], capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert (wrong.returncode, "did you mean" in wrong.stderr) == (78, True)
+
+
+def test_times_are_explained_and_so_are_mistakes_in_them() -> None:
+    line = [str(CDPOLL), "sandbox", "--times"]
+    listed = subprocess.run([*line, "help"], capture_output=True, text=True, timeout=DEADLINE)
+    assert (listed.returncode, "RTCOB=1m-30m" in listed.stdout) == (0, True)
+    wrong = subprocess.run([*line, "RTCBO=1m"], capture_output=True, text=True, timeout=DEADLINE)
+    assert (wrong.returncode, "--times: RTCBO=1m: there is no family" in wrong.stderr) == (78, True)
+
+
+def test_the_demo_accounts_for_everything_in_a_small_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(CDPOLL), "demo", "--tasks", "20", "--dir", str(tmp_path / "d")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"unaccounted for\s+│\s+0", done.stdout)
+    (database,) = (tmp_path / "d").glob("*/cdpoll.db")
+    assert str(database) in done.stdout
+    assert database.parent.stat().st_mode & 0o077 == 0

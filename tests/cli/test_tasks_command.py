@@ -1,0 +1,176 @@
+"""A task's life in a person's hands: ``tasks``, ``poll``, ``retry``, ``abandon``, ``unreadable``, ``show``."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sandbox.server import Sandbox
+from tests.support.cdpoll_process import House, begin, until
+
+DAY = 86_400_000
+
+
+# --- the list
+
+
+def test_the_list_has_the_promised_shape(house: House) -> None:
+    house.cdpoll("record", "b", "a", "--ref", "R1", check=0)
+    listed = house.cdpoll("tasks", "--json", check=0).json
+    assert [row["id"] for row in listed["tasks"]] == ["b", "a"]
+    assert listed["tasks"][0].keys() == {"id", "state", "outcome", "refs", "recorded_at", "due_at", "polls"}
+    assert listed["tasks"][0]["refs"] == ["R1"]
+    assert [line.split()[0] for line in house.cdpoll("tasks", check=0).text.splitlines()] == ["b", "a"]
+
+
+def test_an_empty_list_is_a_list(house: House) -> None:
+    house.cdpoll("run", "--once", check=0)
+    assert house.cdpoll("tasks", "--json", check=0).json == {"tasks": []}
+    assert house.cdpoll("tasks", check=0).text == ""
+
+
+def test_the_list_is_read_page_by_page_and_whole(house: House) -> None:
+    lines = "\n".join(f'{{"id": "t{n}", "ref": "r{n}"}}' for n in range(1201))
+    house.cdpoll("record", "--jsonl", "-", stdin=lines.encode(), check=0)
+    listed = house.cdpoll("tasks", "--json", check=0).json["tasks"]
+    assert [(row["id"], row["refs"]) for row in listed] == [(f"t{n}", [f"r{n}"]) for n in range(1201)]
+
+
+def test_the_list_by_state_and_overdue(house: House) -> None:
+    house.record("young", "old", "gone")
+    house.cdpoll("abandon", "gone", check=0)
+    house.rows("UPDATE tasks SET life_from = life_from - ? WHERE id = 'old'", 2 * DAY)
+    assert "gone" in house.cdpoll("tasks", "--state", "abandoned", check=0).text
+    assert house.cdpoll("tasks", "--state", "concluded", check=0).text == ""
+    overdue = house.cdpoll("tasks", "--overdue", "--json", check=0).json["tasks"]
+    assert [row["id"] for row in overdue] == ["old"]
+    assert {"code": "overdue", "count": 1} in [
+        {key: problem[key] for key in ("code", "count")} for problem in house.status()["problems"]
+    ]
+
+
+# --- by hand
+
+
+def test_poll_without_a_daemon_asks_by_itself(house: House, sandbox: Sandbox) -> None:
+    (wanted, other) = begin(sandbox, 2)
+    house.record(wanted, other)
+    ended = house.cdpoll("poll", wanted, "--json", check=0)
+    assert ended.json == {
+        "done": [wanted],
+        "refused": [],
+        "by": "command",
+        "states": [{"id": wanted, "state": "concluded", "outcome": "failure", "last_error": None}],
+    }
+    assert dict(house.rows("SELECT id, state FROM tasks")) == {wanted: "concluded", other: "pending"}
+
+
+def test_poll_with_a_daemon_leaves_it_to_the_daemon(tmp_path: Path, sandbox: Sandbox) -> None:
+    house = House(tmp_path, sandbox, polling_cadence="1s x1.4 15m 10%")
+    (wanted,) = begin(sandbox, 1)
+    house.record(wanted)
+    house.rows("UPDATE tasks SET due_at = due_at + 3600000")
+    with house.start() as daemon:
+        daemon.ready()
+        assert house.cdpoll("poll", wanted, "--json", check=0).json["by"] == "daemon"
+        until(lambda: house.value("SELECT state FROM tasks") == "concluded", "the look")
+        assert daemon.stopped() == 0
+
+
+def test_poll_says_why_it_could_not(house: House, sandbox: Sandbox) -> None:
+    (wanted,) = begin(sandbox, 1)
+    house.record(wanted)
+    sandbox.set_faults("token_refused")
+    house.cdpoll("poll", wanted, check=77)
+    sandbox.stop()
+    house.cdpoll("poll", wanted, check=69)
+    assert house.value("SELECT state FROM tasks") == "pending"
+
+
+@pytest.mark.parametrize("command", ["poll", "retry", "abandon"])
+def test_unknown_ids_are_65_and_a_part_is_1(house: House, sandbox: Sandbox, command: str) -> None:
+    (known,) = begin(sandbox, 1)
+    house.record(known)
+    assert "is not recorded here" in house.cdpoll(command, "nobody", check=65).err
+    ended = house.cdpoll(command, "nobody", known, "--json", check=1)
+    assert (ended.json["done"], [row["id"] for row in ended.json["refused"]]) == ([known], ["nobody"])
+    house.cdpoll(command, check=2)
+
+
+@pytest.mark.parametrize("command", ["poll", "retry", "abandon"])
+def test_a_concluded_task_is_refused(house: House, sandbox: Sandbox, command: str) -> None:
+    (done,) = begin(sandbox, 1)
+    house.record(done)
+    house.cdpoll("run", "--until-idle", check=0)
+    before = house.rows("SELECT * FROM tasks")
+    assert "is concluded" in house.cdpoll(command, done, check=65).err
+    assert house.rows("SELECT * FROM tasks") == before
+
+
+def test_abandon_and_retry(house: House, sandbox: Sandbox) -> None:
+    (wanted,) = begin(sandbox, 1)
+    house.record(wanted)
+    house.rows("UPDATE tasks SET life_from = life_from - ?, failures = 4, last_error = 'timeout'", 90 * DAY)
+    house.cdpoll("abandon", wanted, check=0)
+    assert "retry` revives it" in house.cdpoll("poll", wanted, check=65).err
+    house.cdpoll("run", "--until-idle", check=0)
+    assert sandbox.log == [entry for entry in sandbox.log if entry[0] == "POST"], "an abandoned task is not asked for"
+    house.cdpoll("retry", wanted, check=0)
+    assert house.rows("SELECT state, failures, last_error, abandoned_at FROM tasks") == [("pending", 0, None, None)]
+    assert house.value("SELECT life_from > recorded_at - 1000 FROM tasks") == 1, "its life begins anew"
+    house.cdpoll("run", "--until-idle", check=0)
+    story = house.cdpoll("show", wanted, "--json", check=0).json
+    assert [entry["event"] for entry in story["history"]] == ["recorded", "abandoned", "retried", "concluded"]
+
+
+def test_a_task_given_up_is_visible_and_a_late_result_concludes_it(house: House, sandbox: Sandbox) -> None:
+    (wanted,) = begin(sandbox, 1, "SBX-NEVER")
+    house.record(wanted)
+    house.rows("UPDATE tasks SET life_from = life_from - ?, due_at = 1", 46 * DAY)
+    house.cdpoll("run", "--once", check=0)
+    assert house.value("SELECT state FROM tasks") == "abandoned"
+    assert "abandoned" in [problem["code"] for problem in house.status()["problems"]]
+
+
+def test_show_says_why_the_next_look_is_when_it_is(house: House, sandbox: Sandbox) -> None:
+    pending, lost = begin(sandbox, 1, "SBX-NEVER")[0], "lost"
+    house.record(pending, lost)
+    why = lambda task: house.cdpoll("show", task, "--json", check=0).json["why"]  # noqa: E731
+    assert why(pending) == "the first look"
+    house.rows("UPDATE tasks SET due_at = 1")
+    house.cdpoll("run", "--once", check=0)
+    assert re.match(r"still pending at \S+ .*, class quick\+.*: .* it is done with \d+% chance", why(pending))
+    assert why(lost).startswith("the vendor did not know it: ")
+    house.cdpoll("retry", lost, check=0)
+    assert why(lost) == "a fresh start by hand"
+    house.rows("UPDATE lane SET reason = 'rate_limited', code = 'http_429', paused_at = 1, resumes_at = 99999999999999")
+    assert why(pending).startswith("the API is paused (rate_limited, http_429)")
+
+
+# --- what could not be read
+
+
+def test_what_could_not_be_read_is_listed_and_dropped(house: House) -> None:
+    house.cdpoll("record", "--link", "</coverage-discovery/x12>; rel=related", "--ref", "ACCT-1", check=65)
+    assert [p["code"] for p in house.status()["problems"]][-1] == "unreadable"
+    (item,) = house.cdpoll("unreadable", "list", "--json", check=0).json["unreadable"]
+    assert (item["raw"], item["ref"]) == ("</coverage-discovery/x12>; rel=related", "ACCT-1")
+    assert "coverage-discovery/x12" in house.cdpoll("unreadable", "list", check=0).text
+    house.cdpoll("unreadable", "drop", "77", check=65)
+    house.cdpoll("unreadable", "drop", str(item["number"]), "77", check=1)
+    assert "unreadable" not in [p["code"] for p in house.status()["problems"]]
+
+
+# --- completion
+
+
+def test_ids_are_completed(house: House) -> None:
+    house.record("abc-1", "abc-2", "xyz")
+    words = {
+        "COMP_WORDS": f"cdpoll --config {house.config} show ab",
+        "COMP_CWORD": "4",
+        "_CDPOLL_COMPLETE": "bash_complete",
+    }
+    assert house.cdpoll(**words).text.split() == ["plain,abc-1", "plain,abc-2"]
+    house.config.unlink()
+    assert house.cdpoll(**words).text.strip() == ""

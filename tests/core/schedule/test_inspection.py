@@ -1,0 +1,237 @@
+"""When the next look pays best, that the written cadence bounds the requests, and what the price does."""
+
+from math import exp
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.core.schedule.cadence import JITTER, Cadence, Schedule
+from worker.core.schedule.credit import MOST_SPARED, account, plan, spared_by, written_looks
+from worker.core.schedule.delay_per_request import Load, outdated, price_after
+from worker.core.schedule.hazard import BINS, EDGES, Curve, Forecast, bin_of, forecast
+from worker.core.schedule.inspection import LONGEST_WAIT, Told, next_look, page_wait, why
+from worker.core.schedule.prior import prior, written_wait
+
+MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+S = Schedule()
+PRICE = 20_000.0
+PRIOR = forecast(Curve(), prior(S, PRICE))
+
+
+def even(per: float) -> Forecast:
+    """One end per so many ms, at any age."""
+    return Forecast((1 / per,) * BINS)
+
+
+def test_the_best_look_by_hand() -> None:
+    choice = next_look(100_000, even(HOUR), PRICE, 1, DAY)
+    assert choice.wait == pytest.approx(373_000, rel=0.02)
+    assert choice.likely == pytest.approx(0.098, abs=0.002)
+    assert choice.waited == pytest.approx(18_700, rel=0.04)
+
+
+@pytest.mark.parametrize("price", [100.0, 1_000.0, 5_000.0])
+def test_where_waits_are_short_beside_the_odds_it_is_w_equals_price(price: float) -> None:
+    assert next_look(HOUR, even(DAY), price, 1, DAY).waited == pytest.approx(price, rel=0.03)
+
+
+def test_it_looks_when_the_quick_ones_are_over_not_when_the_slow_ones_add_up() -> None:
+    """Nine in ten end within 30 s, the others in a day; W reaches the price of 60 s after more than a minute."""
+    odds = Forecast(tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES[:BINS]))
+    choice = next_look(0, odds, 60_000.0, 5_000, HOUR)
+    assert 20_000 < choice.wait <= 32_000
+    assert odds.outlook(0, 65_000)[1] < 60_000
+
+
+curves = st.lists(st.floats(1e-9, 1e-3), min_size=BINS, max_size=BINS).map(lambda h: Forecast(tuple(h)))
+prices = st.floats(100, 1e7)
+
+
+@given(curves, prices, st.integers(0, 10 * DAY), st.floats(0, 1))
+def test_no_other_look_pays_better(odds: Forecast, price: float, known: int, where: float) -> None:
+    def cost(age: float) -> float:
+        likely, waited = odds.outlook(known, age)
+        return (price + waited) / likely if likely > 0 else float("inf")
+
+    choice = next_look(known, odds, price, 1, 6 * HOUR)
+    other = known + 1 + (6 * HOUR - 1) * where**4
+    assert cost(known + choice.wait) <= cost(other) * 1.001
+
+
+@given(curves, prices, st.integers(0, 50 * DAY), st.integers(1, HOUR), st.integers(0, DAY))
+def test_the_bounds_hold(odds: Forecast, price: float, known: int, shortest: int, more: int) -> None:
+    choice = next_look(known, odds, price, shortest, shortest + more)
+    assert shortest - 1 <= choice.wait <= shortest + more + 1
+
+
+@given(curves, st.integers(0, DAY), prices)
+def test_a_dearer_request_never_comes_sooner(odds: Forecast, known: int, price: float) -> None:
+    cheap, dear = (next_look(known, odds, p, 1, DAY).wait for p in (price, 3 * price))
+    assert dear >= cheap - 1 - known * 0.003 - cheap * 0.01
+
+
+def test_before_there_is_history_it_is_the_written_cadence() -> None:
+    age = 0
+    for polls in range(60):
+        choice = plan("t", polls, age, PRIOR, PRICE, 0, S).choice
+        age += choice.wait
+        assert written_looks(S, 0, age) == polls + 1
+        assert written_looks(S, 0, age / (1 + JITTER) - 1) <= polls
+
+
+def test_the_prior_by_hand() -> None:
+    assert PRIOR.hazards[bin_of(90 * MIN)] == pytest.approx(2 * 20 / 900**2 / 1000, rel=0.03)
+
+
+@pytest.mark.parametrize("schedule", [S, Schedule(Cadence(1_000, 2.0, 300_000, 0.0)), Schedule(Cadence(share=0.5))])
+@given(entry=st.integers(0, 40 * DAY))
+def test_looks_are_counted_as_they_would_be_made(schedule: Schedule, entry: int) -> None:
+    first = [0.0]
+    for _ in range(40):
+        first.append(first[-1] + written_wait(schedule, first[-1]))
+        assert written_looks(schedule, 0, first[-1] + 1) == len(first) - 1
+        assert written_looks(schedule, 0, first[-1] - 1) == len(first) - 2
+    assert written_looks(schedule, entry, entry) == 0
+    assert written_looks(schedule, entry, entry + written_wait(schedule, 0) + 1) == 1
+
+
+def test_the_account_by_hand() -> None:
+    assert spared_by(S, 0, 0, 17_000) == 0
+    assert spared_by(S, 0, 0, 17_000, end=15_000) == 1
+    assert spared_by(S, 0, 0, 50_000) == 2
+    assert spared_by(S, 0, 10_000, 17_000) == 0
+    assert spared_by(S, 0, 10_000, 17_000, end=15_000) == 1  # what it cost
+    assert (account(0, -5), account(3, 4), account(10**9, 4)) == (-5, 7, MOST_SPARED)
+    assert plan("x", 1, 10_000, even(HOUR), PRICE, -5, S).cost == 0
+
+
+lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=6)
+
+
+@settings(max_examples=60)
+@given(lives, st.lists(curves, min_size=4, max_size=4), st.lists(st.floats(50, 1e6), min_size=3, max_size=3))
+def test_never_more_requests_than_the_written_cadence(
+    tasks: list[tuple[int, int]], odds: list[Forecast], paid: list[float]
+) -> None:
+    """Whatever is believed, whatever happens, and however the price moves; in any order of the looks."""
+    spared = made = written = 0
+    states = [[0, 0, kind] for _, kind in tasks]  # age when last seen, looks, class
+    due: list[tuple[int, int]] = []
+    for number, (_, kind) in enumerate(tasks):
+        first = plan(str(number), 0, 0, odds[kind], paid[0], spared, S)
+        spared = account(spared, -first.cost)
+        due.append((first.choice.wait, number))
+    while due and made < 400:
+        due.sort()
+        age, number = due.pop(0)
+        lasts, kind = tasks[number]
+        known, looks, _ = states[number]
+        made += 1
+        ended = age >= lasts
+        spared = account(spared, spared_by(S, 0, known, age, lasts if ended else None))
+        assert spared >= 0
+        states[number] = [age, looks + 1, kind]
+        if not ended:
+            after = plan(str(number), looks + 1, age, odds[(kind + looks) % 4], paid[made % 3], spared, S)
+            assert after.cost <= spared
+            spared = account(spared, -after.cost)
+            due.append((age + after.choice.wait, number))
+    pending = {number for _, number in due}
+    for number, (lasts, _) in enumerate(tasks):
+        seen = states[number][0]
+        written += written_looks(S, 0, seen) if number in pending else written_looks(S, 0, lasts - 1) + 1
+    assert made <= written
+
+
+def test_a_task_recorded_late_is_planned_from_then() -> None:
+    late = plan("t", 0, 0, PRIOR, PRICE, 0, S, entry=3 * HOUR)
+    assert 10_000 <= late.choice.wait <= 10_000 * (1 + JITTER) + 1
+
+
+def test_a_million_requests_spared_still_keep_the_shortest_wait() -> None:
+    eager = plan("t", 3, HOUR, even(1_000), 1.0, 10**6, S)
+    assert (eager.choice.wait, eager.cost) == (S.min_interval, 1)
+
+
+def test_the_price_by_hand() -> None:
+    assert price_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.005_17, rel=1e-4)
+    assert price_after(50_000, Load(1000, 0, 0, 0), 10.0, PRICE) == pytest.approx(50_000 * exp(-0.02))
+    assert price_after(50_000, Load(1000, 1, 0, 28), 10.0, PRICE) == pytest.approx(50_000 * exp(0.02)), "no steeper"
+    assert price_after(20_100, Load(1000, 0, 0, 0), 10.0, PRICE) == PRICE
+    assert price_after(1_000, Load(0, 0, 0, 0), 10.0, PRICE) == PRICE
+
+
+@given(prices, st.integers(1, 10**9), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_the_price_stays_between_floor_and_a_day(
+    price: float, elapsed: int, spent: int, before: int, backlog: int
+) -> None:
+    assert PRICE <= price_after(price, Load(elapsed, spent, before, backlog), 1.0, PRICE) <= DAY
+
+
+@pytest.mark.parametrize("wanted", [15.0, 40.0, 300.0])
+def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
+    """Demand falls with the square root of the price: it is ``wanted`` a second at the floor, 10 are allowed."""
+    price, backlog, spent = PRICE, 0.0, []
+    for _ in range(3_000):
+        fell_due = wanted * (PRICE / price) ** 0.5
+        made = min(10.0, backlog + fell_due)
+        load = Load(1000, round(made), round(backlog), round(backlog + fell_due - made))
+        backlog += fell_due - made
+        price = price_after(price, load, 10.0, PRICE)
+        spent.append(made)
+    demand = wanted * (PRICE / price) ** 0.5
+    assert 4.5 < demand < 10.2  # at least 0.47 of the limit, while a great backlog is worked off
+    assert sum(spent[1_000:]) / 2_000 >= 9.8
+    if wanted < 100:
+        assert demand > 9.5
+        assert backlog / 10 < 10
+
+
+def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
+    """100,000 looks are due at once: they are worked off, and the price does not run away meanwhile."""
+    price, backlog = PRICE, 100_000.0
+    for _ in range(5_000):
+        fell_due = 5 * (PRICE / price) ** 0.5
+        load = Load(1000, 10, round(backlog), round(backlog + fell_due - 10))
+        backlog += fell_due - 10
+        price = price_after(price, load, 10.0, PRICE)
+    assert price == pytest.approx(PRICE * (5 / 4.7) ** 2, rel=0.01)  # new demand is 0.47 of the limit then
+    assert backlog == pytest.approx(100_000 - 5_000 * (10 - 4.7), rel=0.01)
+
+
+def test_only_a_much_lower_price_outdates_a_plan() -> None:
+    assert (outdated(20_000, 21_000), outdated(20_000, 23_000), outdated(30_000, 20_000)) == (False, True, False)
+
+
+def test_a_page_waits_until_its_tasks_have_waited_for_its_cost() -> None:
+    """By hand: a hundred tasks just seen, a hazard of 1/3600 a second, and 10 requests of 20 s."""
+    told = [Told(even(HOUR), 60, 0, 0), Told(even(HOUR), 40, 0, 0)]
+    assert page_wait(told, 0, 10 * PRICE) == pytest.approx(120_000, rel=0.001)
+    assert page_wait(told, 121_500, 10 * PRICE) == 0  # W is a little less than h t² / 2
+    assert 0 < page_wait(told, 119_000, 10 * PRICE) < 3_000
+
+
+@given(curves, st.integers(1, 100), st.floats(0, 1e8), st.floats(0, 1e8), st.floats(1, 1e9))
+def test_a_page_never_waits_where_it_pays_and_always_where_it_does_not(
+    odds: Forecast, count: int, known: float, later: float, cost: float
+) -> None:
+    worth = count * odds.outlook(known, known + later)[1]
+    wait = page_wait([Told(odds, count, known, 0.0)], known + later, cost)
+    assert wait >= 0
+    assert (wait == 0) == (worth >= cost)
+
+
+def test_a_page_that_tells_of_nothing_waits_long() -> None:
+    assert page_wait([], 0, PRICE) == LONGEST_WAIT
+
+
+def test_people_are_told_why() -> None:
+    made = plan("t", 3, 5 * MIN, PRIOR, PRICE, 0, S)
+    line = why(made.choice, "rtcob", 5 * MIN, PRICE)
+    assert line.startswith("still pending at 5 min, class rtcob: ")
+    assert line.endswith("a request is worth 20 s") or "written cadence" in line
+    assert "%" in line
+    assert "not looked at yet" in why(made.choice, "unseen", 0, PRICE)
+    eager = plan("t", 3, HOUR, even(1_000), 1.0, 0, S)
+    assert "written cadence" in why(eager.choice, "quick", HOUR, PRICE)

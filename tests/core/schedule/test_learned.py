@@ -1,0 +1,342 @@
+"""The learned schedule at work: what teaches it and what does not, what it plans, and what it costs."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.schedules import Task as Discovery
+from tests.support.database import NOW, SCHEDULE, concluded
+from tests.support.life import Life, Manner, world
+from worker.core.schedule.credit import plan, written_looks
+from worker.core.schedule.hazard import BINS, Curve, Forecast, bin_of
+from worker.core.schedule.learned import Knowledge, Learned, explain
+from worker.core.task import Task
+from worker.core.vendor.reply import Concluded, Garbled, Pending, Rejected, Reply, Unknown, Unreachable
+from worker.store.db.store import Store
+from worker.store.state import learned as learning
+from worker.store.tasks import polling as tasks
+
+FLOOR = 20_000
+MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+NOTHING = Knowledge({}, FLOOR, 0)
+DONE = concluded({"id": "t", "status": "success"})
+
+# A task recorded a minute ago, and not looked at since.
+FRESH = Task(1, "t", "pending", NOW - MIN, NOW - MIN, due_at=NOW)
+# The same, seen pending half a minute ago.
+SEEN = FRESH._replace(seen_at=NOW - MIN // 2, kind="quick", why="learned", polls=1, price=FLOOR)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "cdpoll.db") as opened:
+        yield opened
+
+
+def learned(known: Knowledge = NOTHING) -> Learned:
+    return Learned(SCHEDULE, FLOOR, known)
+
+
+def ended(at: int | None) -> Concluded:
+    return Concluded("success", DONE.body, DONE.fingerprint, ended_at=at)
+
+
+# --- what teaches
+
+
+def test_pending_is_time_watched_and_a_conclusion_is_an_end() -> None:
+    way = learned()
+    way.heard(SEEN, Pending(), NOW)
+    curve = way.known.curves["quick"]
+    assert (sum(curve.ended), round(sum(curve.under))) == (0, MIN // 2)
+    way.heard(SEEN, ended(NOW - 10_000), NOW)
+    curve = way.known.curves["quick"]
+    assert curve.ended[bin_of(50_000)] == 1
+    assert round(sum(curve.under) / 1000) == 30 + 20
+    assert way.changed == {"quick"}
+
+
+def test_an_end_before_the_start_is_none() -> None:
+    way, blind = learned(), learned()
+    way.heard(SEEN, ended(NOW - DAY), NOW)
+    blind.heard(SEEN, ended(None), NOW)
+    assert way.known == blind.known
+    assert sum(way.known.curves["quick"].ended) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reply", [Unreachable("timeout"), Garbled("html"), Unknown(), Rejected("http_422")])
+def test_what_tells_nothing_of_the_discovery_teaches_nothing(reply: Reply) -> None:
+    way = learned()
+    way.heard(SEEN, reply, NOW)
+    assert (way.known, way.changed) == (NOTHING, set())
+
+
+@pytest.mark.parametrize("reply", [Pending(), DONE])
+def test_nor_does_a_task_with_a_fresh_start_or_one_that_nobody_polls(reply: Reply) -> None:
+    way = learned()
+    way.heard(SEEN._replace(life_from=NOW - 1_000), reply, NOW)
+    way.heard(SEEN._replace(state="abandoned", due_at=None), reply, NOW)
+    assert (way.known, way.changed) == (NOTHING, set())
+
+
+def test_the_age_counts_from_the_vendors_own_start_where_it_is_sane() -> None:
+    for started_at, known, age in (
+        (NOW - 10 * MIN, 570_000, 600_000),  # before it was recorded: then it is older
+        (None, 30_000, 60_000),
+        (NOW + HOUR, 30_000, 60_000),  # not begun yet, and pending?
+        (NOW - 400 * DAY, 30_000, 60_000),  # nothing lasts so long
+    ):
+        way = learned()
+        way.heard(SEEN, Pending(started_at=started_at), NOW)
+        under = way.known.curves["quick"].under
+        assert round(sum(under)) == age - known
+        assert sum(under[: bin_of(known)]) == 0
+        assert sum(under[bin_of(age) + 1 :]) == 0
+
+
+def test_what_is_told_of_the_start_now_counts_from_now_on() -> None:
+    way = learned()
+    way.heard(FRESH, Pending(started_at=NOW - 10 * MIN), NOW)
+    assert round(sum(way.known.curves["unseen"].under)) == 10 * MIN
+
+
+# --- the account
+
+
+@pytest.mark.parametrize("why", ["hand", "retry", "backoff", "grace", "slow", "again"])
+@pytest.mark.parametrize("reply", [Pending(), ended(NOW - 1_000)])
+def test_looks_by_hand_and_after_failures_settle_no_account(why: str, reply: Reply) -> None:
+    way = learned(Knowledge({}, FLOOR, 7))
+    way.heard(SEEN._replace(why=why, seen_at=NOW - MIN), reply, NOW)
+    assert way.spared == 7
+    assert way.changed == {"quick"}, "they teach all the same"
+
+
+def test_looks_that_were_planned_bring_what_they_have_spared() -> None:
+    way = learned()
+    # Written looks at ages of 10, 24, 43.6 and 71 s: of the three between 0 and 60 s, one was made.
+    way.heard(FRESH, Pending(), NOW)
+    assert way.spared == 2
+    way.heard(FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000), Pending(), NOW)
+    assert way.spared == 1, "one before the first written look, that whoever recorded it could not pay"
+
+
+def test_a_plan_before_the_next_written_look_is_paid_for_and_one_that_cannot_be_paid_is_not_made() -> None:
+    eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
+    task = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, seen_at=NOW)
+    rich, poor = learned(Knowledge(eager, FLOOR, 3)), learned(Knowledge(eager, FLOOR, 0))
+    soon, late = rich.next_look(task, NOW), poor.next_look(task, NOW)
+    assert (soon.why, rich.spared, soon.price) == ("learned", 2, FLOOR)
+    assert (late.why, poor.spared) == ("cadence", 0)
+    looks = [written_looks(SCHEDULE, 0, HOUR + wait) for wait in (0, soon.wait, late.wait)]
+    assert looks[0] == looks[1] < looks[2]
+
+
+def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> None:
+    """A page brought a look about, between two written ones, and nothing was spared to pay for it."""
+    eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
+    way = learned(Knowledge(eager, FLOOR, 0))
+    old = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, seen_at=NOW - 1_000)
+    for _ in range(3):
+        way.heard(old._replace(why="hint"), Pending(), NOW)
+    assert way.spared == -3
+    with store.write():
+        learning.keep(store, way.known, way.changed, None)
+    later = learned(learning.load(store))
+    assert later.spared == -3, "a restart forgives nothing"
+    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "cadence"
+    later.spared += 3
+    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "cadence"
+    later.spared += 1
+    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "learned"
+    assert later.spared == 0
+
+
+def test_the_first_wait_is_the_written_one_until_much_has_been_spared() -> None:
+    quick = {"unseen": Curve((1e6,) * BINS, (1e9,) * BINS)}  # one ends every second
+    assert (learned(Knowledge(quick, FLOOR, 999)).first_wait() or 0) >= 10_000
+    assert (learned(Knowledge(quick, FLOOR, 1_000)).first_wait() or 0) < 10_000
+    slow = {"unseen": Curve((1.0,) * BINS, (1e9,) * BINS)}
+    assert (learned(Knowledge(slow, FLOOR, 0)).first_wait() or 0) > MIN
+
+
+@given(st.integers(0, 40 * DAY), st.integers(0, 40 * DAY), st.floats(1e-8, 1e-2), st.floats(20, 1e8), st.integers(0, 1))
+def test_no_plan_leaves_the_bounds(at: int, entry: int, hazard: float, price: float, spared: int) -> None:
+    made = plan(f"{at}", 3, at, Forecast((hazard,) * BINS), price, spared, SCHEDULE, entry=min(entry, at))
+    assert SCHEDULE.min_interval <= made.choice.wait <= SCHEDULE.max_interval + 1
+
+
+def test_nor_does_a_written_look_in_place_of_one_that_cannot_be_paid() -> None:
+    for name in range(20):
+        at = 3 * DAY
+        for looks in range(40):
+            made = plan(f"{name}", looks, at, Forecast((1e-3,) * BINS), 20, 0, SCHEDULE)
+            assert (made.choice.basis, made.cost) == ("cadence", 0)
+            assert made.choice.wait <= SCHEDULE.max_interval + 1
+            assert written_looks(SCHEDULE, 0, at + made.choice.wait) > written_looks(SCHEDULE, 0, at)
+            at += made.choice.wait
+
+
+# --- a transaction that fails
+
+
+def test_what_was_heard_in_vain_leaves_no_trace() -> None:
+    way, once = learned(Knowledge({}, FLOOR, 5)), learned(Knowledge({}, FLOOR, 5))
+    looks = [(SEEN._replace(kind=kind), reply) for kind in ("quick", "rtcob") for reply in (Pending(), DONE, DONE)]
+    before = way.known
+    odds = {kind: way.odds(kind) for kind in ("quick", "rtcob", "unseen")}
+    for _ in range(3):
+        for task, reply in looks:
+            way.heard(task, reply, NOW)
+            way.next_look(task, NOW)
+        assert way.known != before
+        way.go_back(before)
+        assert way.known == before
+        assert {kind: way.odds(kind) for kind in odds} == odds
+    for each in (way, once):
+        for task, reply in looks:
+            each.heard(task, reply, NOW)
+            each.next_look(task, NOW)
+    assert way.known == once.known
+    assert way.changed == once.changed == {"quick", "rtcob"}
+
+
+def test_what_was_to_be_stored_and_was_not_is_stored_later(store: Store) -> None:
+    way = learned()
+    way.heard(SEEN, DONE, NOW)
+    before = way.known
+    way.changed.clear()  # the transaction that stored it was rolled back
+    way.go_back(before)
+    with store.write():
+        learning.keep(store, way.known, way.changed, None)
+    assert learning.load(store).curves.keys() == {"quick"}
+
+
+def test_a_snapshot_does_not_change_later() -> None:
+    way = learned()
+    way.heard(SEEN, Pending(), NOW)
+    before = way.known
+    kept = before.curves["quick"]
+    way.heard(SEEN, DONE, NOW)
+    way.heard(FRESH, DONE, NOW)
+    assert before.curves == {"quick": kept}
+
+
+# --- in words
+
+
+def test_why_the_next_look_is_when_it_is_in_words() -> None:
+    way = learned()
+    look = way.next_look(SEEN._replace(seen_at=NOW), NOW)
+    planned = SEEN._replace(seen_at=NOW, due_at=NOW + look.wait, why=look.why, price=look.price)
+    text = explain(planned, way.odds("quick"), SCHEDULE)
+    assert text.startswith("still pending at 1 min, class quick: ")
+    assert "a request is worth 20 s" in text
+    likely, _ = way.odds("quick").outlook(MIN, MIN + look.wait)
+    assert f"it is done with {likely:.0%} chance" in text
+    first = FRESH._replace(due_at=FRESH.recorded_at + 10_000, price=FLOOR)
+    assert explain(first, way.odds("unseen"), SCHEDULE).startswith("not looked at yet, class unseen: 10 s later")
+    told = planned._replace(started_at=NOW - 10 * MIN)
+    assert explain(told, way.odds("quick"), SCHEDULE).startswith("still pending at 10 min")
+
+
+# --- whole lives
+
+MANNERS = {
+    "all is told": Manner(),
+    "no end is told": Manner(end_told=False),
+    "no start is told": Manner(start_told=False),
+    "recorded late": Manner(recorded_after=20_000),
+}
+
+
+def needed(discoveries: list[Discovery], manner: Manner) -> int:
+    """The looks that the written cadence, without jitter, would have needed."""
+    entry = manner.recorded_after if manner.start_told else 0
+    ages = [one.lasts if manner.start_told else one.lasts - manner.recorded_after for one in discoveries]
+    return sum(written_looks(SCHEDULE, entry, max(entry, age - 1)) + 1 for age in ages)
+
+
+@pytest.mark.parametrize("price", [1_000, FLOOR], ids=["cheap", "dear"])
+@pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS.keys())
+def test_free_of_contention_no_more_requests_than_the_written_cadence(
+    tmp_path: Path, manner: Manner, price: int
+) -> None:
+    """Every discovery in turn, from the first one on; the daemon restarts between the lots."""
+    life = Life(tmp_path, SCHEDULE, price, manner)
+    told: list[Discovery] = []
+    for seed in range(3):
+        told += (lot := list(world(15, seed, most=2 * HOUR)))
+        for one in lot:
+            one.start += life.now - NOW
+        life.live(lot)
+        assert life.requests <= needed(told, manner)
+        life.keep()
+        life.start()
+    assert life.store.read("SELECT count(*) AS n FROM results")[0]["n"] == 45
+    life.close()
+
+
+@pytest.mark.parametrize("price", [1_000, FLOOR], ids=["cheap", "dear"])
+def test_nor_where_nothing_has_been_spared_and_every_discovery_is_a_trap(tmp_path: Path, price: int) -> None:
+    """Each alone in a new installation, and ending just before a written look: any look beside the written ones is one
+    too many."""
+    dice = random.Random(7)
+    for n in range(12):
+        lasts = round((10_000, 24_000, 43_600, 71_040)[n % 4]) - 1_500
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        life = Life(folder, SCHEDULE, price, Manner())
+        life.live([Discovery(f"{dice.getrandbits(64):016x}", 1, 0, lasts, 1_000)])
+        assert life.requests == n % 4 + 1
+        life.close()
+
+
+def test_nor_more_than_the_fixed_schedule_and_sooner_once_it_has_learned(tmp_path: Path) -> None:
+    fixed, learns = Life(tmp_path, SCHEDULE, None, Manner()), Life(tmp_path, SCHEDULE, FLOOR, Manner())
+    for life in (fixed, learns):
+        life.live(world(150, 11))
+    assert learns.requests < 0.8 * fixed.requests
+    for life in (fixed, learns):
+        life.close()
+
+
+def test_what_was_learned_is_there_after_a_restart_and_plans_the_same(tmp_path: Path) -> None:
+    life = Life(tmp_path, SCHEDULE, FLOOR, Manner())
+    life.live(world(40, 3, most=HOUR))
+    before = life.round.learned
+    assert before is not None
+    assert before.known.curves.keys() >= {"unseen", "rtcob"}
+    life.keep()
+    life.start()
+    after = life.round.learned
+    assert after is not None
+    assert (after.spared, after.price) == (before.spared, before.price)
+    fresh = Learned(SCHEDULE, FLOOR, before.known)  # what is in memory lags behind by up to fifty looks
+    assert after.first_wait() == pytest.approx(fresh.first_wait(), rel=0.01)
+    for kind, curve in before.known.curves.items():
+        assert after.known.curves[kind].ended == pytest.approx(curve.ended, rel=1e-4, abs=1e-4)
+        task = SEEN._replace(kind=kind, seen_at=NOW, recorded_at=NOW - 5 * MIN, life_from=NOW - 5 * MIN)
+        assert after.next_look(task, NOW).wait == pytest.approx(fresh.next_look(task, NOW).wait, rel=0.01)
+    life.close()
+
+
+def test_the_wait_before_the_first_look_is_planned_by_what_was_learned(tmp_path: Path) -> None:
+    """Where everything takes half an hour, nobody looks after ten seconds."""
+    life = Life(tmp_path, SCHEDULE, FLOOR, Manner())
+    slow = [Discovery(f"slow-{n}", 1, n * MIN, 30 * MIN + 7_000 * n, 25_000) for n in range(40)]
+    life.live(slow)
+    life.keep()
+    late = Discovery("late", 1, life.now - NOW, 30 * MIN, 25_000)
+    life.record(late)
+    due_at = tasks.next_due(life.store)
+    assert due_at is not None
+    assert due_at - life.now > MIN
+    row = life.store.one("SELECT price, why FROM tasks WHERE id = 'late'")
+    assert row is not None
+    assert (row["price"], row["why"]) == (FLOOR, "first")
+    life.close()

@@ -1,0 +1,213 @@
+"""The body of a task, read tolerantly; and when two bodies of one task are the same."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.vendor.document import LISTS, MOST_PATHS, Fingerprint, fingerprint, read_paths, text
+
+X12 = "ISA*00*~"
+
+
+def path(name: str = "Medicare", status: str = "ineligible", **more: Any) -> dict[str, Any]:
+    entry = {"id": "p-" + name, "name": name, "timestamp": "2027-01-15T08:00:00Z"}
+    return entry | {"transaction": {"id": "t", "status": status, "chcPayerId": "CMS", "x12-271": X12}} | more
+
+
+def document(**more: Any) -> dict[str, Any]:
+    lists = {"successful": [path("Commercial", "eligible")], "unsuccessful": [path("A"), path("B")], "skipped": []}
+    base = {
+        "id": "x",
+        "status": "success",
+        "traceId": "a",
+        "tenantName": "n",
+        "type": "serial",
+        "discoveryPaths": lists,
+    }
+    return base | more
+
+
+# Paths.
+
+
+def test_a_path_is_read_with_the_list_it_stood_in() -> None:
+    body = document(discoveryPaths={"unsuccessful": [path("A"), path("B")], "successful": [path("C", "eligible")]})
+    read = read_paths(body)
+    assert [(p.list, p.position, p.name, p.status) for p in read] == [
+        ("successful", 0, "C", "eligible"),
+        ("unsuccessful", 0, "A", "ineligible"),
+        ("unsuccessful", 1, "B", "ineligible"),
+    ]
+    first = read[0]
+    assert (first.path_id, first.payer_id, first.transaction_id, first.x12) == ("p-C", "CMS", "t", X12)
+    assert (first.timestamp, first.reason) == ("2027-01-15T08:00:00Z", None)
+
+
+def test_what_samples_get_wrong_costs_no_path() -> None:
+    odd: list[Any] = [
+        {"id": "", "name": "RTCOB", "reason": "cached", "timestamp": "2027-01-15T08:50:00Z"},
+        {"name": "Medicaid", "transaction": {}},
+        {"name": "Search - a, b, c"},
+        {"name": "Spelling", "transaction": {"status": "eligibile", "payeridCHANGE_ME": "P1"}},
+        {"name": "Broken", "transaction": {"status": "processing_error"}},
+        {"name": "Broken", "transaction": {"status": "processing_error"}},
+        {"name": 17, "id": 1.5, "transaction": None},
+        {},
+    ]
+    read = read_paths({"discoveryPaths": {"skipped": odd}})
+    assert len(read) == len(odd)
+    assert [p.position for p in read] == list(range(len(odd)))
+    assert (read[0].path_id, read[0].reason, read[0].status) == (None, "cached", None)
+    assert (read[2].name, read[2].status) == ("Search - a, b, c", None)
+    assert (read[3].status, read[3].payer_id) == ("eligibile", "P1")
+    assert (read[4].name, read[4].x12) == ("Broken", None)
+    assert (read[6].name, read[6].path_id) == ("17", "1.5")
+    assert read[7].name is None
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"successful": None},
+        {"successful": "x"},
+        {"successful": {"a": 1}},
+        {"successful": [None, 1, "x", []]},
+    ],
+    ids=str,
+)
+def test_what_is_no_list_of_paths_has_none(lists: object) -> None:
+    assert read_paths({"discoveryPaths": lists}) == ()
+
+
+def test_one_bad_entry_costs_only_itself() -> None:
+    read = read_paths(
+        {"discoveryPaths": {"successful": ["x", path("A")], "unsuccessful": None, "elsewhere": [path("B")]}}
+    )
+    assert [(p.name, p.position) for p in read] == [("A", 1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("a", "a"),
+        ("", None),
+        (None, None),
+        (True, None),
+        (0, "0"),
+        (1.5, "1.5"),
+        ([], None),
+        ({}, None),
+        ("\ud800a", "?a"),
+    ],
+    ids=repr,
+)
+def test_a_scalar_as_text(value: object, read: str | None) -> None:
+    assert text(value) == read
+
+
+# Same, or different?
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    a, b = fingerprint(one), fingerprint(other)
+    assert a.same_as(b) == b.same_as(a)
+    return a.same_as(b)
+
+
+def test_what_says_nothing_of_the_task_makes_no_difference() -> None:
+    assert same(document(), document(traceId="another", tenantName="m"))
+    assert same(document(), {k: v for k, v in document().items() if k not in ("traceId", "tenantName")})
+    assert same(document(), dict(reversed(document().items())))
+    turned = copy.deepcopy(document())
+    turned["discoveryPaths"]["unsuccessful"].reverse()
+    turned["discoveryPaths"] = dict(reversed(turned["discoveryPaths"].items()))
+    assert same(document(), turned)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "failure"},
+        {"name": "x"},
+        {"endDateTime": "2027-01-15T08:00:00Z"},
+        {"discoveryPaths": {"unsuccessful": [path("A"), path("B")], "skipped": []}},
+        {"discoveryPaths": None},
+        {"extra": [2, 1]},
+    ],
+    ids=str,
+)
+def test_everything_else_does(change: dict[str, Any]) -> None:
+    assert not same(document(extra=[1, 2]), document(extra=[1, 2]) | change)
+
+
+def test_a_path_is_not_lost_for_being_there_twice() -> None:
+    twice = {"unsuccessful": [path("A"), path("A")]}
+    assert not same(document(discoveryPaths=twice), document(discoveryPaths={"unsuccessful": [path("A")]}))
+
+
+def test_a_change_inside_a_path_is_one() -> None:
+    changed = document()
+    changed["discoveryPaths"]["successful"][0]["transaction"]["x12-271"] += "~"
+    assert not same(document(), changed)
+
+
+@pytest.mark.parametrize("nothing", [{}, {"realTime": None}, {"realTime": {}}], ids=str)
+def test_a_body_without_the_real_time_answer_is_the_same_as_one_with_it(nothing: dict[str, Any]) -> None:
+    full = document(realTime=path("RT", "eligible"))
+    assert same(document(**nothing), full)
+    assert same(document(**nothing), document())
+    assert fingerprint(document(**nothing)).real_time is None
+    assert fingerprint(full).real_time is not None
+    assert not same(full, document(realTime=path("RT", "ineligible")))
+    assert not same(document(status="failure"), full)
+
+
+def test_a_fingerprint_holds_hashes_and_nothing_of_the_body() -> None:
+    found = fingerprint(document(name="Jane Roe", realTime=path("Jane Roe")))
+    assert isinstance(found, Fingerprint)
+    assert all(len(part) == 64 and int(part, 16) >= 0 for part in (found.body, found.real_time or ""))
+
+
+inner = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda part: st.lists(part, max_size=4) | st.dictionaries(st.text(max_size=5), part, max_size=4),
+    max_leaves=10,
+)
+bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": inner,
+        "realTime": inner,
+        "x": inner,
+        "discoveryPaths": inner | st.dictionaries(st.sampled_from(LISTS), inner),
+    },
+)
+
+
+@given(bodies)
+def test_any_object_has_a_fingerprint_that_outlives_a_round_trip(body: dict[str, Any]) -> None:
+    again = json.loads(json.dumps(body, indent=3))
+    assert fingerprint(body) == fingerprint(again)
+    assert fingerprint(body).same_as(fingerprint(body))
+    assert all(p.list in LISTS for p in read_paths(body))
+
+
+@given(st.lists(inner, max_size=6), st.randoms(use_true_random=False))
+def test_the_order_of_a_list_of_paths_never_matters(paths: list[Any], random: Any) -> None:
+    shuffled = list(paths)
+    random.shuffle(shuffled)
+    assert same({"discoveryPaths": {"pending": paths}}, {"discoveryPaths": {"pending": shuffled}})
+
+
+def test_no_more_paths_are_read_than_any_customer_has() -> None:
+    assert (
+        len(read_paths({"discoveryPaths": {"successful": [{}] * (MOST_PATHS + 5), "skipped": [{}]}})) == MOST_PATHS + 1
+    )

@@ -1,0 +1,102 @@
+"""One word for the coverage of a 271, and the dates that it goes by."""
+
+import pytest
+
+from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, holder, said
+from tests.support.x12_samples import ACTIVE, Segment
+from worker.core.x12 import codes
+
+# -- dates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "first", "last", "issue"),
+    [
+        ("D8", "20240229", "2024-02-29", "2024-02-29", ""),
+        ("RD8", "20260101-20261231", "2026-01-01", "2026-12-31", ""),
+        ("RD8", "20260101-20260101", "2026-01-01", "2026-01-01", ""),
+        ("RD8", "20260101-99991231", "2026-01-01", "9999-12-31", ""),
+        ("D8", "20230229", "", "", "impossible_date"),
+        ("D8", "10010101", "", "", "impossible_date"),
+        ("D8", "00000000", "", "", "impossible_date"),
+        ("D8", "", "", "", "impossible_date"),
+        ("D8", "TODAY", "", "", "impossible_date"),
+        ("RD8", "20261231-20260101", "", "", "impossible_date"),
+        ("RD8", "20260101-", "2026-01-01", "", "impossible_date"),
+        ("D8", "20260101-20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "20260101", "2026-01-01", "2026-01-01", "date_format"),
+        ("DT", "202601011230", "2026-01-01", "2026-01-01", ""),
+    ],
+)
+def test_dates(form: str, text: str, first: str, last: str, issue: str) -> None:
+    found = answer(("DTP", "307", form, text), ("EB", "D", "", "30"))
+    (one,) = found.dates
+    assert (one.first, one.last, one.text) == (first, last, text)
+    assert said(found) == ([issue] if issue else [])
+    assert not text or text not in str(found.issues)
+
+
+def test_an_impossible_birth_date_is_kept_as_text() -> None:
+    body = [*SOURCE, *RECEIVER, *holder(("DMG", "D8", "10010203"), ACTIVE, children="0")]
+    found = answer(*body, whole=True)
+    assert found.subscriber is not None
+    assert (found.subscriber.birth_date, found.subscriber.birth_text) == ("", "10010203")
+    assert said(found) == ["impossible_date"]
+
+
+# -- coverage ---------------------------------------------------------------------------------------------------------
+
+
+def dated(code: str, qualifier: str, text: str, types: str = "30") -> list[Segment]:
+    return [("EB", code, "", types), ("DTP", qualifier, "RD8" if "-" in text else "D8", text)]
+
+
+ASKED: Segment = ("DTP", "472", "D8", "20250601")
+
+COVERAGE: list[tuple[str, list[Segment], str]] = [
+    *[(f"status {code}", [("EB", code, "", "30")], "active") for code in "12345"],
+    *[(f"status {code}", [("EB", code, "", "30")], "inactive") for code in "678"],
+    ("without a service type", [("EB", "1")], "active"),
+    ("active on another type only", [("EB", "1", "", "88")], "active"),
+    ("active on another type, the plan inactive", [EB_INACTIVE, ("EB", "1", "", "88")], "inactive"),
+    ("inactive on another type, the plan active", [("EB", "6", "", "88"), ACTIVE], "active"),
+    ("one plan ended, another active", [EB_INACTIVE, ACTIVE], "active"),
+    ("not covered beside active", [("EB", "I", "", "41^54"), ("EB", "1", "", "88"), ACTIVE], "active"),
+    ("not covered on the plan", [("EB", "I", "", "30")], "not_covered"),
+    ("not covered on another type", [("EB", "I", "", "54")], "undetermined"),
+    ("a rejection", [AAA], "rejected"),
+    ("a rejection beside active", [AAA, ACTIVE], "active"),
+    ("a rejection beside not covered", [AAA, ("EB", "I", "", "30")], "rejected"),
+    ("another payer", [("EB", "R", "", "30")], "undetermined"),
+    ("ask somebody", [("EB", "U", "", "30")], "undetermined"),
+    ("cannot process", [("EB", "V", "", "30")], "undetermined"),
+    ("amounts only", [("EB", "C", "", "30", "", "", "23", "500")], "undetermined"),
+    ("nothing", [], "undetermined"),
+    ("in force since", dated("1", "348", "20200101"), "active"),
+    ("in force until", dated("1", "349", "20991231"), "active"),
+    ("in force between", dated("1", "292", "20260101-20261231"), "active"),
+    ("ended", dated("1", "349", "20251231"), "inactive"),
+    ("ended range", dated("1", "291", "20240101-20241231"), "inactive"),
+    ("not begun", dated("1", "348", "20270101"), "inactive"),
+    ("ended, then another in force", [*dated("1", "349", "20251231"), *dated("1", "348", "20260101")], "active"),
+    ("ended since, asked for before", [ASKED, *dated("1", "349", "20251231")], "active"),
+    ("begun since, asked for before", [ASKED, *dated("1", "348", "20260101")], "inactive"),
+    ("the plan ended", [("DTP", "347", "D8", "20251231"), ACTIVE], "inactive"),
+    ("the plan ended, asked for before", [ASKED, ("DTP", "347", "D8", "20251231"), ACTIVE], "active"),
+    ("plan since, benefit since later", [("DTP", "291", "D8", "20150101"), *dated("1", "348", "20260101")], "active"),
+    ("an impossible date excludes nothing", dated("1", "349", "20259999"), "active"),
+    ("a range that runs backwards excludes nothing", dated("1", "292", "20281231-20270101"), "active"),
+    ("asked for a range that runs backwards", [("DTP", "291", "RD8", "20281231-20270101"), ACTIVE], "active"),
+    ("codes padded with blanks", [("EB", "6 ", "", "30 "), ("EB", "1", "", "88")], "inactive"),
+    ("repeated codes padded with blanks", [("EB", "6", "", "30 ^88 "), ("EB", "1", "", "54")], "inactive"),
+]
+
+
+@pytest.mark.parametrize(("body", "word"), [(b, w) for _, b, w in COVERAGE], ids=[name for name, _, _ in COVERAGE])
+def test_coverage(body: list[Segment], word: str) -> None:
+    found = answer(*body)
+    assert found.coverage == word
+    active = any(one.code in codes.ACTIVE for one in found.benefits)
+    on_the_plan = any(one.code in codes.INACTIVE for one in found.benefits)
+    assert ("not_in_force" in said(found)) == (word == "inactive" and active and not on_the_plan)
+    assert ("answer_empty" in said(found)) == (not body)

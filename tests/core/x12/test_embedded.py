@@ -1,0 +1,132 @@
+"""The text in a result's x12-271 field, and what kind of file a file is."""
+
+import gzip
+import io
+import zipfile
+
+import pytest
+
+from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber, wrapped
+from worker.core.x12.reading import embedded
+from worker.core.x12.recognise import first_bytes, recognise
+
+PLAIN = a_file()
+BARE = "~".join("*".join(segment) for segment in a_set()) + "~"
+
+
+@pytest.mark.parametrize("text", [None, "", " \n", 17, {}, ["ISA"]])
+def test_an_absent_text(text: object) -> None:
+    assert embedded(text) == ("absent", (), (), ())
+
+
+@pytest.mark.parametrize("text", ["string", " String\n"])
+def test_the_placeholder(text: str) -> None:
+    assert embedded(text) == ("placeholder", (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PLAIN, []),
+        (PLAIN + "\n", []),
+        (PLAIN[:-1], []),
+        (wrapped(PLAIN), []),
+        (a_file(usage="T", isa={8: "CLINIC      "}), ["isa_width", "test_interchange"]),
+        (BARE, ["no_envelope"]),
+        (BARE[:-1], ["no_envelope"]),
+        (BARE.replace("~", "\n"), ["no_envelope"]),
+        (BARE.replace("~", "~\r\n"), ["no_envelope"]),
+        (BARE.replace("*", "|").replace("~", "'"), ["no_envelope"]),
+        ("\ufeff" + BARE, ["no_envelope"]),
+        (a_file(a_set(count="40")), ["se_count"]),
+        (PLAIN[: PLAIN.index("SE*")], ["set_cut", "file_cut"]),
+        (PLAIN.replace("~SE*12*0001", ""), ["se_missing"]),
+    ],
+)
+def test_a_271(text: str, said: list[str]) -> None:
+    found = embedded(text)
+    (answer,) = found.answers
+    assert found.kind == "271"
+    assert (answer.coverage, answer.member_id, answer.plan) == ("active", "M0001", "SILVER")
+    assert answer.benefits[0].service_types == ("30", "88")
+    assert sorted(one.code for one in found.issues) == sorted(said)
+
+
+def test_a_last_segment_that_was_cut_off_is_not_read() -> None:
+    text = a_file(a_set(subscriber(ACTIVE, ("EB", "C", "", "30", "", "", "23", "1484"))))
+    (answer,) = embedded(text[: text.index("1484") + 2]).answers
+    assert [one.code for one in answer.benefits] == ["1"]
+
+
+def test_several_interchanges() -> None:
+    second = a_file(a_set(subscriber(("EB", "6", "", "30"))), control="000000002")
+    assert [one.coverage for one in embedded(PLAIN + second).answers] == ["active", "inactive"]
+
+
+def test_a_270_has_no_answers() -> None:
+    found = embedded(a_file(a_set(code="270")))
+    assert (found.kind, found.answers, found.sets) == ("other", (), ())
+
+
+@pytest.mark.parametrize("text", ["not X12", "ISA*00*", "ST*271", "{}", "<html>", "\ud800" + PLAIN[:30]])
+def test_what_cannot_be_read(text: str) -> None:
+    found = embedded(text)
+    assert (found.kind, found.answers) == ("unreadable", ())
+    assert found.issues
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.271", PLAIN)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (PLAIN.encode(), "x12"),
+        (PLAIN.encode()[:20], "x12"),
+        (a_file(isa={16: "A"}).encode(), "x12"),
+        (PLAIN.lower().encode(), "x12"),
+        (wrapped(PLAIN, 2).encode(), "x12"),
+        (b"\xef\xbb\xbf\r\n " + PLAIN.encode(), "x12"),
+        (b"Subject: batch\n\n" + PLAIN.encode(), "x12"),
+        (b"[batch]\n" + PLAIN.encode(), "x12"),
+        (PLAIN.encode("utf-16"), "x12"),
+        (PLAIN.encode("utf-16-le"), "x12"),
+        (PLAIN.encode("utf-16-be"), "x12"),
+        ("hello".encode("utf-16"), "utf16"),
+        (BARE.encode(), "x12_bare"),
+        (b"", "empty"),
+        (b"\r\n\x00\x1a", "empty"),
+        (zipped(), "zip"),
+        (gzip.compress(PLAIN.encode()), "gzip"),
+        (b"-----BEGIN PGP MESSAGE-----\n\nhQEM", "pgp"),
+        (b"\x84\x8c\x03\x01", "pgp"),
+        (b"\x85\x01\x0c\x03", "pgp"),
+        (b"\xc1\xc0\x4c\x03", "pgp"),
+        (b"<?xml version='1.0'?><Error/>", "xml"),
+        (b"<!DOCTYPE html><title>Sign in</title>", "html"),
+        (b"\n<HTML>", "html"),
+        (b'{"error": "not found"}', "json"),
+        (b'["not found"]', "json"),
+        (b'{"x12-271": "' + PLAIN.encode() + b'"}', "json"),
+        (b'[\n {"id": "a", "x12-271": "' + PLAIN.encode() + b'"}]', "json"),
+        (PLAIN.encode("cp037"), "ebcdic"),
+        (b"Content-Transfer-Encoding: quoted-printable\n\n" + PLAIN.encode(), "mail"),
+        (b"MIME-Version: 1.0\r\ncontent-transfer-encoding: BASE64\r\n\r\nSVNBKjAw", "mail"),
+        (PLAIN.encode() + b"\nContent-Transfer-Encoding: base64\n", "x12"),
+        (b"Content-Transfer-Encoding: 8bit\n\n" + PLAIN.encode(), "x12"),
+        (b"\x89PNG\r\n\x1a\n", "unknown"),
+        (b"\xfd7zXZ\x00", "unknown"),
+        (b"NARCISA and company", "unknown"),
+        (b"plain words", "unknown"),
+    ],
+)
+def test_kinds(head: bytes, kind: str) -> None:
+    assert recognise(head) == kind
+
+
+def test_the_first_bytes_for_a_reason() -> None:
+    assert first_bytes(b"%PDF-1.7") == "25 50 44 46"

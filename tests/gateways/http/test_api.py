@@ -1,0 +1,310 @@
+"""Looks and pages over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from tests.support.loopback import Asked, Loopback, Peer, answer, bomb, nobody
+from worker.core.vendor.page import Page, PageQuery, Row
+from worker.core.vendor.reply import (
+    Concluded,
+    Garbled,
+    Pending,
+    RateLimited,
+    Refused,
+    Rejected,
+    Reply,
+    Unknown,
+    Unreachable,
+)
+from worker.gateways.http.api import PAGE_CAP, Api, ApiSettings
+from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.token import Tokens, TokenSettings
+
+NOW = 1_800_000_000_000
+TLS = tls_context(None)
+PREFIX = "/rcm/eligibility/v1"
+
+
+class Vendor:
+    """Token endpoint and API on one port; ``say`` makes the API's answers."""
+
+    def __init__(self) -> None:
+        self.say: Callable[[Asked, Peer], bytes | None] = lambda asked, peer: task("x")
+        self.say_token: Callable[[Asked, Peer], bytes | None] = lambda asked, peer: answer(
+            200, json.dumps({"access_token": f"token-{self.tokens}"}).encode()
+        )
+        self.server = Loopback(
+            lambda asked, peer: (self.say_token if asked.target == "/token" else self.say)(asked, peer)
+        )
+
+    @property
+    def tokens(self) -> int:
+        return self.server.count("/token")
+
+    @property
+    def looks(self) -> list[Asked]:
+        return [asked for asked in self.server.asked if asked.target != "/token"]
+
+    def api(self, tenant_id: str | None = None, base_url: str | None = None) -> Api:
+        secrets = TokenSettings(self.server.url + "/token", lambda: "me", lambda: "secret")
+        settings = ApiSettings(base_url or self.server.url + PREFIX, tenant_id)
+        return Api(settings, Tokens(secrets, threading.Event()))
+
+
+def task(task_id: str, status: str = "pending", *headers: str) -> bytes:
+    return answer(200, json.dumps({"id": task_id, "status": status}).encode(), *headers)
+
+
+def said(data: bytes, asked: Asked, peer: Peer) -> bytes:
+    return data
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    made = Vendor()
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    made = Wire(TLS, 20_000)
+    yield made
+    made.close()
+
+
+def test_a_look_is_one_get_with_the_token_and_little_else(vendor: Vendor, wire: Wire) -> None:
+    vendor.say = lambda asked, peer: task("AbC-1", "pending", "x-optum-trace-id: tr-1")
+    assert vendor.api(tenant_id="T1").look(wire, "AbC-1", NOW) == Pending(trace_id="tr-1")
+    [asked] = vendor.looks
+    assert (asked.method, asked.target, asked.body) == ("GET", PREFIX + "/coverage-discovery/AbC-1", b"")
+    assert asked.header("authorization") == "Bearer token-1"
+    assert asked.header("accept-encoding") == "identity"
+    assert not [name for name, _ in asked.headers if name.startswith("x-")]
+    assert not [name for name, _ in vendor.server.asked[0].headers if name in ("authorization", "x-optum-tenant-id")]
+
+
+def test_one_token_for_many_looks(vendor: Vendor, wire: Wire) -> None:
+    api = vendor.api()
+    for n in range(10):
+        api.look(wire, "x", NOW + n)
+    api.health(wire, NOW)
+    assert (vendor.tokens, len(vendor.looks)) == (1, 11)
+
+
+# None but the last two could be recorded: valid ids are unreserved characters alone. It must not matter here.
+@pytest.mark.parametrize(
+    ("task_id", "segment"),
+    [
+        ("a/../../x12", "a%2F..%2F..%2Fx12"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("//other.example.com/", "%2F%2Fother.example.com%2F"),
+        ("https://other.example.com", "https%3A%2F%2Fother.example.com"),
+        ("@other.example.com", "%40other.example.com"),
+        ("a b\r\nx-y: z", "a%20b%0D%0Ax-y%3A%20z"),
+        ("%2e%2e", "%252e%252e"),
+        ("é", "%C3%A9"),
+        ("a.b_c~d-E", "a.b_c~d-E"),
+        ("0E56Z-87ee", "0E56Z-87ee"),
+    ],
+)
+def test_an_id_is_one_segment_whatever_is_in_it(vendor: Vendor, wire: Wire, task_id: str, segment: str) -> None:
+    vendor.say = lambda asked, peer: task(task_id, "success")
+    assert isinstance(vendor.api().look(wire, task_id, NOW), Concluded)
+    assert vendor.looks[0].target == f"{PREFIX}/coverage-discovery/{segment}"
+
+
+def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: Vendor, wire: Wire) -> None:
+    with Loopback(lambda asked, peer: task("x", "success")) as elsewhere:
+        url = elsewhere.url + PREFIX
+        api = vendor.api()
+        for status in (301, 302, 303, 307, 308):
+            redirect = answer(status, b"", f"location: {url}/coverage-discovery/x")
+            vendor.say = partial(said, redirect)
+            assert api.look(wire, "x", NOW) == Garbled("redirect")
+        vendor.say = lambda asked, peer: task("x", "pending", f'link: <{url}/coverage-discovery/x>; rel="related"')
+        assert isinstance(api.look(wire, "x", NOW), Pending)
+        assert elsewhere.connections == 0
+
+
+def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: Vendor, wire: Wire) -> None:
+    expired = answer(401, b'{"error": "access_token_expired", "traceId": "t"}')
+    vendor.say = lambda asked, peer: expired if asked.header("authorization") == "Bearer token-1" else task("x")
+    api = vendor.api()
+    assert isinstance(api.look(wire, "x", NOW), Pending)
+    assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
+    assert isinstance(api.look(wire, "x", NOW), Pending)
+    assert (vendor.tokens, len(vendor.looks)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"error": "invalid_product", "error_description": "x", "traceId": "t"}', "http_401_invalid_product"),
+        (b"<html>", "http_401"),
+        (b"[" * 9_999, "http_401"),
+    ],
+    ids=["invalid_product", "html", "deep"],
+)
+def test_still_401_with_a_fresh_token_is_a_refusal(vendor: Vendor, wire: Wire, body: bytes, code: str) -> None:
+    vendor.say = lambda asked, peer: answer(401, body)
+    assert vendor.api().look(wire, "x", NOW) == Refused(code)
+    assert (vendor.tokens, len(vendor.looks)) == (2, 2)
+
+
+def test_a_403_is_a_refusal_at_once(vendor: Vendor, wire: Wire) -> None:
+    vendor.say = lambda asked, peer: answer(403, b'["not allowed"]')
+    assert vendor.api().look(wire, "x", NOW) == Refused("http_403")
+    assert (vendor.tokens, len(vendor.looks)) == (1, 1)
+
+
+def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: Vendor, wire: Wire) -> None:
+    api = vendor.api()
+    api.look(wire, "x", NOW)
+    vendor.say = lambda asked, peer: answer(401)
+    vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}')
+    assert api.look(wire, "x", NOW) == Refused("token_http_400_invalid_client", "token")
+
+
+TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
+    (answer(401), Refused("token_http_401", "token")),
+    (answer(404), Unreachable("token_http_404", "token")),
+    (answer(429, b"", "retry-after: 2"), RateLimited("token_http_429", 2000, "token")),
+    (answer(200, b"<html>"), Unreachable("token_garbled", "token")),
+]
+
+
+@pytest.mark.parametrize(("said", "reply"), TOKEN_TROUBLE, ids=lambda value: getattr(value, "code", ""))
+def test_without_a_token_nothing_is_asked_of_the_api(vendor: Vendor, wire: Wire, said: bytes, reply: Reply) -> None:
+    vendor.say_token = lambda asked, peer: said
+    api = vendor.api()
+    assert api.look(wire, "x", NOW) == reply
+    assert api.health(wire, NOW) == reply
+    assert vendor.looks == []
+
+
+ANSWERS: list[tuple[str, bytes, Reply]] = [
+    ("404", answer(404, b'["no such task"]'), Unknown()),
+    ("422", answer(422, b'["bad"]'), Rejected("http_422")),
+    ("500", answer(500, b'["oops"]'), Unreachable("http_500")),
+    ("503", answer(503), Unreachable("http_503")),
+    (
+        "503 with a date",
+        answer(503, b"", "retry-after: Fri, 15 Jan 2027 08:00:30 GMT"),
+        RateLimited("http_503", 30_000),
+    ),
+    ("429", answer(429, b"", "retry-after: 30"), RateLimited("http_429", 30_000)),
+    ("html", answer(200, b"<!DOCTYPE html><html></html>"), Garbled("html")),
+    ("another task", task("X", "success"), Garbled("wrong_id")),
+    ("another tenant", task("x", "success", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
+    ("our tenant", task("x", "pending", "x-optum-tenant-id: T1"), Pending()),
+    ("a bomb", answer(200, bomb(b'{"id": "x", "status": "success"}'), "content-encoding: gzip"), Garbled("too_large")),
+    ("an encoding", answer(200, b"\x0b\x00", "content-encoding: br"), Garbled("encoding")),
+    ("429 in an encoding", answer(429, b"\x0b\x00", "content-encoding: br"), RateLimited("http_429")),
+    ("half of it", answer(200, b'{"id": "x", "status": "success"')[:-5], Unreachable("cut")),
+    ("no http", b"220 ready\r\n\r\n", Unreachable("protocol")),
+]
+
+
+@pytest.mark.parametrize(("said", "reply"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
+def test_what_an_answer_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: Reply) -> None:
+    def say(asked: Asked, peer: Peer) -> None:
+        peer.send(said)
+        peer.close()
+
+    vendor.say = say
+    assert vendor.api(tenant_id="T1").look(wire, "x", NOW) == reply
+
+
+def test_nobody_is_there(vendor: Vendor, wire: Wire) -> None:
+    with nobody() as url:
+        assert vendor.api(base_url=url + PREFIX).look(wire, "x", NOW) == Unreachable("connect")
+
+
+# The list.
+
+QUERY = PageQuery(NOW - 3_600_000, NOW)
+
+
+def test_a_page_is_one_get_with_the_token_and_the_query(vendor: Vendor, wire: Wire) -> None:
+    body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
+    vendor.say = lambda asked, peer: answer(200, body, "x-optum-tenant-id: T1")
+    row = Row("AbC-1", "pending", None, ("RTCOB",), None)
+    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == Page((row,), 2)
+    [asked] = vendor.looks
+    assert (asked.method, asked.body, asked.header("authorization")) == ("GET", b"", "Bearer token-1")
+    assert asked.target == (
+        f"{PREFIX}/coverage-discovery?status=pending&startDateTime=2027-01-15T07%3A00%3A00Z"
+        "&endDateTime=2027-01-15T08%3A00%3A00Z&sort=startDateTime&offset=0&limit=100"
+    )
+    assert not [name for name, _ in asked.headers if name.startswith("x-")]
+
+
+def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: Vendor, wire: Wire) -> None:
+    with Loopback(lambda asked, peer: answer(200, b"[]")) as elsewhere:
+        url = f"{elsewhere.url}{PREFIX}/coverage-discovery"
+        api = vendor.api()
+        vendor.say = lambda asked, peer: answer(302, b"", f"location: {url}")
+        assert api.page(wire, QUERY, NOW) == Garbled("redirect")
+        vendor.say = lambda asked, peer: answer(200, b"[]", f'link: <{url}?offset=100>; rel="next"')
+        assert api.page(wire, QUERY, NOW) == Page((), 0)
+        assert elsewhere.connections == 0
+
+
+def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: Vendor, wire: Wire) -> None:
+    vendor.say = lambda asked, peer: answer(401, b'{"error": "invalid_product"}')
+    assert vendor.api().page(wire, QUERY, NOW) == Refused("http_401_invalid_product")
+    assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
+    vendor.say_token = lambda asked, peer: answer(401)
+    assert vendor.api().page(wire, QUERY, NOW) == Refused("token_http_401", "token")
+
+
+PAGES: list[tuple[str, bytes, Page | Reply]] = [
+    ("403", answer(403, b'["no"]'), Refused("http_403")),
+    ("404", answer(404, b'["no"]'), Unknown()),
+    ("400", answer(400, b'["no"]'), Rejected("http_400")),
+    ("500", answer(500, b'["oops"]'), Unreachable("http_500")),
+    ("429", answer(429, b"", "retry-after: 30"), RateLimited("http_429", 30_000)),
+    ("html", answer(200, b"<!DOCTYPE html><html></html>"), Garbled("html")),
+    ("one task", task("x", "success"), Garbled("no_list")),
+    ("another tenant", answer(200, b"[]", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
+    ("a bomb", answer(200, bomb(b"[]"), "content-encoding: gzip"), Garbled("too_large")),
+    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP)), Page((), 0)),
+    ("larger", answer(200, b"[]".ljust(PAGE_CAP + 1)), Garbled("too_large")),
+    ("half of it", answer(200, b'[{"id": "x", "status": "success"}]')[:-5], Unreachable("cut")),
+]
+
+
+@pytest.mark.parametrize(("said", "reply"), [case[1:] for case in PAGES], ids=[case[0] for case in PAGES])
+def test_what_a_list_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: Page | Reply) -> None:
+    def say(asked: Asked, peer: Peer) -> None:
+        peer.send(said)
+        peer.close()
+
+    vendor.say = say
+    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == reply
+
+
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        (answer(200, b'{"status":"ok"}'), Pending()),
+        (answer(200, b"<html>sign in, please</html>"), Unreachable("not_json")),
+        (answer(500, b'{"status":"unhealthy"}'), Unreachable("http_500")),
+        (answer(403), Refused("http_403")),
+        (answer(401), Refused("http_401")),
+        (answer(404), Unreachable("http_404")),
+        (answer(429), Unreachable("http_429")),
+        (answer(302, b"", "location: /login"), Unreachable("http_302")),
+    ],
+    ids=lambda value: getattr(value, "code", ""),
+)
+def test_the_health_check_proves_only_what_it_proves(vendor: Vendor, wire: Wire, said: bytes, reply: Reply) -> None:
+    vendor.say = lambda asked, peer: said
+    assert vendor.api().health(wire, NOW) == reply
+    assert vendor.looks[0].target == PREFIX + "/healthcheck"
+    assert vendor.looks[0].header("authorization") == "Bearer token-1"

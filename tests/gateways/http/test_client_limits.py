@@ -1,0 +1,205 @@
+"""Answers that are slow or immense: another thread cuts them, a cap holds, and what is packed does no harm."""
+
+import gzip
+import threading
+import tracemalloc
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from tests.support.loopback import (
+    Asked,
+    Certificate,
+    MakeWire,
+    Peer,
+    Serve,
+    always,
+    answer,
+    bomb,
+    code_of,
+    get,
+    head,
+)
+from worker.gateways.http.client import BODY_CAP, Response, Unusable, Wire, header, tls_context
+
+# The total deadline: another thread cuts.
+
+
+class Slow:
+    """A script that tells when it has begun to be slow, and is quick once ``mended``."""
+
+    def __init__(self, first: bytes, then: bytes) -> None:
+        self._first = first
+        self._then = then
+        self.begun = threading.Event()
+        self.mended = False
+
+    def __call__(self, asked: Asked, peer: Peer) -> bytes:
+        if not self.mended:
+            peer.send(self._first)
+            self.begun.set()
+            peer.drip(self._then * 10_000)
+            peer.hold()
+        return answer(200, b'{"quick": true}')
+
+
+SLOW = {
+    "nothing": (b"", b""),
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"),
+    "interim answers": (b"", head(100)),
+    "body": (head(200, "content-length: 1000000"), b" "),
+    "body without a length": (head(200, "connection: close") + b'{"id": "x"}', b" "),
+    "chunks": (head(200, "transfer-encoding: chunked"), b"1\r\n \r\n"),
+    "gzip": (head(200, "content-encoding: gzip", "content-length: 100000"), gzip.compress(b"")[:10] + b"\0" * 10),
+}
+
+
+def cut_once_begun(wire: Wire, begun: threading.Event, looked: "Future[Response]") -> str:
+    assert begun.wait(10)
+    wire.cut()
+    return code_of(lambda: looked.result(10))
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize(("first", "then"), SLOW.values(), ids=SLOW)
+def test_a_drip_ends_when_it_is_cut_and_the_wire_lives_on(
+    serve: Serve,
+    make_wire: MakeWire,
+    threads: ThreadPoolExecutor,
+    certificate: Certificate,
+    first: bytes,
+    then: bytes,
+    secure: bool,
+) -> None:
+    slow = Slow(first, then)
+    server = serve(slow, tls=certificate.server() if secure else None)
+    wire = make_wire(tls_context(str(certificate.cert)))
+    wire.begin()
+    assert cut_once_begun(wire, slow.begun, threads.submit(get, wire, server.url)) == "timeout"
+    # Until a new piece of work begins nothing more is sent: a token's retry must not outlive the deadline either.
+    assert code_of(lambda: get(wire, server.url)) == "timeout"
+    assert len(server.asked) == wire.sent == 1
+    slow.mended = True
+    wire.begin()
+    assert get(wire, server.url).body == b'{"quick": true}'
+
+
+def test_a_kept_connection_is_cut_too_and_not_asked_again(
+    serve: Serve, wire: Wire, threads: ThreadPoolExecutor
+) -> None:
+    slow = Slow(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n")
+    slow.mended = True
+    server = serve(slow)
+    get(wire, server.url)
+    slow.mended = False
+    assert cut_once_begun(wire, slow.begun, threads.submit(get, wire, server.url)) == "timeout"
+    assert (len(server.asked), server.connections) == (2, 1)
+
+
+def test_a_proxy_that_drips_is_cut(serve: Serve, make_wire: MakeWire, threads: ThreadPoolExecutor) -> None:
+    slow = Slow(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n")
+    wire = make_wire(proxy=serve(slow).url)
+    assert cut_once_begun(wire, slow.begun, threads.submit(get, wire, "https://127.0.0.1:9/")) == "timeout"
+
+
+def test_a_handshake_that_never_ends_is_bounded_by_the_timeout(serve: Serve, make_wire: MakeWire) -> None:
+    def greet(peer: Peer) -> None:
+        # The head of a TLS record of 16,000 bytes, and then those one by one.
+        peer.send(b"\x16\x03\x03\x3e\x80")
+        peer.drip(b"\x02" * 16_000)
+
+    server = serve(always(b""), greet=greet)
+    assert code_of(lambda: get(make_wire(timeout=300), server.url.replace("http:", "https:"))) == "timeout"
+
+
+def test_a_cut_between_two_pieces_of_work_does_no_harm(serve: Serve, wire: Wire) -> None:
+    server = serve(always(answer(200, b"{}")))
+    wire.cut()
+    wire.begin()
+    get(wire, server.url)
+    wire.cut()
+    wire.cut()
+    wire.begin()
+    assert get(wire, server.url).body == b"{}"
+
+
+# Bodies that are too large, or packed in ways nobody asked for.
+
+
+def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, wire: Wire) -> None:
+    def script(asked: Asked, peer: Peer) -> bytes | None:
+        size = int(asked.target[1:])
+        peer.send(head(200, "connection: close"))
+        peer.send(b" " * size)
+        peer.close()
+
+    server = serve(script)
+    assert len(get(wire, f"{server.url}/{BODY_CAP}").body) == BODY_CAP
+    assert code_of(lambda: get(wire, f"{server.url}/{BODY_CAP + 1}"), Unusable) == "too_large"
+    assert code_of(lambda: get(wire, f"{server.url}/{BODY_CAP * 8}"), Unusable) == "too_large"
+    assert get(wire, f"{server.url}/5").body == b"     "
+
+
+def test_a_call_can_have_a_cap_of_its_own(serve: Serve, wire: Wire) -> None:
+    for size in (1_000, BODY_CAP + 1_000):
+        plain, packed = b" " * size, gzip.compress(b" " * size)
+        for said in (answer(200, plain), answer(200, packed, "content-encoding: gzip")):
+            server = serve(always(said))
+            assert wire.send("GET", server.url, {}, cap=size).body == plain
+            assert code_of(partial(wire.send, "GET", server.url, {}, cap=size - 1), Unusable) == "too_large"
+
+
+def test_a_bomb_is_refused_and_never_unpacked(serve: Serve, wire: Wire) -> None:
+    packed = bomb(b'{"id": "x", "status": "success"}')
+    assert len(packed) < 600_000
+    server = serve(always(answer(200, packed, "content-encoding: gzip")))
+    tracemalloc.start()
+    try:
+        assert code_of(lambda: get(wire, server.url), Unusable) == "too_large"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * BODY_CAP
+
+
+@pytest.mark.parametrize("name", ["gzip", "x-gzip", "GZIP", "deflate"])
+def test_a_packed_body_is_unpacked_all_the_same(serve: Serve, wire: Wire, name: str) -> None:
+    body = b'{"id": "x"}' * 1000
+    packed = zlib.compress(body) if name == "deflate" else gzip.compress(body)
+    server = serve(always(answer(200, packed, f"content-encoding: {name}")))
+    assert get(wire, server.url).body == body
+
+
+def test_identity_by_name_is_none_at_all(serve: Serve, wire: Wire) -> None:
+    assert get(wire, serve(always(answer(200, b"{}", "content-encoding: identity"))).url).body == b"{}"
+
+
+PACKED = gzip.compress(b'{"id": "x", "status": "success"}' + b" " * 100)
+BADLY_PACKED = {
+    "unknown": (b"{}", "br"),
+    "twice": (gzip.compress(PACKED), "gzip, gzip"),
+    "not packed": (b"{}", "gzip"),
+    "cut short": (PACKED[:-9], "gzip"),
+    "without its checksum": (PACKED[:-8], "gzip"),
+    "wrong checksum": (PACKED[:-8] + b"\0" * 8, "gzip"),
+    "nothing": (b"", "gzip"),
+}
+
+
+@pytest.mark.parametrize(("body", "name"), BADLY_PACKED.values(), ids=BADLY_PACKED)
+def test_what_cannot_be_unpacked_whole_is_unusable(serve: Serve, wire: Wire, body: bytes, name: str) -> None:
+    server = serve(always(answer(200, body, f"content-encoding: {name}")))
+    assert code_of(lambda: get(wire, server.url), Unusable) == "encoding"
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 503])
+@pytest.mark.parametrize("kind", ["too large", "unknown encoding"])
+def test_an_error_is_heard_whatever_its_body(serve: Serve, wire: Wire, status: int, kind: str) -> None:
+    body = b" " * (BODY_CAP + 1) if kind == "too large" else b"\x0b\x00"
+    encoding = "identity" if kind == "too large" else "br"
+    server = serve(always(answer(status, body, f"content-encoding: {encoding}", "retry-after: 5")))
+    response = get(wire, server.url)
+    assert (response.status, response.body, header(response, "retry-after")) == (status, b"", "5")

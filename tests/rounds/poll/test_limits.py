@@ -1,0 +1,258 @@
+"""How often the poll round asks: never above the limit, and never spinning."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, concluded, concludes, within, worlds
+from worker.core.pacing.limiter import DAY, FULL, Limit
+from worker.core.vendor.page import Page
+from worker.core.vendor.reply import (
+    Garbled,
+    Pending,
+    RateLimited,
+    Refused,
+    Rejected,
+    Reply,
+    Unknown,
+    Unreachable,
+)
+from worker.gateways.http.client import Wire
+from worker.gateways.http.pool import Job
+from worker.store.state import lanes
+from worker.store.views import status as look
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Make]:
+    with worlds(tmp_path / "cdpoll.db") as make:
+        yield make
+
+
+@pytest.mark.parametrize("limit", [Limit(1, 5), Limit(0.5, 1), Limit(4, 2), Limit(2, 20)], ids=str)
+def test_the_limit_is_never_exceeded_over_hours(world: Make, limit: Limit) -> None:
+    w = world(lambda job, n: Pending() if n < 7 else concluded(job.task_id), limit=limit)
+    w.record(*(f"t{n}" for n in range(15)))
+    w.until(NOW + 2 * HOUR)
+    times = [job.asked_at for job in w.asked]
+    assert times == sorted(times)
+    assert within(limit, times)
+    assert not within(Limit(limit.rate / 4, 1), times)  # it is a limit that was felt
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 15
+
+
+def test_requests_that_no_slot_was_granted_for_are_paid_for(world: Make) -> None:
+    """Every look needs a token and a second try: three requests each."""
+    w = world(lambda job, n: Pending(), limit=Limit(1, 3))
+
+    ask = w.pool._ask
+
+    def greedy(wire: Wire, job: Job) -> Reply:
+        wire.sent += 2
+        return ask(wire, job)
+
+    w.pool._ask = greedy
+    w.record(*(f"t{n}" for n in range(30)))
+    w.until(NOW + 300_000)
+    assert len(w.asked) <= 300 / 3 + 3
+
+
+def test_a_request_that_outlives_its_deadline_does_not_make_the_loop_spin(world: Make) -> None:
+    """Cutting a socket does not end a look that waits for a name server, say."""
+    w = world(concludes)
+    w.record("a")
+    w.now += 15_000
+    w.run()
+    asked_at = w.asked[0].asked_at
+    assert w.round.run(asked_at + 1, asked_at + 1) == asked_at + TIMEOUT
+    for late in (0, 1, 500, 5_000, w.round.terms.lease, HOUR):
+        assert w.round.run(asked_at + TIMEOUT + late, asked_at + TIMEOUT + late) > asked_at + TIMEOUT + late
+    assert w.round.busy
+    assert len(w.asked) == 1  # although its lease is over
+
+
+def test_a_clock_set_back_does_not_silence_the_round(world: Make) -> None:
+    w = world(lambda job, n: Pending(), limit=Limit(1, 2))
+    w.record("a")
+    w.until(NOW + 60_000)
+    w.now -= HOUR
+    w.record("b")
+    before = len(w.asked)
+    w.until(w.now + 60_000)
+    assert "b" in {job.task_id for job in w.asked[before:]}
+
+
+REPLIES: list[Callable[[str], Reply]] = [
+    lambda i: Pending(),
+    lambda i: Pending(),
+    lambda i: Unknown(),
+    lambda i: Rejected("http_422"),
+    lambda i: Garbled("html"),
+    lambda i: Garbled("unknown_status"),
+    lambda i: Unreachable("timeout"),
+    lambda i: Unreachable("token_connect", "token"),
+    lambda i: RateLimited("http_429"),
+    lambda i: RateLimited("http_429", 0),
+    lambda i: RateLimited("http_503", 90_000),
+    lambda i: Refused("http_403"),
+    lambda i: Refused("token_http_401", "token"),
+    concluded,
+]
+
+
+@settings(derandomize=True, max_examples=20, deadline=None)
+@given(
+    script=st.lists(st.sampled_from(range(len(REPLIES))), min_size=1, max_size=30),
+    spans=st.lists(st.sampled_from([0, 1, 80, 4_000, 29_999, TIMEOUT]), min_size=1, max_size=5),
+    count=st.integers(1, 5),
+    size=st.integers(1, 4),
+    limit=st.sampled_from([Limit(1, 5), Limit(0.2, 1), Limit(500, 50)]),
+)
+def test_whatever_comes_the_round_never_spins_and_loses_nothing(
+    script: list[int], spans: list[int], count: int, size: int, limit: Limit
+) -> None:
+    def reply(job: Job, n: int) -> Reply:
+        # In the end the vendor concludes everything.
+        at = job.seq * 7 + n
+        return REPLIES[script[at % len(script)]](job.task_id) if n <= 8 else concluded(job.task_id)
+
+    with tempfile.TemporaryDirectory() as folder:
+        w = World(
+            Path(folder, "cdpoll.db"), reply, limit=limit, size=size, takes=lambda job: spans[job.seq % len(spans)]
+        )
+        try:
+            w.record(*(f"t{n}" for n in range(count)))
+            w.until(NOW + 12 * HOUR)
+            # A pass a minute at the most, and some for each request: it left, it came, a slot was waited for.
+            assert w.passes <= 12 * 60 + 1 + 6 * len(w.asked)
+            assert within(limit, [job.asked_at for job in w.asked])
+            doing = look.counts(w.store)
+            assert sum(doing.values()) == count
+            assert w.count("SELECT count(*) FROM (SELECT task FROM results GROUP BY task HAVING count(*) > 1)") == 0
+            assert w.count("SELECT count(*) FROM results") == doing.get(("concluded", "success"), 0)
+        finally:
+            w.close()
+
+
+# --- the same limit for several processes, and after a restart
+
+
+def together(processes: list[World], end: int) -> None:
+    """Let several processes live on one database, at one time."""
+    now = processes[0].now
+    while now < end:
+        wanted = [now + 60_000]
+        for w in processes:
+            w.now = now
+            w.land()
+            wanted += [w.run(), *(at for at, _ in w._flying.values())]
+        now = min(end, max(now + 1, min(wanted)))
+        processes = processes[::-1]  # neither is always the first to find a slot
+
+
+def test_two_processes_on_one_database_keep_the_limit_together(world: Make) -> None:
+    limit = Limit(2, 5)
+    both = [world(lambda job, n: Pending(), limit=limit) for _ in range(2)]
+    both[0].record(*(f"t{n}" for n in range(100)))
+    together(both, NOW + 100_000)
+    sent = sorted(job.asked_at for w in both for job in w.asked)
+    assert min(len(w.asked) for w in both) > 40, "both were at work"
+    assert within(limit, sent)
+    assert len(sent) >= 0.98 * limit.rate * 90
+    assert sum(w.passes for w in both) < 8 * len(sent)
+
+
+def test_what_another_process_has_used_or_paused_is_waited_for_without_spinning(world: Make) -> None:
+    limit = Limit(0.1, 2)
+    one, other = (world(lambda job, n: Pending(), limit=limit) for _ in range(2))
+    one.record("a", "b", "c", "d")
+    one.now = other.now = NOW + 12_000
+    other.run()
+    assert len(other.asked) == 2
+    assert one.run() == one.now + 10_000
+    other.script = lambda job, n: RateLimited("http_429", 600_000)
+    one.now = other.now = NOW + 12_100
+    other.land()
+    other.run()
+    assert lanes.get(one.store).paused
+    one.now += 60_000
+    assert one.run() == lanes.get(one.store).resumes_at
+    assert one.asked == []
+
+
+def test_a_restart_gives_no_second_burst(world: Make) -> None:
+    limit = Limit(0.1, 5)
+    first = world(lambda job, n: Pending(), limit=limit)
+    first.record(*(f"t{n}" for n in range(40)))
+    first.until(NOW + 20_000)
+    second = world(lambda job, n: Pending(), limit=limit)
+    second.now = first.now
+    second.until(NOW + 120_000)
+    assert len(first.asked) >= 5
+    assert within(limit, [job.asked_at for job in (*first.asked, *second.asked)])
+
+
+@pytest.mark.parametrize("reply", [RateLimited("http_429", 5_000), Unreachable("http_503")], ids=["429", "503"])
+def test_the_pace_that_the_vendor_bears_is_remembered_over_a_restart(world: Make, reply: Reply) -> None:
+    limit = Limit(4, 8)
+    first = world(lambda job, n: reply if job.seq == 1 and n == 1 else Pending(), limit=limit)
+    first.record(*(f"t{n}" for n in range(60)))
+    first.until(NOW + 25_000)
+    assert lanes.get(first.store).meter.pace < FULL * 0.6
+    second = world(lambda job, n: Pending(), limit=limit)
+    second.now = first.now
+    second.until(second.now + 30_000)
+    sent = [job.asked_at for job in second.asked]
+    assert within(Limit(2.3, 4), sent)
+    assert not within(Limit(1.5, 4), sent)
+    second.until(second.now + HOUR)
+    assert lanes.get(second.store).meter.pace == FULL, "it came back"
+
+
+def test_a_refused_probe_does_not_slow_any_further(world: Make) -> None:
+    w = world(lambda job, n: RateLimited("http_429"), limit=Limit(4, 8), size=1)
+    w.record("a", "b")
+    w.until(NOW + HOUR)
+    assert len(w.asked) > 5
+    assert lanes.get(w.store).meter.pace == FULL // 2
+
+
+def test_the_budget_of_a_day_holds_over_a_restart_and_ends_at_midnight(world: Make) -> None:
+    limit = Limit(100, 100, daily=30)
+    midnight = (NOW // DAY + 1) * DAY
+    first = world(lambda job, n: Pending(), limit=limit, now=midnight - 2 * HOUR)
+    first.record(*(f"t{n}" for n in range(20)))
+    first.until(first.now + 12_000)
+    assert 0 < len(first.asked) < 30
+    second = world(lambda job, n: Pending(), limit=limit, now=first.now)
+    second.until(midnight - 1)
+    asked = len(first.asked) + len(second.asked)
+    assert asked == 30
+    terms = look.Terms(SCHEDULE, limit)
+    assert "budget_spent" in [p["code"] for p in look.status(second.store, midnight - 1, terms, None)["problems"]]
+    assert look.status(second.store, midnight - 1, terms, None)["polling"]["requests_today"] == 30
+    assert second.run() == midnight
+    said = look.status(second.store, midnight, terms, None)
+    assert "budget_spent" not in [p["code"] for p in said["problems"]]
+    assert (said["polling"]["requests_today"], said["polling"]["daily_budget"]) == (0, 30)
+    second.until(midnight + 60_000)
+    assert 40 <= len(first.asked) + len(second.asked) <= 60
+
+
+def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
+    w = world(lambda job, n: Pending(), limit=Limit(100, 100, daily=30), now=(NOW // DAY) * DAY)
+    ask = w.pool._ask
+
+    def greedy(wire: Wire, job: Job) -> Reply | Page:
+        wire.sent += 2
+        return ask(wire, job)
+
+    w.pool._ask = greedy
+    w.record(*(f"t{n}" for n in range(30)))
+    w.until(w.now + HOUR)
+    assert 10 <= len(w.asked) <= 10 + 4  # those in the air when the budget ended
+    assert lanes.get(w.store).meter.spent == 3 * len(w.asked)

@@ -1,0 +1,147 @@
+"""Answers that are about us: they hold everybody back, and nobody is to blame."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.support.poll_world import HOUR, NOW, SCHEDULE, Make, concluded, concludes, worlds
+from worker.core.pacing.judge import MISSES, NO_TASK
+from worker.core.vendor.reply import (
+    Pending,
+    RateLimited,
+    Refused,
+    Reply,
+    Unreachable,
+)
+from worker.gateways.http.pool import Job
+from worker.store.state import lanes
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Make]:
+    with worlds(tmp_path / "cdpoll.db") as make:
+        yield make
+
+
+def test_429_holds_everybody_back_and_nobody_is_to_blame(world: Make) -> None:
+    def script(job: Job, n: int) -> Reply:
+        return RateLimited("http_429", 120_000) if job.seq == 1 and n == 1 else concluded(job.task_id)
+
+    w = world(script, size=1)
+    w.record(*(f"t{n}" for n in range(6)))
+    w.until(NOW + HOUR)
+    times = [job.asked_at for job in w.asked]
+    first = next(i for i, job in enumerate(w.asked) if job.seq == 1)
+    assert times[first + 1] - times[first] >= 120_000
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 6
+    assert w.count("SELECT max(failures) FROM tasks") == 0
+    lane = lanes.get(w.store)
+    assert not lane.paused
+    assert 120_000 <= lane.paused_total < 130_000
+    assert [event for event, _ in w.log.lines if event.startswith("api")] == ["api paused", "api answers again"]
+
+
+def test_a_pause_probes_one_at_a_time_and_ever_more_slowly(world: Make) -> None:
+    open_again = NOW + 6 * HOUR
+
+    def script(job: Job, n: int) -> Reply:
+        return RateLimited("http_429") if job.asked_at < open_again else concluded(job.task_id)
+
+    w = world(script)
+    w.record(*(f"t{n}" for n in range(20)))
+    w.until(NOW + 7 * HOUR)
+    probes = [job.asked_at for job in w.asked if job.asked_at < open_again][4:]
+    gaps = [b - a for a, b in pairwise(probes)]
+    assert min(gaps) >= SCHEDULE.cadence.first
+    assert gaps == sorted(gaps)
+    assert max(gaps) <= SCHEDULE.cadence.ceiling
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded' AND failures = 0") == 20
+
+
+def test_while_a_probe_is_in_the_air_no_other_is_sent(world: Make) -> None:
+    w = world(lambda job, n: RateLimited("http_429", 60_000) if n == 1 else Pending())
+    w.record("a", "b", "c")
+    w.now += 15_000
+    w.run()
+    w.now += 100
+    w.land()
+    w.run()
+    assert lanes.get(w.store).paused
+    w.now += 60_000
+    w.run()
+    assert len(w.asked) == 4
+    for _ in range(3):
+        w.now += 1
+        assert w.run() > w.now
+    assert len(w.asked) == 4
+
+
+def test_a_probe_that_outlives_its_deadline_does_not_keep_the_next_from_being_sent(world: Make) -> None:
+    """Cutting a socket does not end a look that waits for a name server: the pause must not last as long as that."""
+    w = world(lambda job, n: RateLimited("http_429", 60_000) if n == 1 else Pending())
+    w.record("a", "b", "c")
+    w.now += 15_000
+    w.run()
+    w.now += 100
+    w.land()
+    w.run()
+    w.now += 60_000
+    w.run()
+    probe = w.asked[3]
+    for late in (0, 999):
+        w.now = probe.deadline + late
+        w.run()
+        assert len(w.asked) == 4
+    w.now = probe.deadline + 1000
+    w.run()
+    assert [job.seq == probe.seq for job in w.asked[4:]] == [False]
+
+
+def test_a_task_that_alone_is_refused_is_to_blame_itself(world: Make) -> None:
+    w = world(lambda job, n: Refused("http_403") if job.seq == 1 else Pending())
+    w.record("bad", "good")
+    w.until(NOW + 30_000)
+    assert (w.task("bad")["last_error"], w.task("bad")["failures"] > 0) == ("http_403", True)
+    assert (w.task("good")["last_error"], w.task("good")["failures"]) == (None, 0)
+    assert not lanes.get(w.store).paused
+
+
+def test_when_all_are_refused_everything_pauses_and_no_task_is_to_blame(world: Make) -> None:
+    w = world(lambda job, n: Refused("http_403"))
+    w.record(*(f"t{n}" for n in range(5)))
+    w.until(NOW + 3 * HOUR)
+    lane = lanes.get(w.store)
+    assert (lane.reason, lane.code) == ("credentials", "http_403")
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'pending' AND failures = 0") == 5
+    assert len(w.asked) < 30
+    w.script = concludes
+    w.until(w.now + HOUR)
+    assert not lanes.get(w.store).paused
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 5
+
+
+def test_where_there_is_no_other_task_the_health_check_decides(world: Make) -> None:
+    w = world(lambda job, n: Pending() if job.seq == NO_TASK else Refused("http_403"))
+    w.record("only")
+    w.until(NOW + 30_000)
+    assert NO_TASK in {job.seq for job in w.asked}
+    assert w.task("only")["last_error"] == "http_403"
+    assert not lanes.get(w.store).paused
+    w.script = lambda job, n: Refused("http_403")
+    w.until(w.now + HOUR)
+    assert lanes.get(w.store).reason == "credentials"
+
+
+def test_an_outage_pauses_after_some_tasks_and_ends_by_itself(world: Make) -> None:
+    back = NOW + 2 * HOUR
+
+    def script(job: Job, n: int) -> Reply:
+        return Unreachable("connect") if job.asked_at < back else concluded(job.task_id)
+
+    w = world(script)
+    w.record(*(f"t{n}" for n in range(40)))
+    w.until(NOW + 4 * HOUR)
+    assert sum(job.asked_at < back for job in w.asked) < MISSES + 4 + 40
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 40

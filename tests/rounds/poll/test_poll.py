@@ -1,0 +1,216 @@
+"""The poll round: what is due is asked, what comes is saved, and nothing is lost."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.poll_world import HOUR, NOW, Make, concludes, worlds
+from worker.core.errors import TryLater
+from worker.core.instant import FAR
+from worker.gateways.http.pool import Job
+from worker.store import conclude as results
+from worker.store.db.store import Store
+from worker.store.tasks import polling as tasks
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Make]:
+    with worlds(tmp_path / "cdpoll.db") as make:
+        yield make
+
+
+# --- claiming and saving
+
+
+def test_what_is_due_is_asked_saved_once_and_never_asked_again(world: Make) -> None:
+    w = world(concludes)
+    w.record("a", "b", "c")
+    w.until(NOW + HOUR)
+    assert sorted(job.task_id for job in w.asked) == ["a", "b", "c"]
+    assert w.count("SELECT count(*) FROM results") == 3
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded' AND outcome = 'success'") == 3
+    assert not w.round.busy
+    assert w.run() == FAR
+
+
+def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> None:
+    seen: list[tuple[int, int]] = []
+    w = world(concludes)
+
+    def peek(job: Job) -> None:
+        seen.append((w.task(job.task_id)["due_at"], job.asked_at + w.round.terms.lease))
+
+    w.before_sending = peek
+    w.record(*(f"t{n}" for n in range(9)))
+    w.until(NOW + 60_000)
+    assert len(seen) == 9
+    assert all(due == lease for due, lease in seen)
+
+
+def test_a_task_in_the_air_is_not_asked_for_again_however_long_it_takes(world: Make) -> None:
+    w = world(concludes, takes=lambda job: 25_000)
+    w.record("a")
+    w.until(NOW + 25_000)
+    assert len(w.asked) == 1
+    assert w.round.busy
+    w.until(NOW + HOUR)
+    assert len(w.asked) == 1
+
+
+def test_after_a_crash_the_row_falls_due_again(world: Make, tmp_path: Path) -> None:
+    first = world(concludes)
+    first.record("a")
+    first.now += 15_000
+    first.run()
+    assert len(first.asked) == 1  # and then its process dies: the answer is never saved
+    second = world(concludes)
+    second.now = first.now
+    second.until(second.now + second.round.terms.lease - 1)
+    assert second.asked == []
+    second.until(second.now + 1_000)
+    assert [job.task_id for job in second.asked] == ["a"]
+    assert second.task("a")["state"] == "concluded"
+
+
+def test_no_more_in_the_air_than_there_are_threads(world: Make) -> None:
+    most = 0
+    w = world(concludes, size=3, takes=lambda job: 1000)
+
+    def count(job: Job) -> None:
+        nonlocal most
+        most = max(most, len(w.pool.out))
+
+    w.before_sending = count
+    w.record(*(f"t{n}" for n in range(20)))
+    w.until(NOW + 60_000)
+    assert most == 3
+    assert len(w.asked) == 20
+
+
+def test_tasks_recorded_meanwhile_are_found(world: Make) -> None:
+    w = world(concludes)
+    w.record("early")
+    w.until(NOW + 60_000)
+    assert w.run() == FAR
+    w.record("late")
+    assert NOW < w.run() < w.now + 12_000
+    w.until(NOW + 120_000)
+    assert w.task("late")["state"] == "concluded"
+
+
+def test_one_pass_leaves_what_fell_due_later_and_does_not_spin_for_it(world: Make) -> None:
+    w = world(concludes, takes=lambda job: 20_000)
+    w.record("early")
+    w.now += 2_000
+    w.record("late")
+    w.now += 9_900
+    cutoff = w.now
+    w.run(due_by=cutoff)
+    assert [job.task_id for job in w.asked] == ["early"]
+    w.now += 5_000
+    assert w.run(due_by=cutoff) > w.now
+    assert [job.task_id for job in w.asked] == ["early"]
+
+
+def test_a_pass_over_some_tasks_leaves_the_others_and_does_not_spin_for_them(world: Make) -> None:
+    w = world(concludes, takes=lambda job: 20_000)
+    w.record("wanted", "other", "another")
+    w.now += 15_000
+    w.round.only = frozenset({1})
+    w.run(due_by=w.now)
+    for _ in range(3):
+        w.now += 1_000
+        before = w.store.conn.total_changes
+        assert w.run(due_by=w.now) > w.now
+        assert w.store.conn.total_changes == before
+    assert [job.task_id for job in w.asked] == ["wanted"]
+    assert not w.round.only
+
+
+def test_on_the_way_out_nothing_new_is_asked_and_what_comes_is_saved(world: Make) -> None:
+    w = world(concludes, takes=lambda job: 1000)
+    w.record("a", "b", "c", "d", "e")
+    w.now += 15_000
+    w.run()
+    assert len(w.asked) == 4
+    w.now += 1000
+    w.land()
+    w.run(claim=False)
+    assert len(w.asked) == 4
+    assert not w.round.busy
+    assert w.count("SELECT count(*) FROM results") == 4
+
+
+# --- when the database cannot be written
+
+
+@contextmanager
+def locked(path: Path, how: str) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as other:
+        other.execute(f"BEGIN {how}")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+def test_what_was_heard_is_kept_while_the_database_cannot_be_written(world: Make, how: str) -> None:
+    w = world(concludes, timeout=0)
+    w.record("a", "b")
+    w.now += 15_000
+    w.run()
+    w.record("c")
+    w.now += 15_000
+    w.land()
+    for _ in range(3):
+        with locked(w.path, how), pytest.raises(TryLater):
+            w.round.run(w.now, w.now)
+        assert w.round.busy
+        assert len(w.asked) == 2
+    assert w.count("SELECT count(*) FROM results") == 0
+    w.run()
+    assert w.count("SELECT count(*) FROM results") == 2
+    assert w.round.usable == 2
+    assert w.task("a")["polls"] == 1
+    assert [job.task_id for job in w.asked[2:]] == ["c"]
+
+
+def test_what_was_heard_long_ago_is_saved_before_its_row_is_asked_for_again(world: Make) -> None:
+    w = world(concludes, timeout=0)
+    w.record("a")
+    w.now += 15_000
+    w.run()
+    w.land()
+    w.now += HOUR  # the lease is long over
+    w.land()
+    with locked(w.path, "IMMEDIATE"), pytest.raises(TryLater):
+        w.round.run(w.now, w.now)
+    w.until(w.now + HOUR)
+    assert len(w.asked) == 1
+    assert w.count("SELECT count(*) FROM results") == 1
+
+
+def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = results.add
+
+    def breaks(store: Store, task: int, *rest: Any) -> Any:
+        known = tasks.get(store, task, 0)
+        if known is not None and known.id == "bad":
+            raise ZeroDivisionError("a name that nobody may see")
+        return keep(store, task, *rest)
+
+    monkeypatch.setattr("worker.rounds.poll.saving.results.add", breaks)
+    w = world(concludes)
+    w.record("good-1", "bad", "good-2")
+    w.until(NOW + 15_000)
+    assert [w.task(task_id)["state"] for task_id in ("good-1", "bad", "good-2")] == [
+        "concluded",
+        "pending",
+        "concluded",
+    ]
+    said = [fields for event, fields in w.log.lines if event.startswith("a fault in cdpoll itself")]
+    assert [fields["task"] for fields in said] == ["bad"]
+    assert "nobody may see" not in str(w.log.lines)

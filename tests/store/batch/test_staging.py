@@ -1,0 +1,212 @@
+"""While a file is read in nobody is held up and nothing is seen before its time; a crash leaves nothing."""
+
+import gc
+import os
+import random
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.batch_files import NOW, batch, members, read, rows, start, watched
+from tests.support.cdpoll_process import DEADLINE, until
+from tests.support.database import elsewhere
+from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.core.errors import StorageFailed
+from worker.core.x12.answer import Answer
+from worker.core.x12.summary import Summary
+from worker.rounds.ingest import collecting
+from worker.rounds.ingest.batch_file import FileReport, Given, ingest
+from worker.store.batch import batches, quarantine
+from worker.store.batch import rows as batch_rows
+from worker.store.batch.lock import IngestLock
+from worker.store.db.store import Store
+
+
+def test_transactions_are_small_and_the_file_appears_at_one_moment(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments: list[int] = []
+    # A polling process writes and reads between any two transactions, and waits for nobody.
+    with Store(path, timeout=0.05) as poller:
+        poll = Store.write
+
+        def seen() -> None:
+            moments.append(len(members(path)))
+            with poll(poller):
+                poller.execute("INSERT INTO meta (key, value) VALUES (:n, '')", {"n": f"poll {len(moments)}"})
+
+        sizes = watched(store, monkeypatch, seen)
+        read(store, batch(*range(2000)))
+    # Each answer is a row of results and one of answers, each set one of its own; and one is drawn for its number.
+    assert max(sizes) <= 3 * batches.ROWS + 10
+    assert len(sizes) >= 2 + 2 * 2000 // batches.ROWS
+    assert moments == [0] * (len(sizes) - 1) + [2000]
+
+
+def test_a_set_of_many_patients_is_spread_over_transactions(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patients = [
+        segment
+        for n in range(2000)
+        for segment in (
+            ("HL", str(n + 3), "2", "22", "0"),
+            ("NM1", "IL", "1", "X", "Y", "", "", "", "MI", f"P{n:05d}"),
+            ACTIVE,
+        )
+    ]
+    head = subscriber()[:5]
+    sizes = watched(store, monkeypatch, lambda: None)
+    report = read(store, interchange(group(a_set([*head, *patients]))))
+    assert (report.counts.transaction_sets, report.counts.subscribers, report.counts.unmatched) == (1, 2000, 2000)
+    assert max(sizes) <= 3 * batches.ROWS + 10
+    assert len(set(members(path))) == 2000
+    again = read(store, interchange(group(a_set([*head, *patients]), control="77")))
+    assert (again.counts.known_sets, again.counts.unmatched) == (1, 0)
+    assert len(members(path)) == 2000
+
+
+def test_kill_9_in_the_middle_leaves_nothing_that_is_seen_and_the_next_reading_removes_it(
+    tmp_path: Path, path: Path
+) -> None:
+    file = tmp_path / "big.x12"
+    file.write_text(batch(*range(3000)))
+    Store(path).close()
+    chance = random.Random(271)
+    staged = 0
+    for _ in range(6):
+        some = chance.randint(1, 2400)
+        with start(path, file) as process:
+            until(lambda: elsewhere_patiently(path)[0] >= some, "so many sets are staged")  # noqa: B023
+            os.kill(process.pid, signal.SIGKILL)
+        count, files = elsewhere_patiently(path)
+        staged += count > 0 and files == 1
+        assert members(path) == []
+        assert elsewhere(path, "SELECT count(*) FROM found_coverage") == [(0,)]
+        assert elsewhere(path, "SELECT count(*) FROM kept_results") == [(0,)]
+    assert staged == 6
+    with start(path, file) as process:
+        assert process.communicate(timeout=DEADLINE)[0] == b"ingested 3000\n"
+    assert members(path) == [f"M{n:05d}" for n in range(3000)]
+    assert elsewhere(path, "SELECT count(*) FROM sets") == [(3000,)]
+    assert elsewhere(path, "SELECT count(*) FROM files") == [(1,)]
+    assert elsewhere(path, "PRAGMA integrity_check") == [("ok",)]
+    assert elsewhere(path, "PRAGMA foreign_key_check") == []
+
+
+def elsewhere_patiently(path: Path) -> tuple[int, int]:
+    with closing(sqlite3.connect(path, timeout=30)) as conn:
+        return conn.execute("SELECT (SELECT count(*) FROM sets), (SELECT count(*) FROM files)").fetchone()  # type: ignore[no-any-return]
+
+
+def test_leftovers_are_removed_in_small_transactions(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = batches.Staging.finish
+    monkeypatch.setattr(batches.Staging, "finish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        read(store, batch(*range(1200)))
+    monkeypatch.setattr(batches.Staging, "finish", finish)
+    assert rows(path) > 3600
+    sizes = watched(store, monkeypatch, lambda: None)
+    with IngestLock(path, "file", wait=True):
+        assert batches.remove_leftovers(store) == 1
+    assert max(sizes) <= 2 * batches.ROWS  # a result takes its answer with it
+    assert rows(path) == 0
+    assert elsewhere(path, "SELECT count(*) FROM files") == [(0,)]
+
+
+def test_a_number_of_a_result_is_never_used_again(store: Store, path: Path) -> None:
+    read(store, batch(1))
+    ((first,),) = elsewhere(path, "SELECT max(seq) FROM results")
+    with store.write():
+        store.execute("DELETE FROM results")
+    read(store, batch(2), name="second")
+    assert elsewhere(path, "SELECT min(seq) > ? FROM results", first) == [(1,)]
+
+
+def test_a_full_disk_shows_nothing_of_the_file(store: Store, path: Path) -> None:
+    from tests.support.cdpoll_process import small_files
+
+    size = path.stat().st_size
+    with small_files(size + 400_000), pytest.raises(StorageFailed):
+        read_in_place(store, batch(*range(2000)))
+    assert members(path) == []
+    assert read(store, batch(*range(2000))).state == "ingested"
+    assert len(members(path)) == 2000
+
+
+def read_in_place(store: Store, text: str) -> FileReport:
+    """As :func:`read`, from memory that counts as a file."""
+    fd = os.memfd_create("batch")
+    with os.fdopen(fd, "w+b", closefd=True) as file:
+        view = memoryview(text.encode())
+        while view:
+            view = view[os.write(fd, view[:200_000]) :]
+        file.seek(0)
+        return ingest(store, Given(file, "big", "path"), NOW)
+
+
+def test_the_counts_are_those_of_the_module_that_keeps_them() -> None:
+    assert set(quarantine._COUNTS.split(", ")) == set(batch_rows.Counts.__slots__)
+
+
+def test_python_looks_for_cycles_seldom_while_a_file_is_read_and_then_as_before(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = gc.get_threshold()
+    meanwhile: list[int] = []
+    watched(store, monkeypatch, lambda: meanwhile.append(gc.get_threshold()[0]))
+    read(store, batch(1))
+    assert meanwhile == [collecting.YOUNG] * len(meanwhile) != []
+    assert gc.get_threshold() == before
+    monkeypatch.setattr(batches, "begin", _fails)
+    with pytest.raises(StorageFailed):
+        read(store, batch(2))
+    assert gc.get_threshold() == before
+
+
+def _fails(*_: object, **__: object) -> None:
+    raise StorageFailed("the disk is full", "free some space")
+
+
+def test_a_file_that_breaks_our_own_code_waits_for_a_person_and_leaves_nothing(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Summary.text
+
+    def text(summary: Summary, answer: Answer) -> str:
+        if not answer.traces:
+            raise ValueError
+        return written(summary, answer)
+
+    monkeypatch.setattr(Summary, "text", text)
+    untraced = a_set([segment for segment in subscriber(ACTIVE) if segment[0] != "TRN"])
+    report = read(store, interchange(group(a_set(subscriber(ACTIVE)), untraced)))
+    assert (report.state, report.reason is not None and "A fault in cdpoll itself" in report.reason) == (
+        "quarantined",
+        True,
+    )
+    assert elsewhere(path, "SELECT state, (SELECT count(*) FROM results) FROM files") == [("quarantined", 0)]
+
+
+def test_large_answers_are_written_down_one_by_one_whatever_stands_beside_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set of thousands of patients of whom a few have nearly all of its bytes."""
+    held: list[int] = []
+    make = batches.Staging._make
+
+    def watching(staging: batches.Staging) -> None:
+        held.append(sum(len(answer.benefits) for _, answer in staging._heard))
+        make(staging)
+
+    monkeypatch.setattr(batches.Staging, "_make", watching)
+    patients = [
+        segment
+        for n in range(3, 2000)
+        for segment in (("HL", str(n), "2", "22", "0"), *[ACTIVE] * (5_000 if n < 9 else 0))
+    ]
+    read(store, interchange(group(a_set([*subscriber()[:5], *patients]))))
+    assert max(held) == 5_000

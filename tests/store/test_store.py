@@ -1,0 +1,359 @@
+"""The database: what is acknowledged is there for everybody, and what fails leaves nothing behind."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cdpoll_process import ROOT
+from tests.support.database import NOW, ORIGIN, SCHEDULE, elsewhere, record
+from worker.core.errors import BadConfiguration, TryLater
+from worker.core.intake.link import Unreadable
+from worker.core.intake.recording import Recording
+from worker.core.pacing.breaker import Lane
+from worker.core.pacing.limiter import Meter
+from worker.store.db.lock import DaemonLock
+from worker.store.db.store import SCHEMA_VERSION, Store, wal_is_safe
+from worker.store.state import lanes
+from worker.store.tasks import polling as tasks
+from worker.store.tasks import recording
+from worker.store.tasks.recording import record as record_ids
+from worker.store.views import status as look
+from worker.store.views import tasks as story
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cdpoll.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path) as opened:
+        yield opened
+
+
+# --- what is acknowledged
+
+
+def test_what_was_recorded_is_seen_by_everybody(store: Store, path: Path) -> None:
+    done = record(store, "a", "b", "a", ref="account 7", correlation_id="c")
+    assert (done.new, done.known, done.abandoned) == (["a", "b"], [], [])
+    assert elsewhere(path, "SELECT id, state, origin FROM tasks ORDER BY seq") == [
+        ("a", "pending", ORIGIN),
+        ("b", "pending", ORIGIN),
+    ]
+    assert elsewhere(path, "SELECT ref, correlation_id FROM refs") == [("account 7", "c")] * 2
+
+
+def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: Path) -> None:
+    record(store, "a")
+    lanes.bind_origin(store, ORIGIN)
+    assert elsewhere(path, "SELECT value FROM meta WHERE key = 'api_origin'") == [(ORIGIN,)]
+    with store.write():
+        lanes.put(store, Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8)))
+    columns = "reason, code, paused_at, resumes_at, probes, paused_total, tat, pace, day, spent"
+    assert elsewhere(path, f"SELECT {columns} FROM lane") == [
+        ("credentials", "http_403", NOW, NOW + 5, 1, 2, 3, 4, 7, 8)
+    ]
+    assert lanes.get(store) == Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8))
+    with store.write():
+        lanes.beat(store, pid=1, version="v", started_at=NOW, now=NOW + 1, token_expires_at=NOW + 9)
+    assert elsewhere(path, "SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon") == [
+        (1, "v", NOW, NOW + 1, None, NOW + 9)
+    ]
+    with store.write():
+        lanes.stopped(store, NOW + 2)
+    assert elsewhere(path, "SELECT stopped_at FROM daemon") == [(NOW + 2,)]
+    with store.write():
+        claimed = tasks.due(store, 0, due_by=NOW * 2, limit=1)
+        tasks.lease(store, [task.seq for task in claimed], NOW * 3)
+    assert [(task.seq, task.id) for task in claimed] == [(1, "a")]
+    assert elsewhere(path, "SELECT due_at FROM tasks") == [(NOW * 3,)]
+
+
+def test_more_ids_than_one_commit_holds(store: Store, path: Path) -> None:
+    ids = [f"t{n}" for n in range(recording.CHUNK * 2 + 1)]
+    assert record(store, *ids).new == ids
+    assert elsewhere(path, "SELECT count(*) FROM tasks") == [(len(ids),)]
+    assert record(store, *ids).known == ids
+
+
+def test_a_known_id_gets_further_refs_and_what_was_not_known_of_it(store: Store, path: Path) -> None:
+    record(store, "a", ref="one", correlation_id="first")
+    done = record(store, "a", now=NOW + 1, ref="two", correlation_id="second", trace_number="T1", member_id="M")
+    assert (done.new, done.known) == ([], ["a"])
+    assert record(store, "a", now=NOW + 2, ref="two").known == ["a"]
+    assert elsewhere(path, "SELECT correlation_id, trace_number, member_id, recorded_at FROM tasks") == [
+        ("first", "T1", "M", NOW)
+    ]
+    assert elsewhere(path, "SELECT ref FROM refs ORDER BY ref") == [("one",), ("two",)]
+    assert elsewhere(path, "SELECT event FROM history") == [("ref_added",)]
+
+
+def test_an_abandoned_id_recorded_again_stays_so_and_is_named(store: Store) -> None:
+    record(store, "a")
+    with store.write():
+        old = tasks.get(store, 1, 0)
+        assert old is not None
+        assert tasks.save(store, old, old._replace(state="abandoned", due_at=None), NOW)
+    done = record(store, "a", "b")
+    assert (done.new, done.known, done.abandoned) == (["b"], ["a"], ["a"])
+
+
+def test_what_could_not_be_read_is_kept_once(store: Store, path: Path) -> None:
+    for now in (NOW, NOW + 5):
+        broken = [Unreadable("<…>", "no id")]
+        record_ids(store, [], broken, origin=ORIGIN, now=now, schedule=SCHEDULE)
+    assert elsewhere(path, "SELECT raw, reason, first_at, last_at FROM unreadable") == [("<…>", "no id", NOW, NOW + 5)]
+
+
+def test_the_first_look_comes_after_the_cadence_and_never_at_once(store: Store) -> None:
+    record(store, "a")
+    due_at = tasks.next_due(store)
+    assert due_at is not None
+    assert NOW + 9_000 <= due_at <= NOW + 11_000
+    assert tasks.next_due(store, [1]) is None
+    assert tasks.next_due(store, only=frozenset({1})) == due_at
+    assert tasks.next_due(store, only=frozenset({2})) is None
+    assert tasks.next_due(store, only=frozenset()) is None
+
+
+def test_a_failing_block_leaves_nothing(store: Store, path: Path) -> None:
+    def half() -> None:
+        with store.write():
+            store.execute("INSERT INTO meta (key, value) VALUES ('k', 'v')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    assert elsewhere(path, "SELECT * FROM meta") == []
+    assert not store.conn.in_transaction
+    record(store, "a")
+
+
+# --- durability
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 49, 9), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 0), False),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 52, 0), True),
+        ((4, 0, 0), True),
+    ],
+)
+def test_wal_only_where_it_carries_the_fix(version: tuple[int, ...], safe: bool) -> None:
+    assert wal_is_safe(version) is safe
+
+
+@pytest.mark.parametrize(("journal", "mode"), [("wal", "wal"), ("truncate", "truncate"), ("auto", None)])
+def test_every_connection_is_durable(path: Path, journal: str, mode: str | None) -> None:
+    expected = mode or ("wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate")
+    for _ in range(2):
+        with Store(path, journal) as store:
+            assert store.read("PRAGMA synchronous")[0][0] == 2  # FULL
+            assert store.read("PRAGMA journal_mode")[0][0] == expected
+            assert store.read("PRAGMA foreign_keys")[0][0] == 1
+
+
+@pytest.mark.parametrize(("before", "then"), [("wal", "truncate"), ("truncate", "wal")])
+def test_the_journal_can_be_changed_with_what_is_there(path: Path, before: str, then: str) -> None:
+    with Store(path, before) as store:
+        record(store, "a")
+    with Store(path, then) as store:
+        assert store.read("PRAGMA journal_mode")[0][0] == then
+        assert look.pending(store) == 1
+
+
+# --- many at once
+
+
+@pytest.mark.parametrize("journal", ["wal", "truncate"])
+def test_many_threads_recording_at_once_lose_nothing(path: Path, journal: str) -> None:
+    wrong: list[str] = []
+    gate = threading.Barrier(8)
+
+    def work(who: int) -> None:
+        gate.wait()
+        try:
+            with Store(path, journal) as store:
+                for n in range(10):
+                    record(store, f"w{who}-{n}", "everybodys", ref=f"{who}-{n}")
+        except Exception as error:
+            wrong.append(f"{type(error).__name__}: {error}")
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert elsewhere(path, "SELECT count(*) FROM tasks") == [(81,)]
+    assert elsewhere(path, "SELECT count(*) FROM refs") == [(160,)]
+
+
+# One of sixteen processes: for each line it reads it opens a database, records, and says what came of it.
+ONE_OF_MANY = """
+import sys
+from worker.core.intake.recording import Recording
+from worker.core.schedule.cadence import Schedule
+from worker.store.db.store import Store
+from worker.store.schema import migrations
+from worker.store.tasks.recording import record
+
+who = sys.argv[1]
+print("here", flush=True)
+for path in sys.stdin:
+    try:
+        with Store(path.strip()) as store:
+            for n in range(3):
+                ids = [Recording(name, "id", ref=f"{who}-{n}") for name in (f"w{who}-{n}", "everybodys")]
+                record(store, ids, (), origin="", now=1_800_000_000_000, schedule=Schedule())
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+    else:
+        print("ok", flush=True)
+"""
+
+
+def test_sixteen_processes_create_one_database_in_a_new_folder_and_lose_nothing(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", ONE_OF_MANY, str(who)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    cwd=ROOT,
+                    text=True,
+                )
+            )
+            for who in range(16)
+        ]
+        answers = [one.stdout.readline for one in crowd if one.stdout is not None]
+        assert [answer() for answer in answers] == ["here\n"] * 16
+        for turn in range(3):
+            path = tmp_path / f"new{turn}" / "cdpoll.db"
+            for one in crowd:
+                assert one.stdin is not None
+                one.stdin.write(f"{path}\n")
+                one.stdin.flush()
+            assert [answer() for answer in answers] == ["ok\n"] * 16
+            assert elsewhere(path, "SELECT count(*) FROM tasks") == [(49,)]
+            assert elsewhere(path, "SELECT count(*) FROM refs") == [(96,)]
+            assert elsewhere(path, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
+
+
+def test_a_new_folder_that_somebody_else_makes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def slower(self: Path, *args: Any, **kwargs: Any) -> None:
+        make(self, mode=0o700)
+        make(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", slower)
+    with Store(tmp_path / "new" / "cdpoll.db") as store:
+        assert look.pending(store) == 0
+
+
+def test_a_writer_waits_for_another_and_says_so_when_it_takes_too_long(path: Path, store: Store) -> None:
+    with Store(path, timeout=0.05) as impatient:
+        with store.write():
+            store.execute("INSERT INTO meta (key, value) VALUES ('k', 'v')")
+            with pytest.raises(TryLater) as caught, impatient.write():
+                pass
+            assert caught.value.exit_code == 75
+            assert caught.value.hint
+        with impatient.write():
+            impatient.execute("INSERT INTO meta (key, value) VALUES ('l', 'v')")
+    assert elsewhere(path, "SELECT count(*) FROM meta") == [(2,)]
+
+
+def test_a_commit_that_a_reader_prevents_is_rolled_back_and_the_connection_stays_usable(path: Path) -> None:
+    with Store(path, "truncate", timeout=0.05) as store, closing(sqlite3.connect(path)) as reader:
+        record(store, "a", "b", "c")
+        cursor = reader.execute("SELECT id FROM tasks")
+        assert cursor.fetchone() == ("a",)
+        with pytest.raises(TryLater), store.write():
+            store.execute("INSERT INTO meta (key, value) VALUES ('k', 'v')")
+        assert not store.conn.in_transaction
+        cursor.close()
+        assert elsewhere(path, "SELECT count(*) FROM meta") == [(0,)]
+        with store.write():
+            store.execute("INSERT INTO meta (key, value) VALUES ('k', 'w')")
+        assert elsewhere(path, "SELECT value FROM meta") == [("w",)]
+
+
+def test_no_read_keeps_others_from_writing(path: Path) -> None:
+    """Under TRUNCATE an open cursor makes everybody's COMMIT fail; so no read may leave one behind."""
+    with Store(path, "truncate") as one, Store(path, "truncate", timeout=0) as other:
+        record(one, *(f"t{n}" for n in range(50)))
+        keep = [
+            one.read("SELECT * FROM tasks"),
+            one.one("SELECT * FROM tasks"),
+            tasks.next_due(one),
+            tasks.get(one, 1, 0),
+            lanes.get(one),
+            lanes.last_beat(one),
+            look.status(one, NOW, look.Terms(SCHEDULE), None),
+            story.show(one, "t1", body=True),
+        ]
+        record(other, "new")
+        assert len(keep) == 8
+        with one.write():
+            tasks.lease(one, [task.seq for task in tasks.due(one, 0, due_by=NOW * 2, limit=3)], NOW * 3)
+        record(other, "newer")
+
+
+# --- the daemon's lock, and the origin
+
+
+def test_one_daemon_per_database(path: Path, store: Store) -> None:
+    lock = DaemonLock(path)
+    with pytest.raises(TryLater) as caught:
+        DaemonLock(path)
+    assert caught.value.exit_code == 75
+    lock.release()
+    DaemonLock(path).release()
+
+
+def test_a_database_belongs_to_the_first_api_it_was_used_with(store: Store, path: Path) -> None:
+    record_ids(store, [Recording("early", "id")], (), origin="", now=NOW, schedule=SCHEDULE)
+    lanes.bind_origin(store, ORIGIN)
+    lanes.bind_origin(store, ORIGIN)
+    assert elsewhere(path, "SELECT origin FROM tasks") == [(ORIGIN,)]
+    with pytest.raises(BadConfiguration) as caught:
+        lanes.bind_origin(store, "https://other.example")
+    assert ORIGIN in caught.value.message
+    assert elsewhere(path, "SELECT value FROM meta") == [(ORIGIN,)]
+
+
+def test_an_id_recorded_without_an_api_joins_the_one_the_database_belongs_to(store: Store, path: Path) -> None:
+    lanes.bind_origin(store, ORIGIN)
+    recording = Recording("later", "link", host="api.example")
+    record_ids(store, [recording], (), origin="", now=NOW, schedule=SCHEDULE)
+    assert elsewhere(path, "SELECT origin FROM tasks") == [(ORIGIN,)]
+    assert elsewhere(path, "SELECT event FROM history") == []
+
+
+def test_a_link_that_named_another_host_is_noted(store: Store, path: Path) -> None:
+    record_ids(store, [Recording("a", "link", host="elsewhere.example")], (), origin=ORIGIN, now=NOW, schedule=SCHEDULE)
+    ((event, detail),) = elsewhere(path, "SELECT event, detail FROM history")
+    assert event == "foreign_host"
+    assert "elsewhere.example" in detail

@@ -1,0 +1,89 @@
+"""Batch files read into a database, and what is seen of them there."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cdpoll_process import ROOT
+from tests.support.database import elsewhere
+from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
+from worker.store.db.store import Store
+
+NOW = 1_800_000_000_000
+
+
+def read(store: Store, content: bytes | str, name: str = "batch.x12", now: int = NOW, dry: bool = False) -> FileReport:
+    """Read a file of this content in."""
+    file = store.path.parent.parent / "given"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    with file.open("rb") as opened:
+        return (rehearse if dry else ingest)(store, Given(opened, name, "path"), now)
+
+
+def member(number: int) -> list[Any]:
+    return a_set(subscriber(ACTIVE, member=f"M{number:05d}", last=f"HOLDER{number}"), control=f"{number:04d}")
+
+
+def batch(*numbers: int, control: str = "000000001") -> str:
+    """A file with one set for each number."""
+    return interchange(group(*(member(n) for n in numbers)), control=control)
+
+
+def members(path: Path) -> list[str]:
+    """The patients that are seen, as often as they are."""
+    return [row[0] for row in elsewhere(path, "SELECT member_id FROM batch_answers ORDER BY member_id")]
+
+
+EMPTY_TABLES = ("sets", "answers", "results", "envelopes", "candidates")
+
+
+def rows(path: Path) -> int:
+    """How many rows there are that only a file can have brought."""
+    return sum(elsewhere(path, f"SELECT count(*) FROM {table}")[0][0] for table in EMPTY_TABLES)
+
+
+def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], None]) -> list[int]:
+    """Rows written by each transaction; ``seen`` is called at the end of each, after its commit."""
+    sizes: list[int] = []
+    write = Store.write
+
+    class Watch:
+        def __init__(self) -> None:
+            self.inner = write(store)
+
+        def __enter__(self) -> None:
+            self.before = store.conn.total_changes
+            self.inner.__enter__()
+
+        def __exit__(self, *error: Any) -> Any:
+            out = self.inner.__exit__(*error)
+            sizes.append(store.conn.total_changes - self.before)
+            seen()
+            return out
+
+    monkeypatch.setattr(Store, "write", lambda _self: Watch())
+    return sizes
+
+
+READ = """
+import sys
+from pathlib import Path
+from worker.rounds.ingest.batch_file import Given, ingest
+from worker.store.db.store import Store
+
+with Store(sys.argv[1]) as store, Path(sys.argv[2]).open("rb") as file:
+    report = ingest(store, Given(file, "big", "path"), 1_800_000_000_000)
+    print(report.state, report.counts.transaction_sets, flush=True)
+"""
+
+
+def start(path: Path, file: Path) -> subprocess.Popen[bytes]:
+    """A process of its own that reads the file in."""
+    return subprocess.Popen(
+        [sys.executable, "-c", READ, str(path), str(file)], stdout=subprocess.PIPE, cwd=ROOT, stdin=subprocess.DEVNULL
+    )

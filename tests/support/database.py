@@ -1,0 +1,89 @@
+"""What the tests of the store share: recording, claiming, concluding, and the eyes of a second connection."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from worker.core.intake.recording import Recording
+from worker.core.schedule.cadence import Schedule
+from worker.core.task import Task, after
+from worker.core.vendor.document import fingerprint, read_paths
+from worker.core.vendor.reply import Concluded
+from worker.rounds.poll.claiming import Claiming
+from worker.store import conclude as results
+from worker.store.db.store import Store
+from worker.store.tasks import polling as tasks
+from worker.store.tasks.recording import Recorded
+from worker.store.tasks.recording import record as record_ids
+
+NOW = 1_800_000_000_000
+SCHEDULE = Schedule()
+ORIGIN = "https://api.example"
+LEASE = NOW * 2
+
+DONE: dict[str, Any] = {
+    "id": "a",
+    "status": "success",
+    "discoveryPaths": {
+        "successful": [{"id": "p", "name": "Medicare", "transaction": {"status": "eligible", "chcPayerId": "PAY"}}],
+        "unsuccessful": [{"name": "HMO", "transaction": {"status": "payer_unavailable"}}],
+    },
+}
+
+
+def record(store: Store, *ids: str, now: int = NOW, **about: Any) -> Recorded:
+    recordings = [Recording(task_id, "id", **about) for task_id in ids]
+    return record_ids(store, recordings, (), origin=ORIGIN, now=now, schedule=SCHEDULE)
+
+
+def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
+    """Tasks t1, t2 …, whose rows are numbered so, due at these instants."""
+    with store.write():
+        store.conn.executemany(
+            "INSERT INTO tasks (seq, id, origin, state, source, recorded_at, life_from, paused_base, due_at)"
+            " VALUES (?, ?, ?, 'pending', 'id', ?, ?, 0, ?)",
+            [(n, f"t{n}", ORIGIN, due - 10_000, due - 10_000, due) for n, due in enumerate(dues, first)],
+        )
+
+
+def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: Any) -> list[int]:
+    """The rows that one pass claims."""
+    plain: dict[str, Any] = {
+        "due_by": now,
+        "leased_until": LEASE,
+        "not_seqs": frozenset(),
+        "probing": False,
+        "urgent": set(),
+    }
+    with store.write():
+        claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})
+    return [task.seq for task in claimed]
+
+
+def elsewhere(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
+    """What a second connection sees, waiting for nobody."""
+    with closing(sqlite3.connect(path, timeout=0)) as conn:
+        return conn.execute(sql, params).fetchall()
+
+
+def concluded(document: dict[str, Any]) -> Concluded:
+    body = json.dumps(document).encode()
+    return Concluded(document["status"], body, fingerprint(document), read_paths(document), ended_at=NOW - 1)
+
+
+def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NOW + 60_000) -> results.Kept:
+    reply = concluded(document)
+    with store.write():
+        old = task_of(store, seq)
+        tasks.save(store, old, after(old, reply, now, SCHEDULE), now, concluded_by="poll")
+        return results.add(store, seq, reply, "poll", now)
+
+
+def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:
+    """The task of a row as it stands now."""
+    found = tasks.get(store, seq, paused_total)
+    assert found is not None
+    return found

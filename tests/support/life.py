@@ -1,0 +1,150 @@
+"""Whole lives of tasks in simulated time: a real poll round over a real store, and a vendor who answers at once."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.schedules import Task as Discovery
+from bench.schedules import tasks as drawn
+from tests.support.poll_world import NoLog
+from worker.core.instant import FAR
+from worker.core.intake.recording import Recording
+from worker.core.pacing.limiter import Limit
+from worker.core.schedule.cadence import Schedule
+from worker.core.vendor.document import fingerprint, read_paths
+from worker.core.vendor.reply import Concluded, Pending, Reply
+from worker.gateways.http.pool import Done, Job
+from worker.rounds.poll.poll import PollRound, Terms
+from worker.store.db.store import Store
+from worker.store.tasks import polling as tasks
+from worker.store.tasks.recording import record
+
+NOW = 1_800_000_000_000
+FREE = Limit(10_000, 10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the vendor tells of a discovery: whether its start and its end, and how late it is recorded (ms)."""
+
+    start_told: bool = True
+    end_told: bool = True
+    recorded_after: int = 0
+
+
+class AtOnce:
+    """In the pool's place: every job is answered in the moment it is submitted, and collected in the next pass."""
+
+    free, waiting, next_deadline = 1_000, False, None
+    out: frozenset[int] = frozenset()
+
+    def __init__(self, vendor: "Vendor") -> None:
+        self._vendor = vendor
+        self._done: list[Done] = []
+
+    def submit(self, job: Job) -> None:
+        self._done.append(Done(job, self._vendor.answer(job.task_id, job.asked_at), 1))
+
+    def collect(self, quick: int = 0) -> list[Done]:
+        done, self._done = self._done, []
+        return done
+
+    @property
+    def heard(self) -> bool:
+        return bool(self._done)
+
+    def withdraw(self, before: int) -> list[Job]:
+        return []
+
+    def in_time(self, monotonic: int) -> bool:
+        return False
+
+    def out_since(self, moment: int) -> frozenset[int]:
+        return frozenset()
+
+    def cut_overdue(self, monotonic: int) -> None:
+        pass
+
+
+@dataclass
+class Vendor:
+    """Discoveries by id, and how often each was asked for."""
+
+    manner: Manner
+    begun: dict[str, Discovery] = field(default_factory=dict)
+    asked: dict[str, list[int]] = field(default_factory=dict)
+
+    def answer(self, task_id: str, now: int) -> Reply:
+        self.asked.setdefault(task_id, []).append(now)
+        told, start = self.begun[task_id], NOW + self.begun[task_id].start
+        started_at = start if self.manner.start_told else None
+        if now - start < told.lasts:
+            return Pending("Default", started_at, pending=told.pending(now - start))
+        ended_at = start + told.lasts if self.manner.end_told else None
+        document = {"id": task_id, "status": "success"}
+        body = json.dumps(document).encode()
+        return Concluded("success", body, fingerprint(document), read_paths(document), None, started_at, ended_at)
+
+
+class Life:
+    """One installation. ``price_floor`` (ms) makes it learn; ``live`` runs until every discovery is concluded."""
+
+    def __init__(
+        self, folder: Path, schedule: Schedule, price_floor: int | None, manner: Manner, limit: Limit = FREE
+    ) -> None:
+        self.store = Store(folder / f"life-{price_floor}.db")
+        self.store.conn.execute("PRAGMA journal_mode = MEMORY")
+        self.store.conn.execute("PRAGMA synchronous = OFF")
+        self.schedule = schedule
+        self.vendor = Vendor(manner)
+        self.pool = AtOnce(self.vendor)
+        self.terms = Terms(schedule, limit, 30_000, price_floor)
+        self.now = NOW
+        self.start()
+
+    def start(self) -> None:
+        """As the daemon does: from what is stored."""
+        self.round = PollRound(self.store, self.pool, self.terms, NoLog(), self.now)  # type: ignore[arg-type]
+        self.keep()
+
+    def keep(self) -> None:
+        with self.store.write():
+            self.round.keep_learned(self.now)
+
+    def live(self, discoveries: Iterable[Discovery]) -> None:
+        """Record each of them when it begins (or later), and look until all of them are seen."""
+        late = self.vendor.manner.recorded_after
+        coming = sorted(((NOW + one.start + late, one) for one in discoveries), key=lambda pair: pair[0])
+        coming.reverse()
+        while coming or tasks.next_due(self.store) is not None:
+            while coming and coming[-1][0] <= self.now:
+                self.record(coming.pop()[1])
+            next_at = self.round.run(self.now, self.now)
+            if self.pool.heard:
+                continue
+            next_at = min(next_at, coming[-1][0] if coming else FAR)
+            assert next_at > self.now
+            if next_at == FAR:
+                return
+            self.now = next_at
+
+    def record(self, one: Discovery) -> None:
+        self.vendor.begun[one.id] = one
+        record(self.store, [Recording(one.id, "id")], (), origin="", now=self.now, schedule=self.schedule)
+
+    @property
+    def requests(self) -> int:
+        return sum(len(times) for times in self.vendor.asked.values())
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def world(count: int, seed: int, per_second: float = 0.05, most: int = 6 * 3_600_000) -> Sequence[Discovery]:
+    """Discoveries as the bench draws them, none of which takes longer than ``most``."""
+    found = drawn(count, per_second, random.Random(seed))
+    for one in found:
+        one.lasts = min(one.lasts, most)
+    return found

@@ -1,0 +1,218 @@
+"""The poll round in simulated time: a real store and real threads, and a script in the vendor's place."""
+
+import json
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.cdpoll_process import DEADLINE
+from worker.core.intake.recording import Recording
+from worker.core.pacing.limiter import Limit
+from worker.core.schedule.cadence import Schedule
+from worker.core.vendor.document import fingerprint, read_paths
+from worker.core.vendor.page import Page
+from worker.core.vendor.reply import (
+    Concluded,
+    Reply,
+    Unreachable,
+)
+from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.pool import Done, Job, Pool
+from worker.rounds.poll.poll import PollRound, Terms
+from worker.store.db.store import Store
+from worker.store.tasks.recording import record as record_ids
+
+NOW = 1_800_000_000_000
+SCHEDULE = Schedule()
+TIMEOUT = 30_000
+HOUR = 3_600_000
+TLS = tls_context(None)
+
+Script = Callable[[Job, int], Reply | Page]
+
+
+class NoLog:
+    """Takes what the round has to say."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, object]]] = []
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.lines.append((event, fields))
+
+    info = warning = error = debug
+
+
+class Answers(queue.SimpleQueue[Done]):
+    """Where the pool's threads put what they are done with; tells when something is put."""
+
+    def __init__(self, changed: threading.Condition) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def put(self, item: Done, block: bool = True, timeout: float | None = None) -> None:
+        with self._changed:
+            super().put(item)
+            self._changed.notify_all()
+
+
+class World:
+    """The round, its vendor and the time. A job takes ``takes(job)`` simulated ms; longer than its deadline, never.
+
+    ``ahead`` jobs may be handed out beyond one for each thread; ``price_floor`` is that of the learned schedule,
+    ``page_cost`` that of a page of the list, for which the script gives a Page.
+    ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        script: Script,
+        *,
+        limit: Limit,
+        size: int = 4,
+        takes: Callable[[Job], int] | None = None,
+        timeout: float = 30.0,
+        ahead: int | None = 0,
+        price_floor: int | None = None,
+        page_cost: int | None = None,
+        now: int = NOW,
+    ) -> None:
+        self.path = path
+        self.now = now
+        self.script = script
+        self.takes = takes or (lambda job: 100)
+        self.asked: list[Job] = []
+        self.sent_at: list[int] = []
+        self.passes = 0
+        self.before_sending: Callable[[Job], None] = lambda job: None
+        self.looks: dict[int, int] = {}
+        self._changed = threading.Condition()
+        self._flying: dict[int, tuple[int, threading.Event]] = {}
+        self.woken = 0
+        self.store = Store(path, timeout=timeout)
+        self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
+        self.pool._done = Answers(self._changed)
+        self.log = NoLog()
+        terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor, page_cost)
+        self.round = PollRound(self.store, self.pool, terms, self.log, self.now)
+
+    def close(self) -> None:
+        for _, landed in self._flying.values():
+            landed.set()
+        self.pool.close()
+        self.store.close()
+
+    def _ask(self, wire: Wire, job: Job) -> Reply | Page:
+        self.before_sending(job)
+        wire.sent += 1
+        landed = threading.Event()
+        with self._changed:
+            self.asked.append(job)
+            n = self.looks[job.seq] = self.looks.get(job.seq, 0) + 1
+            self.sent_at.append(self.now)
+            self._flying[job.seq] = (self.now + min(self.takes(job), TIMEOUT), landed)
+            self._changed.notify_all()
+        assert landed.wait(DEADLINE)
+        return Unreachable("timeout") if self.takes(job) >= TIMEOUT else self.script(job, n)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self.woken += 1
+
+    def record(self, *ids: str) -> None:
+        with Store(self.path) as other:
+            recordings = [Recording(task_id, "id") for task_id in ids]
+            record_ids(other, recordings, (), origin="", now=self.now, schedule=SCHEDULE)
+
+    def run(self, **how: Any) -> int:
+        """One pass at the present moment, and everything it sent is on its way when this returns."""
+        self.passes += 1
+        next_at = self.round.run(self.now, self.now, **how)
+        self._settle()
+        return next_at
+
+    def land(self) -> int:
+        """Let every answer arrive whose time has come, and the threads begin what was handed out ahead; how many."""
+        with self._changed:
+            due = [seq for seq, (at, _) in self._flying.items() if at <= self.now]
+            answers = self.pool._done.qsize() + len(due)
+            for seq in due:
+                self._flying.pop(seq)[1].set()
+            assert self._changed.wait_for(lambda: self.pool._done.qsize() == answers, DEADLINE)
+        self._settle()
+        return len(due)
+
+    def _settle(self) -> None:
+        """Wait until each thread that has something to do is doing it."""
+        with self._changed:
+            busy = min(self.pool.size, len(self.pool.out) - self.pool._done.qsize())
+            assert self._changed.wait_for(lambda: len(self._flying) == busy, DEADLINE)
+
+    def until(self, end: int) -> None:
+        """Live until ``end``: pass, wait for what the pass asked for or for an answer, and so on."""
+        idle = 0
+        while self.now < end:
+            sent = len(self.asked)
+            landed = self.land()
+            next_at = self.run()
+            done = landed + len(self.asked) - sent
+            idle = 0 if done else idle + 1
+            if not done:
+                assert next_at > self.now, "nothing could be done, and yet the round wants to be called at once"
+            assert idle < 2 or self._flying or next_at > self.now
+            arrivals = [at for at, _ in self._flying.values()]
+            if next_at > self.now or arrivals:
+                self.now = min(end, max(self.now, min([next_at, self.now + 60_000, *arrivals])))
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        with closing(sqlite3.connect(self.path, timeout=30)) as conn:
+            conn.row_factory = sqlite3.Row
+            return dict(conn.execute("SELECT * FROM tasks WHERE id = ?", [task_id]).fetchone())
+
+    def count(self, sql: str) -> int:
+        with closing(sqlite3.connect(self.path, timeout=30)) as conn:
+            return int(conn.execute(sql).fetchone()[0])
+
+
+Make = Callable[..., World]
+
+
+@contextmanager
+def worlds(path: Path) -> Iterator[Make]:
+    """A maker of worlds on one database: two of them are two processes."""
+    made: list[World] = []
+
+    def make(script: Script, *, limit: Limit | None = None, **how: Any) -> World:
+        made.append(World(path, script, limit=limit or Limit(1000, 1000), **how))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.close()
+
+
+def concluded(task_id: str, status: Any = "success") -> Concluded:
+    document = {"id": task_id, "status": status, "discoveryPaths": {"successful": [{"name": "Medicare"}]}}
+    return Concluded(status, json.dumps(document).encode(), fingerprint(document), read_paths(document))
+
+
+def concludes(job: Job, n: int) -> Reply:
+    return concluded(job.task_id)
+
+
+def within(limit: Limit, instants: list[int]) -> bool:
+    """Whether a bucket of ``burst``, filled at ``rate``, never runs dry."""
+    level, last = float(limit.burst), instants[0]
+    for at in instants:
+        level = min(limit.burst, level + (at - last) * limit.rate / 1000) - 1
+        last = at
+        if level < -0.01:
+            return False
+    return True

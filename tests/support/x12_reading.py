@@ -1,0 +1,41 @@
+"""What the tests of 271s in words share: one set read, and the loops to make it of."""
+
+import io
+
+from tests.support.x12_samples import Segment, a_file, a_set, subscriber
+from worker.core.x12.answer import Answer, Reading, parse_271
+from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.stream import transaction_sets
+
+BHT: Segment = ("BHT", "0022", "11", "INQ-1", "20260304", "0930")
+
+
+def reading(*body: Segment, whole: bool = False) -> Reading:
+    """The reading of one set: of the given benefits, or with ``whole`` of the given body behind a BHT."""
+    text = a_file(a_set([BHT, *body] if whole else subscriber(*body)))
+    tset = next(transaction_sets(io.BytesIO(text.encode())))
+    assert isinstance(tset, TransactionSet)
+    return parse_271(tset)
+
+
+def answer(*body: Segment, whole: bool = False) -> Answer:
+    (only,) = reading(*body, whole=whole).answers()
+    return only
+
+
+def said(found: Answer) -> list[str]:
+    return [one.code for one in found.issues]
+
+
+EB_INACTIVE: Segment = ("EB", "6", "", "30")
+AAA: Segment = ("AAA", "N", "", "75", "C")
+SOURCE: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", "PLAN OF PLENTY", *[""] * 4, "PI", "PLENTY")]
+RECEIVER: list[Segment] = [("HL", "2", "1", "21", "1"), ("NM1", "1P", "2", "CLINIC", *[""] * 4, "XX", "1999999984")]
+
+
+def holder(*more: Segment, hl: str = "3", above: str = "2", children: str = "1") -> list[Segment]:
+    return [("HL", hl, above, "22", children), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M0001"), *more]
+
+
+def child(name: str, *more: Segment, hl: str = "4", above: str = "3") -> list[Segment]:
+    return [("HL", hl, above, "23", "0"), ("NM1", "03", "1", "HOLDER", name), *more]

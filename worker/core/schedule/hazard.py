@@ -1,0 +1,220 @@
+"""When will a discovery like this one be done? Learned for each class of task from what this installation saw.
+
+A task's **class** is what is known of it: the families of the paths that its last body showed as pending, or, where
+that tells nothing, the families that its name speaks of. Each class has a curve over the age of the discovery, in
+bins of a quarter of a doubling (0 to 1 s, 1 to 1.19 s, 1.19 to 1.41 s … 48 days). For each bin it counts
+
+- ``ended``: how many tasks ended at such an age, and
+- ``under``: for how many milliseconds a task of such an age was watched while it had not ended.
+
+Their quotient is the *hazard* h of the bin: the chance, per millisecond, that a task that has come this far ends now.
+From hazards follows all that a schedule asks for. Seen pending at age a, a task is done by age b with the chance
+
+    q(a, b) = (F(b) - F(a)) / (1 - F(a)) = 1 - exp(-(the sum of h * time from a to b)),
+
+and by then has been done and unseen for an expected W(a, b) = the integral of q(a, s) over s from a to b.
+
+By hand: with h = 0.1 a second everywhere, a task seen pending at any age is done 10 s later with the chance
+1 - exp(-1) = 0.632, and has by then waited 10 - 0.632 / 0.1 = 3.68 s. Of ten tasks that were watched, two ended in a
+bin in which all ten together spent 20 s: its hazard is 2 / 20 = 0.1 a second.
+
+Tasks that have not ended count by the time they were watched (they are *right-censored*), so a class of slow tasks is
+not taken for a fast one because only its fastest have ended yet. An end that is only known to lie between two looks
+is shared out among the bins between them, as the curve itself expects it (one step of the EM algorithm). Where the
+vendor's own end lies between the looks, it is taken as it is. What was learned fades: each task that ended counts half
+after a thousand later ones of its class. A bin in which fewer than five ended borrows from its neighbours, up to four
+on each side, until there are five, so that a class shows its shape after a few dozen tasks and sharpens later. Before
+there is history the prior stands in (worker/core/schedule/prior.py): in each bin, half a task that ended, but never more than
+three tasks that were watched all through it.
+
+This is the occurrence/exposure estimate of a piecewise constant hazard, as in survival analysis.
+All ages and durations are milliseconds.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from math import exp, expm1, inf
+
+EDGES: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
+BINS = len(EDGES) - 1
+_WIDTHS = (*(EDGES[j + 1] - EDGES[j] for j in range(BINS - 1)), EDGES[BINS - 1])
+PRIOR_ENDED = 0.5  # what the prior is worth in each bin: at most so many tasks that ended,
+PRIOR_WATCHED = 3.0  # and at most so many that were watched
+ENOUGH, REACH = 5.0, 4  # ends that a bin needs to stand alone; bins it borrows from on each side
+FADING = 0.5 ** (1 / 1000)
+
+_SLOW = {"rtcob": "rtcob", "coverageinsight": "insight"}
+_QUICK = ("medicare", "commercial", "medicaid", "hmo", "searchoptions")
+
+
+def class_of(pending: Iterable[str], name: str | None = None) -> str:
+    """The class of a task: short stable words, joined by ``+``.
+
+    ``pending`` are the names of the paths that the last body showed as pending; empty if there was none yet or it told
+    nothing. The families are ``quick`` (done in seconds), ``rtcob``, ``insight`` and ``other``: ``quick+rtcob``. With
+    nothing known to be pending the class is ``unseen``, followed by the slow families that the task's name speaks of.
+    """
+    families = {_family(path) for path in pending}
+    if families:
+        return "+".join(family for family in ("quick", "rtcob", "insight", "other") if family in families)
+    spoken = _plain(name or "")
+    return "+".join(["unseen", *(family for word, family in _SLOW.items() if word in spoken)])
+
+
+def _family(path: str) -> str:
+    plain = _plain(path)
+    for word, family in _SLOW.items():
+        if plain.startswith(word):
+            return family
+    return "quick" if plain.startswith(_QUICK) or path.lower().startswith("search -") else "other"
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What was seen of one class: see the module's text. ``under`` in ms; both of length ``BINS``."""
+
+    ended: tuple[float, ...] = (0.0,) * BINS
+    under: tuple[float, ...] = (0.0,) * BINS
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The hazard of each bin, per millisecond; all above 0."""
+
+    hazards: tuple[float, ...]
+
+    def pieces(self, start: float, end: float = inf) -> Iterator[tuple[float, float, float]]:
+        """The stretches of equal hazard from ``start`` to ``end``: ``(from, to, hazard)``."""
+        j = bin_of(start)
+        while start < end:
+            until = min(EDGES[j + 1], end)
+            yield start, until, self.hazards[j]
+            start, j = until, j + 1
+
+    def outlook(self, known: float, age: float) -> tuple[float, float]:
+        """``(q, W)`` for a task seen pending at ``known``, at ``age``: the chance that it is done, and ms waited."""
+        left, waited = 1.0, 0.0
+        for start, until, hazard in self.pieces(max(0.0, known), age):
+            left, waited = step(left, waited, until - start, hazard)
+        return 1 - left, waited
+
+    def share(self, known: float, part: float, age: float) -> float:
+        """The chance that a task which was pending at ``known``, and had ended at ``age``, had ended at ``part``."""
+        ended = self.outlook(known, age)[0]
+        return min(1.0, self.outlook(known, part)[0] / ended) if ended > 0 else 0.0
+
+
+def step(left: float, waited: float, time: float, hazard: float) -> tuple[float, float]:
+    """The chance of being unfinished, and the ms waited, ``time`` later under one hazard."""
+    ending = -expm1(-hazard * time)
+    return left * (1 - ending), waited + time - left * ending / hazard
+
+
+def bin_of(age: float) -> int:
+    """The number of the bin that ``age`` lies in."""
+    return bisect_right(EDGES, max(0.0, age)) - 1
+
+
+def forecast(curve: Curve, prior: tuple[float, ...]) -> Forecast:
+    """The hazards that ``curve`` shows, beside those of the prior. O(bins): some 0.2 ms."""
+    hazards = []
+    for j, expected in enumerate(prior):
+        ended, under = curve.ended[j], curve.under[j]
+        for reach in range(1, REACH + 1):
+            if ended >= ENOUGH:
+                break
+            for beside in (j - reach, j + reach):
+                if 0 <= beside < BINS:
+                    ended += curve.ended[beside]
+                    under += curve.under[beside]
+        believed = min(PRIOR_ENDED / expected, PRIOR_WATCHED * _WIDTHS[j])
+        hazards.append((ended + believed * expected) / (under + believed))
+    return Forecast(tuple(hazards))
+
+
+def learn(curve: Curve, known: int, age: int, end: int | None, expected: Forecast) -> Curve:
+    """The curve after a task ended. O(bins).
+
+    It was pending at age ``known`` (0 if nobody had looked), and found concluded when it was ``age`` old; ``end`` is
+    the age at which the vendor says that it ended, if it says so. The class is the one that it had *before* that look,
+    and ``expected`` the forecast for it so far.
+    """
+    known = max(0, known)
+    ended = [count * FADING for count in curve.ended]
+    under = [time * FADING for time in curve.under]
+    if end is not None and known <= end <= max(age, known):
+        ended[bin_of(end)] += 1
+        return watch(Curve(tuple(ended), tuple(under)), [(known, end)])
+    if age <= known:
+        return curve
+    return _between(ended, under, known, age, expected)
+
+
+def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
+    """The curve after tasks of a class were seen pending: ``(known, age)``, each last seen so at ``known`` before."""
+    under = list(curve.under)
+    crossed = [0] * (BINS + 1)  # whole bins: spans that begin to cross here, less those that no longer do
+    for known, age in spans:
+        start = max(0.0, known)
+        if start < age:
+            first, last = bin_of(start), bin_of(age)
+            if first == last:
+                under[first] += age - start
+            else:
+                under[first] += EDGES[first + 1] - start
+                under[last] += age - EDGES[last]
+                crossed[first + 1] += 1
+                crossed[last] -= 1
+    for j, count in enumerate(accumulate(crossed)):
+        if count:
+            under[j] += count * _WIDTHS[j]
+    return Curve(curve.ended, tuple(under))
+
+
+def _between(ended: list[float], under: list[float], known: int, age: int, expected: Forecast) -> Curve:
+    """One end, somewhere between ``known`` and ``age``: its expected share in each bin, and the time until it."""
+    done, _ = expected.outlook(known, age)
+    pieces = list(expected.pieces(known, age))
+    if done < 1e-9:  # nobody expected it: anywhere is as good
+        pieces = [(start, until, 1e-3 / (age - known)) for start, until, _ in pieces]
+        done = -expm1(-1e-3)
+    left = 1.0
+    for j, (start, until, hazard) in enumerate(pieces, bin_of(known)):
+        time = until - start
+        ending = -left * expm1(-hazard * time)
+        ended[j] += ending / done
+        under[j] += max(0.0, (ending / hazard - (1 - done) * time) / done)
+        left *= exp(-hazard * time)
+    return Curve(tuple(ended), tuple(under))
+
+
+def packed(curve: Curve) -> str:
+    """The curve as JSON text of at most some 2 KB, to be stored; bins without news are left out."""
+    seen = {
+        j: (float(f"{ended:.6g}"), round(under))
+        for j, (ended, under) in enumerate(zip(curve.ended, curve.under, strict=True))
+        if ended > 1e-6 or under >= 0.5
+    }
+    return json.dumps({"bins": BINS, "seen": seen}, separators=(",", ":"))
+
+
+def unpacked(text: str) -> Curve:
+    """The curve of :func:`packed`; an empty one where ``text`` is of another time or was damaged. Never raises."""
+    ended, under = [0.0] * BINS, [0.0] * BINS
+    try:
+        found = json.loads(text)
+        if found["bins"] != BINS:
+            return Curve()
+        for j, (count, time) in found["seen"].items():
+            ended[int(j)], under[int(j)] = float(count), float(time)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        return Curve()
+    sound = all(0 <= value < 1e18 for value in (*ended, *under))  # false for nan and infinity, too
+    return Curve(tuple(ended), tuple(under)) if sound else Curve()

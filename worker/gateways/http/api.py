@@ -1,0 +1,93 @@
+"""The vendor's API: a task, a page of the list, the health check. Bearer token to the configured base only."""
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from worker.core.vendor.page import Page, PageQuery, query_text, read_page
+from worker.core.vendor.reply import Answer, Garbled, Pending, Refused, Reply, Unreachable, parse_json, read_reply
+from worker.gateways.http.client import BODY_CAP, Response, Unusable, Wire, WireFailed, header
+from worker.gateways.http.token import TokenFailed, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """``base_url`` with the prefix and without a trailing slash; ``tenant_id`` is compared, never sent."""
+
+    base_url: str
+    tenant_id: str | None = None
+
+
+LARGE = 256 * 1024
+# A hundred tasks of ten paths with a 271 of 8 KB each. Whose tasks are larger has to ask for fewer at a time.
+PAGE_CAP = 8 * 1024 * 1024
+_one_at_a_time = threading.Lock()
+
+
+class Api:
+    """Stateless but for the token; any number of threads, each with a wire of its own."""
+
+    def __init__(self, settings: ApiSettings, tokens: Tokens) -> None:
+        self._settings = settings
+        self._tokens = tokens
+
+    def look(self, wire: Wire, task_id: str, now: int) -> Reply:
+        """Ask for one task. Never raises for anything the network or the vendor does."""
+        response = self._get(wire, f"/coverage-discovery/{quote(task_id, safe='')}", now)
+        if not isinstance(response, Response):
+            return response
+        # A hostile body unpacks to some thirty times its size: one large one at a time.
+        with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
+            return read_reply(_answer(response), task_id, self._settings.tenant_id, now)
+
+    def page(self, wire: Wire, query: PageQuery, now: int) -> Page | Reply:
+        """Ask for one page of the list. Never raises; where no list came, the reply that a look would give."""
+        response = self._get(wire, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
+        if not isinstance(response, Response):
+            return response
+        with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
+            return read_page(_answer(response), self._settings.tenant_id, now)
+
+    def health(self, wire: Wire, now: int) -> Reply:
+        """Does the API take our credentials? ``Pending()`` stands for yes."""
+        response = self._get(wire, "/healthcheck", now)
+        if not isinstance(response, Response):
+            return response
+        if response.status == 200:
+            # A box in between that answers HTML to everything knows nothing of our credentials.
+            return Pending() if isinstance(parse_json(response.body), dict) else Unreachable("not_json")
+        code = f"http_{response.status}"
+        return Refused(code) if response.status in (401, 403) else Unreachable(code)
+
+    def _get(self, wire: Wire, path: str, now: int, cap: int = BODY_CAP) -> Response | Reply:
+        """A whole response, or the reply that stands for its absence."""
+        url = self._settings.base_url + path
+        try:
+            token = self._tokens.get(wire, now)
+            response = self._send(wire, url, token, cap)
+            if response.status == 401:
+                # Expired, or a product we may not use: one fresh token, one more try, and then it stands.
+                token = self._tokens.replace(wire, now, token)
+                response = self._send(wire, url, token, cap)
+        except TokenFailed as failed:
+            return failed.reply
+        except WireFailed as failed:
+            return Unreachable(failed.code)
+        except Unusable as unusable:
+            return Garbled(unusable.code)
+        return response
+
+    @staticmethod
+    def _send(wire: Wire, url: str, token: str, cap: int) -> Response:
+        return wire.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
+
+
+def _answer(response: Response) -> Answer:
+    return Answer(
+        status=response.status,
+        body=response.body,
+        retry_after=header(response, "retry-after"),
+        tenant_id=header(response, "x-optum-tenant-id"),
+        trace_id=header(response, "x-optum-trace-id"),
+    )

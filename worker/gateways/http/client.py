@@ -1,0 +1,224 @@
+"""One thread's HTTP connection. Only this module and line.py know httpx.
+
+What it adds to httpx: a body cap that also holds for what a compressed body unpacks to, a request that can be cut from
+another thread (httpx's read timeout is per chunk, so a drip outlives it for ever), no redirects, no environment, no
+cookies, and failures as one exception with a stable code.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+import zlib
+from dataclasses import dataclass
+
+import httpx
+
+from worker import __version__
+from worker.core.errors import BadConfiguration
+from worker.gateways.http.connection import Line
+
+# Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
+BODY_CAP = 4 * 1024 * 1024
+
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "user-agent": f"cdpoll/{__version__}",
+}
+
+
+class WireFailed(Exception):
+    """No whole answer came. ``code``: dns, connect, tls, proxy, timeout, cut or protocol."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Unusable(Exception):
+    """A 200 came whose body is not worth reading. ``code``: too_large or encoding."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer; header names in lower case, the body unpacked (empty where an error's could not be)."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """One verified context for all wires: TLS 1.2 or later, the system's authorities or ``ca_file``'s.
+
+    Raises BadConfiguration when that file cannot be used.
+    """
+    # Not create_default_context: it would write the session keys to whatever file $SSLKEYLOGFILE names.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs()
+    else:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # an SSLError is one, too
+            reason = "holds no PEM certificate" if isinstance(error, ssl.SSLError) else str(error.strerror).lower()
+            hint = "name a PEM file that this user can read"
+            raise BadConfiguration(f"[api] ca_file: {ca_file}: {reason}", hint) from None
+    return context
+
+
+class Wire:
+    """One kept connection. One thread sends; any other thread may :meth:`cut`."""
+
+    def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
+        """``timeout``: ms without a byte (the whole request is bounded by whoever calls :meth:`cut`)."""
+        # A transport without httpx.Client around it: what the client adds (redirects, cookies, the environment, events)
+        # is what must not be, and half of the CPU of a look.
+        self._line = Line(tls, proxy, self._opened)
+        seconds = timeout / 1000
+        self._timeout = httpx.Timeout(seconds, connect=min(seconds, 10.0)).as_dict()
+        self._last: tuple[str, dict[str, str], httpx.Request] = ("", {}, httpx.Request("GET", ""))
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._connected = False
+        self._cut = False
+        self.sent = 0  # requests, ever
+
+    def close(self) -> None:
+        self._line.close()
+
+    def begin(self) -> None:
+        """A new piece of work begins: an earlier cut is over."""
+        with self._lock:
+            self._cut = False
+
+    def cut(self) -> None:
+        """End the request under way, and any other until :meth:`begin`, whatever the peer does."""
+        with self._lock:
+            self._cut = True
+            self._shut()
+
+    def _request(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> httpx.Request:
+        """Origin and headers of a GET are parsed once, not for every look: together a sixth of its CPU."""
+        timeout = {"timeout": self._timeout}
+        place = url.find("/", url.find("://") + 3)
+        if method != "GET" or place < 0 or not url.isascii():
+            return httpx.Request(method, url, headers=_HEADERS | headers, content=content, extensions=timeout)
+        origin, own, request = self._last
+        if origin != url[:place] or own != headers:
+            request = httpx.Request(method, url[:place], headers=_HEADERS | headers, extensions=timeout)
+            self._last = url[:place], headers, request
+        request.extensions["target"] = url[place:].encode("ascii")
+        return request
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            # Not SSLSocket.shutdown: that one drops the TLS object under the reading thread's feet.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _opened(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._connected = True
+            self._socket = opened
+            if self._cut:
+                self._shut()
+
+    def send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None = None, cap: int = BODY_CAP
+    ) -> Response:
+        """One request; ``cap``: the most bytes of its body. Raises :class:`WireFailed` or :class:`Unusable`."""
+        self._connected = False
+        try:
+            return self._send(method, url, headers, content, cap)
+        except WireFailed as failed:
+            # A kept connection that the peer had closed meanwhile, or on which it had said more than it announced:
+            # a GET may simply be asked again, once.
+            if method != "GET" or failed.code not in ("cut", "protocol") or self._connected or self._cut:
+                raise
+        return self._send(method, url, headers, content, cap)
+
+    def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None, cap: int) -> Response:
+        if self._cut:
+            raise WireFailed("timeout")
+        self.sent += 1
+        try:
+            with contextlib.closing(
+                self._line.handle_request(self._request(method, url, headers, content))
+            ) as response:
+                body = _read(response, cap)
+                if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
+                    # The end of the connection is the end of such a body, and it was we who ended it.
+                    raise WireFailed("timeout")
+                return Response(response.status_code, response.headers, body)
+        except httpx.HTTPError as error:
+            raise WireFailed("timeout" if self._cut else _code(error)) from None
+        except httpx.InvalidURL:
+            raise WireFailed("protocol") from None
+
+
+def _read(response: httpx.Response, cap: int) -> bytes:
+    try:
+        return _unpacked(response, cap)
+    except Unusable:
+        if response.status_code == 200:
+            raise
+        return b""  # the status says enough
+
+
+def _unpacked(response: httpx.Response, cap: int) -> bytes:
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return _capped(response, cap, None)
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return _capped(response, cap, zlib.decompressobj(wbits=47))
+    raise Unusable("encoding")
+
+
+def _capped(response: httpx.Response, cap: int, unpacker: "zlib._Decompress | None") -> bytes:
+    body = bytearray()
+    raw = 0
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    for chunk in response.stream:
+        raw += len(chunk)
+        try:
+            body += chunk if unpacker is None else unpacker.decompress(chunk, cap + 1 - len(body))
+        except zlib.error:
+            raise Unusable("encoding") from None
+        if raw > cap or len(body) > cap:
+            raise Unusable("too_large")
+    if unpacker is not None and not unpacker.eof:
+        raise Unusable("encoding")
+    return bytes(body)
+
+
+def _code(error: httpx.HTTPError) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls"
+        if isinstance(cause, socket.gaierror):
+            return "dns"
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.TimeoutException):
+        return "timeout"
+    if isinstance(error, httpx.ProxyError):
+        return "proxy"
+    if isinstance(error, httpx.ConnectError):
+        return "connect"
+    # "Server disconnected" and "peer closed connection" are protocol errors to httpx, like an answer that is no HTTP.
+    ended = isinstance(error, httpx.RemoteProtocolError) and re.search("disconnected|closed", str(error))
+    return "cut" if ended or isinstance(error, httpx.NetworkError) else "protocol"
+
+
+def header(response: Response, name: str) -> str | None:
+    """One header value, or ``None``; what is no printable text is dropped."""
+    value = response.headers.get(name)
+    return value if value is not None and re.fullmatch(r"[\x20-\x7e]{1,512}", value) else None

@@ -1,0 +1,195 @@
+"""The bearer token: one for all threads, fetched ahead of its expiry by whichever thread comes first.
+
+The vendor's number of seconds is trusted where it is one; where it is missing, zero, tiny or no number, a life is
+assumed that causes no storm of refreshes (a token that dies earlier is noticed by its 401). The token and the secret
+live in this object only: never in the database, a log, a message or a representation.
+"""
+
+import dataclasses
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_exponential,
+)
+from tenacity.nap import sleep_using_event
+
+from worker.core.errors import CdpollError
+from worker.core.vendor.reply import RateLimited, Refused, Unreachable, parse_json, retry_after
+from worker.gateways.http.client import Response, Unusable, Wire, WireFailed, header
+
+DEFAULT_LIFE = 3_600_000
+SHORTEST_LIFE = 30_000
+LONGEST_LIFE = 86_400_000
+AHEAD = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """Where and how to ask. The two callables resolve a secret at first use; they may raise BadConfiguration."""
+
+    url: str
+    client_id: Callable[[], str] = field(repr=False)
+    client_secret: Callable[[], str] = field(repr=False)
+    scope: str | None = None
+    form: bool = False  # the fields as a form instead of JSON
+
+
+Failure = Refused | Unreachable | RateLimited
+
+
+class TokenFailed(Exception):
+    """No token; ``reply`` says why, in the words of a look."""
+
+    def __init__(self, reply: Failure) -> None:
+        super().__init__(reply.code)
+        self.reply = reply
+
+
+class _Transient(TokenFailed):
+    """Worth another attempt within the second."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Token:
+    value: str
+    refresh_at: int
+    expires_at: int
+
+
+class Tokens:
+    """The token shared by all threads. ``stop`` ends the waits between attempts."""
+
+    def __init__(self, settings: TokenSettings, stop: threading.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._token: _Token | None = None
+        self._failed: Failure | None = None  # what came of the last try that has ended
+        self._tries = 0  # that have ended
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the present token expires, ms; ``None`` without one."""
+        token = self._token
+        return None if token is None else token.expires_at
+
+    def get(self, wire: Wire, now: int) -> str:
+        """A token that is good at ``now``. Raises :class:`TokenFailed`."""
+        token = self._token
+        if token is not None and now < token.refresh_at:
+            return token.value
+        if token is None or now >= token.expires_at:
+            return self._single_flight(wire, now, None if token is None else token.value)
+        if not self._lock.acquire(blocking=False):
+            return token.value  # somebody else is fetching the next one, and this one still works
+        try:
+            return self._fetch_or_keep(wire, now, token)
+        finally:
+            self._lock.release()
+
+    def replace(self, wire: Wire, now: int, rejected: str) -> str:
+        """A token other than ``rejected``, which the API has just answered with 401."""
+        token = self._token
+        if token is not None and token.value != rejected:
+            return token.value
+        return self._single_flight(wire, now, rejected)
+
+    def _fetch_or_keep(self, wire: Wire, now: int, token: _Token) -> str:
+        if self._token is not token and self._token is not None:
+            return self._token.value
+        try:
+            return self._fetch(wire, now).value
+        except TokenFailed:
+            # It was early, and the old one is good for a while; but not every look need try again.
+            self._token = dataclasses.replace(token, refresh_at=now + AHEAD // 4)
+            return token.value
+
+    def _single_flight(self, wire: Wire, now: int, stale: str | None) -> str:
+        tries = self._tries
+        with self._lock:
+            if self._token is not None and self._token.value != stale:
+                return self._token.value
+            if self._tries != tries and self._failed is not None:
+                raise TokenFailed(self._failed)  # somebody else's try ended while we waited; their failure is ours
+            return self._fetch(wire, now).value
+
+    def _fetch(self, wire: Wire, now: int) -> _Token:
+        attempts = Retrying(
+            stop=stop_after_attempt(3) | stop_when_event_set(self._stop),
+            wait=wait_exponential(multiplier=0.2, max=2),
+            sleep=sleep_using_event(self._stop),
+            retry=retry_if_exception_type(_Transient),
+            reraise=True,
+        )
+        try:
+            self._token = attempts(self._ask, wire, now)
+        except TokenFailed as failed:
+            self._token = None if self._token is None or now >= self._token.expires_at else self._token
+            self._failed = failed.reply
+            raise
+        else:
+            self._failed = None
+            return self._token
+        finally:
+            self._tries += 1
+
+    def _ask(self, wire: Wire, now: int) -> _Token:
+        try:
+            fields = {
+                "grant_type": "client_credentials",
+                "client_id": self._settings.client_id(),
+                "client_secret": self._settings.client_secret(),
+            }
+        except CdpollError:
+            # It could be read when the daemon started; somebody is changing it, perhaps.
+            raise TokenFailed(Refused("secret_unreadable", "token")) from None
+        if self._settings.scope:
+            fields["scope"] = self._settings.scope
+        form = self._settings.form
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        content = urlencode(fields) if form else json.dumps(fields)
+        try:
+            response = wire.send("POST", self._settings.url, {"content-type": kind}, content.encode())
+        except Unusable as error:
+            raise TokenFailed(Unreachable(f"token_{error.code}", "token")) from None
+        except WireFailed as error:
+            raise _Transient(Unreachable(f"token_{error.code}", "token")) from None
+        return _read(response, now)
+
+
+def _read(response: Response, now: int) -> _Token:
+    status = response.status
+    after = header(response, "retry-after")
+    if status == 429 or (status == 503 and after is not None):
+        raise TokenFailed(RateLimited(f"token_http_{status}", retry_after(after, now), "token"))
+    if status >= 500:
+        raise _Transient(Unreachable(f"token_http_{status}", "token"))
+    document = parse_json(response.body)
+    fields = document if isinstance(document, dict) else {}
+    if status in (400, 401, 403):
+        word = fields.get("error")
+        plain = isinstance(word, str) and re.fullmatch(r"[a-z_]{1,40}", word)
+        raise TokenFailed(Refused(f"token_http_{status}" + (f"_{word}" if plain else ""), "token"))
+    value = fields.get("access_token")
+    if status != 200 or not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
+        raise TokenFailed(Unreachable("token_garbled" if status == 200 else f"token_http_{status}", "token"))
+    life = _life(fields.get("expires_in"))
+    return _Token(value, now + life - min(AHEAD, life // 5), now + life)
+
+
+def _life(expires_in: object) -> int:
+    try:
+        seconds = float(expires_in)  # type: ignore[arg-type]
+        life = round(seconds * 1000)
+    except (TypeError, ValueError, OverflowError):
+        return DEFAULT_LIFE
+    return max(SHORTEST_LIFE, min(life, LONGEST_LIFE))

@@ -1,0 +1,138 @@
+"""Log lines on edges only: the first task that begins to fail in some way, silence, and the end of it with a count.
+
+A vendor's bad hour touches thousands of tasks; a line for each, at every look, would bury what matters. So troubles are
+counted by code: one line when a code first appears, one when no task has had it for a while.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from worker.core.instant import iso_or_none, words
+from worker.core.pacing.breaker import Lane
+from worker.core.task import Task
+
+# A code that comes again within this time (ms) is the same trouble going on.
+QUIET = 300_000
+
+
+class Log(Protocol):
+    """The part of a structlog logger that a round uses."""
+
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
+
+
+@dataclass(slots=True)
+class _Trouble:
+    since: int
+    failing: int = 0  # tasks that have it now
+    touched: int = 0  # times a task got it
+    clear_at: int | None = None  # when the last task lost it
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line for the log; ``level`` is warning or info."""
+
+    level: str
+    event: str
+    fields: dict[str, object]
+
+
+class Pauses:
+    """The lines for a pause that begins, ends, or goes on for another reason.
+
+    Pauses for one reason that follow each other within ``QUIET`` are one storm: its first pause is said when it begins
+    and when it ends, and the storm when it is over, with a count.
+    """
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._ended_at: int | None = None
+        self._more = 0  # pauses of the storm after the first
+
+    def lines(self, before: Lane, after: Lane, now: int) -> list[Line]:
+        said: dict[str, object] = {"reason": after.reason, "code": after.code}
+        if after.paused and not before.paused:
+            if after.reason == self._reason and self._ended_at is not None:
+                self._more, self._ended_at = self._more + 1, None
+                return []
+            self._reason, self._ended_at, self._more = after.reason, None, 0
+            return [Line("warning", "api paused", {**said, "resumes_at": iso_or_none(after.resumes_at)})]
+        if before.paused and not after.paused:
+            self._ended_at = now
+            more: dict[str, object] = {"was": before.reason, "probes": before.probes}
+            return [] if self._more else [Line("info", "api answers again", more)]
+        if after.reason != before.reason:
+            self._reason = after.reason
+            return [Line("warning", "api still paused, for another reason", said)]
+        return self._over(now)
+
+    def _over(self, now: int) -> list[Line]:
+        if self._ended_at is None or now - self._ended_at < QUIET:
+            return []
+        reason, more = self._reason, self._more
+        self._reason, self._ended_at, self._more = None, None, 0
+        return [Line("info", "api has kept answering", {"was": reason, "pauses": more + 1})] if more else []
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one look changed; ``revision``: it brought a second, differing body."""
+
+    old: Task
+    new: Task
+    revision: bool = False
+
+
+class Troubles:
+    """Counts, in memory; ``standing`` are those the database knew of at the start, as (code, tasks)."""
+
+    def __init__(self, standing: Iterable[tuple[str, int]], now: int) -> None:
+        self._known = {code: _Trouble(now, count, count) for code, count in standing}
+
+    def lines(self, changes: Iterable[Change], now: int) -> list[Line]:
+        """The lines that are due after a pass, to be called once its transaction is committed."""
+        found: list[Line] = []
+        for change in changes:
+            if change.revision:
+                event = "a differing body for a concluded task is kept as a revision"
+                found.append(Line("warning", event, {"task": change.old.id}))
+            if change.new.state == "abandoned" and change.old.state == "pending":
+                event = "abandoned: pending for longer than give_up_after"
+                found.append(Line("warning", event, {"task": change.old.id}))
+            found += self.saw(change.old, change.new, now)
+        return found + self.settled(now)
+
+    def saw(self, old: Task, new: Task, now: int) -> list[Line]:
+        """What a look changed; the lines that are due because of it."""
+        if old.last_error == new.last_error:
+            return []
+        if old.last_error is not None and (trouble := self._known.get(old.last_error)):
+            trouble.failing = max(0, trouble.failing - 1)
+            if not trouble.failing:
+                trouble.clear_at = now
+        if new.last_error is None:
+            return []
+        fresh = new.last_error not in self._known
+        trouble = self._known.setdefault(new.last_error, _Trouble(now))
+        trouble.failing += 1
+        trouble.touched += 1
+        trouble.clear_at = None
+        return [Line("warning", "looks begin to fail", {"code": new.last_error, "task": new.id})] if fresh else []
+
+    def settled(self, now: int) -> list[Line]:
+        """The lines for troubles that have been over for a while."""
+        over = {c: t for c, t in self._known.items() if t.clear_at is not None and now - t.clear_at >= QUIET}
+        for code in over:
+            del self._known[code]
+        return [
+            Line(
+                "info",
+                "looks no longer fail",
+                {"code": code, "times": trouble.touched, "lasted": words((trouble.clear_at or now) - trouble.since)},
+            )
+            for code, trouble in over.items()
+        ]

@@ -1,0 +1,102 @@
+"""Results: the body of a concluded task, byte for byte, once; a later one that differs is kept beside it."""
+
+import hashlib
+from typing import Literal
+
+from worker.core.vendor.document import Fingerprint, Path
+from worker.core.vendor.reply import Concluded
+from worker.store.batch import answers
+from worker.store.db.store import Store
+from worker.store.tasks import history
+
+Source = Literal["poll", "callback"]
+Kept = Literal["first", "same", "fuller", "revision"]
+
+
+def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> Kept:
+    """Keep ``reply``'s body as a result of ``task``, unless an equal one is there.
+
+    Bodies that differ only by one lacking ``realTime`` are the same; the fuller one's bytes are kept.
+    """
+    known = store.read(
+        "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results"
+        " WHERE task = :task AND source <> 'batch' ORDER BY revision",
+        {"task": task},
+    )
+    mine = reply.fingerprint
+    for other in known:
+        theirs = Fingerprint(other["canonical_sha256"], other["real_time_sha256"])
+        if mine.same_as(theirs):
+            if mine.real_time is None or theirs.real_time is not None:
+                return "same"
+            _replace_bytes(store, other["seq"], reply)
+            return "fuller"
+    revision = known[-1]["revision"] + 1 if known else 1
+    row = store.one(
+        """
+        INSERT INTO results (
+            task, source, revision, outcome, received_at, ended_at, body, body_sha256, canonical_sha256,
+            real_time_sha256
+        ) VALUES (
+            :task, :source, :revision, :outcome, :now, :ended_at, :body, :body_sha256, :canonical, :real_time
+        ) RETURNING seq
+        """,
+        {
+            "task": task,
+            "source": source,
+            "revision": revision,
+            "outcome": reply.outcome,
+            "now": now,
+            "ended_at": reply.ended_at,
+            "body": reply.body,
+            "body_sha256": hashlib.sha256(reply.body).hexdigest(),
+            "canonical": mine.body,
+            "real_time": mine.real_time,
+        },
+    )
+    assert row is not None
+    _add_paths(store, row["seq"], reply.paths)
+    answers.keep(store, row["seq"], reply.body)
+    if known:
+        history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
+    return "revision" if known else "first"
+
+
+def _replace_bytes(store: Store, seq: int, reply: Concluded) -> None:
+    store.execute(
+        """
+        UPDATE results SET body = :body, body_sha256 = :body_sha256, real_time_sha256 = :real_time WHERE seq = :seq
+        """,
+        {
+            "seq": seq,
+            "body": reply.body,
+            "body_sha256": hashlib.sha256(reply.body).hexdigest(),
+            "real_time": reply.fingerprint.real_time,
+        },
+    )
+    answers.keep(store, seq, reply.body)
+
+
+def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:
+    for path in paths:
+        store.execute(
+            """
+            INSERT INTO paths (
+                result, list, position, path_id, name, status, payer_id, transaction_id, reason, timestamp
+            ) VALUES (
+                :result, :list, :position, :path_id, :name, :status, :payer_id, :transaction_id, :reason, :timestamp
+            )
+            """,
+            {
+                "result": result,
+                "list": path.list,
+                "position": path.position,
+                "path_id": path.path_id,
+                "name": path.name,
+                "status": path.status,
+                "payer_id": path.payer_id,
+                "transaction_id": path.transaction_id,
+                "reason": path.reason,
+                "timestamp": path.timestamp,
+            },
+        )

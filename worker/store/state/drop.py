@@ -1,0 +1,67 @@
+"""How the rounds over the drop went, for `status`: one row of ``meta``, written after each round."""
+
+import json
+from typing import Any
+
+from worker.core.instant import iso_or_none, words
+from worker.store.db.store import Store
+
+_KEY = "sftp_rounds"
+
+# The last good round may be so many times `every` old before a person is told.
+PATIENCE = 3
+
+
+def note(store: Store, failure: str | None, now: int) -> None:
+    """A round has ended; ``failure`` is the code of what ended it early. Inside a transaction."""
+    before = _noted(store)
+    noted = {
+        "since": before.get("since", now),
+        "at": now,
+        "good_at": now if failure is None else before.get("good_at"),
+        "failure": failure,
+    }
+    store.execute(
+        "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value",
+        {"key": _KEY, "value": json.dumps(noted)},
+    )
+
+
+def forget(store: Store) -> None:
+    """Another drop is looked at from now on; inside a transaction."""
+    store.execute("DELETE FROM meta WHERE key = :key", {"key": _KEY})
+
+
+def picture(store: Store) -> dict[str, Any]:
+    """The rounds, and the files of the drop: ``waiting`` are those to be fetched or read in, ``failed`` those that were
+    not whole or could not be fetched, and are tried again."""
+    noted = _noted(store)
+    (row,) = store.read(
+        """
+        SELECT coalesce(sum(error IS NULL), 0) AS waiting, coalesce(sum(error IS NOT NULL), 0) AS failed
+        FROM remote_files WHERE state <> 'done'
+        """
+    )
+    return {
+        "last_round_at": iso_or_none(noted.get("at")),
+        "last_good_at": iso_or_none(noted.get("good_at")),
+        "failure": noted.get("failure"),
+        "waiting": row["waiting"],
+        "failed": row["failed"],
+    }
+
+
+def stale(store: Store, every: int, started_at: int | None, now: int) -> str | None:
+    """What to say when there was no good round for too long. ``started_at`` is since when the daemon lives, if it does:
+    before that nobody looked."""
+    noted = _noted(store)
+    since = max(noted.get("good_at") or noted.get("since") or 0, started_at or 0)
+    if not since or now - since <= PATIENCE * every:
+        return None
+    return f"no good round over the drop for {words(now - since)}, though every is {words(every)}: see the log"
+
+
+def _noted(store: Store) -> dict[str, Any]:
+    row = store.one("SELECT value FROM meta WHERE key = :key", {"key": _KEY})
+    found: dict[str, Any] = {} if row is None else json.loads(row["value"])
+    return found

@@ -1,0 +1,85 @@
+"""What a person does to a task: look now, a fresh start, no more. Each returns what became of every id."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from worker.store.db.store import Store
+from worker.store.state import lanes
+from worker.store.tasks import history
+
+
+@dataclass(slots=True)
+class Handled:
+    """``done`` ids in the order given; ``refused`` ids with the reason in words."""
+
+    done: dict[str, int] = field(default_factory=dict)  # id -> the task's row
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+UNKNOWN = "is not recorded here (ids keep their letter case)"
+
+
+def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
+    """Make pending tasks due at once."""
+    return _each(
+        store,
+        ids,
+        "UPDATE tasks SET due_at = :now, why = 'hand' WHERE id = :id AND state = 'pending' RETURNING seq",
+        {"now": now},
+        {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},
+        None,
+    )
+
+
+def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
+    """A fresh start of the schedule, also for abandoned tasks: alert and give-up count from now."""
+    return _each(
+        store,
+        ids,
+        """
+        UPDATE tasks SET state = 'pending', due_at = :now, why = 'retry', life_from = :now,
+            paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL
+        WHERE id = :id AND state <> 'concluded' RETURNING seq
+        """,
+        {"now": now},
+        {"concluded": "is concluded: the vendor has said its last word"},
+        ("retried", "by hand"),
+    )
+
+
+def abandon(store: Store, ids: Iterable[str], now: int) -> Handled:
+    """Stop asking. Visible, and a late result still concludes the task."""
+    return _each(
+        store,
+        ids,
+        """
+        UPDATE tasks SET state = 'abandoned', due_at = NULL, abandoned_at = :now
+        WHERE id = :id AND state = 'pending' RETURNING seq
+        """,
+        {"now": now},
+        {"concluded": "is concluded: there is nothing to abandon", "abandoned": "is abandoned already"},
+        ("abandoned", "by hand"),
+    )
+
+
+def _each(
+    store: Store,
+    ids: Iterable[str],
+    sql: str,
+    params: dict[str, int],
+    reasons: dict[str, str],
+    event: tuple[str, str] | None,
+) -> Handled:
+    handled = Handled()
+    with store.write():
+        params = {**params, "paused_base": lanes.get(store).paused_until_now(params["now"])}
+        for task_id in dict.fromkeys(ids):
+            row = store.one(sql, {**params, "id": task_id})
+            if row is not None:
+                handled.done[task_id] = row["seq"]
+                if event is not None:
+                    history.add(store, row["seq"], params["now"], *event)
+                continue
+            known = store.one("SELECT state FROM tasks WHERE id = :id", {"id": task_id})
+            handled.refused[task_id] = UNKNOWN if known is None else reasons[known["state"]]
+    return handled

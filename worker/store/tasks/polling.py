@@ -1,0 +1,258 @@
+"""Tasks in the hands of the poller: claimed and saved. All but the reads run inside `Store.write`.
+
+A statement costs a thread switch or more while other threads are at work, whatever it does. So what a pass does to many
+tasks is one statement for all of them; lists are padded to a few lengths, so that SQLite need not compile each anew.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from worker.core.pacing.claim_order import AMONG, MOST_PATIENCE, PATIENCE
+from worker.core.task import Look, Task, edges
+from worker.store.db.store import Store
+from worker.store.tasks import history
+
+_COLUMNS = """
+    seq, id, state, recorded_at, life_from, :paused_total - paused_base AS paused, outcome, name, started_at, due_at,
+    why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id, kind, seen_at, price
+"""
+
+# As `deadline` in worker/core/pacing/claim_order.py.
+_DEADLINE = f"due_at + max(0, min({PATIENCE} * (due_at - coalesce(seen_at, recorded_at)), {MOST_PATIENCE}))"
+
+Row = TypeVar("Row")
+
+_LENGTHS = (1, 4, 16, 64)
+MOST = _LENGTHS[-1]
+
+
+def due(
+    store: Store,
+    paused_total: int,
+    *,
+    due_by: int,
+    limit: int,
+    late: int = 0,
+    fresh: bool = False,
+    not_seqs: Iterable[int] = (),
+    calm: bool = False,
+    only: frozenset[int] | None = None,
+) -> list[Task]:
+    """Up to ``limit`` tasks that are due: first those due by ``late``, the longest due before the others; then those
+    that fell due since, by their deadlines (worker/core/pacing/claim_order.py). ``fresh``: only the latter.
+
+    ``only``: none but these rows.
+    ``calm``: tasks without a failure first (for probes: a task that is itself the trouble proves nothing).
+    """
+    among = "" if only is None else f"AND seq IN ({_listed(only)})"
+    but = f"AND seq NOT IN ({listed})" if (listed := _listed(not_seqs)) else ""
+    first = "failures > 0, due_at" if calm else "due_at"
+    then = first if calm else f"CASE WHEN due_at <= :late THEN due_at ELSE {_DEADLINE} END, due_at"
+    rows = store.read(
+        f"""
+        SELECT * FROM (
+            SELECT {_COLUMNS} FROM tasks
+            WHERE state = 'pending' AND due_at <= :due_by {"AND due_at > :late" if fresh else ""} {but} {among}
+            ORDER BY {first} LIMIT :among
+        ) ORDER BY {then} LIMIT :limit
+        """,  # noqa: S608
+        {"due_by": due_by, "limit": limit, "among": max(limit, AMONG), "late": late, "paused_total": paused_total},
+    )
+    return [Task._make(row) for row in rows]
+
+
+def lease(store: Store, seqs: Sequence[int], until: int) -> None:
+    """Claim rows that are due, in the transaction that found them: their due time is pushed ahead.
+
+    The lease is the due time itself: if this process dies, the rows fall due again and nobody has to rescue them.
+    """
+    for start in range(0, len(seqs), MOST):
+        part = padded(seqs[start : start + MOST])
+        marks = ",".join("?" * len(part))
+        store.execute(f"UPDATE tasks SET due_at = ?, why = 'lease' WHERE seq IN ({marks})", (until, *part))  # noqa: S608
+
+
+def release(store: Store, claimed: Iterable[tuple[Task, int]]) -> None:
+    """Make claimed tasks due as they were: nobody has asked about them. Each with the end of its lease, for another
+    process may have claimed it since: a later one is not ours."""
+    for task, leased_until in claimed:
+        store.execute(
+            "UPDATE tasks SET due_at = :due_at, why = :why"
+            " WHERE why = 'lease' AND seq = :seq AND due_at <= :leased_until",
+            {"seq": task.seq, "due_at": task.due_at, "why": task.why, "leased_until": leased_until},
+        )
+
+
+def plan_anew(store: Store, plans: Sequence[tuple[Task, Look]], now: int) -> None:
+    """Put off looks that fell due, in the transaction that found them due."""
+    for start in range(0, len(plans), MOST):
+        rows = [(task.seq, now + look.wait, look.why, look.price) for task, look in plans[start : start + MOST]]
+        store.execute(
+            f"""
+            UPDATE tasks SET due_at = plan.column2, why = plan.column3, price = plan.column4
+            FROM (VALUES {values(part := padded(rows))}) AS plan WHERE tasks.seq = plan.column1
+            """,  # noqa: S608 - question marks
+            [value for row in part for value in row],
+        )
+
+
+def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until: Sequence[int]) -> list[int]:
+    """Save looks that showed tasks as pending, all at once: (as claimed, as it is now), without a failure before.
+
+    ``leased_until``: the due time that each was claimed with; a row that no longer has it was changed by somebody else
+    meanwhile. The places in ``looks`` of such rows are returned; nothing of theirs is written.
+    """
+    missed: list[int] = []
+    for start in range(0, len(looks), MOST):
+        rows = [
+            (new.seq, until, new.due_at, new.why, new.polls, new.last_poll_at, new.kind, new.price, new.name,
+             new.started_at, new.correlation_id, new.trace_id)
+            for (_, new), until in zip(looks[start : start + MOST], leased_until[start : start + MOST], strict=True)
+        ]  # fmt: skip
+        part = padded(rows)
+        saved = store.read(
+            f"""
+            UPDATE tasks SET due_at = seen.column3, why = seen.column4, polls = seen.column5,
+                last_poll_at = seen.column6, seen_at = seen.column6, kind = seen.column7, price = seen.column8,
+                name = coalesce(seen.column9, name), started_at = coalesce(seen.column10, started_at),
+                correlation_id = coalesce(correlation_id, seen.column11), trace_id = coalesce(trace_id, seen.column12)
+            FROM (VALUES {values(part)}) AS seen
+            WHERE tasks.seq = seen.column1 AND tasks.due_at = seen.column2 AND tasks.why = 'lease'
+            RETURNING seq
+            """,  # noqa: S608 - question marks
+            [value for row in part for value in row],
+        )
+        there = {row["seq"] for row in saved}
+        if len(there) < len(rows):
+            missed += [start + n for n, row in enumerate(rows) if row[0] not in there]
+    events = [
+        (new.seq, new.last_poll_at, event, detail)
+        for n, (old, new) in enumerate(looks)
+        if n not in missed
+        for event, detail in edges(old, new)
+    ]
+    history.add_all(store, events)
+    return missed
+
+
+def values(rows: Sequence[tuple[object, ...]]) -> str:
+    one = f"({','.join('?' * len(rows[0]))})"
+    return ",".join([one] * len(rows))
+
+
+def padded(rows: Sequence[Row]) -> list[Row]:
+    """To one of a few lengths, by repeating the last one: that does the same to the same row again."""
+    length = next(length for length in _LENGTHS if length >= len(rows))
+    return [*rows, *[rows[-1]] * (length - len(rows))]
+
+
+def shift(store: Store, by: int) -> None:
+    """The clock jumped by ``by`` ms: that is no part of any task's life, and set back, due times follow it."""
+    store.execute(
+        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back, seen_at = seen_at + :back"
+        " WHERE state = 'pending'",
+        {"by": by, "back": min(by, 0)},
+    )
+
+
+def draw_in(store: Store, now: int, latest: int) -> None:
+    """Make due what is due later than any schedule could have said: the clock was set back while nobody looked."""
+    store.execute(
+        "UPDATE tasks SET due_at = :now WHERE state = 'pending' AND due_at > :latest", {"now": now, "latest": latest}
+    )
+
+
+def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
+    """Those of these rows that are pending."""
+    rows = store.read(f"SELECT seq FROM tasks WHERE state = 'pending' AND seq IN ({_listed(seqs)})")  # noqa: S608
+    return frozenset(row["seq"] for row in rows)
+
+
+def pending_from(store: Store, first: int, most: int) -> list[Task]:
+    """The first pending tasks from this row on, in the order of the rows. Their ``paused`` is not filled in."""
+    rows = store.read(
+        # No outcome: nothing pending has one, and so the index over both gives the rows in their order.
+        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq >= :first"  # noqa: S608
+        " ORDER BY seq LIMIT :most",
+        {"first": first, "most": most, "paused_total": 0},
+    )
+    return [Task._make(row) for row in rows]
+
+
+def backlog(store: Store, now: int) -> int:
+    """How many looks are due and not made; read from the index alone."""
+    row = store.one("SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND due_at <= :now", {"now": now})
+    assert row is not None
+    return int(row["n"])
+
+
+def failing(store: Store) -> list[tuple[str, int]]:
+    """Pending tasks whose last look was unusable, as (code, tasks)."""
+    rows = store.read(
+        "SELECT last_error, count(*) AS n FROM tasks"
+        " WHERE state = 'pending' AND last_error IS NOT NULL GROUP BY last_error"
+    )
+    return [(row["last_error"], row["n"]) for row in rows]
+
+
+def next_due(store: Store, not_seqs: Iterable[int] = (), only: frozenset[int] | None = None) -> int | None:
+    """When the next look at any task is due, ms; those of ``not_seqs`` apart, and of ``only`` alone where given."""
+    among = "" if only is None else f"AND seq IN ({_listed(only)})"
+    but = f"AND seq NOT IN ({listed})" if (listed := _listed(not_seqs)) else ""
+    row = store.one(f"SELECT min(due_at) AS due_at FROM tasks WHERE state = 'pending' {but} {among}")  # noqa: S608
+    return None if row is None else row["due_at"]
+
+
+def _listed(seqs: Iterable[int]) -> str:
+    return ",".join(str(int(seq)) for seq in seqs)
+
+
+def get(store: Store, seq: int, paused_total: int) -> Task | None:
+    """The task as it stands in the database now."""
+    row = store.one(f"SELECT {_COLUMNS} FROM tasks WHERE seq = :seq", {"seq": seq, "paused_total": paused_total})  # noqa: S608
+    return None if row is None else Task._make(row)
+
+
+def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None = None) -> bool:
+    """Write what a look changed, and the edges of it into the history.
+
+    False when somebody else concluded the task first: then nothing is written.
+    """
+    won = store.execute(
+        """
+        UPDATE tasks SET
+            state = :state, outcome = :outcome, name = :name, started_at = :started_at, due_at = :due_at, why = :why,
+            polls = :polls, failures = :failures, not_found_since = :not_found_since, last_error = :last_error,
+            last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id, kind = :kind,
+            seen_at = :seen_at, price = :price,
+            concluded_at = CASE WHEN :state = 'concluded' THEN :now ELSE concluded_at END,
+            concluded_by = CASE WHEN :state = 'concluded' THEN :concluded_by ELSE concluded_by END,
+            abandoned_at = CASE WHEN :state = 'abandoned' THEN coalesce(abandoned_at, :now) ELSE NULL END
+        WHERE seq = :seq AND state <> 'concluded'
+        """,
+        {
+            "seq": new.seq,
+            "state": new.state,
+            "outcome": new.outcome,
+            "name": new.name,
+            "started_at": new.started_at,
+            "due_at": new.due_at,
+            "why": new.why,
+            "polls": new.polls,
+            "failures": new.failures,
+            "not_found_since": new.not_found_since,
+            "last_error": new.last_error,
+            "last_poll_at": new.last_poll_at,
+            "correlation_id": new.correlation_id,
+            "trace_id": new.trace_id,
+            "kind": new.kind,
+            "seen_at": new.seen_at,
+            "price": new.price,
+            "now": now,
+            "concluded_by": concluded_by,
+        },
+    )
+    if won:
+        for event, detail in edges(old, new):
+            history.add(store, new.seq, now, event, detail)
+    return bool(won)

@@ -1,0 +1,151 @@
+"""Making ids durable: the one way in for every kind of intake."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from worker.core.intake.link import Unreadable
+from worker.core.intake.recording import Recording
+from worker.core.schedule.cadence import Schedule
+from worker.store.db.store import Store
+from worker.store.state import lanes
+from worker.store.state.lanes import FirstLook
+from worker.store.tasks import history
+
+# One commit per so many ids: a commit costs as much as a hundred inserts, and nobody should wait long for the lock.
+CHUNK = 500
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What :func:`record` did, each id once, in the order it came in."""
+
+    new: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
+    abandoned: list[str] = field(default_factory=list)  # the part of ``known`` that nobody polls
+
+
+def record(
+    store: Store,
+    recordings: Sequence[Recording],
+    unreadable: Iterable[Unreadable],
+    *,
+    origin: str,
+    now: int,
+    schedule: Schedule,
+) -> Recorded:
+    """Make ids durable; harmless to repeat. When this returns, they are on the disk."""
+    done: dict[str, str] = {}
+    broken = list(unreadable)
+    for start in range(0, max(len(recordings), 1), CHUNK):
+        with store.write():
+            # Whoever records may know nothing of the API; the database does, from its first use with one.
+            origin = origin or lanes.origin_of(store) or ""
+            paused_total = lanes.get(store).paused_until_now(now)
+            first = lanes.first_look(store)
+            for recording in recordings[start : start + CHUNK]:
+                state = _record_one(store, recording, origin, now, schedule, first, paused_total)
+                done.setdefault(recording.id, state)
+            for item in broken:
+                _keep_unreadable(store, item, now)
+            broken = []
+    return Recorded(
+        new=[i for i, state in done.items() if state == "new"],
+        known=[i for i, state in done.items() if state != "new"],
+        abandoned=[i for i, state in done.items() if state == "abandoned"],
+    )
+
+
+def _record_one(
+    store: Store,
+    recording: Recording,
+    origin: str,
+    now: int,
+    schedule: Schedule,
+    first: FirstLook,
+    paused_total: int,
+) -> str:
+    """Record one id; ``new``, or the state of the task that was known already."""
+    sent_at = recording.sent_at if recording.sent_at is not None and recording.sent_at <= now else None
+    row = store.one(
+        """
+        INSERT INTO tasks (
+            id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
+            birth_date, recorded_at, started_at, life_from, paused_base, due_at, price
+        ) VALUES (
+            :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
+            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :price
+        ) ON CONFLICT (id) DO NOTHING RETURNING seq
+        """,
+        {
+            "id": recording.id,
+            "origin": origin,
+            "name": recording.title,
+            "source": recording.source,
+            "correlation_id": recording.correlation_id,
+            "trace_id": recording.trace_id,
+            "trace_number": recording.trace_number,
+            "originator_id": recording.originator_id,
+            "member_id": recording.member_id,
+            "birth_date": recording.birth_date,
+            "now": now,
+            "started_at": sent_at,
+            "paused_base": paused_total,
+            "due_at": now + schedule.first_look(recording.id, first.wait),
+            "price": first.price,
+        },
+    )
+    if row is not None:
+        seq, state = row["seq"], "new"
+        if origin and recording.host is not None and recording.host.lower() != origin.partition("://")[2]:
+            history.add(
+                store, seq, now, "foreign_host", f"the link named {recording.host}; only the configured API is asked"
+            )
+    else:
+        known = store.one("SELECT seq, state FROM tasks WHERE id = :id", {"id": recording.id})
+        assert known is not None
+        seq, state = known["seq"], known["state"]
+        _complete(store, seq, recording)
+    if recording.ref is not None:
+        added = store.execute(
+            """
+            INSERT INTO refs (task, ref, correlation_id, added_at) VALUES (:task, :ref, :correlation_id, :now)
+            ON CONFLICT (task, ref) DO NOTHING
+            """,
+            {"task": seq, "ref": recording.ref, "correlation_id": recording.correlation_id, "now": now},
+        )
+        if added and state != "new":
+            history.add(store, seq, now, "ref_added", None)
+    return str(state)
+
+
+def _complete(store: Store, seq: int, recording: Recording) -> None:
+    """Fill in what an earlier recording of the same id did not know. What is known is never overwritten."""
+    store.execute(
+        """
+        UPDATE tasks SET
+            correlation_id = coalesce(correlation_id, :correlation_id), trace_id = coalesce(trace_id, :trace_id),
+            trace_number = coalesce(trace_number, :trace_number),
+            originator_id = coalesce(originator_id, :originator_id),
+            member_id = coalesce(member_id, :member_id), birth_date = coalesce(birth_date, :birth_date)
+        WHERE seq = :seq
+        """,
+        {
+            "seq": seq,
+            "correlation_id": recording.correlation_id,
+            "trace_id": recording.trace_id,
+            "trace_number": recording.trace_number,
+            "originator_id": recording.originator_id,
+            "member_id": recording.member_id,
+            "birth_date": recording.birth_date,
+        },
+    )
+
+
+def _keep_unreadable(store: Store, item: Unreadable, now: int) -> None:
+    store.execute(
+        """
+        INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES (:raw, :reason, :ref, :now, :now)
+        ON CONFLICT (raw, ref) DO UPDATE SET last_at = :now
+        """,
+        {"raw": item.raw, "reason": item.reason, "ref": item.ref or "", "now": now},
+    )

@@ -1,0 +1,203 @@
+"""What a person must see, as problems with a stable code, a count and what to do. Reads only."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from worker.core.instant import words
+from worker.core.pacing.limiter import Limit, spent_today
+from worker.core.schedule.cadence import Schedule
+from worker.store.db.store import Store
+from worker.store.state import drop as rounds
+from worker.store.state import lanes, notices
+from worker.store.views.overdue import OVERDUE
+
+# These mean that nothing moves: `status --check` says CRITICAL.
+CRITICAL = frozenset(
+    {
+        "daemon_down",
+        "daemon_stuck",
+        "internal_fault",
+        "disk_full",
+        "disk_read_only",
+        "disk_unreadable",
+        "api_credentials",
+        "wrong_environment",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something a person must see: a stable ``code``, how many it concerns, and what to do."""
+
+    code: str
+    count: int
+    hint: str
+
+    @property
+    def critical(self) -> bool:
+        return self.code in CRITICAL
+
+
+HELD_SETS = """
+SELECT count(*) FROM sets JOIN files ON files.seq = sets.file
+WHERE sets.state = 'quarantined' AND files.state = 'ingested'
+"""
+
+_PAUSES = {
+    "credentials": "the vendor refuses the credentials: check client_id, client_secret and the product with the vendor",
+    "rate_limited": "the vendor asked for fewer requests: lower requests_per_second if this comes often",
+    "unreachable": "the vendor does not answer: check the network, the proxy and the vendor's status page",
+}
+
+_TLS = (
+    "the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to your proxy's authority"
+)
+
+_ERRORS = {
+    "unknown_status": "a root status nobody knows: show the vendor, and look for a newer cdpoll",
+    "wrong_id": "the vendor answered for another id; nothing was stored: show the vendor",
+    "other_tenant": "the answer came from another tenant: check [api] tenant_id and the credentials",
+}
+
+
+_FAILING = f"""
+SELECT last_error, count(*) AS n FROM tasks
+WHERE state = 'pending' AND last_error IS NOT NULL AND last_error <> 'not_found'
+    AND (failures >= 3 OR last_error IN ({", ".join(map(repr, _ERRORS))}))
+GROUP BY last_error ORDER BY n DESC
+"""  # noqa: S608 - the names above
+
+
+class Terms(NamedTuple):
+    """What `status` measures by: the schedule, the limit, and how often the drop is looked at.
+
+    ``price_floor`` (ms) is ``None`` without a learned schedule, ``every`` (ms) without a drop.
+    """
+
+    schedule: Schedule = Schedule()
+    limit: Limit = Limit(1, 5)
+    price_floor: int | None = None
+    every: int | None = None
+
+
+def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Problem]:
+    """Everything that wants a person, the worst first."""
+    schedule, daily, every = terms.schedule, terms.limit.daily, terms.every
+    found = []
+    if not alive:
+        found.append(_silent(lanes.last_beat(store), now))
+    found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
+    if every is not None:
+        beat = lanes.last_beat(store) if alive else None
+        stale = rounds.stale(store, every, None if beat is None else beat.started_at, now)
+        found += [] if stale is None else [Problem("sftp_stale", 1, stale)]
+    found += _disk(store)
+    lane = lanes.get(store)
+    if lane.reason is not None:
+        tls = (lane.code or "").endswith("tls")
+        found.append(Problem(f"api_{lane.reason}", 1, _TLS if tls else _PAUSES[lane.reason]))
+    if daily is not None and spent_today(lane.meter, now) >= daily:
+        hint = f"the {daily} requests of the day are spent: nothing is asked before midnight UTC; see daily_budget"
+        found.append(Problem("budget_spent", 1, hint))
+    found += _batch_problems(store, now)
+    found += _not_found(store, now, schedule)
+    for row in store.read(_FAILING):
+        code = row["last_error"]
+        if code == lane.code:
+            continue  # the pause says it already, and nobody is to blame
+        hint = _ERRORS.get(code, f"looks keep ending in {code}: cdpoll show ID tells since when")
+        found.append(Problem(code if code in _ERRORS else f"failing_{code}", row["n"], hint))
+    overdue = count(
+        store,
+        f"SELECT count(*) FROM tasks WHERE {OVERDUE}",  # noqa: S608 - a constant
+        {"now": now, "paused": lane.paused_until_now(now), "after": schedule.alert_after},
+    )
+    if overdue:
+        hint = f"pending for more than {words(schedule.alert_after)}: see `cdpoll tasks --overdue`, and ask the vendor"
+        found.append(Problem("overdue", overdue, hint))
+    abandoned = count(store, "SELECT count(*) FROM tasks WHERE state = 'abandoned'", {})
+    if abandoned:
+        found.append(
+            Problem(
+                "abandoned",
+                abandoned,
+                "no longer asked for: see `cdpoll tasks --state abandoned`; `cdpoll retry` revives",
+            )
+        )
+    unreadable = count(store, "SELECT count(*) FROM unreadable", {})
+    if unreadable:
+        found.append(
+            Problem("unreadable", unreadable, "handed in, but no task id could be read: see `cdpoll unreadable list`")
+        )
+    return found
+
+
+def _batch_problems(store: Store, now: int) -> list[Problem]:
+    found = []
+    whole = count(store, "SELECT count(*) FROM files WHERE state = 'quarantined'", {})
+    sets = count(store, HELD_SETS, {})
+    if whole + sets:
+        hint = "files or transaction sets that could not be understood: see `cdpoll quarantine list`"
+        found.append(Problem("quarantined", whole + sets, hint))
+    cut = count(
+        store,
+        "SELECT count(*) FROM files WHERE state = 'incomplete' AND :now - first_at > :day",
+        {"now": now, "day": 86_400_000},
+    )
+    if cut:
+        hint = "cut short for more than a day: see `cdpoll files`, and ask the sender for them again"
+        found.append(Problem("incomplete_files", cut, hint))
+    return found
+
+
+def _silent(beat: lanes.Beat | None, now: int) -> Problem:
+    if beat is not None and beat.exists():
+        lasting = words(now - beat.beat_at)
+        return Problem("daemon_stuck", 1, f"process {beat.pid} has finished no pass for {lasting}: see its log")
+    return Problem("daemon_down", 1, "nobody is polling: start it (systemctl start cdpoll, or cdpoll run)")
+
+
+# With less than this the next results may not fit.
+LOW_SPACE = 64 * 1024 * 1024
+
+
+def _disk(store: Store) -> list[Problem]:
+    folder = store.path.parent
+    found = []
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return [Problem("disk_unreadable", 1, f"{folder} cannot be examined: is the disk there?")]
+    if space.f_bavail * space.f_frsize < LOW_SPACE:
+        found.append(Problem("disk_full", 1, f"less than 64 MiB are free on the disk of {folder}: make room"))
+    if space.f_flag & os.ST_RDONLY:
+        found.append(Problem("disk_read_only", 1, f"{folder} is mounted read-only: nothing can be recorded"))
+    return found
+
+
+def _not_found(store: Store, now: int, schedule: Schedule) -> list[Problem]:
+    missing = count(
+        store,
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL"
+        " AND :now - not_found_since >= :grace",
+        {"now": now, "grace": schedule.not_found_grace},
+    )
+    if not missing:
+        return []
+    answered = count(
+        store,
+        "SELECT count(*) FROM tasks WHERE polls > 0 AND not_found_since IS NULL AND last_poll_at >="
+        " (SELECT min(not_found_since) FROM tasks WHERE state = 'pending')",
+        {},
+    )
+    if missing >= 3 and missing > answered:
+        hint = "most ids are unknown to the vendor: is [api] base_url the environment they came from?"
+        return [Problem("wrong_environment", missing, hint)]
+    return [Problem("not_found", missing, "the vendor does not know these ids: check them against their source")]
+
+
+def count(store: Store, sql: str, params: dict[str, Any]) -> int:
+    """The number that a SELECT count(*) gives."""
+    return int(store.read(sql, params)[0][0])

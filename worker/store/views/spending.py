@@ -1,0 +1,38 @@
+"""What polling costs and brings, for `status`. Reads only."""
+
+from typing import Any
+
+from worker.core.pacing.limiter import Limit, paced, spent_today
+from worker.store.db.store import Store
+from worker.store.state import lanes
+
+# What the price buys is told by so many of the latest results.
+LATEST = 200
+
+
+def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> dict[str, Any]:
+    """The price of a request, what it buys, and what the limiter allows; ``price_floor`` (ms) of a learned schedule."""
+    meter = lanes.get(store).meter
+    price = store.one("SELECT price FROM schedule WHERE id = 1")
+    bought = store.one(
+        """
+        SELECT count(*) AS results, avg(polls) AS looks, avg(delay) AS delay FROM (
+            SELECT tasks.polls, CASE WHEN results.ended_at BETWEEN tasks.recorded_at AND results.received_at
+                THEN results.received_at - results.ended_at END AS delay
+            FROM results JOIN tasks ON tasks.seq = results.task
+            WHERE results.source = 'poll' AND results.revision = 1 ORDER BY results.seq DESC LIMIT :latest
+        ) AS lately
+        """,
+        {"latest": LATEST},
+    )
+    assert bought is not None
+    return {
+        "schedule": "fixed" if price_floor is None else "learned",
+        "price_s": None if price_floor is None or price is None else round(max(price_floor, price["price"]) / 1000, 1),
+        "results": bought["results"],
+        "looks_per_result": None if bought["looks"] is None else round(bought["looks"], 2),
+        "delay_s": None if bought["delay"] is None else round(bought["delay"] / 1000, 1),
+        "requests_per_second": round(paced(limit, meter).rate, 3),
+        "requests_today": spent_today(meter, now),
+        "daily_budget": limit.daily,
+    }

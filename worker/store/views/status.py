@@ -1,0 +1,96 @@
+"""What people and scripts see: the whole picture. Reads only, each in one short statement."""
+
+from typing import Any
+
+from worker.core.instant import iso_or_none
+from worker.store.db.store import Store
+from worker.store.state import drop as rounds
+from worker.store.state import lanes
+from worker.store.views.problems import HELD_SETS, count, problems
+from worker.store.views.problems import Terms as Terms
+from worker.store.views.spending import spending
+
+Json = dict[str, Any]
+
+
+def pending(store: Store, due_by: int | None = None) -> int:
+    """How many tasks are pending; with ``due_by`` (ms), only those due by then."""
+    row = store.one(
+        "SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND (:due_by IS NULL OR due_at <= :due_by)",
+        {"due_by": due_by},
+    )
+    return 0 if row is None else int(row["n"])
+
+
+def counts(store: Store) -> dict[tuple[str, str | None], int]:
+    """Tasks by state and outcome."""
+    rows = store.read("SELECT state, outcome, count(*) AS n FROM tasks GROUP BY state, outcome")
+    return {(row["state"], row["outcome"]): row["n"] for row in rows}
+
+
+def one_line(store: Store, now: int) -> str:
+    """For `systemctl status`."""
+    n = counts(store)
+    waiting = n.get(("pending", None), 0)
+    success, failure = n.get(("concluded", "success"), 0), n.get(("concluded", "failure"), 0)
+    abandoned = n.get(("abandoned", None), 0)
+    text = f"{waiting} pending ({pending(store, now)} due), {success + failure} concluded ({success} found coverage)"
+    lane = lanes.get(store)
+    text += f", {abandoned} abandoned" if abandoned else ""
+    return text + (f"; API paused: {lane.reason} ({lane.code})" if lane.paused else "; API ok")
+
+
+def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
+    """The picture as the interface promises it."""
+    n = counts(store)
+    beat = lanes.last_beat(store)
+    lane = lanes.get(store)
+    alive = beat is not None and beat.alive(now)
+    oldest = store.one("SELECT min(recorded_at) AS at FROM tasks WHERE state = 'pending'")
+    expires_at = beat.token_expires_at if beat is not None and alive else None
+    if expires_at is not None and expires_at <= now:
+        expires_at = None
+    return {
+        "daemon": {
+            "alive": alive,
+            "beat_age_s": None if beat is None else max(0, now - beat.beat_at) // 1000,
+            "version": None if beat is None else beat.version,
+        },
+        "tasks": {
+            "pending": n.get(("pending", None), 0),
+            "due": pending(store, now),
+            "concluded": n.get(("concluded", "success"), 0) + n.get(("concluded", "failure"), 0),
+            "abandoned": n.get(("abandoned", None), 0),
+        },
+        "outcomes": {
+            "success": n.get(("concluded", "success"), 0),
+            "failure": n.get(("concluded", "failure"), 0),
+        },
+        "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else max(0, now - oldest["at"]) // 1000,
+        "api": {
+            "paused": lane.paused,
+            "reason": f"{lane.reason} ({lane.code})" if lane.paused else None,
+            "resumes_at": iso_or_none(lane.resumes_at),
+        },
+        "polling": spending(store, now, terms.limit, terms.price_floor),
+        "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
+        "files": _files(store),
+        "drop": None if terms.every is None else rounds.picture(store),
+        "deliveries": {},
+        "problems": [
+            {"code": p.code, "count": p.count, "hint": p.hint, "critical": p.critical}
+            for p in problems(store, now, terms, alive=alive)
+        ],
+        "config": config,
+        "database": str(store.path),
+    }
+
+
+def _files(store: Store) -> Json:
+    rows = store.read("SELECT state, count(*) AS n, max(done_at) AS at FROM files GROUP BY state")
+    counted = {row["state"]: row["n"] for row in rows}
+    return {
+        **{state: counted.get(state, 0) for state in ("ingested", "quarantined", "incomplete", "skipped")},
+        "quarantined_sets": count(store, HELD_SETS, {}),
+        "last_at": iso_or_none(max((row["at"] for row in rows if row["state"] != "staging"), default=None)),
+    }

@@ -1,0 +1,210 @@
+"""Tasks as people read them: the list, and one task's life. Reads only, in short statements."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from worker.core.instant import iso, iso_or_none, words
+from worker.core.schedule.cadence import Schedule
+from worker.store.db.store import Store
+from worker.store.state import lanes
+from worker.store.views.overdue import OVERDUE
+
+Json = dict[str, Any]
+
+PAGE = 500
+
+WRITTEN = Schedule()
+
+
+def task_pages(
+    store: Store, now: int, *, state: str | None = None, overdue_after: int | None = None
+) -> Iterator[list[Json]]:
+    """Every task, oldest first, in short pages: no cursor is held while they are printed."""
+    paused = lanes.get(store).paused_until_now(now)
+    last = 0
+    while True:
+        rows = store.read(
+            f"""
+            SELECT seq, id, state, outcome, recorded_at, due_at, polls FROM tasks
+            WHERE seq > :last AND (:state IS NULL OR state = :state)
+                AND (:after IS NULL OR ({OVERDUE}))
+            ORDER BY seq LIMIT :page
+            """,  # noqa: S608 - a constant
+            {"last": last, "state": state, "after": overdue_after, "now": now, "paused": paused, "page": PAGE},
+        )
+        if not rows:
+            return
+        refs: dict[int, list[str]] = {}
+        listed = ",".join(str(row["seq"]) for row in rows)
+        for row in store.read(f"SELECT task, ref FROM refs WHERE task IN ({listed}) ORDER BY added_at, ref"):  # noqa: S608
+            refs.setdefault(row["task"], []).append(row["ref"])
+        yield [
+            {
+                "id": row["id"],
+                "state": row["state"],
+                "outcome": row["outcome"],
+                "refs": refs.get(row["seq"], []),
+                "recorded_at": iso(row["recorded_at"]),
+                "due_at": iso_or_none(row["due_at"]),
+                "polls": row["polls"],
+            }
+            for row in rows
+        ]
+        last = rows[-1]["seq"]
+
+
+def states(store: Store, ids: Iterable[str]) -> list[Json]:
+    """Where these tasks stand."""
+    found = []
+    for task_id in ids:
+        row = store.one("SELECT id, state, outcome, last_error FROM tasks WHERE id = :id", {"id": task_id})
+        found += [] if row is None else [dict(row)]
+    return found
+
+
+def ids_beginning(store: Store, prefix: str) -> list[str]:
+    """Up to fifty ids that begin so, for completion in a shell."""
+    rows = store.read(
+        "SELECT id FROM tasks WHERE id >= :low AND id < :high ORDER BY id LIMIT 50",
+        {"low": prefix, "high": prefix + "\U0010ffff"},
+    )
+    return [row["id"] for row in rows]
+
+
+def show(
+    store: Store,
+    task_id: str,
+    *,
+    body: bool = False,
+    schedule: Schedule = WRITTEN,
+    price_floor: int | None = None,
+) -> Json | None:
+    """One task's story as the interface promises it; ``None`` for an unknown id.
+
+    ``price_floor`` (ms) is that of the learned schedule; ``None`` where the written one is in force.
+    """
+    task = store.one("SELECT * FROM tasks WHERE id = :id", {"id": task_id})
+    if task is None:
+        return None
+    seq = {"task": task["seq"]}
+    refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", seq)
+    kept = store.read(
+        "SELECT seq, revision, body FROM results WHERE task = :task AND source <> 'batch' ORDER BY revision", seq
+    )
+    story = {
+        "id": task["id"],
+        "state": task["state"],
+        "outcome": task["outcome"],
+        "name": task["name"],
+        "class": task["kind"],
+        "source": task["source"],
+        "refs": [row["ref"] for row in refs],
+        "correlation_id": task["correlation_id"],
+        "trace_id": task["trace_id"],
+        "recorded_at": iso(task["recorded_at"]),
+        "due_at": iso_or_none(task["due_at"]),
+        "why": _why(store, task, schedule, price_floor),
+        "concluded_at": iso_or_none(task["concluded_at"]),
+        "concluded_by": task["concluded_by"],
+        "polls": task["polls"],
+        "failures": task["failures"],
+        "last_error": task["last_error"],
+        "revisions": max(0, len(kept) - 1),
+        "paths": [_path(row) for row in _paths(store, kept[0]["seq"])] if kept else [],
+        "batch_answers": _batch_answers(store, task["seq"]),
+        "history": _history(store, task),
+    }
+    if body:
+        # The first result is the one that concluded the task; later ones are revisions of it.
+        story["body"] = kept[0]["body"].decode("utf-8", "replace") if kept else None
+    return story
+
+
+_WHY = {
+    "first": "the first look",
+    "cadence": "it was pending: the cadence goes by its age",
+    "learned": "it was pending: planned from what was seen of such tasks",
+    "hint": "the vendor's list no longer shows it as pending: a look by its id tells",
+    "backoff": "the last look brought nothing usable: backoff",
+    "grace": "the vendor did not know it: backoff for a while, then the cadence",
+    "slow": "nothing can be made of it without a person: the longest interval",
+    "again": "the last answer told nothing of it: again when the API is ready",
+    "hand": "asked for by hand",
+    "retry": "a fresh start by hand",
+    "lease": "a look is under way; if it is lost, the task falls due again then",
+}
+
+
+def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | None) -> str | None:
+    """Why the next look is when it is; ``None`` where there is none."""
+    if row["due_at"] is None:
+        return None
+    lane = lanes.get(store)
+    if lane.resumes_at is not None and lane.resumes_at > row["due_at"]:
+        return f"the API is paused ({lane.reason}, {lane.code}); the next probe is at {iso(lane.resumes_at)}"
+    if price_floor is not None and row["price"] is not None and row["why"] in ("first", "learned", "cadence"):
+        # Imported here: the list of tasks and their states can do without.
+        from worker.core.schedule.hazard import forecast
+        from worker.core.schedule.learned import explain
+        from worker.core.schedule.prior import prior
+        from worker.store.state import learned as learning
+        from worker.store.tasks import polling as tasks
+
+        task = tasks.get(store, row["seq"], lane.paused_until_now(row["due_at"]))
+        assert task is not None
+        return explain(task, forecast(learning.curve_of(store, task.kind), prior(schedule, price_floor)), schedule)
+    waited = row["last_poll_at"] if row["why"] not in ("first", "hand", "retry") else None
+    wait = f", {words(row['due_at'] - waited)} after the last look" if waited and waited < row["due_at"] else ""
+    return _WHY.get(row["why"], str(row["why"])) + wait
+
+
+def first_body(store: Store, task_id: str) -> bytes | None:
+    """The body that concluded the task, byte for byte."""
+    row = store.one(
+        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) AND source <> 'batch'"
+        " ORDER BY revision LIMIT 1",
+        {"id": task_id},
+    )
+    return None if row is None else bytes(row["body"])
+
+
+def _paths(store: Store, result: int) -> list[sqlite3.Row]:
+    return store.read(
+        "SELECT list, name, status, payer_id, transaction_id, reason FROM paths WHERE result = :result"
+        " ORDER BY list DESC, position",
+        {"result": result},
+    )
+
+
+def _path(row: sqlite3.Row) -> Json:
+    return {key: row[key] for key in ("list", "name", "status", "payer_id", "transaction_id", "reason")}
+
+
+def _batch_answers(store: Store, task: int) -> list[Json]:
+    """What batches said of this task's patient."""
+    rows = store.read(
+        """
+        SELECT files.name AS file, answers.coverage, answers.payer, answers.payer_id, answers.plan, results.received_at,
+            envelopes.interchange
+        FROM results JOIN answers ON answers.result = results.seq
+        JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
+        JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+        JOIN envelopes ON envelopes.seq = sets.envelope
+        WHERE results.task = :task AND results.source = 'batch' ORDER BY results.seq
+        """,
+        {"task": task},
+    )
+    return [_batch_answer(dict(row)) for row in rows]
+
+
+def _batch_answer(row: Json) -> Json:
+    test = json.loads(row.pop("interchange"))["test"]
+    return {**row, "received_at": iso(row["received_at"]), "test": test}
+
+
+def _history(store: Store, task: sqlite3.Row) -> list[Json]:
+    rows = store.read("SELECT at, event, detail FROM history WHERE task = :task ORDER BY seq", {"task": task["seq"]})
+    recorded = {"at": iso(task["recorded_at"]), "event": "recorded", "detail": f"from {task['source']}"}
+    return [recorded, *({"at": iso(r["at"]), "event": r["event"], "detail": r["detail"]} for r in rows)]
