@@ -1,4 +1,4 @@
-"""All figures of the program: measures, and writes bench/RESULTS.md and the README's share of it.
+"""All figures of the program: measures, and writes bench/RESULTS.md.
 
 `make bench`, or `python -m bench [--only PART,…] [--quick] [--to FOLDER]`. With --only, the other parts of RESULTS.md
 stay as they were measured before.
@@ -19,8 +19,6 @@ from bench import batches, claim, comparison, fairness, lateness, limit, memory,
 from bench.part import Part
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
-BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 
 PARTS: dict[str, Callable[..., Part]] = {
     "throughput": throughput.part,
@@ -68,31 +66,26 @@ def sections(text: str) -> dict[str, str]:
 
 
 def quoted(text: str) -> list[str]:
-    """The lines for the README."""
+    """The lines that say in short what a section found."""
     return [line[2:] for line in text.splitlines() if line.startswith("> ")]
 
 
 def whole(parts: dict[str, str]) -> str:
+    """The page: what was found in short, then each section."""
     head = (
         "# What was measured\n\nWritten by `make bench`. Figures are ratios of two things measured in one run, medians"
         " of several. What was aimed at stands beside what was reached, missed or not.\n\n"
     )
-    return head + "\n".join(f"<!-- {name} -->\n{parts[name]}" for name in PARTS if name in parts)
-
-
-def readme(text: str, headlines: list[str]) -> str:
-    """The README with these figures in it."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    lines = "\n".join(f"- {line}" for line in headlines)
-    return f"{before}{BEGIN}\n{lines}\n{END}{after}"
+    there = [name for name in PARTS if name in parts]
+    short = "".join(f"- {line}\n" for name in there for line in quoted(parts[name]))
+    return f"{head}{short}\n" + "\n".join(f"<!-- {name} -->\n{parts[name]}" for name in there)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", metavar="PART,…", default=",".join(PARTS), help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="only to see that it runs; writes nowhere but with --to")
-    parser.add_argument("--to", type=Path, metavar="FOLDER", help="write RESULTS.md there, and leave the README alone")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="write RESULTS.md there")
     given = parser.parse_args()
     names = given.only.split(",")
     if unknown := set(names) - PARTS.keys():
@@ -105,8 +98,6 @@ def main() -> None:
         print(text, flush=True)
         if folder is not None:
             keep(folder, text, part)
-    if folder == HERE:
-        README.write_text(readme(README.read_text(), quoted((HERE / "RESULTS.md").read_text())))
 
 
 def keep(folder: Path, text: str, part: Part) -> None:

@@ -1,4 +1,4 @@
-"""What one part of the bench hands in: its tables, the figures that were aimed at, and what the README quotes."""
+"""What one part of the bench hands in: its tables, the figures that were aimed at, and its lines in short."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class Target(NamedTuple):
 
 
 class Part(NamedTuple):
-    """``text`` is Markdown; ``headlines`` are lines for the README; ``pictures`` are SVG texts by file name."""
+    """``text`` is Markdown; ``headlines`` say in short what was found; ``pictures`` are SVG texts by file name."""
 
     title: str
     command: str

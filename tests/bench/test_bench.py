@@ -1,4 +1,4 @@
-"""The bench runs, and the README quotes what it has written."""
+"""The bench runs, and its page says in short at the top what its sections found."""
 
 import subprocess
 import sys
@@ -24,9 +24,8 @@ def test_every_part_runs_and_is_written(tmp_path: Path) -> None:
     assert text.count("| met |") + text.count("| **missed** |") >= 8
 
 
-def test_the_readme_quotes_the_results() -> None:
+def test_the_page_begins_with_what_was_found() -> None:
     results = (ROOT / "bench/RESULTS.md").read_text()
     headlines = [line[2:] for line in results.splitlines() if line.startswith("> ")]
-    readme = (ROOT / "README.md").read_text()
     assert len(headlines) >= 8
-    assert "\n".join(f"- {line}" for line in headlines) in readme
+    assert "\n".join(f"- {line}" for line in headlines) in results.partition("\n## ")[0]
