@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
+from tests.support.held_vendor import HeldVendor
 
 
 def record_due(house: House, *ids: str) -> None:
@@ -138,12 +139,12 @@ def test_ids_recorded_while_it_idles_are_noticed(house: House, sandbox: Sandbox)
 
 def test_sigterm_lets_a_slow_answer_come_and_saves_it(house: House, sandbox: Sandbox) -> None:
     record_due(house, *begin(sandbox, 1))
-    sandbox.set_faults("slow:1500ms@GET")
-    with house.start() as daemon:
-        until(lambda: sandbox.requests["discovery_get", 200], "the request", daemon.process)
+    with HeldVendor(sandbox) as vendor, house.start() as daemon:
+        vendor.wait_for(requests=1)
         daemon.terminate()
         daemon.hear("STOPPING=1")
         assert house.value("SELECT count(*) FROM results") == 0
+        vendor.let_go()
         assert daemon.end() == 0
     assert house.value("SELECT state FROM tasks") == "concluded"
     assert house.value("SELECT count(*) FROM results") == 1
@@ -152,10 +153,12 @@ def test_sigterm_lets_a_slow_answer_come_and_saves_it(house: House, sandbox: San
 def test_sigterm_sends_nothing_new(house: House, sandbox: Sandbox) -> None:
     house.write(polling_max_in_flight="2")
     record_due(house, *begin(sandbox, 6))
-    sandbox.set_faults("slow:1s@GET")
-    with house.start() as daemon:
-        until(lambda: sandbox.requests["discovery_get", 200] == 2, "two requests", daemon.process)
-        assert daemon.stopped() == 0
+    with HeldVendor(sandbox) as vendor, house.start() as daemon:
+        vendor.wait_for(requests=2)
+        daemon.terminate()
+        daemon.hear("STOPPING=1")
+        vendor.let_go()
+        assert daemon.end() == 0
     assert sandbox.requests["discovery_get", 200] == 2
     assert house.value("SELECT count(*) FROM results") == 2
 
@@ -163,17 +166,18 @@ def test_sigterm_sends_nothing_new(house: House, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("mode", ["--until-idle", "--once"])
 def test_stopped_before_all_is_done_is_75(house: House, sandbox: Sandbox, mode: str) -> None:
     record_due(house, *begin(sandbox, 1, "SBX-NEVER"))
-    sandbox.set_faults("slow:1s@GET")
-    with house.start(mode) as daemon:
-        until(lambda: sandbox.requests["discovery_get", 200], "the request", daemon.process)
-        assert daemon.stopped() == 75
+    with HeldVendor(sandbox) as vendor, house.start(mode) as daemon:
+        vendor.wait_for(requests=1)
+        daemon.terminate()
+        daemon.hear("STOPPING=1")
+        vendor.let_go()
+        assert daemon.end() == 75
 
 
 def test_the_second_sigterm_ends_it_at_once(house: House, sandbox: Sandbox) -> None:
     record_due(house, *begin(sandbox, 1))
-    sandbox.set_faults("slow:9s@GET")
-    with house.start() as daemon:
-        until(lambda: sandbox.requests["discovery_get", 200], "the request", daemon.process)
+    with HeldVendor(sandbox) as vendor, house.start() as daemon:
+        vendor.wait_for(requests=1)
         daemon.terminate()
         daemon.hear("STOPPING=1")
         daemon.terminate()

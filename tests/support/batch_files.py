@@ -1,5 +1,6 @@
 """Batch files read into a database, and what is seen of them there."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 
 from tests.support.cdpoll_process import ROOT
 from tests.support.database import elsewhere
+from tests.support.mortal import Moment
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
 from worker.store.db.store import Store
@@ -71,19 +73,21 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], No
 
 
 READ = """
-import sys
+import json, sys
 from pathlib import Path
+from tests.support.mortal import Moment, die_at
 from worker.rounds.ingest.batch_file import Given, ingest
 from worker.store.db.store import Store
 
+if len(sys.argv) > 3:
+    die_at(Moment(*json.loads(sys.argv[3])))
 with Store(sys.argv[1]) as store, Path(sys.argv[2]).open("rb") as file:
     report = ingest(store, Given(file, "big", "path"), 1_800_000_000_000)
     print(report.state, report.counts.transaction_sets, flush=True)
 """
 
 
-def start(path: Path, file: Path) -> subprocess.Popen[bytes]:
-    """A process of its own that reads the file in."""
-    return subprocess.Popen(
-        [sys.executable, "-c", READ, str(path), str(file)], stdout=subprocess.PIPE, cwd=ROOT, stdin=subprocess.DEVNULL
-    )
+def start(path: Path, file: Path, last: Moment | None = None) -> subprocess.Popen[bytes]:
+    """A process of its own that reads the file in, and dies at the moment ``last``."""
+    line = [sys.executable, "-c", READ, str(path), str(file), *([json.dumps(last)] if last else [])]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, cwd=ROOT, stdin=subprocess.DEVNULL)
