@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/.bench
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .

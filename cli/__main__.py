@@ -1,4 +1,4 @@
-"""``python -m cli``: the same as ``cdpoll``, for whoever starts it with an interpreter of their own choosing."""
+"""``python -m cli``: the same as ``cdpoll``, started with a chosen interpreter."""
 
 from cli.main import main
 

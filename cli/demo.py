@@ -34,9 +34,9 @@ from worker.core.instant import iso
 SPEED = 7200.0
 
 # Checks recorded by one `cdpoll record`.
-BATCH = 20
+CHECKS_PER_RECORD = 20
 
-# A bad day at the vendor, in a few seconds. What is spoiled is spoiled for some looks only: every task has an end.
+# A bad day at the vendor, in a few seconds. What is spoiled is spoiled for some polls only: every task has an end.
 FAULTS = (
     "429:1=1x@/coverage-discovery/@3h-,503=2%@/coverage-discovery/,404=2%@/coverage-discovery/,"
     "expired=3x@/coverage-discovery/@2h-,wrong_id=3x,html=1%@/coverage-discovery/,cut=1%@/coverage-discovery/,"
@@ -44,7 +44,7 @@ FAULTS = (
 )
 
 # How long a demo may take before it is called stuck; it takes a few seconds.
-PATIENCE = 120_000
+PATIENCE_MS = 120_000
 
 # What the patients' checks lead to, in turn: most tasks take seconds, some minutes, a few many hours.
 COURSES = (
@@ -92,7 +92,7 @@ class Ending:
     unaccounted: list[str]  # one line for each thing that is not as it should be
     found: Counter[str]  # paths that found coverage, by name
     waits: list[int]  # from the check to the stored result, in ms
-    looks: int
+    polls: int
     requests: Counter[str]  # answers the sandbox gave, by kind
     batch: Batch
     folder: Path
@@ -157,7 +157,7 @@ class Demo:
         lock = threading.Lock()
 
         def check(first: int) -> None:
-            batch = range(first, min(first + BATCH, self.checks))
+            batch = range(first, min(first + CHECKS_PER_RECORD, self.checks))
             dumps = [submit(vendor, token, n, COURSES[n % len(COURSES)]) for n in batch]
             lines = [json.dumps({"headers": dump, "ref": f"ACCT{n:06d}"}) for n, dump in zip(batch, dumps, strict=True)]
             done = command(config, "record", "--jsonl", "-", "--json", given="\n".join(lines).encode())
@@ -171,7 +171,7 @@ class Demo:
 
         picture.phase = "submitting checks, recording what their Link headers name"
         with ThreadPoolExecutor(2, "check") as pool:
-            list(pool.map(check, range(0, self.checks, BATCH)))
+            list(pool.map(check, range(0, self.checks, CHECKS_PER_RECORD)))
         picture.phase = "polling until every task has reached its end"
 
     def _ingest(self, vendor: Sandbox, config: Path) -> Batch:
@@ -187,7 +187,7 @@ class Demo:
 
     def _watch(self, picture: Picture, daemon: "Process", submitted: Callable[[], bool]) -> None:
         tick = threading.Event()
-        until = self.clock.monotonic() + PATIENCE
+        until = self.clock.monotonic() + PATIENCE_MS
         while self.clock.monotonic() < until and daemon.running:
             done = submitted()
             read_picture(self.database, picture)
@@ -211,7 +211,7 @@ class Demo:
         wrong = [] if code == 0 else [f"the daemon ended with {code}: see {self.folder / 'daemon.log'}"]
         if batch.code != 0 or batch.read != batch.written:
             wrong.append(f"{batch.path}: {batch.read} of {batch.written} sets read, exit code {batch.code}")
-        wrong += [f"{i}: named by the vendor, recorded by nobody" for i in truth.keys() - {row[0] for row in rows}]
+        wrong += [f"{i}: named by the vendor, but not recorded" for i in truth.keys() - {row[0] for row in rows}]
         waits = []
         for task_id, state, outcome, _, concluded_at, results in rows:
             task = truth.get(task_id)
@@ -226,7 +226,7 @@ class Demo:
             unaccounted=wrong,
             found=Counter(dict(found)),
             waits=waits,
-            looks=sum(row[3] for row in rows),
+            polls=sum(row[3] for row in rows),
             requests=answers(vendor.requests),
             batch=batch,
             folder=self.folder,
@@ -320,7 +320,7 @@ def read_picture(database: Path, picture: Picture) -> None:
         finally:
             db.close()
     except sqlite3.OperationalError:
-        return  # not made yet, or busy: the next look will do
+        return  # not made yet, or busy: the next reading will do
     counts = {(state, outcome): n for state, outcome, n in rows}
     picture.pending = counts.get(("pending", None), 0)
     picture.success = counts.get(("concluded", "success"), 0)
@@ -332,7 +332,7 @@ def answers(requests: Mapping[tuple[str, int], int]) -> Counter[str]:
     said: Counter[str] = Counter()
     for (operation, status), n in requests.items():
         if operation in ("discovery_get", "token"):
-            name = "token" if operation == "token" else "look"
+            name = "token" if operation == "token" else "poll"
             said[f"{name} answered {status}" if status else f"{name} reset"] += n
     return said
 

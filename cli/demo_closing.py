@@ -13,7 +13,7 @@ from cli.demo import SPEED, Ending, Picture
 from worker.core.instant import words
 
 # Times to a result: up to this many ms, and what to call it.
-BINS = (
+BINS_MS = (
     (500, "under 0.5 s"),
     (1_000, "0.5 to 1 s"),
     (2_000, "1 to 2 s"),
@@ -59,7 +59,7 @@ def print_ending(ending: Ending, out: Console) -> None:
     table.add_row("tasks named by Link headers and recorded", str(picture.recorded))
     table.add_row("concluded, coverage found", str(picture.success))
     table.add_row("concluded, none found", str(picture.failure))
-    table.add_row("looks per result", f"{ending.looks / max(1, picture.success + picture.failure):.1f}")
+    table.add_row("polls per result", f"{ending.polls / max(1, picture.success + picture.failure):.1f}")
     for name, n in sorted(ending.found.items(), key=lambda item: -item[1]):
         table.add_row(f"  coverage found by {name}", str(n))
     for name, n in sorted(ending.requests.items()):
@@ -74,13 +74,13 @@ def print_ending(ending: Ending, out: Console) -> None:
         out.print(f"NOT AS IT SHOULD BE: {line}", markup=False)
     config = ending.folder / "cdpoll.ini"
     out.print(f"\nThe database: {ending.database}", soft_wrap=True, markup=False, highlight=False)
-    out.print("Look around in it:", highlight=False)
+    out.print("To read it:", highlight=False)
     bin_ = Path(sys.argv[0]).absolute().parent
     cdpoll, utils = (bin_ / name if (bin_ / name).exists() else name for name in ("cdpoll", "sqlite-utils"))
     for line in (
         f"{cdpoll} --config {config} status",
         f"{cdpoll} --config {config} show {ending.example}",
-        f'{utils} query {ending.database} "select * from found_coverage limit 5" --table',
+        f'{utils} query {ending.database} "select * from found_coverage limit 5" --table',  # noqa: S608 - shown, never run
     ):
         out.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
@@ -97,8 +97,8 @@ def _chart(ending: Ending, out: Console) -> None:
     table.add_column("")
     table.add_column("tasks", justify="right")
     table.add_column("")
-    counted = Counter(next(name for limit, name in BINS if known < limit) for known in ending.waits)
+    counted = Counter(next(name for limit, name in BINS_MS if wait < limit) for wait in ending.waits)
     most = max(counted.values())
-    for _, name in BINS:
+    for _, name in BINS_MS:
         table.add_row(name, str(counted[name]), "█" * round(40 * counted[name] / most))
     out.print(table)

@@ -24,7 +24,7 @@ COMMANDS = {
     "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),
     "show": ("cli.status", "show", "One task's life."),
-    "poll": ("cli.tasks", "poll", "Look at tasks now."),
+    "poll": ("cli.tasks", "poll", "Poll tasks now."),
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),
     "ingest": ("cli.ingest", "ingest", "Read batch 271 files: given ones, or one round over the SFTP drop."),
@@ -37,8 +37,8 @@ COMMANDS = {
 
 EPILOG = (
     "Exit codes: 0 done, 1 in part, 2 usage, 65 bad data, 69 vendor unreachable, 70 a fault in cdpoll, 74 storage, "
+    "75 try again later, 77 credentials refused, 78 configuration."
 )
-EPILOG += "75 try again later, 77 credentials refused, 78 configuration."
 
 
 class Lazy(click.Group):
@@ -72,7 +72,7 @@ def main() -> None:
     # A core file of any command would hold patient data.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Whoever closed a standard stream meant an empty one.
+    # A standard stream that the caller has closed is replaced by an empty one.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
@@ -91,7 +91,7 @@ def call(args: list[str] | None = None) -> int:
         if sys.stdout is not None:  # it is, where the caller has closed it
             sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has gone. Nothing more can be said to them, nor should the interpreter try.
+        # The reader of our output has gone. Nothing more can be said, and the interpreter must not try.
         _drop_output()
         return 1
     except OSError as error:

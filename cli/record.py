@@ -25,12 +25,12 @@ from worker.store.state import lanes
 from worker.store.tasks import recording
 
 # A dump or a body larger than this is no answer of the vendor's.
-INPUT_CAP = 16 * 1024 * 1024
+MOST_INPUT_BYTES = 16 * 1024 * 1024
 
 # Read from JSONL at a time; a pipe hands over what it has, and each piece is a commit.
-PIECE = 128 * 1024
+PIECE_BYTES = 128 * 1024
 
-# Stands for a line that is longer than INPUT_CAP: unreadable, under its own number.
+# Stands for a line that is longer than MOST_INPUT_BYTES: unreadable, under its own number.
 TOO_LONG = b"(a line longer than 16 MiB)"
 
 
@@ -157,20 +157,20 @@ def _record(house: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _S
 
 
 def _whole(source: IO[bytes]) -> bytes:
-    data = source.read(INPUT_CAP + 1)
-    if len(data) > INPUT_CAP:
-        raise BadData(f"{_name(source)} is larger than {INPUT_CAP >> 20} MiB", "hand in one answer at a time")
+    data = source.read(MOST_INPUT_BYTES + 1)
+    if len(data) > MOST_INPUT_BYTES:
+        raise BadData(f"{_name(source)} is larger than {MOST_INPUT_BYTES >> 20} MiB", "hand in one answer at a time")
     return data
 
 
 def _lines(source: IO[bytes]) -> Iterator[list[bytes]]:
     """The lines as they come, in as many at a time as there are: what a slow pipe has brought is recorded at once."""
     rest, too_long = b"", False
-    while piece := os.read(source.fileno(), PIECE):
+    while piece := os.read(source.fileno(), PIECE_BYTES):
         *lines, rest = (rest + piece).split(b"\n")
         if too_long and lines:
             lines, too_long = [TOO_LONG, *lines[1:]], False
-        if len(rest) > INPUT_CAP:
+        if len(rest) > MOST_INPUT_BYTES:
             rest, too_long = b"", True
         yield lines
     yield [TOO_LONG if too_long else rest]

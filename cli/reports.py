@@ -11,7 +11,7 @@ import click
 from cli.opening import dumped, plain
 
 # A file smaller than this is read before a bar could be seen.
-WORTH_A_BAR = 4 * 1024 * 1024
+SHOWN_WITH_A_BAR_BYTES = 4 * 1024 * 1024
 
 COUNTS = ("interchanges", "transaction_sets", "subscribers", "matched", "candidates", "unmatched", "quarantined_sets")
 
@@ -19,7 +19,7 @@ COUNTS = ("interchanges", "transaction_sets", "subscribers", "matched", "candida
 @contextmanager
 def bar(name: str, size: int) -> Iterator[Any]:
     """Progress on a long file, on a terminal; else nothing."""
-    if size < WORTH_A_BAR or not sys.stderr.isatty():
+    if size < SHOWN_WITH_A_BAR_BYTES or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""``cdpoll status`` and ``cdpoll show``: looking. Both read only, and both start fast."""
+"""``cdpoll status`` and ``cdpoll show``. Both read only, and both start fast."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from cli.opening import AS_JSON, dumped, opened, plain
 from worker.config.terms import limit_of, price_floor_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
-from worker.store.views import status as look
+from worker.store.views import status as view
 from worker.store.views import tasks as story
 
 
@@ -26,13 +26,13 @@ def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
     return 0
 
 
-def _picture(obj: dict[str, Any]) -> look.Json:
+def _picture(obj: dict[str, Any]) -> view.Json:
     with opened(obj) as house:
         source, sftp, polling = house.config.source, house.config.sftp, house.config.polling
-        terms = look.Terms(
+        terms = view.Terms(
             schedule_of(polling), limit_of(polling), price_floor_of(polling), None if sftp is None else sftp.every_ms
         )
-        return look.status(house.store, house.now, terms, None if source is None else str(source))
+        return view.status(house.store, house.now, terms, None if source is None else str(source))
 
 
 def _check(obj: dict[str, Any]) -> int:
@@ -53,7 +53,7 @@ def _check(obj: dict[str, Any]) -> int:
     return code
 
 
-def _lines(picture: look.Json) -> list[str]:
+def _lines(picture: view.Json) -> list[str]:
     daemon, tasks, outcomes, api = picture["daemon"], picture["tasks"], picture["outcomes"], picture["api"]
     age = daemon["beat_age_s"]
     seen = "never ran on this database" if age is None else f"last seen {words(age * 1000)} ago"
@@ -80,7 +80,7 @@ def _lines(picture: look.Json) -> list[str]:
     return lines
 
 
-def _polling(polling: look.Json) -> str:
+def _polling(polling: view.Json) -> str:
     """The price and what it buys, in a line."""
     said = [f"{polling['schedule']} schedule"]
     if polling["price_s"] is not None:
@@ -94,7 +94,7 @@ def _polling(polling: look.Json) -> str:
     return "; ".join([*said, f"{today}, at most {polling['requests_per_second']:g}/s"])
 
 
-def _batch_rows(picture: look.Json) -> list[tuple[str, str]]:
+def _batch_rows(picture: view.Json) -> list[tuple[str, str]]:
     """The drop, where there is one, and what came in files, where anything did."""
     files, drop = picture["files"], picture["drop"]
     rows = []
@@ -138,7 +138,7 @@ def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
         click.echo(raw if raw is not None else "no body yet")
 
 
-def _story(story: look.Json) -> list[str]:
+def _story(story: view.Json) -> list[str]:
     state = story["state"] + (f": {story['outcome']}" if story["outcome"] else "")
     rows = [("task", story["id"]), ("state", state)]
     rows += [(key.replace("_", " "), story[key]) for key in ("name", "correlation_id", "trace_id") if story[key]]
@@ -165,14 +165,14 @@ def _story(story: look.Json) -> list[str]:
 NO_ANSWER = ("processing_error", "payer_unavailable")
 
 
-def _unanswered(paths: list[look.Json], outcome: str) -> str:
+def _unanswered(paths: list[view.Json], outcome: str) -> str:
     tried = [path for path in paths if path["list"] in ("successful", "unsuccessful")]
     silent = sum(path["status"] in NO_ANSWER for path in tried)
     found = "coverage found" if outcome == "success" else "no coverage found"
     return f"{found}; {silent} of {len(tried)} paths gave no answer" if silent else f"{found}; paths:"
 
 
-def _path_line(path: look.Json) -> str:
+def _path_line(path: view.Json) -> str:
     parts = [path["name"] or "(unnamed)", path["list"]]
     parts += [str(path[key]) for key in ("status", "payer_id", "reason") if path[key]]
     return " · ".join(parts)

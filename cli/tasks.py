@@ -24,7 +24,7 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
 @AS_JSON
 @click.pass_obj
 def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) -> None:
-    """List tasks, oldest first: id, state, when the next look is due, polls, refs."""
+    """List tasks, oldest first: id, state, when the next poll is due, polls, refs."""
     with opened(obj) as house:
         after = schedule_of(house.config.polling).alert_after if overdue else None
         pages = story.task_pages(house.store, house.now, state=state, overdue_after=after)
@@ -58,7 +58,7 @@ def _line(row: story.Json) -> str:
 @AS_JSON
 @click.pass_obj
 def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
-    """Look at these tasks now.
+    """Poll these tasks now.
 
     A living daemon does it within seconds; without one, this command asks the vendor itself.
     """
@@ -80,7 +80,7 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     else:
         for found in states:
             word = found["outcome"] or found["last_error"] or found["state"]
-            click.echo(f"{found['id']} " + ("is due now; the daemon looks" if alive else word))
+            click.echo(f"{found['id']} " + ("is due now; the daemon polls it" if alive else word))
     if code:
         click.echo(f"cdpoll: the vendor could not be asked: {_PAUSED[code]}", err=True)
     return code or _refusals(handled, as_json)

@@ -12,22 +12,22 @@ from sandbox.server import Sandbox
 from sandbox.transactions import Transaction
 from worker.core.instant import iso
 
-PER_INTERCHANGE = 50
+SETS_PER_INTERCHANGE = 50
 
 
 def write_batch(sandbox: Sandbox, path: Path, *, quirks: Iterable[str] = ()) -> int:
     """Write every answer that the vendor has by now to ``path``; the number of transaction sets.
 
-    Each interchange has up to :data:`PER_INTERCHANGE` sets. ``quirks`` are names of :data:`QUIRKS`; raises ValueError
-    for others. The file appears under its name only when it is whole.
+    Each interchange has up to :data:`SETS_PER_INTERCHANGE` sets. ``quirks`` are names of :data:`QUIRKS`; raises
+    ValueError for others. The file appears under its name only when it is whole.
     """
     now = sandbox.clock.now()
     with sandbox.vendor.lock:
         made = sorted(sandbox.vendor.ledger.transactions.values(), key=lambda one: (one.at, one.id))
     sets = [text for one in made if one.at <= now and (text := _set_of(one)) is not None]
     content = "".join(
-        interchange(sets[start : start + PER_INTERCHANGE], now, number)
-        for number, start in enumerate(range(0, len(sets), PER_INTERCHANGE), 1)
+        interchange(sets[start : start + SETS_PER_INTERCHANGE], now, number)
+        for number, start in enumerate(range(0, len(sets), SETS_PER_INTERCHANGE), 1)
     )
     for name in quirks:
         if name not in QUIRKS:

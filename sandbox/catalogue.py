@@ -16,15 +16,11 @@ API = frozenset(
     }
 )
 ONE = frozenset({"discovery_get", "transaction_get"})
-LOOK = frozenset({"discovery_get"})
-LIST = frozenset({"discovery_list"})
+POLL = frozenset({"discovery_get"})
 LINKS = frozenset({"real_time", "real_time_x12"})
 BEGIN = frozenset({"real_time", "real_time_x12", "discovery", "discovery_x12"})
 TOKEN = frozenset({"token"})
 HEALTH = frozenset({"healthcheck"})
-
-
-_OF = " (argument, per cent, 100)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ FAULTS: dict[str, Fault] = {
             "instead",
             ONE,
             ("404", "404: as if the id belonged to another environment"),
-            ("404_then_found", "404 for the first three looks at each id (3each)", "", "3each"),
+            ("404_then_found", "404 for the first three polls of each id (3each)", "", "3each"),
             ("422", "422: the record cannot be read"),
         ),
         *_table("instead", HEALTH, ("unhealthy", "500 with the status unhealthy")),
@@ -96,7 +92,7 @@ FAULTS: dict[str, Fault] = {
         ),
         *_table(
             "body",
-            LOOK,
+            POLL,
             ("end_spelling", "endDatetime in place of endDateTime"),
             ("end_empty", 'endDateTime is "" while pending'),
             ("end_null", "endDateTime is null while pending"),
@@ -110,47 +106,20 @@ FAULTS: dict[str, Fault] = {
             ("isa04", "a password in the 271's ISA04"),
             ("same_path_id", "all paths have the same id"),
             ("same_path_name", "all paths have the same name and timestamp"),
-            ("revised", "from the second look at a concluded task on, its body differs"),
+            ("revised", "from the second poll of a concluded task on, its body differs"),
             ("realtime", "realTime holds the check that began the task"),
             ("realtime_empty", "realTime is {}"),
             ("realtime_null", "realTime is null"),
-            ("realtime_flicker", "realTime is there in every second look"),
+            ("realtime_flicker", "realTime is there in every second poll"),
             ("bare_pending", "pending paths have only a name"),
             ("commas", "traceId and correlationId end in a comma"),
             ("success_alone", "a concluded task is a success without a successful path"),
             ("late_skip", "skipped paths are 50 minutes later than the task's end"),
-            ("unknown_status", "the root status is a word nobody documented (argument, in_review)", "in_review"),
+            ("unknown_status", "the root status is a word that is not documented (argument, in_review)", "in_review"),
             ("no_status", "the root status is missing"),
             ("no_lists", "discoveryPaths is missing"),
             ("wrong_id", "the body of another task than the one asked for"),
         ),
-        *_table(
-            "list",
-            LIST,
-            (
-                "list_wrong_status",
-                f"pending is shown as concluded, otherwise than it will be, and the reverse{_OF}",
-                "100",
-            ),
-            ("list_status", "the status of every row is that word (argument, in_review)", "in_review"),
-            ("list_invented", f"tasks stand there twice, once under an id that nobody knows{_OF}", "100"),
-            ("list_foreign", f"likewise, as tasks of another tenant{_OF}", "100"),
-            ("list_missing", "tasks are left out (argument, per cent, 30)", "30"),
-            ("list_any_status", "the filter by status is ignored"),
-            ("list_any_time", "the window is ignored"),
-            ("list_unsorted", "the order is none"),
-            ("list_page_number", "offset counts pages"),
-            ("list_repeats", "each page repeats that many rows of the one before (argument, 3)", "3"),
-            ("list_skips", "between two pages that many rows are left out (argument, 3)", "3"),
-            ("list_over_limit", "that many times as many rows as were asked for (argument, 3)", "3"),
-            ("list_endless", "there is always a next page, with tasks that nobody knows"),
-            ("list_many", "that many rows, filled up with tasks that nobody knows (argument, 100000)", "100000"),
-            ("list_bare", "rows have only id and status"),
-            ("list_no_objects", f"rows are null, numbers, strings or arrays{_OF}", "100"),
-            ("list_no_id", f"rows have no id{_OF}", "100"),
-            ("list_odd_id", f"ids are of another type, or none that a task can have{_OF}", "100"),
-        ),
-        *_spans("list", LIST, ("list_stale", "the list as it was that long ago (argument, 5m)", "5m")),
         *_table("ids", BEGIN, ("odd_ids", "the ids of tasks are no UUIDs: 35 characters, other letters, . _ and ~")),
         *_table(
             "link",

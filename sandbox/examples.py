@@ -12,7 +12,7 @@ from sandbox.inquiry import Inquiry, npi_check_digit
 from sandbox.x12text import write_270, write_271
 
 # 2026-01-15T12:00:00Z: the moment the X12 examples say they were written
-_WRITTEN = 1_768_478_400_000
+_WRITTEN_AT_MS = 1_768_478_400_000
 _PAYERS = (
     ("SBXPAY1", "FIRST INVENTED PAYER"),
     ("SBXPAY2", "SECOND INVENTED PAYER"),
@@ -81,10 +81,10 @@ def discovery_request(n: int, seed: int = 1, words: str = "", *, dry_run: bool =
 def discovery_x12_request(n: int, seed: int = 1, words: str = "", *, dry_run: bool = False) -> dict[str, Any]:
     """The body of a direct discovery that carries a 270 and the 271 that answered it."""
     ask = patient(n, seed, words)
-    answer = write_271(ask, "patient_unknown", "Commercial", (ask.payer_id, ask.payer_name), _WRITTEN, n + 1)
+    answer = write_271(ask, "patient_unknown", "Commercial", (ask.payer_id, ask.payer_name), _WRITTEN_AT_MS, n + 1)
     body: dict[str, Any] = {"x12-270": _question(ask), "x12-271": answer}
     return {**body, "dryRun": True} if dry_run else body
 
 
 def _question(ask: Inquiry) -> str:
-    return write_270(ask, _WRITTEN, int(ask.control_number))
+    return write_270(ask, _WRITTEN_AT_MS, int(ask.control_number))

@@ -20,8 +20,8 @@
 discovery requests with 429 and ``Retry-After: 30``, and is down for an hour, ten minutes from the start.
 
 Of several faults that answer in the vendor's place the first one written wins, and likewise of those that break the
-connection; all others add up. What spoils the body of a task, and which tasks a share in per cent means, is drawn once
-for each task, everything else for each request. Spans in arguments, and Retry-After, are divided by the speed too.
+connection; all others add up. What spoils the body of a task is drawn once for each task, everything else for each
+request. Spans in arguments, and Retry-After, are divided by the speed too.
 """
 
 import difflib
@@ -147,7 +147,6 @@ def help_text() -> str:
         "token": "In the answer of the token endpoint",
         "life": "In the token itself",
         "body": "In the body of a task",
-        "list": "In the list of tasks (a per cent is of the tasks; @list puts any other fault on the list alone)",
         "ids": "In the ids of tasks",
         "link": "In the Link header of a real-time answer",
         "after": "The answer is spoiled (what was asked for has happened)",

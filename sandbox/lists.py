@@ -53,14 +53,13 @@ class Window:
     def page(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[tuple[str, str]]]:
         """The rows of this page, and the ``link`` header if there is a next one."""
         after = self.offset + self.limit
-        return rows[self.offset : after], self.next(after) if after < len(rows) else []
-
-    def next(self, offset: int) -> list[tuple[str, str]]:
-        """The ``link`` header that names the page at ``offset``."""
+        page = rows[self.offset : after]
+        if after >= len(rows):
+            return page, []
         kept = [(name, value) for name, value in self.given if name not in ("limit", "offset")]
-        pairs = [("limit", str(self.limit)), ("offset", str(offset)), *kept]
+        pairs = [("limit", str(self.limit)), ("offset", str(after)), *kept]
         query = "&".join(f"{name}={quote_plus(value)}" for name, value in pairs)
-        return [("link", f'</?{query}>; rel="next"')]
+        return page, [("link", f'</?{query}>; rel="next"')]
 
     def tasks(self, every: Iterable[Task], now: int) -> list[Task]:
         """The tasks that match, in order."""

@@ -1,8 +1,7 @@
 """Applies the faults: which of them strike a request, and what they make of its answer.
 
-A fault of kind ``instead`` answers in the vendor's place, and nothing else happens. Those of the list of tasks are told
-by :mod:`sandbox.lies`. All others act once the vendor has answered, so a POST whose answer is spoiled has been carried
-out all the same.
+A fault of kind ``instead`` answers in the vendor's place, and nothing else happens. All others act once the vendor has
+answered, so a POST whose answer is spoiled has been carried out all the same.
 
 Whether a fault strikes depends on the seed, the fault, the path and (but for the body of a task, which is odd for
 good) on how often that path was asked before; the order in which different paths are asked makes no difference.
@@ -21,14 +20,14 @@ from urllib.parse import unquote
 from sandbox import links
 from sandbox.faults import Rule, parse
 from sandbox.ledger import Ledger
-from sandbox.quirks import Body, Look, spoil
+from sandbox.quirks import Body, Poll, spoil
 from sandbox.tasks import Task
 from sandbox.tokens import Tokens, refuse, unauthorized
 from sandbox.wire import PREFIX, Manner, Reply, Request, encode, json_reply, problem
 from worker.core.instant import duration
 
 HTML = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Please stand by</h1></body></html>"
-_MEGABYTE = 1024 * 1024
+_MEGABYTE_BYTES = 1024 * 1024
 _FOREIGN_TENANT = "ffffffff-0000-4000-8000-00000000ffff"
 
 
@@ -42,7 +41,7 @@ class Mischief:
         self._seed, self._speed, self._start = seed, speed, start
         self._asked: Counter[tuple[int, str, str]] = Counter()
         self._struck: Counter[tuple[int, str]] = Counter()
-        self._looks: Counter[str] = Counter()
+        self._polls: Counter[str] = Counter()
         self._concluded: Counter[str] = Counter()
 
     def _strikes(self, index: int, rule: Rule, request: Request, operation: str, now: int) -> bool:
@@ -148,13 +147,13 @@ class Mischief:
         rules = self._striking(("body",), request, reply.operation, now)
         if task is None or not rules:
             return reply
-        self._looks[task.id] += 1
+        self._polls[task.id] += 1
         if task.status_at(now) != "pending":
             self._concluded[task.id] += 1
         other = _other(task, now, ledger) if "wrong_id" in rules else {}
         body: Body = json.loads(reply.body)
-        counts = (self._looks[task.id], self._concluded[task.id])
-        spoil(body, {name: Look(task, *counts, rule.argument, other) for name, rule in rules.items()})
+        counts = (self._polls[task.id], self._concluded[task.id])
+        spoil(body, {name: Poll(task, *counts, rule.argument, other) for name, rule in rules.items()})
         return replace(reply, body=encode(body))
 
     def _token(self, request: Request, reply: Reply, now: int) -> Reply:
@@ -183,11 +182,6 @@ class Mischief:
         others = [(name, value) for name, value in reply.headers if name != "link"]
         lines = links.vary(reply.header("link") or "", forms, origin)
         return replace(reply, headers=(*others, *lines))
-
-    def lies(self, request: Request, now: int) -> dict[str, str]:
-        """The faults of the list of tasks that strike this request, with their arguments."""
-        rules = self._striking(("list",), request, "discovery_list", now) if self.rules else {}
-        return {name: rule.argument for name, rule in rules.items()}
 
     def odd_ids(self, request: Request, operation: str, now: int) -> bool:
         """Whether the tasks of this request get ids that are no UUIDs."""
@@ -236,7 +230,7 @@ def _gzip(reply: Reply, _argument: str) -> Reply:
 
 def _bomb(reply: Reply, argument: str) -> Reply:
     """Blanks after the body, packed: after a full flush every megabyte of them packs to the same bytes."""
-    blanks = b" " * _MEGABYTE
+    blanks = b" " * _MEGABYTE_BYTES
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     head = packer.compress(reply.body) + packer.flush(zlib.Z_FULL_FLUSH)
     one = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -244,7 +238,7 @@ def _bomb(reply: Reply, argument: str) -> Reply:
     for _ in range(count):
         check = zlib.crc32(blanks, check)
     tail = packer.flush() + check.to_bytes(4, "little")
-    size = (len(reply.body) + count * _MEGABYTE) % 2**32
+    size = (len(reply.body) + count * _MEGABYTE_BYTES) % 2**32
     header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
     return _gzipped(reply, header + head + one * count + tail + size.to_bytes(4, "little"))
 
@@ -261,5 +255,7 @@ _AFTER: dict[str, Callable[[Reply, str], Reply]] = {
     "deep": lambda reply, _: replace(reply, body=b"[" * 100_000 + b"]" * 100_000),
     "gzip": _gzip,
     "gzip_bomb": _bomb,
-    "oversized": lambda reply, argument: replace(reply, manner=replace(reply.manner, pad=int(argument) * _MEGABYTE)),
+    "oversized": lambda reply, argument: replace(
+        reply, manner=replace(reply.manner, pad=int(argument) * _MEGABYTE_BYTES)
+    ),
 }

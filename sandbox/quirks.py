@@ -1,6 +1,6 @@
 """What can be odd in the body of a task: each function spoils one body, as the vendor's own samples are spoiled.
 
-A function gets the body, which it changes, and a :class:`Look`.
+A function gets the body, which it changes, and a :class:`Poll`.
 """
 
 import re
@@ -15,8 +15,8 @@ Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a task. ``count`` numbers the looks at it from 1, ``concluded`` those since it is concluded (0
+class Poll:
+    """One poll of a task. ``count`` numbers the polls of it from 1, ``concluded`` those since it is concluded (0
     before); ``argument`` is the fault's, and ``other`` the body of some other task, ``{}`` if there is none."""
 
     task: Task
@@ -51,19 +51,19 @@ def _rename(record: Body, old: str, new: str) -> None:
         record[new] = record.pop(old)
 
 
-def _end_spelling(body: Body, _look: Look) -> None:
+def _end_spelling(body: Body, _poll: Poll) -> None:
     _rename(body, "endDateTime", "endDatetime")
 
 
-def _end_empty(body: Body, _look: Look) -> None:
+def _end_empty(body: Body, _poll: Poll) -> None:
     body.setdefault("endDateTime", "")
 
 
-def _end_null(body: Body, _look: Look) -> None:
+def _end_null(body: Body, _poll: Poll) -> None:
     body.setdefault("endDateTime", None)
 
 
-def _nine_digits(body: Body, _look: Look) -> None:
+def _nine_digits(body: Body, _poll: Poll) -> None:
     def nine(text: str) -> str:
         whole, _, fraction = text.rstrip("Z").partition(".")
         return f"{whole}.{fraction:0<9}Z"
@@ -75,18 +75,18 @@ def _nine_digits(body: Body, _look: Look) -> None:
         path["timestamp"] = nine(path["timestamp"])
 
 
-def _eligibile(body: Body, _look: Look) -> None:
+def _eligibile(body: Body, _poll: Poll) -> None:
     for inner in _transactions(body):
         if inner["status"] == "eligible":
             inner["status"] = "eligibile"
 
 
-def _payerid_change(body: Body, _look: Look) -> None:
+def _payerid_change(body: Body, _poll: Poll) -> None:
     for inner in _transactions(body):
         _rename(inner, "chcPayerId", "payeridCHANGEME")
 
 
-def _isa_103(body: Body, _look: Look) -> None:
+def _isa_103(body: Body, _poll: Poll) -> None:
     def short(text: str) -> str:
         row = text.split("*", 9)
         row[8] = row[8][:12]
@@ -95,102 +95,102 @@ def _isa_103(body: Body, _look: Look) -> None:
     _rewrite(body, short)
 
 
-def _se01(body: Body, _look: Look) -> None:
+def _se01(body: Body, _poll: Poll) -> None:
     _rewrite(body, lambda text: re.sub(r"~SE\*(\d+)\*", lambda m: f"~SE*{int(m[1]) + 9}*", text))
 
 
-def _iea_newline(body: Body, _look: Look) -> None:
+def _iea_newline(body: Body, _poll: Poll) -> None:
     _rewrite(body, lambda text: text + "\n")
 
 
-def _literal_string(body: Body, _look: Look) -> None:
+def _literal_string(body: Body, _poll: Poll) -> None:
     _rewrite(body, lambda _text: "string")
 
 
-def _isa04(body: Body, _look: Look) -> None:
+def _isa04(body: Body, _poll: Poll) -> None:
     _rewrite(body, lambda text: re.sub(r"^ISA\*00\*(.{10})\*00\*.{10}", r"ISA*00*\1*01*NOTSECRET ", text))
 
 
-def _same_path_id(body: Body, look: Look) -> None:
+def _same_path_id(body: Body, poll: Poll) -> None:
     for path in _paths(body):
-        path["id"] = look.task.paths[0].id
+        path["id"] = poll.task.paths[0].id
 
 
-def _same_path_name(body: Body, look: Look) -> None:
+def _same_path_name(body: Body, poll: Poll) -> None:
     for path in _paths(body):
-        path |= {"name": look.task.paths[0].name, "timestamp": body["startDateTime"]}
+        path |= {"name": poll.task.paths[0].name, "timestamp": body["startDateTime"]}
 
 
-def _revised(body: Body, look: Look) -> None:
-    if look.concluded < 2:
+def _revised(body: Body, poll: Poll) -> None:
+    if poll.concluded < 2:
         return
     for path in _paths(body, "successful", "unsuccessful", "skipped"):
         path["description"] = "read again by the payer"
         path["timestamp"] = iso((from_iso(path["timestamp"]) or 0) + 1000)
 
 
-def _realtime(body: Body, look: Look) -> None:
-    body["realTime"] = look.task.real_time()
+def _realtime(body: Body, poll: Poll) -> None:
+    body["realTime"] = poll.task.real_time()
 
 
-def _realtime_empty(body: Body, _look: Look) -> None:
+def _realtime_empty(body: Body, _poll: Poll) -> None:
     body["realTime"] = {}
 
 
-def _realtime_null(body: Body, _look: Look) -> None:
+def _realtime_null(body: Body, _poll: Poll) -> None:
     body["realTime"] = None
 
 
-def _realtime_flicker(body: Body, look: Look) -> None:
-    if look.count % 2 == 0:
-        body["realTime"] = look.task.real_time()
+def _realtime_flicker(body: Body, poll: Poll) -> None:
+    if poll.count % 2 == 0:
+        body["realTime"] = poll.task.real_time()
 
 
-def _bare_pending(body: Body, _look: Look) -> None:
+def _bare_pending(body: Body, _poll: Poll) -> None:
     for path in _paths(body, "pending"):
         for name in ("id", "timestamp", "transaction"):
             path.pop(name, None)
 
 
-def _commas(body: Body, _look: Look) -> None:
+def _commas(body: Body, _poll: Poll) -> None:
     for name in ("traceId", "correlationId"):
         if name in body:
             body[name] += ","
 
 
-def _success_alone(body: Body, look: Look) -> None:
-    if look.concluded:
+def _success_alone(body: Body, poll: Poll) -> None:
+    if poll.concluded:
         body["status"] = "success"
         body["discoveryPaths"]["successful"] = []
 
 
-def _late_skip(body: Body, look: Look) -> None:
-    if look.task.end is not None:
+def _late_skip(body: Body, poll: Poll) -> None:
+    if poll.task.end is not None:
         for path in _paths(body, "skipped"):
-            path["timestamp"] = iso(look.task.end + 50 * 60_000)
+            path["timestamp"] = iso(poll.task.end + 50 * 60_000)
 
 
-def _unknown_status(body: Body, look: Look) -> None:
-    body["status"] = look.argument
+def _unknown_status(body: Body, poll: Poll) -> None:
+    body["status"] = poll.argument
 
 
-def _no_status(body: Body, _look: Look) -> None:
+def _no_status(body: Body, _poll: Poll) -> None:
     del body["status"]
 
 
-def _no_lists(body: Body, _look: Look) -> None:
+def _no_lists(body: Body, _poll: Poll) -> None:
     del body["discoveryPaths"]
 
 
-def _wrong_id(body: Body, look: Look) -> None:
-    # where there is no other task, the same body under an id nobody asked for is as wrong
-    other = look.other or {**body, "id": look.task.id[::-1]}
+def _wrong_id(body: Body, poll: Poll) -> None:
+    # where there is no other task, the same body under another id is as wrong
+    other = poll.other or {**body, "id": poll.task.id[::-1]}
     body.clear()
     body.update(other)
 
 
-# _bare_pending, _no_lists, _no_status and _wrong_id take away what others look at, so they come last.
-QUIRKS: dict[str, Callable[[Body, Look], None]] = {
+# _bare_pending, _no_lists, _no_status and _wrong_id take away what others read, so they come last.
+QUIRKS: dict[str, Callable[[Body, Poll], None]] = {
     "realtime": _realtime,
     "realtime_empty": _realtime_empty,
     "realtime_null": _realtime_null,
@@ -220,8 +220,8 @@ QUIRKS: dict[str, Callable[[Body, Look], None]] = {
 }
 
 
-def spoil(body: Body, looks: dict[str, Look]) -> None:
-    """Apply the named quirks, each with its look."""
+def spoil(body: Body, polls: dict[str, Poll]) -> None:
+    """Apply the named quirks, each with its poll."""
     for name, quirk in QUIRKS.items():
-        if name in looks:
-            quirk(body, looks[name])
+        if name in polls:
+            quirk(body, polls[name])

@@ -27,7 +27,6 @@ transactions. The same seed and the same requests give the same answers.
     cdpoll sandbox --faults 'invalid_product@/coverage-discovery@5m-'   # a product revoked after 5 s: no token cures it
     cdpoll sandbox --faults '404@/coverage-discovery'        # ids of another environment
     cdpoll sandbox --faults '429:60=20%@/coverage-discovery' # a storm of 429
-    cdpoll sandbox --faults 'list_wrong_status:30,list_missing' # a list that lies; each task by its id is told truly
     cdpoll sandbox --faults 'forbidden@list'                 # no list at all
     cdpoll sandbox --times 'quick=5s-2m,CoverageInsight=12h-10d'   # slower than usual
 

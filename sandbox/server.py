@@ -18,13 +18,14 @@ from sandbox.ledger import Ledger
 from sandbox.mischief import Mischief
 from sandbox.tasks import Task
 from sandbox.times import DEFAULT, Times
+from sandbox.timetable import Tempo
 from sandbox.tokens import Tokens
 from sandbox.vendor import Vendor
 from sandbox.wire import PREFIX, TOKEN_PATH, Reply, Request, problem
 from worker.clock import Clock
 
-LARGEST_BODY = 4 * 1024 * 1024
-_PIECE = 64 * 1024
+LARGEST_BODY_BYTES = 4 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 
 
 class Sandbox:
@@ -59,7 +60,7 @@ class Sandbox:
         self._host, self._port = host, port
         self.mischief = Mischief(faults, seed, speed, clock.now())
         self.vendor = Vendor(
-            Ledger(seed, speed, times),
+            Ledger(seed, Tempo(speed, times)),
             Tokens(client_id, client_secret, expires_in / speed, seed),
             self.mischief,
             tenant_id=tenant_id,
@@ -230,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             self.send_error(400, "Bad Request - Content-Length is not a number")
             return None
-        if int(length) > LARGEST_BODY:
+        if int(length) > LARGEST_BODY_BYTES:
             self.send_error(413, "Content Too Large")
             return None
         return self.rfile.read(int(length))
@@ -244,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
             except ValueError:
                 self.send_error(400, "Bad Request - a chunk has no size")
                 return None
-            if count < 0 or len(body) + count > LARGEST_BODY:
+            if count < 0 or len(body) + count > LARGEST_BODY_BYTES:
                 self.send_error(413, "Content Too Large")
                 return None
             if count == 0:
@@ -285,5 +286,5 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(bytes((byte,)))
         else:
             self.wfile.write(head + body)
-            for done in range(0, manner.pad, _PIECE):
-                self.wfile.write(b" " * min(_PIECE, manner.pad - done))
+            for done in range(0, manner.pad, _PIECE_BYTES):
+                self.wfile.write(b" " * min(_PIECE_BYTES, manner.pad - done))

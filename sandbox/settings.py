@@ -1,9 +1,7 @@
 """A configuration for cdpoll that fits a running sandbox."""
 
 from sandbox.server import Sandbox
-from worker.core.instant import short
-
-SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+from worker.core.instant import duration, short
 
 
 def config_text(sandbox: Sandbox, store_path: str) -> str:
@@ -11,8 +9,8 @@ def config_text(sandbox: Sandbox, store_path: str) -> str:
     sandbox's speed. It holds a literal secret, so it belongs into a file that only its owner can read (0600)."""
     speed = sandbox.speed
 
-    def span(ms: int, least: int = 50) -> str:
-        return short(max(least, round(ms / speed)))
+    def span(vendors: str, least: str = "50ms") -> str:
+        return short(max(duration(least), round(duration(vendors) / speed)))
 
     rate = min(500.0, max(1.0, speed / 10))
     return f"""\
@@ -31,10 +29,10 @@ path = {store_path}
 requests_per_second = {rate:g}
 burst = {max(5, round(rate / 10))}
 max_in_flight = {4 if rate < 20 else 8}
-cadence = {span(10 * SECOND)} x1.4 {span(15 * MINUTE, 200)} 10%
-min_interval = {span(5 * SECOND)}
-max_interval = {span(6 * HOUR, 1000)}
-not_found_grace = {span(15 * MINUTE, 2000)}
-alert_after = {span(DAY, 10_000)}
-give_up_after = {span(45 * DAY, 60_000)}
+cadence = {span("10s")} x1.4 {span("15m", "200ms")} 10%
+min_interval = {span("5s")}
+max_interval = {span("6h", "1s")}
+not_found_grace = {span("15m", "2s")}
+alert_after = {span("24h", "10s")}
+give_up_after = {span("45d", "1m")}
 """

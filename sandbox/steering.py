@@ -22,7 +22,7 @@ word           what happens
 `MIXED`        a direct discovery answers 207 with one accepted and one refused task; in real time one task
 `SERIAL`       the first task is serial: its paths run side by side
 `CHAINED`      the first task is chained: its paths run one after the other until one finds coverage
-`NOW`          every path is done at the first look
+`NOW`          every path is done at the first poll
 `SECONDS`      only paths that are done in seconds take part
 `MINUTES`      the task takes 2 to 30 minutes
 `HOURS`        the task takes 1 to 23 hours

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.inquiry import Inquiry, from_json, from_x12, valid_npi
-from sandbox.ledger import Ledger
+from sandbox.ledger import Ledger, Submission
 from sandbox.mischief import Mischief
 from sandbox.requests import Invalid, check_discovery, check_eligibility, check_x12, json_object
 from sandbox.steering import PREFIX as STEERED
 from sandbox.steering import course
 from sandbox.tasks import Task
-from sandbox.timetable import NAMES, new_id
+from sandbox.timetable import NAMES, Path, new_id
 from sandbox.transactions import Transaction
 from sandbox.wire import Reply, Request, json_reply, problem
 
@@ -25,24 +25,30 @@ def link_value(task: Task) -> str:
     return f'</coverage-discovery/{task.id}>; title="coverage discovery - {task.name}"; rel="related"'
 
 
-def real_time(request: Request, x12: bool, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
-    """A real-time check. Raises Invalid and UnknownWord."""
+def real_time(request: Request, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
+    """A real-time check as JSON. Raises Invalid and UnknownWord."""
     body = json_object(request.body)
-    if x12:
-        ask = from_x12(check_x12(body.get("x12"), "x12", "270"))
-    else:
-        check_eligibility(body)
-        ask = from_json(body)
+    check_eligibility(body)
+    return _check(request, "real_time", from_json(body), ledger, mischief, now)
+
+
+def real_time_x12(request: Request, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
+    """A real-time check that carries a 270. Raises Invalid and UnknownWord."""
+    ask = from_x12(check_x12(json_object(request.body).get("x12"), "x12", "270"))
+    return _check(request, "real_time_x12", ask, ledger, mischief, now)
+
+
+def _check(request: Request, operation: str, ask: Inquiry, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
     correlation = request.headers.get("x-optum-correlation-id", "")
     known = ledger.first.get(ask.key)
     switched_off = "deduplication" in request.headers.get("x-optum-eligibility-disable-value-add", "")
     if known and not switched_off and mischief.deduplicates(known[0].at, now):
         return _replayed(known, correlation, ledger, now)
     chance = ledger.chance("real-time", ask)
-    way = course(ask, chance)
-    made = ledger.transact(ask, way, correlation, chance, now)
-    odd = mischief.odd_ids(request, "real_time_x12" if x12 else "real_time", now)
-    tasks = [] if made.no_npi else ledger.begin(ask, way, chance, correlation, now, parent=made, odd_ids=odd)
+    submission = Submission(ask, course(ask, chance), chance, correlation, now)
+    made = ledger.transact(submission)
+    odd = mischief.odd_ids(request, operation, now)
+    tasks = [] if made.no_npi else ledger.begin(submission, parent=made, odd_ids=odd)
     link = ", ".join(link_value(task) for task in tasks)
     ledger.first[ask.key] = (made, link)
     return _answer(made, link)
@@ -62,10 +68,30 @@ def _replayed(known: tuple[Transaction, str], correlation: str, ledger: Ledger, 
     return _answer(made, link)
 
 
-def discovery(request: Request, x12: bool, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
-    """A direct discovery: 202, 207, 422, or the result of a dry run. Raises Invalid and UnknownWord."""
+def discovery(request: Request, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
+    """A direct discovery as JSON: 202, 207, 422, or the result of a dry run. Raises Invalid and UnknownWord."""
     body = json_object(request.body)
-    ask = _discovery_inquiry(body, x12)
+    check_discovery(body)
+    asked = body.get("canonicalEligibilityRequest")
+    if not isinstance(asked, dict):
+        raise Invalid("Failed Precondition - Field 'canonicalEligibilityRequest' is required, as an object")
+    check_eligibility(asked, "canonicalEligibilityRequest")
+    return _discover(request, "discovery", from_json(asked), ledger, mischief, now)
+
+
+def discovery_x12(request: Request, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
+    """A direct discovery that carries a 270 and the 271 that answered it; else as :func:`discovery`."""
+    body = json_object(request.body)
+    check_discovery(body)
+    ask = from_x12(check_x12(body.get("x12-270"), "x12-270", "270"))
+    check_x12(body.get("x12-271"), "x12-271", "271")
+    return _discover(request, "discovery_x12", ask, ledger, mischief, now)
+
+
+def _discover(request: Request, operation: str, ask: Inquiry, ledger: Ledger, mischief: Mischief, now: int) -> Reply:
+    if not valid_npi(ask.npi):
+        raise Invalid("Failed Precondition - no valid NPI was found in the request")
+    body = json_object(request.body)
     chance = ledger.chance("discovery", ask, dry_run=body.get("dryRun", False))
     way = course(ask, chance)
     if not ask.member_id.upper().startswith(STEERED):
@@ -74,26 +100,13 @@ def discovery(request: Request, x12: bool, ledger: Ledger, mischief: Mischief, n
         way = replace(way, tasks=2 if "hmo" in (answer.get("plan") or {}) else 1, kind="serial")
     if not way.tasks:
         return problem(422, _UNQUALIFIED)
-    rows: list[dict[str, Any]]
     if body.get("dryRun"):
-        rows = [
-            {
-                "status": 200,
-                "body": {
-                    "successful": [],
-                    "unsuccessful": [{"name": p.name, "reason": p.reason} for p in paths if p.reason],
-                    "pending": [{"name": p.name} for p in paths if not p.reason],
-                },
-            }
-            for paths in ledger.dry_run(way, chance, now)
-        ]
+        rows = [_dry(paths) for paths in ledger.dry_run(way, chance, now)]
     else:
-        correlation = request.headers.get("x-optum-correlation-id", "")
-        odd = mischief.odd_ids(request, "discovery_x12" if x12 else "discovery", now)
-        url = body.get("callbackUrl", "")
-        tasks = ledger.begin(ask, way, chance, correlation, now, callback_url=url, odd_ids=odd)
+        submission = Submission(ask, way, chance, request.headers.get("x-optum-correlation-id", ""), now)
+        odd = mischief.odd_ids(request, operation, now)
         rows = [
-            {"status": 202, "body": {"id": t.id, "name": t.name}, "href": f"/coverage-discovery/{t.id}"} for t in tasks
+            _begun(task) for task in ledger.begin(submission, callback_url=body.get("callbackUrl", ""), odd_ids=odd)
         ]
     if way.mixed:
         rows.append({"status": 422, "body": _UNQUALIFIED})
@@ -103,17 +116,14 @@ def discovery(request: Request, x12: bool, ledger: Ledger, mischief: Mischief, n
     return json_reply(only["status"], only["body"], *([("location", only["href"])] if "href" in only else []))
 
 
-def _discovery_inquiry(body: dict[str, Any], x12: bool) -> Inquiry:
-    check_discovery(body)
-    if x12:
-        ask = from_x12(check_x12(body.get("x12-270"), "x12-270", "270"))
-        check_x12(body.get("x12-271"), "x12-271", "271")
-    else:
-        asked = body.get("canonicalEligibilityRequest")
-        if not isinstance(asked, dict):
-            raise Invalid("Failed Precondition - Field 'canonicalEligibilityRequest' is required, as an object")
-        check_eligibility(asked, "canonicalEligibilityRequest")
-        ask = from_json(asked)
-    if not valid_npi(ask.npi):
-        raise Invalid("Failed Precondition - no valid NPI was found in the request")
-    return ask
+def _dry(paths: tuple[Path, ...]) -> dict[str, Any]:
+    body = {
+        "successful": [],
+        "unsuccessful": [{"name": p.name, "reason": p.reason} for p in paths if p.reason],
+        "pending": [{"name": p.name} for p in paths if not p.reason],
+    }
+    return {"status": 200, "body": body}
+
+
+def _begun(task: Task) -> dict[str, Any]:
+    return {"status": 202, "body": {"id": task.id, "name": task.name}, "href": f"/coverage-discovery/{task.id}"}

@@ -20,15 +20,14 @@ from collections.abc import Mapping
 
 from worker.core.instant import duration
 
-SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
 QUICK = ("Medicare", "Commercial", "Medicaid", "HMO", "SearchOptions")
 
 # The shortest and the longest time of each family, in the vendor's milliseconds; both at least 1.
 Times = Mapping[str, tuple[int, int]]
 DEFAULT: Times = {
-    **dict.fromkeys(QUICK, (2 * SECOND, 30 * SECOND)),
-    "RTCOB": (MINUTE, 30 * MINUTE),
-    "CoverageInsight": (HOUR, 3 * DAY),
+    **dict.fromkeys(QUICK, (duration("2s"), duration("30s"))),
+    "RTCOB": (duration("1m"), duration("30m")),
+    "CoverageInsight": (duration("1h"), duration("3d")),
 }
 _NAMES = {name.lower(): name for name in ("quick", *DEFAULT)}
 

@@ -10,11 +10,13 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sandbox.steering import Course
-from sandbox.times import DAY, DEFAULT, HOUR, MINUTE, Times
+from sandbox.times import DEFAULT, Times
+from worker.core.instant import duration
 
-CACHE_MS = 72 * HOUR
+CACHE_MS = duration("72h")
 CACHED_FAMILIES = ("RTCOB", "CoverageInsight")
 
 UNFIT = "the request does not meet the conditions of this path"
@@ -23,9 +25,9 @@ CACHED = "an equal request was submitted within the last 72 hours"
 
 # The spans of the words that ask for a slow path; NOW, SECONDS and NEVER need none.
 _PACES = {
-    "MINUTES": (2 * MINUTE, 30 * MINUTE),
-    "HOURS": (HOUR, 23 * HOUR),
-    "DAYS": (DAY, 3 * DAY),
+    "MINUTES": (duration("2m"), duration("30m")),
+    "HOURS": (duration("1h"), duration("23h")),
+    "DAYS": (duration("1d"), duration("3d")),
 }
 _ENDS = {
     "eligible": 24,
@@ -45,7 +47,7 @@ _PAYERS = {
     "SearchOptions": [("SBXREG1", "INVENTED REGIONAL PLAN")],
 }
 
-# The tasks our pretended customer has set up at the vendor: type, and the paths with the odds that one qualifies.
+# The tasks our pretended customer has set up at the vendor: type, and the paths with the chance that one qualifies.
 TASKS: dict[str, tuple[tuple[str, float], ...]] = {
     "serial": (
         ("Medicare", 1.0),
@@ -89,6 +91,13 @@ class Path:
         return "successful" if self.status == "eligible" else "unsuccessful"
 
 
+class Tempo(NamedTuple):
+    """How long paths take: drawn from ``times``, then divided by ``speed``."""
+
+    speed: float = 1.0
+    times: Times = DEFAULT
+
+
 def family(name: str) -> str:
     """The family a path name belongs to; ``Search - …`` names are generated from the search options."""
     return "SearchOptions" if name.startswith("Search - ") else name
@@ -105,16 +114,15 @@ def plan(
     setup: str,
     course: Course,
     begin: int,
-    speed: float,
+    tempo: Tempo,
     chance: random.Random,
     cached: Callable[[str, int], bool],
-    times: Times = DEFAULT,
 ) -> tuple[Path, ...]:
     """The paths of one task of the given set-up (a key of ``TASKS``) that begins at ``begin``.
 
     ``cached(family, at)`` tells whether the vendor's request cache still holds an equal request at that moment.
     """
-    chosen = [(name, chance.random() < odds) for name, odds in TASKS[setup]]
+    chosen = [(name, chance.random() < share) for name, share in TASKS[setup]]
     if course.pace in ("HOURS", "DAYS", "NEVER"):
         chosen = _with_slow_path(chosen, "CoverageInsight")
     elif course.pace == "MINUTES":
@@ -122,7 +130,7 @@ def plan(
     elif course.pace:
         chosen = [(name, fit and family(name) not in CACHED_FAMILIES) for name, fit in chosen]
     fits = [name for name, fit in chosen if fit and course.end != "SKIPPED"]
-    takes = _takes(fits, course.pace, chance, times)
+    takes = _takes(fits, course.pace, chance, tempo.times)
     ends = _ends(fits, course.end, chance)
     if setup != "serial" and course.pace in ("MINUTES", "HOURS", "DAYS", "NEVER"):
         # coverage found early would keep the slow path from running
@@ -149,7 +157,7 @@ def plan(
             path = replace(path, reason=CACHED)
         else:
             lasts = takes[name]
-            path = replace(path, end=None if lasts is None else at + math.ceil(lasts / speed), status=ends[name])
+            path = replace(path, end=None if lasts is None else at + math.ceil(lasts / tempo.speed), status=ends[name])
             if setup != "serial":
                 # a path that never ends is the last of its chain, so nothing begins after it
                 at, found = (at if path.end is None else path.end), path.status == "eligible"

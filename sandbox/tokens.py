@@ -48,7 +48,7 @@ class Tokens:
             ("Cache-Control", "no-store"),
         )
 
-    def trouble(self, request: Request, now: int) -> tuple[str, str] | None:
+    def refusal(self, request: Request, now: int) -> tuple[str, str] | None:
         """Why the request's bearer token is no good (error, description); ``None`` if it is good."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():

@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from sandbox import lists, submit
 from sandbox.ledger import Ledger
-from sandbox.lies import lying_list
 from sandbox.mischief import Mischief
 from sandbox.requests import Invalid
 from sandbox.steering import UnknownWord
@@ -20,7 +19,7 @@ from sandbox.timetable import new_id
 from sandbox.tokens import Tokens, unauthorized
 from sandbox.wire import JSON, PREFIX, TOKEN_PATH, Reply, Request, json_reply, problem
 
-LOG_LENGTH = 10_000
+MOST_LOGGED_REQUESTS = 10_000
 
 
 class Vendor:
@@ -38,7 +37,7 @@ class Vendor:
         self.tokens = tokens
         self.mischief = mischief
         self.requests: Counter[tuple[str, int]] = Counter()
-        self.log: deque[tuple[str, str, int]] = deque(maxlen=LOG_LENGTH)
+        self.log: deque[tuple[str, str, int]] = deque(maxlen=MOST_LOGGED_REQUESTS)
         self.ledger = ledger
         self.origin = ""
         self._tenant_id, self._subtenants = tenant_id, frozenset(subtenants)
@@ -83,16 +82,16 @@ class Vendor:
         parts = (self.ledger, self.mischief)
         match rest.split("/")[1:]:
             case []:
-                return {"POST": ("real_time", lambda: submit.real_time(request, False, *parts, now))}
+                return {"POST": ("real_time", lambda: submit.real_time(request, *parts, now))}
             case ["real-time", "x12"]:
-                return {"POST": ("real_time_x12", lambda: submit.real_time(request, True, *parts, now))}
+                return {"POST": ("real_time_x12", lambda: submit.real_time_x12(request, *parts, now))}
             case ["coverage-discovery"]:
                 return {
                     "GET": ("discovery_list", lambda: self._task_list(request, now)),
-                    "POST": ("discovery", lambda: submit.discovery(request, False, *parts, now)),
+                    "POST": ("discovery", lambda: submit.discovery(request, *parts, now)),
                 }
             case ["coverage-discovery", "x12"]:
-                return {"POST": ("discovery_x12", lambda: submit.discovery(request, True, *parts, now))}
+                return {"POST": ("discovery_x12", lambda: submit.discovery_x12(request, *parts, now))}
             case ["coverage-discovery", name]:
                 return {"GET": ("discovery_get", lambda: self._task(unquote(name), now))}
             case ["transactions"]:
@@ -105,9 +104,9 @@ class Vendor:
 
     def _checked(self, request: Request, operation: str, act: Callable[[], Reply], now: int) -> Reply:
         """The reply, once token and sub-tenant are in order."""
-        trouble = self.tokens.trouble(request, now)
-        if trouble and operation != "other":
-            return unauthorized(*trouble, self._traces)
+        refused = self.tokens.refusal(request, now)
+        if refused and operation != "other":
+            return unauthorized(*refused, self._traces)
         subtenant = request.headers.get("x-optum-subtenant-id")
         if request.method == "POST" and subtenant and self._subtenants and subtenant not in self._subtenants:
             return problem(403, "Forbidden - the sub-tenant is not one of this tenant's")
@@ -140,8 +139,6 @@ class Vendor:
 
     def _task_list(self, request: Request, now: int) -> Reply:
         window = lists.task_window(request.query)
-        if told := self.mischief.lies(request, now):
-            return lying_list(told, window, self.ledger, now)
         rows, link = window.page(window.tasks(self.ledger.tasks.values(), now))
         return Reply(
             200,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import examples
-from sandbox.server import LARGEST_BODY, Sandbox
+from sandbox.server import LARGEST_BODY_BYTES, Sandbox
 from sandbox.settings import config_text
 from tests.support.sandbox_client import DAY, HandClock, Rig
 from worker.clock import Clock
@@ -73,7 +73,7 @@ def test_expect_100(rig: Rig) -> None:
     [
         (["Content-Length: x"], b"", b"400"),
         (["Content-Length: -1"], b"", b"400"),
-        ([f"Content-Length: {LARGEST_BODY + 1}"], b"", b"413"),
+        ([f"Content-Length: {LARGEST_BODY_BYTES + 1}"], b"", b"413"),
         (["Transfer-Encoding: chunked"], b"zz\r\n", b"400"),
         (["Transfer-Encoding: chunked"], b"-5\r\n", b"413"),
         (["Transfer-Encoding: chunked"], b"fffffff\r\n", b"413"),

@@ -12,7 +12,7 @@ from sandbox.inquiry import Inquiry
 from sandbox.steering import ENDS, KINDS, PACES, WORDS, UnknownWord, course, help_text
 from sandbox.times import DEFAULT, Times, parse
 from sandbox.times import help_text as times_help
-from sandbox.timetable import ALREADY, CACHED, TASKS, UNFIT, Path, plan
+from sandbox.timetable import ALREADY, CACHED, TASKS, UNFIT, Path, Tempo, plan
 from tests.support.sandbox_client import DAY, HOUR, MINUTE, SECOND, START, Rig
 
 
@@ -21,7 +21,7 @@ def planned(
 ) -> tuple[Path, ...]:
     chance = random.Random(seed)
     way = course(Inquiry(member_id=f"SBX-{words}" if words else "M1"), chance)
-    return plan(setup, way, START, speed, chance, lambda _family, _at: False, times)
+    return plan(setup, way, START, Tempo(speed, times), chance, lambda _family, _at: False)
 
 
 def length(paths: tuple[Path, ...]) -> int | None:
