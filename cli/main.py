@@ -17,7 +17,11 @@ from worker.core.errors import CdpollError, place_of
 
 # name -> (module, attribute, one line for --help)
 COMMANDS = {
-    "demo": ("cli.sandbox", "demo", "The main job on embedded defaults: sandbox, daemon, 200 checks, every end known."),
+    "demo": (
+        "cli.demo.command",
+        "demo",
+        "The main job on embedded defaults: sandbox, daemon, 200 checks, every end known.",
+    ),
     "sandbox": ("cli.sandbox", "sandbox", "The simulated vendor, for rehearsing without credentials."),
     "run": ("cli.run", "run", "The daemon."),
     "record": ("cli.record", "record", "Make the ids of discoveries durable."),

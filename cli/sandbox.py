@@ -1,4 +1,4 @@
-"""``cdpoll sandbox`` and ``cdpoll demo``: cdpoll without a vendor."""
+"""``cdpoll sandbox``: a vendor to rehearse against."""
 
 import os
 import signal
@@ -75,39 +75,3 @@ def _serve(vendor: "Sandbox", home: Path) -> None:
     click.echo(f"the configuration above also lies in {config}; in another terminal:", err=True)
     click.echo(f"  cdpoll --config {config} run", err=True)
     signal.sigwait((signal.SIGINT, signal.SIGTERM))
-
-
-@click.command()
-@click.option("--tasks", default=200, show_default=True, type=click.IntRange(1, 5000), help="How many checks.")
-@click.option("--dir", "folder", default="cdpoll-demo", show_default=True, help="Where to put the database.")
-@click.pass_context
-def demo(ctx: click.Context, tasks: int, folder: str) -> None:
-    """The main job on embedded defaults.
-
-    Starts the sandbox and the real daemon, submits real-time checks, records what their Link headers name, and shows
-    progress until every task has reached a known end. Exit 0 only if nothing is unaccounted for.
-    """
-    from rich.console import Console
-    from rich.live import Live
-
-    from cli import demo_closing as closing
-    from cli.demo import Demo, Picture, fresh_folder
-
-    talk = Console(stderr=True)
-    home = fresh_folder(Path(folder).absolute(), Clock().now())
-    if talk.is_terminal:
-        with Live(console=talk, refresh_per_second=8) as view:
-            ending = Demo(home, tasks, lambda picture: view.update(closing.live(picture))).run()
-    else:
-        said: list[str] = []
-
-        def say(picture: Picture) -> None:
-            # One line for each tenth of the way is enough for a log.
-            share = (picture.submitted + picture.success + picture.failure) * 5 // max(1, tasks)
-            if not said or said[-1] != f"{picture.phase}{share}":
-                said.append(f"{picture.phase}{share}")
-                talk.print(closing.plain(picture), highlight=False)
-
-        ending = Demo(home, tasks, say).run()
-    closing.print_ending(ending, Console())
-    ctx.exit(1 if ending.unaccounted else 0)

@@ -1,4 +1,4 @@
-"""What the demo says when it is over: a table, a small chart, and what to type next."""
+"""What the demo shows: progress, and at its end a table, a small chart, and what to type next."""
 
 import sys
 from collections import Counter
@@ -9,7 +9,8 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from cli.demo import SPEED, Ending, Picture
+from cli.demo.ending import Ending, Picture
+from cli.demo.run import SPEED
 from worker.core.instant import words
 
 # Times to a result: up to this many ms, and what to call it.
@@ -53,14 +54,14 @@ def plain(picture: Picture) -> str:
 def print_ending(ending: Ending, out: Console) -> None:
     """The closing page, on standard output."""
     picture = ending.picture
-    table = Table(title=f"{picture.checks} real-time checks in {words(ending.took)}", title_justify="left")
+    table = Table(title=f"{picture.checks} real-time checks in {words(ending.took_ms)}", title_justify="left")
     table.add_column("what")
     table.add_column("how many", justify="right")
     table.add_row("tasks named by Link headers and recorded", str(picture.recorded))
     table.add_row("concluded, coverage found", str(picture.success))
     table.add_row("concluded, none found", str(picture.failure))
-    table.add_row("polls per result", f"{ending.polls / max(1, picture.success + picture.failure):.1f}")
-    for name, n in sorted(ending.found.items(), key=lambda item: -item[1]):
+    table.add_row("polls per result", f"{ending.tasks.polls / max(1, picture.success + picture.failure):.1f}")
+    for name, n in sorted(ending.tasks.found.items(), key=lambda item: -item[1]):
         table.add_row(f"  coverage found by {name}", str(n))
     for name, n in sorted(ending.requests.items()):
         if not name.endswith("200"):
@@ -79,14 +80,14 @@ def print_ending(ending: Ending, out: Console) -> None:
     cdpoll, utils = (bin_ / name if (bin_ / name).exists() else name for name in ("cdpoll", "sqlite-utils"))
     for line in (
         f"{cdpoll} --config {config} status",
-        f"{cdpoll} --config {config} show {ending.example}",
+        f"{cdpoll} --config {config} show {ending.tasks.example}",
         f'{utils} query {ending.database} "select * from found_coverage limit 5" --table',  # noqa: S608 - shown, never run
     ):
         out.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _chart(ending: Ending, out: Console) -> None:
-    if not ending.waits:
+    if not ending.tasks.waits:
         return
     table = Table(
         title=f"From the check to the stored result (the sandbox runs {SPEED:g} times as fast as the vendor)",
@@ -97,7 +98,7 @@ def _chart(ending: Ending, out: Console) -> None:
     table.add_column("")
     table.add_column("tasks", justify="right")
     table.add_column("")
-    counted = Counter(next(name for limit, name in BINS_MS if wait < limit) for wait in ending.waits)
+    counted = Counter(next(name for limit, name in BINS_MS if wait < limit) for wait in ending.tasks.waits)
     most = max(counted.values())
     for _, name in BINS_MS:
         table.add_row(name, str(counted[name]), "█" * round(40 * counted[name] / most))

@@ -1,0 +1,49 @@
+"""cdpoll as processes of their own: the daemon, and single commands."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+
+class Daemon:
+    """A running ``cdpoll run``; leaving the block asks it to end, and waits."""
+
+    def __init__(self, config: Path, log: Path) -> None:
+        self._log = log.open("wb")
+        self._process = subprocess.Popen(_line(config, "run"), stdout=self._log, stderr=self._log, env=_environment())
+        self.returncode: int | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self.returncode = self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self.returncode = self._process.wait()
+        self._log.close()
+
+
+def _line(config: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "cli", "--config", str(config), *words]
+
+
+def _environment() -> dict[str, str]:
+    # `-m cli` must find this very cdpoll, and no setting of the caller's may reach into the demo.
+    home = str(Path(__file__).parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDPOLL_")}
+    return kept | {"PYTHONPATH": home}
+
+
+def command(config: Path, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run one cdpoll command to its end."""
+    return subprocess.run(_line(config, *words), input=given, capture_output=True, env=_environment(), check=False)

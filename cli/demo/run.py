@@ -1,0 +1,167 @@
+"""The demo: the main job from end to end, with nothing simulated but the vendor.
+
+It starts the sandbox and the real daemon as a process of its own, submits real-time checks, records the raw response
+headers of each, and watches the database until every task has reached a known end. Then it holds what cdpoll stored
+against what the sandbox knows to be true.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.demo.checks import fetch_token, submit
+from cli.demo.ending import Batch, Ending, Picture, answers, compare, read_picture
+from cli.demo.process import Daemon, command
+from sandbox.batch import write_batch
+from sandbox.server import Sandbox
+from sandbox.settings import config_text
+from worker.clock import Clock
+from worker.core.errors import StorageFailed
+from worker.store.db.store import Store
+
+# An hour of the vendor's takes half a second.
+SPEED = 7200.0
+
+# Checks recorded by one `cdpoll record`.
+CHECKS_PER_RECORD = 20
+
+# A bad day at the vendor, in a few seconds. What is spoiled is spoiled for some polls only: every task has an end.
+FAULTS = (
+    "429:1=1x@/coverage-discovery/@3h-,503=2%@/coverage-discovery/,404=2%@/coverage-discovery/,"
+    "expired=3x@/coverage-discovery/@2h-,wrong_id=3x,html=1%@/coverage-discovery/,cut=1%@/coverage-discovery/,"
+    "drip:10h=2x@/coverage-discovery/"
+)
+
+# How long a demo may take before it is called stuck; it takes a few seconds.
+PATIENCE_MS = 120_000
+
+# What the patients' checks lead to, in turn: most tasks take seconds, some minutes, a few many hours.
+COURSES = (
+    *("ONE-SECONDS",) * 9,
+    *("ONE-MINUTES",) * 4,
+    *("TWO-SECONDS",) * 2,
+    "TWO-MINUTES",
+    "ONE-HOURS",
+    "ONE-SECONDS-UNSEARCHED",
+    "NONE-ELIGIBLE",
+    "THREE-SECONDS",
+)
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run. ``folder`` must not exist; ``show`` is called with the picture, several times a second."""
+
+    folder: Path
+    checks: int
+    show: Callable[[Picture], None]
+    clock: Clock
+    named: set[str] = field(default_factory=set)
+
+    def run(self) -> Ending:
+        """Everything from the empty folder to the ending. Raises CdpollError when it cannot even begin."""
+        began = self.clock.now()
+        self._make_folder()
+        with Sandbox(self.clock, speed=SPEED, faults=FAULTS, expires_in=60 * SPEED) as vendor:
+            config = self._write_config(vendor)
+            picture = Picture(self.checks)
+            with Daemon(config, self.folder / "daemon.log") as daemon:
+                token = fetch_token(vendor)
+                with ThreadPoolExecutor(4, "checks") as pool:
+                    submitting = pool.submit(self._submit_all, vendor, token, config, picture)
+                    self._watch(picture, daemon, submitting.done)
+                    submitting.result()
+            picture.phase = "reading a batch file of the same answers"
+            self.show(picture)
+            batch = self._ingest(vendor, config)
+            picture.phase = "done"
+            self.show(picture)
+            tasks = compare(vendor, self.database, self.clock.now())
+            return Ending(
+                picture=picture,
+                tasks=tasks,
+                unaccounted=[*self._failures(daemon.returncode, batch), *tasks.wrong],
+                requests=answers(vendor.requests),
+                batch=batch,
+                folder=self.folder,
+                database=self.database,
+                took_ms=self.clock.now() - began,
+            )
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "cdpoll.db"
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise StorageFailed(f"{self.folder}: {error.strerror}", "name another folder with --dir") from error
+
+    def _write_config(self, vendor: Sandbox) -> Path:
+        config = self.folder / "cdpoll.ini"
+        # A drip is cut off at the request's deadline; two seconds of it are enough to see.
+        text = config_text(vendor, str(self.database)).replace("timeout = 10s", "timeout = 2s")
+        with os.fdopen(os.open(config, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(text)
+        return config
+
+    def _submit_all(self, vendor: Sandbox, token: str, config: Path, picture: Picture) -> None:
+        lock = threading.Lock()
+
+        def check(first: int) -> None:
+            batch = range(first, min(first + CHECKS_PER_RECORD, self.checks))
+            dumps = [submit(vendor, token, n, COURSES[n % len(COURSES)]) for n in batch]
+            lines = [json.dumps({"headers": dump, "ref": f"ACCT{n:06d}"}) for n, dump in zip(batch, dumps, strict=True)]
+            done = command(config, "record", "--jsonl", "-", "--json", given="\n".join(lines).encode())
+            if done.returncode != 0:
+                raise StorageFailed(f"record ended with {done.returncode}: {done.stderr.decode(errors='replace')}")
+            answer = json.loads(done.stdout)
+            with lock:
+                self.named.update(answer["recorded"], answer["known"])
+                picture.submitted += len(batch)
+                picture.recorded = len(self.named)
+
+        picture.phase = "submitting checks, recording what their Link headers name"
+        with ThreadPoolExecutor(2, "check") as pool:
+            list(pool.map(check, range(0, self.checks, CHECKS_PER_RECORD)))
+        picture.phase = "polling until every task has reached its end"
+
+    def _ingest(self, vendor: Sandbox, config: Path) -> Batch:
+        """Have the vendor drop what it answered as a batch of X12 271s, and read it in."""
+        path = self.folder / "batch-271.x12"
+        written = write_batch(vendor, path)
+        done = command(config, "ingest", str(path), "--json")
+        try:
+            (report,) = json.loads(done.stdout)["files"]
+        except ValueError:
+            report = {"transaction_sets": 0, "matched": 0}
+        return Batch(path, written, report["transaction_sets"], report["matched"], done.returncode)
+
+    def _watch(self, picture: Picture, daemon: Daemon, submitted: Callable[[], bool]) -> None:
+        tick = threading.Event()
+        until = self.clock.monotonic() + PATIENCE_MS
+        with ExitStack() as stack:
+            store: Store | None = None
+            while self.clock.monotonic() < until and daemon.running:
+                done = submitted()
+                if store is None and self.database.exists():
+                    store = stack.enter_context(Store(self.database))
+                if store is not None:
+                    read_picture(store, picture)
+                self.show(picture)
+                if done and picture.pending == 0:
+                    return
+                self.clock.wait(tick, 100)
+
+    def _failures(self, code: int | None, batch: Batch) -> list[str]:
+        """What went wrong besides the tasks; ``code`` is the daemon's exit code."""
+        wrong = [] if code == 0 else [f"the daemon ended with {code}: see {self.folder / 'daemon.log'}"]
+        if batch.code != 0 or batch.read != batch.written:
+            wrong.append(f"{batch.path}: {batch.read} of {batch.written} sets read, exit code {batch.code}")
+        return wrong
