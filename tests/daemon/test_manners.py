@@ -3,16 +3,18 @@
 import os
 import pwd
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
-from tests.support.cdpoll_process import ROOT, House, begin, until
+from tests.support.cdpoll_process import DEADLINE, ROOT, House, begin, until
+from tests.support.frozen_clock import FrozenClock
 from tests.support.x12_samples import a_file
 from worker.clock import Clock
 from worker.config import load
@@ -52,19 +54,10 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
 # --- the clock
 
 
-class SetClock(Clock):
-    """The real clocks, the wall one off by ``off`` ms."""
-
-    off = 0
-
-    def now(self) -> int:
-        return super().now() + self.off
-
-
 @contextmanager
-def running(house: House) -> Iterator[tuple[Loop, Store, SetClock]]:
-    """The loop in this process, to be stepped by hand."""
-    clock = SetClock()
+def running(house: House) -> Iterator[tuple[Loop, Store, FrozenClock]]:
+    """The loop in this process, to be stepped by hand, at the time at which ids were recorded."""
+    clock = FrozenClock(Clock().now())
     with Store(house.database) as store:
         config = load(str(house.config), {})
         loop = Loop(config, "forever", clock, Signals(), store, make_log("json", "error", clock), None, None)
@@ -78,11 +71,11 @@ def running(house: House) -> Iterator[tuple[Loop, Store, SetClock]]:
 def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox: Sandbox, jump: int, way: str) -> None:
     never = begin(sandbox, 1, "SBX-NEVER")
     house.record(*never)
-    house.rows("UPDATE tasks SET due_at = ?", SetClock().now() + 4 * 3_600_000)
+    house.rows("UPDATE tasks SET due_at = ?", Clock().now() + 4 * 3_600_000)
     before = house.value("SELECT due_at FROM tasks")
     with running(house) as (loop, store, clock):
         assert loop.step() > clock.now()
-        clock.off = jump
+        clock.jump(jump)
         loop.step()
         if jump < 0:
             assert abs(house.value("SELECT due_at FROM tasks") - (before + jump)) < 5000, "due times follow the clock"
@@ -90,9 +83,9 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
             assert house.value("SELECT due_at FROM tasks") == before
         found = {p.code: p.hint for p in problems(store, clock.now(), Terms(loop.schedule), alive=True)}
         assert way in found["clock_jumped"]
-        clock.off += 2 * 86_400_000
+        clock.jump(2 * 86_400_000)
         loop.step()
-        clock.off += 2 * 86_400_000
+        clock.jump(2 * 86_400_000)
         loop.step()
         assert (
             "forward by 2 d"
@@ -145,8 +138,12 @@ def test_a_disk_in_trouble_is_named(
 def test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down(house: House) -> None:
     with house.start() as daemon:
         daemon.ready()
-        daemon.process.send_signal(signal.SIGSTOP)
-        house.rows("UPDATE daemon SET beat_at = beat_at - 600000")
+        # It is stopped while we hold the database's lock, and so holds none itself.
+        with closing(sqlite3.connect(house.database, timeout=DEADLINE, isolation_level=None)) as ours:
+            ours.execute("BEGIN EXCLUSIVE")
+            daemon.process.send_signal(signal.SIGSTOP)
+            ours.execute("UPDATE daemon SET beat_at = beat_at - 600000")
+            ours.execute("COMMIT")
         assert codes(house) == ["daemon_stuck"]
         daemon.process.kill()
         daemon.end()
@@ -288,7 +285,7 @@ def test_a_machine_that_slept_gives_up_nothing(house: House, sandbox: Sandbox) -
     house.record(*begin(sandbox, 1, "SBX-NEVER"))
     with running(house) as (loop, _, clock):
         loop.step()
-        clock.off = 46 * 86_400_000
+        clock.jump(46 * 86_400_000)
         house.rows("UPDATE tasks SET due_at = 1")
         loop.step()
         until(lambda: loop.step() and house.value("SELECT polls FROM tasks") > 0, "a look")

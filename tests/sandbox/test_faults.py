@@ -16,7 +16,8 @@ from sandbox.catalogue import FAULTS
 from sandbox.faults import help_text, parse
 from sandbox.quirks import QUIRKS
 from sandbox.server import Sandbox
-from tests.support.sandbox_client import MINUTE, START, HandClock, Rig
+from tests.support.frozen_clock import FrozenClock
+from tests.support.sandbox_client import MINUTE, START, Rig
 
 HEALTH = "/healthcheck"
 
@@ -59,7 +60,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         "slow", "slow", "gzip_bomb", "gzip_bomb", "=", "404=1y",
     ]  # fmt: skip
     with pytest.raises(ValueError, match="did you mean reset"):
-        Sandbox(HandClock(), faults="rest")
+        Sandbox(FrozenClock(), faults="rest")
 
 
 @given(st.text(max_size=40))

@@ -13,7 +13,8 @@ import pytest
 from sandbox import examples
 from sandbox.server import LARGEST_BODY_BYTES, Sandbox
 from sandbox.settings import config_text
-from tests.support.sandbox_client import DAY, HandClock, Rig
+from tests.support.frozen_clock import FrozenClock
+from tests.support.sandbox_client import DAY, Rig
 from worker.clock import Clock
 from worker.config import load
 
@@ -160,15 +161,15 @@ def test_stopping_does_not_wait_for_a_slow_answer() -> None:
 
 
 def test_two_sandboxes_do_not_share_a_port() -> None:
-    with Sandbox(HandClock()) as first:
+    with Sandbox(FrozenClock()) as first:
         port = int(first.origin.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
-            Sandbox(HandClock(), port=port).start()
+            Sandbox(FrozenClock(), port=port).start()
 
 
 def test_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="speed"):
-        Sandbox(HandClock(), speed=0)
+        Sandbox(FrozenClock(), speed=0)
 
 
 @pytest.mark.parametrize("speed", [1, 60, 1500, 1_000_000])

@@ -112,22 +112,3 @@ class FaultyProxy:
         else:
             client.shutdown(socket.SHUT_RDWR)
         return True
-
-
-class HandClock:
-    """A clock that stands still until the test moves it. Milliseconds."""
-
-    def __init__(self) -> None:
-        self._now = 0
-
-    def monotonic(self) -> int:
-        return self._now
-
-    def advance(self, ms: int) -> None:
-        self._now += ms
-
-    def wait(self, event: threading.Event, ms: int) -> bool:
-        end = self._now + ms
-        while self._now < end and not event.wait(0.005):
-            pass
-        return event.is_set()

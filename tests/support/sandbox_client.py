@@ -1,6 +1,5 @@
-"""What the sandbox's tests share: a clock moved by hand, and a client that holds every reply against the schema."""
+"""What the sandbox's tests share: a client that holds every reply against the schema."""
 
-import threading
 from types import TracebackType
 from typing import Any, Self
 
@@ -8,36 +7,18 @@ import httpx
 
 from sandbox import examples
 from sandbox.server import Sandbox
+from tests.support.frozen_clock import FrozenClock
 from tests.support.vendor_schema import check_reply
-from worker.clock import Clock
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
-
-
-class HandClock(Clock):
-    """Stands still until it is moved. Waiting takes no time, and is counted in ``waited``."""
-
-    def __init__(self, at: int = START) -> None:
-        self.at = at
-        self.waited = 0
-
-    def now(self) -> int:
-        return self.at
-
-    def monotonic(self) -> int:
-        return self.at
-
-    def wait(self, event: threading.Event, ms: int) -> bool:
-        self.waited += ms
-        return event.is_set()
 
 
 class Rig:
     """A running sandbox, its clock and a client with a token. ``check`` off where a reply is meant to be wrong."""
 
     def __init__(self, faults: str = "", *, check: bool = True, **options: Any) -> None:
-        self.clock = HandClock()
+        self.clock = FrozenClock(START)
         self.sandbox = Sandbox(self.clock, faults=faults, **options)
         self.check = check
         self.token = ""

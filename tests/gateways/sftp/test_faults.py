@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faulty_proxy import Direction, Fault, FaultyProxy, HandClock
+from tests.support.cdpoll_process import DEADLINE
+from tests.support.faulty_proxy import Direction, Fault, FaultyProxy
+from tests.support.frozen_clock import FrozenClock
 from tests.support.sshd import Sshd, sshd
 from worker.clock import Clock
 from worker.gateways.sftp.drop import STEP, DropSettings, Fetched, Server, SftpFailed, connect
@@ -38,15 +40,15 @@ def traffic(server: Sshd, tmp_path_factory: pytest.TempPathFactory) -> dict[Dire
         return {"up": proxy.passed["up"], "down": proxy.passed["down"]}
 
 
-def visit(server: Sshd, proxy: FaultyProxy, clock: Clock | HandClock, to: Path) -> Fetched:
+def visit(server: Sshd, proxy: FaultyProxy, clock: Clock, to: Path) -> Fetched:
     with connect(server.settings(port=proxy.port), clock, threading.Event()) as drop:
         (remote,) = drop.list()
         return drop.fetch(remote, to)
 
 
-def ends(future: "Future[Fetched]", clock: HandClock) -> Fetched | SftpFailed:
-    """Move the clock until it is over. A step is bounded, and so is the number of them: it must not take many."""
-    for _ in range(400):
+def ends(future: "Future[Fetched]", clock: FrozenClock) -> Fetched | SftpFailed:
+    """Move the clock until it is over; each turn leaves the threads some time of the machine to see it."""
+    for _ in range(int(DEADLINE / 0.05)):
         if future.done():
             break
         clock.advance(STEP)
@@ -67,7 +69,7 @@ HOLES: list[tuple[Direction, int]] = [(direction, part) for direction in ("up", 
 
 
 def hole(server: Sshd, direction: Direction, offset: int, to: Path) -> None:
-    clock = HandClock()
+    clock = FrozenClock(held=True)
     with ThreadPoolExecutor(1) as pool, FaultyProxy(server.port, "hole", direction, offset) as proxy:
         future = pool.submit(visit, server, proxy, clock, to)
         while not future.done() and not proxy.hit.wait(0.01):
@@ -127,13 +129,13 @@ def test_bytes_that_come_in_small_pieces(server: Sshd, tmp_path: Path, piece: in
 def test_a_drip_does_not_outlive_the_deadline_of_its_step(
     server: Sshd, traffic: dict[Direction, int], tmp_path: Path, where: str
 ) -> None:
-    clock = HandClock()
+    clock = FrozenClock(held=True)
     offset = {"greeting": 0, "handshake": 1500, "file": traffic["down"] // 2}[where]
     with ThreadPoolExecutor(1) as pool, FaultyProxy(server.port, "drip", "down", offset) as proxy:
         future = pool.submit(visit, server, proxy, clock, tmp_path)
         assert proxy.hit.wait(20)
         # A byte comes every second of the clock: never silent, and never done.
-        for _ in range(400):
+        for _ in range(int(DEADLINE / 0.01)):
             if future.done():
                 break
             proxy.let_through(1)
@@ -147,7 +149,7 @@ def test_a_drip_does_not_outlive_the_deadline_of_its_step(
 
 
 def test_a_slow_download_is_not_cut_while_it_moves(server: Sshd, traffic: dict[Direction, int], tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = FrozenClock(held=True)
     with ThreadPoolExecutor(1) as pool, FaultyProxy(server.port, "drip", "down", traffic["down"] - 3000) as proxy:
         future = pool.submit(visit, server, proxy, clock, tmp_path)
         assert proxy.hit.wait(20)
@@ -178,7 +180,7 @@ def test_being_told_to_stop_ends_a_download(server: Sshd, traffic: dict[Directio
 
 
 def test_a_host_that_swallows_the_connection_attempt(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = FrozenClock(held=True)
     (tmp_path / "known").touch()
     # A queue of one that is full: the kernel answers no further attempt, as a firewall that drops would not.
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
@@ -202,10 +204,10 @@ def test_a_host_that_swallows_the_connection_attempt(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("total", "silence", "moves"), [(10_000, 1_000_000, True), (1_000_000, 10_000, False)])
 def test_both_the_total_and_the_silence_end_a_step(total: int, silence: int, moves: bool) -> None:
-    clock = HandClock()
+    clock = FrozenClock(held=True)
     guard = Guard(clock, threading.Event())
     with guard.within(total, silence):
-        for _ in range(900):
+        for _ in range(int(DEADLINE / 0.005)):
             if guard.cause is not None:
                 break
             guard.moved += moves
