@@ -12,9 +12,8 @@ from cli.reports import bar, exit_code, report_json, show
 from worker.clock import Clock
 from worker.config import load
 from worker.core.errors import BadData
-from worker.daemon.drop import terms_of
+from worker.daemon.drop import one_round, rules_of
 from worker.log import make_log
-from worker.rounds.drop.drop import one_round
 
 
 def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
@@ -22,12 +21,12 @@ def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
     if dry_run:
         raise BadData("--dry-run needs a path", "to fetch a file may move it away for others: name files of your own")
     config = load(obj["config"], os.environ)
-    terms = terms_of(config.require_sftp())
+    rules = rules_of(config.require_sftp())
     log = make_log(config.log.format, "error", Clock())
     with opened(obj, create=True) as house, ExitStack() as stack:
         outcome = one_round(
             house.store,
-            terms,
+            rules,
             Clock(),
             threading.Event(),
             log,

@@ -12,7 +12,7 @@ from tests.support.cdpoll_process import DEADLINE
 from tests.support.drop_house import EVERY, SETTLE, House, Lines, SetClock, batch, emptied
 from tests.support.sshd import Sshd
 from worker.daemon.drop import DropLane
-from worker.rounds.drop.drop import Outcome
+from worker.rounds.drop.work import DropOutcome
 from worker.store.db.store import Store
 from worker.store.state import notices
 from worker.store.views import status as look
@@ -41,7 +41,7 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
             told.set()
 
     log = Telling()
-    lane = DropLane((house.path, "auto"), replace(house.terms, every=1000), Turning(), log, once=False)
+    lane = DropLane((house.path, "auto"), replace(house.rules, every=1000), Turning(), log, once=False)
     assert told.wait(DEADLINE)
     lane.stop()
     assert lane.over
@@ -58,9 +58,9 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeyp
     good = threading.Event()
     real = module.one_round
 
-    def faulty(*args: Any, **kwargs: Any) -> Outcome:
+    def faulty(*args: Any, **kwargs: Any) -> DropOutcome:
         if left:
-            return Outcome(next_at=1 // (left.pop() - 1))
+            return DropOutcome(next_at=1 // (left.pop() - 1))
         outcome = real(*args, **kwargs)
         good.set()
         return outcome
@@ -70,7 +70,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeyp
             return super().wait(event, 0 if ms == module.AGAIN else ms)
 
     monkeypatch.setattr(module, "one_round", faulty)
-    lane = DropLane((house.path, "auto"), house.terms, Hurried(), house.log, once=False)
+    lane = DropLane((house.path, "auto"), house.rules, Hurried(), house.log, once=False)
     assert good.wait(DEADLINE)
     lane.stop()
     ((event, fields),) = house.log.lines
@@ -89,7 +89,7 @@ def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
     from worker.daemon import drop as module
 
     monkeypatch.setattr(module, "one_round", lambda *_args, **_kwargs: 1 // 0)
-    lane = DropLane((house.path, "auto"), house.terms, house.clock, house.log, once=True)
+    lane = DropLane((house.path, "auto"), house.rules, house.clock, house.log, once=True)
     lane._thread.join(DEADLINE)
     assert (lane.over, lane.exit_code) == (True, 70)
     assert [event for event, _ in house.log.lines] == ["a round over the drop failed"]
@@ -121,14 +121,14 @@ def test_a_clock_set_back_does_not_silence_the_lane(house: House, monkeypatch: p
 
     clock = Jumping()
 
-    def counted(*_args: Any, **_kwargs: Any) -> Outcome:
+    def counted(*_args: Any, **_kwargs: Any) -> DropOutcome:
         rounds.append(clock.passed)
         if len(rounds) == 3:
             enough.set()
-        return Outcome(next_at=clock.now() + EVERY)
+        return DropOutcome(next_at=clock.now() + EVERY)
 
     monkeypatch.setattr(module, "one_round", counted)
-    lane = DropLane((house.path, "auto"), house.terms, clock, house.log, once=False)
+    lane = DropLane((house.path, "auto"), house.rules, clock, house.log, once=False)
     assert enough.wait(DEADLINE)
     lane.stop()
     assert rounds[:3] == [0, EVERY, 2 * EVERY]

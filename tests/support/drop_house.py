@@ -12,7 +12,8 @@ from typing import Any
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.clock import Clock
-from worker.rounds.drop.drop import Outcome, Terms, one_round
+from worker.daemon.drop import one_round
+from worker.rounds.drop.work import DropOutcome, DropRules
 from worker.store.batch import keeping
 from worker.store.db.store import Store
 
@@ -53,7 +54,7 @@ class House:
         self.server, self.path = server, folder / "data" / "cdpoll.db"
         self.drop = server.drop
         self.clock, self.log, self.stop = SetClock(), Lines(), threading.Event()
-        self.terms = Terms(server.settings("*.x12", "*.x12_*"), SETTLE, EVERY)
+        self.rules = DropRules(server.settings("*.x12", "*.x12_*"), SETTLE, EVERY)
 
     def put(self, name: str, text: str | bytes, age: int = 100) -> Path:
         path = self.drop / name
@@ -61,12 +62,12 @@ class House:
         os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
         return path
 
-    def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> Outcome:
+    def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> DropOutcome:
         """One round, ``wait`` ms after the last."""
         self.clock.at += wait
         with Store(self.path) as store:
-            terms = replace(self.terms, **changes)
-            return one_round(store, terms, self.clock, self.stop, self.log, patient=patient)
+            rules = replace(self.rules, **changes)
+            return one_round(store, rules, self.clock, self.stop, self.log, patient=patient)
 
     def states(self, *, patient: bool = True, **changes: Any) -> list[tuple[str, str]]:
         return [(one.name, one.state) for one in self.round(patient=patient, **changes).reports]

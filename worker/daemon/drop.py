@@ -2,20 +2,24 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
+from worker.clock import Clock
 from worker.config.settings import Sftp
 from worker.core.errors import StorageFailed, TryLater, place_of
-from worker.gateways.sftp.drop import DropSettings, Server
-from worker.rounds.drop.drop import Clock, Terms, one_round
+from worker.gateways.sftp.drop import DropSettings, Server, connect
+from worker.rounds.drop.round import DropRound
+from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
+from worker.rounds.ingest.batch_file import Progress
 from worker.rounds.log_edges import Log
 from worker.store.batch import answers
 from worker.store.db.store import Store
 from worker.store.state import notices
 
 
-def terms_of(sftp: Sftp) -> Terms:
-    """The terms as configured. Raises BadConfiguration for a secret that cannot be read."""
+def rules_of(sftp: Sftp) -> DropRules:
+    """The rules as configured. Raises BadConfiguration for a secret that cannot be read."""
     for secret in (sftp.key_passphrase, sftp.password):
         if secret:
             secret.reveal()  # once here, so that a missing secret is an error of the start
@@ -30,7 +34,29 @@ def terms_of(sftp: Sftp) -> Terms:
         sftp.password.reveal if sftp.password else None,
     )
     settings = DropSettings(server, sftp.drop, sftp.include, sftp.exclude or ())
-    return Terms(settings, sftp.settle_ms, sftp.every_ms, sftp.after, sftp.move_to, sftp.hold_test, sftp.archive)
+    return DropRules(settings, sftp.settle_ms, sftp.every_ms, sftp.after, sftp.move_to, sftp.hold_test, sftp.archive)
+
+
+def one_round(
+    store: Store,
+    rules: DropRules,
+    clock: Clock,
+    stop: threading.Event,
+    log: Log,
+    *,
+    patient: bool = False,
+    progress: Callable[[str, int], Progress | None] | None = None,
+) -> DropOutcome:
+    """All steps of one round, until ``stop`` is set. Raises TryLater and StorageFailed as DropRound does."""
+    work = DropWork(store, rules, log, patient, progress)
+    with contextlib.closing(DropRound(work, lambda: connect(rules.drop, clock, stop))) as made:
+        while not stop.is_set():
+            next_at = made.run(clock.now())
+            if made.over:
+                break
+            if (wait := next_at - clock.now()) > 0:
+                clock.wait(stop, wait)
+    return made.outcome
 
 
 # After a failure of the storage, or while somebody else reads batches in, ms.
@@ -46,9 +72,9 @@ class DropLane:
     ``once`` it makes a single round, and waits for files that are still settling.
     """
 
-    def __init__(self, store: tuple[Path, str], terms: Terms, clock: Clock, log: Log, *, once: bool) -> None:
+    def __init__(self, store: tuple[Path, str], rules: DropRules, clock: Clock, log: Log, *, once: bool) -> None:
         self._path, self._journal = store
-        self._terms = terms
+        self._rules = rules
         self._clock = clock
         self._log = log
         self._once = once
@@ -98,7 +124,7 @@ class DropLane:
     def _rounds(self) -> None:
         with Store(self._path, self._journal, timeout=5.0) as store:
             while not self._stop.is_set():
-                outcome = one_round(store, self._terms, self._clock, self._stop, self._log, patient=self._once)
+                outcome = one_round(store, self._rules, self._clock, self._stop, self._log, patient=self._once)
                 self.exit_code = outcome.failure.as_error().exit_code if outcome.failure is not None else 0
                 while answers.derive_missing(store) and not self._stop.is_set():
                     pass

@@ -16,11 +16,11 @@ from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, Try
 from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.assembly import Parts, assemble
-from worker.daemon.drop import DropLane, terms_of
+from worker.daemon.drop import DropLane, rules_of
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
 from worker.log import make_log
-from worker.rounds.drop.drop import Terms as DropTerms
+from worker.rounds.drop.work import DropRules
 from worker.rounds.log_edges import Log
 from worker.rounds.poll.poll import PollRound
 from worker.store.batch import answers
@@ -76,7 +76,7 @@ class Loop:
         self._notices: dict[str, str | None] = {}  # to be written with the next beat
         self._only = only
         self._drop: DropLane | None = None
-        drop = None if config.sftp is None or only is not None else terms_of(config.sftp)
+        drop = None if config.sftp is None or only is not None else rules_of(config.sftp)
         self._adopt(assemble(config, signals))
         if self._parts is not None:
             lanes.bind_origin(store, self._parts.origin)
@@ -93,10 +93,10 @@ class Loop:
         if self._watchdog is not None:
             self._idle_wait = min(self._idle_wait, self._watchdog // 3)
 
-    def _start_drop(self, terms: DropTerms | None) -> None:
-        if terms is not None:
+    def _start_drop(self, rules: DropRules | None) -> None:
+        if rules is not None:
             store = (self._config.store.path, self._config.store.journal)
-            self._drop = DropLane(store, terms, self._clock, self._log, once=self._mode != "forever")
+            self._drop = DropLane(store, rules, self._clock, self._log, once=self._mode != "forever")
 
     def run(self) -> int:
         """The loop, and the way out of it."""
@@ -262,7 +262,7 @@ class Loop:
                 raise BadConfiguration("[store] cannot change while the daemon runs", "restart it instead")
             if config.api is None and config.sftp is None:
                 config.require_api()
-            drop = None if config.sftp is None else terms_of(config.sftp)
+            drop = None if config.sftp is None else rules_of(config.sftp)
             parts = assemble(config, self._signals)
             if parts is not None:
                 self._check_origin(parts)

@@ -16,7 +16,7 @@ from tests.support.faulty_proxy import FaultyProxy
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.gateways.sftp.drop import Drop
-from worker.rounds.drop.drop import Outcome
+from worker.rounds.drop.work import DropOutcome
 from worker.store.batch import remote
 from worker.store.db.store import Store
 from worker.store.state import notices
@@ -31,7 +31,7 @@ def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
     found = House(tmp_path, server)
     archive = server.drop / "archive"
     archive.mkdir(exist_ok=True)
-    found.terms = replace(found.terms, archive=str(archive))
+    found.rules = replace(found.rules, archive=str(archive))
     with emptied(server):
         yield found
 
@@ -57,7 +57,7 @@ def problems(house: House) -> dict[str, str]:
         return dict(notices.listed(store))
 
 
-def states(outcome: Outcome) -> list[tuple[str, str]]:
+def states(outcome: DropOutcome) -> list[tuple[str, str]]:
     return [(one.name, one.state) for one in outcome.reports]
 
 
@@ -76,7 +76,7 @@ def test_what_was_opened_before_a_crash_is_found_in_the_archive(
 
 def test_what_was_cut_in_the_middle_is_found_in_the_archive(house: House, server: Sshd) -> None:
     with FaultyProxy(server.port, "cut", "down", 100_000) as proxy:
-        drop = replace(house.terms.drop, server=server.server(proxy.port))
+        drop = replace(house.rules.drop, server=server.server(proxy.port))
         path = house.put("a.x12", LONG)
         outcome = house.round(patient=True, drop=drop)
         assert outcome.failure is not None
@@ -138,7 +138,7 @@ def test_what_is_not_in_the_archive_is_told_once_and_looked_for_on(
 def test_after_a_week_it_is_no_longer_looked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     assert house.round().lost == ["a.x12"]
-    assert house.round(wait=remote.SEARCHED).lost == ["a.x12"]
+    assert house.round(wait=remote.SEARCHED_MS).lost == ["a.x12"]
     assert house.round(wait=1).lost == []
     assert "files_lost" in problems(house)
 

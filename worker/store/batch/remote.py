@@ -1,4 +1,4 @@
-"""What the drop held at the latest look, and how far each of its files has come. A restart loses nothing of it.
+"""What the drop held at the latest listing, and how far each of its files has come. A restart loses nothing of it.
 
 ====== ===============================================================================================================
 seen     its size and time are known since ``seen_at``; to be fetched once that is long enough ago
@@ -17,17 +17,17 @@ from worker.store.db.store import Store
 from worker.store.state import drop as rounds
 
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
-LONGEST = 6 * 3_600_000
+LONGEST_RETRY_MS = 6 * 3_600_000
 
 # Its fetch was begun and did not come to an end. (Of an incomplete file there are all the bytes that it had.)
 _BEGUN = "error IS NOT NULL AND error <> 'incomplete'"
 
-# So long a file that is gone is looked for in the server's archive, ms.
-SEARCHED = 7 * 86_400_000
+# A file that is gone is looked for in the server's archive for this long.
+SEARCHED_MS = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class DropFile:
     """One row. ``name`` is the server's; instants are ms."""
 
     name: bytes
@@ -43,7 +43,7 @@ class Remote:
 
 
 def bind(store: Store, drop: str) -> None:
-    """Begin anew where another drop is looked at than before: a name there is another file."""
+    """Begin anew where the drop is another one than before: a name there is another file."""
     known = store.one("SELECT value FROM meta WHERE key = 'sftp_drop'")
     if known is not None and known["value"] == drop:
         return
@@ -58,7 +58,7 @@ def bind(store: Store, drop: str) -> None:
         )
 
 
-def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> None:
+def note_listing(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> None:
     """Note what a listing shows, as (name, shown, size, mtime). What is not in it any more is forgotten, unless it was
     to be fetched once more: then it is ``gone``."""
     present = set()
@@ -66,14 +66,14 @@ def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) 
         # What lies in the future was noted before the clock was set back.
         store.execute(
             """
-            UPDATE remote_files SET seen_at = min(seen_at, :now),
+            UPDATE remote_files SET seen_at = CASE WHEN seen_at > :now THEN :now ELSE seen_at END,
                 next_at = CASE WHEN next_at > :latest THEN :now ELSE next_at END
             """,
-            {"now": now, "latest": now + LONGEST},
+            {"now": now, "latest": now + LONGEST_RETRY_MS},
         )
         for name, shown, size, mtime in listed:
             present.add(name)
-            # The same size and time: nothing changes, and the time of the first such look stays.
+            # The same size and time: nothing changes, and the time of the first listing that showed them stays.
             store.execute(
                 """
                 INSERT INTO remote_files (name, shown, size, mtime, seen_at, state)
@@ -98,19 +98,19 @@ def look(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) 
                 store.execute("DELETE FROM remote_files WHERE name = :name", {"name": row["name"]})
         store.execute(
             "DELETE FROM remote_files WHERE state = 'gone' AND :now - seen_at > :searched",
-            {"now": now, "searched": SEARCHED},
+            {"now": now, "searched": SEARCHED_MS},
         )
 
 
-def hidden(store: Store, listed: Iterable[tuple[bytes, str, int, int]]) -> list[Remote]:
+def hidden(store: Store, listed: Iterable[tuple[bytes, str, int, int]]) -> list[DropFile]:
     """The files that were begun to be fetched and did not come whole, where the listing has another size or time under
-    their name: what is there now may be another file, and :func:`look` would forget them."""
+    their name: what is there now may be another file, and :func:`note_listing` would forget them."""
     there = {name: (size, mtime) for name, _, size, mtime in listed}
     begun = _rows(store, f"WHERE state = 'gone' OR (state = 'seen' AND {_BEGUN}) ORDER BY name", {})
     return [one for one in begun if one.name in there and there[one.name] != (one.size, one.mtime)]
 
 
-def settled(store: Store, before: int, now: int) -> list[Remote]:
+def settled(store: Store, before: int, now: int) -> list[DropFile]:
     """The files to fetch: of one size and time since ``before`` at the latest, and not waiting to be tried again."""
     return _rows(
         store,
@@ -119,16 +119,16 @@ def settled(store: Store, before: int, now: int) -> list[Remote]:
     )
 
 
-def unsettled(store: Store, before: int) -> list[Remote]:
+def unsettled(store: Store, before: int) -> list[DropFile]:
     """The files of which size or time changed, or that appeared, after ``before``."""
     return _rows(store, "WHERE state = 'seen' AND seen_at > :before ORDER BY name", {"before": before})
 
 
-def in_state(store: Store, state: str) -> list[Remote]:
+def in_state(store: Store, state: str) -> list[DropFile]:
     return _rows(store, "WHERE state = :state ORDER BY name", {"state": state})
 
 
-def untidy(store: Store) -> list[Remote]:
+def untidy(store: Store) -> list[DropFile]:
     """The files that are stored, and still to be moved or deleted on the server."""
     return _rows(store, "WHERE state = 'done' AND tidy = 1 ORDER BY name", {})
 
@@ -136,21 +136,25 @@ def untidy(store: Store) -> list[Remote]:
 def next_wanted(store: Store, settle: int) -> int | None:
     """When the next file is to be fetched, ms."""
     row = store.one(
-        "SELECT min(max(seen_at + :settle, next_at)) AS at FROM remote_files WHERE state = 'seen'", {"settle": settle}
+        """
+        SELECT min(CASE WHEN seen_at + :settle > next_at THEN seen_at + :settle ELSE next_at END) AS at
+        FROM remote_files WHERE state = 'seen'
+        """,
+        {"settle": settle},
     )
     return None if row is None else row["at"]
 
 
-def _rows(store: Store, where: str, params: dict[str, object]) -> list[Remote]:
-    columns = ", ".join(Remote.__slots__)
+def _rows(store: Store, where: str, params: dict[str, object]) -> list[DropFile]:
+    columns = ", ".join(DropFile.__slots__)
     return [_remote(row) for row in store.read(f"SELECT {columns} FROM remote_files {where}", params)]  # noqa: S608
 
 
-def _remote(row: sqlite3.Row) -> Remote:
-    return Remote(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - iterating a Row yields its values
+def _remote(row: sqlite3.Row) -> DropFile:
+    return DropFile(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - iterating a Row yields its values
 
 
-def move_on(store: Store, one: Remote, state: str, local: str | None = None, *, tidy: bool = False) -> None:
+def move_on(store: Store, one: DropFile, state: str, local: str | None = None, *, tidy: bool = False) -> None:
     """The file has come this far."""
     with store.write():
         store.execute(
@@ -159,9 +163,9 @@ def move_on(store: Store, one: Remote, state: str, local: str | None = None, *, 
         )
 
 
-def again(store: Store, one: Remote, error: str, every: int, now: int) -> None:
+def again(store: Store, one: DropFile, error: str, every: int, now: int) -> None:
     """The file is to be fetched again: it was incomplete, or could not be fetched (``error`` is a code)."""
-    wait = min(every * 2 ** min(one.attempts, 20), LONGEST)
+    wait = min(every * 2 ** min(one.attempts, 20), LONGEST_RETRY_MS)
     with store.write():
         store.execute(
             """
@@ -173,13 +177,13 @@ def again(store: Store, one: Remote, error: str, every: int, now: int) -> None:
         )
 
 
-def missed(store: Store, one: Remote) -> None:
+def missed(store: Store, one: DropFile) -> None:
     """A file that is gone was looked for, and not found."""
     with store.write():
         store.execute("UPDATE remote_files SET attempts = attempts + 1 WHERE name = :name", {"name": one.name})
 
 
-def forget(store: Store, one: Remote) -> None:
+def forget(store: Store, one: DropFile) -> None:
     """The file is no longer in the drop."""
     with store.write():
         store.execute("DELETE FROM remote_files WHERE name = :name", {"name": one.name})

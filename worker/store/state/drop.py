@@ -8,8 +8,8 @@ from worker.store.db.store import Store
 
 _KEY = "sftp_rounds"
 
-# The last good round may be so many times `every` old before a person is told.
-PATIENCE = 3
+# A person is told when the last good round is more than this many times `every` ago.
+STALE_AFTER_ROUNDS = 3
 
 
 def note(store: Store, failure: str | None, now: int) -> None:
@@ -28,7 +28,7 @@ def note(store: Store, failure: str | None, now: int) -> None:
 
 
 def forget(store: Store) -> None:
-    """Another drop is looked at from now on; inside a transaction."""
+    """The rounds are over another drop from now on; inside a transaction."""
     store.execute("DELETE FROM meta WHERE key = :key", {"key": _KEY})
 
 
@@ -53,10 +53,10 @@ def picture(store: Store) -> dict[str, Any]:
 
 def stale(store: Store, every: int, started_at: int | None, now: int) -> str | None:
     """What to say when there was no good round for too long. ``started_at`` is since when the daemon lives, if it does:
-    before that nobody looked."""
+    before that no rounds were made."""
     noted = _noted(store)
     since = max(noted.get("good_at") or noted.get("since") or 0, started_at or 0)
-    if not since or now - since <= PATIENCE * every:
+    if not since or now - since <= STALE_AFTER_ROUNDS * every:
         return None
     return f"no good round over the drop for {words(now - since)}, though every is {words(every)}: see the log"
 

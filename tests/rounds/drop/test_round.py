@@ -15,7 +15,7 @@ from tests.support.sshd import Sshd
 from tests.support.x12_samples import a_set, group, interchange
 from worker.core.errors import TryLater
 from worker.gateways.sftp.drop import Drop
-from worker.rounds.drop.drop import SOON
+from worker.rounds.drop.round import RETRY_MS
 from worker.store.batch import keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.db.store import Store
@@ -113,7 +113,7 @@ def test_what_could_not_be_moved_is_moved_by_a_later_round(house: House) -> None
     assert [one.state for one in outcome.reports] == ["ingested"]
     assert outcome.failure is not None
     assert outcome.failure.code == "move_to_missing"
-    assert outcome.next_at == house.clock.at + SOON
+    assert outcome.next_at == house.clock.at + RETRY_MS
     assert (house.drop / "a.x12").exists()
     with Store(house.path) as store:
         assert [code for code, _ in notices.listed(store)] == ["sftp_move_to_missing"]
@@ -168,7 +168,7 @@ def test_a_drop_that_takes_a_file_away_once_it_was_read(house: House, monkeypatc
 def test_a_crash_after_the_fetch_loses_nothing_and_doubles_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    from worker.rounds.drop import drop as module
+    from worker.rounds.drop import one_file as module
 
     house.put("a.x12", batch("A"))
     ingest = module.ingest
@@ -225,10 +225,10 @@ def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetche
 
 def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: House, server: Sshd) -> None:
     house.put("a.x12", batch("A"))
-    nobody = replace(house.terms.drop, server=replace(house.terms.drop.server, port=1))
+    nobody = replace(house.rules.drop, server=replace(house.rules.drop.server, port=1))
     outcome = house.round(drop=nobody)
     assert outcome.failure is not None
-    assert outcome.next_at == house.clock.at + SOON
+    assert outcome.next_at == house.clock.at + RETRY_MS
     with Store(house.path) as store:
         assert [code for code, _ in notices.listed(store)] == [f"sftp_{outcome.failure.code}"]
     house.round(drop=nobody)
@@ -240,16 +240,16 @@ def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: House,
 
 def test_a_drop_that_is_not_there_is_a_problem_until_it_is_made(house: House) -> None:
     later = house.drop / "later"
-    terms = replace(house.terms.drop, folder=str(later))
-    outcome = house.round(drop=terms)
-    assert (outcome.failure and outcome.failure.code, outcome.next_at) == ("drop_missing", house.clock.at + SOON)
+    settings = replace(house.rules.drop, folder=str(later))
+    outcome = house.round(drop=settings)
+    assert (outcome.failure and outcome.failure.code, outcome.next_at) == ("drop_missing", house.clock.at + RETRY_MS)
     with Store(house.path) as store:
         ((code, detail),) = notices.listed(store)
     assert code == "sftp_drop_missing"
     assert f"has no folder {later}: check drop under [sftp]" in detail
     later.mkdir()
     (later / "a.x12").write_text(batch("A"))
-    assert house.states(drop=terms) == [("a.x12", "ingested")]
+    assert house.states(drop=settings) == [("a.x12", "ingested")]
     with Store(house.path) as store:
         assert notices.listed(store) == []
     (later / "a.x12").unlink()
@@ -285,7 +285,7 @@ def test_a_name_in_another_drop_is_another_file(house: House) -> None:
     assert house.states() == [("a.x12", "ingested")]
     (other / "a.x12").write_text(batch("B"))
     os.utime(other / "a.x12", (1_700_000_000 - 100, 1_700_000_000 - 100))
-    elsewhere = replace(house.terms.drop, folder=str(other))
+    elsewhere = replace(house.rules.drop, folder=str(other))
     assert house.states(drop=elsewhere) == [("a.x12", "ingested")]
     assert house.rows("SELECT member_id FROM batch_answers ORDER BY 1") == [("A",), ("B",)]
 
@@ -293,7 +293,7 @@ def test_a_name_in_another_drop_is_another_file(house: House) -> None:
 def test_what_was_fetched_from_another_drop_is_read_in_and_nothing_deleted_for_it_here(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from worker.rounds.drop import drop as module
+    from worker.rounds.drop import one_file as module
 
     other = house.drop / "other"
     other.mkdir(exist_ok=True)
@@ -306,7 +306,7 @@ def test_what_was_fetched_from_another_drop_is_read_in_and_nothing_deleted_for_i
     twin = other / "a.x12"
     twin.write_text("B" * len(batch("A")))
     os.utime(twin, (1_700_000_000 - 100, 1_700_000_000 - 100))
-    elsewhere = replace(house.terms.drop, folder=str(other))
+    elsewhere = replace(house.rules.drop, folder=str(other))
     outcome = house.round(drop=elsewhere, after="delete")
     assert [(one.name, one.state) for one in outcome.reports] == [("a.x12", "ingested")]
     assert twin.exists()

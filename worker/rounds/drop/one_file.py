@@ -1,0 +1,62 @@
+"""The two steps of one file: its bytes into the private folder, and from there into the database."""
+
+from functools import partial
+from pathlib import Path
+
+from worker.gateways.sftp.drop import RemoteFile, SftpFailed
+from worker.rounds.drop.messages import came_in
+from worker.rounds.drop.work import OF_ONE_FILE, DropWork, Step
+from worker.rounds.ingest.batch_file import FileReport, Given, ingest
+from worker.store.batch import keeping, remote
+from worker.store.batch.remote import DropFile
+
+
+def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
+    """Fetch a file of the drop; reading it in is the next step."""
+    remote.move_on(work.store, one, "fetching")
+    try:
+        fetched = work.drop.fetch(file, work.incoming)
+    except SftpFailed as failure:
+        remote.again(work.store, one, failure.code, work.rules.every, now)
+        if failure.code not in OF_ONE_FILE:
+            raise
+        work.log.warning("a file of the drop could not be fetched", code=failure.code)
+        work.outcome.unsettled.append(one.shown)
+        return
+    remote.move_on(work.store, one, "fetched", fetched.path.name)
+    work.first(Step(partial(read_in, one=one, path=fetched.path), one.size))
+
+
+def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
+    """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds."""
+    with path.open("rb") as file:
+        progress = work.progress(one.shown, one.size) if work.progress else None
+        given = Given(file, one.shown, "sftp", hold_test=work.rules.hold_test)
+        report = ingest(work.store, given, now, wait=work.patient, progress=progress)
+        if report.state == "incomplete":
+            # It is fetched again; but where the server has moved it away, these bytes are all there is.
+            keeping.keep_whole(work.store.path, file, report.sha256)
+    _told(work, report)
+    if report.state == "incomplete":
+        remote.again(work.store, one, "incomplete", work.rules.every, now)
+    else:
+        # Of a zip something may have been passed over: what is not here is not deleted there.
+        stored = report.state in ("ingested", "known") and not any(
+            issue.code == "members_passed_over" for issue in report.warnings
+        )
+        remote.move_on(work.store, one, "done", tidy=stored and work.rules.after != "leave")
+    path.unlink(missing_ok=True)
+    return report.state
+
+
+def read_orphan(work: DropWork, now: int, *, path: Path) -> None:
+    """Read in a file whose name is not known any more; its bytes may be the only ones there are."""
+    with path.open("rb") as file:
+        given = Given(file, f"recovered {path.name[:12]}", "sftp", hold_test=work.rules.hold_test)
+        _told(work, ingest(work.store, given, now, wait=work.patient))
+    path.unlink(missing_ok=True)
+
+
+def _told(work: DropWork, report: FileReport) -> None:
+    work.outcome.reports.append(report)
+    came_in(work.log, report)

@@ -1,0 +1,53 @@
+"""What an earlier round left when its process ended: bytes that were fetched are read in before anything else."""
+
+from functools import partial
+
+from worker.gateways.sftp.landing import remove_partial
+from worker.rounds.drop.one_file import read_in, read_orphan
+from worker.rounds.drop.work import DropWork, Step
+from worker.store.batch import batches, keeping, remote
+from worker.store.batch.lock import IngestLock
+from worker.store.batch.remote import DropFile
+
+
+def recover(work: DropWork, now: int) -> None:
+    """Clean up, and plan one step for each file that was fetched before, or while that process died."""
+    server, folder = work.rules.drop.server, work.rules.drop.folder
+    remote.bind(work.store, f"{server.username}@{server.host}:{server.port} {folder}")
+    remove_partial(work.incoming)
+    with IngestLock(work.store.path, "file", wait=work.patient):
+        batches.remove_leftovers(work.store)
+        keeping.sweep(work.store)
+    fetched = remote.in_state(work.store, "fetched")
+    work.first(*(Step(partial(_read_fetched, one=one), one.size) for one in fetched), *_unnoted(work, fetched, now))
+
+
+def _read_fetched(work: DropWork, now: int, *, one: DropFile) -> None:
+    # Two files of the same bytes have one copy here, which goes when the first of them is read in.
+    path = work.incoming / (one.local or "")
+    if one.local and path.is_file():
+        read_in(work, now, one=one, path=path)
+    else:
+        remote.move_on(work.store, one, "seen")
+
+
+def _unnoted(work: DropWork, fetched: list[DropFile], now: int) -> list[Step]:
+    """The steps for files in the private folder that the database does not know to be there."""
+    steps: list[Step] = []
+    halfway = remote.in_state(work.store, "fetching")
+    noted = {one.local for one in fetched}
+    for path in sorted(work.incoming.iterdir()):
+        if path.name.startswith(".") or path.name in noted or not path.is_file():
+            continue
+        size = path.stat().st_size
+        # Files are fetched one at a time, so there is hardly ever more than one that this can be.
+        whose = next((one for one in halfway if one.size == size), None)
+        if whose is None:
+            steps.append(Step(partial(read_orphan, path=path), size))
+        else:
+            halfway.remove(whose)
+            remote.move_on(work.store, whose, "fetched", path.name)
+            steps.append(Step(partial(read_in, one=whose, path=path), size))
+    for one in halfway:
+        remote.again(work.store, one, "interrupted", 0, now)
+    return steps

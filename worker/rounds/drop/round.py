@@ -1,0 +1,97 @@
+"""One round over the SFTP drop: list, fetch what is settled, read it in, and only then touch it on the server.
+
+::
+
+    recover ──► connect ──► list ──► note ──► fetch ──► read in ──► tidy ──► retrieve ──► finish
+                            same size and     one file a step,      move or  what is gone
+                            time at two       its row says how      delete   from the drop,
+                            listings          far it has come                in the archive
+
+Each word is a step, and :meth:`DropRound.run` takes one. A step may put others before those that are still to come: the
+listing plans a fetch for each settled file, each fetch plans the reading.
+
+Whatever ends the process, the next round goes on where the row of the file says it was: bytes in ``incoming/`` are read
+in before anything else, for the server may have moved the file away when we read it.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+
+from worker.gateways.sftp.drop import Drop, SftpFailed
+from worker.rounds.drop.archive import retrieve
+from worker.rounds.drop.listing import list_drop, settle
+from worker.rounds.drop.messages import over
+from worker.rounds.drop.recover import recover
+from worker.rounds.drop.tidying import tidy
+from worker.rounds.drop.work import DropOutcome, DropWork, Step
+from worker.store.batch import remote
+from worker.store.batch.lock import IngestLock
+
+# After a failure of the connection the next round comes sooner than usual.
+RETRY_MS = 60_000
+
+# Between two rounds at least.
+SHORTEST_WAIT_MS = 1_000
+
+
+class DropRound:
+    """A round under way. It holds a lock against other rounds, and the connection, until :meth:`close`."""
+
+    def __init__(self, work: DropWork, connect: Callable[[], AbstractContextManager[Drop]]) -> None:
+        """Raises TryLater while another process makes a round."""
+        self._work = work
+        self._connect = connect
+        self._held = ExitStack()
+        self._held.enter_context(IngestLock(work.store.path, "round", wait=False))
+        steps = (recover, self._open, list_drop, settle, tidy, retrieve, _finish)
+        work.steps.extend(Step(take) for take in steps)
+
+    @property
+    def outcome(self) -> DropOutcome:
+        """What was done so far."""
+        return self._work.outcome
+
+    @property
+    def over(self) -> bool:
+        """Whether the last step was taken."""
+        return not self._work.steps
+
+    @property
+    def bound_ms(self) -> int:
+        """The longest that the next step may take."""
+        return self._work.steps[0].bound_ms(patient=self._work.patient)
+
+    def run(self, now: int) -> int:
+        """Take one step; when the next is wanted (ms), or the next round if this one is over.
+
+        Raises TryLater while another process reads a file in (unless the round is patient), and StorageFailed. Nothing
+        is lost by either: what was fetched is read in by the next round.
+        """
+        step = self._work.steps.popleft()
+        try:
+            step.take(self._work, now)
+        except SftpFailed as failure:
+            self.outcome.failure = failure
+            self._work.steps.clear()
+            self._work.steps.append(Step(_finish))
+        if self.over:
+            self.close()
+            return self.outcome.next_at
+        wanted, self._work.wait_until = max(now, self._work.wait_until), 0
+        return wanted
+
+    def close(self) -> None:
+        """Let go of the connection and the lock, wherever the round is."""
+        self._held.close()
+
+    def _open(self, work: DropWork, _now: int) -> None:
+        work.connection = self._held.enter_context(self._connect())
+
+
+def _finish(work: DropWork, now: int) -> None:
+    over(work.store, work.log, work.outcome.failure, now, always=work.patient)
+    if work.outcome.failure is not None:
+        work.outcome.next_at = now + min(RETRY_MS, work.rules.every)
+        return
+    wanted, usual = remote.next_wanted(work.store, work.rules.settle), now + work.rules.every
+    work.outcome.next_at = usual if wanted is None else max(now + SHORTEST_WAIT_MS, min(usual, wanted))
