@@ -12,8 +12,8 @@ from worker.gateways.sftp.drop import DropSettings, Server, connect
 from worker.rounds.drop.round import DropRound
 from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
 from worker.rounds.ingest.batch_file import Progress
+from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.log_edges import Log
-from worker.store.batch import answers
 from worker.store.db.store import Store
 from worker.store.state import notices
 
@@ -126,7 +126,7 @@ class DropLane:
             while not self._stop.is_set():
                 outcome = one_round(store, self._rules, self._clock, self._stop, self._log, patient=self._once)
                 self.exit_code = outcome.failure.as_error().exit_code if outcome.failure is not None else 0
-                while answers.derive_missing(store) and not self._stop.is_set():
+                while derive_missing(store) and not self._stop.is_set():
                     pass
                 if self._once:
                     return

@@ -21,9 +21,9 @@ from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify, watchdog_interval
 from worker.log import make_log
 from worker.rounds.drop.work import DropRules
+from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.log_edges import Log
 from worker.rounds.poll.poll import PollRound
-from worker.store.batch import answers
 from worker.store.db.store import Store
 from worker.store.state import lanes, notices
 from worker.store.state import learned as learning
@@ -244,7 +244,7 @@ class Loop:
             notices.clear_older(self._store, "files_lost", now - 7 * DAY)
         self._notices.clear()
         if self._drop is None:
-            answers.derive_missing(self._store, DERIVED_PER_BEAT)  # else the drop's thread does it
+            derive_missing(self._store, DERIVED_PER_BEAT)  # else the drop's thread does it
         ready = ["READY=1"] if self._beat_at is None else []
         self._beat_at = now
         self._notify.send(*ready, f"STATUS={look.one_line(self._store, now)}")

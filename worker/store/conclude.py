@@ -5,9 +5,13 @@ from typing import Literal
 
 from worker.core.vendor.document import Fingerprint, Path
 from worker.core.vendor.reply import Concluded
+from worker.core.x12.embedded import derive
 from worker.store.batch import answers
 from worker.store.db.store import Store
 from worker.store.tasks import history
+
+# Bytes of a body whose texts are read when it is kept: at most some 20 ms of it.
+DERIVED_AT_ONCE_BYTES = 128 * 1024
 
 Source = Literal["poll", "callback"]
 Kept = Literal["first", "same", "fuller", "revision"]
@@ -56,10 +60,18 @@ def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> 
     )
     assert row is not None
     _add_paths(store, row["seq"], reply.paths)
-    answers.keep(store, row["seq"], reply.body)
+    _derive(store, row["seq"], reply.body)
     if known:
         history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
     return "revision" if known else "first"
+
+
+def _derive(store: Store, result: int, body: bytes) -> None:
+    """Write what the 271 texts of a body say; the rows of a large body are derived later."""
+    if len(body) > DERIVED_AT_ONCE_BYTES:
+        answers.remove(store, result)
+    else:
+        answers.put(store, result, derive(body))
 
 
 def _replace_bytes(store: Store, seq: int, reply: Concluded) -> None:
@@ -74,7 +86,7 @@ def _replace_bytes(store: Store, seq: int, reply: Concluded) -> None:
             "real_time": reply.fingerprint.real_time,
         },
     )
-    answers.keep(store, seq, reply.body)
+    _derive(store, seq, reply.body)
 
 
 def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber, wrapped
-from worker.core.x12.reading import embedded
+from worker.core.x12.embedded import read_embedded
 from worker.core.x12.recognise import first_bytes, recognise
 
 PLAIN = a_file()
@@ -16,12 +16,12 @@ BARE = "~".join("*".join(segment) for segment in a_set()) + "~"
 
 @pytest.mark.parametrize("text", [None, "", " \n", 17, {}, ["ISA"]])
 def test_an_absent_text(text: object) -> None:
-    assert embedded(text) == ("absent", (), (), ())
+    assert read_embedded(text) == ("absent", (), (), ())
 
 
 @pytest.mark.parametrize("text", ["string", " String\n"])
 def test_the_placeholder(text: str) -> None:
-    assert embedded(text) == ("placeholder", (), (), ())
+    assert read_embedded(text) == ("placeholder", (), (), ())
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_placeholder(text: str) -> None:
     ],
 )
 def test_a_271(text: str, said: list[str]) -> None:
-    found = embedded(text)
+    found = read_embedded(text)
     (answer,) = found.answers
     assert found.kind == "271"
     assert (answer.coverage, answer.member_id, answer.plan) == ("active", "M0001", "SILVER")
@@ -54,23 +54,23 @@ def test_a_271(text: str, said: list[str]) -> None:
 
 def test_a_last_segment_that_was_cut_off_is_not_read() -> None:
     text = a_file(a_set(subscriber(ACTIVE, ("EB", "C", "", "30", "", "", "23", "1484"))))
-    (answer,) = embedded(text[: text.index("1484") + 2]).answers
+    (answer,) = read_embedded(text[: text.index("1484") + 2]).answers
     assert [one.code for one in answer.benefits] == ["1"]
 
 
 def test_several_interchanges() -> None:
     second = a_file(a_set(subscriber(("EB", "6", "", "30"))), control="000000002")
-    assert [one.coverage for one in embedded(PLAIN + second).answers] == ["active", "inactive"]
+    assert [one.coverage for one in read_embedded(PLAIN + second).answers] == ["active", "inactive"]
 
 
 def test_a_270_has_no_answers() -> None:
-    found = embedded(a_file(a_set(code="270")))
+    found = read_embedded(a_file(a_set(code="270")))
     assert (found.kind, found.answers, found.sets) == ("other", (), ())
 
 
 @pytest.mark.parametrize("text", ["not X12", "ISA*00*", "ST*271", "{}", "<html>", "\ud800" + PLAIN[:30]])
 def test_what_cannot_be_read(text: str) -> None:
-    found = embedded(text)
+    found = read_embedded(text)
     assert (found.kind, found.answers) == ("unreadable", ())
     assert found.issues
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber
 from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.embedded import read_embedded
 from worker.core.x12.envelope import FileEnd, TransactionSet
-from worker.core.x12.reading import Judged, batch, embedded
+from worker.core.x12.reading import Judged, batch
 from worker.core.x12.recognise import recognise
 from worker.core.x12.scanner import Limits
 from worker.core.x12.stream import transaction_sets
@@ -142,7 +143,7 @@ def test_changed_bytes_never_raise(data: st.DataObject) -> None:
 def test_shuffled_segments_never_raise(pieces: list[str]) -> None:
     text = "~".join([SMALL.split("~")[0], *pieces])
     consume(text.encode(), 4096)
-    embedded(text)
+    read_embedded(text)
 
 
 @given(st.binary(max_size=300), st.integers(1, 64))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.x12_samples import a_set, group, interchange, subscriber
 from worker.core.x12.answer import Answer
-from worker.core.x12.reading import embedded
+from worker.core.x12.embedded import read_embedded
 from worker.core.x12.summary import Summary, flat
 
 FULL = (
@@ -29,7 +29,7 @@ FULL = (
 
 
 def answer_of(*benefits: tuple[str, ...]) -> Answer:
-    (answer,) = embedded(interchange(group(a_set(subscriber(*benefits))))).answers
+    (answer,) = read_embedded(interchange(group(a_set(subscriber(*benefits))))).answers
     return answer
 
 
@@ -83,13 +83,13 @@ def test_more_benefits_than_are_remembered() -> None:
 
 def test_the_flat_form_takes_the_trace_that_is_ours() -> None:
     text = interchange(group(a_set(subscriber())))
-    (answer,) = embedded(text.replace("TRN*2*", "TRN*1*THEIRS*1~TRN*2*")).answers
+    (answer,) = read_embedded(text.replace("TRN*2*", "TRN*1*THEIRS*1~TRN*2*")).answers
     assert (flat(answer).trace_number, flat(answer).originator_id) == ("OURS-1", "9000000001")
 
 
 def test_a_payer_that_refuses_without_naming_anybody() -> None:
     body = [("BHT", "0022", "11", "", "20260304", "0930"), ("HL", "1", "", "20", "0"), ("AAA", "N", "", "79", "N")]
-    (answer,) = embedded(interchange(group(a_set(body)))).answers
+    (answer,) = read_embedded(interchange(group(a_set(body)))).answers
     said = json.loads(Summary().text(answer))
     assert (said["level"], said["coverage"], said["subscriber"], said["payer"]) == ("payer", "rejected", None, None)
     assert flat(answer).rejections == "79"

@@ -14,9 +14,10 @@ from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import fingerprint, read_paths
 from worker.core.vendor.reply import Concluded
+from worker.core.x12 import embedded
 from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
+from worker.rounds.ingest.deriving import derive_missing
 from worker.store import conclude as results
-from worker.store.batch import answers
 from worker.store.batch.batches import ROWS
 from worker.store.db.store import Store
 from worker.store.tasks.recording import record as record_ids
@@ -129,18 +130,18 @@ def test_the_texts_of_results_kept_before_are_found_again(store: Store) -> None:
     with store.write():
         for statement in ("DELETE FROM texts", "DELETE FROM answers", "UPDATE results SET derived = NULL"):
             store.execute(statement)
-    assert answers.derive_missing(store) == 1
-    assert answers.derive_missing(store) == 0
+    assert derive_missing(store) == 1
+    assert derive_missing(store) == 0
     assert read(store, ONE).counts.matched == 1
 
 
 def test_a_body_too_large_to_read_at_once_is_derived_later(store: Store) -> None:
     record(store, "a")
-    large = ONE.replace("SILVER", "S" * answers.AT_ONCE)
+    large = ONE.replace("SILVER", "S" * results.DERIVED_AT_ONCE_BYTES)
     conclude(store, "a", body("a", large))
     assert elsewhere(store, "SELECT count(*) FROM answers") == [(0,)]
-    assert answers.derive_missing(store) == 1
-    assert elsewhere(store, "SELECT count(*), max(length(plan)) FROM answers") == [(1, answers.AT_ONCE)]
+    assert derive_missing(store) == 1
+    assert elsewhere(store, "SELECT count(*), max(length(plan)) FROM answers") == [(1, results.DERIVED_AT_ONCE_BYTES)]
     assert read(store, large).counts.matched == 1
 
 
@@ -323,6 +324,6 @@ def test_a_text_that_cannot_be_read_says_nothing_and_stops_nothing(store: Store,
 def test_a_fault_of_the_reader_never_costs_a_result(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     record(store, "a")
     with monkeypatch.context() as patch:
-        patch.setattr(answers, "embedded", lambda _text: 1 / 0)
+        patch.setattr(embedded, "read_embedded", lambda _text: 1 / 0)
         assert conclude(store, "a", body("a", ONE)) == "first"
     assert elsewhere(store, "SELECT status, coverage FROM found_coverage") == [("eligible", None)]

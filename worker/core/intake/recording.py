@@ -1,8 +1,8 @@
 """From what a caller hands in to the tasks it names: ids, headers, dumps of responses, POST bodies, JSON lines.
 
-What should have named a task and cannot be read is kept as :class:`~worker.core.intake.link.Unreadable`; input that is of the
-wrong kind altogether raises :class:`~worker.core.errors.BadData`. Notes say what was rightly left out. Reasons, notes
-and errors never quote the input, which may hold patient data.
+What should have named a task and cannot be read is kept as :class:`~worker.core.intake.link.Unreadable`. Input that is
+of the wrong kind altogether raises :class:`~worker.core.errors.BadData`. Notes say what was rightly left out. Reasons,
+notes and errors never quote the input, which may hold patient data.
 """
 
 import json

@@ -13,7 +13,8 @@
     acknowledgement.py   a 999 or a TA1 -> whether an inquiry was accepted
     tuples.py      how those of them are made that every set needs
     codes.py       the standard's code lists, in words
-    reading.py     the two policies: a batch file, and a string inside a polled result
+    reading.py     the verdict on every set of a batch file
+    embedded.py    the 271 texts inside a polled result, and what they say in the form that is stored
 
 Everything here is pure: it is handed an object with ``read(n)`` and reads no clock. Nothing raises across the boundary
 of a set; what is wrong is an :class:`~worker.core.x12.issues.Issue` beside what could be read.

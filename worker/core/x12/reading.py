@@ -1,18 +1,13 @@
-"""The two policies over one reader: a batch file, and a string inside a polled result.
+"""The verdict on every transaction set of a batch file.
 
-* In a batch every set is judged by itself: accepted, accepted with warnings, or held in quarantine; and the file's end
-  decides whether anything of it is stored at all.
-* A string in a result is read as far as it goes. Whatever is wrong is kept beside the answers, and nothing is held: the
-  outcome of the task is the vendor's word, never this text's.
+Each set is judged by itself: accepted, accepted with warnings, or held in quarantine. The file's end decides whether
+anything of it is stored at all.
 """
 
-import io
-import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from worker.core.x12.answer import Answer, Reading, parse_271
-from worker.core.x12.delimiters import USUAL, WIDTHS
+from worker.core.x12.answer import Reading, parse_271
 from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, holds, issue
 from worker.core.x12.scanner import Limits, Source
@@ -84,59 +79,3 @@ def judged(tset: TransactionSet) -> Judged:
     if not issues:
         return Judged(tset, "accept", reading, ())
     return Judged(tset, "hold" if holds(issues) else "warn", reading, issues)
-
-
-class Embedded(NamedTuple):
-    """What the text in a result's ``x12-271`` field says."""
-
-    kind: Literal["absent", "placeholder", "271", "other", "unreadable"]
-    """``placeholder`` is the literal text ``string``; ``other`` holds sets, but no 271 (a 270, say)."""
-    answers: tuple[Answer, ...]
-    sets: tuple[TransactionSet, ...]
-    """The 271 among them, broken ones too."""
-    issues: tuple[Issue, ...]
-    """Of the text, its envelope and its sets; an answer's own stand in the answer."""
-
-
-_BARE = re.compile(r"\s*ST([^A-Za-z0-9\s]).{1,80}?([^A-Za-z0-9\s]|\n)\s*BHT\1", re.IGNORECASE | re.DOTALL)
-
-
-def embedded(text: object) -> Embedded:
-    """Read the field as far as it goes; it may be absent, a placeholder, wrapped, cut, or without any envelope."""
-    if not isinstance(text, str) or not text.strip():
-        return Embedded("absent", (), (), ())
-    if text.strip().lower() == "string":
-        return Embedded("placeholder", (), (), ())
-    issues: list[Issue] = []
-    enveloped = text
-    bare = _BARE.match(text.lstrip("\ufeff"))
-    if bare is not None:
-        enveloped = _enveloped(text.lstrip("\ufeff").strip(), bare[1], bare[2])
-        issues.append(issue("no_envelope", "ISA"))
-    sets: list[TransactionSet] = []
-    answers: list[Answer] = []
-    others = 0
-    for item in transaction_sets(io.BytesIO(enveloped.encode(errors="replace"))):
-        if isinstance(item, FileEnd):
-            issues += item.issues if bare is None else ()
-        elif item.code == "271":
-            reading = parse_271(item)
-            sets.append(item)
-            issues += item.issues + reading.issues
-            answers += reading.answers()
-        else:
-            others += 1
-            issues += item.issues
-    kind: Literal["271", "other", "unreadable"] = "271" if sets else "other" if others else "unreadable"
-    return Embedded(kind, tuple(answers), tuple(sets), tuple(issues))
-
-
-def _enveloped(text: str, element: str, terminator: str) -> str:
-    """A bare ST…SE in an envelope of its own delimiters, the usual ones where it does not show them."""
-    component = USUAL.component if USUAL.component not in (element, terminator) else ">"
-    repetition = USUAL.repetition if USUAL.repetition not in (element, terminator) else "!"
-    widths = zip(("00", "", "00", "", "ZZ", "", "ZZ", "", "0" * 6, "0" * 4), WIDTHS, strict=False)
-    values = [*(value.ljust(width) for value, width in widths), repetition, "00501", "000000001", "0", "P", component]
-    header = element.join(["ISA", *values]) + terminator
-    group = element.join(["GS", "HB", "", "", "", "", "1", "X", "005010X279A1"]) + terminator
-    return header + group + text + ("" if text.endswith(terminator) else terminator)

@@ -7,7 +7,7 @@
     rows.py        its rows and counts
     rehearsal.py   the same counts for a dry run, with nothing written
     matching.py    to which task an answer belongs; a wrong join is worse than none
-    answers.py     the 271 texts of polled results as the same rows
+    answers.py     what the 271 texts of polled results say, as the same rows
     quarantine.py  files and sets that wait for a person; keeping.py: where their bytes lie
     remote.py      what is known of the files on the drop
     lock.py        one file, and one round, at a time

@@ -1,30 +1,13 @@
 """What the 271 texts inside polled results say: rows of ``answers`` and ``texts``, derived from the body.
 
-They are derived when a result is kept. A body whose texts are too many to read while others wait for the database, and
-every result that an older reader derived, is left to :func:`derive_missing`. Nothing here decides anything about a
-task.
+Reading the texts is the work of :func:`~worker.core.x12.embedded.derive`, and is done outside transactions; here are
+the rows. ``results.derived`` says which version of the reader made them: NULL where none has yet.
 """
 
-import json
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from worker.core.vendor.document import LISTS, read_paths
-from worker.core.x12.reading import embedded
-from worker.core.x12.summary import Summary, flat
+from worker.core.x12.embedded import READER_VERSION, Derived
 from worker.store.db.store import Store
-
-# Raised whenever the reader says something else of the same text: results of a lower number are derived anew.
-DERIVATION = 2
-
-# Bytes of a body whose texts are read inside the transaction that keeps it: at most some 20 ms of it.
-AT_ONCE = 128 * 1024
-
-# Answers kept of one text. The vendor's texts hold one; a text with more is a batch in the wrong place.
-MOST = 200
-
-REAL_TIME = "realTime"
-"""Stands for the name of a list where the text is that of the real-time check which began the discovery."""
 
 _INSERT = """
 INSERT INTO answers (
@@ -38,91 +21,35 @@ INSERT INTO answers (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """Rows for one result: of ``answers``, and the identities for ``texts``."""
+class StoredBody(NamedTuple):
+    """The body of a result, and its SHA-256 as stored, by which a later replacement is noticed."""
 
-    answers: tuple[dict[str, Any], ...]
-    texts: frozenset[str]
-
-
-def x12_of(body: bytes) -> list[tuple[str, int, str]]:
-    """(list, position, text) of every 271 in a task's body."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return []
-    if not isinstance(document, dict):
-        return []
-    found = [(path.list, path.position, path.x12) for path in read_paths(document) if path.x12 is not None]
-    # The real-time answer has the form of a path, and is read as one.
-    for path in read_paths({"discoveryPaths": {LISTS[0]: [document.get("realTime")]}}):
-        if path.x12 is not None:
-            found.append((REAL_TIME, 0, path.x12))
-    return found
+    body: bytes
+    sha256: str
 
 
-def derive(texts: list[tuple[str, int, str]]) -> Derived:
-    """Read the texts of one body. Never raises: what cannot be read says nothing."""
-    rows: list[dict[str, Any]] = []
-    identities: set[str] = set()
-    summary = Summary()
-    for name, position, text in texts:
-        try:
-            found = embedded(text)
-            said = [
-                {"list": name, "position": position, **flat(answer)._asdict(), "said": summary.text(answer)}
-                for answer in found.answers[:MOST]
-            ]
-        except Exception:  # noqa: S112 - a fault of the reader must never cost the result that is being kept
-            continue
-        identities.update(one.sha256 for one in found.sets if one.raw)
-        rows += said
-    return Derived(tuple(rows), frozenset(identities))
-
-
-def keep(store: Store, result: int, body: bytes) -> None:
-    """Derive the rows of a result just kept or replaced, inside its transaction; a large body's later."""
-    if len(body) > AT_ONCE:
-        _forget(store, result)
-        store.execute("UPDATE results SET derived = NULL WHERE seq = :result", {"result": result})
-    else:
-        _put(store, result, derive(x12_of(body)))
-
-
-def derive_missing(store: Store, limit: int = 100) -> int:
-    """Derive up to ``limit`` results that have no rows yet, or an older reader's; how many there were.
-
-    The reading is done outside of any transaction, and each result is written in one of its own.
-    """
+def behind(store: Store, limit: int) -> list[int]:
+    """Numbers of up to ``limit`` polled results that have no rows yet, or those of an older reader; oldest first."""
     rows = store.read(
         """
         SELECT seq FROM results WHERE source <> 'batch' AND derived IS NULL
-        UNION ALL SELECT seq FROM results WHERE source <> 'batch' AND derived < :derivation
+        UNION ALL SELECT seq FROM results WHERE source <> 'batch' AND derived < :version
         ORDER BY seq LIMIT :limit
         """,
-        {"derivation": DERIVATION, "limit": limit},
+        {"version": READER_VERSION, "limit": limit},
     )
-    for row in rows:
-        key = {"result": row["seq"]}
-        before = store.one("SELECT body, body_sha256 FROM results WHERE seq = :result", key)
-        if before is None:
-            continue  # purged meanwhile
-        derived = derive(x12_of(bytes(before["body"])))
-        with store.write():
-            after = store.one("SELECT body_sha256 FROM results WHERE seq = :result", key)
-            if after is not None and after["body_sha256"] == before["body_sha256"]:
-                _put(store, row["seq"], derived)
-    return len(rows)
+    return [row["seq"] for row in rows]
 
 
-def _forget(store: Store, result: int) -> None:
-    store.execute("DELETE FROM answers WHERE result = :result", {"result": result})
-    store.execute("DELETE FROM texts WHERE result = :result", {"result": result})
+def stored_body(store: Store, result: int) -> StoredBody | None:
+    """The body of a result; ``None`` where there is no such result any more."""
+    row = store.one("SELECT body, body_sha256 FROM results WHERE seq = :result", {"result": result})
+    return None if row is None else StoredBody(bytes(row["body"]), row["body_sha256"])
 
 
-def _put(store: Store, result: int, derived: Derived) -> None:
-    _forget(store, result)
+def put(store: Store, result: int, derived: Derived) -> None:
+    """Write the rows of a result in place of those it has, inside a transaction."""
+    remove(store, result)
     for row in derived.answers:
         store.execute(_INSERT, {"result": result, **row})
     for sha256 in derived.texts:
@@ -130,5 +57,22 @@ def _put(store: Store, result: int, derived: Derived) -> None:
             "INSERT INTO texts (sha256, result) VALUES (:sha256, :result)", {"sha256": sha256, "result": result}
         )
     store.execute(
-        "UPDATE results SET derived = :derivation WHERE seq = :result", {"derivation": DERIVATION, "result": result}
+        "UPDATE results SET derived = :version WHERE seq = :result", {"version": READER_VERSION, "result": result}
     )
+
+
+def put_unless_changed(store: Store, result: int, derived: Derived, sha256: str) -> bool:
+    """Write the rows of a result in a transaction of their own, if its body still has this SHA-256; whether it had."""
+    with store.write():
+        row = store.one("SELECT body_sha256 FROM results WHERE seq = :result", {"result": result})
+        unchanged = row is not None and row["body_sha256"] == sha256
+        if unchanged:
+            put(store, result, derived)
+    return unchanged
+
+
+def remove(store: Store, result: int) -> None:
+    """Remove the rows of a result whose body was replaced, inside a transaction. From now on it is :func:`behind`."""
+    store.execute("DELETE FROM answers WHERE result = :result", {"result": result})
+    store.execute("DELETE FROM texts WHERE result = :result", {"result": result})
+    store.execute("UPDATE results SET derived = NULL WHERE seq = :result", {"result": result})

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from worker.core.x12.answer import Answer
+from worker.core.x12.embedded import READER_VERSION
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
 from worker.core.x12.summary import Flat, Summary, flat
-from worker.store.batch.answers import DERIVATION
 from worker.store.batch.matching import Match, Wanted, match_all, wanted
 from worker.store.db.store import Store
 
@@ -115,7 +115,7 @@ def set_row(
 # Each value that is bound takes as long as a column that is stored, so what is the same for all stands in the text.
 _INSERT_RESULT = f"""
 INSERT INTO results (seq, task, source, revision, received_at, body, derived)
-VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), {DERIVATION})
+VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), {READER_VERSION})
 """  # noqa: S608 - a number of ours
 _INSERT_ANSWER = f"""
 INSERT INTO answers (seq, result, from_set, match, {", ".join(Flat._fields)})
