@@ -9,13 +9,22 @@ BIN    := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --require-hashes --no-deps
 
-.PHONY: demo test bench check lock clean
+.PHONY: demo test test-long bench check lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/cdpoll demo
 
+# One process for each core. Tests marked `system` need root, a machine of their own or a browser.
+TEST := $(BIN)/python -m pytest -n auto --dist worksteal
+SELECT ?= -m "not system"
+
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(if $(SELECT),echo "without the tests marked 'system' (root, systemd-nspawn, a browser); .ci/run runs them")
+	@$(TEST) $(SELECT) $(PYTEST_ARGS)
+
+# Hypothesis looks for new examples, and the kill test kills ten times as often, at other moments each time.
+test-long: $(VENV)/.dev
+	@HYPOTHESIS_PROFILE=explore KILLS=300 $(TEST) $(PYTEST_ARGS)
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
