@@ -14,8 +14,8 @@ NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
-# So many bytes tell what a file is.
-FIRST = 256
+# What `show --bytes` prints of a file or set: enough to tell what it is.
+FIRST_BYTES = 256
 
 
 @click.group()
@@ -67,10 +67,10 @@ def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> N
 
 def _first(house: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
     if kind == "s":
-        return store.set_bytes(house.store, seq)[:FIRST]
+        return store.set_bytes(house.store, seq)[:FIRST_BYTES]
     try:
         with keeping.kept_path(house.store.path, found["sha256"]).open("rb") as file:
-            return file.read(FIRST)
+            return file.read(FIRST_BYTES)
     except OSError as error:
         raise BadData(f"{error.filename}: {error.strerror}") from error
 

@@ -10,7 +10,7 @@ import click
 
 from cli.opening import AS_JSON, Opened, dumped, opened
 from worker.clock import Clock
-from worker.config.terms import schedule_of
+from worker.config.polling import schedule_of
 from worker.core.errors import BadData
 from worker.core.intake.recording import (
     Intake,

@@ -6,7 +6,7 @@ import click
 
 from cli.completion import complete_id
 from cli.opening import AS_JSON, dumped, opened, plain
-from worker.config.terms import limit_of, price_floor_of, schedule_of
+from worker.config.polling import delay_per_request_of, limit_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
 from worker.store.views import status as view
@@ -30,7 +30,10 @@ def _picture(obj: dict[str, Any]) -> view.Json:
     with opened(obj) as house:
         source, sftp, polling = house.config.source, house.config.sftp, house.config.polling
         terms = view.Terms(
-            schedule_of(polling), limit_of(polling), price_floor_of(polling), None if sftp is None else sftp.every_ms
+            schedule_of(polling),
+            limit_of(polling),
+            delay_per_request_of(polling),
+            None if sftp is None else sftp.every_ms,
         )
         return view.status(house.store, house.now, terms, None if source is None else str(source))
 
@@ -124,7 +127,7 @@ def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
             task_id,
             body=body and as_json,
             schedule=schedule_of(polling),
-            price_floor=price_floor_of(polling),
+            price_floor=delay_per_request_of(polling),
         )
         raw = story.first_body(house.store, task_id) if body and not as_json else None
     if found is None:
@@ -161,7 +164,7 @@ def _story(story: view.Json) -> list[str]:
     return lines
 
 
-# A path with one of these was not searched: a failure with such paths is not the same as "no coverage".
+# A path with one of these was not searched: a failure with one of them is not the same as "no coverage".
 NO_ANSWER = ("processing_error", "payer_unavailable")
 
 

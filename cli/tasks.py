@@ -8,7 +8,7 @@ import click
 from cli.completion import complete_id
 from cli.opening import AS_JSON, dumped, opened, plain
 from worker.clock import Clock
-from worker.config.terms import schedule_of
+from worker.config.polling import schedule_of
 from worker.store.db.store import Store
 from worker.store.state import lanes
 from worker.store.tasks import by_hand

@@ -1,7 +1,7 @@
 """Valid requests about invented patients, for the demo, the tests and for trying things out by hand.
 
-Patient ``n`` is always the same person for one ``seed``, and different from every other. Nobody is real: the names
-are made of letters and numbers. ``words`` steers the sandbox (``TWO-MINUTES``, see :mod:`sandbox.steering`).
+Patient ``n`` is always the same person for one ``seed``, and different from every other. No patient is real: the
+names are made of letters and numbers. ``words`` steers the sandbox (``TWO-MINUTES``, see :mod:`sandbox.steering`).
 """
 
 import random

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.test_files import ini, mistakes
-from worker.config import Config, Sftp, load
+from worker.config import Config, SftpSection, load
 from worker.core import ssh
 from worker.core.errors import BadConfiguration
 
@@ -18,7 +18,7 @@ def loaded(**keys: str) -> Config:
     return load(None, {f"CDPOLL_SFTP_{key.upper()}": text for key, text in (ENOUGH | keys).items()})
 
 
-def section(**keys: str) -> Sftp:
+def section(**keys: str) -> SftpSection:
     return loaded(**keys).require_sftp()
 
 

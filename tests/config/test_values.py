@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.test_files import BASE, ini, mistakes
-from worker.config import Api, Config, Log, Polling, Sftp, Store, load
+from worker.config import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection, load
 from worker.config.keys import KEYS, SECTIONS
 from worker.config.kinds import decimal, plain
 from worker.config.urls import loopback, read_url
@@ -31,14 +31,14 @@ def refused(section: str, key: str, text: str) -> str:
 
 def test_the_defaults_are_the_documented_ones() -> None:
     config = with_value("log", "level", "info")
-    assert config.store == Store(Path("/var/lib/cdpoll/cdpoll.db"), "auto")
-    assert config.polling == Polling(
+    assert config.store == StoreSection(Path("/var/lib/cdpoll/cdpoll.db"), "auto")
+    assert config.polling == PollingSection(
         requests_per_second=1.0,
         burst=5,
         max_in_flight=4,
         daily_budget=None,
         schedule="learned",
-        price_floor_ms=20_000,
+        delay_per_request_ms=20_000,
         list_hints=False,
         page_cost=10,
         cadence=Cadence(10_000, 1.4, 15 * MINUTE, 0.1),
@@ -48,7 +48,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         give_up_after_ms=45 * DAY,
         not_found_grace_ms=15 * MINUTE,
     )
-    assert config.log == Log("auto", "info")
+    assert config.log == LogSection("auto", "info")
     api = config.api
     assert api is not None
     assert (api.token_body, api.timeout_ms) == ("json", 30_000)
@@ -60,7 +60,13 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 
 def test_every_key_has_its_field_and_every_field_its_key() -> None:
-    classes = {"api": Api, "store": Store, "polling": Polling, "sftp": Sftp, "log": Log}
+    classes = {
+        "api": ApiSection,
+        "store": StoreSection,
+        "polling": PollingSection,
+        "sftp": SftpSection,
+        "log": LogSection,
+    }
     assert {s.name: [k.field for k in s.keys] for s in SECTIONS} == {
         name: list(cls._fields) for name, cls in classes.items()
     }
@@ -129,12 +135,12 @@ def test_accepted(section: str, key: str, text: str, field: str, value: object) 
         ("polling", "cadence", "10 x1.4 15m 10%", '"10" is not a duration'),
         ("polling", "cadence", "10s x0.9 15m 10%", "growth of x1"),
         ("polling", "cadence", "10s x1.4 9s 10%", "up to the ceiling"),
-        ("polling", "cadence", "0s x1.4 9s 10%", "first look of 1ms"),
+        ("polling", "cadence", "0s x1.4 9s 10%", "first poll of 1ms"),
         ("polling", "cadence", "10s x1.4 15m 101%", "0% to 100%"),
         ("polling", "give_up_after", "0s", "write 1ms to 3650d"),
-        ("polling", "min_interval", "11s", "longer than the first look of the cadence (10s)"),
-        ("polling", "max_interval", "9s", "shorter than the first look of the cadence (10s)"),
-        ("polling", "cadence", "7h x1 7h 0%", "max_interval (6h) is shorter than the first look"),
+        ("polling", "min_interval", "11s", "longer than the first poll of the cadence (10s)"),
+        ("polling", "max_interval", "9s", "shorter than the first poll of the cadence (10s)"),
+        ("polling", "cadence", "7h x1 7h 0%", "max_interval (6h) is shorter than the first poll"),
         ("log", "format", "xml", "write one of auto, console, json"),
         ("log", "level", "warn", "did you mean warning?"),
     ],

@@ -6,18 +6,18 @@
 from worker.config.loading import load
 from worker.config.mistakes import ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import Api, Config, Log, Polling, Sftp, Store
+from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection
 
 __all__ = [
-    "Api",
+    "ApiSection",
     "Config",
     "ConfigurationMistakes",
-    "Log",
+    "LogSection",
     "Mistake",
     "Place",
-    "Polling",
+    "PollingSection",
     "Secret",
-    "Sftp",
-    "Store",
+    "SftpSection",
+    "StoreSection",
     "load",
 ]

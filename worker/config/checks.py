@@ -1,11 +1,11 @@
-"""What single values cannot show: contradictions between keys, and doubts that are worth a warning."""
+"""What single values cannot show: contradictions between keys, and what is allowed but deserves a warning."""
 
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from worker.config.mistakes import BUILT_IN, Mistake, Place
 from worker.config.secret import FORMS
-from worker.config.settings import Api, Polling, Sftp
+from worker.config.settings import ApiSection, PollingSection, SftpSection
 from worker.config.urls import read_url
 from worker.core.instant import short
 
@@ -31,13 +31,13 @@ def contradictions(
     if polling["min_interval_ms"] > first:
         yield wrong(
             "min_interval",
-            f"longer than the first look of the cadence ({short(first)}); write a shorter one, or a later first look",
+            f"longer than the first poll of the cadence ({short(first)}); write a shorter one, or a later first poll",
         )
     if polling["max_interval_ms"] < first:
         yield wrong(
             "max_interval",
-            f"max_interval ({short(polling['max_interval_ms'])}) is shorter than the first look of the cadence "
-            f"({short(first)}); write a longer one, or an earlier first look",
+            f"max_interval ({short(polling['max_interval_ms'])}) is shorter than the first poll of the cadence "
+            f"({short(first)}); write a longer one, or an earlier first poll",
         )
 
 
@@ -59,10 +59,10 @@ def sftp_contradictions(
             yield Mistake(places["sftp", key], "sftp", key, "the same folder as drop; write another one")
 
 
-def doubts(
-    api: Api | None, polling: Polling, sftp: Sftp | None, places: Mapping[tuple[str, str], Place]
+def warnings(
+    api: ApiSection | None, polling: PollingSection, sftp: SftpSection | None, places: Mapping[tuple[str, str], Place]
 ) -> Iterator[Mistake]:
-    """What is allowed and yet probably not meant."""
+    """What is allowed, but probably not meant."""
     if api is not None:
         if not read_url(api.base_url).path:
             yield Mistake(
@@ -76,7 +76,7 @@ def doubts(
         if api.proxy is not None and api.proxy.form == "literal" and "@" in api.proxy.shown:
             yield _literal("api", "proxy", places)
     if sftp is not None:
-        yield from _sftp_doubts(sftp, places)
+        yield from _sftp_warnings(sftp, places)
     if polling.alert_after_ms >= polling.give_up_after_ms:
         key = "alert_after" if ("polling", "alert_after") in places else "give_up_after"
         yield Mistake(
@@ -87,7 +87,7 @@ def doubts(
         )
 
 
-def _sftp_doubts(sftp: Sftp, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+def _sftp_warnings(sftp: SftpSection, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
     for key, secret in (("key_passphrase", sftp.key_passphrase), ("password", sftp.password)):
         if secret.form == "literal":
             yield _literal("sftp", key, places)

@@ -113,7 +113,7 @@ class _Reader:
 
 
 def invisible(text: str) -> str | None:
-    """The first character nobody can see, as ``U+00A0``; blank, tab and line feed are allowed."""
+    """The first invisible character, as ``U+00A0``; blank, tab and line feed are allowed."""
     found = next((c for c in text if not c.isprintable() and c not in "\t\n"), None)
     return None if found is None else f"U+{ord(found):04X}"
 

@@ -147,15 +147,15 @@ POLLING = Section(
             "schedule",
             word("learned", "fixed"),
             "learned",
-            "How the time of the next look is found. learned goes by what this installation has seen of such tasks, "
-            "and begins with the cadence; fixed follows the cadence for ever.",
+            "How the time of the next poll is found. learned goes by what this installation has seen of tasks like it, "
+            "and begins with the cadence; fixed always follows the cadence.",
         ),
         Key(
-            "price_floor",
+            "delay_per_request",
             span("1s", "1h"),
             "20s",
-            "What a request is worth at least, in time that results wait to be seen. Where requests are scarce, the "
-            "learned schedule raises the price by itself.",
+            "How much waiting of results one request is worth, at least. Where requests are scarce, the learned "
+            "schedule raises it by itself.",
         ),
         Key(
             "list_hints",
@@ -169,17 +169,17 @@ POLLING = Section(
             "cadence",
             CADENCE,
             "10s x1.4 15m 10%",
-            "First look, growth of the wait, its ceiling, then the share of the task's age that a wait lasts.",
+            "First poll, growth of the wait, its ceiling, then the share of the task's age that a wait lasts.",
         ),
         Key(
             "min_interval",
             _LONG,
             "5s",
-            "The shortest wait between two looks at one task. Never above the first look of the cadence.",
-            otherwise="5s, or the first look of the cadence if that is shorter",
+            "The shortest wait between two polls of one task. Never above the first poll of the cadence.",
+            otherwise="5s, or the first poll of the cadence if that is shorter",
         ),
-        Key("max_interval", _LONG, "6h", "The longest wait between two looks at one task."),
-        Key("alert_after", _LONG, "24h", "A task that is still pending at this age becomes a problem to look at."),
+        Key("max_interval", _LONG, "6h", "The longest wait between two polls of one task."),
+        Key("alert_after", _LONG, "24h", "A task that is still pending at this age becomes a problem."),
         Key(
             "give_up_after",
             _LONG,
@@ -190,7 +190,7 @@ POLLING = Section(
             "not_found_grace",
             span("0s", "3650d"),
             "15m",
-            "How long the vendor may deny knowing a task before that becomes a problem to look at.",
+            "How long the vendor may deny knowing a task before that becomes a problem.",
         ),
     ),
 )

@@ -171,12 +171,12 @@ def _cadence(written: Written) -> Cadence:
     share = decimal(parts[3][:-1]) if len(parts) == 4 and parts[3].endswith("%") else None
     if growth is None or share is None:
         raise ValueError(
-            f"{quoted(written.text)} is not a cadence; write first look, growth, ceiling and share of the age, "
+            f"{quoted(written.text)} is not a cadence; write first poll, growth, ceiling and share of the age, "
             "as in 10s x1.4 15m 10%"
         )
     cadence = Cadence(_milliseconds(parts[0]), growth, _milliseconds(parts[2]), share / 100)
     if not 1 <= cadence.first <= cadence.ceiling <= instant.duration("30d"):
-        raise ValueError(f"{quoted(written.text)} is out of range; write a first look of 1ms up to the ceiling (30d)")
+        raise ValueError(f"{quoted(written.text)} is out of range; write a first poll of 1ms up to the ceiling (30d)")
     if not 1 <= growth <= 100:
         raise ValueError(f"{quoted(written.text)} is out of range; write a growth of x1 to x100")
     if share > 100:

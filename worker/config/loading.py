@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.config.checks import contradictions, doubts, sftp_contradictions
+from worker.config.checks import contradictions, sftp_contradictions, warnings
 from worker.config.ini import Entry, invisible
 from worker.config.keys import KEYS, SECTIONS, VARIABLES
 from worker.config.kinds import Written
 from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import Api, Config, Log, Polling, Sftp, Store
+from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection
 from worker.config.sources import NOT_KEYS, PREFIX, Sources, gather
 from worker.config.table import Key, Section
 
@@ -52,18 +52,18 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     if found.mistakes:
         nothing = sources.main is None and not sources.entries
         raise ConfigurationMistakes(_sorted(sources, found.mistakes), _HINT_NONE if nothing else _HINT)
-    api = Api(**sections["api"]) if sections["api"] is not None else None
-    polling = Polling(**(sections["polling"] or {}))
-    sftp = Sftp(**sections["sftp"]) if sections["sftp"] is not None else None
+    api = ApiSection(**sections["api"]) if sections["api"] is not None else None
+    polling = PollingSection(**(sections["polling"] or {}))
+    sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
     return Config(
         api=api,
-        store=Store(**(sections["store"] or {})),
+        store=StoreSection(**(sections["store"] or {})),
         polling=polling,
         sftp=sftp,
-        log=Log(**(sections["log"] or {})),
+        log=LogSection(**(sections["log"] or {})),
         source=sources.main,
         files=tuple(sources.files),
-        warnings=tuple(doubts(api, polling, sftp, found.places)),
+        warnings=tuple(warnings(api, polling, sftp, found.places)),
         places={place: str(found.places.get(place, BUILT_IN)) for place in KEYS},
     )
 

@@ -29,7 +29,7 @@ BUILT_IN = Place()
 
 
 class Mistake(NamedTuple):
-    """One thing that is wrong (or, in ``Config.warnings``, doubtful) at one place.
+    """One thing that is wrong (or, in ``Config.warnings``, probably wrong) at one place.
 
     ``message`` says what is wrong and what to write instead; it never holds a secret.
     """

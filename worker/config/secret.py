@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r"\{\s*(credential|file|env)\s+([^{}]*[^{}\s])\s*\}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_@:.-]{1,255}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VISIBLE = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u00ff]+")
-_LARGEST = 8192
+_LARGEST_BYTES = 8192
 
 
 class Secret:
@@ -105,11 +105,11 @@ class Secret:
             raise self._unusable(path, "not a regular file")
         with os.fdopen(handle, "rb") as file:
             try:
-                data = file.read(_LARGEST + 1)
+                data = file.read(_LARGEST_BYTES + 1)
             except OSError as error:
                 raise self._unusable(path, (error.strerror or "read error").lower()) from None
-        if len(data) > _LARGEST:
-            raise self._unusable(path, f"larger than {_LARGEST} bytes")
+        if len(data) > _LARGEST_BYTES:
+            raise self._unusable(path, f"larger than {_LARGEST_BYTES} bytes")
         try:
             text = data.decode()
         except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from worker.core.schedule.cadence import Cadence
 from worker.core.ssh import Algorithms
 
 
-class Api(NamedTuple):
+class ApiSection(NamedTuple):
     """``base_url`` ends without a slash. ``client_id``, ``client_secret`` and ``proxy`` are resolved by ``reveal()``.
 
     ``client_id`` and ``client_secret`` are false when nothing was configured; ``proxy`` is None then.
@@ -35,17 +35,18 @@ class Api(NamedTuple):
         return read_url(self.base_url).origin
 
 
-class Store(NamedTuple):
+class StoreSection(NamedTuple):
     """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``."""
 
     path: Path
     journal: str
 
 
-class Polling(NamedTuple):
+class PollingSection(NamedTuple):
     """``requests_per_second``, ``burst`` and ``daily_budget`` limit all requests together.
 
-    ``schedule`` is ``learned`` or ``fixed``; ``price_floor_ms``, ``list_hints`` and ``page_cost`` matter to the first.
+    ``schedule`` is ``learned`` or ``fixed``; ``delay_per_request_ms``, ``list_hints`` and ``page_cost`` matter to the
+    first.
     """
 
     requests_per_second: float
@@ -53,7 +54,7 @@ class Polling(NamedTuple):
     max_in_flight: int
     daily_budget: int | None
     schedule: str
-    price_floor_ms: int
+    delay_per_request_ms: int
     list_hints: bool
     page_cost: int
     cadence: Cadence
@@ -64,7 +65,7 @@ class Polling(NamedTuple):
     not_found_grace_ms: int
 
 
-class Sftp(NamedTuple):
+class SftpSection(NamedTuple):
     """``include`` and ``exclude`` are patterns of names; ``after`` is ``leave``, ``move`` or ``delete``.
 
     ``drop``, ``move_to`` and ``archive`` are folders on the server; ``key_passphrase`` and ``password`` are false when
@@ -90,7 +91,7 @@ class Sftp(NamedTuple):
     hold_test: bool
 
 
-class Log(NamedTuple):
+class LogSection(NamedTuple):
     """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
 
     format: str
@@ -102,21 +103,21 @@ class Config(NamedTuple):
 
     ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``source`` is the
     main file, ``files`` are all that were read, both absolute. ``places`` tells for each (section, key) where its
-    value comes from: ``file:line``, ``environment variable NAME`` or ``default``. ``warnings`` are doubts that stop
+    value comes from: ``file:line``, ``environment variable NAME`` or ``default``. ``warnings`` stop
     nothing.
     """
 
-    api: Api | None
-    store: Store
-    polling: Polling
-    sftp: Sftp | None
-    log: Log
+    api: ApiSection | None
+    store: StoreSection
+    polling: PollingSection
+    sftp: SftpSection | None
+    log: LogSection
     source: Path | None
     files: tuple[Path, ...]
     warnings: tuple[Mistake, ...]
     places: dict[tuple[str, str], str]
 
-    def require_api(self) -> Api:
+    def require_api(self) -> ApiSection:
         """The API section, complete with credentials. Raises BadConfiguration naming all that is missing."""
         needed = ("base_url", "client_id", "client_secret")
         missing = [key for key in needed if self.api is None or not getattr(self.api, key)]
@@ -129,7 +130,7 @@ class Config(NamedTuple):
             )
         return self.api
 
-    def require_sftp(self) -> Sftp:
+    def require_sftp(self) -> SftpSection:
         """The SFTP section. Raises BadConfiguration where there is none."""
         if self.sftp is None:
             raise BadConfiguration(

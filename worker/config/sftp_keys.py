@@ -47,15 +47,14 @@ SFTP = Section(
             "drop",
             FOLDER,
             ".",
-            "The folder with the files; a relative one begins where the login ends up. Folders in it are not looked "
-            "into.",
+            "The folder with the files; a relative one begins where the login ends up. Folders in it are not read.",
         ),
         Key(
             "include",
             PATTERNS,
             None,
             "The names of the files that are meant for us, letter case counts. No other file is ever opened, moved or "
-            "deleted: the drop is shared, and on some servers opening a file moves it away for everybody else.",
+            "deleted: the drop is shared, and on some servers opening a file moves it away for all others.",
             sample="*271*.x12 *271*.zip",
             otherwise="required",
             required=True,
@@ -65,7 +64,7 @@ SFTP = Section(
             "settle",
             span("0s", "1d"),
             "30s",
-            "A file is fetched when its size and time were the same at two looks at least this far apart.",
+            "A file is fetched when its size and time were the same in two listings at least this far apart.",
         ),
         Key(
             "after",
@@ -87,11 +86,11 @@ SFTP = Section(
             FOLDER,
             None,
             "The folder that the server itself moves files to once they were opened, if it does so. What is gone from "
-            "the drop before it came whole is looked for there, by name and size.",
+            "the drop before it came whole is searched there, by name and size.",
             sample="/outbound/archive",
             otherwise="what is gone is only told of",
         ),
-        Key("every", span("10s", "7d"), "5m", "How often the drop is looked at."),
+        Key("every", span("10s", "7d"), "5m", "How often the drop is listed."),
         Key(
             "hold_test",
             YES_NO,

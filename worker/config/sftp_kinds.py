@@ -1,4 +1,4 @@
-"""What the keys of ``[sftp]`` may hold, where no other section has such a thing."""
+"""What the keys of ``[sftp]`` may hold, where no other section holds the like."""
 
 import re
 

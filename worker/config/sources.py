@@ -11,7 +11,7 @@ from worker.config.mistakes import BUILT_IN, Mistake, Place
 PREFIX = "CDPOLL_"
 #: Variables that begin with the prefix and are no keys.
 NOT_KEYS = frozenset({"CDPOLL_CONFIG", "CDPOLL_DEBUG"})
-_LARGEST = 1_048_576
+_LARGEST_BYTES = 1_048_576
 
 
 @dataclass(slots=True)
@@ -41,13 +41,13 @@ def standard_places(environ: Mapping[str, str]) -> list[Path]:
 def gather(explicit: str | None, environ: Mapping[str, str], variables: Mapping[str, tuple[str, str]]) -> Sources:
     """Read every source. ``variables`` maps the name of each known variable to its (section, key)."""
     sources = Sources()
-    looked = _find(explicit, environ, sources)
+    searched = _find(explicit, environ, sources)
     if sources.main is not None:
         _read(sources.main, sources)
         for path in _fragments(sources.main.parent / "conf.d", sources):
             _read(path, sources)
     for name, value in sorted(environ.items()):
-        # An empty variable is as good as none: service managers and compose files pass them on.
+        # An empty variable counts as not set: service managers and compose files pass them on.
         if name in variables and value.strip():
             section, key = variables[name]
             place = Place(variable=name)
@@ -55,28 +55,28 @@ def gather(explicit: str | None, environ: Mapping[str, str], variables: Mapping[
             sources.entries.append(Entry(section, key, value.strip(), place))
     if sources.main is None and not sources.entries:
         sources.mistakes.append(
-            Mistake(BUILT_IN, None, None, f"no configuration: looked at {', then '.join(looked)}; write one")
+            Mistake(BUILT_IN, None, None, f"no configuration: looked at {', then '.join(searched)}; write one")
         )
     return sources
 
 
 def _find(explicit: str | None, environ: Mapping[str, str], sources: Sources) -> list[str]:
-    """Set the main file; return the places looked at, in words. A file that was named must be there."""
+    """Set the main file; return the places searched, in words. A file that was named must be there."""
     named = explicit if explicit is not None else environ.get("CDPOLL_CONFIG") or None
     if named is not None:
         sources.main = Path(named).absolute()
         return [str(sources.main)]
-    looked = []
+    searched = []
     for path in standard_places(environ):
         try:
             path.stat()
         except OSError as error:
             missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-            looked.append(str(path) if missing else f"{path} ({error.strerror})")
+            searched.append(str(path) if missing else f"{path} ({error.strerror})")
         else:
             sources.main = path
             break
-    return looked
+    return searched
 
 
 def _fragments(folder: Path, sources: Sources) -> list[Path]:
@@ -94,12 +94,12 @@ def _read(path: Path, sources: Sources) -> None:
     try:
         with path.open("rb") as file:
             private = os.fstat(file.fileno()).st_mode & 0o077 == 0
-            data = file.read(_LARGEST + 1)
+            data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         sources.mistakes.append(_unreadable(path, error))
         return
     sources.files.append(path)
-    if len(data) > _LARGEST:
+    if len(data) > _LARGEST_BYTES:
         sources.mistakes.append(Mistake(Place(path), None, None, "larger than 1 MiB; is it the right file?"))
         return
     ini = parse(data, path, private)

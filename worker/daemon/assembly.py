@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.config import Config
-from worker.config.terms import limit_of, page_cost_of, price_floor_of, schedule_of
+from worker.config.polling import delay_per_request_of, limit_of, page_cost_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
 from worker.core.vendor.page import Page
 from worker.core.vendor.reply import Reply
@@ -51,7 +51,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
     )
     polling = config.polling
     terms = Terms(
-        schedule_of(polling), limit_of(polling), api.timeout_ms, price_floor_of(polling), page_cost_of(polling)
+        schedule_of(polling), limit_of(polling), api.timeout_ms, delay_per_request_of(polling), page_cost_of(polling)
     )
     return Parts(api.origin, pool, tokens, terms)
 

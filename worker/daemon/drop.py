@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.clock import Clock
-from worker.config.settings import Sftp
+from worker.config.settings import SftpSection
 from worker.core.errors import StorageFailed, TryLater, place_of
 from worker.gateways.sftp.drop import DropSettings, Server, connect
 from worker.rounds.drop.round import DropRound
@@ -18,7 +18,7 @@ from worker.store.db.store import Store
 from worker.store.state import notices
 
 
-def rules_of(sftp: Sftp) -> DropRules:
+def rules_of(sftp: SftpSection) -> DropRules:
     """The rules as configured. Raises BadConfiguration for a secret that cannot be read."""
     for secret in (sftp.key_passphrase, sftp.password):
         if secret:

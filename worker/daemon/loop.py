@@ -11,7 +11,7 @@ from typing import Literal
 from worker import __version__
 from worker.clock import Clock
 from worker.config import Config
-from worker.config.terms import schedule_of
+from worker.config.polling import schedule_of
 from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater, place_of
 from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule

@@ -1,11 +1,11 @@
 """From the keys of ``[polling]`` to the values that core works with."""
 
-from worker.config.settings import Polling
+from worker.config.settings import PollingSection
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
 
 
-def schedule_of(polling: Polling) -> Schedule:
+def schedule_of(polling: PollingSection) -> Schedule:
     """The schedule as configured."""
     return Schedule(
         cadence=polling.cadence,
@@ -17,16 +17,16 @@ def schedule_of(polling: Polling) -> Schedule:
     )
 
 
-def limit_of(polling: Polling) -> Limit:
+def limit_of(polling: PollingSection) -> Limit:
     """The rate limit as configured."""
     return Limit(polling.requests_per_second, polling.burst, polling.daily_budget)
 
 
-def price_floor_of(polling: Polling) -> int | None:
-    """The price floor of the learned schedule, ms; ``None`` where the written one is in force."""
-    return polling.price_floor_ms if polling.schedule == "learned" else None
+def delay_per_request_of(polling: PollingSection) -> int | None:
+    """The least delay per request of the learned schedule, ms; ``None`` with the fixed schedule."""
+    return polling.delay_per_request_ms if polling.schedule == "learned" else None
 
 
-def page_cost_of(polling: Polling) -> int | None:
+def page_cost_of(polling: PollingSection) -> int | None:
     """What a page of the list costs, in requests; ``None`` where pages are not to be asked for."""
     return polling.page_cost if polling.list_hints and polling.schedule == "learned" else None
