@@ -8,7 +8,7 @@ import os
 from bench import contention
 from bench.chart import drawing
 from bench.part import Part, Target, at_most
-from bench.simulation import BEST, LEARNED, SAME, SLOW, TENFOLD, Comparison, compare, cost, table, verdicts
+from bench.simulation import BEST, LEARNED, SLOW, Comparison, compare, cost, table, verdicts
 from bench.simulation import quick as quick_comparison
 
 CHART = "schedules.svg"
@@ -37,8 +37,8 @@ def part(*, quick: bool) -> Part:
     else:
         found = compare(hours=HOURS, processes=processes)
         worlds = contention.compare(per_class=found.per_class, processes=processes)
-    here = contention.Case("even", found.hours, "even", (SLOW, LEARNED, BEST, TENFOLD, SAME))
-    worlds.insert(1, contention.beside_bound(here, found.contended))
+    here = contention.Case("even", found.hours, "even", (SLOW, LEARNED, BEST))
+    worlds.insert(1, contention.Found(here, found.contended))
     heading = f"5 new tasks a second, 10 requests a second, for {found.hours:g} hours"
     shown = {name: got for name, got in found.free.items() if not name.endswith(("untold", "first task on"))}
     picture = drawing(
@@ -63,14 +63,13 @@ def part(*, quick: bool) -> Part:
     )
     aims = [*targets(found), *contention.targets(worlds)]
     plain, after, slow = found.free["fixed"], found.free[LEARNED], found.contended[SLOW].mean
-    hinted = found.contended[TENFOLD].mean
     plainly = [of.times(LEARNED) for of in worlds]
     headlines = [
         f"With history and no limit that binds, the learned schedule makes {after.requests / plain.requests:.2f} of"
         f" the requests of the written one, and results wait {after.mean / plain.mean:.2f} of the time (simulated).",
-        f"With 5 new tasks and 10 requests a second, results wait {found.contended[LEARNED].mean:.0f} s on average,"
-        f" with hints from lists {hinted:.1f} s; with intervals doubling to 5 minutes, {slow:.0f} s (simulated). In"
-        f" {len({of.case.world for of in worlds})} worlds without hints they wait 1/{min(plainly):.1f} to"
+        f"With 5 new tasks and 10 requests a second, results wait {found.contended[LEARNED].mean:.0f} s on average;"
+        f" with intervals doubling to 5 minutes, {slow:.0f} s (simulated). In"
+        f" {len({of.case.world for of in worlds})} worlds they wait 1/{min(plainly):.1f} to"
         f" 1/{max(plainly):.1f} of what they do with such intervals.",
     ]
     return Part("Schedules", "python -m bench --only schedules", text, aims, headlines, [(CHART, picture)])

@@ -2,8 +2,8 @@
 
 A day's outage has left 100,000 tasks due; 10 requests a second are allowed, and 2 new tasks arrive a second. Three
 rules are compared for which of the due looks is made first: the oldest, the newest, and that of the program
-(worker/core/pacing/claim_order.py), by which late looks and others take turns. The schedule, the price and the limiter are those
-of the program. Run it as ``python bench/fairness.py`` (some two minutes on one core).
+(worker/core/pacing/claim_order.py), by which late looks and others take turns. The schedule, the price and the limiter
+are those of the program. Run it as ``python bench/fairness.py`` (some two minutes on one core).
 """
 
 import random
@@ -103,7 +103,8 @@ def part(*, quick: bool) -> Part:
     old = max(line.most for line in found if line.order == "deadlines" and line.group == "old")
     text = (
         "100,000 looks are due after a day's outage, 2 new tasks come in a second, 10 requests a second are allowed"
-        " (simulated). `deadlines` is the rule of the program (worker/core/pacing/claim_order.py). Lateness of looks:\n\n"
+        " (simulated). `deadlines` is the rule of the program (worker/core/pacing/claim_order.py). Lateness of looks:"
+        "\n\n"
     ) + table(found)
     headline = (
         f"After a day's outage with 100,000 looks due, no new task waits longer than {fresh:,.0f} s for a look that is"

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from bench.hints import Book
 from bench.optimum import Floating
 from bench.queue import Order, Queue
 from bench.schedules import Learned, Task, Way
-from worker.core.pacing.limiter import Limit, Meter, charge, grant
+from worker.core.pacing.limiter import Limit, Meter, grant
 from worker.core.schedule.delay_per_request import Load
-from worker.core.sweep import in_turn
 from worker.rounds.poll.pricing import PRICED_EVERY
 
 
@@ -28,7 +26,6 @@ class Figures(NamedTuple):
     used: float = 0.0  # share of the limit
     unseen: int = 0
     price: float = 0.0
-    pages: int = 0
 
 
 def run(
@@ -36,14 +33,10 @@ def run(
     way: Way,
     limit: Limit,
     until: int | None = None,
-    page_cost: int = 0,
     order: Order = "deadlines",
 ) -> Figures:
-    """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then.
-
-    With a ``page_cost`` pages of the vendor's list are asked for as hints; each counts as so many requests.
-    """
-    return Run(world, way, limit, until, page_cost, order=order).figures()
+    """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then."""
+    return Run(world, way, limit, until, order=order).figures()
 
 
 class Late(NamedTuple):
@@ -67,7 +60,6 @@ class Run:
         way: Way,
         limit: Limit,
         until: int | None = None,
-        page_cost: int = 0,
         opens: int = 0,
         order: Order = "deadlines",
     ) -> None:
@@ -80,11 +72,6 @@ class Run:
         self.now = self.slot_at = opens
         self.meter = Meter()
         self.looks = [0, 0, 0]
-        self.paged = -page_cost  # the requests that had been made after the last page
-        self.book: Book | None = None
-        if page_cost:
-            assert isinstance(way, Learned)
-            self.book = Book(self.world, way, page_cost)
         self._simulate()
 
     def _simulate(self) -> None:
@@ -98,55 +85,24 @@ class Run:
             while self.waiting and self.waiting[0][0] <= moment:
                 self.ready.add(heappop(self.waiting)[1])
             if moment >= tick:
-                if self.book:  # what a page has shown meanwhile is not due
-                    for number in self.ready.looks():
-                        if self._moved(number):
-                            self.ready.drop(number)
-                waiting = self._backlog()
+                waiting = len(self.ready)
                 self.way.load(Load(PRICED_EVERY, self.spent - spent, backlog, waiting))
                 spent, backlog, tick = self.spent, waiting, tick + PRICED_EVERY
             self._serve()
 
-    def _backlog(self) -> int:
-        """Requests due and not made. What a page has left out counts when it is looked at: no price puts it off."""
-        if self.book is None:
-            return len(self.ready)
-        return len(self.ready.looks()) + self.book.page_cost * self.book.waiting(self.now)
-
     def _serve(self) -> None:
-        """Use the slots there are: first what a page left out, then pages that pay, then what is due."""
-        while self.slot_at <= self.now:
-            if self.ready.hinted:
-                self._take(1)
-                self._look(self.ready.hinted.popleft())
-                continue
-            number = self._next()
-            page = None
-            if self.book and in_turn(self.spent - self.paged, self.book.page_cost, due=number is not None):
-                page = self.book.weigh(self.now)
-            if self.book and page is not None:
-                self._take(self.book.page_cost)
-                self.paged = self.spent
-                self.ready.gone(self.book.ask(page, self.now))
-            elif number is not None:
-                self._take(1)
-                self.ready.drop(number)
-                self._look(number)
-            else:
-                return
+        """Use the slots there are for what is due."""
+        while self.slot_at <= self.now and (number := self._next()) is not None:
+            _, self.meter, self.slot_at = grant(self.limit, self.meter, self.now, 1)
+            self.spent += 1
+            self.ready.drop(number)
+            self._look(number)
 
     def _next(self) -> int | None:
         """The look to be made next; what there is nothing to look at for is dropped."""
         while (number := self.ready.next(self.now, self.spent)) is not None and self._moved(number):
             self.ready.drop(number)
         return number
-
-    def _take(self, requests: int) -> None:
-        _, self.meter, self.slot_at = grant(self.limit, self.meter, self.now, 1)
-        self.spent += requests
-        if requests > 1:
-            self.meter = charge(self.limit, self.meter, requests - 1, self.now)
-            self.slot_at = grant(self.limit, self.meter, self.now, 0).next_at
 
     def _moved(self, number: int) -> bool:
         """Whether there is nothing to look at now: seen already, or planned anew and not due."""
@@ -168,8 +124,6 @@ class Run:
             moments.append(self.waiting[0][0])
         if self.ready:
             moments.append(self.slot_at)
-        if self.book:
-            moments.append(max(self.slot_at, self.book.next_at))
         if self.until is not None:
             moments.append(tick)
         return max(self.now, min(moments)) if moments else None
@@ -178,15 +132,12 @@ class Run:
         while self.arrived < len(self.world) and self.world[self.arrived].start <= self.now:
             task = self.world[self.arrived]
             self._await(task.start + self.way.first(task), self.arrived)
-            if self.book:
-                self.book.add(self.arrived)
             self.arrived += 1
 
     def _look(self, number: int) -> None:
         task = self.world[number]
         age = self.now - task.start
         task.polls += 1
-        task.shown = task.silent = False
         self.looks[task.kind] += 1
         if self.opens:
             self.late.append(Late(self.now, number, self.now - task.due))
@@ -212,7 +163,6 @@ class Run:
                 unseen += 1
         every_delay = sorted(delay for kind in delays for delay in kind)
         counts = [max(1, sum(task.kind == kind for task in self.world[: self.arrived])) for kind in range(3)]
-        pages = self.book.pages if self.book else 0
         return Figures(
             requests=self.spent / max(1, self.arrived),
             mean=statistics.fmean(every_delay),
@@ -223,5 +173,4 @@ class Run:
             used=self.spent / (self.limit.rate * self.now / 1000),
             unseen=unseen,
             price=getattr(self.way, "price", 0.0) / 1000,
-            pages=pages,
         )

@@ -1,7 +1,7 @@
 """The looks that are due and not made, in the simulation, and which is made first."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -13,38 +13,31 @@ Order = Literal["oldest", "newest", "deadlines"]
 
 
 class Queue:
-    """Tasks by number. What a page has left out comes first of all, in any order."""
+    """Tasks by number."""
 
     def __init__(self, world: Sequence[Task], order: Order) -> None:
         self._world, self._order = world, order
         self._here: set[int] = set()
         self._by_due: deque[tuple[int, int]] = deque()
         self._by_deadline: list[tuple[int, int, int]] = []
-        self.hinted: deque[int] = deque()
 
     def __len__(self) -> int:
-        return len(self._here) + len(self.hinted)
+        return len(self._here)
 
     def looks(self) -> list[int]:
-        """Those that no page has left out."""
+        """All of them."""
         return list(self._here)
 
     def add(self, number: int) -> None:
         """One that falls due, in the order in which they do."""
         task = self._world[number]
-        if task.hinted or task.seen_at is not None:
+        if task.seen_at is not None:
             return
         self._here.add(number)
         self._by_due.append((task.due, number))
         if self._order == "deadlines":
             by = deadline(task.due, task.start + task.known)
             heappush(self._by_deadline, (by, task.due, number))
-
-    def gone(self, numbers: Iterable[int]) -> None:
-        """A page has left these out."""
-        for number in numbers:
-            self._here.discard(number)
-            self.hinted.append(number)
 
     def drop(self, number: int) -> None:
         """It is looked at, or not due any more."""

@@ -6,7 +6,6 @@ pending. Instants, ages and durations are milliseconds.
 """
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -17,9 +16,8 @@ from worker.core.schedule.credit import account, best_look, plan, spared_by
 from worker.core.schedule.delay_per_request import Load, outdated, price_after
 from worker.core.schedule.hazard import Curve, Forecast, class_of, forecast, learn, watch
 from worker.core.schedule.inspection import Choice
-from worker.core.schedule.learned import ANEW, FEW, put_off, rounded
+from worker.core.schedule.learned import ANEW, FEW, rounded
 from worker.core.schedule.prior import prior
-from worker.core.sweep import MARGIN, Trust
 
 NAMES = ("seconds", "RTCOB", "Coverage Insight")
 SHARES = (0.7, 0.2, 0.1)
@@ -35,17 +33,13 @@ class Task:
     start: int
     lasts: int
     quick: int
-    known: int = 0  # the age at which it was last seen pending, by a look or on a page
+    known: int = 0  # the age at which it was last seen pending
     looked: int = 0  # the age at the last look
-    remembered: int = 0  # the age at which a page of a list that was not trusted yet showed it as pending
     polls: int = 0
     family: str = "unseen"
     seen_at: int | None = None
     planned_at: int = 0
     planned_price: float = 0.0
-    hinted: bool = False
-    shown: bool = False  # by a page, since the last look
-    silent: bool = False  # the last page left it out, and none has shown it before
     due: int = 0
 
     def pending(self, age: int) -> tuple[str, ...]:
@@ -146,7 +140,6 @@ class Learned:
     limited: float = 0.0  # requests a second, where the price floats
     price: float = 0.0
     spared: int = 0
-    trust: Trust = field(default_factory=Trust)  # in the list
     _odds: dict[str, Forecast] = field(default_factory=dict)
     _news: dict[str, int] = field(default_factory=dict)
     _best: dict[tuple[str, int, int], Choice] = field(default_factory=dict)
@@ -166,10 +159,6 @@ class Learned:
 
     def look(self, task: Task, age: int) -> int | None:
         ended = age >= task.lasts
-        shown = max(task.known, task.remembered)
-        if shown > task.looked and not self.trust.earned:  # and the list tells the truth
-            odds = self.odds(task.family)
-            self.trust.passed(odds.share(task.looked, shown - MARGIN, age) if ended else 0.0)
         self.tell(task, age, ended=ended)
         change = spared_by(self.schedule, 0, task.looked, age, task.lasts if ended else None)
         self.spared = account(self.spared, change)
@@ -193,40 +182,19 @@ class Learned:
         self._heard(task.family)
 
     def _heard(self, family: str) -> None:
-        """Forecasts are renewed as in the program; a page is one piece of news."""
+        """Forecasts are renewed as in the program."""
         count = self._news[family] = self._news.get(family, 0) + 1
         if count < FEW or count % ANEW == 0:
             self._odds.pop(family, None)
             self._best = {found: best for found, best in self._best.items() if found[0] != family}
 
-    def told(self, rows: Iterable[tuple[Task, int]]) -> None:
-        """A page shows tasks as pending at these ages."""
-        if not self.trust.earned:
-            for task, age in rows:
-                task.remembered = age
-            return
-        spans: dict[str, list[tuple[int, int]]] = {}
-        for task, age in rows:
-            if age > task.known:
-                spans.setdefault(task.family, []).append((task.known, age))
-                task.known, task.family = age, _class_of(task.pending(age))
-        for family, watched in spans.items() if self.learning else ():
-            curve = self.history.curves.get(family, Curve())
-            self.history.curves[family] = watch(curve, watched)
-            self._heard(family)
-
     def dearer(self, task: Task) -> bool:
-        """Whether the plan for a task is out of date: made at a price much lower, or before a page showed it."""
-        if task.hinted:
-            return False
-        return task.planned_at < task.known or outdated(task.planned_price, self.price)
+        """Whether the plan for a task is out of date: made at a price much lower."""
+        return outdated(task.planned_price, self.price)
 
     def replan(self, task: Task) -> int:
-        """The age at which to look instead; what pages showed puts a look off only so far."""
-        age = task.known + self._plan(task)
-        if task.known > task.looked:
-            age = min(age, put_off(task.id) * max(task.looked, self.schedule.cadence.first))
-        return age
+        """The age at which to look instead."""
+        return task.known + self._plan(task)
 
     def _plan(self, task: Task) -> int:
         task.planned_price, task.planned_at = self.price, task.known

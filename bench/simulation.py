@@ -35,7 +35,6 @@ from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
 from worker.core.pacing.limiter import Limit
 
 LEARNED = "learned, after some history"
-TENFOLD, SAME = "learned + hints, a page as 10", "learned + hints, a page as 1"
 SLOW, HASTY, GROWING = "doubling to 5 min", "fixed 30 s", "x1.5 to 15 min"
 BEST = "optimum, the price floating"
 
@@ -78,7 +77,6 @@ def median(runs: Sequence[Figures]) -> Figures:
         used=of(lambda run: run.used),
         unseen=round(of(lambda run: run.unseen)),
         price=of(lambda run: run.price),
-        pages=round(of(lambda run: run.pages)),
     )
 
 
@@ -112,7 +110,6 @@ def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
     return {name: median([run(free_world(count, seed), way(), FREE) for seed in seeds]) for name, way in ways.items()}
 
 
-HINTS = {TENFOLD: 10, SAME: 1}
 CONTENDED = (
     "fixed",
     HASTY,
@@ -120,7 +117,6 @@ CONTENDED = (
     "doubling to 15 min",
     "learned, from the first task on",
     LEARNED,
-    *HINTS,
     BEST,
 )
 
@@ -145,7 +141,7 @@ def contended_run(name: str, seed: int, hours: float, history: History, world: W
     way = plain.get(name) or ways.get(name, with_history)()
     order: Order = "oldest" if name in plain else "deadlines"
     everyone = busy_world(int(18_000 * hours) // 10 * 10, seed, world)
-    return run(everyone, way, SCARCE, int(hours * HOUR), HINTS.get(name, 0), order)
+    return run(everyone, way, SCARCE, int(hours * HOUR), order)
 
 
 def contended_runs(cases: Sequence[tuple[str, int, float, History, World]], processes: int) -> list[Figures]:
@@ -168,14 +164,14 @@ def contended(seeds: range, hours: float, per_class: int, processes: int = 1) ->
 
 def table(figures: dict[str, Figures], *, scarce: bool) -> str:
     """Markdown."""
-    more = ["of the limit", "price at the end", "pages"] if scarce else []
+    more = ["of the limit", "price at the end"] if scarce else []
     kinds = [f"{name}: requests, delay" for name in NAMES]
     heads = ["schedule", "requests per task", "mean delay", "p95", *kinds, *more]
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     for name, got in figures.items():
         cells = [name, f"{got.requests:.2f}", f"{got.mean:.1f} s", f"{got.p95:.0f} s"]
         cells += [f"{requests:.2f}, {delay:.0f} s" for requests, delay in got.by_kind]
-        cells += [f"{got.used:.1%}", f"{got.price:.0f} s" if got.price else "", str(got.pages or "")] if scarce else []
+        cells += [f"{got.used:.1%}", f"{got.price:.0f} s" if got.price else ""] if scarce else []
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -12,9 +12,7 @@ from bench.schedules import Learned, fixed, tasks
 from bench.simulation import (
     FREE,
     LEARNED,
-    SAME,
     SCARCE,
-    TENFOLD,
     Figures,
     History,
     busy_world,
@@ -64,18 +62,6 @@ def test_under_contention_the_limit_is_used_and_results_come_sooner(history: His
     assert quick.used >= 0.9
 
 
-@pytest.mark.parametrize(("page_cost", "share"), [(1, 0.2), (10, 0.65)])
-def test_pages_find_sooner_with_fewer_requests(history: History, page_cost: int, share: float) -> None:
-    def found(counts: int) -> Figures:
-        way = Learned(history=history.copy(), limited=10.0, floor=5_000.0)
-        return run(busy_world(4500, 1), way, SCARCE, 900_000, counts)
-
-    plain, hinted = found(0), found(page_cost)
-    assert hinted.mean <= share * plain.mean
-    assert hinted.requests <= plain.requests
-    assert hinted.pages > 0
-
-
 def test_after_an_outage_neither_fresh_nor_old_tasks_starve(history: History) -> None:
     """3,000 tasks due, 10 requests a second, half of them for the oldest: the last is looked at within ten minutes."""
     found = {(line.group, line.begin): line for line in measure("deadlines", history, 3000, 1.0)}
@@ -123,9 +109,8 @@ def test_each_case_is_compared_in_a_world_of_its_own() -> None:
     assert all(of.figures.keys() == set(of.case.ways) for of in found)
     assert len({of.figures[LEARNED].mean for of in found}) > 2
     aims = contention.targets(found)
-    aimed = (LEARNED, TENFOLD, SAME)
-    assert len(aims) == sum(way in aimed for of in found for way in of.case.ways)
-    assert sum("is possible" in aim.got for aim in aims) == sum("the optimum" in aim.got for aim in aims) == 4
+    assert len(aims) == len(contention.CASES)
+    assert sum("the optimum" in aim.got for aim in aims) == 4
 
 
 def test_the_world_is_the_mix_that_it_says() -> None:

@@ -39,8 +39,6 @@ def test_the_defaults_are_the_documented_ones() -> None:
         daily_budget=None,
         schedule="learned",
         delay_per_request_ms=20_000,
-        list_hints=False,
-        page_cost=10,
         cadence=Cadence(10_000, 1.4, 15 * MINUTE, 0.1),
         min_interval_ms=5_000,
         max_interval_ms=6 * HOUR,

@@ -176,7 +176,8 @@ def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path:
         house.record(*endless, *ids[:30])
         acknowledged = set(ids[:30])
         recorders = [
-            threading.Thread(target=record_some, args=(house, ids[30 + n :: 2], seed + n, acknowledged)) for n in range(2)
+            threading.Thread(target=record_some, args=(house, ids[30 + n :: 2], seed + n, acknowledged))
+            for n in range(2)
         ]
         for recorder in recorders:
             recorder.start()

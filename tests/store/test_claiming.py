@@ -215,30 +215,3 @@ def test_a_probe_goes_to_the_calm_one_that_is_due_for_longest(store: Store) -> N
     claiming = Claiming(store, None)
     assert [taken(store, claiming, 1, probing=True) for _ in range(3)] == [[3], [4], [5]]
     assert taken(store, claiming, 9, probing=True) == [6, 7, 8, 1, 2, 9]
-
-
-def test_urgent_rows_come_first_and_are_struck_off_as_they_are_taken(store: Store) -> None:
-    add(store, [NOW - n for n in range(9, 0, -1)])
-    claiming, urgent = Claiming(store, None), {4, 5, 6}
-    assert taken(store, claiming, 2, urgent=urgent) == [4, 5]
-    assert urgent == {6}
-    assert taken(store, claiming, 3, urgent=urgent) == [6, 1, 2]
-    assert urgent == set()
-
-
-def test_of_the_urgent_rows_that_are_not_to_be_had_nothing_is_remembered(store: Store) -> None:
-    """One was looked at meanwhile, one concluded, one is in the air."""
-    add(store, [NOW - 4, NOW + 9, NOW - 3, NOW - 2, NOW - 1])
-    with store.write():
-        store.execute("UPDATE tasks SET state = 'concluded', outcome = 'failure', due_at = NULL WHERE seq = 3")
-    urgent = {2, 3, 4}
-    assert taken(store, Claiming(store, None), 2, urgent=urgent, not_seqs=frozenset({4})) == [1, 5]
-    assert urgent == set()
-
-
-@pytest.mark.parametrize("how", [{"probing": True}, {"only": frozenset({1, 2})}], ids=["a probe", "some tasks"])
-def test_a_probe_and_a_pass_over_some_tasks_know_nothing_urgent(store: Store, how: dict[str, Any]) -> None:
-    add(store, [NOW - 3, NOW - 2, NOW - 1])
-    urgent = {3}
-    assert taken(store, Claiming(store, None), 1, urgent=urgent, **how) == [1]
-    assert urgent == {3}

@@ -100,7 +100,7 @@ seen = st.fixed_dictionaries(
         "retried": st.booleans(),
         "name": WORDS,
         "started_at": INSTANTS,
-        "why": st.sampled_from(["first", "learned", "cadence", "hand", "retry", "again", "hint"]),
+        "why": st.sampled_from(["first", "learned", "cadence", "hand", "retry", "again"]),
         "polls": st.integers(0, 40),
         "failures": st.sampled_from([0, 0, 0, 0, 2]),
         "correlation_id": WORDS,

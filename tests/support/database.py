@@ -56,7 +56,6 @@ def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: A
         "leased_until": LEASE,
         "not_seqs": frozenset(),
         "probing": False,
-        "urgent": set(),
     }
     with store.write():
         claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})

@@ -14,7 +14,6 @@ from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import fingerprint, read_paths
-from worker.core.vendor.page import Page
 from worker.core.vendor.reply import (
     Concluded,
     Reply,
@@ -32,7 +31,7 @@ TIMEOUT = 30_000
 HOUR = 3_600_000
 TLS = tls_context(None)
 
-Script = Callable[[Job, int], Reply | Page]
+Script = Callable[[Job, int], Reply]
 
 
 class NoLog:
@@ -63,8 +62,7 @@ class Answers(queue.SimpleQueue[Done]):
 class World:
     """The round, its vendor and the time. A job takes ``takes(job)`` simulated ms; longer than its deadline, never.
 
-    ``ahead`` jobs may be handed out beyond one for each thread; ``price_floor`` is that of the learned schedule,
-    ``page_cost`` that of a page of the list, for which the script gives a Page.
+    ``ahead`` jobs may be handed out beyond one for each thread; ``price_floor`` is that of the learned schedule.
     ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
     """
 
@@ -79,7 +77,6 @@ class World:
         timeout: float = 30.0,
         ahead: int | None = 0,
         price_floor: int | None = None,
-        page_cost: int | None = None,
         now: int = NOW,
     ) -> None:
         self.path = path
@@ -98,7 +95,7 @@ class World:
         self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
         self.log = NoLog()
-        terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor, page_cost)
+        terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor)
         self.round = PollRound(self.store, self.pool, terms, self.log, self.now)
 
     def close(self) -> None:
@@ -107,7 +104,7 @@ class World:
         self.pool.close()
         self.store.close()
 
-    def _ask(self, wire: Wire, job: Job) -> Reply | Page:
+    def _ask(self, wire: Wire, job: Job) -> Reply:
         self.before_sending(job)
         wire.sent += 1
         landed = threading.Event()

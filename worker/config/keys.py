@@ -15,7 +15,6 @@ from worker.config.kinds import (
     TOKEN,
     TOKEN_URL,
     TOKENS,
-    YES_NO,
     positive,
     span,
     whole,
@@ -157,14 +156,6 @@ POLLING = Section(
             "How much waiting of results one request is worth, at least. Where requests are scarce, the learned "
             "schedule raises it by itself.",
         ),
-        Key(
-            "list_hints",
-            YES_NO,
-            "no",
-            "Whether the learned schedule may ask for pages of the vendor's list, to look sooner at what has ended and "
-            "later at what has not. Leave it off until you have seen that the vendor's real lists tell the truth.",
-        ),
-        Key("page_cost", whole(1, 100), "10", "How many requests a page of the list counts as."),
         Key(
             "cadence",
             CADENCE,

@@ -25,8 +25,3 @@ def limit_of(polling: PollingSection) -> Limit:
 def delay_per_request_of(polling: PollingSection) -> int | None:
     """The least delay per request of the learned schedule, ms; ``None`` with the fixed schedule."""
     return polling.delay_per_request_ms if polling.schedule == "learned" else None
-
-
-def page_cost_of(polling: PollingSection) -> int | None:
-    """What a page of the list costs, in requests; ``None`` where pages are not to be asked for."""
-    return polling.page_cost if polling.list_hints and polling.schedule == "learned" else None

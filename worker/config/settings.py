@@ -45,8 +45,7 @@ class StoreSection(NamedTuple):
 class PollingSection(NamedTuple):
     """``requests_per_second``, ``burst`` and ``daily_budget`` limit all requests together.
 
-    ``schedule`` is ``learned`` or ``fixed``; ``delay_per_request_ms``, ``list_hints`` and ``page_cost`` matter to the
-    first.
+    ``schedule`` is ``learned`` or ``fixed``; ``delay_per_request_ms`` matters to the first.
     """
 
     requests_per_second: float
@@ -55,8 +54,6 @@ class PollingSection(NamedTuple):
     daily_budget: int | None
     schedule: str
     delay_per_request_ms: int
-    list_hints: bool
-    page_cost: int
     cadence: Cadence
     min_interval_ms: int
     max_interval_ms: int

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.config import Config
-from worker.config.polling import delay_per_request_of, limit_of, page_cost_of, schedule_of
+from worker.config.polling import delay_per_request_of, limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
-from worker.core.vendor.page import Page
 from worker.core.vendor.reply import Reply
 from worker.gateways.http.api import Api, ApiSettings
 from worker.gateways.http.client import Wire, tls_context
@@ -50,16 +49,12 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         signals.wake.set,
     )
     polling = config.polling
-    terms = Terms(
-        schedule_of(polling), limit_of(polling), api.timeout_ms, delay_per_request_of(polling), page_cost_of(polling)
-    )
+    terms = Terms(schedule_of(polling), limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
     return Parts(api.origin, pool, tokens, terms)
 
 
-def _asker(api: Api) -> Callable[[Wire, Job], Reply | Page]:
-    def ask(wire: Wire, job: Job) -> Reply | Page:
-        if job.page is not None:
-            return api.page(wire, job.page, job.asked_at)
+def _asker(api: Api) -> Callable[[Wire, Job], Reply]:
+    def ask(wire: Wire, job: Job) -> Reply:
         return api.health(wire, job.asked_at) if job.seq == NO_TASK else api.look(wire, job.task_id, job.asked_at)
 
     return ask

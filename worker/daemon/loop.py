@@ -147,7 +147,7 @@ class Loop:
                 # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
                 lanes.put(self._store, lane._replace(resumes_at=now, probes=0))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
-            for code in ("reload_refused", "clock_jumped", "internal_fault", "list_hints_off"):
+            for code in ("reload_refused", "clock_jumped", "internal_fault"):
                 notices.put(self._store, code, None, now)
             self._keep_learned(now)
 
@@ -281,8 +281,7 @@ class Loop:
             self._store_learned()
             self._start_drop(drop)
             self._log.info("reloaded")
-            for code in ("reload_refused", "list_hints_off"):
-                self._raise_notice(code, None, now)
+            self._raise_notice("reload_refused", None, now)
         self._notify.send("READY=1")
 
     def _check_origin(self, parts: Parts) -> None:

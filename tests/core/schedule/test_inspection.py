@@ -10,7 +10,7 @@ from worker.core.schedule.cadence import JITTER, Cadence, Schedule
 from worker.core.schedule.credit import MOST_SPARED, account, plan, spared_by, written_looks
 from worker.core.schedule.delay_per_request import Load, outdated, price_after
 from worker.core.schedule.hazard import BINS, EDGES, Curve, Forecast, bin_of, forecast
-from worker.core.schedule.inspection import LONGEST_WAIT, Told, next_look, page_wait, why
+from worker.core.schedule.inspection import next_look, why
 from worker.core.schedule.prior import prior, written_wait
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -202,28 +202,6 @@ def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
 
 def test_only_a_much_lower_price_outdates_a_plan() -> None:
     assert (outdated(20_000, 21_000), outdated(20_000, 23_000), outdated(30_000, 20_000)) == (False, True, False)
-
-
-def test_a_page_waits_until_its_tasks_have_waited_for_its_cost() -> None:
-    """By hand: a hundred tasks just seen, a hazard of 1/3600 a second, and 10 requests of 20 s."""
-    told = [Told(even(HOUR), 60, 0, 0), Told(even(HOUR), 40, 0, 0)]
-    assert page_wait(told, 0, 10 * PRICE) == pytest.approx(120_000, rel=0.001)
-    assert page_wait(told, 121_500, 10 * PRICE) == 0  # W is a little less than h t² / 2
-    assert 0 < page_wait(told, 119_000, 10 * PRICE) < 3_000
-
-
-@given(curves, st.integers(1, 100), st.floats(0, 1e8), st.floats(0, 1e8), st.floats(1, 1e9))
-def test_a_page_never_waits_where_it_pays_and_always_where_it_does_not(
-    odds: Forecast, count: int, known: float, later: float, cost: float
-) -> None:
-    worth = count * odds.outlook(known, known + later)[1]
-    wait = page_wait([Told(odds, count, known, 0.0)], known + later, cost)
-    assert wait >= 0
-    assert (wait == 0) == (worth >= cost)
-
-
-def test_a_page_that_tells_of_nothing_waits_long() -> None:
-    assert page_wait([], 0, PRICE) == LONGEST_WAIT
 
 
 def test_people_are_told_why() -> None:

@@ -137,12 +137,13 @@ def test_a_plan_before_the_next_written_look_is_paid_for_and_one_that_cannot_be_
 
 
 def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> None:
-    """A page brought a look about, between two written ones, and nothing was spared to pay for it."""
+    """`record` planned first looks before the first written one, and nothing was spared to pay for them."""
     eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
     way = learned(Knowledge(eager, FLOOR, 0))
     old = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, seen_at=NOW - 1_000)
+    first = FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000, kind="quick")
     for _ in range(3):
-        way.heard(old._replace(why="hint"), Pending(), NOW)
+        way.heard(first, Pending(), NOW)
     assert way.spared == -3
     with store.write():
         learning.keep(store, way.known, way.changed, None)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, concluded, concludes, within, worlds
 from worker.core.pacing.limiter import DAY, FULL, Limit
-from worker.core.vendor.page import Page
 from worker.core.vendor.reply import (
     Garbled,
     Pending,
@@ -247,7 +246,7 @@ def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
     w = world(lambda job, n: Pending(), limit=Limit(100, 100, daily=30), now=(NOW // DAY) * DAY)
     ask = w.pool._ask
 
-    def greedy(wire: Wire, job: Job) -> Reply | Page:
+    def greedy(wire: Wire, job: Job) -> Reply:
         wire.sent += 2
         return ask(wire, job)
 

@@ -73,7 +73,6 @@ def test_what_is_put_off_leaves_its_slot_to_others(store: Store) -> None:
         ("why = 'retry'", "a person asked for it"),
         ("why = 'backoff'", "it failed"),
         ("why = 'again'", "it was put off already"),
-        ("why = 'hint'", "the list shows it as concluded"),
         ("price = NULL", "the written cadence planned it"),
     ],
 )
@@ -132,8 +131,3 @@ def test_so_many_are_planned_in_a_pass_and_the_rest_right_after(store: Store, pa
     next_due = tasks.next_due(store)
     assert next_due is not None
     assert next_due > now
-
-
-def test_what_is_urgent_is_not_put_off_though_it_was_planned_cheaply(store: Store) -> None:
-    due_at = max(task.due_at or 0 for task in planned(store, [600_000] * 2))
-    assert taken(store, Claiming(store, learned(9 * FLOOR)), 5, due_at, urgent={2}) == [2]

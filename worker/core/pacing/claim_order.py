@@ -3,7 +3,8 @@
 Looks that fell due within the last minute come in the order of their *deadlines*: the due time, and three tenths of the
 wait that was planned on top, but no more than 30 s. A look that was planned 10 s ahead loses much by 3 s, one that was
 planned an hour ahead nothing; and while requests are scarce there always is a backlog of some seconds, which is what
-the price aims at (worker/core/schedule/delay_per_request.py), so that no slot is lost. It is better made of looks that can wait.
+the price aims at (worker/core/schedule/delay_per_request.py), so that no slot is lost. It is better made of looks that
+can wait.
 
 By hand: a look planned at 0 s for 12 s, and one planned two minutes ago for 10 s. Their deadlines are at
 12 + 0.3 * 12 = 15.6 s and at 10 + 30 = 40 s: the first is made first.

@@ -14,8 +14,8 @@ Added up over a task, that is what the written cadence would have needed, less w
 it is made, so all planned looks together are never more than those of the written
 cadence, whatever the vendor does and whatever was believed. Until something has been spared, the learned schedule is
 the written one or slower. (Looks that persons ask for, and looks after failures, are no plans: backoff makes them
-alike in both schedules. A first look that `record` planned, and one that a page of the list brought about, are paid for
-afterwards; they may put the account below 0, and nothing is planned out of it until it is made up for.)
+alike in both schedules. A first look that `record` planned is paid for
+afterwards; it may put the account below 0, and nothing is planned out of it until it is made up for.)
 
 By hand, with ``10s x1.4 15m 10%``: a first look at 17 s instead of 10 s brings 1 - 1 = 0 if it shows "pending"; if it
 finds a task that ended at 15 s, which the written cadence would have seen at 24 s with its second look, 2 - 1 = 1. A

@@ -9,8 +9,8 @@ price, r the requests a second allowed, and B the *backlog* in seconds, that is 
 where B' = demand / r - 1 is also taken below an empty backlog (demand: looks that fell due a second). An idle poller
 thus comes down by a factor e in 50 s. After an outage B may be hours: no more than MOST of it counts, and so the price
 settles where new demand leaves PULL * (MOST - TARGET) / GAIN, a little more than half of the limit, for working it
-off: half is what looks that are not late are given (worker/core/pacing/claim_order.py), and more demand than that would sink
-in the backlog.
+off: half is what looks that are not late are given (worker/core/pacing/claim_order.py), and more demand than that would
+sink in the backlog.
 
 It is stable: a price higher by the factor e^y lowers demand by about y / 2 of itself (waits grow with the square root
 of the price), so near the balance B' = -x / 2 and x'' + GAIN / 2 * x' + PULL / 2 * x = 0: every solution dies away, by
@@ -50,9 +50,9 @@ class Load:
 def price_after(price: float, load: Load, rate: float, floor: float) -> float:
     """The price after ``load``, with ``rate`` requests a second allowed (the pace of the moment, if it is lowered).
 
-    Time in which the API is paused is not to be counted. A load spans some seconds: a lump of work (a page, and what it
-    brings to light) raises the price by no more than STEEPEST allows, but what then works it off lowers it in full, so
-    loads shorter than a lump takes would drag the price down.
+    Time in which the API is paused is not to be counted. A load spans some seconds: a lump of work
+    raises the price by no more than STEEPEST allows, but what then works it off lowers it in full, so loads shorter
+    than a lump takes would drag the price down.
     """
     seconds = load.elapsed / 1000
     if seconds <= 0:

@@ -24,8 +24,8 @@ is shared out among the bins between them, as the curve itself expects it (one s
 vendor's own end lies between the looks, it is taken as it is. What was learned fades: each task that ended counts half
 after a thousand later ones of its class. A bin in which fewer than five ended borrows from its neighbours, up to four
 on each side, until there are five, so that a class shows its shape after a few dozen tasks and sharpens later. Before
-there is history the prior stands in (worker/core/schedule/prior.py): in each bin, half a task that ended, but never more than
-three tasks that were watched all through it.
+there is history the prior stands in (worker/core/schedule/prior.py): in each bin, half a task that ended, but never
+more than three tasks that were watched all through it.
 
 This is the occurrence/exposure estimate of a piecewise constant hazard, as in survival analysis.
 All ages and durations are milliseconds.

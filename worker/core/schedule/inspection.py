@@ -1,9 +1,9 @@
-"""When is the next look at a task worth its request, and what is a page of a list worth?
+"""When is the next look at a task worth its request?
 
 Let q(a, b) be the chance that a task seen pending at age a is done by age b, and W(a, b) the time that it is then
-expected to have been done and unseen (both: worker/core/schedule/hazard.py). One number, the **price**, says how much waiting
-a request is worth. A look at age b costs its price and the waiting W before it, and finds the result with the chance
-q. So the look that pays best is the one with the least *cost per result found*:
+expected to have been done and unseen (both: worker/core/schedule/hazard.py). One number, the **price**, says how
+much waiting a request is worth. A look at age b costs its price and the waiting W before it, and finds the result with
+the chance q. So the look that pays best is the one with the least *cost per result found*:
 
     look at the b with the least (price + W(a, b)) / q(a, b).
 
@@ -23,15 +23,12 @@ with a known distribution, only inspections show it, each costs, and so does eve
 All ages, durations and prices are milliseconds.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, inf, sqrt
-from typing import Literal, NamedTuple
+from math import inf
+from typing import Literal
 
 from worker.core.instant import words
 from worker.core.schedule.hazard import EDGES, Forecast, bin_of, step
-
-LONGEST_WAIT = 86_400_000  # of a page, where nothing is expected
 
 Basis = Literal["learned", "cadence", "shortest", "longest"]
 
@@ -98,40 +95,6 @@ def _turn(left: float, waited: float, time: float, hazard: float, price: float) 
         if abs(move) < 0.5:
             break
     return at
-
-
-class Told(NamedTuple):
-    """Pending tasks of one class and of about one age that a page would tell of; ``known`` and ``started`` on average:
-    the age at which they were last seen pending, and the instant at which they began."""
-
-    odds: Forecast
-    tasks: int
-    known: float
-    started: float
-
-
-def page_wait(told: Iterable[Told], now: float, cost: float) -> int:
-    """How long until a page is worth its ``cost`` (the price, times the requests it counts as); 0: it is now.
-
-    A page is worth the sum of W over the pending tasks that it tells of. With their q and hazards h as they are now it
-    will have grown in the time t by sum(q) * t + sum((1 - q) * h) * t² / 2, and that is solved for t. As hazards mostly
-    fall with the age, t is rather too short: ask again when it has passed.
-
-    By hand: a hundred tasks with a hazard of 1/3600 a second, just seen; a page costs 10 * 20 s. 100 / 3600 * t² / 2 =
-    200 s gives t = 120 s.
-    """
-    worth, growth, rise = 0.0, 0.0, 0.0
-    for odds, tasks, known, started in told:
-        age = max(known, now - started)
-        done, waited = odds.outlook(known, age)
-        worth += tasks * waited
-        growth += tasks * done
-        rise += tasks * (1 - done) * odds.hazards[bin_of(age)]
-    lacking = cost - worth
-    if lacking <= 0:
-        return 0
-    pace = growth + sqrt(growth * growth + 2 * rise * lacking)
-    return ceil(min(2 * lacking / pace, LONGEST_WAIT)) if pace > 0 else LONGEST_WAIT
 
 
 def why(choice: Choice, kind: str, known: int, price: float) -> str:

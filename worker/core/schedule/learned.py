@@ -5,9 +5,8 @@ the account that keeps it from asking more than the written cadence would (allow
 It lives in the memory of one process; :class:`Knowledge` is what is stored. Instants, ages and durations are ms.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
-from zlib import crc32
 
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.credit import account, best_look, plan, spared_by, written_looks
@@ -20,14 +19,9 @@ from worker.core.vendor.reply import Concluded, Pending, Reply
 
 # The looks that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
 PLANS = frozenset({"first", "learned", "cadence"})
-PLANNED = PLANS | {"hint"}
 
 # A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
 FEW, ANEW = 20, 100
-
-# Whatever the list says, a task is looked at by its id by the time that its age has grown so many times. One task in so
-# many is looked at much sooner: by those a list that shows as pending what has ended is found out.
-PUT_OFF, PUT_OFF_TESTED, ONE_IN = 100, 10, 8
 
 # Of the looks that pay best, so many are remembered for each class.
 _REMEMBERED = 5_000
@@ -51,7 +45,6 @@ class Learned:
         self.floor = floor
         self.price = max(floor, known.price)
         self.spared = known.spared
-        self.trusting = False  # whether the vendor's list may put looks off (worker/core/sweep.py)
         self.changed: set[str] = set()  # classes whose curves are not stored yet
         self._curves = dict(known.curves)
         self._odds: dict[str, Forecast] = {}
@@ -98,43 +91,13 @@ class Learned:
         return made.choice.wait
 
     def replanned(self, task: Task, now: int) -> Look | None:
-        """A later look for a task that falls due, if it was planned when requests were much cheaper, or before a page
-        of a list that is trusted showed it as pending."""
-        if task.why not in PLANS:
-            return None
-        looked = task.last_poll_at or task.recorded_at
-        told = task.seen_at is not None and task.seen_at > looked
-        if told and not self.trusting:
-            told, task = False, task._replace(seen_at=task.last_poll_at)  # as if no page had shown it
-        if task.price is None or not (told or outdated(task.price, self.price)):
+        """A later look for a task that falls due, if it was planned when requests were much cheaper."""
+        if task.why not in PLANS or task.price is None or not outdated(task.price, self.price):
             return None
         last = task.seen_at if task.seen_at is not None else task.recorded_at
-        begin = last - task.age(last)
-        look = self._plan(task, begin, last)
+        look = self._plan(task, last - task.age(last), last)
         due = last + look.wait
-        if told:
-            # The list is no authority, though it was right so far. A look by id comes in any case.
-            known_here = max(begin, task.recorded_at)
-            age = max(looked - known_here, self.schedule.cadence.first)
-            due = min(due, known_here + put_off(task.id) * age, looked + self.schedule.max_interval)
         return look._replace(wait=due - now) if due > now else None
-
-    def told(self, seen: Iterable[Task], at: int) -> None:
-        """Learn from a page that showed these tasks, as they were before it, as pending ``at`` some moment."""
-        kinds: set[str] = set()
-        passed = 0
-        for task in seen:
-            begin = at - task.age(at)
-            known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
-            if at - begin > known and task.life_from == task.recorded_at:
-                kinds.add(task.kind)
-                self._watch(task.kind, known, at - begin)
-                entry = _entry(task, begin)
-                looks = written_looks(self.schedule, entry, at - begin)
-                passed += looks - written_looks(self.schedule, entry, max(known, entry))
-        for kind in kinds:
-            self._news_of(kind)
-        self.spared = account(self.spared, passed)
 
     def heard(self, task: Task, reply: Reply, now: int) -> None:
         """Learn from one look at a task; ``task`` is as it was before, ``why`` telling what the look was for."""
@@ -153,7 +116,7 @@ class Learned:
         else:
             self._watch(task.kind, known, now - begin)
         self._news_of(task.kind)
-        if task.why in PLANNED:
+        if task.why in PLANS:
             self._settle(task, begin, known, now - begin, end, ended=ended)
 
     def load(self, load: Load, rate: float) -> None:
@@ -205,17 +168,12 @@ class Learned:
         entry = _entry(task, begin)
         before = max(known, entry)
         looks = written_looks(self.schedule, entry, age) - written_looks(self.schedule, entry, before)
-        if (task.seen_at is None or task.why == "hint") and looks == 0:
-            # `record` planned it, or a page brought it about, and neither could pay.
+        if task.seen_at is None and looks == 0:
+            # `record` planned it, and could not pay.
             self.spared = account(self.spared, -1)
         # Where the end is not told, the written cadence may have seen it with its very next look.
         reached = (end if end is not None else before) if ended else None
         self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
-
-
-def put_off(task_id: str) -> int:
-    """How many times the age at its last look by id a task may be old at the next, whatever the list says."""
-    return PUT_OFF if crc32(task_id.encode()) % ONE_IN else PUT_OFF_TESTED
 
 
 def explain(task: Task, odds: Forecast, schedule: Schedule) -> str:

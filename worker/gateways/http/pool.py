@@ -14,37 +14,25 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from worker.core.vendor.page import Page, PageQuery
-from worker.core.vendor.reply import Pending, Reply, Unreachable
+from worker.core.vendor.reply import Reply, Unreachable
 from worker.gateways.http.client import Wire
-
-# The seq of a request for a page of the list.
-PAGE = -1
 
 
 class Job(NamedTuple):
-    """One request. ``seq`` is the task's row (or NO_TASK); instants in ms, ``deadline`` on the monotonic clock.
-
-    With ``page``, it is for a page of the list, and ``seq`` is PAGE.
-    """
+    """One request. ``seq`` is the task's row (or NO_TASK); instants in ms, ``deadline`` on the monotonic clock."""
 
     seq: int
     task_id: str
     asked_at: int
     deadline: int
-    page: PageQuery | None = None
 
 
 class Done(NamedTuple):
-    """What came of a job; ``requests`` counts those really sent (a token or a repeat beside the look itself).
-
-    Where a page was asked for and came, it is in ``page``, and ``Pending()`` stands for "here you are".
-    """
+    """What came of a job; ``requests`` counts those really sent (a token or a repeat beside the look itself)."""
 
     job: Job
     reply: Reply
     requests: int
-    page: Page | None = None
 
 
 class Pool:
@@ -58,7 +46,7 @@ class Pool:
         self,
         size: int,
         make_wire: Callable[[], Wire],
-        ask: Callable[[Wire, Job], Reply | Page],
+        ask: Callable[[Wire, Job], Reply],
         wake: Callable[[], None],
         *,
         ahead: int | None = None,
@@ -161,8 +149,7 @@ class Pool:
                 finally:
                     with self._lock:
                         del self._running[job]
-                page, reply = (reply, Pending()) if isinstance(reply, Page) else (None, reply)
-                self._done.put(Done(job, reply, wire.sent - sent, page))
+                self._done.put(Done(job, reply, wire.sent - sent))
                 if self._jobs.qsize() <= self._ahead // 2:
                     self._wake()
         finally:

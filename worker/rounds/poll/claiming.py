@@ -30,10 +30,9 @@ class Claiming:
         leased_until: int,
         not_seqs: frozenset[int],
         probing: bool,
-        urgent: set[int],
         only: frozenset[int] | None,
     ) -> list[Task]:
-        """Up to ``slots`` tasks, leased. ``urgent`` rows come first, and are struck off. In the round's transaction."""
+        """Up to ``slots`` tasks, leased. In the round's transaction."""
         taken: dict[int, Task] = {}
         plans: list[tuple[Task, Look]] = []
 
@@ -43,13 +42,6 @@ class Claiming:
                 only=only, not_seqs=(*not_seqs, *taken, *(task.seq for task, _ in plans)),
             )  # fmt: skip
 
-        if urgent and only is None and not probing:
-            first = tasks.due(
-                self._store, paused_total, due_by=due_by, limit=slots, only=frozenset(urgent), not_seqs=not_seqs
-            )
-            taken.update((task.seq, task) for task in first)
-            urgent.difference_update(taken if len(first) == slots else set(urgent))
-            slots -= len(first)
         share = slots if probing or only is not None else late_slots(slots, self._made)
         self._made += slots
         while slots > 0 and len(plans) < MOST_PLANS:

@@ -10,7 +10,6 @@ Nothing is sent before the lease is on the disk, and nothing heard is forgotten:
 are kept here and saved by the next round, and nothing new is claimed until then.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from worker.core.errors import CdpollError, place_of
@@ -21,12 +20,10 @@ from worker.core.pacing.limiter import Limit, charge, eased, grant, slowed, spen
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.learned import Learned
 from worker.core.task import Task
-from worker.core.vendor.page import PageQuery
 from worker.core.vendor.reply import Unreachable
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.log_edges import Change, Log, Pauses, Troubles
 from worker.rounds.poll.claiming import Claiming
-from worker.rounds.poll.hints import Hints
 from worker.rounds.poll.pricing import Pricing
 from worker.rounds.poll.saving import Asked, Saving
 from worker.store.db.store import Store
@@ -40,8 +37,7 @@ Sent = tuple[Job, Asked | None]
 # How soon to look again after a request that has outlived its deadline.
 CUT_AGAIN = 200
 
-# How soon to look again while jobs are handed out ahead or something is to be forgotten, and how long a job may lie
-# there: then its slot is lost.
+# How soon to look again while jobs are handed out ahead, and how long a job may lie there: then its slot is lost.
 HOT, STALE = 50, 500
 
 
@@ -49,15 +45,13 @@ HOT, STALE = 50, 500
 class Terms:
     """What the round works by: the schedule, the rate limit, and the total deadline of one request in ms.
 
-    ``price_floor`` (ms of waiting) is that of the learned schedule; ``None``: the written one. ``page_cost`` (requests)
-    is that of a page of the list; ``None``: no pages.
+    ``price_floor`` (ms of waiting) is that of the learned schedule; ``None``: the written one.
     """
 
     schedule: Schedule
     limit: Limit
     deadline: int
     price_floor: int | None = None
-    page_cost: int | None = None
 
     @property
     def lease(self) -> int:
@@ -73,7 +67,7 @@ class PollRound:
         self._pool = pool
         self.terms = terms
         self._log = log
-        self._heard: list[Done] = []  # what is over and not saved: looks, and pages of the list
+        self._heard: list[Done] = []  # what is over and not saved
         self._back: list[Job] = []  # taken back from the pool, and not given back in the database
         self._asked: dict[int, Asked] = {}  # what is in the air, by row, as it was claimed
         self._doubt = CALM
@@ -87,9 +81,6 @@ class PollRound:
         self._saving = Saving(store, terms.schedule, self.learned)
         self._claiming = Claiming(store, self.learned)
         self._pricing = None if self.learned is None else Pricing(store, self.learned, terms.limit, now)
-        self._hints: Hints | None = None
-        if self.learned is not None and terms.page_cost is not None:
-            self._hints = Hints(store, self.learned, terms.limit, terms.page_cost, now)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
         self.usable = 0  # replies since the start that told something of a task
         self.unreachable = 0  # looks since the start that brought no whole answer
@@ -118,20 +109,9 @@ class PollRound:
         if self._pricing is not None:
             self._pricing.float(self.lane, now)
         wanted = self._wanted(now, due_by) if claim else 0
-        page = None
-        if self._hints is not None:
-            self._hints.watch_clock(now, monotonic)
-        if self._hints is not None and claim and self._idle_enough:
-            page = self._hints.propose(lanes.get(self._store), now)
-        forgets = self._hints is not None and self._hints.forgetting
-        if self._heard or self._back or wanted or page or forgets or self._pool.waiting:
-            self._transact_or_single_out(now, monotonic, due_by, wanted, page=page, claim=claim)
+        if self._heard or self._back or wanted or self._pool.waiting:
+            self._transact_or_single_out(now, monotonic, due_by, wanted, claim=claim)
         return self._next(now, monotonic, cutoff) if claim else FAR
-
-    @property
-    def _looks(self) -> list[Done]:
-        """Of what was heard, that which is about tasks."""
-        return [done for done in self._heard if done.job.page is None]
 
     def keep_learned(self, now: int) -> bool:
         """Store what was learned, inside a transaction; whether there is a schedule that learns."""
@@ -139,17 +119,10 @@ class PollRound:
             self._pricing.keep(now)
         return self._pricing is not None
 
-    @property
-    def _idle_enough(self) -> bool:
-        """Whether there is a thread for a page, and nothing more urgent to find out."""
-        return self._pool.free > 0 and self.only is None and self._doubt.suspect is None
-
-    def _transact_or_single_out(
-        self, now: int, monotonic: int, due_by: int, wanted: int, *, page: PageQuery | None, claim: bool
-    ) -> None:
+    def _transact_or_single_out(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
         """One transaction for all that was heard. A reply that breaks our own code must not hold up the others."""
         try:
-            self._transact(now, monotonic, due_by, wanted, page=page, claim=claim)
+            self._transact(now, monotonic, due_by, wanted, claim=claim)
         except CdpollError:
             raise
         except Exception:
@@ -159,14 +132,12 @@ class PollRound:
             for n, done in enumerate(waiting):
                 self._heard = [done]
                 try:
-                    self._transact(now, monotonic, due_by, 0, page=None, claim=claim)
+                    self._transact(now, monotonic, due_by, 0, claim=claim)
                 except CdpollError:
                     self._heard = waiting[n:]
                     raise
                 except Exception as error:
                     self._heard = []  # its lease runs out, and it is asked again
-                    if done.job.page is not None and self._hints is not None:
-                        self._hints.give_up()
                     place = f"{type(error).__name__} at {place_of(error)}"
                     self._log.error(
                         "a fault in cdpoll itself: a reply was left out", task=done.job.task_id or None, place=place
@@ -199,34 +170,20 @@ class PollRound:
         out = self._pool.out_since(now - self.terms.lease)
         return out if doubt.suspect is None else out | {doubt.suspect[0]}
 
-    def _transact(
-        self, now: int, monotonic: int, due_by: int, wanted: int, *, page: PageQuery | None, claim: bool
-    ) -> None:
+    def _transact(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
         known = None if self.learned is None else self.learned.known
-        if self._hints is not None:
-            self._hints.begin(proposed=page is not None)
         try:
             with self._store.write():
                 before = lane = lanes.get(self._store)
                 doubt = self._doubt
                 verdicts: list[Verdict] = []
-                for done in self._looks:
+                for done in self._heard:
                     judged = self._judge(lane, doubt, done, now)
                     lane, doubt = judged.lane, judged.doubt
                     verdicts += judged.verdicts
                 changes = self._saving.save(verdicts, self._asked, lane, now)
-                if self._hints is not None:
-                    lane = self._hints.hear(self._heard, self._asked, lane, now)
                 lane = self._take_back(lane, now, everything=lane.paused or doubt.suspect is not None or not claim)
-                pages: Sequence[Sent] = ()
-                if page is not None and self._hints is not None:
-                    # First of all: it is worth more than any single look, but for one that tells whether it is us.
-                    allowed = doubt.suspect is None
-                    lane, pages = self._hints.ask(page, lane, now, monotonic + self.terms.deadline, allowed=allowed)
-                lane, looks = self._claim(lane, doubt, now, monotonic, due_by, wanted - len(pages))
-                jobs = [*pages, *looks]
-                if self._hints is not None:
-                    self._hints.count(len(looks))
+                lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
                 if self._pricing is not None:
                     self._pricing.keep_now_and_then(now)
                 if lane != before:
@@ -234,8 +191,6 @@ class PollRound:
         except BaseException:
             if known is not None and self.learned is not None:
                 self.learned.go_back(known)
-            if self._hints is not None:
-                self._hints.go_back()
             raise
         self._committed(before, lane, doubt, changes, jobs, now)
 
@@ -243,14 +198,14 @@ class PollRound:
         self, before: Lane, lane: Lane, doubt: Doubt, changes: list[Change], jobs: list[Sent], now: int
     ) -> None:
         """What must not happen before the disk has it."""
-        self.usable += sum(speaks(done.reply) for done in self._looks)
-        self.unreachable += sum(isinstance(done.reply, Unreachable) for done in self._looks)
+        self.usable += sum(speaks(done.reply) for done in self._heard)
+        self.unreachable += sum(isinstance(done.reply, Unreachable) for done in self._heard)
         for done in self._heard:
             self._asked.pop(done.job.seq, None)
         for job in self._back:
             self._asked.pop(job.seq, None)
         if self._pricing is not None:
-            self._pricing.spent += self._cost(job for job, _ in jobs) - self._cost(self._back)
+            self._pricing.spent += len(jobs) - len(self._back)
         self._heard.clear()
         self._back.clear()
         self._doubt = doubt
@@ -276,9 +231,6 @@ class PollRound:
         lane = lane if meter is lane.meter else lane._replace(meter=meter)
         return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
 
-    def _cost(self, jobs: Iterable[Job]) -> int:
-        return sum(1 if job.page is None else self.terms.page_cost or 1 for job in jobs)
-
     def _take_back(self, lane: Lane, now: int, *, everything: bool) -> Lane:
         """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale.
 
@@ -291,10 +243,8 @@ class PollRound:
         tasks.release(self._store, back)
         if self.only is not None:
             self.only |= {asked.task.seq for asked in back}
-        if self._hints is not None and any(job.page is not None for job in self._back):
-            self._hints.take_back()
         meter = lane.meter
-        return lane._replace(meter=meter._replace(spent=max(0, meter.spent - self._cost(self._back))))
+        return lane._replace(meter=meter._replace(spent=max(0, meter.spent - len(self._back))))
 
     def _claim(
         self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
@@ -315,7 +265,6 @@ class PollRound:
             leased_until=now + self.terms.lease,
             not_seqs=self._held(doubt, now),
             probing=probing,
-            urgent=self._hints.urgent if self._hints is not None else set(),
             only=None if doubt.suspect is not None else self.only,
         )
         deadline = monotonic + self.terms.deadline
@@ -332,10 +281,8 @@ class PollRound:
         if deadline is not None:
             # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
             times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
-        if self._pool.waiting or (self._hints is not None and self._hints.forgetting):
+        if self._pool.waiting:
             times.append(now + HOT)
-        if self._hints is not None and not self.lane.paused and self._idle_enough:
-            times.append(max(self._hints.next_at, grant(self.terms.limit, self.lane.meter, now, 0).next_at))
         probing = self._doubt.suspect is not None or self.lane.paused
         if self._pool.free > 0 and not (probing and self._pool.in_time(monotonic)):
             due_at = tasks.next_due(self._store, self._held(self._doubt, now), self.only)

@@ -8,8 +8,7 @@ from worker.store.db.store import Store
 from worker.store.state import learned as learning
 from worker.store.tasks import polling as tasks
 
-# How often the price floats (pages come in lumps, and one must not pass for a rise in demand), and how often what was
-# learned is stored (losing some of it costs nothing); ms.
+# How often the price floats, and how often what was learned is stored (losing some of it costs nothing); ms.
 PRICED_EVERY, KEPT_EVERY = 10_000, 15_000
 
 

@@ -168,17 +168,6 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
     return frozenset(row["seq"] for row in rows)
 
 
-def pending_from(store: Store, first: int, most: int) -> list[Task]:
-    """The first pending tasks from this row on, in the order of the rows. Their ``paused`` is not filled in."""
-    rows = store.read(
-        # No outcome: nothing pending has one, and so the index over both gives the rows in their order.
-        f"SELECT {_COLUMNS} FROM tasks WHERE state = 'pending' AND outcome IS NULL AND seq >= :first"  # noqa: S608
-        " ORDER BY seq LIMIT :most",
-        {"first": first, "most": most, "paused_total": 0},
-    )
-    return [Task._make(row) for row in rows]
-
-
 def backlog(store: Store, now: int) -> int:
     """How many looks are due and not made; read from the index alone."""
     row = store.one("SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND due_at <= :now", {"now": now})

@@ -126,7 +126,6 @@ _WHY = {
     "first": "the first look",
     "cadence": "it was pending: the cadence goes by its age",
     "learned": "it was pending: planned from what was seen of such tasks",
-    "hint": "the vendor's list no longer shows it as pending: a look by its id tells",
     "backoff": "the last look brought nothing usable: backoff",
     "grace": "the vendor did not know it: backoff for a while, then the cadence",
     "slow": "nothing can be made of it without a person: the longest interval",
