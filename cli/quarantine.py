@@ -81,35 +81,21 @@ def _first(house: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
 @click.pass_obj
 def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Read these again with the present cdpoll; what is understood now is stored and leaves the quarantine."""
+    from worker.rounds.ingest.retrying import retry_file, retry_set
+
     done, refused = [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj) as house:
         for number, kind, seq in parsed:
-            good, reason = _retry_file(house, seq) if kind == "f" else store.retry_set(house.store, seq, house.now)
-            if good:
+            if kind == "f":
+                reason = retry_file(house.store, seq, house.now, hold_test=house.hold_test)
+            else:
+                reason = retry_set(house.store, seq, house.now)
+            if reason is None:
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": reason})
     return _tell(done, refused, "was read, and has left the quarantine", as_json)
-
-
-def _retry_file(house: Opened, seq: int) -> tuple[bool, str]:
-    found = store.one_file(house.store, seq)
-    if found is None:
-        return False, "is not in quarantine"
-    from worker.rounds.ingest.batch_file import Given, ingest
-
-    path = keeping.kept_path(house.store.path, found["sha256"])
-    try:
-        with path.open("rb") as file:
-            given = Given(file, found["name"], found["source"], seq, house.hold_test)
-            report = ingest(house.store, given, house.now)
-    except FileNotFoundError:
-        return False, f"is no longer at {path}"
-    if report.state in ("ingested", "skipped"):
-        keeping.drop_whole(house.store.path, found["sha256"])
-        return True, ""
-    return False, report.reason or report.state
 
 
 @quarantine.command()

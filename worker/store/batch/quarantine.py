@@ -1,4 +1,4 @@
-"""What could not be understood, and the list of files: for a person to see, to try again, or to drop.
+"""What could not be understood, and the list of files: for a person to see, to read again, or to drop.
 
 A file has a number such as ``f12``, a single set one such as ``s340``. What is listed holds no patient data; the bytes
 themselves do.
@@ -6,20 +6,16 @@ themselves do.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from worker.core.instant import iso
-from worker.core.x12.answer import Reading
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue
-from worker.core.x12.reading import judged
-from worker.core.x12.summary import Flat, Summary
 from worker.store.batch import batches, keeping
 from worker.store.batch.lock import IngestLock
-from worker.store.batch.matching import Wanted
-from worker.store.batch.rows import Counts, identity, put_answers, ready
+from worker.store.batch.rows import Counts, identity
 from worker.store.db.store import Store
 
 Json = dict[str, Any]
@@ -160,74 +156,62 @@ def drop_set(store: Store, seq: int) -> bool:
     return row is not None
 
 
-def retry_set(store: Store, seq: int, now: int) -> tuple[bool, str]:
-    """Read a set in quarantine with the present reader; whether it is accepted now, and the reason if it is not.
+@dataclass(frozen=True, slots=True)
+class HeldSet:
+    """A set in quarantine, as it stood in its file, without what only reading it again can tell."""
 
-    Its answers are staged in small transactions like those of a file: no view shows those of a set in quarantine. The
-    last, short one takes the set out of it.
-    """
-    with IngestLock(store.path, "file", wait=True):
-        batches.remove_leftovers(store)
-        row = store.one(
-            """
-            SELECT sets.*, envelopes.interchange, envelopes.grouped FROM sets
-            JOIN envelopes ON envelopes.seq = sets.envelope WHERE sets.seq = :seq AND sets.state = 'quarantined'
-            """,
-            {"seq": seq},
+    seq: int
+    file: int
+    """The row of its file."""
+    sha256: str | None
+    """Its identity; ``None`` where its bytes were too many to keep."""
+    tset: TransactionSet
+    room: int
+    """Characters of its state and its issues as they are stored."""
+
+    @property
+    def test(self) -> bool:
+        """Whether it was held back as a test when it came: then its identity is that of one."""
+        return self.sha256 != identity(self.tset, test=False)
+
+
+def held_set(store: Store, seq: int) -> HeldSet | None:
+    """A set in quarantine, to be read again."""
+    row = store.one(
+        """
+        SELECT sets.*, envelopes.interchange, envelopes.grouped FROM sets
+        JOIN envelopes ON envelopes.seq = sets.envelope WHERE sets.seq = :seq AND sets.state = 'quarantined'
+        """,
+        {"seq": seq},
+    )
+    if row is None:
+        return None
+    return HeldSet(row["seq"], row["file"], row["sha256"], _restored(row), len(row["state"]) + len(row["issues"]))
+
+
+def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: Counts) -> None:
+    """Take a set out of quarantine, and with it show its answers, which are staged. ``counts`` are those of the set."""
+    state = "test" if held.test else "accepted"
+    # With blanks the row keeps its length, so that SQLite writes one page and not all of a large set anew.
+    stored = json.dumps([asdict(each) for each in issues]).ljust(held.room - len(state))
+    with store.write():
+        store.execute(
+            "UPDATE sets SET state = :state, issues = :issues WHERE seq = :seq",
+            {"state": state, "issues": stored, "seq": held.seq},
         )
-        if row is None:
-            return False, "is not in quarantine"
-        tset = _restored(row)
-        one = judged(tset)
-        issues = tuple(dict.fromkeys(one.issues))
-        if one.reading is None or one.verdict == "hold":
-            return False, " ".join(each.message for each in issues)
-        # It was held back as a test when it came, if its identity is that of one.
-        test = row["sha256"] != identity(tset, test=False)
-        counts = _stage(store, seq, one.reading, row["sha256"], test, now)
-        state = "test" if test else "accepted"
-        # With blanks the row keeps its length, so that SQLite writes one page and not all of a large set anew.
-        room = len(row["state"]) + len(row["issues"]) - len(state)
-        values = {"state": state, "issues": json.dumps([asdict(each) for each in issues]).ljust(room), "seq": seq}
-        with store.write():
-            store.execute("UPDATE sets SET state = :state, issues = :issues WHERE seq = :seq", values)
-            store.execute(
-                """
-                UPDATE files SET quarantined_sets = quarantined_sets - 1, transaction_sets = transaction_sets + 1,
-                    subscribers = subscribers + :subscribers, matched = matched + :matched,
-                    candidates = candidates + :candidates, unmatched = unmatched + :unmatched,
-                    test_answers = test_answers + :test_answers
-                WHERE seq = :file
-                """,
-                {**asdict(counts), "file": row["file"], "subscribers": one.reading.subscribers},
-            )
-    return True, ""
-
-
-def _stage(store: Store, seq: int, reading: Reading, sha256: str, test: bool, now: int) -> Counts:
-    """Write the answers of a set that is still in quarantine."""
-    summary, counts = Summary(), Counts()
-    page: list[tuple[int, Wanted | None, Flat, str | bytes]] = []
-    size = 0
-
-    def flush() -> None:
-        with store.write():
-            counts.count(put_answers(store, page, now))
-        page.clear()
-
-    for answer in reading.answers():
-        made = ready(answer, sha256, summary, test=test)
-        page.append((seq, *made))
-        size += len(made.body)
-        if len(page) >= batches.ROWS // 2 or size >= batches.BYTES:
-            flush()
-            size = 0
-    flush()
-    return counts
+        store.execute(
+            """
+            UPDATE files SET quarantined_sets = quarantined_sets - 1, transaction_sets = transaction_sets + 1,
+                subscribers = subscribers + :subscribers, matched = matched + :matched,
+                candidates = candidates + :candidates, unmatched = unmatched + :unmatched,
+                test_answers = test_answers + :test_answers
+            WHERE seq = :file
+            """,
+            {**asdict(counts), "file": held.file},
+        )
 
 
 def _restored(row: Any) -> TransactionSet:
-    """The set as it stood in its file, without what only reading it again can tell."""
     values = json.loads(row["interchange"])
     interchange = Interchange(**{**values, "delimiters": Delimiters(*values["delimiters"])})
     group = None if row["grouped"] is None else Group(**json.loads(row["grouped"]))

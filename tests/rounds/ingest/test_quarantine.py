@@ -10,7 +10,9 @@ from tests.support.batch_files import watched
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import issues
+from worker.rounds.ingest import retrying
 from worker.rounds.ingest.batch_file import Given, ingest
+from worker.rounds.ingest.retrying import retry_set
 from worker.store.batch import batches, quarantine
 from worker.store.db.store import Store
 
@@ -83,9 +85,9 @@ def test_a_set_that_is_understood_now_is_accepted_with_what_it_says(
     with Store(house.database) as store:
         (held,) = quarantine.listed(store)["sets"]
         number = int(held["number"][1:])
-        assert quarantine.retry_set(store, number, NOW + 1) == (True, "")
+        assert retry_set(store, number, NOW + 1) is None
         assert quarantine.listed(store)["sets"] == []
-        assert quarantine.retry_set(store, number, NOW + 2) == (False, "is not in quarantine")
+        assert retry_set(store, number, NOW + 2) == "is not in quarantine"
         ((listed_file,),) = quarantine.files(store)
     assert [listed_file[key] for key in ("transaction_sets", "quarantined_sets", "unmatched")] == [2, 0, 2]
     assert house.rows("SELECT member_id, coverage FROM batch_answers ORDER BY answer") == [
@@ -191,7 +193,7 @@ def test_a_set_of_thousands_of_patients_leaves_the_quarantine_at_one_moment_by_s
             seen.append((*views, house.value("SELECT count(*) FROM kept_results")))  # type: ignore[arg-type]
 
         sizes = watched(store, monkeypatch, look)
-        assert quarantine.retry_set(store, number, NOW + 1) == (True, "")
+        assert retry_set(store, number, NOW + 1) is None
     assert len(sizes) > 3000 // (batches.ROWS // 2)
     assert max(sizes) <= 3 * batches.ROWS
     assert seen == [(0, 0, 0)] * (len(sizes) - 1) + [(3000, 3000, 3000)]
@@ -204,7 +206,7 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = held(house, interchange(group(a_set(patients(1000), count="1"))), monkeypatch)
-    put = quarantine.put_answers
+    put = retrying.put_answers
     calls: list[int] = []
 
     def cut(*args: Any) -> Any:
@@ -215,13 +217,13 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
 
     with Store(house.database) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(quarantine, "put_answers", cut)
+            patch.setattr(retrying, "put_answers", cut)
             with pytest.raises(KeyboardInterrupt):
-                quarantine.retry_set(store, number, NOW + 1)
+                retry_set(store, number, NOW + 1)
         assert house.value("SELECT count(*) FROM answers") > 0
         assert house.value("SELECT count(*) FROM batch_answers") == 0
         assert [one["number"] for one in quarantine.listed(store)["sets"]] == [f"s{number}"]
-        assert quarantine.retry_set(store, number, NOW + 2) == (True, "")
+        assert retry_set(store, number, NOW + 2) is None
     assert house.rows("SELECT count(*), count(DISTINCT member_id) FROM batch_answers") == [(1000, 1000)]
     assert house.value("SELECT count(*) FROM results") == 1000
 
@@ -232,7 +234,7 @@ def test_what_a_retry_left_is_gone_when_the_set_is_dropped(house: House, monkeyp
         with monkeypatch.context() as patch:
             patch.setattr(quarantine, "asdict", lambda _one: 1 // 0)  # needed last, when all is staged
             with pytest.raises(ZeroDivisionError):
-                quarantine.retry_set(store, number, NOW)
+                retry_set(store, number, NOW)
         assert house.value("SELECT count(*) FROM answers") == 500
         assert quarantine.drop_set(store, number)
     assert house.value("SELECT count(*) FROM results") == 0
@@ -244,7 +246,7 @@ def test_a_test_that_is_understood_later_is_held_back_all_the_same(
     text = interchange(group(a_set(count="1")), usage="T")
     number = held(house, text, monkeypatch, hold_test=True)
     with Store(house.database) as store:
-        assert quarantine.retry_set(store, number, NOW + 1) == (True, "")
+        assert retry_set(store, number, NOW + 1) is None
     assert house.rows("SELECT state FROM sets") == [("test",)]
     assert house.rows("SELECT match FROM batch_answers") == [("test",)]
     assert house.rows("SELECT test_answers, unmatched FROM files") == [(1, 0)]
