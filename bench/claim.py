@@ -58,7 +58,6 @@ def claims(path: Path, pending: int, times: int) -> Claims:
                     leased_until=now + turns * TURN,
                     not_seqs=frozenset(),
                     probing=False,
-                    urgent=set(),
                     only=None,
                 )
                 got.statements.append((time.perf_counter() - first) * 1000)

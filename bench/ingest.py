@@ -75,7 +75,7 @@ def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> Figur
         for turn in range(rounds):
             readers.append(timed(lambda: x12.reader(path)))
             database = Path(folder) / f"{turn}.db"
-            with Watched(database, journal) as store, path.open("rb") as file:
+            with contextlib.closing(Watched(database, journal)) as store, path.open("rb") as file:
                 given = Given(file, "batch", "path")
                 ingests.append(timed(partial(ingest, store, given, 1_800_000_000_000)))
                 (row,) = store.read("SELECT count(*) AS n FROM found_coverage")

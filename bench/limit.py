@@ -7,6 +7,7 @@ share is that of a minute after the first two seconds; the most are those of any
 
 import contextlib
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,11 +38,12 @@ def used(rates: tuple[float, ...], seconds: int) -> list[Used]:
             config = daemon.configure(folder, there.url, f"requests_per_second = {rate:g}\nburst = {BURST}")
             vendors.append((there, rate, stack.enter_context(daemon.running(config))))
         for there, _, cdpoll in vendors:
-            cdpoll.wait_for(lambda there=there: _enough(there.arrivals(), seconds))
+            cdpoll.wait_for(partial(_enough, there, seconds))
         return [_used(there.arrivals(), rate, seconds) for there, rate, _ in vendors]
 
 
-def _enough(arrivals: list[float], seconds: int) -> bool:
+def _enough(there: vendor.Vendor, seconds: int) -> bool:
+    arrivals = there.arrivals()
     return bool(arrivals) and arrivals[-1] - arrivals[0] > seconds + SETTLING
 
 

@@ -5,6 +5,7 @@ a number of looks and saved them, at its peak (VmHWM). `python -m bench --only m
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import daemon, vendor
@@ -27,7 +28,7 @@ def peak(pending: int, due: int, looks: int) -> float:
 
 def part(*, quick: bool) -> Part:
     sizes, looks = ((1_000, 2_000), 50) if quick else ((1_000, 100_000, 1_000_000), 900)
-    kinds = [lambda _pending: 1_000, lambda pending: pending]
+    kinds: list[Callable[[int], int]] = [lambda _pending: 1_000, lambda pending: pending]
     peaks = {(n, kind): peak(n, due(n), looks) for n in sizes for kind, due in enumerate(kinds[: 1 if quick else 2])}
     rows = [[f"{n:,}", *(f"{got:.1f} MiB" for (size, _), got in peaks.items() if size == n)] for n in sizes]
     heads = ["pending", "1,000 of them due", "all of them due"]

@@ -19,7 +19,7 @@ class Queue:
         self._world, self._order = world, order
         self._here: set[int] = set()
         self._by_due: deque[tuple[int, int]] = deque()
-        self._by_deadline: list[tuple[int, int, int]] = []
+        self._by_deadline: list[tuple[float, int, int]] = []
 
     def __len__(self) -> int:
         return len(self._here)

@@ -195,7 +195,7 @@ def part(*, quick: bool) -> Part:
 
     def ratio(kind: str, to: str, of: str = "wall") -> float:
         """How much more of it in the same round, the median."""
-        return statistics.median(getattr(run[kind], of) / getattr(run[to], of) for run in runs)
+        return float(statistics.median(getattr(run[kind], of) / getattr(run[to], of) for run in runs))
 
     def row(kind: str) -> list[str]:
         wall, cpu = (statistics.median(getattr(run[kind], of) for run in runs) for of in ("wall", "cpu"))

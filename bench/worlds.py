@@ -41,7 +41,7 @@ class Piece(NamedTuple):
             return self.a * math.exp(level * math.log(self.b / self.a))
         if self.form == "lognormal":
             return self.a * math.exp(self.b * _NORMAL.inv_cdf(level))
-        return self.a * (-math.log1p(-level)) ** (1 / self.b)
+        return self.a * math.pow(-math.log1p(-level), 1 / self.b)
 
 
 class Times(NamedTuple):

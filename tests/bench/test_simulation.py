@@ -6,19 +6,17 @@ import pytest
 
 from bench import contention
 from bench.fairness import measure
+from bench.installation import Figures, run
 from bench.optimum import Optimum
 from bench.queue import Order
-from bench.schedules import Learned, fixed, tasks
+from bench.schedules import History, Learned, fixed, tasks
 from bench.simulation import (
     FREE,
     LEARNED,
     SCARCE,
-    Figures,
-    History,
     busy_world,
     cost,
     free_world,
-    run,
     trained,
 )
 from bench.worlds import WORLDS

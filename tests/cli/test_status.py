@@ -159,8 +159,8 @@ def test_check_is_one_line_with_performance_data(house: House) -> None:
 
 
 def test_check_that_cannot_tell_is_3_in_one_line(house: House) -> None:
-    for break_it in (lambda: None, lambda: house.write(polling_burst="many", polling_max_in_flight="more")):
-        break_it()
+    for wrong in ({}, {"polling_burst": "many", "polling_max_in_flight": "more"}):
+        house.write(**wrong)
         ended = house.cdpoll("status", "--check", check=3)
         assert ended.text.startswith("CDPOLL UNKNOWN - ")
         assert len(ended.text.splitlines()) == 1

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,10 @@ def test_a_task_given_up_is_visible_and_a_late_result_concludes_it(house: House,
 def test_show_says_why_the_next_look_is_when_it_is(house: House, sandbox: Sandbox) -> None:
     pending, lost = begin(sandbox, 1, "SBX-NEVER")[0], "lost"
     house.record(pending, lost)
-    why = lambda task: house.cdpoll("show", task, "--json", check=0).json["why"]  # noqa: E731
+
+    def why(task: str) -> str:
+        return str(house.cdpoll("show", task, "--json", check=0).json["why"])
+
     assert why(pending) == "the first look"
     house.rows("UPDATE tasks SET due_at = 1")
     house.cdpoll("run", "--once", check=0)
@@ -166,7 +170,7 @@ def test_what_could_not_be_read_is_listed_and_dropped(house: House) -> None:
 
 def test_ids_are_completed(house: House) -> None:
     house.record("abc-1", "abc-2", "xyz")
-    words = {
+    words: dict[str, Any] = {
         "COMP_WORDS": f"cdpoll --config {house.config} show ab",
         "COMP_CWORD": "4",
         "_CDPOLL_COMPLETE": "bash_complete",

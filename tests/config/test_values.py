@@ -1,6 +1,7 @@
 """What each key accepts, what it refuses, and what the keys mean together."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 
 def test_every_key_has_its_field_and_every_field_its_key() -> None:
-    classes = {
+    classes: dict[str, Any] = {
         "api": ApiSection,
         "store": StoreSection,
         "polling": PollingSection,

@@ -130,7 +130,7 @@ def test_ids_recorded_while_it_idles_are_noticed(house: House, sandbox: Sandbox)
         daemon.ready()
         for n in range(3):
             house.record(*begin(sandbox, 1, first=n))
-            until(lambda n=n: house.value("SELECT count(*) FROM results") == n + 1, "its result", daemon.process)
+            until(lambda: house.value("SELECT count(*) FROM results") > n, "its result", daemon.process)  # noqa: B023
         assert daemon.stopped() == 0
 
 

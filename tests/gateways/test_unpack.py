@@ -30,7 +30,7 @@ def zipped(*entries: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
 
 
 def unpacked(data: bytes, caps: Caps = CAPS, size: int = 1000) -> list[tuple[str | None, str, bytes]]:
-    found = []
+    found: list[tuple[str | None, str, bytes]] = []
     for member in members(io.BytesIO(data), caps):
         content = b""
         while piece := member.stream.read(size):

@@ -30,8 +30,8 @@ LEFT_BY = {
 }
 MIGRATIONS = tuple(LEFT_BY)
 
-TABLES = ("tasks", "refs", "results", "paths", "history", "files", "envelopes", "sets", "answers", "candidates")
-TABLES += ("texts", "remote_files", "unreadable", "notices", "meta", "lane", "daemon")
+TABLES = ["tasks", "refs", "results", "paths", "history", "files", "envelopes", "sets", "answers", "candidates"]
+TABLES += ["texts", "remote_files", "unreadable", "notices", "meta", "lane", "daemon"]
 
 
 def made(path: Path, last: str) -> None:
@@ -62,8 +62,8 @@ def insert(conn: sqlite3.Connection, table: str, **values: Any) -> None:
     conn.execute(f"INSERT INTO {table} ({names}) VALUES (:{', :'.join(values)})", values)
 
 
-SAID = ("level", "coverage", "payer", "payer_id", "member_id", "last_name", "first_name", "birth_date", "plan")
-SAID += ("group_number", "group_name", "other_payers", "rejections", "reference", "trace_number", "originator_id")
+SAID = ["level", "coverage", "payer", "payer_id", "member_id", "last_name", "first_name", "birth_date", "plan"]
+SAID += ["group_number", "group_name", "other_payers", "rejections", "reference", "trace_number", "originator_id"]
 
 
 def fill(path: Path) -> None:

@@ -148,7 +148,7 @@ def save_each(
             old = task_of(store, one.task.seq, lanes.get(store).paused_until_now(now))
             if learned is not None:
                 learned.heard(old._replace(why=one.task.why), reply, now)
-            new = after(old, reply, now, SCHEDULE, learned and learned.next_look)
+            new = after(old, reply, now, SCHEDULE, None if learned is None else learned.next_look)
             tasks.save(store, old, new, now, concluded_by="poll")
 
 

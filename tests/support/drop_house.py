@@ -44,7 +44,7 @@ class Lines:
     def info(self, event: str, **fields: object) -> None:
         self.lines.append((event, fields))
 
-    warning = info
+    warning = error = info
 
 
 class House:

@@ -102,7 +102,7 @@ TASK = record(
 RECEIPT = record("id name")
 DRY_PATH = record("name", "description reason")
 DRY_RUN = record(
-    "successful unsuccessful pending", **dict.fromkeys(("successful", "unsuccessful", "pending"), rows(DRY_PATH))
+    "successful unsuccessful pending", "", **dict.fromkeys(("successful", "unsuccessful", "pending"), rows(DRY_PATH))
 )
 MULTI = rows(
     {
@@ -141,7 +141,8 @@ def _format(_validator: object, wanted: str, value: object, _schema: object) -> 
         yield ValidationError(f"not a {wanted}")
 
 
-_Validator = extend(Draft202012Validator, {"format": _format})
+# jsonschema declares no types for it.
+_Validator = extend(Draft202012Validator, {"format": _format})  # type: ignore[no-untyped-call]
 
 
 def check_body(schema: Schema, value: object) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,7 @@ def test_one_link_and_one_location() -> None:
 def test_bodies_that_name_tasks(body: object, named: list[str]) -> None:
     intake = from_body(json.dumps(body).encode(), ref="r", correlation_id="c")
     assert ids(intake) == named
-    assert intake.unreadable == intake.notes == ()
+    assert (intake.unreadable, intake.notes) == ((), ())
     assert {(r.source, r.ref, r.correlation_id) for r in intake.recordings} == {("body", "r", "c")}
 
 
@@ -287,7 +288,8 @@ def test_a_bad_value_is_kept_and_the_others_are_read(keys: dict[str, object], wo
 
 def test_lines_that_rightly_name_nothing() -> None:
     assert from_jsonl_line(b" \r\n", 1) == Intake()
-    for keys in ({"link": None}, {"link": []}, {"headers": {"date": "x"}}, {"link": '</?x>; rel="next"', "ref": "r"}):
+    empty: list[dict[str, Any]] = [{"link": None}, {"link": []}, {"headers": {"date": "x"}}]
+    for keys in [*empty, {"link": '</?x>; rel="next"', "ref": "r"}]:
         assert from_jsonl_line(line(**keys), 4) == Intake(notes=("line 4: names no task",))
 
 

@@ -179,7 +179,9 @@ def test_the_window_is_never_narrower_than_was_asked(start: int, length: int) ->
 # Whatever comes.
 
 
-VALUES = st.sampled_from(["a", "x12", "pending", "success", "2027-01-15T08:00:00Z", "", None, True, {}, []])
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    ["a", "x12", "pending", "success", "2027-01-15T08:00:00Z", "", None, True, {}, []]
+)
 ENTRIES = st.recursive(
     VALUES | st.integers() | st.floats() | st.text(),
     lambda inner: (

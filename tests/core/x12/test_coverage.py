@@ -51,11 +51,15 @@ def dated(code: str, qualifier: str, text: str, types: str = "30") -> list[Segme
     return [("EB", code, "", types), ("DTP", qualifier, "RD8" if "-" in text else "D8", text)]
 
 
+def status(code: str, coverage: str) -> tuple[str, list[Segment], str]:
+    return f"status {code}", [("EB", code, "", "30")], coverage
+
+
 ASKED: Segment = ("DTP", "472", "D8", "20250601")
 
 COVERAGE: list[tuple[str, list[Segment], str]] = [
-    *[(f"status {code}", [("EB", code, "", "30")], "active") for code in "12345"],
-    *[(f"status {code}", [("EB", code, "", "30")], "inactive") for code in "678"],
+    *[status(code, "active") for code in "12345"],
+    *[status(code, "inactive") for code in "678"],
     ("without a service type", [("EB", "1")], "active"),
     ("active on another type only", [("EB", "1", "", "88")], "active"),
     ("active on another type, the plan inactive", [EB_INACTIVE, ("EB", "1", "", "88")], "inactive"),

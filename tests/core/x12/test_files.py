@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.support.x12_samples import ACTIVE, a_file, a_set, group, interchange, subscriber, wrapped
+from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber, wrapped
 from worker.core.x12.delimiters import USUAL, Delimiters
 from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.reading import Judged, batch
@@ -34,7 +34,7 @@ SECOND = a_file(control="000000002")
 OTHER = a_file(control="000000002", marks=Delimiters("|", "!", ">", "'"))
 UNCLOSED = a_set(control="0002")[:-1]
 HEADLESS = a_set(control="0002")[1:]
-NO_HL = [("BHT", "0022", "11", "INQ-1", "20260304", "0930")]
+NO_HL: list[Segment] = [("BHT", "0022", "11", "INQ-1", "20260304", "0930")]
 OLD = {12: "00401", 11: "U"}
 
 

@@ -94,6 +94,7 @@ def test_a_dependent_is_the_patient() -> None:
     found = answer(*body, whole=True)
     assert found.dependent is found.patient is not None
     assert found.subscriber is not None
+    assert found.dependent is not None
     assert (found.level, found.hl, found.member_id, found.group) == ("dependent", 4, "M0001", "G55")
     assert (found.subscriber.first, found.dependent.first) == ("ANN", "BOB")
     assert (found.dependent.birth_date, found.traces[0].number) == ("2015-01-01", "OURS-2")

@@ -31,7 +31,7 @@ def patients(count: int, *segments: Segment) -> list[Segment]:
 
 def read(data: bytes) -> tuple[list[tuple[str, list[str], int]], float, FileEnd]:
     """(verdict, codes, answers) of every set; the peak of memory above the file itself, in MB; the end."""
-    found = []
+    found: list[tuple[str, list[str], int]] = []
     summary = Summary()
     source = io.BytesIO(data)
     tracemalloc.start()

@@ -4,6 +4,8 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ def server(running: Sshd) -> Sshd:
     return running
 
 
-def opened(settings: DropSettings) -> "connect":  # type: ignore[valid-type]
+def opened(settings: DropSettings) -> AbstractContextManager[Drop]:
     return connect(settings, Clock(), threading.Event())
 
 
@@ -88,7 +90,7 @@ def test_a_file_that_is_not_meant_for_us_is_never_touched(server: Sshd, tmp_path
     foreign = [RemoteFile(b"b.999", 4, 0), RemoteFile(b"../b.x12", 4, 0), RemoteFile(b"..", 4, 0)]
     with opened(server.settings("*.x12", "..")) as drop:
         for remote in foreign:
-            for act in (lambda r=remote: drop.fetch(r, tmp_path), lambda r=remote: drop.remove(r)):
+            for act in (partial(drop.fetch, remote, tmp_path), partial(drop.remove, remote)):
                 with pytest.raises(ValueError, match="not meant for us"):
                     act()
             with pytest.raises(ValueError, match="not meant for us"):
@@ -155,7 +157,11 @@ def test_a_file_that_is_gone_is_vanished(server: Sshd, tmp_path: Path) -> None:
     with opened(server.settings()) as drop:
         remote = the_file(drop)
         path.unlink()
-        for act in (lambda: drop.fetch(remote, tmp_path), lambda: drop.remove(remote), lambda: drop.move(remote, "x")):
+        for act in (
+            partial(drop.fetch, remote, tmp_path),
+            partial(drop.remove, remote),
+            partial(drop.move, remote, "x"),
+        ):
             with pytest.raises(SftpFailed) as caught:
                 act()
             assert caught.value.code == "vanished"
@@ -167,7 +173,7 @@ def test_remove_and_move_only_what_was_ingested(server: Sshd) -> None:
     with opened(server.settings()) as drop:
         remote = the_file(drop)
         for other in (RemoteFile(remote.name, 4, remote.mtime), RemoteFile(remote.name, 3, remote.mtime + 1000)):
-            for act in (lambda o=other: drop.remove(o), lambda o=other: drop.move(o, str(server.drop))):
+            for act in (partial(drop.remove, other), partial(drop.move, other, str(server.drop))):
                 with pytest.raises(SftpFailed) as caught:
                     act()
                 assert caught.value.code == "changing"
@@ -247,7 +253,7 @@ def test_a_read_only_server(tmp_path: Path) -> None:
         with opened(server.settings()) as drop:
             remote = the_file(drop)
             assert drop.fetch(remote, tmp_path / "in").size == 4
-            for act in (lambda: drop.remove(remote), lambda: drop.move(remote, "/tmp")):
+            for act in (partial(drop.remove, remote), partial(drop.move, remote, "/tmp")):
                 with pytest.raises(SftpFailed) as caught:
                     act()
                 assert caught.value.code == "permission"

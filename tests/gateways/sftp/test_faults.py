@@ -65,7 +65,7 @@ def left_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
-HOLES: list[tuple[Direction, int]] = [(direction, part) for direction in ("up", "down") for part in range(17)]  # type: ignore[misc]
+HOLES: list[tuple[Direction, int]] = [(direction, part) for direction in ("up", "down") for part in range(17)]
 
 
 def hole(server: Sshd, direction: Direction, offset: int, to: Path) -> None:

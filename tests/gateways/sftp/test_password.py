@@ -42,16 +42,16 @@ class Taking(paramiko.ServerInterface):
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         if not self._both or key.asbytes() != self._key:
-            return paramiko.AUTH_FAILED
+            return paramiko.common.AUTH_FAILED
         self._proved = True
-        return paramiko.AUTH_PARTIALLY_SUCCESSFUL
+        return paramiko.common.AUTH_PARTIALLY_SUCCESSFUL
 
     def check_auth_password(self, username: str, password: str) -> int:
         good = self._proved and (username, password) == (self._account.name, self._account.password)
-        return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
+        return paramiko.common.AUTH_SUCCESSFUL if good else paramiko.common.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return paramiko.common.OPEN_SUCCEEDED
 
 
 class NoFiles(paramiko.SFTPServerInterface):
@@ -133,22 +133,22 @@ class Asking(paramiko.ServerInterface):
     def get_allowed_auths(self, username: str) -> str:
         return "keyboard-interactive"
 
-    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.InteractiveQuery:
+    def check_auth_interactive(self, username: str, submethods: str) -> paramiko.server.InteractiveQuery:
         return self._ask()
 
-    def check_auth_interactive_response(self, responses: list[str]) -> int | paramiko.InteractiveQuery:
+    def check_auth_interactive_response(self, responses: list[str]) -> int | paramiko.server.InteractiveQuery:
         self.answers += responses
         if len(self.answers) < len(self._questions):
             return self._ask()
-        return paramiko.AUTH_SUCCESSFUL if set(self.answers) == {PASSWORD} else paramiko.AUTH_FAILED
+        return paramiko.common.AUTH_SUCCESSFUL if set(self.answers) == {PASSWORD} else paramiko.common.AUTH_FAILED
 
-    def _ask(self) -> paramiko.InteractiveQuery:
-        query = paramiko.InteractiveQuery("", "")
+    def _ask(self) -> paramiko.server.InteractiveQuery:
+        query = paramiko.server.InteractiveQuery("", "")
         query.add_prompt(*self._questions[len(self.answers)])
         return query
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return paramiko.common.OPEN_SUCCEEDED
 
 
 @contextmanager

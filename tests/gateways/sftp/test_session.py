@@ -230,7 +230,8 @@ def test_a_refusal_keeps_its_number_and_none_of_its_text() -> None:
 
     with session(refuse) as (talk, _):
         acts: list[Callable[[], Any]] = [lambda: talk.remove(b"a"), lambda: talk.rename(b"a", b"b")]
-        for act in [*acts, lambda: talk.look(b"a"), lambda: talk.open(b"a"), lambda: list(talk.entries(b"a"))]:
+        acts += [lambda: talk.look(b"a"), lambda: talk.open(b"a"), lambda: list(talk.entries(b"a"))]
+        for act in acts:
             with pytest.raises(Refused) as caught:
                 act()
             assert (caught.value.status, str(caught.value)) == (4, "4")

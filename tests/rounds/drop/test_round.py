@@ -169,9 +169,9 @@ def test_a_crash_after_the_fetch_loses_nothing_and_doubles_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     from worker.rounds.drop import one_file as module
+    from worker.rounds.ingest.batch_file import ingest
 
     house.put("a.x12", batch("A"))
-    ingest = module.ingest
     with monkeypatch.context() as patch:
         fetch = Drop.fetch
 
@@ -299,8 +299,8 @@ def test_what_was_fetched_from_another_drop_is_read_in_and_nothing_deleted_for_i
     other.mkdir(exist_ok=True)
     house.put("a.x12", batch("A"))
     with monkeypatch.context() as patch:
-        patch.setattr(module, "ingest", lambda *_args, **_kwargs: {}["cut"])
-        with pytest.raises(KeyError):
+        patch.setattr(module, "ingest", lambda *_args, **_kwargs: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
             house.round(patient=True, after="delete")
     assert len(house.incoming()) == 1
     twin = other / "a.x12"

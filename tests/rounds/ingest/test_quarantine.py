@@ -14,6 +14,7 @@ from worker.rounds.ingest import retrying
 from worker.rounds.ingest.batch_file import Given, ingest
 from worker.rounds.ingest.retrying import retry_set
 from worker.store.batch import batches, quarantine
+from worker.store.batch.rows import put_answers
 from worker.store.db.store import Store
 
 NOW = 1_800_000_000_000
@@ -190,7 +191,7 @@ def test_a_set_of_thousands_of_patients_leaves_the_quarantine_at_one_moment_by_s
 
         def look() -> None:
             views = [house.value(f"SELECT count(*) FROM {view}") for view in ("batch_answers", "found_coverage")]
-            seen.append((*views, house.value("SELECT count(*) FROM kept_results")))  # type: ignore[arg-type]
+            seen.append((*views, house.value("SELECT count(*) FROM kept_results")))
 
         sizes = watched(store, monkeypatch, look)
         assert retry_set(store, number, NOW + 1) is None
@@ -206,14 +207,13 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = held(house, interchange(group(a_set(patients(1000), count="1"))), monkeypatch)
-    put = retrying.put_answers
     calls: list[int] = []
 
     def cut(*args: Any) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return put(*args)
+        return put_answers(*args)
 
     with Store(house.database) as store:
         with monkeypatch.context() as patch:
