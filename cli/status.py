@@ -47,7 +47,7 @@ def _check(obj: dict[str, Any]) -> int:
         click.echo(f"CDPOLL UNKNOWN - {said}")
         return 3
     problems = picture["problems"]
-    code = 2 if any(p["critical"] for p in problems) else 1 if problems else 0
+    code = 2 if any(p["severity"] == "critical" for p in problems) else 1 if problems else 0
     said = ", ".join(f"{p['code']} {p['count']}" for p in problems) or "every task is looked after"
     tasks = picture["tasks"]
     numbers = {**tasks, "oldest_s": picture["oldest_pending_age_s"] or 0}
@@ -84,14 +84,14 @@ def _lines(picture: view.Json) -> list[str]:
 
 
 def _polling(polling: view.Json) -> str:
-    """The price and what it buys, in a line."""
+    """The delay per request and what it brings, in a line."""
     said = [f"{polling['schedule']} schedule"]
-    if polling["price_s"] is not None:
-        said.append(f"a request is worth {polling['price_s']:g} s of waiting")
+    if polling["delay_per_request_s"] is not None:
+        said.append(f"delay per request {polling['delay_per_request_s']:g} s")
     if polling["results"]:
-        bought = f"the last {polling['results']} results took {polling['looks_per_result']:g} looks each"
+        latest = f"the last {polling['results']} results took {polling['polls_per_result']:g} polls each"
         delay = polling["delay_s"]
-        said.append(bought if delay is None else f"{bought} and were seen {delay:g} s after their end")
+        said.append(latest if delay is None else f"{latest} and were seen {delay:g} s after their end")
     budget = polling["daily_budget"]
     today = f"{polling['requests_today']}{'' if budget is None else f' of {budget}'} requests today"
     return "; ".join([*said, f"{today}, at most {polling['requests_per_second']:g}/s"])

@@ -18,7 +18,7 @@ STATUS: dict[str, Any] = {
     "oldest_pending_age_s": None,
     "api": {"paused", "reason", "resumes_at"},
     "polling": {
-        *("schedule", "price_s", "results", "looks_per_result", "delay_s"),
+        *("schedule", "delay_per_request_s", "results", "polls_per_result", "delay_s"),
         *("requests_per_second", "requests_today", "daily_budget"),
     },
     "token": {"expires_in_s"},
@@ -55,7 +55,7 @@ def house(tmp_path: Path) -> House:
 
 def codes(picture: Any) -> list[str]:
     assert all(
-        p.keys() == {"code", "count", "hint", "critical"} and p["hint"] and p["count"] >= 1 for p in picture["problems"]
+        p.keys() == {"code", "count", "hint", "severity"} and p["hint"] and p["count"] >= 1 for p in picture["problems"]
     )
     return [p["code"] for p in picture["problems"]]
 

@@ -1,4 +1,4 @@
-"""What `status` and `show` say of the schedule: the price, what it buys, and why the next look is when it is."""
+"""What `status` and `show` say of the schedule: the delay per request, what it brings, and why a poll is when it is."""
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin
@@ -8,14 +8,14 @@ def why(house: House, task: str) -> str:
     return str(house.cdpoll("show", task, "--json", check=0).json["why"])
 
 
-def test_the_price_and_what_it_buys(house: House, sandbox: Sandbox) -> None:
+def test_the_delay_per_request_and_what_it_brings(house: House, sandbox: Sandbox) -> None:
     house.record(*begin(sandbox, 2))
     polling = house.status()["polling"]
     assert polling == {
         "schedule": "learned",
-        "price_s": 20.0,
+        "delay_per_request_s": 20.0,
         "results": 0,
-        "looks_per_result": None,
+        "polls_per_result": None,
         "delay_s": None,
         "requests_per_second": 1000.0,
         "requests_today": 0,
@@ -23,14 +23,14 @@ def test_the_price_and_what_it_buys(house: House, sandbox: Sandbox) -> None:
     }
     house.cdpoll("run", "--until-idle", check=0)
     after = house.status()["polling"]
-    assert (after["results"], after["looks_per_result"]) == (2, 1.0)
-    assert after["requests_today"] == 3, "two looks and a token"
+    assert (after["results"], after["polls_per_result"]) == (2, 1.0)
+    assert after["requests_today"] == 3, "two polls and a token"
     house.rows("UPDATE results SET ended_at = received_at - 7000")
     house.rows("UPDATE tasks SET recorded_at = recorded_at - 60000, life_from = recorded_at - 60000, polls = 3")
     house.rows("UPDATE schedule SET price = 90000")
     text = house.cdpoll("status", check=0).text
-    assert "learned schedule; a request is worth 90 s of waiting" in text
-    assert "the last 2 results took 3 looks each and were seen 7 s after their end; 3 requests today" in text
+    assert "learned schedule; delay per request 90 s" in text
+    assert "the last 2 results took 3 polls each and were seen 7 s after their end; 3 requests today" in text
 
 
 def test_a_budget_that_is_spent_is_a_problem(house: House, sandbox: Sandbox) -> None:
@@ -41,12 +41,12 @@ def test_a_budget_that_is_spent_is_a_problem(house: House, sandbox: Sandbox) -> 
     assert [p["code"] for p in house.status()["problems"]] == ["daemon_down"]
     house.write(polling_daily_budget="3")
     (problem,) = [p for p in house.status()["problems"] if p["code"] == "budget_spent"]
-    assert (problem["count"], problem["critical"]) == (1, False)
+    assert (problem["count"], problem["severity"]) == (1, "warning")
     assert "midnight UTC" in problem["hint"]
     assert house.status()["polling"]["daily_budget"] == 3
 
 
-def test_with_the_fixed_schedule_nothing_has_a_price(house: House, sandbox: Sandbox) -> None:
+def test_with_the_fixed_schedule_there_is_no_delay_per_request(house: House, sandbox: Sandbox) -> None:
     (task,) = begin(sandbox, 1, "SBX-NEVER")
     house.record(task)
     house.cdpoll("run", "--once", check=0)
@@ -54,15 +54,15 @@ def test_with_the_fixed_schedule_nothing_has_a_price(house: House, sandbox: Sand
     house.cdpoll("run", "--once", check=0)
     assert "chance" in why(house, task)
     house.write(polling_schedule="fixed")
-    assert (house.status()["polling"]["schedule"], house.status()["polling"]["price_s"]) == ("fixed", None)
+    assert (house.status()["polling"]["schedule"], house.status()["polling"]["delay_per_request_s"]) == ("fixed", None)
     assert "fixed schedule; 0" not in house.cdpoll("status", check=0).text
-    assert "chance" not in why(house, task), "what was planned at a price is not explained by one any more"
+    assert "chance" not in why(house, task), "what was planned by it is not explained by it any more"
     house.rows("UPDATE tasks SET due_at = 1")
     house.cdpoll("run", "--once", check=0)
     assert why(house, task).startswith("it was pending: the cadence goes by its age, ")
 
 
-def test_show_of_first_looks_and_after_a_fresh_start(house: House, sandbox: Sandbox) -> None:
+def test_show_of_first_polls_and_after_a_fresh_start(house: House, sandbox: Sandbox) -> None:
     (task,) = begin(sandbox, 1, "SBX-NEVER")
     house.record(task)
     shown = house.cdpoll("show", task, "--json", check=0).json

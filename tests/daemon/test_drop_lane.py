@@ -79,7 +79,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeyp
     with Store(house.path) as store:
         found = look.status(store, house.clock.at, look.Terms(), None)["problems"]
     (fault,) = [one for one in found if one["code"] == "internal_fault"]
-    assert fault["critical"]
+    assert fault["severity"] == "critical"
     assert "ZeroDivisionError at test_drop_lane.py:" in fault["hint"]
 
 

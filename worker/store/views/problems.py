@@ -36,8 +36,9 @@ class Problem:
     hint: str
 
     @property
-    def critical(self) -> bool:
-        return self.code in CRITICAL
+    def severity(self) -> str:
+        """``critical`` or ``warning``."""
+        return "critical" if self.code in CRITICAL else "warning"
 
 
 HELD_SETS = """

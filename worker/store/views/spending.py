@@ -16,7 +16,7 @@ def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> d
     price = store.one("SELECT price FROM schedule WHERE id = 1")
     bought = store.one(
         """
-        SELECT count(*) AS results, avg(polls) AS looks, avg(delay) AS delay FROM (
+        SELECT count(*) AS results, avg(polls) AS polls, avg(delay) AS delay FROM (
             SELECT tasks.polls, CASE WHEN results.ended_at BETWEEN tasks.recorded_at AND results.received_at
                 THEN results.received_at - results.ended_at END AS delay
             FROM results JOIN tasks ON tasks.seq = results.task
@@ -28,9 +28,11 @@ def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> d
     assert bought is not None
     return {
         "schedule": "fixed" if price_floor is None else "learned",
-        "price_s": None if price_floor is None or price is None else round(max(price_floor, price["price"]) / 1000, 1),
+        "delay_per_request_s": (
+            None if price_floor is None or price is None else round(max(price_floor, price["price"]) / 1000, 1)
+        ),
         "results": bought["results"],
-        "looks_per_result": None if bought["looks"] is None else round(bought["looks"], 2),
+        "polls_per_result": None if bought["polls"] is None else round(bought["polls"], 2),
         "delay_s": None if bought["delay"] is None else round(bought["delay"] / 1000, 1),
         "requests_per_second": round(paced(limit, meter).rate, 3),
         "requests_today": spent_today(meter, now),

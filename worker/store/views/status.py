@@ -78,7 +78,7 @@ def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
         "drop": None if terms.every is None else rounds.picture(store),
         "deliveries": {},
         "problems": [
-            {"code": p.code, "count": p.count, "hint": p.hint, "critical": p.critical}
+            {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity}
             for p in problems(store, now, terms, alive=alive)
         ],
         "config": config,
