@@ -18,7 +18,7 @@ from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House
 from tests.support.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
 from tests.support.sshd import Sshd, sshd
-from tests.support.token_endpoint import AtOnce, Endpoint, asking
+from tests.support.token_endpoint import Endpoint, NeverStopped, asking
 from worker.clock import Clock
 from worker.gateways.http.client import Wire, tls_context
 from worker.gateways.http.token import Tokens
@@ -120,10 +120,10 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def stop() -> AtOnce:
-    return AtOnce()
+def stop() -> NeverStopped:
+    return NeverStopped()
 
 
 @pytest.fixture
-def tokens(endpoint: Endpoint, stop: AtOnce) -> Tokens:
+def tokens(endpoint: Endpoint, stop: NeverStopped) -> Tokens:
     return Tokens(asking(endpoint.server.url), stop)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import DEADLINE
-from tests.support.drop_house import EVERY, SETTLE, House, Lines, SetClock, batch, emptied
+from tests.support.drop_house import EVERY, SETTLE, DropHouse, SetClock, batch, emptied
+from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
 from worker.daemon.drop import DropLane
 from worker.rounds.drop.work import DropOutcome
@@ -19,12 +20,12 @@ from worker.store.views import status as look
 
 
 @pytest.fixture
-def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
+def house(tmp_path: Path, server: Sshd) -> Iterator[DropHouse]:
     with emptied(server):
-        yield House(tmp_path, server)
+        yield DropHouse(tmp_path, server)
 
 
-def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
+def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: DropHouse) -> None:
     house.put("a.x12", batch("A"))
     told = threading.Event()
 
@@ -35,7 +36,7 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
             self.at += SETTLE
             return super().wait(event, ms)
 
-    class Telling(Lines):
+    class Telling(KeptLog):
         def info(self, event: str, **fields: object) -> None:
             super().info(event, **fields)
             told.set()
@@ -49,7 +50,7 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: House) -> None:
     assert house.rows("SELECT member_id FROM batch_answers") == [("A",)]
 
 
-def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     from worker.daemon import drop as module
 
     house.put("a.x12", batch("A"))
@@ -84,7 +85,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(house: House, monkeyp
 
 
 def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from worker.daemon import drop as module
 
@@ -97,7 +98,7 @@ def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
         assert [code for code, _ in notices.listed(store)] == ["internal_fault"]
 
 
-def test_a_clock_set_back_does_not_silence_the_lane(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_set_back_does_not_silence_the_lane(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     from worker.daemon import drop as module
 
     rounds: list[int] = []

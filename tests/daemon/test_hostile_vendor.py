@@ -152,7 +152,7 @@ def ways(foreign: str) -> dict[str, Way]:
     } | {f"good-{n}": plain(lambda i: said(200, document(i, "pending"))) for n in range(1, 8)}
 
 
-class Vendor:
+class HostileVendor:
     """Wrong for two looks at each id, then ``pending`` once, then the truth."""
 
     WRONG = 2
@@ -230,7 +230,7 @@ def watched(house: House) -> tuple[int, str, float]:
 
 
 def test_no_lie_is_believed_and_every_end_is_reached(tmp_path: Path, foreign: Loopback) -> None:
-    vendor = Vendor(foreign.url)
+    vendor = HostileVendor(foreign.url)
     with Loopback(vendor) as server:
         house = House(
             tmp_path,

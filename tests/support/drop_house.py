@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.clock import Clock
@@ -35,25 +36,13 @@ class SetClock(Clock):
         return super().wait(event, ms)
 
 
-class Lines:
-    """A log that is read afterwards."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, dict[str, object]]] = []
-
-    def info(self, event: str, **fields: object) -> None:
-        self.lines.append((event, fields))
-
-    warning = error = info
-
-
-class House:
+class DropHouse:
     """A database, a drop, and rounds between them."""
 
     def __init__(self, folder: Path, server: Sshd) -> None:
         self.server, self.path = server, folder / "data" / "cdpoll.db"
         self.drop = server.drop
-        self.clock, self.log, self.stop = SetClock(), Lines(), threading.Event()
+        self.clock, self.log, self.stop = SetClock(), KeptLog(), threading.Event()
         self.rules = DropRules(server.settings("*.x12", "*.x12_*"), SETTLE, EVERY)
 
     def put(self, name: str, text: str | bytes, age: int = 100) -> Path:

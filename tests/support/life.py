@@ -1,14 +1,12 @@
 """Whole lives of tasks in simulated time: a real poll round over a real store, and a vendor who answers at once."""
 
 import json
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.schedules import Task as Discovery
-from bench.schedules import tasks as drawn
-from tests.support.poll_world import NoLog
+from tests.support.discoveries import Discovery
+from tests.support.kept_log import KeptLog
 from worker.core.instant import FAR
 from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import Limit
@@ -34,13 +32,13 @@ class Manner:
     recorded_after: int = 0
 
 
-class AtOnce:
+class InstantPool:
     """In the pool's place: every job is answered in the moment it is submitted, and collected in the next pass."""
 
     free, waiting, next_deadline = 1_000, False, None
     out: frozenset[int] = frozenset()
 
-    def __init__(self, vendor: "Vendor") -> None:
+    def __init__(self, vendor: "SimulatedVendor") -> None:
         self._vendor = vendor
         self._done: list[Done] = []
 
@@ -69,7 +67,7 @@ class AtOnce:
 
 
 @dataclass
-class Vendor:
+class SimulatedVendor:
     """Discoveries by id, and how often each was asked for."""
 
     manner: Manner
@@ -98,15 +96,15 @@ class Life:
         self.store.conn.execute("PRAGMA journal_mode = MEMORY")
         self.store.conn.execute("PRAGMA synchronous = OFF")
         self.schedule = schedule
-        self.vendor = Vendor(manner)
-        self.pool = AtOnce(self.vendor)
+        self.vendor = SimulatedVendor(manner)
+        self.pool = InstantPool(self.vendor)
         self.terms = Terms(schedule, limit, 30_000, price_floor)
         self.now = NOW
         self.start()
 
     def start(self) -> None:
         """As the daemon does: from what is stored."""
-        self.round = PollRound(self.store, self.pool, self.terms, NoLog(), self.now)  # type: ignore[arg-type]
+        self.round = PollRound(self.store, self.pool, self.terms, KeptLog(), self.now)  # type: ignore[arg-type]
         self.keep()
 
     def keep(self) -> None:
@@ -140,11 +138,3 @@ class Life:
 
     def close(self) -> None:
         self.store.close()
-
-
-def world(count: int, seed: int, per_second: float = 0.05, most: int = 6 * 3_600_000) -> Sequence[Discovery]:
-    """Discoveries as the bench draws them, none of which takes longer than ``most``."""
-    found = drawn(count, per_second, random.Random(seed))
-    for one in found:
-        one.lasts = min(one.lasts, most)
-    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cdpoll_process import DEADLINE
+from tests.support.kept_log import KeptLog
 from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
@@ -32,18 +33,6 @@ HOUR = 3_600_000
 TLS = tls_context(None)
 
 Script = Callable[[Job, int], Reply]
-
-
-class NoLog:
-    """Takes what the round has to say."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, dict[str, object]]] = []
-
-    def debug(self, event: str, **fields: object) -> None:
-        self.lines.append((event, fields))
-
-    info = warning = error = debug
 
 
 class Answers(queue.SimpleQueue[Done]):
@@ -94,7 +83,7 @@ class World:
         self.store = Store(path, timeout=timeout)
         self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
-        self.log = NoLog()
+        self.log = KeptLog()
         terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor)
         self.round = PollRound(self.store, self.pool, terms, self.log, self.now)
 

@@ -13,7 +13,7 @@ from worker.gateways.http.token import TokenFailed, TokenSettings
 SECRET = 'p&ss "word"=%é'
 
 
-class AtOnce(threading.Event):
+class NeverStopped(threading.Event):
     """A stop event that never comes and costs no waiting; it counts the waits."""
 
     def __init__(self) -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.schedules import Task as Discovery
 from tests.support.database import NOW, SCHEDULE, concluded
-from tests.support.life import Life, Manner, world
+from tests.support.discoveries import Discovery, discoveries
+from tests.support.life import Life, Manner
 from worker.core.schedule.credit import plan, written_looks
 from worker.core.schedule.hazard import BINS, Curve, Forecast, bin_of
 from worker.core.schedule.learned import Knowledge, Learned, explain
@@ -255,10 +255,10 @@ MANNERS = {
 }
 
 
-def needed(discoveries: list[Discovery], manner: Manner) -> int:
+def needed(told: list[Discovery], manner: Manner) -> int:
     """The looks that the written cadence, without jitter, would have needed."""
     entry = manner.recorded_after if manner.start_told else 0
-    ages = [one.lasts if manner.start_told else one.lasts - manner.recorded_after for one in discoveries]
+    ages = [one.lasts if manner.start_told else one.lasts - manner.recorded_after for one in told]
     return sum(written_looks(SCHEDULE, entry, max(entry, age - 1)) + 1 for age in ages)
 
 
@@ -271,7 +271,7 @@ def test_free_of_contention_no_more_requests_than_the_written_cadence(
     life = Life(tmp_path, SCHEDULE, price, manner)
     told: list[Discovery] = []
     for seed in range(3):
-        told += (lot := list(world(15, seed, most=2 * HOUR)))
+        told += (lot := list(discoveries(15, seed, longest=2 * HOUR)))
         for one in lot:
             one.start += life.now - NOW
         life.live(lot)
@@ -300,7 +300,7 @@ def test_nor_where_nothing_has_been_spared_and_every_discovery_is_a_trap(tmp_pat
 def test_nor_more_than_the_fixed_schedule_and_sooner_once_it_has_learned(tmp_path: Path) -> None:
     fixed, learns = Life(tmp_path, SCHEDULE, None, Manner()), Life(tmp_path, SCHEDULE, FLOOR, Manner())
     for life in (fixed, learns):
-        life.live(world(150, 11))
+        life.live(discoveries(150, 11))
     assert learns.requests < 0.8 * fixed.requests
     for life in (fixed, learns):
         life.close()
@@ -308,7 +308,7 @@ def test_nor_more_than_the_fixed_schedule_and_sooner_once_it_has_learned(tmp_pat
 
 def test_what_was_learned_is_there_after_a_restart_and_plans_the_same(tmp_path: Path) -> None:
     life = Life(tmp_path, SCHEDULE, FLOOR, Manner())
-    life.live(world(40, 3, most=HOUR))
+    life.live(discoveries(40, 3, longest=HOUR))
     before = life.round.learned
     assert before is not None
     assert before.known.curves.keys() >= {"unseen", "rtcob"}

@@ -170,7 +170,7 @@ def test_messages_hold_no_values() -> None:
 # -- size -------------------------------------------------------------------------------------------------------------
 
 
-class Endless:
+class EndlessSource:
     """A source of ``start``, then ``repeated`` over and over up to ``size`` bytes, that holds next to nothing."""
 
     def __init__(self, start: bytes, repeated: bytes, size: int) -> None:
@@ -190,7 +190,7 @@ TINY = Limits(piece=4096, segment=8192, transaction_set=20_000, leading_junk=819
 
 
 def test_a_file_that_ends_in_an_endless_segment_is_cut_short() -> None:
-    *broken, last = batch(Endless(f"{HEADER}ST*271*0001~MSG*".encode(), b"A" * 100, 10**6), TINY)
+    *broken, last = batch(EndlessSource(f"{HEADER}ST*271*0001~MSG*".encode(), b"A" * 100, 10**6), TINY)
     end = last.item
     assert isinstance(end, FileEnd)
     assert end.state == "incomplete"
@@ -200,7 +200,7 @@ def test_a_file_that_ends_in_an_endless_segment_is_cut_short() -> None:
 
 
 def test_a_file_without_an_isa_is_given_up_early() -> None:
-    source = Endless(b"", b"WORDS AND WORDS ", 10**7)
+    source = EndlessSource(b"", b"WORDS AND WORDS ", 10**7)
     (last,) = batch(source, TINY)
     assert isinstance(last.item, FileEnd)
     assert last.item.state == "unreadable"
@@ -209,14 +209,14 @@ def test_a_file_without_an_isa_is_given_up_early() -> None:
 
 @pytest.mark.parametrize("start", ["", HEADER, a_file()], ids=["before", "within", "behind"])
 def test_thousands_of_false_starts_are_given_up(start: str) -> None:
-    *_, last = batch(Endless(start.encode(), b"~ISA*", 10**7), TINY)
+    *_, last = batch(EndlessSource(start.encode(), b"~ISA*", 10**7), TINY)
     assert isinstance(last.item, FileEnd)
     assert last.item.state == "unreadable"
     assert last.item.size < 10**6
 
 
 def test_a_set_without_end_is_held_and_let_go() -> None:
-    *sets, last = batch(Endless(f"{HEADER}ST*271*0001~".encode(), b"MSG*A~", 10**6), TINY)
+    *sets, last = batch(EndlessSource(f"{HEADER}ST*271*0001~".encode(), b"MSG*A~", 10**6), TINY)
     assert isinstance(last.item, FileEnd)
     assert last.item.state == "incomplete"
     assert [one.verdict for one in sets] == ["hold"]
@@ -224,7 +224,7 @@ def test_a_set_without_end_is_held_and_let_go() -> None:
 
 
 def test_padding_without_end_is_passed_over() -> None:
-    *sets, last = batch(Endless(a_file().encode(), b"\0", 10**6), TINY)
+    *sets, last = batch(EndlessSource(a_file().encode(), b"\0", 10**6), TINY)
     assert isinstance(last.item, FileEnd)
     assert (last.item.state, last.item.issues, len(sets)) == ("complete", (), 1)
 
@@ -246,7 +246,7 @@ def test_what_a_scan_holds_does_not_grow_with_the_file() -> None:
     from worker.core.x12.scanner import Scanner
 
     body = "".join("*".join(segment) + "~" for segment in a_set())
-    scanner = Scanner(Endless(HEADER.encode(), body.encode(), 10**6), TINY)
+    scanner = Scanner(EndlessSource(HEADER.encode(), body.encode(), 10**6), TINY)
     held = 0
     while (segment := scanner.next()) is not None:
         scanner.keep = segment.start if segment.name == "ST" else segment.end

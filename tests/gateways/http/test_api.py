@@ -29,7 +29,7 @@ TLS = tls_context(None)
 PREFIX = "/rcm/eligibility/v1"
 
 
-class Vendor:
+class ScriptedVendor:
     """Token endpoint and API on one port; ``say`` makes the API's answers."""
 
     def __init__(self) -> None:
@@ -64,8 +64,8 @@ def said(data: bytes, asked: Asked, peer: Peer) -> bytes:
 
 
 @pytest.fixture
-def vendor() -> Iterator[Vendor]:
-    made = Vendor()
+def vendor() -> Iterator[ScriptedVendor]:
+    made = ScriptedVendor()
     with made.server:
         yield made
 
@@ -77,7 +77,7 @@ def wire() -> Iterator[Wire]:
     made.close()
 
 
-def test_a_look_is_one_get_with_the_token_and_little_else(vendor: Vendor, wire: Wire) -> None:
+def test_a_look_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor, wire: Wire) -> None:
     vendor.say = lambda asked, peer: task("AbC-1", "pending", "x-optum-trace-id: tr-1")
     assert vendor.api(tenant_id="T1").look(wire, "AbC-1", NOW) == Pending(trace_id="tr-1")
     [asked] = vendor.looks
@@ -88,7 +88,7 @@ def test_a_look_is_one_get_with_the_token_and_little_else(vendor: Vendor, wire: 
     assert not [name for name, _ in vendor.server.asked[0].headers if name in ("authorization", "x-optum-tenant-id")]
 
 
-def test_one_token_for_many_looks(vendor: Vendor, wire: Wire) -> None:
+def test_one_token_for_many_looks(vendor: ScriptedVendor, wire: Wire) -> None:
     api = vendor.api()
     for n in range(10):
         api.look(wire, "x", NOW + n)
@@ -112,13 +112,13 @@ def test_one_token_for_many_looks(vendor: Vendor, wire: Wire) -> None:
         ("0E56Z-87ee", "0E56Z-87ee"),
     ],
 )
-def test_an_id_is_one_segment_whatever_is_in_it(vendor: Vendor, wire: Wire, task_id: str, segment: str) -> None:
+def test_an_id_is_one_segment_whatever_is_in_it(vendor: ScriptedVendor, wire: Wire, task_id: str, segment: str) -> None:
     vendor.say = lambda asked, peer: task(task_id, "success")
     assert isinstance(vendor.api().look(wire, task_id, NOW), Concluded)
     assert vendor.looks[0].target == f"{PREFIX}/coverage-discovery/{segment}"
 
 
-def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: Vendor, wire: Wire) -> None:
+def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: ScriptedVendor, wire: Wire) -> None:
     with Loopback(lambda asked, peer: task("x", "success")) as elsewhere:
         url = elsewhere.url + PREFIX
         api = vendor.api()
@@ -131,7 +131,7 @@ def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: Vendor, wire: Wi
         assert elsewhere.connections == 0
 
 
-def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: Vendor, wire: Wire) -> None:
+def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: ScriptedVendor, wire: Wire) -> None:
     expired = answer(401, b'{"error": "access_token_expired", "traceId": "t"}')
     vendor.say = lambda asked, peer: expired if asked.header("authorization") == "Bearer token-1" else task("x")
     api = vendor.api()
@@ -150,19 +150,19 @@ def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: Ve
     ],
     ids=["invalid_product", "html", "deep"],
 )
-def test_still_401_with_a_fresh_token_is_a_refusal(vendor: Vendor, wire: Wire, body: bytes, code: str) -> None:
+def test_still_401_with_a_fresh_token_is_a_refusal(vendor: ScriptedVendor, wire: Wire, body: bytes, code: str) -> None:
     vendor.say = lambda asked, peer: answer(401, body)
     assert vendor.api().look(wire, "x", NOW) == Refused(code)
     assert (vendor.tokens, len(vendor.looks)) == (2, 2)
 
 
-def test_a_403_is_a_refusal_at_once(vendor: Vendor, wire: Wire) -> None:
+def test_a_403_is_a_refusal_at_once(vendor: ScriptedVendor, wire: Wire) -> None:
     vendor.say = lambda asked, peer: answer(403, b'["not allowed"]')
     assert vendor.api().look(wire, "x", NOW) == Refused("http_403")
     assert (vendor.tokens, len(vendor.looks)) == (1, 1)
 
 
-def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: Vendor, wire: Wire) -> None:
+def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: ScriptedVendor, wire: Wire) -> None:
     api = vendor.api()
     api.look(wire, "x", NOW)
     vendor.say = lambda asked, peer: answer(401)
@@ -179,7 +179,9 @@ TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
 
 
 @pytest.mark.parametrize(("said", "reply"), TOKEN_TROUBLE, ids=lambda value: getattr(value, "code", ""))
-def test_without_a_token_nothing_is_asked_of_the_api(vendor: Vendor, wire: Wire, said: bytes, reply: Reply) -> None:
+def test_without_a_token_nothing_is_asked_of_the_api(
+    vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply
+) -> None:
     vendor.say_token = lambda asked, peer: said
     api = vendor.api()
     assert api.look(wire, "x", NOW) == reply
@@ -211,7 +213,7 @@ ANSWERS: list[tuple[str, bytes, Reply]] = [
 
 
 @pytest.mark.parametrize(("said", "reply"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_what_an_answer_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: Reply) -> None:
+def test_what_an_answer_becomes(vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply) -> None:
     def say(asked: Asked, peer: Peer) -> None:
         peer.send(said)
         peer.close()
@@ -220,7 +222,7 @@ def test_what_an_answer_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: 
     assert vendor.api(tenant_id="T1").look(wire, "x", NOW) == reply
 
 
-def test_nobody_is_there(vendor: Vendor, wire: Wire) -> None:
+def test_nobody_is_there(vendor: ScriptedVendor, wire: Wire) -> None:
     with nobody() as url:
         assert vendor.api(base_url=url + PREFIX).look(wire, "x", NOW) == Unreachable("connect")
 
@@ -230,7 +232,7 @@ def test_nobody_is_there(vendor: Vendor, wire: Wire) -> None:
 QUERY = PageQuery(NOW - 3_600_000, NOW)
 
 
-def test_a_page_is_one_get_with_the_token_and_the_query(vendor: Vendor, wire: Wire) -> None:
+def test_a_page_is_one_get_with_the_token_and_the_query(vendor: ScriptedVendor, wire: Wire) -> None:
     body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
     vendor.say = lambda asked, peer: answer(200, body, "x-optum-tenant-id: T1")
     row = Row("AbC-1", "pending", None, ("RTCOB",), None)
@@ -244,7 +246,7 @@ def test_a_page_is_one_get_with_the_token_and_the_query(vendor: Vendor, wire: Wi
     assert not [name for name, _ in asked.headers if name.startswith("x-")]
 
 
-def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: Vendor, wire: Wire) -> None:
+def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: ScriptedVendor, wire: Wire) -> None:
     with Loopback(lambda asked, peer: answer(200, b"[]")) as elsewhere:
         url = f"{elsewhere.url}{PREFIX}/coverage-discovery"
         api = vendor.api()
@@ -255,7 +257,7 @@ def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: Vendor, wir
         assert elsewhere.connections == 0
 
 
-def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: Vendor, wire: Wire) -> None:
+def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: ScriptedVendor, wire: Wire) -> None:
     vendor.say = lambda asked, peer: answer(401, b'{"error": "invalid_product"}')
     assert vendor.api().page(wire, QUERY, NOW) == Refused("http_401_invalid_product")
     assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
@@ -280,7 +282,7 @@ PAGES: list[tuple[str, bytes, Page | Reply]] = [
 
 
 @pytest.mark.parametrize(("said", "reply"), [case[1:] for case in PAGES], ids=[case[0] for case in PAGES])
-def test_what_a_list_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: Page | Reply) -> None:
+def test_what_a_list_becomes(vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Page | Reply) -> None:
     def say(asked: Asked, peer: Peer) -> None:
         peer.send(said)
         peer.close()
@@ -303,7 +305,9 @@ def test_what_a_list_becomes(vendor: Vendor, wire: Wire, said: bytes, reply: Pag
     ],
     ids=lambda value: getattr(value, "code", ""),
 )
-def test_the_health_check_proves_only_what_it_proves(vendor: Vendor, wire: Wire, said: bytes, reply: Reply) -> None:
+def test_the_health_check_proves_only_what_it_proves(
+    vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply
+) -> None:
     vendor.say = lambda asked, peer: said
     assert vendor.api().health(wire, NOW) == reply
     assert vendor.looks[0].target == PREFIX + "/healthcheck"

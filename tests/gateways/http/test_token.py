@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.loopback import Asked, Loopback, Peer, answer, nobody
-from tests.support.token_endpoint import SECRET, AtOnce, Endpoint, asking, failure, granted
+from tests.support.token_endpoint import SECRET, Endpoint, NeverStopped, asking, failure, granted
 from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
 from worker.gateways.http import token as module
@@ -34,7 +34,7 @@ def test_the_json_body_byte_for_byte(endpoint: Endpoint, tokens: Tokens, wire: W
     )
 
 
-def test_the_form_body_byte_for_byte(endpoint: Endpoint, stop: AtOnce, wire: Wire) -> None:
+def test_the_form_body_byte_for_byte(endpoint: Endpoint, stop: NeverStopped, wire: Wire) -> None:
     Tokens(asking(endpoint.server.url, form=True, scope="read write"), stop).get(wire, NOW)
     [asked] = endpoint.server.asked
     assert asked.header("content-type") == "application/x-www-form-urlencoded"
@@ -44,13 +44,13 @@ def test_the_form_body_byte_for_byte(endpoint: Endpoint, stop: AtOnce, wire: Wir
     assert parse_qs(asked.body.decode())["client_secret"] == [SECRET]
 
 
-def test_the_scope_in_json_only_where_there_is_one(endpoint: Endpoint, stop: AtOnce, wire: Wire) -> None:
+def test_the_scope_in_json_only_where_there_is_one(endpoint: Endpoint, stop: NeverStopped, wire: Wire) -> None:
     Tokens(asking(endpoint.server.url, scope="read"), stop).get(wire, NOW)
     assert json.loads(endpoint.server.asked[0].body)["scope"] == "read"
 
 
 def test_the_secret_is_resolved_at_the_first_use_and_may_turn_out_to_be_missing(
-    endpoint: Endpoint, stop: AtOnce, wire: Wire
+    endpoint: Endpoint, stop: NeverStopped, wire: Wire
 ) -> None:
     def missing() -> str:
         raise BadConfiguration("[api] client_secret: /leaked cannot be read")
@@ -135,7 +135,7 @@ def test_a_refusal_is_one_and_is_not_repeated(
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_trouble_of_theirs_is_tried_three_times(
-    endpoint: Endpoint, tokens: Tokens, stop: AtOnce, wire: Wire, status: int
+    endpoint: Endpoint, tokens: Tokens, stop: NeverStopped, wire: Wire, status: int
 ) -> None:
     endpoint.say = lambda asked, peer: answer(status, b"<html>leaked</html>")
     assert failure(lambda: tokens.get(wire, NOW)) == Unreachable(f"token_http_{status}", "token")
@@ -162,7 +162,7 @@ def test_a_cut_is_tried_three_times_also_on_a_kept_connection(endpoint: Endpoint
     assert endpoint.count == 4
 
 
-def test_nobody_is_there(stop: AtOnce, wire: Wire) -> None:
+def test_nobody_is_there(stop: NeverStopped, wire: Wire) -> None:
     with nobody() as url:
         assert failure(lambda: Tokens(asking(url), stop).get(wire, NOW)) == Unreachable("token_connect", "token")
     assert wire.sent == 3

@@ -102,7 +102,7 @@ def test_a_file_is_whole_however_its_pieces_come(size: int, seed: int, large: bo
         assert b"".join(talk.content(b"h", size)) == content
 
 
-class Endless:
+class EndlessChannel:
     """A channel that answers every request at once, with nobody on the other end."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Endless:
 
 
 def test_no_more_is_asked_for_than_two_megabytes_ahead() -> None:
-    channel = Endless()
+    channel = EndlessChannel()
     talk = Session(channel, Guard(Clock(), threading.Event()))  # type: ignore[arg-type]
     got = 0
     for piece in talk.content(b"h", 40_000_000):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.drop_house import EVERY, House, batch, emptied
+from tests.support.drop_house import EVERY, DropHouse, batch, emptied
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
@@ -27,8 +27,8 @@ LONG = interchange(
 
 
 @pytest.fixture
-def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
-    found = House(tmp_path, server)
+def house(tmp_path: Path, server: Sshd) -> Iterator[DropHouse]:
+    found = DropHouse(tmp_path, server)
     archive = server.drop / "archive"
     archive.mkdir(exist_ok=True)
     found.rules = replace(found.rules, archive=str(archive))
@@ -36,7 +36,9 @@ def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
         yield found
 
 
-def interrupted(house: House, monkeypatch: pytest.MonkeyPatch, name: str, text: str, *, moved_to: str | None) -> Path:
+def interrupted(
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch, name: str, text: str, *, moved_to: str | None
+) -> Path:
     """A file that is opened, and whose fetch does not come to an end; the server has moved it away by then."""
     path = house.put(name, text)
 
@@ -52,7 +54,7 @@ def interrupted(house: House, monkeypatch: pytest.MonkeyPatch, name: str, text: 
     return target
 
 
-def problems(house: House) -> dict[str, str]:
+def problems(house: DropHouse) -> dict[str, str]:
     with Store(house.path) as store:
         return dict(notices.listed(store))
 
@@ -63,7 +65,7 @@ def states(outcome: DropOutcome) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", ["a.x12", "a.x12_1", "a_1.x12", "a_12.x12"])
 def test_what_was_opened_before_a_crash_is_found_in_the_archive(
-    house: House, monkeypatch: pytest.MonkeyPatch, name: str
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=name)
     assert house.states(after="delete") == [("a.x12", "ingested")]
@@ -74,7 +76,7 @@ def test_what_was_opened_before_a_crash_is_found_in_the_archive(
     assert problems(house) == {}
 
 
-def test_what_was_cut_in_the_middle_is_found_in_the_archive(house: House, server: Sshd) -> None:
+def test_what_was_cut_in_the_middle_is_found_in_the_archive(house: DropHouse, server: Sshd) -> None:
     with FaultyProxy(server.port, "cut", "down", 100_000) as proxy:
         drop = replace(house.rules.drop, server=server.server(proxy.port))
         path = house.put("a.x12", LONG)
@@ -87,7 +89,9 @@ def test_what_was_cut_in_the_middle_is_found_in_the_archive(house: House, server
     assert house.rows("SELECT transaction_sets FROM files") == [(20,)]
 
 
-def test_of_several_that_may_be_it_the_one_of_its_time_is_taken(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_that_may_be_it_the_one_of_its_time_is_taken(
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = house.drop / "archive"
     # Yesterday's file of that name has the same size and lies there already; others are none of our business.
     (archive / "a.x12").write_text(batch("B"))
@@ -108,7 +112,7 @@ def test_of_several_that_may_be_it_the_one_of_its_time_is_taken(house: House, mo
 
 
 def test_where_the_server_changes_the_time_what_is_known_is_not_taken_for_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert house.put("a.x12", batch("B")).exists()
     assert house.states() == [("a.x12", "ingested")]
@@ -121,7 +125,7 @@ def test_where_the_server_changes_the_time_what_is_known_is_not_taken_for_it(
 
 
 def test_what_is_not_in_the_archive_is_told_once_and_looked_for_on(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     outcome = house.round(patient=True)
@@ -135,7 +139,7 @@ def test_what_is_not_in_the_archive_is_told_once_and_looked_for_on(
     assert problems(house) == {}
 
 
-def test_after_a_week_it_is_no_longer_looked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_week_it_is_no_longer_looked_for(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     assert house.round().lost == ["a.x12"]
     assert house.round(wait=remote.SEARCHED_MS).lost == ["a.x12"]
@@ -143,19 +147,19 @@ def test_after_a_week_it_is_no_longer_looked_for(house: House, monkeypatch: pyte
     assert "files_lost" in problems(house)
 
 
-def test_a_file_that_comes_back_is_no_longer_gone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_comes_back_is_no_longer_gone(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     moved = interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     assert house.round().lost == ["a.x12"]
     moved.rename(house.drop / "a.x12")
     assert house.states() == [("a.x12", "ingested")]
 
 
-def members(house: House) -> list[str]:
+def members(house: DropHouse) -> list[str]:
     return [name for (name,) in house.rows("SELECT member_id FROM batch_answers ORDER BY 1")]
 
 
 def test_another_file_of_its_name_does_not_hide_what_was_moved_away_meanwhile(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to="a.x12")
     house.put("a.x12", batch("LATER"))
@@ -167,7 +171,7 @@ def test_another_file_of_its_name_does_not_hide_what_was_moved_away_meanwhile(
 
 
 def test_nor_what_was_not_in_the_archive_when_it_was_looked_for_first(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moved = interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     assert house.round().lost == ["a.x12"]
@@ -178,7 +182,7 @@ def test_nor_what_was_not_in_the_archive_when_it_was_looked_for_first(
 
 
 def test_what_is_hidden_and_not_found_is_told_and_no_longer_looked_for(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     assert house.round().lost == ["a.x12"]
@@ -189,7 +193,7 @@ def test_what_is_hidden_and_not_found_is_told_and_no_longer_looked_for(
     assert "files_lost" in problems(house)
 
 
-def test_a_file_that_was_begun_and_has_changed_is_only_that(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_begun_and_has_changed_is_only_that(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     moved = interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     moved.unlink()
     house.put("a.x12", batch("LATER"))
@@ -198,7 +202,7 @@ def test_a_file_that_was_begun_and_has_changed_is_only_that(house: House, monkey
 
 
 def test_an_archive_that_is_not_there_does_not_keep_the_file_that_hides_another(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to=None)
     assert house.round().lost == ["a.x12"]
@@ -208,7 +212,7 @@ def test_an_archive_that_is_not_there_does_not_keep_the_file_that_hides_another(
     assert set(problems(house)) == {"files_lost", "sftp_archive_missing"}
 
 
-def test_without_an_archive_it_is_told_and_forgotten(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_archive_it_is_told_and_forgotten(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to="a.x12")
     outcome = house.round(archive=None)
     assert (outcome.reports, outcome.lost) == ([], ["a.x12"])
@@ -217,7 +221,7 @@ def test_without_an_archive_it_is_told_and_forgotten(house: House, monkeypatch: 
     assert "files_lost" in problems(house)
 
 
-def test_what_was_never_opened_is_nobodys_loss(house: House) -> None:
+def test_what_was_never_opened_is_nobodys_loss(house: DropHouse) -> None:
     path = house.put("a.x12", batch("A"))
     house.round()
     path.unlink()
@@ -226,7 +230,7 @@ def test_what_was_never_opened_is_nobodys_loss(house: House) -> None:
 
 
 def test_an_archive_that_is_not_there_is_a_mistake_of_the_configuration_and_told_of(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to="a.x12")
     house.put("b.x12", batch("B"))
@@ -241,7 +245,7 @@ def test_an_archive_that_is_not_there_is_a_mistake_of_the_configuration_and_told
 
 
 def test_a_cut_while_it_is_fetched_from_the_archive_costs_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(house, monkeypatch, "a.x12", batch("A"), moved_to="a.x12")
     fetch = Drop.fetch

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.drop_house import EVERY, SETTLE, House, batch, emptied
+from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch, emptied
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import a_set, group, interchange
 from worker.core.errors import TryLater
@@ -24,12 +24,12 @@ from worker.store.views import status as look
 
 
 @pytest.fixture
-def house(tmp_path: Path, server: Sshd) -> Iterator[House]:
+def house(tmp_path: Path, server: Sshd) -> Iterator[DropHouse]:
     with emptied(server):
-        yield House(tmp_path, server)
+        yield DropHouse(tmp_path, server)
 
 
-def test_a_file_is_fetched_at_the_second_look_only_and_then_never_again(house: House) -> None:
+def test_a_file_is_fetched_at_the_second_look_only_and_then_never_again(house: DropHouse) -> None:
     house.put("a.x12", batch("A", "B"))
     first = house.round()
     assert (first.reports, first.unsettled) == ([], ["a.x12"])
@@ -45,7 +45,7 @@ def test_a_file_is_fetched_at_the_second_look_only_and_then_never_again(house: H
     assert house.incoming() == []
 
 
-def test_a_file_that_grows_between_two_looks_is_left_alone(house: House) -> None:
+def test_a_file_that_grows_between_two_looks_is_left_alone(house: DropHouse) -> None:
     text = batch("A")
     house.put("a.x12", text[:100])
     house.round()
@@ -56,12 +56,12 @@ def test_a_file_that_grows_between_two_looks_is_left_alone(house: House) -> None
     assert [one.state for one in house.round(wait=SETTLE).reports] == ["ingested"]
 
 
-def test_one_patient_round_waits_for_new_files(house: House) -> None:
+def test_one_patient_round_waits_for_new_files(house: DropHouse) -> None:
     house.put("a.x12", batch("A"))
     assert house.states() == [("a.x12", "ingested")]
 
 
-def test_what_is_not_included_is_left_alone_and_what_is_no_271_is_skipped(house: House) -> None:
+def test_what_is_not_included_is_left_alone_and_what_is_no_271_is_skipped(house: DropHouse) -> None:
     other = house.put("a.835", batch("A"))
     house.put("b.x12", interchange(group(a_set([("AK1", "HS", "7")], code="999"), code="FA")))
     house.put("c.x12", "{}")
@@ -81,7 +81,7 @@ def test_what_is_not_included_is_left_alone_and_what_is_no_271_is_skipped(house:
     assert len(list((house.path.parent / keeping.QUARANTINE).iterdir())) == 1
 
 
-def test_a_file_is_moved_once_it_is_stored(house: House) -> None:
+def test_a_file_is_moved_once_it_is_stored(house: DropHouse) -> None:
     (house.drop / "done").mkdir(exist_ok=True)
     house.put("a.x12", batch("A"))
     house.put("cut.x12", batch("B")[:-30])
@@ -94,7 +94,7 @@ def test_a_file_is_moved_once_it_is_stored(house: House) -> None:
     assert (house.drop / "cut.x12").exists()
 
 
-def test_a_zip_of_which_something_was_passed_over_stays_where_it_is(house: House) -> None:
+def test_a_zip_of_which_something_was_passed_over_stays_where_it_is(house: DropHouse) -> None:
     for name, files in (("a.x12", {"one": batch("A")}), ("b.x12", {"one": batch("B"), "readme.txt": "Hello."})):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
@@ -107,7 +107,7 @@ def test_a_zip_of_which_something_was_passed_over_stays_where_it_is(house: House
     assert sorted(path.name for path in house.drop.iterdir() if path.is_file()) == ["b.x12", "b.x12_1"]
 
 
-def test_what_could_not_be_moved_is_moved_by_a_later_round(house: House) -> None:
+def test_what_could_not_be_moved_is_moved_by_a_later_round(house: DropHouse) -> None:
     house.put("a.x12", batch("A"))
     outcome = house.round(patient=True, after="move", move_to=str(house.drop / "nowhere"))
     assert [one.state for one in outcome.reports] == ["ingested"]
@@ -124,7 +124,7 @@ def test_what_could_not_be_moved_is_moved_by_a_later_round(house: House) -> None
     (house.drop / "nowhere").rmdir()
 
 
-def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_it_changes(house: House) -> None:
+def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_it_changes(house: DropHouse) -> None:
     text = batch("A")
     house.put("a.x12", text[:-30])
     house.round()
@@ -143,7 +143,7 @@ def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_i
     assert house.rows("SELECT state FROM files") == [("ingested",)]
 
 
-def test_a_drop_that_takes_a_file_away_once_it_was_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drop_that_takes_a_file_away_once_it_was_read(house: DropHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     house.put("a.x12", batch("A"))
     house.put("b.x12", batch("B")[:-30])
     fetch = Drop.fetch
@@ -166,7 +166,7 @@ def test_a_drop_that_takes_a_file_away_once_it_was_read(house: House, monkeypatc
 
 @pytest.mark.parametrize("moment", ["fetched, not noted", "noted, not read in", "read in, not noted"])
 def test_a_crash_after_the_fetch_loses_nothing_and_doubles_nothing(
-    house: House, monkeypatch: pytest.MonkeyPatch, moment: str
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     from worker.rounds.drop import one_file as module
     from worker.rounds.ingest.batch_file import ingest
@@ -199,7 +199,7 @@ def test_a_crash_after_the_fetch_loses_nothing_and_doubles_nothing(
     assert house.states() == []
 
 
-def test_bytes_that_nobody_knows_the_name_of_are_read_in_all_the_same(house: House) -> None:
+def test_bytes_that_nobody_knows_the_name_of_are_read_in_all_the_same(house: DropHouse) -> None:
     Store(house.path).close()
     folder = keeping.folder(house.path, keeping.INCOMING)
     (folder / "f00d").write_text(batch("A"))
@@ -208,14 +208,14 @@ def test_bytes_that_nobody_knows_the_name_of_are_read_in_all_the_same(house: Hou
     assert house.incoming() == []
 
 
-def test_one_round_at_a_time(house: House) -> None:
+def test_one_round_at_a_time(house: DropHouse) -> None:
     Store(house.path).close()
     with IngestLock(house.path, "round", wait=False), pytest.raises(TryLater) as caught:
         house.round()
     assert caught.value.exit_code == 75
 
 
-def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetched_is_kept(house: House) -> None:
+def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetched_is_kept(house: DropHouse) -> None:
     house.put("a.x12", batch("A"))
     house.round()
     with IngestLock(house.path, "file", wait=False), pytest.raises(TryLater):
@@ -223,7 +223,7 @@ def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetche
     assert [one.state for one in house.round().reports] == ["ingested"]
 
 
-def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: House, server: Sshd) -> None:
+def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: DropHouse, server: Sshd) -> None:
     house.put("a.x12", batch("A"))
     nobody = replace(house.rules.drop, server=replace(house.rules.drop.server, port=1))
     outcome = house.round(drop=nobody)
@@ -238,7 +238,7 @@ def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: House,
         assert notices.listed(store) == []
 
 
-def test_a_drop_that_is_not_there_is_a_problem_until_it_is_made(house: House) -> None:
+def test_a_drop_that_is_not_there_is_a_problem_until_it_is_made(house: DropHouse) -> None:
     later = house.drop / "later"
     settings = replace(house.rules.drop, folder=str(later))
     outcome = house.round(drop=settings)
@@ -256,7 +256,7 @@ def test_a_drop_that_is_not_there_is_a_problem_until_it_is_made(house: House) ->
     later.rmdir()
 
 
-def test_a_file_whose_name_is_no_text(house: House) -> None:
+def test_a_file_whose_name_is_no_text(house: DropHouse) -> None:
     name = b"odd\xff.x12"
     with open(os.fsencode(house.drop) + b"/" + name, "wb") as file:  # noqa: PTH123
         file.write(batch("A").encode())
@@ -265,7 +265,7 @@ def test_a_file_whose_name_is_no_text(house: House) -> None:
     assert len(house.rows("SELECT name FROM files")) == 1
 
 
-def test_nothing_is_begun_once_the_process_is_told_to_stop(house: House) -> None:
+def test_nothing_is_begun_once_the_process_is_told_to_stop(house: DropHouse) -> None:
     house.put("a.x12", batch("A"))
     house.round()
     house.stop.set()
@@ -278,7 +278,7 @@ def test_nothing_is_begun_once_the_process_is_told_to_stop(house: House) -> None
 # --- another drop, another time
 
 
-def test_a_name_in_another_drop_is_another_file(house: House) -> None:
+def test_a_name_in_another_drop_is_another_file(house: DropHouse) -> None:
     other = house.drop / "other"
     other.mkdir(exist_ok=True)
     house.put("a.x12", batch("A"))
@@ -291,7 +291,7 @@ def test_a_name_in_another_drop_is_another_file(house: House) -> None:
 
 
 def test_what_was_fetched_from_another_drop_is_read_in_and_nothing_deleted_for_it_here(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: DropHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from worker.rounds.drop import one_file as module
 
@@ -314,7 +314,7 @@ def test_what_was_fetched_from_another_drop_is_read_in_and_nothing_deleted_for_i
     assert house.states(drop=elsewhere, after="delete") == [("a.x12", "quarantined")]
 
 
-def test_a_clock_set_back_keeps_no_file_waiting(house: House) -> None:
+def test_a_clock_set_back_keeps_no_file_waiting(house: DropHouse) -> None:
     day = 86_400_000
     house.put("a.x12", batch("A"))
     house.put("cut.x12", batch("B")[:-30])
