@@ -46,7 +46,7 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
         assert loop.step() > clock.now() + 1000
         said = problems(store, clock.now(), Terms(loop.schedule), alive=True)
         (found,) = [p for p in said if p.code == "internal_fault"]
-        assert found.critical
+        assert found.severity == "critical"
         assert "KeyError at test_manners.py" in found.hint
         assert "nobody may see" not in found.hint
 
@@ -132,7 +132,7 @@ def test_a_disk_in_trouble_is_named(
     with Store(house.database) as store:
         monkeypatch.setattr("os.statvfs", space)
         found = {p.code: p for p in problems(store, Clock().now(), Terms(), alive=True)}
-        assert found[code].critical
+        assert found[code].severity == "critical"
 
 
 def test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down(house: House) -> None:
