@@ -14,8 +14,8 @@ from bench.quiet import Quiet
 from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.document import fingerprint, read_paths
-from worker.core.vendor.reply import Concluded, Pending, Reply
+from worker.core.vendor.document import Document, read_document
+from worker.core.vendor.reply import Concluded, Heard, Pending
 from worker.gateways.http.client import Wire, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
@@ -42,13 +42,15 @@ def main() -> None:
     lasts = {n: (20_000, 600_000, 30 * HOUR)[0 if n % 10 < 7 else 1 if n % 10 < 9 else 2] for n in range(options.tasks)}
     begun = {n: START + n * options.hours * HOUR * 3 // 4 // options.tasks for n in range(options.tasks)}
 
-    def ask(_: Wire, job: Job) -> Reply:
+    def ask(_: Wire, job: Job) -> Heard:
         n = int(job.task_id)
         if job.asked_at < begun[n] + lasts[n]:
-            return Pending("Default", begun[n])
+            return Heard(Pending(Document("pending", name="Default", started_at=begun[n])))
         document = {"id": job.task_id, "status": "failure", "discoveryPaths": {"unsuccessful": [{"name": "Medicare"}]}}
         body = str(document).replace("'", '"').encode()
-        return Concluded("failure", body, fingerprint(document), read_paths(document))
+        told = read_document(body, job.task_id)
+        assert isinstance(told, Document)
+        return Heard(Concluded(told))
 
     wake = threading.Event()
     tls = tls_context(None)

@@ -16,7 +16,8 @@ from bench.quiet import Quiet
 from worker.clock import Clock
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.reply import Pending, Reply
+from worker.core.vendor.document import Document
+from worker.core.vendor.reply import Heard, Pending
 from worker.gateways.http.client import Wire, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
@@ -35,11 +36,11 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     fill(path, pending, begin, lambda n: begin + n * 1000 // RATE if n < many else far(begin))
     late: list[float] = []
 
-    def ask(_: Wire, job: Job) -> Reply:
+    def ask(_: Wire, job: Job) -> Heard:
         if job.seq <= many and not asked[job.seq]:
             asked[job.seq] = True
             late.append(time.time() * 1000 - (begin + (job.seq - 1) * 1000 // RATE))
-        return Pending("Default Discovery Task", begin - 3_600_000)
+        return Heard(Pending(Document("pending", name="Default Discovery Task", started_at=begin - 3_600_000)))
 
     asked = [False] * (many + 1)
     wake = threading.Event()

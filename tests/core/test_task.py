@@ -4,7 +4,7 @@ import pytest
 
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task, after, excused
-from worker.core.vendor.document import Fingerprint
+from worker.core.vendor.document import Document, Fingerprint
 from worker.core.vendor.reply import (
     Concluded,
     Garbled,
@@ -20,7 +20,7 @@ from worker.core.vendor.reply import (
 NOW = 1_800_000_000_000
 S = Schedule()
 T = Task(seq=1, id="t", state="pending", recorded_at=NOW - 60_000, life_from=NOW - 60_000, due_at=NOW)
-DONE = Concluded("failure", b"{}", Fingerprint("a", None), name="Default", trace_id="tr")
+DONE = Concluded(Document("failure", b"{}", fingerprint=Fingerprint("a", None), name="Default", trace_id="tr"))
 HOUR, DAY = 3_600_000, 86_400_000
 
 UNUSABLE: list[Reply] = [Unknown(), Rejected("http_422"), Garbled("html"), Unreachable("timeout")]
@@ -29,7 +29,7 @@ ABOUT_US: list[Reply] = [RateLimited("http_429"), Refused("http_403")]
 
 def test_pending_forgets_failures_and_waits_by_age() -> None:
     failing = T._replace(failures=7, last_error="timeout", not_found_since=NOW - 5)
-    new = after(failing, Pending("Default", NOW - 30_000), NOW, S)
+    new = after(failing, Pending(Document("pending", name="Default", started_at=NOW - 30_000)), NOW, S)
     assert (new.state, new.failures, new.last_error, new.not_found_since) == ("pending", 0, None, None)
     assert (new.polls, new.name, new.started_at) == (1, "Default", NOW - 30_000)
     assert new.due_at == NOW + S.wait(30_000, "t", 1)
@@ -131,5 +131,5 @@ def test_the_age_is_the_vendors_where_that_is_sane(started_at: int | None, age: 
 
 def test_a_retry_begins_the_schedule_anew_however_old_the_discovery_is() -> None:
     old = T._replace(recorded_at=NOW - 40 * DAY, started_at=NOW - 40 * DAY, life_from=NOW - 10_000)
-    new = after(old, Pending(started_at=NOW - 40 * DAY), NOW, S)
+    new = after(old, Pending(Document("pending", started_at=NOW - 40 * DAY)), NOW, S)
     assert new.due_at == NOW + S.wait(10_000, "t", 1)

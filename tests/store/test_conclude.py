@@ -29,9 +29,9 @@ def store(path: Path) -> Iterator[Store]:
 def test_the_body_is_kept_byte_for_byte_with_its_paths(store: Store, path: Path) -> None:
     record(store, "a")
     body = b'{"id": "a",\n "status": "success", "name": "Caf\xe9", "discoveryPaths": {}}'
-    reply = replace(concluded(DONE), body=body)
+    document = replace(concluded(DONE).document, body=body)
     with store.write():
-        assert results.add(store, 1, reply, "poll", NOW) == "first"
+        assert results.add(store, 1, document, "poll", NOW) == "first"
     sha = hashlib.sha256(body).hexdigest()
     assert elsewhere(
         path, "SELECT body, body_sha256, source, revision, outcome, received_at, ended_at FROM results"

@@ -16,6 +16,7 @@ from worker.core.pacing.breaker import Lane
 from worker.core.pacing.judge import Verdict
 from worker.core.schedule.learned import Knowledge, Learned
 from worker.core.task import Task, after
+from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Garbled, Pending, Reply, Unreachable
 from worker.rounds.poll.saving import Asked, Saving
 from worker.store.db.store import Store
@@ -46,7 +47,12 @@ def store(path: Path) -> Iterator[Store]:
 def test_what_a_look_changed_is_there_with_its_history(store: Store) -> None:
     record(store, "a")
     states: list[Task] = []
-    looks: list[Any] = [Unreachable("timeout"), Unreachable("timeout"), Pending("Default", NOW), concluded(DONE)]
+    looks: list[Any] = [
+        Unreachable("timeout"),
+        Unreachable("timeout"),
+        Pending(Document("pending", name="Default", started_at=NOW)),
+        concluded(DONE),
+    ]
     for n, reply in enumerate(looks):
         with store.write():
             old = tasks.get(store, 1, 0)
@@ -70,7 +76,11 @@ def test_a_concluded_task_is_never_changed(store: Store, path: Path) -> None:
         assert old is not None
     conclude(store, DONE)
     before = elsewhere(path, "SELECT * FROM tasks"), elsewhere(path, "SELECT * FROM history")
-    late: list[Any] = [Pending("Other"), Unreachable("timeout"), concluded({**DONE, "status": "failure"})]
+    late: list[Any] = [
+        Pending(Document("pending", name="Other")),
+        Unreachable("timeout"),
+        concluded({**DONE, "status": "failure"}),
+    ]
     for reply in late:
         with store.write():
             assert not tasks.save(store, old, after(old, reply, NOW * 2, SCHEDULE), NOW * 2, concluded_by="callback")
@@ -110,10 +120,21 @@ seen = st.fixed_dictionaries(
         "price": st.none() | st.integers(1, 10**7),
     }
 )
-pendings = st.builds(
-    Pending, name=WORDS, started_at=INSTANTS, correlation_id=WORDS, trace_id=WORDS, pending=FAMILIES.map(tuple)
+documents = st.builds(
+    Document,
+    status=st.just("pending"),
+    name=WORDS,
+    started_at=INSTANTS,
+    correlation_id=WORDS,
+    trace_id=WORDS,
+    pending=FAMILIES.map(tuple),
 )
+pendings = st.builds(Pending, documents)
 replies = st.one_of(pendings, pendings, pendings, st.sampled_from([Unreachable("timeout"), Garbled("html")]))
+
+
+def told(name: str, started_at: int) -> Pending:
+    return Pending(Document("pending", name=name, started_at=started_at))
 
 
 def add(store: Store, rows: Sequence[dict[str, Any]]) -> list[Asked]:
@@ -208,7 +229,7 @@ PLAIN: dict[str, Any] = {"recorded_at": NOW - 600_000, "why": "cadence", "polls"
 def test_any_number_of_looks_in_few_statements(count: int) -> None:
     with ExitStack() as stack:
         one, other, asked = twins(stack, [PLAIN | {"polls": n} for n in range(count)])
-        heard: list[Reply] = [Pending(f"name {n}", NOW - 700_000 - n) for n in range(count)]
+        heard: list[Reply] = [told(f"name {n}", NOW - 700_000 - n) for n in range(count)]
         said: list[str] = []
         one.conn.set_trace_callback(said.append)
         save(Saving(one, SCHEDULE, None), one, asked, heard, NOW)
@@ -306,7 +327,9 @@ def saved_by_another(store: Store, seqs: Sequence[int]) -> None:
     with store.write():
         for seq in seqs:
             old = task_of(store, seq)
-            tasks.save(store, old, after(old, Pending("theirs"), NOW + 900, SCHEDULE), NOW + 900)
+            tasks.save(
+                store, old, after(old, Pending(Document("pending", name="theirs")), NOW + 900, SCHEDULE), NOW + 900
+            )
 
 
 def failed_for_another(store: Store, seqs: Sequence[int]) -> None:
@@ -340,7 +363,7 @@ def test_what_somebody_else_did_stands_and_the_look_is_added_to_it(
     touched = (1, 5, 64, 65, 70)
     with ExitStack() as stack:
         one, other, asked = twins(stack, [PLAIN] * 70)
-        heard: list[Reply] = [Pending(f"name {n}", NOW - 700_000 - n) for n in range(70)]
+        heard: list[Reply] = [told(f"name {n}", NOW - 700_000 - n) for n in range(70)]
         meddle(one, touched)
         meddle(other, touched)
         gone = {row["seq"] for row in one.read("SELECT seq FROM tasks")} ^ set(range(1, 71))

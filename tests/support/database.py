@@ -4,13 +4,14 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task, after
-from worker.core.vendor.document import fingerprint, read_paths
+from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded
 from worker.rounds.poll.claiming import Claiming
 from worker.store import conclude as results
@@ -68,9 +69,10 @@ def elsewhere(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
         return conn.execute(sql, params).fetchall()
 
 
-def concluded(document: dict[str, Any]) -> Concluded:
-    body = json.dumps(document).encode()
-    return Concluded(document["status"], body, fingerprint(document), read_paths(document), ended_at=NOW - 1)
+def concluded(content: dict[str, Any]) -> Concluded:
+    document = read_document(json.dumps(content).encode(), None)
+    assert isinstance(document, Document)
+    return Concluded(replace(document, ended_at=NOW - 1))
 
 
 def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NOW + 60_000) -> results.Kept:
@@ -78,7 +80,7 @@ def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NO
     with store.write():
         old = task_of(store, seq)
         tasks.save(store, old, after(old, reply, now, SCHEDULE), now, concluded_by="poll")
-        return results.add(store, seq, reply, "poll", now)
+        return results.add(store, seq, reply.document, "poll", now)
 
 
 def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:

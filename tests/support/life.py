@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.discoveries import Discovery
@@ -11,7 +11,7 @@ from worker.core.instant import FAR
 from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.document import fingerprint, read_paths
+from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Pending, Reply
 from worker.gateways.http.pool import Done, Job
 from worker.rounds.poll.poll import PollRound, Terms
@@ -79,11 +79,14 @@ class SimulatedVendor:
         told, start = self.begun[task_id], NOW + self.begun[task_id].start
         started_at = start if self.manner.start_told else None
         if now - start < told.lasts:
-            return Pending("Default", started_at, pending=told.pending(now - start))
+            return Pending(
+                Document("pending", name="Default", started_at=started_at, pending=told.pending(now - start))
+            )
         ended_at = start + told.lasts if self.manner.end_told else None
-        document = {"id": task_id, "status": "success"}
-        body = json.dumps(document).encode()
-        return Concluded("success", body, fingerprint(document), read_paths(document), None, started_at, ended_at)
+        body = json.dumps({"id": task_id, "status": "success"}).encode()
+        document = read_document(body, task_id)
+        assert isinstance(document, Document)
+        return Concluded(replace(document, started_at=started_at, ended_at=ended_at))
 
 
 class Life:

@@ -14,12 +14,8 @@ from tests.support.kept_log import KeptLog
 from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.document import fingerprint, read_paths
-from worker.core.vendor.reply import (
-    Concluded,
-    Reply,
-    Unreachable,
-)
+from worker.core.vendor.document import Document, read_document
+from worker.core.vendor.reply import Concluded, Heard, Reply, Unreachable
 from worker.gateways.http.client import Wire, tls_context
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
@@ -93,7 +89,7 @@ class World:
         self.pool.close()
         self.store.close()
 
-    def _ask(self, wire: Wire, job: Job) -> Reply:
+    def _ask(self, wire: Wire, job: Job) -> Heard:
         self.before_sending(job)
         wire.sent += 1
         landed = threading.Event()
@@ -104,7 +100,7 @@ class World:
             self._flying[job.seq] = (self.now + min(self.takes(job), TIMEOUT), landed)
             self._changed.notify_all()
         assert landed.wait(DEADLINE)
-        return Unreachable("timeout") if self.takes(job) >= TIMEOUT else self.script(job, n)
+        return Heard(Unreachable("timeout") if self.takes(job) >= TIMEOUT else self.script(job, n))
 
     def _wake(self) -> None:
         with self._changed:
@@ -185,8 +181,10 @@ def worlds(path: Path) -> Iterator[Make]:
 
 
 def concluded(task_id: str, status: Any = "success") -> Concluded:
-    document = {"id": task_id, "status": status, "discoveryPaths": {"successful": [{"name": "Medicare"}]}}
-    return Concluded(status, json.dumps(document).encode(), fingerprint(document), read_paths(document))
+    content = {"id": task_id, "status": status, "discoveryPaths": {"successful": [{"name": "Medicare"}]}}
+    document = read_document(json.dumps(content).encode(), task_id)
+    assert isinstance(document, Document)
+    return Concluded(document)
 
 
 def concludes(job: Job, n: int) -> Reply:

@@ -3,7 +3,7 @@
 from worker.core.pacing.breaker import Lane
 from worker.core.pacing.judge import Doubt, judge
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.document import Fingerprint
+from worker.core.vendor.document import Document, Fingerprint
 from worker.core.vendor.reply import (
     Concluded,
     Garbled,
@@ -20,7 +20,7 @@ T0 = 1_800_000_000_000
 S = Schedule()
 MINUTE, HOUR = 60_000, 3_600_000
 
-DONE = Concluded("success", b"{}", Fingerprint("a", None))
+DONE = Concluded(Document("success", b"{}", fingerprint=Fingerprint("a", None)))
 FORBIDDEN, FORBIDDEN_TOO = Refused("http_403"), Refused("http_401_invalid_product")
 TOKEN_REFUSED = Refused("token_http_401", "token")
 TOKEN_GONE = Unreachable("token_connect", "token")

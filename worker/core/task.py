@@ -28,10 +28,10 @@ from typing import Literal, NamedTuple
 from worker.core.instant import iso
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.hazard import class_of
+from worker.core.vendor.document import Document, Outcome
 from worker.core.vendor.reply import (
     Concluded,
     Garbled,
-    Outcome,
     Pending,
     RateLimited,
     Refused,
@@ -113,11 +113,11 @@ def after(task: Task, reply: Reply, now: int, schedule: Schedule, next_look: Nex
     """
     next_look = next_look or written(schedule)
     if isinstance(reply, Concluded):
-        return _concluded(task, reply, now)
+        return _concluded(task, reply.document, now)
     if task.state != "pending":
         return task
     if isinstance(reply, Pending):
-        return _pending(task, reply, now, schedule, next_look)
+        return _pending(task, reply.document, now, schedule, next_look)
     seen = task._replace(polls=task.polls + 1, last_poll_at=now)
     match reply:
         case Unknown():
@@ -144,25 +144,25 @@ def excused(task: Task, now: int, *, polled: bool = True) -> Task:
     return task._replace(polls=task.polls + polled, due_at=now, why="again", last_poll_at=at)
 
 
-def _concluded(task: Task, reply: Concluded, now: int) -> Task:
+def _concluded(task: Task, told: Document, now: int) -> Task:
     return task._replace(
         state="concluded",
-        outcome=reply.outcome,
+        outcome=told.outcome,
         due_at=None,
         polls=task.polls + 1,
         failures=0,
         not_found_since=None,
         last_error=None,
         last_poll_at=now,
-        name=reply.name or task.name,
-        started_at=reply.started_at or task.started_at,
-        correlation_id=task.correlation_id or reply.correlation_id,
-        trace_id=task.trace_id or reply.trace_id,
+        name=told.name or task.name,
+        started_at=told.started_at or task.started_at,
+        correlation_id=task.correlation_id or told.correlation_id,
+        trace_id=task.trace_id or told.trace_id,
     )
 
 
-def _pending(task: Task, reply: Pending, now: int, schedule: Schedule, next_look: NextLook) -> Task:
-    name = reply.name or task.name
+def _pending(task: Task, told: Document, now: int, schedule: Schedule, next_look: NextLook) -> Task:
+    name = told.name or task.name
     task = task._replace(
         polls=task.polls + 1,
         last_poll_at=now,
@@ -170,10 +170,10 @@ def _pending(task: Task, reply: Pending, now: int, schedule: Schedule, next_look
         not_found_since=None,
         last_error=None,
         name=name,
-        started_at=reply.started_at or task.started_at,
-        correlation_id=task.correlation_id or reply.correlation_id,
-        trace_id=task.trace_id or reply.trace_id,
-        kind=_kind(reply.pending, name),
+        started_at=told.started_at or task.started_at,
+        correlation_id=task.correlation_id or told.correlation_id,
+        trace_id=task.trace_id or told.trace_id,
+        kind=_kind(told.pending, name),
         seen_at=now,
     )
     return _given_up_or(task, next_look(task, now), now, schedule)

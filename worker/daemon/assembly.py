@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worker.config import Config
 from worker.config.polling import delay_per_request_of, limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
-from worker.core.vendor.reply import Reply
+from worker.core.vendor.reply import Heard
 from worker.gateways.http.api import Api, ApiSettings
 from worker.gateways.http.client import Wire, tls_context
 from worker.gateways.http.pool import Job, Pool
@@ -53,8 +53,8 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
     return Parts(api.origin, pool, tokens, terms)
 
 
-def _asker(api: Api) -> Callable[[Wire, Job], Reply]:
-    def ask(wire: Wire, job: Job) -> Reply:
-        return api.health(wire, job.asked_at) if job.seq == NO_TASK else api.look(wire, job.task_id, job.asked_at)
+def _asker(api: Api) -> Callable[[Wire, Job], Heard]:
+    def ask(wire: Wire, job: Job) -> Heard:
+        return api.health(wire, job.asked_at) if job.seq == NO_TASK else api.poll(wire, job.task_id, job.asked_at)
 
     return ask

@@ -3,8 +3,7 @@
 import hashlib
 from typing import Literal
 
-from worker.core.vendor.document import Fingerprint, Path
-from worker.core.vendor.reply import Concluded
+from worker.core.vendor.document import Document, Fingerprint, Path
 from worker.core.x12.embedded import derive
 from worker.store.batch import answers
 from worker.store.db.store import Store
@@ -17,8 +16,8 @@ Source = Literal["poll", "callback"]
 Kept = Literal["first", "same", "fuller", "revision"]
 
 
-def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> Kept:
-    """Keep ``reply``'s body as a result of ``task``, unless an equal one is there.
+def add(store: Store, task: int, document: Document, source: Source, now: int) -> Kept:
+    """Keep ``document``'s body as a result of ``task``, unless an equal one is there.
 
     Bodies that differ only by one lacking ``realTime`` are the same; the fuller one's bytes are kept.
     """
@@ -27,13 +26,13 @@ def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> 
         " WHERE task = :task AND source <> 'batch' ORDER BY revision",
         {"task": task},
     )
-    mine = reply.fingerprint
+    mine = document.fingerprint
     for other in known:
         theirs = Fingerprint(other["canonical_sha256"], other["real_time_sha256"])
         if mine.same_as(theirs):
             if mine.real_time is None or theirs.real_time is not None:
                 return "same"
-            _replace_bytes(store, other["seq"], reply)
+            _replace_bytes(store, other["seq"], document)
             return "fuller"
     revision = known[-1]["revision"] + 1 if known else 1
     row = store.one(
@@ -49,18 +48,18 @@ def add(store: Store, task: int, reply: Concluded, source: Source, now: int) -> 
             "task": task,
             "source": source,
             "revision": revision,
-            "outcome": reply.outcome,
+            "outcome": document.outcome,
             "now": now,
-            "ended_at": reply.ended_at,
-            "body": reply.body,
-            "body_sha256": hashlib.sha256(reply.body).hexdigest(),
+            "ended_at": document.ended_at,
+            "body": document.body,
+            "body_sha256": hashlib.sha256(document.body).hexdigest(),
             "canonical": mine.body,
             "real_time": mine.real_time,
         },
     )
     assert row is not None
-    _add_paths(store, row["seq"], reply.paths)
-    _derive(store, row["seq"], reply.body)
+    _add_paths(store, row["seq"], document.paths)
+    _derive(store, row["seq"], document.body)
     if known:
         history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
     return "revision" if known else "first"
@@ -74,19 +73,19 @@ def _derive(store: Store, result: int, body: bytes) -> None:
         answers.put(store, result, derive(body))
 
 
-def _replace_bytes(store: Store, seq: int, reply: Concluded) -> None:
+def _replace_bytes(store: Store, seq: int, document: Document) -> None:
     store.execute(
         """
         UPDATE results SET body = :body, body_sha256 = :body_sha256, real_time_sha256 = :real_time WHERE seq = :seq
         """,
         {
             "seq": seq,
-            "body": reply.body,
-            "body_sha256": hashlib.sha256(reply.body).hexdigest(),
-            "real_time": reply.fingerprint.real_time,
+            "body": document.body,
+            "body_sha256": hashlib.sha256(document.body).hexdigest(),
+            "real_time": document.fingerprint.real_time,
         },
     )
-    _derive(store, seq, reply.body)
+    _derive(store, seq, document.body)
 
 
 def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:

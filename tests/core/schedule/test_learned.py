@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from worker.core.schedule.credit import plan, written_looks
 from worker.core.schedule.hazard import BINS, Curve, Forecast, bin_of
 from worker.core.schedule.learned import Knowledge, Learned, explain
 from worker.core.task import Task
+from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Concluded, Garbled, Pending, Rejected, Reply, Unknown, Unreachable
 from worker.store.db.store import Store
 from worker.store.state import learned as learning
@@ -42,7 +44,7 @@ def learned(known: Knowledge = NOTHING) -> Learned:
 
 
 def ended(at: int | None) -> Concluded:
-    return Concluded("success", DONE.body, DONE.fingerprint, ended_at=at)
+    return Concluded(replace(DONE.document, ended_at=at))
 
 
 # --- what teaches
@@ -91,7 +93,7 @@ def test_the_age_counts_from_the_vendors_own_start_where_it_is_sane() -> None:
         (NOW - 400 * DAY, 30_000, 60_000),  # nothing lasts so long
     ):
         way = learned()
-        way.heard(SEEN, Pending(started_at=started_at), NOW)
+        way.heard(SEEN, Pending(Document("pending", started_at=started_at)), NOW)
         under = way.known.curves["quick"].under
         assert round(sum(under)) == age - known
         assert sum(under[: bin_of(known)]) == 0
@@ -100,7 +102,7 @@ def test_the_age_counts_from_the_vendors_own_start_where_it_is_sane() -> None:
 
 def test_what_is_told_of_the_start_now_counts_from_now_on() -> None:
     way = learned()
-    way.heard(FRESH, Pending(started_at=NOW - 10 * MIN), NOW)
+    way.heard(FRESH, Pending(Document("pending", started_at=NOW - 10 * MIN)), NOW)
     assert round(sum(way.known.curves["unseen"].under)) == 10 * MIN
 
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.vendor.document import LISTS, MOST_PATHS, Fingerprint, fingerprint, read_paths, text
+from worker.core.vendor.document import (
+    LISTS,
+    MOST_PATHS,
+    Document,
+    Fingerprint,
+    NoDocument,
+    fingerprint,
+    read_document,
+    read_paths,
+    text,
+)
 
 X12 = "ISA*00*~"
 
@@ -29,6 +39,67 @@ def document(**more: Any) -> dict[str, Any]:
         "discoveryPaths": lists,
     }
     return base | more
+
+
+# The document, as a callback brings it: nothing but a body.
+
+
+def test_a_concluded_document_is_read_whole() -> None:
+    content = document(startDateTime="2027-01-15T08:00:00Z", endDatetime="2027-01-15T08:00:01Z", correlationId="c")
+    body = json.dumps(content).encode()
+    begin = 1_800_000_000_000
+    assert read_document(body, None) == Document(
+        status="success",
+        body=body,
+        id="x",
+        started_at=begin,
+        ended_at=begin + 1000,
+        correlation_id="c",
+        trace_id="a",
+        paths=read_paths(content),
+        fingerprint=fingerprint(content),
+    )
+
+
+@pytest.mark.parametrize("asked_id", [None, "x"])
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("pending", None), ("success", "success"), ("failure", "failure")], ids=str
+)
+def test_the_root_status_is_the_outcome(asked_id: str | None, status: str, outcome: str | None) -> None:
+    read = read_document(json.dumps(document(status=status)).encode(), asked_id)
+    assert isinstance(read, Document)
+    assert (read.id, read.status, read.outcome) == ("x", status, outcome)
+
+
+@pytest.mark.parametrize(
+    ("body", "asked_id", "code"),
+    [
+        (b"<html>", None, "html"),
+        (b"", None, "not_json"),
+        (b"[]", None, "no_task"),
+        (b'{"status": "success", "discoveryPaths": {}}', None, "no_task"),
+        (b'{"id": "", "status": "success", "discoveryPaths": {}}', None, "no_task"),
+        (b'{"id": {}, "status": "success", "discoveryPaths": {}}', None, "no_task"),
+        (b'{"status": "success"}', "x", "no_task"),
+        (b'{"id": "y", "status": "success"}', "x", "wrong_id"),
+        (b'{"id": "x"}', None, "no_status"),
+        (b'{"id": "x", "status": "done"}', None, "unknown_status"),
+    ],
+)
+def test_what_says_nothing_certain_of_a_task_is_no_document(body: bytes, asked_id: str | None, code: str) -> None:
+    assert read_document(body, asked_id) == NoDocument(code)
+
+
+def test_a_body_without_an_id_is_of_the_task_asked_for_where_it_has_paths() -> None:
+    read = read_document(b'{"status": "success", "discoveryPaths": {}}', "x")
+    assert isinstance(read, Document)
+    assert read.id == "x"
+
+
+def test_no_body_stands_in_a_representation() -> None:
+    read = read_document(json.dumps(document(name="N")).encode(), None)
+    assert "ISA" not in repr(read)
+    assert "successful" not in repr(read)
 
 
 # Paths.

@@ -12,7 +12,7 @@ from worker.core.instant import from_iso, iso
 from worker.core.intake.link import valid_id
 from worker.core.vendor.document import MOST_PATHS
 from worker.core.vendor.page import MOST_ROWS, Page, PageQuery, Row, query_text, read_page
-from worker.core.vendor.reply import Answer, Garbled, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
+from worker.core.vendor.reply import Garbled, HttpAnswer, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 
 NOW = 1_800_000_000_000  # 2027-01-15T08:00:00Z
 WHOLE: dict[str, Any] = {
@@ -32,7 +32,7 @@ WHOLE: dict[str, Any] = {
 
 
 def read(said: bytes, status: int = 200, *, tenant: str | None = None, **more: str) -> Page | Reply:
-    return read_page(Answer(status, said, **more), tenant, NOW)
+    return read_page(HttpAnswer(status, said, **more), tenant, NOW)
 
 
 def rows(*entries: object) -> Page:

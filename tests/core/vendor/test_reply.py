@@ -1,18 +1,19 @@
 """From an answer to a reply: the whole table, and that nothing concludes but the vendor's own word on this task."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.vendor.document import MOST_PATHS
+from worker.core.vendor.document import MOST_PATHS, Document
 from worker.core.vendor.reply import (
     RETRY_AFTER_CAP,
-    Answer,
     Concluded,
     Garbled,
+    HttpAnswer,
     Pending,
     RateLimited,
     Refused,
@@ -34,7 +35,7 @@ def body(**fields: object) -> bytes:
 
 
 def read(said: bytes, status: int = 200, *, tenant: str | None = None, **more: str | None) -> Reply:
-    return read_reply(Answer(status, said, **more), ID, tenant, NOW)
+    return read_reply(HttpAnswer(status, said, **more), ID, tenant, NOW)
 
 
 DONE = body(status="success", discoveryPaths=PATHS)
@@ -188,8 +189,8 @@ def test_a_body_without_an_id_is_this_tasks_if_it_looks_like_a_task(missing: str
 
 
 def test_a_number_is_an_id_where_it_is_the_one_that_was_asked_for() -> None:
-    assert isinstance(read_reply(Answer(200, b'{"id": 17, "status": "success"}'), "17", None, NOW), Concluded)
-    assert read_reply(Answer(200, b'{"id": 18, "status": "success"}'), "17", None, NOW) == Garbled("wrong_id")
+    assert isinstance(read_reply(HttpAnswer(200, b'{"id": 17, "status": "success"}'), "17", None, NOW), Concluded)
+    assert read_reply(HttpAnswer(200, b'{"id": 18, "status": "success"}'), "17", None, NOW) == Garbled("wrong_id")
 
 
 def test_another_tenants_body_is_not_stored() -> None:
@@ -261,6 +262,14 @@ def test_a_root_status_that_nobody_knows_concludes_nothing(status: object, code:
     assert read(body(status=status, discoveryPaths=PATHS)) == Garbled(code)
 
 
+def test_the_body_with_an_unknown_status_is_kept_and_no_other() -> None:
+    said = body(status="done", discoveryPaths=PATHS)
+    unknown, missing = read(said), read(body(status=""))
+    assert isinstance(unknown, Garbled)
+    assert isinstance(missing, Garbled)
+    assert (unknown.body, missing.body) == (said, b"")
+
+
 def test_only_the_root_status_counts() -> None:
     done = {"status": "success", "transaction": {"status": "eligible"}, "id": "p"}
     inner = {"successful": [done], "unsuccessful": [done], "pending": []}
@@ -269,7 +278,7 @@ def test_only_the_root_status_counts() -> None:
     assert read(without) == Garbled("no_status")
     failed = read(body(status="failure", discoveryPaths=inner))
     assert isinstance(failed, Concluded)
-    assert failed.outcome == "failure"
+    assert failed.document.outcome == "failure"
     # A success without a successful path is the vendor's word all the same.
     assert isinstance(read(body(status="success", discoveryPaths={"skipped": []})), Concluded)
 
@@ -282,11 +291,12 @@ def test_a_pending_look_tells_what_it_knows() -> None:
         traceId="t, 1",
         endDateTime="",
     )
-    assert read(said) == Pending("Default", NOW - 60_000 + 123, "c", "t, 1")
+    told = Document("pending", said, ID, "Default", NOW - 60_000 + 123, None, "c", "t, 1")
+    assert read(said) == Pending(told)
     # The header's trace is of this very request.
-    assert read(said, trace_id="h") == Pending("Default", NOW - 60_000 + 123, "c", "h")
+    assert read(said, trace_id="h") == Pending(replace(told, trace_id="h"))
     odd = body(name=["x"], startDateTime=17, correlationId={}, traceId=None)
-    assert read(odd) == Pending()
+    assert read(odd) == Pending(Document("pending", odd, ID))
 
 
 @pytest.mark.parametrize(
@@ -306,14 +316,21 @@ def test_a_pending_look_tells_what_it_knows() -> None:
     ],
 )
 def test_a_pending_look_tells_which_paths_it_waits_for(lists: object, names: tuple[str, ...]) -> None:
-    assert read(body(discoveryPaths=lists)) == Pending(pending=names)
+    said = body(discoveryPaths=lists)
+    assert read(said) == Pending(Document("pending", said, ID, pending=names))
 
 
 def test_a_concluded_look_keeps_the_body_byte_for_byte() -> None:
     said = b' { "id" : "' + ID.encode() + b'" , "status":"failure", "name": "D\xc3\xa9fault" , "x": 1.0 }\r\n'
     reply = read(said, trace_id="h")
     assert isinstance(reply, Concluded)
-    assert (reply.body, reply.outcome, reply.name, reply.trace_id, reply.paths) == (said, "failure", "Défault", "h", ())
+    assert (
+        reply.document.body,
+        reply.document.outcome,
+        reply.document.name,
+        reply.document.trace_id,
+        reply.document.paths,
+    ) == (said, "failure", "Défault", "h", ())
 
 
 @pytest.mark.parametrize(
@@ -341,7 +358,7 @@ def test_a_concluded_look_keeps_the_body_byte_for_byte() -> None:
 def test_the_end_in_all_its_spellings(fields: dict[str, object], ended: int | None) -> None:
     reply = read(body(status="success", **fields))
     assert isinstance(reply, Concluded)
-    assert reply.ended_at == ended
+    assert reply.document.ended_at == ended
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
@@ -349,7 +366,7 @@ def test_the_encodings_a_body_may_come_in(encoding: str) -> None:
     said = json.dumps({"id": ID, "status": "success", "name": "Défault"}, ensure_ascii=False).encode(encoding)
     reply = read(said)
     assert isinstance(reply, Concluded)
-    assert (reply.name, reply.body) == ("Défault", said)
+    assert (reply.document.name, reply.document.body) == ("Défault", said)
 
 
 def test_odd_values_do_not_cost_a_result() -> None:
@@ -357,7 +374,7 @@ def test_odd_values_do_not_cost_a_result() -> None:
     half += b'"big": ' + b"9" * 4_000 + b', "far": 1e999, "discoveryPaths": {"pending": [{"name": "\\udfff"}]}}'
     reply = read(half)
     assert isinstance(reply, Concluded)
-    assert (reply.name, [path.name for path in reply.paths]) == ("? x", ["?"])
+    assert (reply.document.name, [path.name for path in reply.document.paths]) == ("? x", ["?"])
 
 
 def test_of_a_key_that_is_there_twice_the_last_counts() -> None:

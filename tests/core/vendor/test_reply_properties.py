@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tests.core.vendor.test_reply import ID, PATHS, body, read
 from worker.core.instant import iso
+from worker.core.vendor.document import parse_json
 from worker.core.vendor.reply import (
     Concluded,
     Reply,
-    parse_json,
 )
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -36,10 +36,10 @@ def holds(said: bytes, status: int, reply: Reply) -> None:
     document = parse_json(said)
     assert status == 200
     assert isinstance(document, dict)
-    assert document.get("status") == reply.outcome
-    assert reply.outcome in ("success", "failure")
+    assert document.get("status") == reply.document.outcome
+    assert reply.document.outcome in ("success", "failure")
     assert str(document.get("id") or ID) == ID
-    assert reply.body == said
+    assert reply.document.body == said
 
 
 @settings(max_examples=200)
@@ -66,7 +66,9 @@ def test_no_part_of_a_body_concludes(document: dict[str, object], status: str, p
 def test_an_instant_that_could_not_be_written_again_is_none(key: str) -> None:
     last = read(body(status="success", **{key: "9999-12-31T23:59:59.999Z"}))
     assert isinstance(last, Concluded)
-    assert [iso(moment) for moment in (last.started_at, last.ended_at) if moment] == ["9999-12-31T23:59:59.999Z"]
+    assert [iso(moment) for moment in (last.document.started_at, last.document.ended_at) if moment] == [
+        "9999-12-31T23:59:59.999Z"
+    ]
     beyond = read(body(status="success", **{key: "9999-12-31T23:59:59-23:59"}))
     assert isinstance(beyond, Concluded)
-    assert (beyond.started_at, beyond.ended_at) == (None, None)
+    assert (beyond.document.started_at, beyond.document.ended_at) == (None, None)

@@ -8,10 +8,12 @@ from functools import partial
 import pytest
 
 from tests.support.loopback import Asked, Loopback, Peer, answer, bomb, nobody
+from worker.core.vendor.document import Document
 from worker.core.vendor.page import Page, PageQuery, Row
 from worker.core.vendor.reply import (
     Concluded,
     Garbled,
+    Heard,
     Pending,
     RateLimited,
     Refused,
@@ -21,7 +23,7 @@ from worker.core.vendor.reply import (
     Unreachable,
 )
 from worker.gateways.http.api import PAGE_CAP, Api, ApiSettings
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import BODY_CAP, Wire, tls_context
 from worker.gateways.http.token import Tokens, TokenSettings
 
 NOW = 1_800_000_000_000
@@ -55,8 +57,8 @@ class ScriptedVendor:
         return Api(settings, Tokens(secrets, threading.Event()))
 
 
-def task(task_id: str, status: str = "pending", *headers: str) -> bytes:
-    return answer(200, json.dumps({"id": task_id, "status": status}).encode(), *headers)
+def task(task_id: str, status: str = "pending", *headers: str, **more: str) -> bytes:
+    return answer(200, json.dumps({"id": task_id, "status": status} | more).encode(), *headers)
 
 
 def said(data: bytes, asked: Asked, peer: Peer) -> bytes:
@@ -79,7 +81,10 @@ def wire() -> Iterator[Wire]:
 
 def test_a_look_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor, wire: Wire) -> None:
     vendor.say = lambda asked, peer: task("AbC-1", "pending", "x-optum-trace-id: tr-1")
-    assert vendor.api(tenant_id="T1").look(wire, "AbC-1", NOW) == Pending(trace_id="tr-1")
+    heard = vendor.api(tenant_id="T1").poll(wire, "AbC-1", NOW)
+    assert isinstance(heard.reply, Pending)
+    assert heard.reply.document.trace_id == "tr-1"
+    assert heard[1:] == (200, "tr-1")
     [asked] = vendor.looks
     assert (asked.method, asked.target, asked.body) == ("GET", PREFIX + "/coverage-discovery/AbC-1", b"")
     assert asked.header("authorization") == "Bearer token-1"
@@ -91,7 +96,7 @@ def test_a_look_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor
 def test_one_token_for_many_looks(vendor: ScriptedVendor, wire: Wire) -> None:
     api = vendor.api()
     for n in range(10):
-        api.look(wire, "x", NOW + n)
+        api.poll(wire, "x", NOW + n)
     api.health(wire, NOW)
     assert (vendor.tokens, len(vendor.looks)) == (1, 11)
 
@@ -114,7 +119,7 @@ def test_one_token_for_many_looks(vendor: ScriptedVendor, wire: Wire) -> None:
 )
 def test_an_id_is_one_segment_whatever_is_in_it(vendor: ScriptedVendor, wire: Wire, task_id: str, segment: str) -> None:
     vendor.say = lambda asked, peer: task(task_id, "success")
-    assert isinstance(vendor.api().look(wire, task_id, NOW), Concluded)
+    assert isinstance(vendor.api().poll(wire, task_id, NOW).reply, Concluded)
     assert vendor.looks[0].target == f"{PREFIX}/coverage-discovery/{segment}"
 
 
@@ -125,9 +130,9 @@ def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: ScriptedVendor, 
         for status in (301, 302, 303, 307, 308):
             redirect = answer(status, b"", f"location: {url}/coverage-discovery/x")
             vendor.say = partial(said, redirect)
-            assert api.look(wire, "x", NOW) == Garbled("redirect")
+            assert api.poll(wire, "x", NOW).reply == Garbled("redirect")
         vendor.say = lambda asked, peer: task("x", "pending", f'link: <{url}/coverage-discovery/x>; rel="related"')
-        assert isinstance(api.look(wire, "x", NOW), Pending)
+        assert isinstance(api.poll(wire, "x", NOW).reply, Pending)
         assert elsewhere.connections == 0
 
 
@@ -135,9 +140,9 @@ def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: Sc
     expired = answer(401, b'{"error": "access_token_expired", "traceId": "t"}')
     vendor.say = lambda asked, peer: expired if asked.header("authorization") == "Bearer token-1" else task("x")
     api = vendor.api()
-    assert isinstance(api.look(wire, "x", NOW), Pending)
+    assert isinstance(api.poll(wire, "x", NOW).reply, Pending)
     assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
-    assert isinstance(api.look(wire, "x", NOW), Pending)
+    assert isinstance(api.poll(wire, "x", NOW).reply, Pending)
     assert (vendor.tokens, len(vendor.looks)) == (2, 3)
 
 
@@ -152,22 +157,22 @@ def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: Sc
 )
 def test_still_401_with_a_fresh_token_is_a_refusal(vendor: ScriptedVendor, wire: Wire, body: bytes, code: str) -> None:
     vendor.say = lambda asked, peer: answer(401, body)
-    assert vendor.api().look(wire, "x", NOW) == Refused(code)
+    assert vendor.api().poll(wire, "x", NOW).reply == Refused(code)
     assert (vendor.tokens, len(vendor.looks)) == (2, 2)
 
 
 def test_a_403_is_a_refusal_at_once(vendor: ScriptedVendor, wire: Wire) -> None:
     vendor.say = lambda asked, peer: answer(403, b'["not allowed"]')
-    assert vendor.api().look(wire, "x", NOW) == Refused("http_403")
+    assert vendor.api().poll(wire, "x", NOW).reply == Refused("http_403")
     assert (vendor.tokens, len(vendor.looks)) == (1, 1)
 
 
 def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: ScriptedVendor, wire: Wire) -> None:
     api = vendor.api()
-    api.look(wire, "x", NOW)
+    api.poll(wire, "x", NOW)
     vendor.say = lambda asked, peer: answer(401)
     vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}')
-    assert api.look(wire, "x", NOW) == Refused("token_http_400_invalid_client", "token")
+    assert api.poll(wire, "x", NOW).reply == Refused("token_http_400_invalid_client", "token")
 
 
 TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
@@ -184,10 +189,12 @@ def test_without_a_token_nothing_is_asked_of_the_api(
 ) -> None:
     vendor.say_token = lambda asked, peer: said
     api = vendor.api()
-    assert api.look(wire, "x", NOW) == reply
-    assert api.health(wire, NOW) == reply
+    assert api.poll(wire, "x", NOW).reply == reply
+    assert api.health(wire, NOW).reply == reply
     assert vendor.looks == []
 
+
+PENDING = Pending(Document("pending", b'{"id": "x", "status": "pending"}', "x"))
 
 ANSWERS: list[tuple[str, bytes, Reply]] = [
     ("404", answer(404, b'["no such task"]'), Unknown()),
@@ -203,7 +210,7 @@ ANSWERS: list[tuple[str, bytes, Reply]] = [
     ("html", answer(200, b"<!DOCTYPE html><html></html>"), Garbled("html")),
     ("another task", task("X", "success"), Garbled("wrong_id")),
     ("another tenant", task("x", "success", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
-    ("our tenant", task("x", "pending", "x-optum-tenant-id: T1"), Pending()),
+    ("our tenant", task("x", "pending", "x-optum-tenant-id: T1"), PENDING),
     ("a bomb", answer(200, bomb(b'{"id": "x", "status": "success"}'), "content-encoding: gzip"), Garbled("too_large")),
     ("an encoding", answer(200, b"\x0b\x00", "content-encoding: br"), Garbled("encoding")),
     ("429 in an encoding", answer(429, b"\x0b\x00", "content-encoding: br"), RateLimited("http_429")),
@@ -219,12 +226,41 @@ def test_what_an_answer_becomes(vendor: ScriptedVendor, wire: Wire, said: bytes,
         peer.close()
 
     vendor.say = say
-    assert vendor.api(tenant_id="T1").look(wire, "x", NOW) == reply
+    assert vendor.api(tenant_id="T1").poll(wire, "x", NOW).reply == reply
+
+
+FACTS = [
+    (
+        "the header's trace before the body's",
+        task("x", "pending", "x-optum-trace-id: tr-1", traceId="b"),
+        (200, "tr-1"),
+    ),
+    ("the body's trace", task("x", "success", traceId="b, 1"), (200, "b, 1")),
+    ("a failure's trace", answer(500, b"[]", "x-optum-trace-id: tr-2"), (500, "tr-2")),
+    ("another task's", task("X", "success", "x-optum-trace-id: tr-3", traceId="b"), (200, "tr-3")),
+    ("a body too large", answer(200, b" " * (BODY_CAP + 1), "x-optum-trace-id: tr-4"), (200, "tr-4")),
+    ("none", answer(404), (404, None)),
+]
+
+
+@pytest.mark.parametrize(("said", "facts"), [case[1:] for case in FACTS], ids=[case[0] for case in FACTS])
+def test_status_and_trace_id_come_with_every_reply(
+    vendor: ScriptedVendor, wire: Wire, said: bytes, facts: tuple[int, str | None]
+) -> None:
+    vendor.say = lambda asked, peer: said
+    assert vendor.api().poll(wire, "x", NOW)[1:] == facts
+
+
+def test_without_an_answer_there_is_no_status(vendor: ScriptedVendor, wire: Wire) -> None:
+    vendor.say = lambda asked, peer: peer.close()
+    assert vendor.api().poll(wire, "x", NOW) == Heard(Unreachable("cut"))
+    vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}', "x-optum-trace-id: tr-1")
+    assert vendor.api().poll(wire, "x", NOW) == Heard(Refused("token_http_400_invalid_client", "token"))
 
 
 def test_nobody_is_there(vendor: ScriptedVendor, wire: Wire) -> None:
     with nobody() as url:
-        assert vendor.api(base_url=url + PREFIX).look(wire, "x", NOW) == Unreachable("connect")
+        assert vendor.api(base_url=url + PREFIX).poll(wire, "x", NOW).reply == Unreachable("connect")
 
 
 # The list.
@@ -309,6 +345,6 @@ def test_the_health_check_proves_only_what_it_proves(
     vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply
 ) -> None:
     vendor.say = lambda asked, peer: said
-    assert vendor.api().health(wire, NOW) == reply
+    assert vendor.api().health(wire, NOW).reply == reply
     assert vendor.looks[0].target == PREFIX + "/healthcheck"
     assert vendor.looks[0].header("authorization") == "Bearer token-1"

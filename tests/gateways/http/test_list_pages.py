@@ -8,7 +8,7 @@ import pytest
 from tests.support.sandbox_client import HOUR, START, Rig
 from tests.support.task_list import LIST, ListRig, truth
 from worker.core.vendor.page import Page, PageQuery, read_page
-from worker.core.vendor.reply import Answer, Garbled, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
+from worker.core.vendor.reply import Garbled, HttpAnswer, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.gateways.http.api import Api, ApiSettings
 from worker.gateways.http.client import Wire, tls_context
 from worker.gateways.http.token import Tokens, TokenSettings
@@ -35,7 +35,7 @@ def sweep(rig: Rig, limit: int = 5, status: str = "") -> list[Page]:
     offset = 0
     while len(found) < MOST_PAGES:
         reply = rig.get(f"{LIST}?sort=startDateTime&limit={limit}&offset={offset}{status}")
-        page = read_page(Answer(reply.status_code, reply.content), None, rig.clock.at)
+        page = read_page(HttpAnswer(reply.status_code, reply.content), None, rig.clock.at)
         assert isinstance(page, Page)
         found.append(page)
         if not page.received:

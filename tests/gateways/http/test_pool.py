@@ -8,12 +8,17 @@ import pytest
 
 from tests.support.cdpoll_process import until
 from tests.support.loopback import Asked, Loopback, Peer, answer
-from worker.core.vendor.reply import Pending, Reply, Unreachable
+from worker.core.vendor.document import Document
+from worker.core.vendor.reply import Heard, Pending, Unreachable
 from worker.gateways.http.client import Wire, WireFailed, tls_context
 from worker.gateways.http.pool import Done, Job, Pool
 
 TLS = tls_context(None)
 SOON, LATER = 1_000, 50_000
+
+
+def named(name: str) -> Pending:
+    return Pending(Document("pending", name=name))
 
 
 class Yard:
@@ -35,7 +40,7 @@ class Yard:
     def pool(
         self,
         size: int,
-        ask: Callable[[Wire, Job], Reply] | None = None,
+        ask: Callable[[Wire, Job], Heard] | None = None,
         *,
         ahead: int | None = 0,
         wake: Callable[[], None] | None = None,
@@ -51,12 +56,12 @@ class Yard:
             thread.join(10)
             assert not thread.is_alive()
 
-    def ask(self, wire: Wire, job: Job) -> Reply:
+    def ask(self, wire: Wire, job: Job) -> Heard:
         try:
             wire.send("GET", f"{self.server.url}/{job.task_id}", {})
         except WireFailed as failed:
-            return Unreachable(failed.code)
-        return Pending(job.task_id)
+            return Heard(Unreachable(failed.code))
+        return Heard(named(job.task_id), 200, f"tr-{job.seq}")
 
     def until(self, pool: Pool, count: int) -> list[Done]:
         got: list[Done] = []
@@ -84,7 +89,7 @@ def test_every_job_comes_back_with_what_became_of_it(yard: Yard) -> None:
         pool.submit(each)
     assert (pool.free, pool.out) == (0, frozenset({0, 1, 2}))
     got = yard.until(pool, 3)
-    assert {(done.job, done.reply, done.requests) for done in got} == {(j, Pending(j.task_id), 1) for j in jobs}
+    assert set(got) == {Done(j, named(j.task_id), 1, 200, f"tr-{j.seq}") for j in jobs}
     assert (pool.free, pool.out, pool.next_deadline, pool.collect()) == (3, frozenset(), None, [])
 
 
@@ -95,7 +100,7 @@ def test_a_slow_answer_holds_up_nobody_and_is_cut_at_its_deadline(yard: Yard) ->
     assert yard.dripping.wait(10)
     for n in range(2, 7):
         pool.submit(job(n))
-        assert yard.until(pool, 1)[0].reply == Pending(f"quick-{n}")
+        assert yard.until(pool, 1)[0].reply == named(f"quick-{n}")
     assert (pool.free, pool.next_deadline) == (1, SOON)
     pool.cut_overdue(SOON - 1)
     assert pool.out == {1}
@@ -104,13 +109,13 @@ def test_a_slow_answer_holds_up_nobody_and_is_cut_at_its_deadline(yard: Yard) ->
     # Its thread and its wire go on.
     for n in (7, 8):
         pool.submit(job(n))
-    assert {done.reply for done in yard.until(pool, 2)} == {Pending("quick-7"), Pending("quick-8")}
+    assert {done.reply for done in yard.until(pool, 2)} == {named("quick-7"), named("quick-8")}
 
 
 def test_only_the_overdue_is_cut(yard: Yard) -> None:
     together = threading.Barrier(3)
 
-    def ask(wire: Wire, each: Job) -> Reply:
+    def ask(wire: Wire, each: Job) -> Heard:
         together.wait(10)
         return yard.ask(wire, each)
 
@@ -127,7 +132,7 @@ def test_only_the_overdue_is_cut(yard: Yard) -> None:
 def test_a_job_that_no_thread_has_taken_up_is_still_to_be_cut(yard: Yard) -> None:
     inside, go = threading.Event(), threading.Event()
 
-    def ask(wire: Wire, each: Job) -> Reply:
+    def ask(wire: Wire, each: Job) -> Heard:
         inside.set()
         assert go.wait(10)
         return yard.ask(wire, each)
@@ -139,11 +144,11 @@ def test_a_job_that_no_thread_has_taken_up_is_still_to_be_cut(yard: Yard) -> Non
     pool.cut_overdue(SOON)
     assert pool.next_deadline == SOON
     go.set()
-    assert {done.reply for done in yard.until(pool, 2)} == {Pending("quick-1"), Pending("quick-2")}
+    assert {done.reply for done in yard.until(pool, 2)} == {named("quick-1"), named("quick-2")}
 
 
 def test_nothing_ends_a_thread(yard: Yard) -> None:
-    def ask(wire: Wire, each: Job) -> Reply:
+    def ask(wire: Wire, each: Job) -> Heard:
         if each.seq == 1:
             raise ZeroDivisionError("patient Jane Roe")
         return yard.ask(wire, each)
@@ -152,14 +157,14 @@ def test_nothing_ends_a_thread(yard: Yard) -> None:
     pool.submit(job(1))
     assert yard.until(pool, 1)[0].reply == Unreachable("internal_ZeroDivisionError")
     pool.submit(job(2))
-    assert yard.until(pool, 1)[0].reply == Pending("quick-2")
+    assert yard.until(pool, 1)[0].reply == named("quick-2")
 
 
 def test_requests_beside_the_look_are_counted(yard: Yard) -> None:
-    def ask(wire: Wire, each: Job) -> Reply:
+    def ask(wire: Wire, each: Job) -> Heard:
         for _ in range(each.seq):
             yard.ask(wire, each)
-        return Pending()
+        return Heard(Pending())
 
     pool = yard.pool(1, ask)
     for n in (1, 3, 2):
@@ -170,7 +175,7 @@ def test_requests_beside_the_look_are_counted(yard: Yard) -> None:
 def test_each_thread_has_a_connection_of_its_own(yard: Yard) -> None:
     together = threading.Barrier(4)
 
-    def ask(wire: Wire, each: Job) -> Reply:
+    def ask(wire: Wire, each: Job) -> Heard:
         together.wait(10)
         return yard.ask(wire, each)
 
@@ -201,11 +206,11 @@ class Gate:
         self._began = threading.Semaphore(0)
         self._go = threading.Semaphore(0)
 
-    def ask(self, wire: Wire, each: Job) -> Reply:
+    def ask(self, wire: Wire, each: Job) -> Heard:
         self.begun.append(each.seq)
         self._began.release()
         assert self._go.acquire(timeout=10)
-        return Pending(each.task_id)
+        return Heard(named(each.task_id))
 
     def began(self, count: int = 1) -> None:
         for _ in range(count):
@@ -221,8 +226,8 @@ def finish(pool: Pool, count: int) -> list[Done]:
     return pool.collect()
 
 
-def at_once(wire: Wire, each: Job) -> Reply:
-    return Pending(each.task_id)
+def at_once(wire: Wire, each: Job) -> Heard:
+    return Heard(named(each.task_id))
 
 
 def test_where_answers_come_fast_twice_as_many_as_were_finished_are_handed_out_ahead(yard: Yard) -> None:

@@ -12,6 +12,7 @@ from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, 
 from worker.core.pacing.limiter import DAY, FULL, Limit
 from worker.core.vendor.reply import (
     Garbled,
+    Heard,
     Pending,
     RateLimited,
     Refused,
@@ -50,7 +51,7 @@ def test_requests_that_no_slot_was_granted_for_are_paid_for(world: Make) -> None
 
     ask = w.pool._ask
 
-    def greedy(wire: Wire, job: Job) -> Reply:
+    def greedy(wire: Wire, job: Job) -> Heard:
         wire.sent += 2
         return ask(wire, job)
 
@@ -246,7 +247,7 @@ def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
     w = world(lambda job, n: Pending(), limit=Limit(100, 100, daily=30), now=(NOW // DAY) * DAY)
     ask = w.pool._ask
 
-    def greedy(wire: Wire, job: Job) -> Reply:
+    def greedy(wire: Wire, job: Job) -> Heard:
         wire.sent += 2
         return ask(wire, job)
 

@@ -12,8 +12,7 @@ import pytest
 from tests.support.x12_samples import ACTIVE, Segment, a_set, group, interchange, subscriber
 from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.document import fingerprint, read_paths
-from worker.core.vendor.reply import Concluded
+from worker.core.vendor.document import Document, read_document
 from worker.core.x12 import embedded
 from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
 from worker.rounds.ingest.deriving import derive_missing
@@ -74,11 +73,11 @@ def body(task_id: str, *texts: str, status: str = "success", real_time: str | No
 
 
 def conclude(store: Store, task_id: str, raw: bytes) -> str:
-    document = json.loads(raw)
-    reply = Concluded("success", raw, fingerprint(document), read_paths(document))
+    document = read_document(raw, task_id)
+    assert isinstance(document, Document)
     ((seq,),) = elsewhere(store, "SELECT seq FROM tasks WHERE id = ?", task_id)
     with store.write():
-        return results.add(store, seq, reply, "poll", NOW)
+        return results.add(store, seq, document, "poll", NOW)
 
 
 ONE_SET = a_set(subscriber(ACTIVE))

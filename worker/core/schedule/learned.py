@@ -103,14 +103,14 @@ class Learned:
         """Learn from one look at a task; ``task`` is as it was before, ``why`` telling what the look was for."""
         if not isinstance(reply, Pending | Concluded) or task.state != "pending" or task.life_from != task.recorded_at:
             return  # after a fresh start, a task's age is not that of its discovery
-        if reply.started_at is not None and reply.started_at != task.started_at:
-            task = task._replace(started_at=reply.started_at)
+        if reply.document.started_at is not None and reply.document.started_at != task.started_at:
+            task = task._replace(started_at=reply.document.started_at)
         begin = now - task.age(now)
         known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
         ended = isinstance(reply, Concluded)
         end = None
-        if isinstance(reply, Concluded) and reply.ended_at is not None and reply.ended_at >= begin:
-            end = reply.ended_at - begin
+        if isinstance(reply, Concluded) and reply.document.ended_at is not None and reply.document.ended_at >= begin:
+            end = reply.document.ended_at - begin
         if ended:
             self._curves[task.kind] = learn(self._curve(task.kind), known, now - begin, end, self.odds(task.kind))
         else:

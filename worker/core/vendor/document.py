@@ -1,13 +1,16 @@
-"""The body of a task as the vendor sends it, read tolerantly: what it names, and when two of them are the same.
+"""The body of a task as the vendor sends it, read tolerantly: what it says, and when two of them are the same.
 
-Nothing in a body is marked as required, and samples misspell, repeat and leave out; so what is not there is ``None``,
-what is odd stays as it came, and nothing here raises. The body itself is stored byte for byte: all of this is derived.
+A poll's answer and a callback have the same body; nothing here knows of HTTP. Nothing in a body is marked as required,
+and samples misspell, repeat and leave out; so what is not there is ``None``, what is odd stays as it came, and nothing
+here raises. The body itself is stored byte for byte: all of this is derived.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from worker.core.instant import from_iso
 
 # A customer sets up some ten. The body is kept whole, whatever it holds.
 MOST_PATHS = 1000
@@ -15,6 +18,8 @@ MOST_PATHS = 1000
 LISTS = ("successful", "unsuccessful", "pending", "skipped")
 
 Json = dict[str, Any]
+Status = Literal["pending", "success", "failure"]
+Outcome = Literal["success", "failure"]
 
 
 # One encoder for all: json.dumps with options makes a new one at every call.
@@ -54,6 +59,110 @@ class Fingerprint:
         return self.body == other.body and (not known or self.real_time == other.real_time)
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one body says of its task.
+
+    ``body`` is as received, after the transfer's own encoding; instants are in ms UTC; ``pending`` holds the names of
+    the unfinished paths. ``paths`` and ``fingerprint`` are read from a concluded document only: to read them takes
+    ten times as long as all the rest, and most documents are pending ones.
+    """
+
+    status: Status
+    body: bytes = field(default=b"", repr=False)
+    id: str = ""  # where the body has none, the id that was asked for
+    name: str | None = None
+    started_at: int | None = None  # startDateTime
+    ended_at: int | None = None  # endDateTime
+    correlation_id: str | None = None
+    trace_id: str | None = None
+    pending: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = field(default=(), repr=False)
+    fingerprint: Fingerprint = Fingerprint("", None)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """``None`` while the task is pending."""
+        return None if self.status == "pending" else self.status
+
+
+@dataclass(frozen=True, slots=True)
+class NoDocument:
+    """The body says nothing certain of the task; ``code`` says why, in a stable word that holds nothing of the body.
+
+    ``html`` and ``not_json``: it is no JSON. ``no_task``: it is JSON, but of no task. ``wrong_id``: it is of another
+    task. ``no_status`` and ``unknown_status``: the root status is missing, or one that the contract does not name.
+    """
+
+    code: str
+
+
+def read_document(body: bytes, asked_id: str | None) -> Document | NoDocument:
+    """Read ``body`` as the document of task ``asked_id``; with ``None``, of whichever task it names. Never raises.
+
+    A body without an id is taken for the task asked for only where it has ``discoveryPaths``.
+    """
+    content = parse_json(body)
+    if content is None:
+        return NoDocument(not_json(body))
+    if not isinstance(content, dict):
+        return NoDocument("no_task")
+    found_id = content.get("id")
+    task_id = asked_id if found_id in (None, "") else text(found_id)
+    if asked_id is not None and task_id != asked_id:
+        return NoDocument("wrong_id")
+    if task_id is None or not (found_id or isinstance(content.get("discoveryPaths"), dict)):
+        # {"status": "success"} from some box in between is not a task.
+        return NoDocument("no_task")
+    try:
+        return _read(content, body, task_id)
+    except RecursionError:
+        return NoDocument("not_json")
+
+
+def _read(content: Json, body: bytes, task_id: str) -> Document | NoDocument:
+    match content.get("status"):
+        case "pending" | "success" | "failure" as status:
+            concluded = status != "pending"
+        case None | "":
+            return NoDocument("no_status")
+        case _:
+            return NoDocument("unknown_status")
+    return Document(
+        status=status,
+        body=body,
+        id=task_id,
+        name=text(content.get("name")),
+        started_at=from_iso(content.get("startDateTime")),
+        # The vendor spells it in two ways.
+        ended_at=from_iso(content.get("endDateTime")) or from_iso(content.get("endDatetime")),
+        correlation_id=text(content.get("correlationId")),
+        trace_id=text(content.get("traceId")),
+        pending=pending_names(content),
+        paths=read_paths(content) if concluded else (),
+        fingerprint=fingerprint(content) if concluded else Fingerprint("", None),
+    )
+
+
+def not_json(body: bytes) -> str:
+    """The code for a body of which :func:`parse_json` could make nothing."""
+    return "html" if body.lstrip()[:1] == b"<" else "not_json"
+
+
+def parse_json(body: bytes) -> object | None:
+    """The JSON value, or ``None``. One byte of Latin-1 in somebody's name must not cost a result."""
+    try:
+        return json.loads(body)  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        pass
+    except (ValueError, RecursionError):
+        return None
+    try:
+        return json.loads(body.decode("latin-1"))  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        return None
+
+
 def text(value: object) -> str | None:
     """A JSON scalar as text; ``None`` for what is empty or no scalar. Half a surrogate pair becomes ``?``."""
     if isinstance(value, str):
@@ -63,9 +172,9 @@ def text(value: object) -> str | None:
     return None
 
 
-def read_paths(document: Json) -> tuple[Path, ...]:
+def read_paths(content: Json) -> tuple[Path, ...]:
     """The paths of every list, in the order of the body; of each list no more than any real one has."""
-    lists = document.get("discoveryPaths")
+    lists = content.get("discoveryPaths")
     if not isinstance(lists, dict):
         return ()
     return tuple(
@@ -76,9 +185,9 @@ def read_paths(document: Json) -> tuple[Path, ...]:
     )
 
 
-def pending_names(document: Json) -> tuple[str, ...]:
+def pending_names(content: Json) -> tuple[str, ...]:
     """The names of the paths that are still pending, in the order of the body; one without a name is left out."""
-    lists = document.get("discoveryPaths")
+    lists = content.get("discoveryPaths")
     pending = lists.get("pending") if isinstance(lists, dict) else None
     if not isinstance(pending, list):
         return ()
@@ -105,13 +214,13 @@ def _path(name: str, position: int, entry: Json) -> Path:
     )
 
 
-def fingerprint(document: Json) -> Fingerprint:
+def fingerprint(content: Json) -> Fingerprint:
     """See :class:`Fingerprint`. Lists of paths are compared as bags, everything else as it stands."""
-    rest = {k: v for k, v in document.items() if k not in ("traceId", "tenantName", "realTime")}
+    rest = {k: v for k, v in content.items() if k not in ("traceId", "tenantName", "realTime")}
     lists = rest.get("discoveryPaths")
     if isinstance(lists, dict):
         rest["discoveryPaths"] = {k: sorted(v, key=_canonical) if isinstance(v, list) else v for k, v in lists.items()}
-    return Fingerprint(_sha256(rest), _sha256(document["realTime"]) if document.get("realTime") else None)
+    return Fingerprint(_sha256(rest), _sha256(content["realTime"]) if content.get("realTime") else None)
 
 
 def _sha256(value: object) -> str:

@@ -1,6 +1,6 @@
 """What one page of the vendor's list of pending tasks said, and the query that asks for it.
 
-A list is a hint of which task to look at next. It never decides anything: whether ``offset`` counts records or pages
+A list is a hint of which task to poll next. It never decides anything: whether ``offset`` counts records or pages
 is told in two ways, rows may repeat or be left out between pages, and they may be of tasks that nobody here knows. So
 one page is asked for at a time, from a moment on, and never a next one.
 """
@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from worker.core.instant import from_iso, iso
 from worker.core.intake.link import valid_id
-from worker.core.vendor.document import Json, pending_names, text
-from worker.core.vendor.reply import Answer, Garbled, Reply, not_json, parse_json, read_status
+from worker.core.vendor.document import Json, not_json, parse_json, pending_names, text
+from worker.core.vendor.reply import Garbled, HttpAnswer, Reply, read_status
 
 LIMIT = 100  # the most that the vendor gives
 MOST_ROWS = 1000  # of one page; whoever sends more than ten times what was asked for is not listened to
@@ -58,14 +58,14 @@ def query_text(query: PageQuery) -> str:
     return urlencode(fields)
 
 
-def read_page(answer: Answer, tenant_id: str | None, now: int) -> Page | Reply:
-    """What ``answer`` to a list says; where it is none, the reply that a look would give. Never raises."""
+def read_page(answer: HttpAnswer, tenant_id: str | None, now: int) -> Page | Reply:
+    """What ``answer`` to a list says; where it is none, the reply that a poll would give. Never raises."""
     refusal = read_status(answer, tenant_id, now)
     if refusal is not None:
         return refusal
     entries = parse_json(answer.body)
     if entries is None:
-        return not_json(answer.body)
+        return Garbled(not_json(answer.body))
     if not isinstance(entries, list):
         return Garbled("no_list")
     rows = tuple(row for row in map(_row, entries[:MOST_ROWS]) if row is not None)

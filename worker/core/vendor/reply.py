@@ -1,4 +1,4 @@
-"""What one look at a task said: a small closed union, and the one place where an HTTP answer becomes one of them.
+"""What one poll of a task said: a small closed union, and the one place where an HTTP answer becomes one of them.
 
 =============  ==========================================================  ==========================
 reply          when                                                        speaks of
@@ -19,41 +19,29 @@ Only a root status of ``success`` or ``failure`` in a body that is provably abou
 ``code`` is a stable snake_case word for `last_error`, logs and `status`; it never holds anything out of a body.
 """
 
-import json
 import re
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
 
-from worker.core.instant import from_iso
-from worker.core.vendor.document import Fingerprint, Json, Path, fingerprint, pending_names, read_paths, text
+from worker.core.vendor.document import Document, NoDocument, parse_json, read_document
 from worker.core.vendor.httpdate import http_date
 
 Where = Literal["api", "token"]
-Outcome = Literal["success", "failure"]
 
 RETRY_AFTER_CAP = 3_600_000
 
 
+_NOTHING_TOLD = Document("pending")
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
-    name: str | None = None
-    started_at: int | None = None  # startDateTime, ms
-    correlation_id: str | None = None
-    trace_id: str | None = None
-    pending: tuple[str, ...] = ()  # the names of the paths that are not finished
+    document: Document = _NOTHING_TOLD
 
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    outcome: Outcome
-    body: bytes  # as received, after the transfer's own encoding
-    fingerprint: Fingerprint
-    paths: tuple[Path, ...] = ()
-    name: str | None = None
-    started_at: int | None = None
-    ended_at: int | None = None  # endDateTime, ms
-    correlation_id: str | None = None
-    trace_id: str | None = None
+    document: Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +56,10 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Garbled:
+    """``body`` is that of a task with an unknown status, which is worth keeping; else empty."""
+
     code: str
+    body: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +84,16 @@ class Refused:
 Reply = Pending | Concluded | Unknown | Rejected | Garbled | Unreachable | RateLimited | Refused
 
 
+class Heard(NamedTuple):
+    """A reply, and what the last HTTP answer of the API had beside it; ``None`` where no answer came."""
+
+    reply: Reply
+    status: int | None = None
+    trace_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A whole HTTP answer, as far as it matters here."""
 
     status: int
@@ -104,18 +103,20 @@ class Answer:
     trace_id: str | None = None
 
 
-def read_reply(answer: Answer, asked_id: str, tenant_id: str | None, now: int) -> Reply:
+def read_reply(answer: HttpAnswer, asked_id: str, tenant_id: str | None, now: int) -> Reply:
     """What ``answer`` says of task ``asked_id``; ``tenant_id`` is the configured one, if any. Never raises."""
     refusal = read_status(answer, tenant_id, now)
     if refusal is not None:
         return refusal
-    try:
-        return _read_document(answer, asked_id)
-    except RecursionError:
-        return Garbled("not_json")
+    document = read_document(answer.body, asked_id)
+    if isinstance(document, NoDocument):
+        return Garbled(document.code, answer.body if document.code == "unknown_status" else b"")
+    if answer.trace_id:
+        document = replace(document, trace_id=answer.trace_id)  # of this very request
+    return Pending(document) if document.outcome is None else Concluded(document)
 
 
-def read_status(answer: Answer, tenant_id: str | None, now: int) -> Reply | None:
+def read_status(answer: HttpAnswer, tenant_id: str | None, now: int) -> Reply | None:
     """What status and headers alone decide, of one task or of a list; ``None`` where the body has the word."""
     status = answer.status
     if status == 429 or (status == 503 and answer.retry_after is not None):
@@ -135,75 +136,10 @@ def read_status(answer: Answer, tenant_id: str | None, now: int) -> Reply | None
     return None
 
 
-def _read_document(answer: Answer, asked_id: str) -> Reply:
-    document = parse_json(answer.body)
-    if document is None:
-        return not_json(answer.body)
-    if not isinstance(document, dict):
-        return Garbled("no_task")
-    found_id = document.get("id")
-    if found_id not in (None, "") and text(found_id) != asked_id:
-        return Garbled("wrong_id")
-    if not found_id and not isinstance(document.get("discoveryPaths"), dict):
-        # {"status": "success"} from some box in between is not a task.
-        return Garbled("no_task")
-    return _read_task(document, answer)
-
-
-def _read_task(document: Json, answer: Answer) -> Reply:
-    name = text(document.get("name"))
-    started_at = from_iso(document.get("startDateTime"))
-    correlation_id = text(document.get("correlationId"))
-    trace_id = answer.trace_id or text(document.get("traceId"))
-    match document.get("status"):
-        case "pending":
-            return Pending(name, started_at, correlation_id, trace_id, pending_names(document))
-        case "success" | "failure" as outcome:
-            return Concluded(
-                outcome=outcome,
-                body=answer.body,
-                fingerprint=fingerprint(document),
-                paths=read_paths(document),
-                name=name,
-                started_at=started_at,
-                ended_at=_ended_at(document),
-                correlation_id=correlation_id,
-                trace_id=trace_id,
-            )
-        case None | "":
-            return Garbled("no_status")
-        case _:
-            return Garbled("unknown_status")
-
-
-def _ended_at(document: Json) -> int | None:
-    """The end of a task in ms, in either of its spellings; ``None`` where there is none yet."""
-    return from_iso(document.get("endDateTime")) or from_iso(document.get("endDatetime"))
-
-
-def not_json(body: bytes) -> Garbled:
-    """For a body that :func:`parse_json` could make nothing of."""
-    return Garbled("html" if body.lstrip()[:1] == b"<" else "not_json")
-
-
-def parse_json(body: bytes) -> object | None:
-    """The JSON value, or ``None``. One byte of Latin-1 in somebody's name must not cost a result."""
-    try:
-        return json.loads(body)  # type: ignore[no-any-return]
-    except UnicodeDecodeError:
-        pass
-    except (ValueError, RecursionError):
-        return None
-    try:
-        return json.loads(body.decode("latin-1"))  # type: ignore[no-any-return]
-    except (ValueError, RecursionError):
-        return None
-
-
-def _refusal(answer: Answer) -> str:
+def _refusal(answer: HttpAnswer) -> str:
     """``http_401`` with the vendor's own word for it, where it is a plain word (``invalid_product``)."""
-    document = parse_json(answer.body) if len(answer.body) < 10_000 else None
-    word = document.get("error") if isinstance(document, dict) else None
+    content = parse_json(answer.body) if len(answer.body) < 10_000 else None
+    word = content.get("error") if isinstance(content, dict) else None
     if isinstance(word, str) and re.fullmatch(r"[a-z_]{1,40}", word):
         return f"http_{answer.status}_{word}"
     return f"http_{answer.status}"

@@ -5,8 +5,19 @@ import threading
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from worker.core.vendor.document import parse_json
 from worker.core.vendor.page import Page, PageQuery, query_text, read_page
-from worker.core.vendor.reply import Answer, Garbled, Pending, Refused, Reply, Unreachable, parse_json, read_reply
+from worker.core.vendor.reply import (
+    Concluded,
+    Garbled,
+    Heard,
+    HttpAnswer,
+    Pending,
+    Refused,
+    Reply,
+    Unreachable,
+    read_reply,
+)
 from worker.gateways.http.client import BODY_CAP, Response, Unusable, Wire, WireFailed, header
 from worker.gateways.http.token import TokenFailed, Tokens
 
@@ -32,36 +43,32 @@ class Api:
         self._settings = settings
         self._tokens = tokens
 
-    def look(self, wire: Wire, task_id: str, now: int) -> Reply:
+    def poll(self, wire: Wire, task_id: str, now: int) -> Heard:
         """Ask for one task. Never raises for anything the network or the vendor does."""
-        response = self._get(wire, f"/coverage-discovery/{quote(task_id, safe='')}", now)
-        if not isinstance(response, Response):
-            return response
+        answer = self._get(wire, f"/coverage-discovery/{quote(task_id, safe='')}", now)
+        if isinstance(answer, Heard):
+            return answer
         # A hostile body unpacks to some thirty times its size: one large one at a time.
-        with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
-            return read_reply(_answer(response), task_id, self._settings.tenant_id, now)
+        with contextlib.nullcontext() if len(answer.body) < LARGE else _one_at_a_time:
+            reply = read_reply(answer, task_id, self._settings.tenant_id, now)
+        told = reply.document.trace_id if isinstance(reply, Pending | Concluded) else answer.trace_id
+        return Heard(reply, answer.status, told)
 
     def page(self, wire: Wire, query: PageQuery, now: int) -> Page | Reply:
-        """Ask for one page of the list. Never raises; where no list came, the reply that a look would give."""
-        response = self._get(wire, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
-        if not isinstance(response, Response):
-            return response
-        with contextlib.nullcontext() if len(response.body) < LARGE else _one_at_a_time:
-            return read_page(_answer(response), self._settings.tenant_id, now)
+        """Ask for one page of the list. Never raises; where no list came, the reply that a poll would give."""
+        answer = self._get(wire, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
+        if isinstance(answer, Heard):
+            return answer.reply
+        with contextlib.nullcontext() if len(answer.body) < LARGE else _one_at_a_time:
+            return read_page(answer, self._settings.tenant_id, now)
 
-    def health(self, wire: Wire, now: int) -> Reply:
+    def health(self, wire: Wire, now: int) -> Heard:
         """Does the API take our credentials? ``Pending()`` stands for yes."""
-        response = self._get(wire, "/healthcheck", now)
-        if not isinstance(response, Response):
-            return response
-        if response.status == 200:
-            # A box in between that answers HTML to everything knows nothing of our credentials.
-            return Pending() if isinstance(parse_json(response.body), dict) else Unreachable("not_json")
-        code = f"http_{response.status}"
-        return Refused(code) if response.status in (401, 403) else Unreachable(code)
+        answer = self._get(wire, "/healthcheck", now)
+        return answer if isinstance(answer, Heard) else Heard(_health(answer), answer.status, answer.trace_id)
 
-    def _get(self, wire: Wire, path: str, now: int, cap: int = BODY_CAP) -> Response | Reply:
-        """A whole response, or the reply that stands for its absence."""
+    def _get(self, wire: Wire, path: str, now: int, cap: int = BODY_CAP) -> HttpAnswer | Heard:
+        """A whole answer, or what is heard in its place."""
         url = self._settings.base_url + path
         try:
             token = self._tokens.get(wire, now)
@@ -71,20 +78,29 @@ class Api:
                 token = self._tokens.replace(wire, now, token)
                 response = self._send(wire, url, token, cap)
         except TokenFailed as failed:
-            return failed.reply
+            return Heard(failed.reply)
         except WireFailed as failed:
-            return Unreachable(failed.code)
+            return Heard(Unreachable(failed.code))
         except Unusable as unusable:
-            return Garbled(unusable.code)
-        return response
+            response = unusable.response
+            return Heard(Garbled(unusable.code), response.status, header(response, "x-optum-trace-id"))
+        return _answer(response)
 
     @staticmethod
     def _send(wire: Wire, url: str, token: str, cap: int) -> Response:
         return wire.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
 
 
-def _answer(response: Response) -> Answer:
-    return Answer(
+def _health(answer: HttpAnswer) -> Reply:
+    if answer.status == 200:
+        # A box in between that answers HTML to everything knows nothing of our credentials.
+        return Pending() if isinstance(parse_json(answer.body), dict) else Unreachable("not_json")
+    code = f"http_{answer.status}"
+    return Refused(code) if answer.status in (401, 403) else Unreachable(code)
+
+
+def _answer(response: Response) -> HttpAnswer:
+    return HttpAnswer(
         status=response.status,
         body=response.body,
         retry_after=header(response, "retry-after"),

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -37,14 +37,6 @@ class WireFailed(Exception):
         self.code = code
 
 
-class Unusable(Exception):
-    """A 200 came whose body is not worth reading. ``code``: too_large or encoding."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 @dataclass(frozen=True, slots=True)
 class Response:
     """A whole answer; header names in lower case, the body unpacked (empty where an error's could not be)."""
@@ -52,6 +44,19 @@ class Response:
     status: int
     headers: httpx.Headers
     body: bytes
+
+
+class Unusable(Exception):
+    """A 200 came whose body is not worth reading. ``code``: too_large or encoding; ``response`` has no body."""
+
+    def __init__(self, code: str, response: Response) -> None:
+        super().__init__(code)
+        self.code = code
+        self.response = response
+
+
+class _BadBody(Exception):
+    """The code of :class:`Unusable`."""
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -153,24 +158,25 @@ class Wire:
             with contextlib.closing(
                 self._line.handle_request(self._request(method, url, headers, content))
             ) as response:
-                body = _read(response, cap)
+                answer = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
                     # The end of the connection is the end of such a body, and it was we who ended it.
                     raise WireFailed("timeout")
-                return Response(response.status_code, response.headers, body)
+                return answer
         except httpx.HTTPError as error:
             raise WireFailed("timeout" if self._cut else _code(error)) from None
         except httpx.InvalidURL:
             raise WireFailed("protocol") from None
 
 
-def _read(response: httpx.Response, cap: int) -> bytes:
+def _read(response: httpx.Response, cap: int) -> Response:
+    bodiless = Response(response.status_code, response.headers, b"")
     try:
-        return _unpacked(response, cap)
-    except Unusable:
-        if response.status_code == 200:
-            raise
-        return b""  # the status says enough
+        return replace(bodiless, body=_unpacked(response, cap))
+    except _BadBody as error:
+        if bodiless.status == 200:
+            raise Unusable(str(error), bodiless) from None
+        return bodiless  # the status says enough
 
 
 def _unpacked(response: httpx.Response, cap: int) -> bytes:
@@ -179,7 +185,7 @@ def _unpacked(response: httpx.Response, cap: int) -> bytes:
         return _capped(response, cap, None)
     if encoding in ("gzip", "x-gzip", "deflate"):
         return _capped(response, cap, zlib.decompressobj(wbits=47))
-    raise Unusable("encoding")
+    raise _BadBody("encoding")
 
 
 def _capped(response: httpx.Response, cap: int, unpacker: "zlib._Decompress | None") -> bytes:
@@ -191,11 +197,11 @@ def _capped(response: httpx.Response, cap: int, unpacker: "zlib._Decompress | No
         try:
             body += chunk if unpacker is None else unpacker.decompress(chunk, cap + 1 - len(body))
         except zlib.error:
-            raise Unusable("encoding") from None
+            raise _BadBody("encoding") from None
         if raw > cap or len(body) > cap:
-            raise Unusable("too_large")
+            raise _BadBody("too_large")
     if unpacker is not None and not unpacker.eof:
-        raise Unusable("encoding")
+        raise _BadBody("encoding")
     return bytes(body)
 
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from worker.core.vendor.reply import Reply, Unreachable
+from worker.core.vendor.reply import Heard, Reply, Unreachable
 from worker.gateways.http.client import Wire
 
 
@@ -28,11 +28,17 @@ class Job(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What came of a job; ``requests`` counts those really sent (a token or a repeat beside the look itself)."""
+    """What came of a job; ``requests`` counts those really sent (a token or a repeat beside the poll itself).
+
+    ``status`` and ``trace_id`` are those of the API's last HTTP answer, also where the reply is a failure; ``None``
+    where none came.
+    """
 
     job: Job
     reply: Reply
     requests: int
+    status: int | None = None
+    trace_id: str | None = None
 
 
 class Pool:
@@ -46,7 +52,7 @@ class Pool:
         self,
         size: int,
         make_wire: Callable[[], Wire],
-        ask: Callable[[Wire, Job], Reply],
+        ask: Callable[[Wire, Job], Heard],
         wake: Callable[[], None],
         *,
         ahead: int | None = None,
@@ -142,14 +148,14 @@ class Pool:
                 with self._lock:
                     self._running[job] = wire
                 try:
-                    reply = self._ask(wire, job)
+                    heard = self._ask(wire, job)
                 except Exception as error:
                     # Nothing may end this thread; the class name is enough to find the fault, and holds no data.
-                    reply = Unreachable(f"internal_{type(error).__name__}")
+                    heard = Heard(Unreachable(f"internal_{type(error).__name__}"))
                 finally:
                     with self._lock:
                         del self._running[job]
-                self._done.put(Done(job, reply, wire.sent - sent))
+                self._done.put(Done(job, heard.reply, wire.sent - sent, heard.status, heard.trace_id))
                 if self._jobs.qsize() <= self._ahead // 2:
                     self._wake()
         finally:

@@ -23,7 +23,8 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from worker.core.errors import CdpollError
-from worker.core.vendor.reply import RateLimited, Refused, Unreachable, parse_json, retry_after
+from worker.core.vendor.document import parse_json
+from worker.core.vendor.reply import RateLimited, Refused, Unreachable, retry_after
 from worker.gateways.http.client import Response, Unusable, Wire, WireFailed, header
 
 DEFAULT_LIFE = 3_600_000

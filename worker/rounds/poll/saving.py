@@ -72,5 +72,7 @@ class Saving:
                 self._learned.heard(old._replace(why=claimed.task.why), reply, now)
             new = after(old, reply, now, self._schedule, self._next_look)
         won = tasks.save(self._store, old, new, now, concluded_by="poll")
-        kept = results.add(self._store, old.seq, reply, "poll", now) if isinstance(reply, Concluded) else None
+        kept = None
+        if isinstance(reply, Concluded):
+            kept = results.add(self._store, old.seq, reply.document, "poll", now)
         return [Change(old, new, kept == "revision")] if won or kept == "revision" else []
