@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from worker.core.x12.batch import read_batch
 from worker.core.x12.envelope import FileEnd
-from worker.core.x12.reading import batch
 
 PIECE = 256 * 1024
 ISA = b"ISA*00*          *00*          *ZZ*CLEARING       *ZZ*HOSPITAL       *260304*0343*^*00501*000000001*0*P*:~"
@@ -98,13 +98,13 @@ def measure(form: str, size: int) -> dict[str, object]:
     """Read it in this process: how it ended, what of its sets, and what it took."""
     verdicts: dict[str, int] = {}
     before, began = memory("VmRSS"), time.process_time()
-    for one in batch(Made(form, size)):
+    for one in read_batch(Made(form, size)):
         if isinstance(one.item, FileEnd):
             end = one.item
             continue
         verdicts[one.verdict] = verdicts.get(one.verdict, 0) + 1
-        if one.reading is not None:
-            for _ in one.reading.answers():
+        if one.parsed is not None:
+            for _ in one.parsed.answers():
                 pass
     took = time.process_time() - began
     return {

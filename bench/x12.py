@@ -25,17 +25,18 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from worker.core.x12.answer_columns import answer_columns
+from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.batch import read_batch
 from worker.core.x12.envelope import TransactionSet
-from worker.core.x12.reading import batch
-from worker.core.x12.summary import Summary, flat
 
 READ = """
 import sys
-from worker.core.x12.reading import batch
+from worker.core.x12.batch import read_batch
 with open(sys.argv[1], "rb") as file:
-    for found in batch(file):
-        if found.reading is not None:
-            for _ in found.reading.answers():
+    for found in read_batch(file):
+        if found.parsed is not None:
+            for _ in found.parsed.answers():
                 pass
 """
 PIECE = 256 * 1024
@@ -118,21 +119,21 @@ def reader(path: Path) -> int:
     """Read, check and summarise; the number of answers."""
     answers = 0
     with path.open("rb") as file:
-        for found in batch(file):
-            if isinstance(found.item, TransactionSet) and found.reading is not None:
-                for _ in found.reading.answers():
+        for found in read_batch(file):
+            if isinstance(found.item, TransactionSet) and found.parsed is not None:
+                for _ in found.parsed.answers():
                     answers += 1
     return answers
 
 
 def writer(path: Path) -> int:
     """Read, and make of each answer the columns and the JSON that ingest stores; the characters of the JSON."""
-    summary, length = Summary(), 0
+    summary, length = AnswerJson(), 0
     with path.open("rb") as file:
-        for found in batch(file):
-            if found.reading is not None:
-                for answer in found.reading.answers():
-                    flat(answer)
+        for found in read_batch(file):
+            if found.parsed is not None:
+                for answer in found.parsed.answers():
+                    answer_columns(answer)
                     length += len(summary.text(answer))
     return length
 

@@ -3,14 +3,14 @@
 import io
 
 from tests.support.x12_samples import Segment, a_file, a_set, subscriber
-from worker.core.x12.answer import Answer, Reading, parse_271
+from worker.core.x12.answer import Answer, ParsedSet, parse_271
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.stream import transaction_sets
 
 BHT: Segment = ("BHT", "0022", "11", "INQ-1", "20260304", "0930")
 
 
-def reading(*body: Segment, whole: bool = False) -> Reading:
+def reading(*body: Segment, whole: bool = False) -> ParsedSet:
     """The reading of one set: of the given benefits, or with ``whole`` of the given body behind a BHT."""
     text = a_file(a_set([BHT, *body] if whole else subscriber(*body)))
     tset = next(transaction_sets(io.BytesIO(text.encode())))

@@ -1,6 +1,6 @@
 """X12 texts for the tests, built from segments: every odd form is one visible argument away from a plain one."""
 
-from worker.core.x12.delimiters import USUAL, WIDTHS, Delimiters
+from worker.core.x12.delimiters import ISA_WIDTHS, USUAL, Delimiters
 
 Segment = tuple[str, ...]
 
@@ -76,7 +76,7 @@ def interchange(
         usage,
         "",
     ]
-    padded = [value.ljust(width) for value, width in zip(values, WIDTHS, strict=True)]
+    padded = [value.ljust(width) for value, width in zip(values, ISA_WIDTHS, strict=True)]
     padded[10], padded[15] = marks.repetition or "U", marks.component
     for number, value in (isa or {}).items():
         padded[number - 1] = value

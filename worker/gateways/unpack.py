@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from worker.core.x12.recognise import HEAD, Kind, recognise
+from worker.core.x12.recognise import HEAD_BYTES, FileKind, recognise
 
 _PIECE = 256 * 1024
 _DIRECTORY_END = b"PK\x05\x06"
@@ -63,14 +63,14 @@ class Member:
     """
 
     name: str | None
-    kind: Kind
+    kind: FileKind
     head: bytes
     stream: Stream
 
 
 def members(file: BinaryIO, caps: Caps = CAPS) -> Iterator[Member]:
     """The members of a file that is open at its beginning and can seek. Raises NotUnpacked, also from the streams."""
-    head = _read_up_to(file, HEAD)
+    head = _read_up_to(file, HEAD_BYTES)
     kind = recognise(head)
     packed_size = file.seek(0, 2)
     file.seek(0)
@@ -225,7 +225,7 @@ class _Replayed:
 
 
 def _member(name: str | None, stream: Stream) -> Member:
-    head = _read_up_to(stream, HEAD)
+    head = _read_up_to(stream, HEAD_BYTES)
     kind = recognise(head)
     if kind in ("zip", "gzip"):
         raise NotUnpacked("nested", "It holds another packed file.")

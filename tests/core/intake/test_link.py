@@ -6,13 +6,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.core.intake.link import RAW_LIMIT, Named, Reading, read_link, read_location, task_id, unreadable, valid_id
+from worker.core.intake.link import (
+    RAW_LIMIT_CHARS,
+    NamedTask,
+    TaskLinks,
+    read_link,
+    read_location,
+    task_id,
+    unreadable,
+    valid_id,
+)
 from worker.core.intake.link_grammar import Broken, Link, parse
 
 CD = "/coverage-discovery"
 
 
-def ids(reading: Reading) -> list[str]:
+def ids(reading: TaskLinks) -> list[str]:
     return [task.id for task in reading.tasks]
 
 
@@ -125,10 +134,10 @@ def test_what_is_unreadable_keeps_its_text_and_says_why() -> None:
 
 
 def test_titles() -> None:
-    assert read_link(f"<{CD}/a>; title=\"plain\"; title*=UTF-8''caf%c3%a9").tasks == (Named("a", "café"),)
-    assert read_link(f"<{CD}/a>; title=plain; title*=UTF-8''%ff").tasks == (Named("a", "plain"),)
-    assert read_link(f'<{CD}/a>; title="a\\"b\x1b[2J\udc80"').tasks == (Named("a", 'a"b [2J?'),)
-    assert read_link(f"<{CD}/a>").tasks == (Named("a", None),)
+    assert read_link(f"<{CD}/a>; title=\"plain\"; title*=UTF-8''caf%c3%a9").tasks == (NamedTask("a", "café"),)
+    assert read_link(f"<{CD}/a>; title=plain; title*=UTF-8''%ff").tasks == (NamedTask("a", "plain"),)
+    assert read_link(f'<{CD}/a>; title="a\\"b\x1b[2J\udc80"').tasks == (NamedTask("a", 'a"b [2J?'),)
+    assert read_link(f"<{CD}/a>").tasks == (NamedTask("a", None),)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +150,8 @@ def test_titles() -> None:
     ],
 )
 def test_a_target_on_some_host(target: str, host: str | None) -> None:
-    assert read_link(f"<{target}>; rel=related").tasks == (Named("a", None, host),)
-    assert read_location(target).tasks == (Named("a", None, host),)
+    assert read_link(f"<{target}>; rel=related").tasks == (NamedTask("a", None, host),)
+    assert read_location(target).tasks == (NamedTask("a", None, host),)
 
 
 @pytest.mark.parametrize(
@@ -316,8 +325,8 @@ def test_large_hostile_values_are_read_in_linear_time(start: str, unit: str, end
 
 
 def test_the_raw_text_that_is_kept_is_bounded() -> None:
-    lost = unreadable("é" * (RAW_LIMIT + 5), "why")
-    assert len(lost.raw) < RAW_LIMIT + 100
+    lost = unreadable("é" * (RAW_LIMIT_CHARS + 5), "why")
+    assert len(lost.raw) < RAW_LIMIT_CHARS + 100
     assert lost.raw.endswith("[cut: 5 more characters]")
     assert unreadable("\udc80", "why").raw == "\\udc80"
     assert "secret" not in repr(unreadable("secret", "why"))

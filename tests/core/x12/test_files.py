@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber, wrapped
+from worker.core.x12.batch import Judged, read_batch
 from worker.core.x12.delimiters import USUAL, Delimiters
 from worker.core.x12.envelope import FileEnd, TransactionSet
-from worker.core.x12.reading import Judged, batch
 from worker.core.x12.scanner import Limits
 
 
@@ -180,7 +180,7 @@ FORMS = [
 
 
 def read(data: bytes, limits: Limits | None = None) -> tuple[list[Judged], FileEnd]:
-    *sets, last = list(batch(io.BytesIO(data), limits or Limits()))
+    *sets, last = list(read_batch(io.BytesIO(data), limits or Limits()))
     assert isinstance(last.item, FileEnd)
     return sets, last.item
 
@@ -189,8 +189,8 @@ def codes(sets: list[Judged], end: FileEnd) -> set[str]:
     found = {one.code for one in end.issues}
     for judged in sets:
         found |= {one.code for one in judged.issues}
-        if judged.reading is not None:
-            found |= {one.code for answer in judged.reading.answers() for one in answer.issues}
+        if judged.parsed is not None:
+            found |= {one.code for answer in judged.parsed.answers() for one in answer.issues}
     return found
 
 
@@ -234,8 +234,8 @@ def test_whole_sets_of_every_form_say_the_same_of_the_patient() -> None:
         if "MUÑOZ" in one.name or "hole" in one.name or one.name in others:
             continue
         for judged in read(one.data)[0]:
-            if judged.verdict in ("accept", "warn") and judged.reading is not None:
-                for answer in judged.reading.answers():
+            if judged.verdict in ("accept", "warn") and judged.parsed is not None:
+                for answer in judged.parsed.answers():
                     benefit = answer.benefits[0]
                     seen.add(
                         (answer.coverage, answer.member_id, answer.traces, answer.payer, answer.subscriber, answer.plan)
@@ -269,7 +269,7 @@ def test_the_envelope_comes_with_each_set() -> None:
 
 def test_a_ta1_is_counted() -> None:
     _, end = read(next(one for one in FORMS if one.name == "TA1").data)
-    assert (end.acknowledgements, end.interchanges, end.groups, end.sets) == (1, 1, 0, 0)
+    assert (end.ta1_count, end.interchanges, end.groups, end.sets) == (1, 1, 0, 0)
 
 
 def test_segments_are_counted_without_the_empty_ones() -> None:

@@ -6,14 +6,14 @@ import tracemalloc
 import pytest
 
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
+from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.batch import read_batch
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import MESSAGES
-from worker.core.x12.loops import LONGEST_PATIENT, MOST_HL
-from worker.core.x12.reading import batch
-from worker.core.x12.summary import Summary
+from worker.core.x12.loops import LONGEST_PATIENT_CHARS, MOST_HL_SEGMENTS
 
 MB = 1_000_000
-FULL = LONGEST_PATIENT - 1000
+FULL = LONGEST_PATIENT_CHARS - 1000
 
 
 def filled(size: int, *segment: str) -> list[Segment]:
@@ -32,16 +32,16 @@ def patients(count: int, *segments: Segment) -> list[Segment]:
 def read(data: bytes) -> tuple[list[tuple[str, list[str], int]], float, FileEnd]:
     """(verdict, codes, answers) of every set; the peak of memory above the file itself, in MB; the end."""
     found: list[tuple[str, list[str], int]] = []
-    summary = Summary()
+    summary = AnswerJson()
     source = io.BytesIO(data)
     tracemalloc.start()
     try:
-        for one in batch(source):
+        for one in read_batch(source):
             if isinstance(one.item, FileEnd):
                 end = one.item
                 continue
             answers = 0
-            for answer in one.reading.answers() if one.reading is not None else ():
+            for answer in one.parsed.answers() if one.parsed is not None else ():
                 answers += bool(summary.text(answer))
             found.append((one.verdict, [each.code for each in one.issues], answers))
         return found, tracemalloc.get_traced_memory()[1] / MB, end
@@ -61,7 +61,7 @@ def among_others(body: list[Segment]) -> bytes:
         (subscriber(*filled(FULL, "TRN", "2", "X", "9")), 1),
         (subscriber(("EB", "1"), *filled(FULL, "MSG", "M" * 250)), 1),
         (patients(10, *filled(FULL, "EB", "1", "", "30", "C1", "SILVER PLAN OF PLENTY")), 10),
-        (patients(MOST_HL // 4, ACTIVE, ("MSG", "M" * 900)), MOST_HL // 4),
+        (patients(MOST_HL_SEGMENTS // 4, ACTIVE, ("MSG", "M" * 900)), MOST_HL_SEGMENTS // 4),
     ],
     ids=["benefits", "service types", "traces", "messages", "large patients", "many patients"],
 )
@@ -76,10 +76,10 @@ def test_the_most_that_is_read_takes_some_tens_of_megabytes(body: list[Segment],
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (subscriber(*filled(LONGEST_PATIENT, "EB", "1")), "patient_too_large"),
-        (patients(3, *filled(LONGEST_PATIENT, "EB", "1")), "patient_too_large"),
-        ([("MSG", "M" * LONGEST_PATIENT), *subscriber(ACTIVE)], "patient_too_large"),
-        (subscriber() + filled(9 * MOST_HL, "HL", "1", "", "20"), "too_many_hl"),
+        (subscriber(*filled(LONGEST_PATIENT_CHARS, "EB", "1")), "patient_too_large"),
+        (patients(3, *filled(LONGEST_PATIENT_CHARS, "EB", "1")), "patient_too_large"),
+        ([("MSG", "M" * LONGEST_PATIENT_CHARS), *subscriber(ACTIVE)], "patient_too_large"),
+        (subscriber() + filled(9 * MOST_HL_SEGMENTS, "HL", "1", "", "20"), "too_many_hl"),
         (subscriber(*filled(10 * MB, "EB", "1", "", "30^88", "C1", "SILVER")), "set_too_large"),
     ],
     ids=["one patient", "the last of several", "before the first HL", "levels", "the whole"],

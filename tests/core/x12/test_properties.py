@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber
+from worker.core.x12.batch import Judged, read_batch
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.embedded import read_embedded
 from worker.core.x12.envelope import FileEnd, TransactionSet
-from worker.core.x12.reading import Judged, batch
 from worker.core.x12.recognise import recognise
 from worker.core.x12.scanner import Limits
 from worker.core.x12.stream import transaction_sets
@@ -73,7 +73,7 @@ SMALL = interchange(
 
 
 def read(data: bytes, limits: Limits | None = None) -> tuple[list[Judged], FileEnd]:
-    *sets, last = list(batch(io.BytesIO(data), limits or Limits()))
+    *sets, last = list(read_batch(io.BytesIO(data), limits or Limits()))
     assert isinstance(last.item, FileEnd)
     return sets, last.item
 
@@ -95,7 +95,7 @@ def test_a_file_cut_at_any_byte_is_incomplete_or_whole_and_invents_nothing() -> 
         found = accepted(sets)
         assert found == whole[: len(found)]
         for one in sets:
-            for answer in one.reading.answers() if one.reading else ():
+            for answer in one.parsed.answers() if one.parsed else ():
                 assert answer.coverage in ("active", "inactive")
 
 
@@ -119,8 +119,8 @@ def consume(data: bytes, piece: int) -> None:
         assert isinstance(one.item, TransactionSet)
         assert one.item.offset >= 0
         assert one.item.length >= len(one.item.raw)
-        if one.reading is not None:
-            for answer in one.reading.answers():
+        if one.parsed is not None:
+            for answer in one.parsed.answers():
                 assert "answer_unreadable" not in [each.code for each in answer.issues]
             assert "set_unreadable" not in [each.code for each in one.issues]
     recognise(data)
@@ -162,7 +162,7 @@ def test_messages_hold_no_values() -> None:
     for data in (text, text.replace("~SE", ""), text[: len(text) // 2], secret + text):
         sets, end = read(data.encode())
         issues = [*end.issues, *(one for each in sets for one in each.issues)]
-        issues += [one for each in sets if each.reading for answer in each.reading.answers() for one in answer.issues]
+        issues += [one for each in sets if each.parsed for answer in each.parsed.answers() for one in answer.issues]
         assert issues
         assert secret not in f"{issues}{end.reason}"
 
@@ -190,7 +190,7 @@ TINY = Limits(piece=4096, segment=8192, transaction_set=20_000, leading_junk=819
 
 
 def test_a_file_that_ends_in_an_endless_segment_is_cut_short() -> None:
-    *broken, last = batch(EndlessSource(f"{HEADER}ST*271*0001~MSG*".encode(), b"A" * 100, 10**6), TINY)
+    *broken, last = read_batch(EndlessSource(f"{HEADER}ST*271*0001~MSG*".encode(), b"A" * 100, 10**6), TINY)
     end = last.item
     assert isinstance(end, FileEnd)
     assert end.state == "incomplete"
@@ -201,7 +201,7 @@ def test_a_file_that_ends_in_an_endless_segment_is_cut_short() -> None:
 
 def test_a_file_without_an_isa_is_given_up_early() -> None:
     source = EndlessSource(b"", b"WORDS AND WORDS ", 10**7)
-    (last,) = batch(source, TINY)
+    (last,) = read_batch(source, TINY)
     assert isinstance(last.item, FileEnd)
     assert last.item.state == "unreadable"
     assert last.item.size < 20_000
@@ -209,14 +209,14 @@ def test_a_file_without_an_isa_is_given_up_early() -> None:
 
 @pytest.mark.parametrize("start", ["", HEADER, a_file()], ids=["before", "within", "behind"])
 def test_thousands_of_false_starts_are_given_up(start: str) -> None:
-    *_, last = batch(EndlessSource(start.encode(), b"~ISA*", 10**7), TINY)
+    *_, last = read_batch(EndlessSource(start.encode(), b"~ISA*", 10**7), TINY)
     assert isinstance(last.item, FileEnd)
     assert last.item.state == "unreadable"
     assert last.item.size < 10**6
 
 
 def test_a_set_without_end_is_held_and_let_go() -> None:
-    *sets, last = batch(EndlessSource(f"{HEADER}ST*271*0001~".encode(), b"MSG*A~", 10**6), TINY)
+    *sets, last = read_batch(EndlessSource(f"{HEADER}ST*271*0001~".encode(), b"MSG*A~", 10**6), TINY)
     assert isinstance(last.item, FileEnd)
     assert last.item.state == "incomplete"
     assert [one.verdict for one in sets] == ["hold"]
@@ -224,7 +224,7 @@ def test_a_set_without_end_is_held_and_let_go() -> None:
 
 
 def test_padding_without_end_is_passed_over() -> None:
-    *sets, last = batch(EndlessSource(a_file().encode(), b"\0", 10**6), TINY)
+    *sets, last = read_batch(EndlessSource(a_file().encode(), b"\0", 10**6), TINY)
     assert isinstance(last.item, FileEnd)
     assert (last.item.state, last.item.issues, len(sets)) == ("complete", (), 1)
 
@@ -262,7 +262,7 @@ def test_thousands_of_issues_are_counted_and_not_kept() -> None:
 
 
 def test_control_numbers_beyond_the_limit_are_no_longer_compared() -> None:
-    from worker.core.x12.numbers import ControlNumbers
+    from worker.core.x12.control_numbers import ControlNumbers
 
     numbers = ControlNumbers()
     numbers.begin(("A", "1", "1"))

@@ -1,7 +1,7 @@
 """Which discovery tasks a Link or Location header names.
 
-A lost id is lost money, an invented one is a wrong patient. So what cannot be read for certain is neither guessed
-nor dropped: it comes back as :class:`Unreadable`, with its text.
+A lost id loses money, and an invented id asks for the wrong patient. So what cannot be read for certain is neither
+guessed nor dropped: it is returned as an :class:`Unreadable`, with its text.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from worker.core.intake.link_grammar import Broken, parse, percent_decoded
 
-RAW_LIMIT = 64 * 1024  # characters of an unreadable text that are kept
+RAW_LIMIT_CHARS = 64 * 1024  # characters of an unreadable text that are kept
 
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -18,7 +18,7 @@ _NO_URI = re.compile(r'[^!-~]|[<>"\\^`{|}]')
 _PAGINATION = frozenset({"next", "prev", "previous", "first", "last", "self", "start", "current"})
 
 
-class Named(NamedTuple):
+class NamedTask(NamedTuple):
     """A task that was named; ``host`` is the authority (without user information) of an absolute target."""
 
     id: str
@@ -28,17 +28,17 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What should have named a task and did not. ``raw`` and ``ref`` may be patient data; ``reason`` never is."""
+    """A text that should have named a task. ``raw`` and ``ref`` may be patient data; ``reason`` never is."""
 
     raw: str = field(repr=False)
     reason: str
     ref: str | None = field(default=None, repr=False)  # the caller's own key: it helps a person to find the task again
 
 
-class Reading(NamedTuple):
-    """What one value names: each id once, in order, and whatever needs a person."""
+class TaskLinks(NamedTuple):
+    """What one header value names: each id once, in order, and what a person must look at."""
 
-    tasks: tuple[Named, ...] = ()
+    tasks: tuple[NamedTask, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
 
 
@@ -49,17 +49,17 @@ def valid_id(text: str) -> bool:
 
 def task_id(target: str) -> str | None:
     """The id in a URI reference: the path segment after the last ``coverage-discovery``; ``None`` without one."""
-    return _look(target).id
+    return _place_of(target).id
 
 
 def unreadable(raw: str, reason: str) -> Unreadable:
     """An :class:`Unreadable` that can be stored: of bounded length, and without lone surrogates."""
-    text = raw[:RAW_LIMIT].encode("utf-8", "backslashreplace").decode()
-    cut = len(raw) - RAW_LIMIT
+    text = raw[:RAW_LIMIT_CHARS].encode("utf-8", "backslashreplace").decode()
+    cut = len(raw) - RAW_LIMIT_CHARS
     return Unreadable(f"{text} [cut: {cut} more characters]" if cut > 0 else text, reason)
 
 
-def read_link(value: str) -> Reading:
+def read_link(value: str) -> TaskLinks:
     """The tasks that one Link value names. An empty or blank value names nothing and is no mistake.
 
     A task is a link with the relation ``related``, or with no ``rel`` at all, whose target has an id. Pagination is
@@ -67,45 +67,47 @@ def read_link(value: str) -> Reading:
     link to an id with some other relation; and a link that mentions ``coverage-discovery/`` elsewhere (in its query,
     say) if the whole value names no task.
     """
-    tasks: dict[str, Named] = {}
-    doubts: list[Unreadable] = []
+    tasks: dict[str, NamedTask] = {}
+    broken: list[Unreadable] = []
     mentions: list[Unreadable] = []
     for part in parse(value):
         if isinstance(part, Broken):
-            doubts.append(unreadable(part.raw, part.reason))
+            broken.append(unreadable(part.raw, part.reason))
             continue
-        relations, place = part.relations, _look(part.target)
+        relations, place = part.relations, _place_of(part.target)
         related = relations is None or "related" in relations
         if not related and relations and relations & _PAGINATION:
             continue
         if related and place.id is not None:
-            tasks.setdefault(place.id, Named(place.id, part.title, place.host))
+            tasks.setdefault(place.id, NamedTask(place.id, part.title, place.host))
         elif place.id is not None:
-            doubts.append(unreadable(part.raw, "the link leads to a discovery, but its relation is not 'related'"))
+            broken.append(unreadable(part.raw, "the link leads to a discovery, but its relation is not 'related'"))
         elif related and place.discovery:
-            doubts.append(unreadable(part.raw, "the link leads to coverage-discovery, but holds no valid id"))
+            broken.append(unreadable(part.raw, "the link leads to coverage-discovery, but holds no valid id"))
         elif "coverage-discovery/" in part.raw.lower():
             mentions.append(unreadable(part.raw, "the link mentions coverage-discovery/, but names no task"))
-    return Reading(tuple(tasks.values()), tuple(doubts if tasks or doubts else mentions))
+    return TaskLinks(tuple(tasks.values()), tuple(broken if tasks or broken else mentions))
 
 
-def read_location(value: str) -> Reading:
+def read_location(value: str) -> TaskLinks:
     """The task that a Location value (one URI reference) names; nothing where it leads elsewhere or is blank."""
-    place = _look(value)
+    place = _place_of(value)
     if place.id is not None:
-        return Reading((Named(place.id, None, place.host),))
+        return TaskLinks((NamedTask(place.id, None, place.host),))
     if place.discovery or "coverage-discovery/" in value.lower():
-        return Reading((), (unreadable(value, "the location mentions coverage-discovery, but holds no valid id"),))
-    return Reading()
+        return TaskLinks((), (unreadable(value, "the location mentions coverage-discovery, but holds no valid id"),))
+    return TaskLinks()
 
 
 class _Place(NamedTuple):
+    """Where a link leads, as far as discoveries are concerned."""
+
     id: str | None
     host: str | None
     discovery: bool  # the path leads to coverage-discovery, with an id or without
 
 
-def _look(target: str) -> _Place:
+def _place_of(target: str) -> _Place:
     text = target.strip(" \t\r\n")
     path, host = re.split(r"[?#]", text, maxsplit=1)[0], None
     scheme, web = _SCHEME.match(path), True
@@ -121,7 +123,7 @@ def _look(target: str) -> _Place:
     if last is None:
         return _Place(None, host, False)
     after = segments[last + 1 :]
-    # A comma says that somebody joined two values. A dot segment would lead somewhere else once it is resolved.
+    # A comma means that two values were joined. A dot segment would lead somewhere else once it is resolved.
     if not web or "," in path or _NO_URI.search(text) or {".", ".."} & set(after) or not after:
         return _Place(None, host, True)
     return _Place(after[0] if valid_id(after[0]) else None, host, True)

@@ -1,10 +1,10 @@
 """The grammar of Link header values (RFC 8288), read tolerantly, and with care where it is broken.
 
-Reading goes from left to right. A link that breaks the grammar is skipped up to the next comma outside quotes. Quotes
+TaskLinks goes from left to right. A link that breaks the grammar is skipped up to the next comma outside quotes. Quotes
 themselves can be broken, and then "outside" is a guess: one quote too many or too few turns every title behind it
 inside out, and a title may well contain ``</coverage-discovery/…>``. After a quote in the wrong place two rules hold:
 
-- backwards, links that stand behind the last sound quoted string are doubted as well, where the misplaced quote may be
+- backwards, links that stand behind the last sound quoted string are suspect as well, where the misplaced quote may be
   the end of a string whose beginning was lost;
 - forwards, a link is believed only where everything from it to the end of the value is free of mistakes and has
   quotes. Text that really lies inside quotes cannot pass: the quote that ends it would be one too many.
@@ -91,11 +91,11 @@ def _extended(value: str) -> str | None:
 
 
 class _Damage(Exception):
-    """The grammar is broken at ``at``; quote damage also says whether the links just before are in doubt."""
+    """The grammar is broken at ``at``; damage of quotes also says whether the links before it are suspect."""
 
-    def __init__(self, at: int, reason: str, *, quotes: bool = False, doubt: bool = False) -> None:
+    def __init__(self, at: int, reason: str, *, quotes: bool = False, suspect: bool = False) -> None:
         super().__init__(reason)
-        self.at, self.reason, self.quotes, self.doubt = at, reason, quotes, doubt
+        self.at, self.reason, self.quotes, self.suspect = at, reason, quotes, suspect
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ def parse(value: str) -> list[Link | Broken]:
                 at, sound = _skip(value, damage.at, sound)
                 _break(spans, start, at, damage.reason)
         except _Damage as damage:
-            while damage.doubt and spans and spans[-1].end > sound:
+            while damage.suspect and spans and spans[-1].end > sound:
                 start = spans.pop().start
             tail = _tail(value, damage.at)
             _break(spans, start, tail[0].start if tail else len(value), damage.reason)
@@ -183,14 +183,14 @@ def _quoted(value: str, at: int, sound: int) -> tuple[str, int, int]:
     """
     # The quote at `at` may really be the end of a string whose beginning was lost: then this is what follows it.
     follows = _after(_GAP, value, at + 1)
-    doubt = follows == len(value) or value[follows] in ";,"
+    suspect = follows == len(value) or value[follows] in ";,"
     match = _QUOTED.match(value, at)
     if match is None:
-        raise _Damage(len(value), "a quoted string is not closed", quotes=True, doubt=doubt)
+        raise _Damage(len(value), "a quoted string is not closed", quotes=True, suspect=suspect)
     follows = _after(_GAP, value, match.end())
     if follows < len(value) and value[follows] not in ";,":
-        raise _Damage(match.end(), "a quote stands in the wrong place", quotes=True, doubt=doubt)
-    if not doubt and not match[1].rstrip(_SPACE).endswith("="):
+        raise _Damage(match.end(), "a quote stands in the wrong place", quotes=True, suspect=suspect)
+    if not suspect and not match[1].rstrip(_SPACE).endswith("="):
         sound = match.end()
     return _QUOTED_PAIR.sub(r"\1", match[1]), match.end(), sound
 
@@ -202,7 +202,7 @@ def _skip(value: str, at: int, sound: int) -> tuple[int, int]:
         while before >= 0 and value[before] in _SPACE:
             before -= 1
         if before < 0 or value[before] != "=":
-            raise _Damage(at + 1, "a quote stands in the wrong place", quotes=True, doubt=True)
+            raise _Damage(at + 1, "a quote stands in the wrong place", quotes=True, suspect=True)
         _, at, sound = _quoted(value, at, sound)
     return at, sound
 

@@ -8,7 +8,7 @@ import json
 from typing import NamedTuple
 
 from worker.core.errors import BadData
-from worker.core.intake.link import Named, Reading, Unreadable, read_location, unreadable, valid_id
+from worker.core.intake.link import NamedTask, TaskLinks, Unreadable, read_location, unreadable, valid_id
 from worker.core.intake.link_grammar import printable
 
 # What only a transaction has at its top level (or a path of a task, whose id is not the task's), and only an error.
@@ -23,7 +23,7 @@ _HINT = "hand in the body of a 202 or 207 answer"
 class Receipt(NamedTuple):
     """The tasks that were accepted, what should have named one and does not, and notes on what was not accepted."""
 
-    tasks: tuple[Named, ...] = ()
+    tasks: tuple[NamedTask, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -61,7 +61,7 @@ def _from_object(body: dict[str, object], name: str) -> Receipt:
     found = body.get("id")
     if not isinstance(found, str) or not valid_id(found):
         return _lost(body, f"{name}: no valid task id")
-    return Receipt((Named(found, _title(body)),))
+    return Receipt((NamedTask(found, _title(body)),))
 
 
 def _is_transaction(body: dict[str, object]) -> bool:
@@ -82,7 +82,7 @@ def _from_item(item: object, name: str) -> Receipt:
     if isinstance(status, bool) or not isinstance(status, int):
         return _lost(item, f"{name} has no HTTP status")
     receipt = body if isinstance(body, dict) else {}
-    reading = read_location(href) if isinstance(href, str) else Reading()
+    links = read_location(href) if isinstance(href, str) else TaskLinks()
     silent = receipt.get("id") is None and href is None
     if not 200 <= status < 300:
         if silent:
@@ -90,11 +90,11 @@ def _from_item(item: object, name: str) -> Receipt:
         return _lost(item, f"{name}: status {status}, and yet it names a task")
     if silent and _is_dry_run(body):
         return Receipt(notes=(f"{name}: status {status}: a dry run, no task was created",))
-    ids = {task.id for task in reading.tasks} | ({str(receipt["id"])} if receipt.get("id") is not None else set())
-    if len(ids) != 1 or reading.unreadable or not valid_id(found := ids.pop()):
+    ids = {task.id for task in links.tasks} | ({str(receipt["id"])} if receipt.get("id") is not None else set())
+    if len(ids) != 1 or links.unreadable or not valid_id(found := ids.pop()):
         return _lost(item, f"{name}: status {status}: its body and href do not hold exactly one valid task id")
-    host = reading.tasks[0].host if reading.tasks else None
-    return Receipt((Named(found, _title(receipt), host),))
+    host = links.tasks[0].host if links.tasks else None
+    return Receipt((NamedTask(found, _title(receipt), host),))
 
 
 def _title(body: dict[str, object]) -> str | None:

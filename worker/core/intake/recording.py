@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Field, read_dump
-from worker.core.intake.link import Named, Reading, Unreadable, read_link, read_location, unreadable, valid_id
+from worker.core.intake.link import NamedTask, TaskLinks, Unreadable, read_link, read_location, unreadable, valid_id
 from worker.core.intake.link_grammar import printable
 from worker.core.intake.receipt import json_text, read_receipt
 from worker.core.vendor.httpdate import http_date
@@ -77,13 +77,13 @@ def from_location(value: str, *, ref: str | None = None, correlation_id: str | N
     return _single(read_location(value), Recording("", "location", ref=ref, correlation_id=correlation_id))
 
 
-def _single(reading: Reading, pattern: Recording) -> Intake:
-    named = _recordings(reading.tasks, pattern)
-    silent = not named and not reading.unreadable
-    return Intake(named, reading.unreadable, (f"the {pattern.source} value names no task",) if silent else ())
+def _single(links: TaskLinks, pattern: Recording) -> Intake:
+    named = _recordings(links.tasks, pattern)
+    silent = not named and not links.unreadable
+    return Intake(named, links.unreadable, (f"the {pattern.source} value names no task",) if silent else ())
 
 
-def _recordings(tasks: Iterable[Named], pattern: Recording) -> tuple[Recording, ...]:
+def _recordings(tasks: Iterable[NamedTask], pattern: Recording) -> tuple[Recording, ...]:
     return tuple(replace(pattern, id=task.id, title=task.title, host=task.host) for task in tasks)
 
 
@@ -144,9 +144,9 @@ def _from_fields(fields: list[Field], pattern: Recording) -> Intake:
             bad.append(unreadable(header.value, "the dump ends within this link"))
             good += _recordings(read_link(header.value).tasks[:-1], pattern)
         elif header.name in {"link", "location"}:
-            reading = read_link(header.value) if header.name == "link" else read_location(header.value)
-            good += _recordings(reading.tasks, pattern)
-            bad += reading.unreadable
+            links = read_link(header.value) if header.name == "link" else read_location(header.value)
+            good += _recordings(links.tasks, pattern)
+            bad += links.unreadable
     return Intake(_once(good), tuple(bad))
 
 
@@ -230,7 +230,7 @@ def _from_record(record: dict[str, object], ref: str | None, correlation_id: str
         birth_date=about["birth_date"],
     )
     parts: list[Intake] = []
-    for key, read in _READERS.items():
+    for key, read in _KEY_READERS.items():
         value = record.get(key)
         if value in (None, "", [], {}):
             continue
@@ -261,7 +261,7 @@ def _json_headers(value: object, pattern: Recording) -> Intake:
         kept = {name: value[name] for name in value if name.strip().lower() in _KEPT}
         fields = [Field(name.strip().lower(), text) for name in kept for text in _texts(kept[name], "headers")]
         return _from_fields(fields, pattern)
-    # Whoever logged this may have stripped it; JSON that parses has not been cut off.
+    # The blank line at the end may have been stripped before it was logged; JSON that parses has not been cut off.
     dump = (_text(value, "headers") or "") + "\r\n\r\n"
     return _from_dump(dump.encode("latin-1", "backslashreplace"), "headers", pattern)
 
@@ -282,8 +282,8 @@ def _json_body(value: object, pattern: Recording) -> Intake:
     return _from_document(value, "body", pattern)
 
 
-# In the order of how much they say: of an id that comes twice, the first is kept. The body comes last.
-_READERS: dict[str, Callable[[object, Recording], Intake]] = {
+# The order decides: of an id that comes twice, the first is kept. Headers say the most, and the body comes last.
+_KEY_READERS: dict[str, Callable[[object, Recording], Intake]] = {
     "headers": _json_headers,
     "link": _json_link,
     "location": _json_location,

@@ -2,21 +2,32 @@
 
 ::
 
-    recognise.py   first bytes -> what kind of file this is
-    delimiters.py  one ISA -> its delimiters and values
-    scanner.py     binary file -> envelope segments, in flat memory
-    stream.py      envelope segments -> transaction sets, counts and control numbers checked
-    envelope.py    the values that stream.py speaks: Interchange, Group, TransactionSet, FileEnd
-    issues.py      every code that can be said of a file or a set, and which of them hold a set back
-    loops.py       one set's text -> its HL tree
-    periods.py, people.py, benefits.py, coverage.py, answer.py   one HL -> what it says
-    acknowledgement.py   a 999 or a TA1 -> whether an inquiry was accepted
-    tuples.py      how those of them are made that every set needs
-    codes.py       the standard's code lists, in words
-    reading.py     the verdict on every set of a batch file
-    embedded.py    the 271 texts inside a polled result, and what they say in the form that is stored
+    from bytes to transaction sets
+    recognise.py           the first bytes of a file -> what kind of file it is
+    delimiters.py          one ISA -> its delimiters and values
+    scanner.py             a binary file -> envelope segments, in memory that does not grow with the file
+    envelope_patterns.py   the regular expressions of the scanner
+    stream.py              envelope segments -> transaction sets, with counts and control numbers checked
+    control_numbers.py     which control numbers a file used before
+    file_end.py            whether a file is complete, incomplete or unreadable
+    envelope.py            what stream.py returns: Interchange, Group, TransactionSet, FileEnd
+    issues.py              every code that can be said of a file or a set, and which of them hold a set back
 
-Everything here is pure: it is handed an object with ``read(n)`` and reads no clock. Nothing raises across the boundary
+    from a transaction set to answers
+    loops.py               the text of one set -> its tree of HL segments
+    patient.py             the text of one HL loop -> what it says
+    people.py, dates.py, benefits.py, coverage.py   the parts of that
+    answer.py              one set -> its answers, patient by patient
+    answer_columns.py, answer_json.py   one answer -> the columns and the JSON that are stored
+    acknowledgement.py     a 999 or a TA1 -> whether an inquiry was accepted
+    codes.py               the standard's code lists, in words
+    fast_tuples.py         how the values that every set needs are made
+
+    the two uses
+    batch.py               a batch file -> its sets, each with a verdict
+    embedded.py            the body of a polled result -> what its 271 texts say
+
+Everything here is pure: it is given an object with ``read(n)`` and reads no clock. Nothing raises across the boundary
 of a set; what is wrong is an :class:`~worker.core.x12.issues.Issue` beside what could be read.
 
 What is made once a set or more often is a named tuple, everything else a frozen dataclass: the latter takes seven times

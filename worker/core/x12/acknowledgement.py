@@ -15,12 +15,12 @@ _WORDS = {
 _MIXED = "partly accepted"
 
 
-def word(code: str) -> str:
+def acceptance_of(code: str) -> str:
     """The code in words; empty where it is none that is known."""
     return _WORDS.get(code.strip().upper(), "")
 
 
-def verdict(tset: TransactionSet) -> str:
+def acceptance(tset: TransactionSet) -> str:
     """What a 999 or 997 says: of the group (AK901), else of the sets in it (IK501, AK501). Empty for any other set, and
     where it cannot be read."""
     if tset.code not in ("999", "997"):
@@ -29,7 +29,7 @@ def verdict(tset: TransactionSet) -> str:
     text = tset.raw.translate(None, delimiters.line_breaks).decode("latin-1")
     segments = [segment.strip().split(delimiters.element) for segment in text.split(delimiters.terminator)]
     whole, parts = (
-        [word(one[1]) for one in segments if one[0].upper() in names and len(one) > 1]
+        [acceptance_of(one[1]) for one in segments if one[0].upper() in names and len(one) > 1]
         for names in (("AK9",), ("IK5", "AK5"))
     )
     said = set(whole) or set(parts)

@@ -6,29 +6,29 @@ from typing import Literal, NamedTuple
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.coverage import Coverage, OtherPayer, coverage, other_payers
+from worker.core.x12.dates import Period
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
     DEPENDENT,
-    NO_TREE,
+    NO_HL,
     RECEIVER,
     SOURCE,
     SUBSCRIBER,
-    Tree,
+    HlTree,
     body,
     first_lost,
     head_and_loops,
     plain_text,
     too_much,
 )
-from worker.core.x12.patient import Patient, group, member_id, plan, read_above, read_patient
+from worker.core.x12.patient import Patient, group, member_id, plan, read_party_loop, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
-from worker.core.x12.periods import Period
-from worker.core.x12.tuples import made
 
 _PADDING = [""] * 5
-_ABOVE = (SOURCE, RECEIVER)
+_PARTY_LEVELS = (SOURCE, RECEIVER)
 
 
 class Answer(NamedTuple):
@@ -70,7 +70,7 @@ class Answer(NamedTuple):
         return self.coverage == "rejected" and any(one.retryable for one in self.rejections)
 
 
-class Reading(NamedTuple):
+class ParsedSet(NamedTuple):
     """One 271, ready to be read patient by patient."""
 
     reference: str
@@ -82,7 +82,7 @@ class Reading(NamedTuple):
     issues: tuple[Issue, ...]
     """What concerns the set as a whole; an answer's own issues stand in the answer."""
     delimiters: Delimiters
-    tree: Tree
+    tree: HlTree
     texts: tuple[str, ...]
     """For each HL of the tree the segments between it and the next."""
     patients: tuple[int, ...]
@@ -93,13 +93,13 @@ class Reading(NamedTuple):
     def begin(self) -> None:
         """Read the first patient beforehand: a step of its own for the readings of many sets."""
         number = self.patients[0] if self.patients else 0
-        if number and (level := self.tree.levels[number - 1]) not in _ABOVE:
+        if number and (level := self.tree.levels[number - 1]) not in _PARTY_LEVELS:
             with suppress(Exception):  # it comes again, where the answer is made
                 self.begun[number] = read_patient(self.texts[number - 1], level, number, self.delimiters)
 
     def answers(self) -> Iterator[Answer]:
         """One by one, so that a set of thousands of patients takes little memory."""
-        reader = _Reader(self)
+        reader = _AnswerReader(self)
         for number in self.patients:
             try:
                 answer = reader.answer(number)
@@ -108,21 +108,21 @@ class Reading(NamedTuple):
             yield answer
 
 
-def parse_271(tset: TransactionSet) -> Reading:
+def parse_271(tset: TransactionSet) -> ParsedSet:
     """Read the frame of a set: its version, its BHT and its HL tree. It never raises."""
     try:
         return _parse(tset)
     except Exception:  # a set that breaks the reader is held, and its neighbours are read
-        return Reading("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_TREE, (), (), {})
+        return ParsedSet("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_HL, (), (), {})
 
 
-def _parse(tset: TransactionSet) -> Reading:
+def _parse(tset: TransactionSet) -> ParsedSet:
     delimiters = tset.interchange.delimiters
     text, issues = plain_text(tset, delimiters)
     if not tset.version.startswith("005010X279"):
         issues += _version_issues(tset.version.upper())
     if (code := too_much(text, delimiters)) is not None:
-        return Reading("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_TREE, (), (), {})
+        return ParsedSet("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)
     if tree.notes:
         issues += [issue(code, "HL", f"HL {number}") for code, number in tree.notes]
@@ -142,7 +142,7 @@ def _parse(tset: TransactionSet) -> Reading:
         if not patients:
             issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
-    return made(Reading, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients, {}))
+    return new_tuple(ParsedSet, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients, {}))
 
 
 def _head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
@@ -158,7 +158,7 @@ def _version_issues(version: str) -> list[Issue]:
     return [issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST")]
 
 
-def _patients(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> tuple[int, ...]:
+def _patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> tuple[int, ...]:
     """The numbers of the HL that an answer is made of, where the set is not a plain one.
 
     The patient is the deepest level: a 2000D, else the 2000C. A 2000C above dependents is an answer of its own where it
@@ -176,7 +176,7 @@ def _patients(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> tup
     if DEPENDENT in tree.levels:
         heard = leaves | {
             above[0]
-            for number, (level, above) in enumerate(zip(tree.levels, tree.above, strict=True), 1)
+            for number, (level, above) in enumerate(zip(tree.levels, tree.ancestors, strict=True), 1)
             if level == DEPENDENT and above and has(number, "TRN", "EB", "AAA")
         }
         alone = {
@@ -185,7 +185,7 @@ def _patients(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> tup
             if level == SUBSCRIBER and number not in heard and has(number, "TRN")
         }
     found = []
-    for number, (level, above) in enumerate(zip(tree.levels, tree.above, strict=True), 1):
+    for number, (level, above) in enumerate(zip(tree.levels, tree.ancestors, strict=True), 1):
         if level == SUBSCRIBER:
             wanted = number in leaves or number in alone or has(number, "EB")
         elif level == DEPENDENT:
@@ -197,24 +197,24 @@ def _patients(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> tup
     return tuple(found)
 
 
-class _Reader:
+class _AnswerReader:
     """Reads loops to answers; a subscriber above several dependents is read only once."""
 
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
+    def __init__(self, parsed: ParsedSet) -> None:
+        self.parsed = parsed
         self.holder: tuple[int, Patient] | None = None
 
     def answer(self, number: int) -> Answer:
-        reading = self.reading
-        tree, texts, delimiters = reading.tree, reading.texts, reading.delimiters
+        parsed = self.parsed
+        tree, texts, delimiters = parsed.tree, parsed.texts, parsed.delimiters
         issues: list[Issue] = []
         payer = provider = None
         rejections: tuple[Rejection, ...] = ()
         subscriber = dependent = None
-        for one in (*reversed(tree.above[number - 1]), number):
+        for one in (*reversed(tree.ancestors[number - 1]), number):
             level = tree.levels[one - 1]
-            if level in _ABOVE:
-                above = read_above(texts[one - 1], level, delimiters)
+            if level in _PARTY_LEVELS:
+                above = read_party_loop(texts[one - 1], level, delimiters)
                 if above.notes:
                     issues += [issue(code, segment, f"HL {one}") for code, segment in above.notes]
                 rejections += above.rejections
@@ -227,26 +227,28 @@ class _Reader:
                 rejections += subscriber.rejections
                 issues += subscriber.issues
         level = tree.levels[number - 1]
-        if level in _ABOVE:
+        if level in _PARTY_LEVELS:
             return self.refusal(number, payer, provider, rejections, tuple(issues))
-        own = reading.begun.pop(number, None) or read_patient(texts[number - 1], level, number, delimiters)
+        own = parsed.begun.pop(number, None) or read_patient(texts[number - 1], level, number, delimiters)
         if level == DEPENDENT:
             dependent = own
         else:
             subscriber = own
-        return self.about(number, own, subscriber, dependent, payer, provider, rejections, issues)
+        return self.about(number, subscriber, dependent, (payer, provider), rejections, issues)
 
     def about(
         self,
         number: int,
-        own: Patient,
         subscriber: Patient | None,
         dependent: Patient | None,
-        payer: Party | None,
-        provider: Party | None,
+        parties: tuple[Party | None, Party | None],
         rejections: tuple[Rejection, ...],
         issues: list[Issue],
     ) -> Answer:
+        """The answer about one patient, who is the dependent if there is one; ``parties`` are payer and provider."""
+        payer, provider = parties
+        own = dependent or subscriber
+        assert own is not None
         rejections += own.rejections
         for benefit in own.telling:
             if benefit.rejections:
@@ -257,7 +259,7 @@ class _Reader:
         if dependent is not None and subscriber is not None:
             persons.append(subscriber.person)
             traces, dates = traces or subscriber.traces, dates or subscriber.dates
-        word, out_of_force = coverage(own.telling, rejections, dates, self.reading.created)
+        word, out_of_force = coverage(own.telling, rejections, dates, self.parsed.created)
         if out_of_force:
             issues.append(issue("not_in_force", "EB", f"HL {number}"))
         if not (own.benefits or rejections):
@@ -266,8 +268,8 @@ class _Reader:
         fields = (
             "subscriber" if dependent is None else "dependent",
             number,
-            self.reading.reference,
-            self.reading.created,
+            self.parsed.reference,
+            self.parsed.created,
             payer,
             provider,
             subscriber.person if subscriber else None,
@@ -284,7 +286,7 @@ class _Reader:
             group_name,
             tuple(issues),
         )
-        return made(Answer, fields)
+        return new_tuple(Answer, fields)
 
     def refusal(
         self,
@@ -298,8 +300,8 @@ class _Reader:
         return Answer(
             "payer",
             number,
-            self.reading.reference,
-            self.reading.created,
+            self.parsed.reference,
+            self.parsed.created,
             payer,
             provider,
             subscriber=None,
@@ -325,6 +327,6 @@ class _Reader:
     def policy_holder(self, number: int) -> Patient:
         """The subscriber above a dependent, read once for all of its dependents."""
         if self.holder is None or self.holder[0] != number:
-            text = self.reading.texts[number - 1]
-            self.holder = (number, read_patient(text, SUBSCRIBER, number, self.reading.delimiters))
+            text = self.parsed.texts[number - 1]
+            self.holder = (number, read_patient(text, SUBSCRIBER, number, self.parsed.delimiters))
         return self.holder[1]

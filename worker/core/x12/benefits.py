@@ -5,16 +5,16 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from worker.core.x12.codes import ACTIVE, BENEFITS, INACTIVE, words
+from worker.core.x12.dates import Period, period
 from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.people import Party, Reference, Rejection, extended, party, reference, rejection
-from worker.core.x12.periods import Period, period
-from worker.core.x12.tuples import made
 
 _NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (), ()]
 _BARE: tuple[tuple[Any, ...], ...] = ((), (), (), (), (), ())
 """Its last six, where nothing stands under the EB."""
-_NUMBERS = (6, 7, 9)
-_COMPOSITES = (12, 13)
+_NUMBER_FIELDS = (6, 7, 9)
+_COMPOSITE_FIELDS = (12, 13)
 _DETAILS = frozenset(("HSD", "III"))
 _SILENT = frozenset(("N2", "PRV", ""))
 
@@ -73,16 +73,16 @@ Entry = tuple[Benefit, Notes, bool]
 party or a rejection, or has something wrong with it. A few do, where amounts are many."""
 
 _TELLING = ACTIVE | INACTIVE | {"I", "R"}
-_LONGEST_NUMBER = 24
-_MOST = 2048
-_MARKS = 65_536
-_LONGEST = 600
-_SHORT = 120
+_LONGEST_NUMBER_CHARS = 24
+_MOST_REMEMBERED_TEXTS = 2048
+_SEEN_MARKS = 65_536
+_LONGEST_REMEMBERED_CHARS = 600
+_SHORT_SEGMENT_CHARS = 120
 
 
 def number(text: str) -> Decimal | None:
     """A decimal number of at most 24 digits, without an exponent even where it came with one; else ``None``."""
-    return _number(text) if len(text) <= _LONGEST_NUMBER else None
+    return _number(text) if len(text) <= _LONGEST_NUMBER_CHARS else None
 
 
 @lru_cache(maxsize=4096)
@@ -95,7 +95,7 @@ def _number(text: str) -> Decimal | None:
         return None
     if "E" in text.upper() and found.is_finite():
         # A few characters may stand for a number of a million digits.
-        return Decimal(f"{found:f}") if abs(found.adjusted()) < _LONGEST_NUMBER else None
+        return Decimal(f"{found:f}") if abs(found.adjusted()) < _LONGEST_NUMBER_CHARS else None
     return found if found.is_finite() else None
 
 
@@ -113,16 +113,16 @@ class Benefits(dict[str, Entry]):
         super().__init__()
         self.delimiters = delimiters
         self.loop = loop
-        self.seen = bytearray(_MARKS)
+        self.seen = bytearray(_SEEN_MARKS)
 
     def __missing__(self, chunk: str) -> Entry:
         one, notes = benefit(chunk, self.delimiters, self.loop)
         found = one, notes, bool(notes or one.code in _TELLING or one.related or one.rejections)
-        mark = hash(chunk) % _MARKS
-        if self.seen[mark] and len(chunk) <= _LONGEST:
-            if len(self) >= _MOST:
+        mark = hash(chunk) % _SEEN_MARKS
+        if self.seen[mark] and len(chunk) <= _LONGEST_REMEMBERED_CHARS:
+            if len(self) >= _MOST_REMEMBERED_TEXTS:
                 self.clear()
-                self.seen = bytearray(_MARKS)
+                self.seen = bytearray(_SEEN_MARKS)
             self[chunk] = found
         self.seen[mark] = 1
         return found
@@ -137,11 +137,11 @@ def reader(delimiters: Delimiters, loop: str) -> Benefits:
 def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Notes]:
     """The benefit of the text between one ``EB*`` and the next."""
     line, *rest = chunk.split(delimiters.terminator)
-    values, notes = (_fields if len(line) <= _SHORT else _fields.__wrapped__)(line, delimiters)
+    values, notes = (_fields if len(line) <= _SHORT_SEGMENT_CHARS else _fields.__wrapped__)(line, delimiters)
     if not rest:
-        return made(Benefit, (*values, *_BARE)), notes
+        return new_tuple(Benefit, (*values, *_BARE)), notes
     found = list(notes)
-    return made(Benefit, (*values, *_under(rest, delimiters.element, loop, found))), tuple(found)
+    return new_tuple(Benefit, (*values, *_under(rest, delimiters.element, loop, found))), tuple(found)
 
 
 @lru_cache(maxsize=1024)
@@ -162,14 +162,14 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     else:
         values[2] = (types,) if types else ()
     if given > 6:
-        for index in _NUMBERS:
+        for index in _NUMBER_FIELDS:
             if values[index]:
                 values[index] = number(values[index])
                 if values[index] is None:
                     notes.append(("bad_number", "EB"))
             else:
                 values[index] = None
-        for index in _COMPOSITES:
+        for index in _COMPOSITE_FIELDS:
             if values[index]:
                 values[index] = tuple(values[index].split(component))
             else:
@@ -196,7 +196,7 @@ def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str
             others.append(line)
     rejections, related, details = _BARE[3:]
     if others:
-        short = sum(map(len, others)) <= _LONGEST
+        short = sum(map(len, others)) <= _LONGEST_REMEMBERED_CHARS
         rejections, related, details, more = (_known_others if short else _others)(tuple(others), element, loop)
         notes += more
     return tuple(dates), tuple(messages), tuple(references), rejections, related, details
@@ -246,8 +246,8 @@ _known_others = lru_cache(maxsize=512)(_others)
 
 
 def dated(line: str, element: str, notes: list[tuple[str, str]]) -> Period:
-    """The :class:`~worker.core.x12.periods.Period` of a DTP, its issues noted as code and segment."""
-    found = (_known_dtp if len(line) <= _SHORT else _dtp)(line, element)
+    """The :class:`~worker.core.x12.dates.Period` of a DTP, its issues noted as code and segment."""
+    found = (_known_dtp if len(line) <= _SHORT_SEGMENT_CHARS else _dtp)(line, element)
     if found.issues:
         notes += [(code, "DTP") for code in found.issues]
     return found

@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE, PAYERS
+from worker.core.x12.dates import Period, day
 from worker.core.x12.people import Party, Rejection
-from worker.core.x12.periods import Period, day
 
 Coverage = Literal["active", "inactive", "not_covered", "rejected", "undetermined"]
 """

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from worker.core.x12.issues import Issue, issue
 
-WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
+ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 
 ISA_START = re.compile(rb"I[\r\n]*S[\r\n]*A[\r\n]*(?=[^A-Za-z0-9 \r\n])", re.IGNORECASE)
 
-_WINDOW = 512
+_WINDOW_BYTES = 512
 """Bytes that any ISA and its terminator fit into, line breaks included."""
 
-_LONGEST = 40
+_LONGEST_ELEMENT_BYTES = 40
 """An element of an ISA longer than this is data that happens to begin with the three letters."""
 
 _NEXT_SEGMENT = re.compile(rb"\s*(?:G\s*S|T\s*A\s*1|I\s*E\s*A|I\s*S\s*A)\s*([^A-Za-z0-9\s])", re.IGNORECASE)
@@ -68,10 +68,10 @@ def parse_isa(data: bytes | bytearray, at: int, within: Delimiters | None = None
     start = ISA_START.match(data, at)
     if start is None:
         return NoIsa.OTHER
-    window = bytes(data[at : at + _WINDOW])
+    window = bytes(data[at : at + _WINDOW_BYTES])
     separator = window[start.end() - at : start.end() - at + 1]
     parts = window.translate(None, b"\r\n").split(separator, 16)
-    if any(len(part) > _LONGEST for part in parts[1:16]) or (len(parts) > 2 and len(parts[1]) > 4):
+    if any(len(part) > _LONGEST_ELEMENT_BYTES for part in parts[1:16]) or (len(parts) > 2 and len(parts[1]) > 4):
         return NoIsa.OTHER
     if (
         within is not None
@@ -80,7 +80,7 @@ def parse_isa(data: bytes | bytearray, at: int, within: Delimiters | None = None
     ):
         return NoIsa.OTHER
     if len(parts) < 17:
-        return NoIsa.CUT if len(window) < _WINDOW else NoIsa.OTHER
+        return NoIsa.CUT if len(window) < _WINDOW_BYTES else NoIsa.OTHER
     version, usage = parts[12].strip(), parts[15].strip().upper()
     if not (version.isdigit() and version[:2] == b"00") and usage not in {b"T", b"P", b"I"}:
         return NoIsa.OTHER
@@ -99,7 +99,7 @@ def parse_isa(data: bytes | bytearray, at: int, within: Delimiters | None = None
     if delimiters is None:
         return NoIsa.REFUSED
     widths = tuple(len(part) for part in parts[1:16])
-    if padded or widths != WIDTHS[:15]:
+    if padded or widths != ISA_WIDTHS[:15]:
         notes.append(issue("isa_width", "ISA"))
     values = (*(part.decode("latin-1").strip() for part in parts[1:16]), component.decode("latin-1"))
     return Isa(delimiters, values, at + end, tuple(notes))
@@ -122,7 +122,7 @@ def _terminator(window: bytes, at: int, separator: bytes) -> tuple[bytes, int, b
             return NoIsa.CUT
         if not candidate.isalnum():
             # Wrapped after every character, a segment's name may be spread over so many bytes.
-            if len(window) < min(past + 16, _WINDOW):
+            if len(window) < min(past + 16, _WINDOW_BYTES):
                 return NoIsa.CUT
             follows = _NEXT_SEGMENT.match(window, past + 1)
             if follows and follows[1] == separator:

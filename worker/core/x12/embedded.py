@@ -12,11 +12,12 @@ from typing import Any, Literal, NamedTuple
 
 from worker.core.vendor.document import LISTS, read_paths
 from worker.core.x12.answer import Answer, parse_271
-from worker.core.x12.delimiters import USUAL, WIDTHS
+from worker.core.x12.answer_columns import answer_columns
+from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.delimiters import ISA_WIDTHS, USUAL
 from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.stream import transaction_sets
-from worker.core.x12.summary import Summary, flat
 
 READER_VERSION = 2
 """Raised whenever the reader says something else of the same text: what an older reader derived is derived anew."""
@@ -49,12 +50,12 @@ def derive(body: bytes) -> Derived:
     """Read every 271 in the body of a task. It takes some 20 ms for 128 KiB, so it is done outside transactions."""
     rows: list[dict[str, Any]] = []
     identities: set[str] = set()
-    summary = Summary()
+    summary = AnswerJson()
     for name, position, text in texts_of(body):
         try:
             found = read_embedded(text)
             said = [
-                {"list": name, "position": position, **flat(answer)._asdict(), "said": summary.text(answer)}
+                {"list": name, "position": position, **answer_columns(answer)._asdict(), "said": summary.text(answer)}
                 for answer in found.answers[:MOST_ANSWERS_PER_TEXT]
             ]
         except Exception:  # noqa: S112 - a fault of the reader must never cost the result that is being kept
@@ -114,10 +115,10 @@ def read_embedded(text: object) -> Embedded:
         if isinstance(item, FileEnd):
             issues += item.issues if bare is None else ()
         elif item.code == "271":
-            reading = parse_271(item)
+            parsed = parse_271(item)
             sets.append(item)
-            issues += item.issues + reading.issues
-            answers += reading.answers()
+            issues += item.issues + parsed.issues
+            answers += parsed.answers()
         else:
             others += 1
             issues += item.issues
@@ -129,7 +130,7 @@ def _enveloped(text: str, element: str, terminator: str) -> str:
     """A bare ST…SE in an envelope of its own delimiters, the usual ones where it does not show them."""
     component = USUAL.component if USUAL.component not in (element, terminator) else ">"
     repetition = USUAL.repetition if USUAL.repetition not in (element, terminator) else "!"
-    widths = zip(("00", "", "00", "", "ZZ", "", "ZZ", "", "0" * 6, "0" * 4), WIDTHS, strict=False)
+    widths = zip(("00", "", "00", "", "ZZ", "", "ZZ", "", "0" * 6, "0" * 4), ISA_WIDTHS, strict=False)
     values = [*(value.ljust(width) for value, width in widths), repetition, "00501", "000000001", "0", "P", component]
     header = element.join(["ISA", *values]) + terminator
     group = element.join(["GS", "HB", "", "", "", "", "1", "X", "005010X279A1"]) + terminator

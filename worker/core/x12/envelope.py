@@ -101,9 +101,9 @@ class FileEnd:
     groups: int
     sets: int
     """Every ST, also those of broken sets and of sets that are no 271."""
-    acknowledgements: int
+    ta1_count: int
     """TA1 segments, which stand in an interchange without any group."""
-    verdicts: tuple[str, ...]
+    ta1_codes: tuple[str, ...]
     """What the first hundred of them say in TA104: ``A``, ``E`` or ``R``."""
     size: int
     """Bytes read."""

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.envelope_patterns import is_tidy
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.scanner import is_tidy
 
 SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT = "20", "21", "22", "23"
 _LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
 """In the order of their numbers: a level stands below every smaller one, and one between may be left out."""
-_ABOVE = {RECEIVER: SOURCE, SUBSCRIBER: RECEIVER, DEPENDENT: SUBSCRIBER}
+_LEVEL_ABOVE = {RECEIVER: SOURCE, SUBSCRIBER: RECEIVER, DEPENDENT: SUBSCRIBER}
 
 # Elements that hold codes, for sets written in lower case: names and free text keep their letters.
 _CODES = {
@@ -31,14 +31,14 @@ _CODES = {
 
 # What one set may hold, so that reading it takes some tens of megabytes at most: each byte of a patient takes
 # up to forty once it is read, and each HL some eight hundred.
-LONGEST_PATIENT = 512 * 1024
+LONGEST_PATIENT_CHARS = 512 * 1024
 """Characters from one HL to the next: five thousand benefits of a hundred each. The longest answer in the vendor's
 samples has 109; five amounts for each of a hundred service types, in and out of network, would be a thousand."""
-MOST_HL = 20_000
+MOST_HL_SEGMENTS = 20_000
 """The guide foresees 99 patients in a set, which are some 200 HL; trading partners may agree on more."""
 
 
-class Tree(NamedTuple):
+class HlTree(NamedTuple):
     """The shape of a set: for each HL its level and the numbers of those above it, and what is wrong with it.
 
     The number of an HL is its place among those of the set, counted from 1: what an issue calls ``HL 3``.
@@ -46,7 +46,7 @@ class Tree(NamedTuple):
 
     levels: tuple[str, ...]
     """Empty for an HL that is not read."""
-    above: tuple[tuple[int, ...], ...]
+    ancestors: tuple[tuple[int, ...], ...]
     """The nearest first."""
     leaves: tuple[int, ...]
     """Numbers of the loops that nothing stands under."""
@@ -84,21 +84,21 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
 
 def too_much(text: str, delimiters: Delimiters) -> str | None:
     """The code of what a set has more of than any real one; ``None`` for every real one, at hardly any cost."""
-    if len(text) <= 8 * MOST_HL:
+    if len(text) <= 8 * MOST_HL_SEGMENTS:
         return None
     start = f"{delimiters.terminator}HL{delimiters.element}"
-    if text.count(start) > MOST_HL:
+    if text.count(start) > MOST_HL_SEGMENTS:
         return "too_many_hl"
     at = 0
-    while len(text) - at > LONGEST_PATIENT:
-        following = text.rfind(start, at + 1, at + LONGEST_PATIENT)
+    while len(text) - at > LONGEST_PATIENT_CHARS:
+        following = text.rfind(start, at + 1, at + LONGEST_PATIENT_CHARS)
         if following < 0:
             return "patient_too_large"
         at = following
     return None
 
 
-def first_lost(tree: Tree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
+def first_lost(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> int:
     """The number of the first HL behind which a patient's own is lost; 0 if there is none.
 
     What opens a patient's loop stands under a benefit then, or a second name before the first one; or a patient's name
@@ -135,18 +135,18 @@ def _starts(delimiters: Delimiters) -> tuple[str, str, str, re.Pattern[str]]:
     return f"{before}EB{behind}", name, f"{name}IL{behind}", opening
 
 
-def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, Tree, tuple[str, ...]]:
+def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, HlTree, tuple[str, ...]]:
     """The segments from ST to the first HL; the tree; and for each HL the segments between it and the next."""
     element, _, _, terminator = delimiters
     head, *blocks = text.split(f"{terminator}HL{element}")
     if not blocks:
-        return head, NO_TREE, ()
+        return head, NO_HL, ()
     lines, _, texts = zip(*[block.partition(terminator) for block in blocks], strict=True)
-    tree = (_known_tree if len(lines) <= _SMALL else _tree)(lines, element)
+    tree = (_known_tree if len(lines) <= _MOST_REMEMBERED_HL else _tree)(lines, element)
     return head, tree, texts
 
 
-def _tree(lines: tuple[str, ...], element: str) -> Tree:
+def _tree(lines: tuple[str, ...], element: str) -> HlTree:
     """The tree of HL segments, each given without its name. Parents are looked for before the loop, then after it."""
     rows = [tuple([value.strip() for value in (line + element * 2).split(element, 3)[:3]]) for line in lines]
     notes: list[tuple[str, int]] = []
@@ -165,7 +165,7 @@ def _tree(lines: tuple[str, ...], element: str) -> Tree:
                 parent = before.get(above) or last.get(above, 0)
                 if not parent or rows[parent - 1][2] >= level:
                     notes.append(("hl_parent", number))
-                    parent = latest.get(_ABOVE[level], 0)
+                    parent = latest.get(_LEVEL_ABOVE[level], 0)
             before[own] = latest[level] = number
         parents.append(parent)
     levels = tuple([row[2] if row[2] in _LEVELS else "" for row in rows])
@@ -179,12 +179,12 @@ def _tree(lines: tuple[str, ...], element: str) -> Tree:
     held = set(parents)
     leaves = tuple([number for number, level in enumerate(levels, 1) if level and number not in held])
     plain = all(levels[number - 1] == SUBSCRIBER for number in leaves)
-    return Tree(levels, tuple(chains), leaves, tuple(notes), plain)
+    return HlTree(levels, tuple(chains), leaves, tuple(notes), plain)
 
 
-NO_TREE = Tree((), (), (), (), plain=True)
+NO_HL = HlTree((), (), (), (), plain=True)
 _known_tree = lru_cache(maxsize=256)(_tree)
-_SMALL = 16
+_MOST_REMEMBERED_HL = 16
 """Most sets have one of a few shapes of at most so many HL; these are looked up."""
 
 

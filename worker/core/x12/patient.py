@@ -7,20 +7,20 @@ from typing import NamedTuple
 from worker.core.x12 import people
 from worker.core.x12.benefits import Benefit, Notes, dated, reader
 from worker.core.x12.codes import ACTIVE
+from worker.core.x12.dates import Period, any_day
 from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
-from worker.core.x12.periods import Period, any_day
-from worker.core.x12.tuples import made
 
 _NOTHING = [""]
-_LONGEST = 600
+_LONGEST_REMEMBERED_CHARS = 600
 _ONCE = frozenset(("NM1", "DMG", "INS", "N3", "N4"))
 _KNOWN = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "N3", "N4", "NM1", "PER", "PRV", "REF", "TRN", ""))
 
 
-class Above(NamedTuple):
+class PartyLoop(NamedTuple):
     """What a payer's or provider's loop says to the patients below."""
 
     party: Party | None
@@ -42,12 +42,12 @@ class Patient(NamedTuple):
     issues: tuple[Issue, ...]
 
 
-def read_above(text: str, level: str, delimiters: Delimiters) -> Above:
+def read_party_loop(text: str, level: str, delimiters: Delimiters) -> PartyLoop:
     """The party of a 2000A or 2000B, and the rejections beside it; the same for many sets."""
-    return (_known_above if len(text) <= _LONGEST else _above)(text, level, delimiters)
+    return (_known_party_loop if len(text) <= _LONGEST_REMEMBERED_CHARS else _party_loop)(text, level, delimiters)
 
 
-def _above(text: str, level: str, delimiters: Delimiters) -> Above:
+def _party_loop(text: str, level: str, delimiters: Delimiters) -> PartyLoop:
     element, _, _, terminator = delimiters
     notes: list[tuple[str, str]] = []
     found: Party | None = None
@@ -66,10 +66,10 @@ def _above(text: str, level: str, delimiters: Delimiters) -> Above:
             rejections.append(people.rejection(values, named))
         elif name not in _KNOWN:
             notes.append(("unknown_segment", ""))
-    return Above(found, tuple(rejections), tuple(notes))
+    return PartyLoop(found, tuple(rejections), tuple(notes))
 
 
-_known_above = lru_cache(maxsize=512)(_above)
+_known_party_loop = lru_cache(maxsize=512)(_party_loop)
 
 
 def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> Patient:
@@ -94,7 +94,7 @@ def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> 
         if any(found):
             for ordinal, one in enumerate(found, 1):
                 issues += [issue(code, segment, f"HL {number}, EB {ordinal}") for code, segment in one]
-    return made(Patient, (person, traces, rejections, dates, benefits, telling, tuple(issues)))
+    return new_tuple(Patient, (person, traces, rejections, dates, benefits, telling, tuple(issues)))
 
 
 def _person(
@@ -142,7 +142,7 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
         relationship = values[2]
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
-    return made(Person, (*fields, birth_date, birth_text, gender, relationship, address, references))
+    return new_tuple(Person, (*fields, birth_date, birth_text, gender, relationship, address, references))
 
 
 def member_id(persons: list[Person]) -> str:

@@ -9,7 +9,7 @@ from worker.core.x12.codes import (
     RETRYABLE_REASONS,
     words,
 )
-from worker.core.x12.tuples import made
+from worker.core.x12.fast_tuples import new_tuple
 
 _ID_QUALIFIERS = frozenset(("24", "34", "46", "FA", "FI", "II", "MI", "NI", "PI", "PP", "SV", "XV", "XX", "ZZ"))
 _PADDING = [""] * 13
@@ -142,11 +142,11 @@ def trace(elements: list[str]) -> Trace:
     """The :class:`Trace` of a TRN."""
     if len(elements) < 5:
         elements = elements + _PADDING
-    return made(Trace, (elements[1] == "2", elements[2].strip(), elements[3].strip(), elements[4]))
+    return new_tuple(Trace, (elements[1] == "2", elements[2].strip(), elements[3].strip(), elements[4]))
 
 
 def reference(elements: list[str]) -> Reference:
     """The :class:`Reference` of a REF."""
     if len(elements) < 4:
         elements = elements + _PADDING
-    return made(Reference, (elements[1], elements[2].strip(), elements[3]))
+    return new_tuple(Reference, (elements[1], elements[2].strip(), elements[3]))

@@ -7,13 +7,13 @@ from worker.core.x12.delimiters import ISA_START, NoIsa, parse_isa
 from worker.core.x12.envelope import BLANKS
 from worker.core.x12.scanner import BYTE_ORDER_MARK, UTF16_ISA
 
-Kind = Literal[
+FileKind = Literal[
     "x12", "x12_bare", "empty", "zip", "gzip", "pgp", "ebcdic", "utf16", "xml", "html", "json", "mail", "unknown"
 ]
 """``x12_bare`` is an ST…SE without an ISA, which a batch may not be; ``utf16`` is other text in UTF-16,
 ``mail`` one whose parts are encoded."""
 
-HEAD = 64 * 1024
+HEAD_BYTES = 64 * 1024
 """So many bytes are enough to tell, also where a mail's header or a log stands before the first ISA."""
 
 _ARMOUR = b"-----BEGIN PGP MESSAGE-----"
@@ -27,8 +27,8 @@ _BARE = re.compile(rb"ST([^A-Za-z0-9\s])[^\r\n]{0,60}", re.IGNORECASE)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)", re.IGNORECASE)
 
 
-def recognise(head: bytes) -> Kind:
-    """The kind of a file, from its first :data:`HEAD` bytes (or all of it, if it is shorter)."""
+def recognise(head: bytes) -> FileKind:
+    """The kind of a file, from its first :data:`HEAD_BYTES` bytes (or all of it, if it is shorter)."""
     for start, encoding in UTF16_ISA:
         if head.startswith(start):
             text = head.decode(encoding, errors="ignore").lstrip("\ufeff").encode()
@@ -43,7 +43,7 @@ def recognise(head: bytes) -> Kind:
     return _text(text)
 
 
-def _text(text: bytes) -> Kind:
+def _text(text: bytes) -> FileKind:
     if text.startswith(_ARMOUR):
         return "pgp"
     if text.startswith(b"<"):

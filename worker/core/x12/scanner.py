@@ -8,17 +8,17 @@ column, indented, padded or joined from several, and a segment may lie on the bo
 import codecs
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from worker.core.x12.delimiters import ISA_START, Delimiters, Isa, NoIsa, parse_isa
 from worker.core.x12.envelope import BLANKS
+from worker.core.x12.envelope_patterns import NEXT_ISA, between_interchanges, untidy_within, within_interchange
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_OVERLAP = 32
+_OVERLAP_BYTES = 32
 """Bytes of a piece kept back while an ISA is sought, because one may begin in them."""
-_TRAILER = 64
+_TRAILER_BYTES = 64
 """An IEA fits into this; more without a terminator is something that follows it."""
 UTF16_ISA = (
     (b"I\x00S\x00A\x00", "utf-16-le"),
@@ -26,11 +26,10 @@ UTF16_ISA = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-_FALSE_STARTS = 10_000
-_SEEK = re.compile(b"(" + ISA_START.pattern + b")", re.IGNORECASE)
+_MOST_FALSE_STARTS = 10_000
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """What is read: a file opened in binary mode, or anything else with its ``read``."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -65,7 +64,7 @@ class Segment(NamedTuple):
 class Scanner:
     """Hands out envelope segments one by one. The caller says with ``keep`` from which offset on it wants the bytes."""
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: ByteSource, limits: Limits) -> None:
         self.keep: int | None = None
         self.lost = False
         """The bytes from ``keep`` on grew over a limit and were let go; for the caller to reset."""
@@ -88,7 +87,7 @@ class Scanner:
         self._buffer = bytearray()
         self._base = 0
         self._at = 0
-        self._pattern = self._untidy = _SEEK
+        self._pattern = self._untidy = NEXT_ISA
         self._delimiters: Delimiters | None = None
         self._element = ""
         self._terminator = b""
@@ -182,10 +181,10 @@ class Scanner:
 
     def _trailer(self, start: int, name_end: int) -> Segment | None:
         """An IEA may lack its terminator: at the end of the file, or where files were put one behind the other."""
-        window = bytes(self._buffer[name_end : name_end + _TRAILER])
+        window = bytes(self._buffer[name_end : name_end + _TRAILER_BYTES])
         end = window.find(self._terminator)
         another = ISA_START.search(window, 0, end if end >= 0 else len(window))
-        if end < 0 and another is None and len(window) < _TRAILER and self._read(final=False):
+        if end < 0 and another is None and len(window) < _TRAILER_BYTES and self._read(final=False):
             return None
         if another is None and end >= 0:
             stop, after = name_end + end, name_end + end + 1
@@ -194,7 +193,7 @@ class Scanner:
             stop = after = name_end + len(text.rstrip(BLANKS))
         segment = self._segment(start, stop, after)
         self._open = False
-        self._pattern = _between(self._delimiters) if self._delimiters else _SEEK
+        self._pattern = between_interchanges(self._delimiters) if self._delimiters else NEXT_ISA
         return segment
 
     def _isa(self, start: int, name_end: int) -> Segment | None:
@@ -208,7 +207,7 @@ class Scanner:
             self._breaks = isa.delimiters.line_breaks
             self._opening = f"ST{self._element}".encode("latin-1")
             self._closing = self._terminator + b"SE"
-            self._pattern, self._untidy = _within(isa.delimiters), _untidy(isa.delimiters)
+            self._pattern, self._untidy = within_interchange(isa.delimiters), untidy_within(isa.delimiters)
             self._open = True
             self._at = isa.end - 1
             lower = self._buffer[start : start + 1].islower()
@@ -222,7 +221,7 @@ class Scanner:
                 self._note_junk(self._at, name_end)
             self._at = name_end
             self._false_starts += 1
-            self.astray = self._done = self._false_starts > _FALSE_STARTS
+            self.astray = self._done = self._false_starts > _MOST_FALSE_STARTS
         return None
 
     # -- where nothing of the envelope is in sight ------------------------------------------------------------------
@@ -249,7 +248,7 @@ class Scanner:
         self._at = end
 
     def _pass_junk(self) -> None:
-        upto = max(self._at, len(self._buffer) - _OVERLAP)
+        upto = max(self._at, len(self._buffer) - _OVERLAP_BYTES)
         self._note_junk(self._at, upto)
         self._at = upto
         if not self._delimiters and self._base + self._at > self._limits.leading_junk:
@@ -267,7 +266,7 @@ class Scanner:
     # -- the source -------------------------------------------------------------------------------------------------
 
     def _read(self, *, final: bool = True) -> bool:
-        """Take in the next piece and let go of what nobody wants any more; ``False`` at the end of the file."""
+        """Read the next piece and let go of what is needed no more; ``False`` at the end of the file."""
         raw = self._source.read(self._limits.piece)
         if not raw:
             self._done = self._done or final
@@ -295,54 +294,3 @@ class Scanner:
                 self.utf16 = True
                 break
         return raw
-
-
-def _class(characters: bytes) -> bytes:
-    return b"[" + re.escape(characters) + b"]" if characters else b"(?!)"
-
-
-def _names(delimiters: Delimiters) -> tuple[bytes, bytes]:
-    """The expressions for an ISA's name, and for the others', each with its separator to follow; a wrapped line may
-    break them anywhere."""
-    element, terminator = delimiters.element.encode("latin-1"), delimiters.terminator.encode("latin-1")
-    gap = _class(delimiters.line_breaks) + b"*"
-    words = [gap.join(word) for word in ((b"S", b"[TE]"), (b"G", b"[SE]"), (b"I", b"E", b"A"), (b"T", b"A", b"1"))]
-    others = b"(" + b"|".join(words) + b")(?=" + gap + _class(element + terminator) + b")"
-    return b"(" + ISA_START.pattern + b")", others
-
-
-def _lead(delimiters: Delimiters) -> bytes:
-    """The terminator of the segment before, and blanks. The lookahead alone makes the search twice as fast."""
-    blanks = BLANKS.translate(None, (delimiters.element + delimiters.terminator).encode("latin-1"))
-    terminator = re.escape(delimiters.terminator.encode("latin-1"))
-    return terminator + b"(?=" + _class(blanks + b"SGITsgit") + b")" + _class(blanks) + b"*"
-
-
-@lru_cache(maxsize=64)
-def _within(delimiters: Delimiters) -> re.Pattern[bytes]:
-    """Inside an interchange a segment's name stands behind a terminator only."""
-    isa, others = _names(delimiters)
-    return re.compile(_lead(delimiters) + b"(?:" + isa + b"|" + others + b")", re.IGNORECASE)
-
-
-@lru_cache(maxsize=64)
-def _untidy(delimiters: Delimiters) -> re.Pattern[bytes]:
-    """The same, and any segment that does not begin with a capital letter right behind its terminator."""
-    isa, others = _names(delimiters)
-    terminator = re.escape(delimiters.terminator.encode("latin-1"))
-    # The lookahead passes over ordinary segments at once; beyond it few are left.
-    return re.compile(
-        terminator + b"(?-i:(?=[^A-FHJ-RU-Z]))(?:" + isa + b"|" + others + b"|(?-i:(?=[^A-Z])))", re.IGNORECASE
-    )
-
-
-@lru_cache(maxsize=64)
-def _between(delimiters: Delimiters) -> re.Pattern[bytes]:
-    """Behind an IEA the next ISA may follow anything: another byte order mark, or an IEA without a terminator."""
-    isa, others = _names(delimiters)
-    return re.compile(isa + b"|" + _lead(delimiters) + others, re.IGNORECASE)
-
-
-def is_tidy(raw: bytes, terminator: bytes) -> bool:
-    """Whether no segment of a set is indented, empty or named in lower case."""
-    return not (raw[:1].islower() or re.search(re.escape(terminator) + b"[^A-Z]", raw))

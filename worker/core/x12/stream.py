@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from worker.core.x12.ending import ending
+from worker.core.x12.control_numbers import ControlNumbers, count_segments, element_at, number_at, same_number
 from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
+from worker.core.x12.envelope_patterns import is_tidy
+from worker.core.x12.fast_tuples import new_tuple
+from worker.core.x12.file_end import file_end_state
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.numbers import ControlNumbers, number, same_number, segments, value
-from worker.core.x12.scanner import Limits, Scanner, Segment, Source, is_tidy
-from worker.core.x12.tuples import made
+from worker.core.x12.scanner import ByteSource, Limits, Scanner, Segment
 
 _MOST_FILE_ISSUES = 100
-_MOST_VERDICTS = 100
+_MOST_TA1_CODES = 100
 _PADDING = ["", "", "", ""]
 
 
-class _Open(NamedTuple):
+class _OpenSet(NamedTuple):
     """A set that has begun; its issues so far."""
 
     code: str
@@ -25,34 +26,34 @@ class _Open(NamedTuple):
     issues: list[Issue]
 
 
-def transaction_sets(source: Source, limits: Limits = Limits()) -> Iterator[TransactionSet | FileEnd]:  # noqa: B008
+def transaction_sets(source: ByteSource, limits: Limits = Limits()) -> Iterator[TransactionSet | FileEnd]:  # noqa: B008
     """Every transaction set of a file in order, whatever its kind, then one :class:`FileEnd`.
 
     Broken sets come too, with an issue that holds them. What the file's end says decides whether anything may be
     stored, so sets are to be staged until then. Memory does not grow with the file.
     """
-    return _Books(source, limits).read()
+    return _EnvelopeReader(source, limits).read()
 
 
-class _Books:
+class _EnvelopeReader:
     """The open interchange, group and set, and what was counted in them."""
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: ByteSource, limits: Limits) -> None:
         self.scanner = Scanner(source, limits)
         self.interchange: Interchange | None = None
         self.group: Group | None = None
-        self.set: _Open | None = None
+        self.set: _OpenSet | None = None
         self.closed = True
         self.awaited = "IEA"
         self.mark = 0
         self.terminator = self.breaks = b""
         self.element = ""
         self.numbers = ControlNumbers()
-        self.interchanges = self.groups = self.sets = self.acknowledgements = 0
+        self.interchanges = self.groups = self.sets = self.ta1_count = 0
         self.groups_here = self.sets_here = 0
         self.group_has_271 = False
         self.lower_case = False
-        self.verdicts: list[str] = []
+        self.ta1_codes: list[str] = []
         self.issues: list[Issue] = []
         self.more_issues = 0
 
@@ -79,7 +80,7 @@ class _Books:
                 else:
                     self.look_between(segment)
                 if name == "ST":
-                    self.set = self.opened(segment.elements, segment.start)
+                    self.set = self.open_set(segment.elements, segment.start)
                     self.mark = segment.start
                 else:
                     self.envelope(segment)
@@ -97,19 +98,19 @@ class _Books:
 
     def whole_set(self, raw: bytes, tidy: bool) -> TransactionSet:
         """A set from its ST, which stands right behind the segment before, to the terminator of its SE."""
-        started = self.opened(self.elements(raw[: raw.find(self.terminator)]), self.mark)
+        begun = self.open_set(self.elements(raw[: raw.find(self.terminator)]), self.mark)
         self.mark += len(raw)
         self.scanner.keep = self.mark
         count = raw.count(self.terminator)
         trailer = self.elements(raw[raw.rfind(self.terminator, 0, -1) + 1 : -1])
-        if trailer[1:] != [str(count), started.control]:
-            count = self.check_trailer(trailer, started, raw)
-        return self.finished(started, len(raw), count, raw, tidy)
+        if trailer[1:] != [str(count), begun.control]:
+            count = self.check_trailer(trailer, begun, raw)
+        return self.finished(begun, len(raw), count, raw, tidy)
 
     def elements(self, segment: bytes) -> list[str]:
         return segment.translate(None, self.breaks).decode("latin-1").split(self.element)
 
-    def opened(self, elements: list[str], start: int) -> _Open:
+    def open_set(self, elements: list[str], start: int) -> _OpenSet:
         """The set of an ST."""
         _, code, control, version, *_ = elements + _PADDING
         control = control.strip()
@@ -128,45 +129,45 @@ class _Books:
             if group is not None and group.code.upper() != "HB":
                 self.note("gs_code", "GS", f"group {self.groups}")
         version = version.strip() or (group.version if group else "")
-        return _Open(code.strip(), control, version, start, issues)
+        return _OpenSet(code.strip(), control, version, start, issues)
 
     def close_set(self, segment: Segment) -> TransactionSet:
-        started = self.set
-        if started is None:
+        begun = self.set
+        if begun is None:
             return self.headless_set(segment)
         raw, count, tidy = b"", 0, False
         if self.scanner.lost:
-            started.issues.append(self.loss("SE"))
+            begun.issues.append(self.loss("SE"))
         else:
-            raw = self.scanner.slice(started.offset, segment.end)
+            raw = self.scanner.slice(begun.offset, segment.end)
             count = raw.count(self.terminator)
             tidy = is_tidy(raw, self.terminator)
-        if segment.elements[1:] != [str(count), started.control]:
-            count = self.check_trailer(segment.elements, started, raw)
-        return self.finished(started, segment.end - started.offset, count, raw, tidy)
+        if segment.elements[1:] != [str(count), begun.control]:
+            count = self.check_trailer(segment.elements, begun, raw)
+        return self.finished(begun, segment.end - begun.offset, count, raw, tidy)
 
-    def check_trailer(self, elements: list[str], started: _Open, raw: bytes) -> int:
+    def check_trailer(self, elements: list[str], begun: _OpenSet, raw: bytes) -> int:
         """Compare an SE that is not what the quick look expects; the number of segments."""
-        count = segments(raw, self.terminator)
-        if raw and count != number(elements, 1):
-            started.issues.append(issue("se_count", "SE"))
-        control = value(elements, 2)
-        if control != started.control and not same_number(control, started.control):
-            started.issues.append(issue("se_control", "SE"))
+        count = count_segments(raw, self.terminator)
+        if raw and count != number_at(elements, 1):
+            begun.issues.append(issue("se_count", "SE"))
+        control = element_at(elements, 2)
+        if control != begun.control and not same_number(control, begun.control):
+            begun.issues.append(issue("se_control", "SE"))
         return count
 
     def broken_set(self, code: str, end: int | None) -> TransactionSet:
         """The open set, which ends without its SE just before ``end``, or with the file."""
-        started = self.set
-        assert started is not None
+        begun = self.set
+        assert begun is not None
         raw = b""
         if self.scanner.lost:
-            started.issues.append(self.loss("ST"))
+            begun.issues.append(self.loss("ST"))
         else:
-            raw = self.scanner.slice(started.offset, end)
-        started.issues.append(issue(code, "ST"))
-        length = (self.scanner.position if end is None else end) - started.offset
-        return self.finished(started, length, 0, raw)
+            raw = self.scanner.slice(begun.offset, end)
+        begun.issues.append(issue(code, "ST"))
+        length = (self.scanner.position if end is None else end) - begun.offset
+        return self.finished(begun, length, 0, raw)
 
     def headless_set(self, segment: Segment) -> TransactionSet:
         """What stands between the last envelope segment and an SE that has no ST."""
@@ -180,15 +181,15 @@ class _Books:
         if self.closed:
             issues.append(issue("outside_interchange", "SE"))
         version = self.group.version if self.group else ""
-        headless = _Open("", value(segment.elements, 2), version, offset, issues)
+        headless = _OpenSet("", element_at(segment.elements, 2), version, offset, issues)
         return self.finished(headless, segment.end - offset, 0, raw)
 
-    def finished(self, started: _Open, length: int, count: int, raw: bytes, tidy: bool = False) -> TransactionSet:
+    def finished(self, begun: _OpenSet, length: int, count: int, raw: bytes, tidy: bool = False) -> TransactionSet:
         assert self.interchange is not None
         self.set = None
-        code, control, version, offset, issues = started
+        code, control, version, offset, issues = begun
         about = (code, control, version, self.interchange, self.group, offset, length, count, raw, tuple(issues), tidy)
-        return made(TransactionSet, about)
+        return new_tuple(TransactionSet, about)
 
     def loss(self, name: str) -> Issue:
         """Why the bytes of a set were let go."""
@@ -209,9 +210,9 @@ class _Books:
         elif name == "IEA":
             self.close_interchange(segment)
         else:
-            self.acknowledgements += 1
-            if len(self.verdicts) < _MOST_VERDICTS:
-                self.verdicts.append(value(segment.elements, 4))
+            self.ta1_count += 1
+            if len(self.ta1_codes) < _MOST_TA1_CODES:
+                self.ta1_codes.append(element_at(segment.elements, 4))
 
     def open_interchange(self, segment: Segment) -> None:
         if not self.closed:
@@ -254,7 +255,7 @@ class _Books:
             # ISA16 is missing: what stands in its place ends the segments, before the line break that seemed to.
             self.scanner.refuse()
             return
-        self.group = Group(*(value(elements, n) for n in (1, 2, 3, 4, 6, 8)))
+        self.group = Group(*(element_at(elements, n) for n in (1, 2, 3, 4, 6, 8)))
         self.groups += 1
         self.groups_here += 1
         self.sets_here = 0
@@ -266,9 +267,9 @@ class _Books:
         if self.group is None:
             self.note("ge_without_gs", "GE", f"interchange {self.interchanges}")
             return
-        if number(segment.elements, 1) != self.sets_here:
+        if number_at(segment.elements, 1) != self.sets_here:
             self.note("ge_count", "GE", where)
-        control = value(segment.elements, 2)
+        control = element_at(segment.elements, 2)
         if control != self.group.control and not same_number(control, self.group.control):
             self.note("ge_control", "GE", where)
         self.group = None
@@ -279,11 +280,11 @@ class _Books:
         if self.closed or self.interchange is None:
             self.note("trailing_junk", "IEA", where)
             return
-        control, expected = value(segment.elements, 2), self.interchange.control
+        control, expected = element_at(segment.elements, 2), self.interchange.control
         same = control == expected or same_number(control, expected)
         if not segment.terminated and control != expected and expected.startswith(control):
             return  # The file ends in the middle of the control number.
-        if number(segment.elements, 1) != self.groups_here:
+        if number_at(segment.elements, 1) != self.groups_here:
             self.note("iea_count", "IEA", where)
         if not same:
             self.note("iea_control", "IEA", where)
@@ -324,7 +325,7 @@ class _Books:
 
     def end(self) -> FileEnd:
         scanner = self.scanner
-        state, reason, *noted = ending(scanner, self.interchanges, self.awaited, closed=self.closed)
+        state, reason, *noted = file_end_state(scanner, self.interchanges, self.awaited, closed=self.closed)
         if noted:
             self.note(*noted)
         if self.closed and scanner.junk and state == "complete":
@@ -339,8 +340,8 @@ class _Books:
             self.interchanges,
             self.groups,
             self.sets,
-            self.acknowledgements,
-            tuple(self.verdicts),
+            self.ta1_count,
+            tuple(self.ta1_codes),
             scanner.size,
             tuple(self.issues),
             self.more_issues,

@@ -2,7 +2,7 @@
 
 ::
 
-    bytes ──► SHA-256 ──► known? ──► members() ──► batch() ──► Staging.add … ──► the file's end says:
+    bytes ──► SHA-256 ──► known? ──► members() ──► read_batch() ──► Staging.add … ──► the file's end says:
                                          │                                        complete    finish (or skipped)
                                          └─ PGP, JSON, …: quarantined whole       incomplete  discard
                                                                                   unreadable  quarantined whole
@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from worker.core.errors import CdpollError, StorageFailed, place_of
-from worker.core.x12.acknowledgement import verdict, word
-from worker.core.x12.answer import Answer, Reading
+from worker.core.x12.acknowledgement import acceptance, acceptance_of
+from worker.core.x12.answer import Answer, ParsedSet
+from worker.core.x12.batch import other_kind, read_batch
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.reading import batch, other_kind
-from worker.core.x12.recognise import HEAD, Kind
+from worker.core.x12.recognise import HEAD_BYTES, FileKind
 from worker.gateways.unpack import NotUnpacked, Stream, members
 from worker.rounds.ingest.collecting import seldom
 from worker.rounds.ingest.refusal import PassedOver, cut_at_once, refusal
@@ -213,10 +213,10 @@ class _Reading:
             self.ends.incomplete = "The file changed while it was being read."
         return self.concluded(into)
 
-    def readable(self, kind: Kind, head: bytes, number: int) -> bool:
+    def readable(self, kind: FileKind, head: bytes, number: int) -> bool:
         """Whether it is X12; if not, that is what is wrong with the whole file. ``number`` is that of a zip's member,
         which may be passed over."""
-        if kind == "x12" or (kind == "empty" and len(head) == HEAD):
+        if kind == "x12" or (kind == "empty" and len(head) == HEAD_BYTES):
             return True  # blanks for longer than was looked at: the reader passes over them
         if number:
             if not self.passed_over.take(number, kind, head):
@@ -230,7 +230,7 @@ class _Reading:
         return False
 
     def read(self, into: Staging | Rehearsal, source: "_Counted", number: int) -> None:
-        for tset, judged, reading, issues in batch(source):
+        for tset, judged, reading, issues in read_batch(source):
             if isinstance(tset, FileEnd):
                 self.end(tset, number)
             elif judged == "hold" and not other_kind(tset.code):
@@ -238,14 +238,14 @@ class _Reading:
                 into.add(tset, "quarantined", issues)
             elif reading is None:
                 self.warnings.of_set(())
-                kind = tset.code + _said(verdict(tset))
+                kind = tset.code + _said(acceptance(tset))
                 self.ends.others[kind] = self.ends.others.get(kind, 0) + 1
                 into.add(tset, "other", issues)
             else:
                 self.warnings.of_set(issues)
                 into.add(tset, "accepted", issues, reading.subscribers, self.answers(reading))
 
-    def answers(self, reading: Reading) -> Iterator[Answer]:
+    def answers(self, reading: ParsedSet) -> Iterator[Answer]:
         for answer in reading.answers():
             if answer.issues:
                 self.warnings.of_answer(answer.issues)
@@ -255,8 +255,8 @@ class _Reading:
         where = f"Member {number}: " if number else ""
         self.warnings.of_file(end)
         self.ends.interchanges += end.interchanges
-        for code in (*end.verdicts, *[""] * (end.acknowledgements - len(end.verdicts))):
-            said = _said(word(code))
+        for code in (*end.ta1_codes, *[""] * (end.ta1_count - len(end.ta1_codes))):
+            said = _said(acceptance_of(code))
             self.ends.acknowledgements[said] = self.ends.acknowledgements.get(said, 0) + 1
         if end.state == "incomplete":
             self.ends.incomplete = where + end.reason
@@ -325,8 +325,8 @@ class _Reading:
         return FileReport(self.given.name, self.sha256, self.size, state, counts, warnings, reason, number)
 
 
-def _said(verdict: str) -> str:
-    return f" ({verdict})" if verdict else ""
+def _said(acceptance: str) -> str:
+    return f" ({acceptance})" if acceptance else ""
 
 
 class _Counted:

@@ -1,7 +1,7 @@
 """Why a file, or a member of a zip, is not read: it is no X12."""
 
 from worker.core.x12.envelope import BLANKS
-from worker.core.x12.recognise import Kind, first_bytes
+from worker.core.x12.recognise import FileKind, first_bytes
 
 _REASONS = {
     "pgp": "is encrypted with PGP: decrypt it first, or have it delivered unencrypted",
@@ -22,7 +22,7 @@ _TELLING = frozenset(("pgp", "ebcdic", "mail", "x12_bare"))
 _BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))
 
 
-def refusal(kind: Kind, head: bytes) -> str:
+def refusal(kind: FileKind, head: bytes) -> str:
     """What a file or member is that is no X12, as the end of a sentence."""
     return _REASONS.get(kind) or f"is no X12; it begins with the bytes {first_bytes(head)}"
 
@@ -39,7 +39,7 @@ class PassedOver:
         self.count = 0
         self.first = ""
 
-    def take(self, number: int, kind: Kind, head: bytes) -> bool:
+    def take(self, number: int, kind: FileKind, head: bytes) -> bool:
         """Pass over the member of this number, unless it may hold answers."""
         if kind in _TELLING:
             return False

@@ -1,8 +1,9 @@
-"""Reading a file or a single set in quarantine again, with the present reader."""
+"""ParsedSet a file or a single set in quarantine again, with the present reader."""
 
-from worker.core.x12.answer import Reading
-from worker.core.x12.reading import judged
-from worker.core.x12.summary import Flat, Summary
+from worker.core.x12.answer import ParsedSet
+from worker.core.x12.answer_columns import AnswerColumns
+from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.batch import judged
 from worker.rounds.ingest.batch_file import Given, ingest
 from worker.store.batch import batches, keeping, quarantine
 from worker.store.batch.lock import IngestLock
@@ -42,18 +43,18 @@ def retry_set(store: Store, seq: int, now: int) -> str | None:
             return "is not in quarantine"
         again = judged(held.tset)
         issues = tuple(dict.fromkeys(again.issues))
-        if again.reading is None or again.verdict == "hold":
+        if again.parsed is None or again.verdict == "hold":
             return " ".join(each.message for each in issues)
-        counts = _stage(store, held, again.reading, now)
-        counts.subscribers = again.reading.subscribers
+        counts = _stage(store, held, again.parsed, now)
+        counts.subscribers = again.parsed.subscribers
         quarantine.release_set(store, held, issues, counts)
     return None
 
 
-def _stage(store: Store, held: HeldSet, reading: Reading, now: int) -> Counts:
+def _stage(store: Store, held: HeldSet, reading: ParsedSet, now: int) -> Counts:
     """Write the answers of a set that is still in quarantine."""
-    summary, counts = Summary(), Counts()
-    page: list[tuple[int, Wanted | None, Flat, str | bytes]] = []
+    summary, counts = AnswerJson(), Counts()
+    page: list[tuple[int, Wanted | None, AnswerColumns, str | bytes]] = []
     size = 0
 
     def flush() -> None:

@@ -1,6 +1,6 @@
 """What the 271 texts inside polled results say: rows of ``answers`` and ``texts``, derived from the body.
 
-Reading the texts is the work of :func:`~worker.core.x12.embedded.derive`, and is done outside transactions; here are
+ParsedSet the texts is the work of :func:`~worker.core.x12.embedded.derive`, and is done outside transactions; here are
 the rows. ``results.derived`` says which version of the reader made them: NULL where none has yet.
 """
 

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from worker.core.x12.answer import Answer
+from worker.core.x12.answer_columns import AnswerColumns, answer_columns
+from worker.core.x12.answer_json import AnswerJson
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.core.x12.summary import Flat, Summary, flat
 from worker.store.batch.matching import Wanted, wanted
 from worker.store.batch.rows import (
     INSERT_SET,
@@ -101,9 +102,9 @@ class Staging:
         self._identified = 0  # so many of them
         self._heard: list[tuple[_Pending, Answer]] = []
         self._held = 0  # bytes of the sets that these came from
-        self._made: list[tuple[_Pending, Wanted | None, Flat, str | bytes]] = []
+        self._made: list[tuple[_Pending, Wanted | None, AnswerColumns, str | bytes]] = []
         self._bytes = 0
-        self._summary = Summary()
+        self._summary = AnswerJson()
         self._envelope: tuple[object, object] = (None, None)
         self._envelope_seq = 0
 
@@ -140,7 +141,7 @@ class Staging:
         write = self._summary.text
         heard, self._heard, self._held = self._heard, [], 0  # first: what breaks this must not break it again
         bodies = [storable(write(answer)) for _, answer in heard]
-        flats = [flat(answer) for _, answer in heard]
+        flats = [answer_columns(answer) for _, answer in heard]
         wants = [None if one.test else wanted(answer, one.sha256) for one, answer in heard]
         self._made += zip([one for one, _ in heard], wants, flats, bodies, strict=True)
         self._bytes += sum(map(len, bodies))

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from worker.core.x12.answer import Answer
+from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.people import Person, Trace
-from worker.core.x12.tuples import made
 from worker.store.db.store import Store
 
 Verdict = Literal["matched", "candidate", "unmatched", "test"]
@@ -99,7 +99,7 @@ class _Task(NamedTuple):
 def wanted(answer: Answer, sha256: str | None) -> Wanted:
     """The :class:`Wanted` of an answer that stands in the set with this identity."""
     _, _, reference, _, _, _, subscriber, dependent, member_id, traces, *_ = answer
-    return made(Wanted, (sha256, traces, reference, member_id, subscriber, dependent))
+    return new_tuple(Wanted, (sha256, traces, reference, member_id, subscriber, dependent))
 
 
 def match_all(store: Store, wants: Sequence[Wanted], rehearsed: Joined | None = None) -> list[Match]:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from worker.core.x12.answer import Answer
+from worker.core.x12.answer_columns import AnswerColumns, answer_columns
+from worker.core.x12.answer_json import AnswerJson
 from worker.core.x12.embedded import READER_VERSION
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
-from worker.core.x12.summary import Flat, Summary, flat
 from worker.store.batch.matching import Match, Wanted, match_all, wanted
 from worker.store.db.store import Store
 
@@ -52,7 +53,7 @@ class Ready(NamedTuple):
 
     want: Wanted | None
     """None: it is held back as a test."""
-    flat: Flat
+    flat: AnswerColumns
     body: str | bytes
     """The answer as JSON, as :func:`storable` gives it."""
 
@@ -118,8 +119,8 @@ INSERT INTO results (seq, task, source, revision, received_at, body, derived)
 VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), {READER_VERSION})
 """  # noqa: S608 - a number of ours
 _INSERT_ANSWER = f"""
-INSERT INTO answers (seq, result, from_set, match, {", ".join(Flat._fields)})
-VALUES (?, ?, ?, ?, {", ".join("?" * len(Flat._fields))})
+INSERT INTO answers (seq, result, from_set, match, {", ".join(AnswerColumns._fields)})
+VALUES (?, ?, ?, ?, {", ".join("?" * len(AnswerColumns._fields))})
 """  # noqa: S608 - the names are those of a class
 
 
@@ -128,13 +129,15 @@ def storable(text: str) -> str | bytes:
     return text if text.isascii() else text.encode("utf-8", "replace")
 
 
-def ready(answer: Answer, sha256: str | None, summary: Summary, *, test: bool = False) -> Ready:
+def ready(answer: Answer, sha256: str | None, summary: AnswerJson, *, test: bool = False) -> Ready:
     """An answer of the set with this identity, ready to be written; ``test``: it is held back."""
     body = storable(summary.text(answer))
-    return Ready(None if test else wanted(answer, sha256), flat(answer), body)
+    return Ready(None if test else wanted(answer, sha256), answer_columns(answer), body)
 
 
-def put_answers(store: Store, fresh: list[tuple[int, Wanted | None, Flat, str | bytes]], now: int) -> list[Match]:
+def put_answers(
+    store: Store, fresh: list[tuple[int, Wanted | None, AnswerColumns, str | bytes]], now: int
+) -> list[Match]:
     """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
     if not fresh:
         return []

@@ -7,18 +7,18 @@ anything of it is stored at all.
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from worker.core.x12.answer import Reading, parse_271
+from worker.core.x12.answer import ParsedSet, parse_271
 from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, holds, issue
-from worker.core.x12.scanner import Limits, Source
+from worker.core.x12.scanner import ByteSource, Limits
 from worker.core.x12.stream import transaction_sets
 
-Verdict = Literal["accept", "warn", "hold", "other", "end"]
+SetVerdict = Literal["accept", "warn", "hold", "other", "end"]
 """``accept``; ``warn``: accept with warnings; ``hold``: quarantine this set alone; ``other``: a whole set that is no
 271 (999, 277, …), to be set aside; ``end``: the file's last word."""
 
 
-_BLOCK = 128 * 1024
+_BLOCK_BYTES = 128 * 1024
 """Bytes of the sets that take each step together: a hundred of the usual size, fewer of larger ones."""
 
 
@@ -26,20 +26,20 @@ class Judged(NamedTuple):
     """One item of a batch with what is to become of it."""
 
     item: TransactionSet | FileEnd
-    verdict: Verdict
-    reading: Reading | None
+    verdict: SetVerdict
+    parsed: ParsedSet | None
     """Of a 271 that is accepted; its answers are read when they are asked for."""
     issues: tuple[Issue, ...]
     """Of the set's envelope and of the set as a whole, or of the file; an answer's own stand in the answer."""
 
 
-def batch(source: Source, limits: Limits = Limits()) -> Iterator[Judged]:  # noqa: B008
+def read_batch(source: ByteSource, limits: Limits = Limits()) -> Iterator[Judged]:  # noqa: B008
     """Every set of a batch file with its verdict; the last item is the :class:`FileEnd`."""
     for sets in _blocks(transaction_sets(source, limits)):
         found = [Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one) for one in sets]
         for one in found:
-            if one.reading is not None:
-                one.reading.begin()
+            if one.parsed is not None:
+                one.parsed.begin()
         yield from found
 
 
@@ -55,7 +55,7 @@ def _blocks(items: Iterator[TransactionSet | FileEnd]) -> Iterator[list[Transact
         block.append(item)
         if isinstance(item, TransactionSet):
             size += item.length
-        if size >= _BLOCK:
+        if size >= _BLOCK_BYTES:
             yield block
             block, size = [], 0
     yield block
@@ -74,8 +74,8 @@ def judged(tset: TransactionSet) -> Judged:
         if other_kind(tset.code):
             return Judged(tset, "other", None, tset.issues)
         return Judged(tset, "hold", None, (*tset.issues, issue("st_code", "ST")))
-    reading = parse_271(tset)
-    issues = tset.issues + reading.issues
+    parsed = parse_271(tset)
+    issues = tset.issues + parsed.issues
     if not issues:
-        return Judged(tset, "accept", reading, ())
-    return Judged(tset, "hold" if holds(issues) else "warn", reading, issues)
+        return Judged(tset, "accept", parsed, ())
+    return Judged(tset, "hold" if holds(issues) else "warn", parsed, issues)

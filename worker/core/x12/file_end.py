@@ -9,7 +9,7 @@ Ending = tuple[Literal["complete", "incomplete", "unreadable"], str, *tuple[str,
 issue that says so and the segment it concerns."""
 
 
-def ending(scanner: Scanner, interchanges: int, awaited: str, *, closed: bool) -> Ending:
+def file_end_state(scanner: Scanner, interchanges: int, awaited: str, *, closed: bool) -> Ending:
     """What is to be said of a file whose last byte was read: it held so many interchanges, the last one of them
     ``closed`` or still waiting for the segment ``awaited``."""
     if scanner.endless is not None:

@@ -8,8 +8,9 @@ import pytest
 
 from tests.support.x12_samples import a_set, group, interchange, subscriber
 from worker.core.x12.answer import Answer
+from worker.core.x12.answer_columns import answer_columns
+from worker.core.x12.answer_json import AnswerJson
 from worker.core.x12.embedded import read_embedded
-from worker.core.x12.summary import Summary, flat
 
 FULL = (
     ("EB", "C", "FAM", "30^88", "HM", "GOLD", "23", "250.50", ".2", "VS", "12", "Y", "N", "HC:99213:25", "1:2"),
@@ -34,7 +35,7 @@ def answer_of(*benefits: tuple[str, ...]) -> Answer:
 
 
 def test_a_benefit_with_everything() -> None:
-    said: dict[str, Any] = json.loads(Summary().text(answer_of(*FULL)))
+    said: dict[str, Any] = json.loads(AnswerJson().text(answer_of(*FULL)))
     assert said["benefits"][0] == {
         "code": "C",
         "text": "deductible",
@@ -70,40 +71,40 @@ def test_a_benefit_with_everything() -> None:
 
 @pytest.mark.parametrize("turns", [1, 3])
 def test_what_is_remembered_is_what_was_said(turns: int) -> None:
-    summary = Summary()
+    summary = AnswerJson()
     texts = {summary.text(answer) for answer in [answer_of(*FULL)] * turns}
-    assert texts == {Summary().text(answer_of(*FULL))}
+    assert texts == {AnswerJson().text(answer_of(*FULL))}
 
 
 def test_more_benefits_than_are_remembered() -> None:
     benefits = [("EB", "C", "IND", "30", "", "", "23", str(n)) for n in range(5000)]
-    said = json.loads(Summary().text(answer_of(*benefits)))
+    said = json.loads(AnswerJson().text(answer_of(*benefits)))
     assert [one["amount"] for one in said["benefits"]] == [str(n) for n in range(5000)]
 
 
 def test_the_flat_form_takes_the_trace_that_is_ours() -> None:
     text = interchange(group(a_set(subscriber())))
     (answer,) = read_embedded(text.replace("TRN*2*", "TRN*1*THEIRS*1~TRN*2*")).answers
-    assert (flat(answer).trace_number, flat(answer).originator_id) == ("OURS-1", "9000000001")
+    assert (answer_columns(answer).trace_number, answer_columns(answer).originator_id) == ("OURS-1", "9000000001")
 
 
 def test_a_payer_that_refuses_without_naming_anybody() -> None:
     body = [("BHT", "0022", "11", "", "20260304", "0930"), ("HL", "1", "", "20", "0"), ("AAA", "N", "", "79", "N")]
     (answer,) = read_embedded(interchange(group(a_set(body)))).answers
-    said = json.loads(Summary().text(answer))
+    said = json.loads(AnswerJson().text(answer))
     assert (said["level"], said["coverage"], said["subscriber"], said["payer"]) == ("payer", "rejected", None, None)
-    assert flat(answer).rejections == "79"
+    assert answer_columns(answer).rejections == "79"
 
 
 def test_the_module_says_which_keys_there_are() -> None:
-    from worker.core.x12 import summary
+    from worker.core.x12 import answer_json
 
-    said = json.loads(Summary().text(answer_of(*FULL)))
-    assert all(f"``{key}``" in Path(summary.__file__).read_text() for key in said)
+    said = json.loads(AnswerJson().text(answer_of(*FULL)))
+    assert all(f"``{key}``" in Path(answer_json.__file__).read_text() for key in said)
 
 
 def test_numbers_stand_as_they_came_though_others_are_equal_to_them() -> None:
-    written = Summary()
+    written = AnswerJson()
     for amount, percent in (("20.5", ".1"), ("20.50", ".10"), ("020.5", "0.1"), ("", "0"), ("0", "")):
         said = json.loads(written.text(answer_of(("EB", "B", "IND", "98", "C1", "", "27", amount, percent))))
         (benefit,) = said["benefits"]
@@ -112,7 +113,7 @@ def test_numbers_stand_as_they_came_though_others_are_equal_to_them() -> None:
 
 
 def test_another_payer_is_told_anew_in_every_set_that_names_it() -> None:
-    written = Summary()
+    written = AnswerJson()
     for number, name in (("P1", "ONE"), ("P2", "ONE"), ("P2", "TWO"), ("P1", "ONE")):
         named = (("EB", "R", "", "30"), ("REF", "18", number), ("LS", "2120"), ("NM1", "PR", "2", name), ("LE", "2120"))
         said = json.loads(written.text(answer_of(*named)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from worker.core.x12.envelope import BLANKS
 
-_MOST = 20_000
+_MOST_KEPT_NUMBERS = 20_000
 """Numbers kept apart from runs; about 2 MB at the worst."""
 
 
@@ -28,7 +28,7 @@ class ControlNumbers:
     @property
     def full(self) -> bool:
         """Whether there were too many to keep: from then on not every repeated number is noticed."""
-        return self._kept > _MOST
+        return self._kept > _MOST_KEPT_NUMBERS
 
     def begin(self, key: tuple[str, str, str]) -> None:
         """A group begins: its sets are counted under this key, together with those of an earlier group that had it."""
@@ -61,14 +61,14 @@ class ControlNumbers:
 
     def _room(self) -> bool:
         self._kept += 1
-        return self._kept <= _MOST
+        return self._kept <= _MOST_KEPT_NUMBERS
 
 
-def value(elements: list[str], index: int) -> str:
+def element_at(elements: list[str], index: int) -> str:
     return elements[index].strip() if len(elements) > index else ""
 
 
-def number(elements: list[str], index: int) -> int:
+def number_at(elements: list[str], index: int) -> int:
     """The element as a number; -1 where it is none."""
     text = elements[index].strip() if len(elements) > index else ""
     return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else -1
@@ -79,7 +79,7 @@ def same_number(one: str, other: str) -> bool:
     return one.isdecimal() and other.isdecimal() and one.lstrip("0") == other.lstrip("0")
 
 
-def segments(raw: bytes, terminator: bytes) -> int:
+def count_segments(raw: bytes, terminator: bytes) -> int:
     """The segments of a set that are not empty."""
     if terminator * 2 not in raw.translate(None, BLANKS.translate(None, terminator)):
         return raw.count(terminator)

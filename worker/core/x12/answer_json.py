@@ -1,6 +1,6 @@
-"""What one answer of a 271 says, in the two forms that are kept: a flat one to query by, and JSON with everything.
+"""Everything that one answer of a 271 says, as JSON.
 
-The JSON is an object with the keys ``level``, ``coverage``, ``reference`` (BHT03), ``created`` (BHT04), ``payer``,
+It is an object with the keys ``level``, ``coverage``, ``reference`` (BHT03), ``created`` (BHT04), ``payer``,
 ``provider``, ``subscriber``, ``dependent``, ``member_id``, ``plan``, ``group``, ``group_name``, ``traces``, ``dates``,
 ``rejections``, ``other_payers``, ``benefits`` and ``issues``. Codes stand as received; those of benefits (EB01) and
 rejections have words beside them. Amounts are text, so that nothing is rounded; days are ``YYYY-MM-DD``; a date that is
@@ -11,90 +11,25 @@ The JSON is put together by hand, because :mod:`json` would take longer for it t
 
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from typing import NamedTuple
 
 from worker.core.x12.answer import Answer
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import BENEFITS, words
 from worker.core.x12.coverage import OtherPayer
+from worker.core.x12.dates import Period
 from worker.core.x12.issues import Issue
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
-from worker.core.x12.periods import Period
-from worker.core.x12.tuples import made
 
 # So many benefits are remembered in their JSON form: most of a batch's are alike.
-_MOST = 4096
-_LONGEST = 4096
+_MOST_REMEMBERED_OBJECTS = 4096
+_LONGEST_REMEMBERED_CHARS = 4096
 
 
 # How the object of a benefit begins.
 _CODED = {code: f'{{"code":{quoted(code)},"text":{quoted(text)},' for code, text in BENEFITS.items()}
 
 
-class Flat(NamedTuple):
-    """The columns that people query by. Texts are trimmed and may be empty."""
-
-    level: str
-    coverage: str
-    payer: str
-    payer_id: str
-    member_id: str
-    last_name: str
-    first_name: str
-    birth_date: str
-    """``YYYY-MM-DD``."""
-    plan: str
-    group_number: str
-    group_name: str
-    other_payers: str
-    """Names of other payers that the answer discovered, joined by ``; ``."""
-    rejections: str
-    """AAA03 codes, joined by blanks."""
-    reference: str
-    trace_number: str
-    """Of the inquiry's own trace if it came back, else of the first one."""
-    originator_id: str
-
-
-def flat(answer: Answer) -> Flat:
-    """The :class:`Flat` of an answer."""
-    # Unpacked, here and below: fields by their names take most of the time, and a slice is unpacked fastest.
-    level, _, reference, _, payer, _, subscriber, dependent, member_id, traces, rejections = answer[:11]
-    _, _, coverage, others, plan, group, group_name, _ = answer[11:]
-    last = first = birth_date = number = originator = name = identity = ""
-    if payer is not None:
-        _, _, name, _, _, _, _, identity, _, _ = payer[:]
-    if (person := dependent or subscriber) is not None:
-        last, first, _, _, _, _, birth_date = person[:7]
-    for at, (ours, told, by, _) in enumerate(traces):
-        if ours or not at:
-            number, originator = told, by
-            if ours:
-                break
-    return made(
-        Flat,
-        (
-            level,
-            coverage,
-            name,
-            identity,
-            member_id,
-            last,
-            first,
-            birth_date,
-            plan,
-            group,
-            group_name,
-            "; ".join([one.name or one.plan or "unnamed" for one in others]) if others else "",
-            " ".join([one.code for one in rejections]) if rejections else "",
-            reference,
-            number,
-            originator,
-        ),
-    )
-
-
-class Summary:
+class AnswerJson:
     """Writes answers as JSON, and remembers benefits and parties: many answers of a batch share them."""
 
     def __init__(self) -> None:
@@ -141,8 +76,8 @@ class Summary:
         return text if one.references else self._remember(one, text)
 
     def _remember(self, what: object, text: str) -> str:
-        if len(text) <= _LONGEST:
-            if len(self._kept) >= _MOST:
+        if len(text) <= _LONGEST_REMEMBERED_CHARS:
+            if len(self._kept) >= _MOST_REMEMBERED_OBJECTS:
                 self._known.clear()
                 self._kept.clear()
             self._known[id(what)] = text
@@ -307,8 +242,8 @@ def _rejection(one: Rejection) -> str:
 
 
 def _other_payer(one: OtherPayer) -> str:
-    *named, plan, references, dates = one
-    out = _named(*named)
+    plan, references, dates = one[7:]
+    out = _named(one[:7])
     if plan:
         out += f'"plan":{quoted(plan)},'
     if references:
@@ -319,10 +254,9 @@ def _other_payer(one: OtherPayer) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _named(
-    code: str, name: str, qualifier: str, number: str, entity: str, insurance_type: str, types: tuple[str, ...]
-) -> str:
-    """The beginning of another payer: the same ones are named in many sets."""
+def _named(fields: tuple[str, str, str, str, str, str, tuple[str, ...]]) -> str:
+    """The beginning of another payer, by its first fields: the same ones are named in many sets."""
+    code, name, qualifier, number, entity, insurance_type, types = fields
     return (
         _one("code", code)
         + _one("name", name)
