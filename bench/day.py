@@ -16,7 +16,7 @@ from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Heard, Pending
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
 from worker.store.db.store import Store
@@ -42,7 +42,7 @@ def main() -> None:
     lasts = {n: (20_000, 600_000, 30 * HOUR)[0 if n % 10 < 7 else 1 if n % 10 < 9 else 2] for n in range(options.tasks)}
     begun = {n: START + n * options.hours * HOUR * 3 // 4 // options.tasks for n in range(options.tasks)}
 
-    def ask(_: Wire, job: Job) -> Heard:
+    def ask(_: HttpClient, job: Job) -> Heard:
         n = int(job.task_id)
         if job.asked_at < begun[n] + lasts[n]:
             return Heard(Pending(Document("pending", name="Default", started_at=begun[n])))
@@ -55,7 +55,7 @@ def main() -> None:
     wake = threading.Event()
     tls = tls_context(None)
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "cdpoll.db") as store:
-        pool = Pool(4, lambda: Wire(tls, 1000), ask, wake.set)
+        pool = Pool(4, lambda: HttpClient(tls, 1000), ask, wake.set)
         terms = Terms(schedule, Limit(1.0, 5), 30_000)
         round_ = PollRound(store, pool, terms, Quiet(), START)
         now, recorded, looks = START, 0, 0

@@ -18,7 +18,7 @@ from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Heard, Pending
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
 from worker.store.db.store import Store
@@ -36,7 +36,7 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     fill(path, pending, begin, lambda n: begin + n * 1000 // RATE if n < many else far(begin))
     late: list[float] = []
 
-    def ask(_: Wire, job: Job) -> Heard:
+    def ask(_: HttpClient, job: Job) -> Heard:
         if job.seq <= many and not asked[job.seq]:
             asked[job.seq] = True
             late.append(time.time() * 1000 - (begin + (job.seq - 1) * 1000 // RATE))
@@ -46,7 +46,7 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     wake = threading.Event()
     tls = tls_context(None)
     with Store(path) as store:
-        pool = Pool(THREADS, lambda: Wire(tls, 1000), ask, wake.set)
+        pool = Pool(THREADS, lambda: HttpClient(tls, 1000), ask, wake.set)
         terms = Terms(Schedule(), Limit(1000.0, 100), 30_000, price_floor=PRICE)
         round_ = PollRound(store, pool, terms, Quiet(), clock.now())
         try:

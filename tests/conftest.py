@@ -16,11 +16,11 @@ from hypothesis import settings
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House
-from tests.support.loopback import LONG, Certificate, Loopback, MakeWire, Serve, make_certificate
+from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
 from tests.support.sshd import Sshd, sshd
 from tests.support.token_endpoint import Endpoint, NeverStopped, asking
 from worker.clock import Clock
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.token import Tokens
 from worker.store.db.store import Store
 
@@ -66,7 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
-# What asks over the wire, and the servers that it asks (tests/support/loopback.py).
+# What asks over HTTP, and the servers that it asks (tests/support/loopback.py).
 
 
 @pytest.fixture(scope="module")
@@ -86,21 +86,21 @@ def plain_tls() -> ssl.SSLContext:
 
 
 @pytest.fixture
-def make_wire(plain_tls: ssl.SSLContext) -> Iterator[MakeWire]:
-    wires: list[Wire] = []
+def make_client(plain_tls: ssl.SSLContext) -> Iterator[MakeClient]:
+    clients: list[HttpClient] = []
 
-    def make(tls: ssl.SSLContext = plain_tls, timeout: int = LONG, proxy: str | None = None) -> Wire:
-        wires.append(Wire(tls, timeout, proxy))
-        return wires[-1]
+    def make(tls: ssl.SSLContext = plain_tls, timeout: int = LONG, proxy: str | None = None) -> HttpClient:
+        clients.append(HttpClient(tls, timeout, proxy))
+        return clients[-1]
 
     yield make
-    for wire in wires:
-        wire.close()
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture
-def wire(make_wire: MakeWire) -> Wire:
-    return make_wire()
+def client(make_client: MakeClient) -> HttpClient:
+    return make_client()
 
 
 @pytest.fixture

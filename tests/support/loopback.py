@@ -22,7 +22,7 @@ from typing import BinaryIO, NoReturn
 
 import pytest
 
-from worker.gateways.http.client import Response, Unusable, Wire, WireFailed
+from worker.gateways.http.client import HttpClient, HttpFailed, Response, Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,27 +245,27 @@ def nobody() -> Iterator[str]:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-# How the wire is tested against it.
+# How the client is tested against it.
 
 # What no test waits for: a failure that depends on this timeout is a test that hangs.
 LONG = 20_000
 
 Serve = Callable[..., Loopback]
-MakeWire = Callable[..., Wire]
+MakeClient = Callable[..., HttpClient]
 
 
 def always(data: bytes) -> Script:
     return lambda asked, peer: data
 
 
-def get(wire: Wire, url: str) -> Response:
-    return wire.send("GET", url, {"authorization": "Bearer t"})
+def get(client: HttpClient, url: str) -> Response:
+    return client.send("GET", url, {"authorization": "Bearer t"})
 
 
-def code_of(call: Callable[[], object], kind: type[WireFailed] | type[Unusable] = WireFailed) -> str:
+def code_of(call: Callable[[], object], kind: type[HttpFailed] | type[Unusable] = HttpFailed) -> str:
     try:
         call()
-    except (WireFailed, Unusable) as error:
+    except (HttpFailed, Unusable) as error:
         assert type(error) is kind  # noqa: PT017 - there is no common class to wait for
         return error.code
     pytest.fail("this should have failed")

@@ -16,7 +16,7 @@ from worker.core.pacing.limiter import Limit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Heard, Reply, Unreachable
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
 from worker.store.db.store import Store
@@ -77,7 +77,7 @@ class World:
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self.woken = 0
         self.store = Store(path, timeout=timeout)
-        self.pool = Pool(size, lambda: Wire(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
+        self.pool = Pool(size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
         self.log = KeptLog()
         terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor)
@@ -89,9 +89,9 @@ class World:
         self.pool.close()
         self.store.close()
 
-    def _ask(self, wire: Wire, job: Job) -> Heard:
+    def _ask(self, client: HttpClient, job: Job) -> Heard:
         self.before_sending(job)
-        wire.sent += 1
+        client.sent += 1
         landed = threading.Event()
         with self._changed:
             self.asked.append(job)

@@ -8,7 +8,7 @@ from worker.config.polling import delay_per_request_of, limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
 from worker.core.vendor.reply import Heard
 from worker.gateways.http.api import Api, ApiSettings
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.gateways.http.token import Tokens, TokenSettings
 from worker.gateways.signals import Signals
@@ -44,7 +44,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
     tls = tls_context(None if api.ca_file is None else str(api.ca_file))
     pool = Pool(
         config.polling.max_in_flight,
-        lambda: Wire(tls, api.timeout_ms, proxy),
+        lambda: HttpClient(tls, api.timeout_ms, proxy),
         _asker(Api(ApiSettings(api.base_url, api.tenant_id), tokens)),
         signals.wake.set,
     )
@@ -53,8 +53,8 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
     return Parts(api.origin, pool, tokens, terms)
 
 
-def _asker(api: Api) -> Callable[[Wire, Job], Heard]:
-    def ask(wire: Wire, job: Job) -> Heard:
-        return api.health(wire, job.asked_at) if job.seq == NO_TASK else api.poll(wire, job.task_id, job.asked_at)
+def _asker(api: Api) -> Callable[[HttpClient, Job], Heard]:
+    def ask(client: HttpClient, job: Job) -> Heard:
+        return api.health(client, job.asked_at) if job.seq == NO_TASK else api.poll(client, job.task_id, job.asked_at)
 
     return ask

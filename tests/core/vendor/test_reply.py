@@ -283,7 +283,7 @@ def test_only_the_root_status_counts() -> None:
     assert isinstance(read(body(status="success", discoveryPaths={"skipped": []})), Concluded)
 
 
-def test_a_pending_look_tells_what_it_knows() -> None:
+def test_a_pending_poll_tells_what_it_knows() -> None:
     said = body(
         name="Default",
         startDateTime="2027-01-15T07:59:00.123456789Z",
@@ -315,12 +315,12 @@ def test_a_pending_look_tells_what_it_knows() -> None:
         ("pending", ()),
     ],
 )
-def test_a_pending_look_tells_which_paths_it_waits_for(lists: object, names: tuple[str, ...]) -> None:
+def test_a_pending_poll_tells_which_paths_it_waits_for(lists: object, names: tuple[str, ...]) -> None:
     said = body(discoveryPaths=lists)
     assert read(said) == Pending(Document("pending", said, ID, pending=names))
 
 
-def test_a_concluded_look_keeps_the_body_byte_for_byte() -> None:
+def test_a_concluded_poll_keeps_the_body_byte_for_byte() -> None:
     said = b' { "id" : "' + ID.encode() + b'" , "status":"failure", "name": "D\xc3\xa9fault" , "x": 1.0 }\r\n'
     reply = read(said, trace_id="h")
     assert isinstance(reply, Concluded)

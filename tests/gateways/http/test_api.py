@@ -1,4 +1,4 @@
-"""Looks and pages over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
+"""Polls and pages over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ from worker.core.vendor.reply import (
     Unreachable,
 )
 from worker.gateways.http.api import PAGE_CAP, Api, ApiSettings
-from worker.gateways.http.client import BODY_CAP, Wire, tls_context
+from worker.gateways.http.client import BODY_CAP, HttpClient, tls_context
 from worker.gateways.http.token import Tokens, TokenSettings
 
 NOW = 1_800_000_000_000
@@ -48,7 +48,7 @@ class ScriptedVendor:
         return self.server.count("/token")
 
     @property
-    def looks(self) -> list[Asked]:
+    def polls(self) -> list[Asked]:
         return [asked for asked in self.server.asked if asked.target != "/token"]
 
     def api(self, tenant_id: str | None = None, base_url: str | None = None) -> Api:
@@ -73,19 +73,19 @@ def vendor() -> Iterator[ScriptedVendor]:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    made = Wire(TLS, 20_000)
+def client() -> Iterator[HttpClient]:
+    made = HttpClient(TLS, 20_000)
     yield made
     made.close()
 
 
-def test_a_look_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_a_poll_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor, client: HttpClient) -> None:
     vendor.say = lambda asked, peer: task("AbC-1", "pending", "x-optum-trace-id: tr-1")
-    heard = vendor.api(tenant_id="T1").poll(wire, "AbC-1", NOW)
+    heard = vendor.api(tenant_id="T1").poll(client, "AbC-1", NOW)
     assert isinstance(heard.reply, Pending)
     assert heard.reply.document.trace_id == "tr-1"
     assert heard[1:] == (200, "tr-1")
-    [asked] = vendor.looks
+    [asked] = vendor.polls
     assert (asked.method, asked.target, asked.body) == ("GET", PREFIX + "/coverage-discovery/AbC-1", b"")
     assert asked.header("authorization") == "Bearer token-1"
     assert asked.header("accept-encoding") == "identity"
@@ -93,12 +93,12 @@ def test_a_look_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor
     assert not [name for name, _ in vendor.server.asked[0].headers if name in ("authorization", "x-optum-tenant-id")]
 
 
-def test_one_token_for_many_looks(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_one_token_for_many_polls(vendor: ScriptedVendor, client: HttpClient) -> None:
     api = vendor.api()
     for n in range(10):
-        api.poll(wire, "x", NOW + n)
-    api.health(wire, NOW)
-    assert (vendor.tokens, len(vendor.looks)) == (1, 11)
+        api.poll(client, "x", NOW + n)
+    api.health(client, NOW)
+    assert (vendor.tokens, len(vendor.polls)) == (1, 11)
 
 
 # None but the last two could be recorded: valid ids are unreserved characters alone. It must not matter here.
@@ -117,33 +117,37 @@ def test_one_token_for_many_looks(vendor: ScriptedVendor, wire: Wire) -> None:
         ("0E56Z-87ee", "0E56Z-87ee"),
     ],
 )
-def test_an_id_is_one_segment_whatever_is_in_it(vendor: ScriptedVendor, wire: Wire, task_id: str, segment: str) -> None:
+def test_an_id_is_one_segment_whatever_is_in_it(
+    vendor: ScriptedVendor, client: HttpClient, task_id: str, segment: str
+) -> None:
     vendor.say = lambda asked, peer: task(task_id, "success")
-    assert isinstance(vendor.api().poll(wire, task_id, NOW).reply, Concluded)
-    assert vendor.looks[0].target == f"{PREFIX}/coverage-discovery/{segment}"
+    assert isinstance(vendor.api().poll(client, task_id, NOW).reply, Concluded)
+    assert vendor.polls[0].target == f"{PREFIX}/coverage-discovery/{segment}"
 
 
-def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: ScriptedVendor, client: HttpClient) -> None:
     with Loopback(lambda asked, peer: task("x", "success")) as elsewhere:
         url = elsewhere.url + PREFIX
         api = vendor.api()
         for status in (301, 302, 303, 307, 308):
             redirect = answer(status, b"", f"location: {url}/coverage-discovery/x")
             vendor.say = partial(said, redirect)
-            assert api.poll(wire, "x", NOW).reply == Garbled("redirect")
+            assert api.poll(client, "x", NOW).reply == Garbled("redirect")
         vendor.say = lambda asked, peer: task("x", "pending", f'link: <{url}/coverage-discovery/x>; rel="related"')
-        assert isinstance(api.poll(wire, "x", NOW).reply, Pending)
+        assert isinstance(api.poll(client, "x", NOW).reply, Pending)
         assert elsewhere.connections == 0
 
 
-def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_a_rejected_token_is_replaced_once_and_the_poll_repeated_once(
+    vendor: ScriptedVendor, client: HttpClient
+) -> None:
     expired = answer(401, b'{"error": "access_token_expired", "traceId": "t"}')
     vendor.say = lambda asked, peer: expired if asked.header("authorization") == "Bearer token-1" else task("x")
     api = vendor.api()
-    assert isinstance(api.poll(wire, "x", NOW).reply, Pending)
-    assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
-    assert isinstance(api.poll(wire, "x", NOW).reply, Pending)
-    assert (vendor.tokens, len(vendor.looks)) == (2, 3)
+    assert isinstance(api.poll(client, "x", NOW).reply, Pending)
+    assert [asked.header("authorization") for asked in vendor.polls] == ["Bearer token-1", "Bearer token-2"]
+    assert isinstance(api.poll(client, "x", NOW).reply, Pending)
+    assert (vendor.tokens, len(vendor.polls)) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -155,24 +159,26 @@ def test_a_rejected_token_is_replaced_once_and_the_look_repeated_once(vendor: Sc
     ],
     ids=["invalid_product", "html", "deep"],
 )
-def test_still_401_with_a_fresh_token_is_a_refusal(vendor: ScriptedVendor, wire: Wire, body: bytes, code: str) -> None:
+def test_still_401_with_a_fresh_token_is_a_refusal(
+    vendor: ScriptedVendor, client: HttpClient, body: bytes, code: str
+) -> None:
     vendor.say = lambda asked, peer: answer(401, body)
-    assert vendor.api().poll(wire, "x", NOW).reply == Refused(code)
-    assert (vendor.tokens, len(vendor.looks)) == (2, 2)
+    assert vendor.api().poll(client, "x", NOW).reply == Refused(code)
+    assert (vendor.tokens, len(vendor.polls)) == (2, 2)
 
 
-def test_a_403_is_a_refusal_at_once(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_a_403_is_a_refusal_at_once(vendor: ScriptedVendor, client: HttpClient) -> None:
     vendor.say = lambda asked, peer: answer(403, b'["not allowed"]')
-    assert vendor.api().poll(wire, "x", NOW).reply == Refused("http_403")
-    assert (vendor.tokens, len(vendor.looks)) == (1, 1)
+    assert vendor.api().poll(client, "x", NOW).reply == Refused("http_403")
+    assert (vendor.tokens, len(vendor.polls)) == (1, 1)
 
 
-def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: ScriptedVendor, client: HttpClient) -> None:
     api = vendor.api()
-    api.poll(wire, "x", NOW)
+    api.poll(client, "x", NOW)
     vendor.say = lambda asked, peer: answer(401)
     vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}')
-    assert api.poll(wire, "x", NOW).reply == Refused("token_http_400_invalid_client", "token")
+    assert api.poll(client, "x", NOW).reply == Refused("token_http_400_invalid_client", "token")
 
 
 TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
@@ -185,13 +191,13 @@ TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
 
 @pytest.mark.parametrize(("said", "reply"), TOKEN_TROUBLE, ids=lambda value: getattr(value, "code", ""))
 def test_without_a_token_nothing_is_asked_of_the_api(
-    vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply
+    vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply
 ) -> None:
     vendor.say_token = lambda asked, peer: said
     api = vendor.api()
-    assert api.poll(wire, "x", NOW).reply == reply
-    assert api.health(wire, NOW).reply == reply
-    assert vendor.looks == []
+    assert api.poll(client, "x", NOW).reply == reply
+    assert api.health(client, NOW).reply == reply
+    assert vendor.polls == []
 
 
 PENDING = Pending(Document("pending", b'{"id": "x", "status": "pending"}', "x"))
@@ -220,13 +226,13 @@ ANSWERS: list[tuple[str, bytes, Reply]] = [
 
 
 @pytest.mark.parametrize(("said", "reply"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_what_an_answer_becomes(vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply) -> None:
+def test_what_an_answer_becomes(vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply) -> None:
     def say(asked: Asked, peer: Peer) -> None:
         peer.send(said)
         peer.close()
 
     vendor.say = say
-    assert vendor.api(tenant_id="T1").poll(wire, "x", NOW).reply == reply
+    assert vendor.api(tenant_id="T1").poll(client, "x", NOW).reply == reply
 
 
 FACTS = [
@@ -245,22 +251,22 @@ FACTS = [
 
 @pytest.mark.parametrize(("said", "facts"), [case[1:] for case in FACTS], ids=[case[0] for case in FACTS])
 def test_status_and_trace_id_come_with_every_reply(
-    vendor: ScriptedVendor, wire: Wire, said: bytes, facts: tuple[int, str | None]
+    vendor: ScriptedVendor, client: HttpClient, said: bytes, facts: tuple[int, str | None]
 ) -> None:
     vendor.say = lambda asked, peer: said
-    assert vendor.api().poll(wire, "x", NOW)[1:] == facts
+    assert vendor.api().poll(client, "x", NOW)[1:] == facts
 
 
-def test_without_an_answer_there_is_no_status(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_without_an_answer_there_is_no_status(vendor: ScriptedVendor, client: HttpClient) -> None:
     vendor.say = lambda asked, peer: peer.close()
-    assert vendor.api().poll(wire, "x", NOW) == Heard(Unreachable("cut"))
+    assert vendor.api().poll(client, "x", NOW) == Heard(Unreachable("cut"))
     vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}', "x-optum-trace-id: tr-1")
-    assert vendor.api().poll(wire, "x", NOW) == Heard(Refused("token_http_400_invalid_client", "token"))
+    assert vendor.api().poll(client, "x", NOW) == Heard(Refused("token_http_400_invalid_client", "token"))
 
 
-def test_nobody_is_there(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_nobody_is_there(vendor: ScriptedVendor, client: HttpClient) -> None:
     with nobody() as url:
-        assert vendor.api(base_url=url + PREFIX).poll(wire, "x", NOW).reply == Unreachable("connect")
+        assert vendor.api(base_url=url + PREFIX).poll(client, "x", NOW).reply == Unreachable("connect")
 
 
 # The list.
@@ -268,12 +274,12 @@ def test_nobody_is_there(vendor: ScriptedVendor, wire: Wire) -> None:
 QUERY = PageQuery(NOW - 3_600_000, NOW)
 
 
-def test_a_page_is_one_get_with_the_token_and_the_query(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_a_page_is_one_get_with_the_token_and_the_query(vendor: ScriptedVendor, client: HttpClient) -> None:
     body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
     vendor.say = lambda asked, peer: answer(200, body, "x-optum-tenant-id: T1")
     row = Row("AbC-1", "pending", None, ("RTCOB",), None)
-    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == Page((row,), 2)
-    [asked] = vendor.looks
+    assert vendor.api(tenant_id="T1").page(client, QUERY, NOW) == Page((row,), 2)
+    [asked] = vendor.polls
     assert (asked.method, asked.body, asked.header("authorization")) == ("GET", b"", "Bearer token-1")
     assert asked.target == (
         f"{PREFIX}/coverage-discovery?status=pending&startDateTime=2027-01-15T07%3A00%3A00Z"
@@ -282,23 +288,23 @@ def test_a_page_is_one_get_with_the_token_and_the_query(vendor: ScriptedVendor, 
     assert not [name for name, _ in asked.headers if name.startswith("x-")]
 
 
-def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: ScriptedVendor, client: HttpClient) -> None:
     with Loopback(lambda asked, peer: answer(200, b"[]")) as elsewhere:
         url = f"{elsewhere.url}{PREFIX}/coverage-discovery"
         api = vendor.api()
         vendor.say = lambda asked, peer: answer(302, b"", f"location: {url}")
-        assert api.page(wire, QUERY, NOW) == Garbled("redirect")
+        assert api.page(client, QUERY, NOW) == Garbled("redirect")
         vendor.say = lambda asked, peer: answer(200, b"[]", f'link: <{url}?offset=100>; rel="next"')
-        assert api.page(wire, QUERY, NOW) == Page((), 0)
+        assert api.page(client, QUERY, NOW) == Page((), 0)
         assert elsewhere.connections == 0
 
 
-def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: ScriptedVendor, wire: Wire) -> None:
+def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: ScriptedVendor, client: HttpClient) -> None:
     vendor.say = lambda asked, peer: answer(401, b'{"error": "invalid_product"}')
-    assert vendor.api().page(wire, QUERY, NOW) == Refused("http_401_invalid_product")
-    assert [asked.header("authorization") for asked in vendor.looks] == ["Bearer token-1", "Bearer token-2"]
+    assert vendor.api().page(client, QUERY, NOW) == Refused("http_401_invalid_product")
+    assert [asked.header("authorization") for asked in vendor.polls] == ["Bearer token-1", "Bearer token-2"]
     vendor.say_token = lambda asked, peer: answer(401)
-    assert vendor.api().page(wire, QUERY, NOW) == Refused("token_http_401", "token")
+    assert vendor.api().page(client, QUERY, NOW) == Refused("token_http_401", "token")
 
 
 PAGES: list[tuple[str, bytes, Page | Reply]] = [
@@ -318,13 +324,13 @@ PAGES: list[tuple[str, bytes, Page | Reply]] = [
 
 
 @pytest.mark.parametrize(("said", "reply"), [case[1:] for case in PAGES], ids=[case[0] for case in PAGES])
-def test_what_a_list_becomes(vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Page | Reply) -> None:
+def test_what_a_list_becomes(vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Page | Reply) -> None:
     def say(asked: Asked, peer: Peer) -> None:
         peer.send(said)
         peer.close()
 
     vendor.say = say
-    assert vendor.api(tenant_id="T1").page(wire, QUERY, NOW) == reply
+    assert vendor.api(tenant_id="T1").page(client, QUERY, NOW) == reply
 
 
 @pytest.mark.parametrize(
@@ -342,9 +348,9 @@ def test_what_a_list_becomes(vendor: ScriptedVendor, wire: Wire, said: bytes, re
     ids=lambda value: getattr(value, "code", ""),
 )
 def test_the_health_check_proves_only_what_it_proves(
-    vendor: ScriptedVendor, wire: Wire, said: bytes, reply: Reply
+    vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply
 ) -> None:
     vendor.say = lambda asked, peer: said
-    assert vendor.api().health(wire, NOW).reply == reply
-    assert vendor.looks[0].target == PREFIX + "/healthcheck"
-    assert vendor.looks[0].header("authorization") == "Bearer token-1"
+    assert vendor.api().health(client, NOW).reply == reply
+    assert vendor.polls[0].target == PREFIX + "/healthcheck"
+    assert vendor.polls[0].header("authorization") == "Bearer token-1"

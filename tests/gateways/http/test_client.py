@@ -1,4 +1,4 @@
-"""The wire against servers that misbehave: a whole answer comes as it was sent, and every failure has its code."""
+"""The client against servers that misbehave: a whole answer comes as it was sent, and every failure has its code."""
 
 import socket
 from contextlib import ExitStack
@@ -9,7 +9,7 @@ import pytest
 from tests.support.loopback import (
     Asked,
     Certificate,
-    MakeWire,
+    MakeClient,
     Peer,
     Script,
     Serve,
@@ -20,27 +20,27 @@ from tests.support.loopback import (
     head,
     nobody,
 )
-from worker.gateways.http.client import Wire, WireFailed, header, tls_context
+from worker.gateways.http.client import HttpClient, HttpFailed, header, tls_context
 
 # What is asked for, and what comes back.
 
 
-def test_a_whole_answer_comes_back_as_it_was_sent(serve: Serve, wire: Wire) -> None:
+def test_a_whole_answer_comes_back_as_it_was_sent(serve: Serve, client: HttpClient) -> None:
     body = b'{"a": "\xc3\xa9"}\r\n'
     server = serve(always(answer(200, body, "X-Optum-Trace-Id: abc", "Retry-After: 7")))
-    response = wire.send("POST", server.url + "/x%2Fy", {"content-type": "text/plain"}, b"said")
+    response = client.send("POST", server.url + "/x%2Fy", {"content-type": "text/plain"}, b"said")
     assert (response.status, response.body) == (200, body)
     assert header(response, "x-optum-trace-id") == "abc"
     assert header(response, "retry-after") == "7"
     assert header(response, "link") is None
     [asked] = server.asked
     assert (asked.method, asked.target, asked.body) == ("POST", "/x%2Fy", b"said")
-    assert wire.sent == 1
+    assert client.sent == 1
 
 
-def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Serve, wire: Wire) -> None:
+def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Serve, client: HttpClient) -> None:
     server = serve(always(answer(200, b"{}")))
-    get(wire, server.url)
+    get(client, server.url)
     headers = dict(server.asked[0].headers)
     assert headers.pop("user-agent").startswith("cdpoll/")
     assert headers == {
@@ -51,40 +51,40 @@ def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Ser
     }
 
 
-def test_a_cookie_is_not_kept(serve: Serve, wire: Wire) -> None:
+def test_a_cookie_is_not_kept(serve: Serve, client: HttpClient) -> None:
     server = serve(always(answer(200, b"{}", "Set-Cookie: session=1; Path=/")))
-    get(wire, server.url)
-    get(wire, server.url)
+    get(client, server.url)
+    get(client, server.url)
     assert server.asked[1].header("cookie") is None
 
 
-def test_one_connection_serves_many_requests(serve: Serve, wire: Wire) -> None:
+def test_one_connection_serves_many_requests(serve: Serve, client: HttpClient) -> None:
     server = serve(always(answer(200, b"{}")))
     for _ in range(5):
-        assert get(wire, server.url).body == b"{}"
-    assert (server.connections, wire.sent) == (1, 5)
+        assert get(client, server.url).body == b"{}"
+    assert (server.connections, client.sent) == (1, 5)
 
 
 @pytest.mark.parametrize("value", [b"caf\xe9", b"a\x01b", b"", b"x" * 513], ids=["latin-1", "control", "empty", "long"])
-def test_a_header_that_is_no_printable_text_is_dropped(serve: Serve, wire: Wire, value: bytes) -> None:
+def test_a_header_that_is_no_printable_text_is_dropped(serve: Serve, client: HttpClient, value: bytes) -> None:
     server = serve(always(b"HTTP/1.1 200 OK\r\nx-optum-trace-id: " + value + b"\r\ncontent-length: 0\r\n\r\n"))
     try:
-        assert header(get(wire, server.url), "x-optum-trace-id") is None
-    except WireFailed as failed:
+        assert header(get(client, server.url), "x-optum-trace-id") is None
+    except HttpFailed as failed:
         assert failed.code == "protocol"  # noqa: PT017 - some of them are refused as a whole
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(serve: Serve, wire: Wire, status: int) -> None:
+def test_no_redirect_is_followed(serve: Serve, client: HttpClient, status: int) -> None:
     elsewhere = serve(always(answer(200, b"{}")))
     server = serve(always(answer(status, b"", f"Location: {elsewhere.url}/")))
-    assert get(wire, server.url).status == status
-    assert wire.send("POST", server.url, {}, b"secret").status == status
+    assert get(client, server.url).status == status
+    assert client.send("POST", server.url, {}, b"secret").status == status
     assert (elsewhere.connections, len(server.asked)) == (0, 2)
 
 
 def test_the_environment_is_ignored(
-    serve: Serve, make_wire: MakeWire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    serve: Serve, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     proxy = serve(always(answer(200, b"from the proxy")))
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -97,8 +97,8 @@ def test_the_environment_is_ignored(
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
     server = serve(always(answer(200, b"straight")))
-    wire = make_wire()
-    assert wire.send("GET", server.url, {}).body == b"straight"
+    client = make_client()
+    assert client.send("GET", server.url, {}).body == b"straight"
     assert proxy.connections == 0
     assert server.asked[0].header("authorization") is None
 
@@ -109,12 +109,12 @@ def test_session_keys_are_written_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert not (tmp_path / "keys").exists()
 
 
-def test_a_connection_is_kept_and_each_look_has_its_own_target_and_token(serve: Serve, wire: Wire) -> None:
-    """Headers and origin are made once for many looks: what differs must differ all the same."""
+def test_a_connection_is_kept_and_each_poll_has_its_own_target_and_token(serve: Serve, client: HttpClient) -> None:
+    """Headers and origin are made once for many polls: what differs must differ all the same."""
     server = serve(always(answer(200, b"{}")))
     for n, token in enumerate(("a", "a", "b")):
-        wire.begin()
-        wire.send("GET", f"{server.url}/x/{n}?y=%2F", {"authorization": f"Bearer {token}"})
+        client.begin()
+        client.send("GET", f"{server.url}/x/{n}?y=%2F", {"authorization": f"Bearer {token}"})
     assert [asked.target for asked in server.asked] == ["/x/0?y=%2F", "/x/1?y=%2F", "/x/2?y=%2F"]
     assert [dict(asked.headers)["authorization"] for asked in server.asked] == ["Bearer a", "Bearer a", "Bearer b"]
     assert all(asked.body == b"" and "content-length" not in dict(asked.headers) for asked in server.asked)
@@ -124,25 +124,25 @@ def test_a_connection_is_kept_and_each_look_has_its_own_target_and_token(serve: 
 # Failures, each with its code.
 
 
-def test_nobody_listens(wire: Wire) -> None:
+def test_nobody_listens(client: HttpClient) -> None:
     with nobody() as url:
-        assert code_of(lambda: get(wire, url)) == "connect"
+        assert code_of(lambda: get(client, url)) == "connect"
 
 
-def test_a_name_that_does_not_resolve(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> object:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert code_of(lambda: get(wire, "http://vendor.invalid/")) == "dns"
+    assert code_of(lambda: get(client, "http://vendor.invalid/")) == "dns"
 
 
-def test_a_peer_that_says_nothing(serve: Serve, make_wire: MakeWire) -> None:
+def test_a_peer_that_says_nothing(serve: Serve, make_client: MakeClient) -> None:
     server = serve(lambda asked, peer: peer.hold())
-    assert code_of(lambda: get(make_wire(timeout=100), server.url)) == "timeout"
+    assert code_of(lambda: get(make_client(timeout=100), server.url)) == "timeout"
 
 
-def test_a_peer_that_does_not_even_connect(make_wire: MakeWire) -> None:
+def test_a_peer_that_does_not_even_connect(make_client: MakeClient) -> None:
     with ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         # A full queue answers no further SYN: a black hole.
@@ -150,7 +150,7 @@ def test_a_peer_that_does_not_even_connect(make_wire: MakeWire) -> None:
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
-        assert code_of(lambda: get(make_wire(timeout=100), f"http://127.0.0.1:{full.getsockname()[1]}/")) == "timeout"
+        assert code_of(lambda: get(make_client(timeout=100), f"http://127.0.0.1:{full.getsockname()[1]}/")) == "timeout"
 
 
 def refuse(asked: Asked, peer: Peer) -> None:
@@ -204,18 +204,18 @@ CUTS = [
 
 
 @pytest.mark.parametrize("script", CUTS, ids=lambda script: script.__name__)
-def test_a_cut_answer_is_never_taken_for_a_whole_one(serve: Serve, wire: Wire, script: Script) -> None:
+def test_a_cut_answer_is_never_taken_for_a_whole_one(serve: Serve, client: HttpClient, script: Script) -> None:
     server = serve(script)
-    assert code_of(lambda: get(wire, server.url)) == "cut"
+    assert code_of(lambda: get(client, server.url)) == "cut"
     # It was a fresh connection: whatever is wrong would be so again.
-    assert len(server.asked) == wire.sent == 1
+    assert len(server.asked) == client.sent == 1
 
 
 @pytest.mark.parametrize("script", CUTS, ids=lambda script: script.__name__)
-def test_under_tls_too(serve: Serve, make_wire: MakeWire, certificate: Certificate, script: Script) -> None:
+def test_under_tls_too(serve: Serve, make_client: MakeClient, certificate: Certificate, script: Script) -> None:
     server = serve(script, tls=certificate.server())
-    wire = make_wire(tls_context(str(certificate.cert)))
-    assert code_of(lambda: get(wire, server.url)) == "cut"
+    client = make_client(tls_context(str(certificate.cert)))
+    assert code_of(lambda: get(client, server.url)) == "cut"
     assert len(server.asked) == 1
 
 
@@ -232,24 +232,24 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE)
-def test_what_is_no_http_is_said_to_be_that(serve: Serve, wire: Wire, said: bytes) -> None:
+def test_what_is_no_http_is_said_to_be_that(serve: Serve, client: HttpClient, said: bytes) -> None:
     def script(asked: Asked, peer: Peer) -> None:
         peer.send(said)
         peer.hold()
 
     server = serve(script)
-    assert code_of(lambda: get(wire, server.url)) == "protocol"
+    assert code_of(lambda: get(client, server.url)) == "protocol"
     assert len(server.asked) == 1
 
 
-def test_a_body_longer_than_said_is_read_to_what_was_said(serve: Serve, wire: Wire) -> None:
+def test_a_body_longer_than_said_is_read_to_what_was_said(serve: Serve, client: HttpClient) -> None:
     server = serve(always(head(200, "content-length: 2") + b'{}{"id": "smuggled"}'))
-    assert get(wire, server.url).body == b"{}"
+    assert get(client, server.url).body == b"{}"
     # What came after it must not be taken for the next answer.
-    assert get(wire, server.url).body == b"{}"
+    assert get(client, server.url).body == b"{}"
 
 
-def test_chunks_and_interim_answers_and_http_1_0_are_understood(serve: Serve, wire: Wire) -> None:
+def test_chunks_and_interim_answers_and_http_1_0_are_understood(serve: Serve, client: HttpClient) -> None:
     chunked = b'3;x=y\r\n{"a\r\n4\r\n":1}\r\n0\r\ntrailer: t\r\n\r\n'
 
     def script(asked: Asked, peer: Peer) -> bytes:
@@ -262,21 +262,21 @@ def test_chunks_and_interim_answers_and_http_1_0_are_understood(serve: Serve, wi
 
     server = serve(script)
     for path in ("/chunked", "/interim", "/1.0"):
-        assert get(wire, server.url + path).body == b'{"a":1}'
+        assert get(client, server.url + path).body == b'{"a":1}'
 
 
-def test_switching_protocols_is_an_answer_like_another(serve: Serve, wire: Wire) -> None:
+def test_switching_protocols_is_an_answer_like_another(serve: Serve, client: HttpClient) -> None:
     def script(asked: Asked, peer: Peer) -> None:
         peer.send(head(101, "connection: upgrade", "upgrade: h2c"))
         peer.close()
 
     try:
-        assert get(wire, serve(script).url).status == 101
-    except WireFailed as failed:
+        assert get(client, serve(script).url).status == 101
+    except HttpFailed as failed:
         assert failed.code in ("cut", "protocol")  # noqa: PT017
 
 
-def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure(serve: Serve, wire: Wire) -> None:
+def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure(serve: Serve, client: HttpClient) -> None:
     def script(asked: Asked, peer: Peer) -> bytes:
         if len(server.asked) in (2, 4):
             (peer.reset if len(server.asked) == 2 else peer.close)()
@@ -284,32 +284,32 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure(serve: Serve,
 
     server = serve(script)
     # The second and the fourth request are heard and not answered: each is asked again, once, on a new connection.
-    assert [get(wire, server.url).body for _ in range(3)] == [b"1", b"3", b"5"]
-    assert (server.connections, wire.sent) == (3, 5)
+    assert [get(client, server.url).body for _ in range(3)] == [b"1", b"3", b"5"]
+    assert (server.connections, client.sent) == (3, 5)
 
 
-def test_a_kept_tls_connection_likewise(serve: Serve, make_wire: MakeWire, certificate: Certificate) -> None:
+def test_a_kept_tls_connection_likewise(serve: Serve, make_client: MakeClient, certificate: Certificate) -> None:
     def script(asked: Asked, peer: Peer) -> bytes:
         if len(server.asked) == 2:
             peer.close()
         return answer(200, str(len(server.asked)).encode())
 
     server = serve(script, tls=certificate.server())
-    wire = make_wire(tls_context(str(certificate.cert)))
-    assert [get(wire, server.url).body for _ in range(2)] == [b"1", b"3"]
+    client = make_client(tls_context(str(certificate.cert)))
+    assert [get(client, server.url).body for _ in range(2)] == [b"1", b"3"]
 
 
-def test_it_is_asked_again_once_and_a_post_never(serve: Serve, wire: Wire) -> None:
+def test_it_is_asked_again_once_and_a_post_never(serve: Serve, client: HttpClient) -> None:
     def script(asked: Asked, peer: Peer) -> bytes:
         if len(server.asked) > 1:
             peer.close()
         return answer(200, b"{}")
 
     server = serve(script)
-    get(wire, server.url)
-    assert code_of(lambda: get(wire, server.url)) == "cut"
+    get(client, server.url)
+    assert code_of(lambda: get(client, server.url)) == "cut"
     assert len(server.asked) == 3
     server = serve(script)
-    get(wire, server.url)
-    assert code_of(lambda: wire.send("POST", server.url, {}, b"x")) == "cut"
+    get(client, server.url)
+    assert code_of(lambda: client.send("POST", server.url, {}, b"x")) == "cut"
     assert len(server.asked) == 2

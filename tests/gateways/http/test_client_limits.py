@@ -12,7 +12,7 @@ import pytest
 from tests.support.loopback import (
     Asked,
     Certificate,
-    MakeWire,
+    MakeClient,
     Peer,
     Serve,
     always,
@@ -22,7 +22,7 @@ from tests.support.loopback import (
     get,
     head,
 )
-from worker.gateways.http.client import BODY_CAP, Response, Unusable, Wire, header, tls_context
+from worker.gateways.http.client import BODY_CAP, HttpClient, Response, Unusable, header, tls_context
 
 # The total deadline: another thread cuts.
 
@@ -57,17 +57,17 @@ SLOW = {
 }
 
 
-def cut_once_begun(wire: Wire, begun: threading.Event, looked: "Future[Response]") -> str:
+def cut_once_begun(client: HttpClient, begun: threading.Event, asking: "Future[Response]") -> str:
     assert begun.wait(10)
-    wire.cut()
-    return code_of(lambda: looked.result(10))
+    client.cut()
+    return code_of(lambda: asking.result(10))
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize(("first", "then"), SLOW.values(), ids=SLOW)
 def test_a_drip_ends_when_it_is_cut_and_the_wire_lives_on(
     serve: Serve,
-    make_wire: MakeWire,
+    make_client: MakeClient,
     threads: ThreadPoolExecutor,
     certificate: Certificate,
     first: bytes,
@@ -76,60 +76,60 @@ def test_a_drip_ends_when_it_is_cut_and_the_wire_lives_on(
 ) -> None:
     slow = Slow(first, then)
     server = serve(slow, tls=certificate.server() if secure else None)
-    wire = make_wire(tls_context(str(certificate.cert)))
-    wire.begin()
-    assert cut_once_begun(wire, slow.begun, threads.submit(get, wire, server.url)) == "timeout"
+    client = make_client(tls_context(str(certificate.cert)))
+    client.begin()
+    assert cut_once_begun(client, slow.begun, threads.submit(get, client, server.url)) == "timeout"
     # Until a new piece of work begins nothing more is sent: a token's retry must not outlive the deadline either.
-    assert code_of(lambda: get(wire, server.url)) == "timeout"
-    assert len(server.asked) == wire.sent == 1
+    assert code_of(lambda: get(client, server.url)) == "timeout"
+    assert len(server.asked) == client.sent == 1
     slow.mended = True
-    wire.begin()
-    assert get(wire, server.url).body == b'{"quick": true}'
+    client.begin()
+    assert get(client, server.url).body == b'{"quick": true}'
 
 
 def test_a_kept_connection_is_cut_too_and_not_asked_again(
-    serve: Serve, wire: Wire, threads: ThreadPoolExecutor
+    serve: Serve, client: HttpClient, threads: ThreadPoolExecutor
 ) -> None:
     slow = Slow(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n")
     slow.mended = True
     server = serve(slow)
-    get(wire, server.url)
+    get(client, server.url)
     slow.mended = False
-    assert cut_once_begun(wire, slow.begun, threads.submit(get, wire, server.url)) == "timeout"
+    assert cut_once_begun(client, slow.begun, threads.submit(get, client, server.url)) == "timeout"
     assert (len(server.asked), server.connections) == (2, 1)
 
 
-def test_a_proxy_that_drips_is_cut(serve: Serve, make_wire: MakeWire, threads: ThreadPoolExecutor) -> None:
+def test_a_proxy_that_drips_is_cut(serve: Serve, make_client: MakeClient, threads: ThreadPoolExecutor) -> None:
     slow = Slow(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n")
-    wire = make_wire(proxy=serve(slow).url)
-    assert cut_once_begun(wire, slow.begun, threads.submit(get, wire, "https://127.0.0.1:9/")) == "timeout"
+    client = make_client(proxy=serve(slow).url)
+    assert cut_once_begun(client, slow.begun, threads.submit(get, client, "https://127.0.0.1:9/")) == "timeout"
 
 
-def test_a_handshake_that_never_ends_is_bounded_by_the_timeout(serve: Serve, make_wire: MakeWire) -> None:
+def test_a_handshake_that_never_ends_is_bounded_by_the_timeout(serve: Serve, make_client: MakeClient) -> None:
     def greet(peer: Peer) -> None:
         # The head of a TLS record of 16,000 bytes, and then those one by one.
         peer.send(b"\x16\x03\x03\x3e\x80")
         peer.drip(b"\x02" * 16_000)
 
     server = serve(always(b""), greet=greet)
-    assert code_of(lambda: get(make_wire(timeout=300), server.url.replace("http:", "https:"))) == "timeout"
+    assert code_of(lambda: get(make_client(timeout=300), server.url.replace("http:", "https:"))) == "timeout"
 
 
-def test_a_cut_between_two_pieces_of_work_does_no_harm(serve: Serve, wire: Wire) -> None:
+def test_a_cut_between_two_pieces_of_work_does_no_harm(serve: Serve, client: HttpClient) -> None:
     server = serve(always(answer(200, b"{}")))
-    wire.cut()
-    wire.begin()
-    get(wire, server.url)
-    wire.cut()
-    wire.cut()
-    wire.begin()
-    assert get(wire, server.url).body == b"{}"
+    client.cut()
+    client.begin()
+    get(client, server.url)
+    client.cut()
+    client.cut()
+    client.begin()
+    assert get(client, server.url).body == b"{}"
 
 
 # Bodies that are too large, or packed in ways nobody asked for.
 
 
-def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, wire: Wire) -> None:
+def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, client: HttpClient) -> None:
     def script(asked: Asked, peer: Peer) -> bytes | None:
         size = int(asked.target[1:])
         peer.send(head(200, "connection: close"))
@@ -137,28 +137,28 @@ def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, wire: W
         peer.close()
 
     server = serve(script)
-    assert len(get(wire, f"{server.url}/{BODY_CAP}").body) == BODY_CAP
-    assert code_of(lambda: get(wire, f"{server.url}/{BODY_CAP + 1}"), Unusable) == "too_large"
-    assert code_of(lambda: get(wire, f"{server.url}/{BODY_CAP * 8}"), Unusable) == "too_large"
-    assert get(wire, f"{server.url}/5").body == b"     "
+    assert len(get(client, f"{server.url}/{BODY_CAP}").body) == BODY_CAP
+    assert code_of(lambda: get(client, f"{server.url}/{BODY_CAP + 1}"), Unusable) == "too_large"
+    assert code_of(lambda: get(client, f"{server.url}/{BODY_CAP * 8}"), Unusable) == "too_large"
+    assert get(client, f"{server.url}/5").body == b"     "
 
 
-def test_a_call_can_have_a_cap_of_its_own(serve: Serve, wire: Wire) -> None:
+def test_a_call_can_have_a_cap_of_its_own(serve: Serve, client: HttpClient) -> None:
     for size in (1_000, BODY_CAP + 1_000):
         plain, packed = b" " * size, gzip.compress(b" " * size)
         for said in (answer(200, plain), answer(200, packed, "content-encoding: gzip")):
             server = serve(always(said))
-            assert wire.send("GET", server.url, {}, cap=size).body == plain
-            assert code_of(partial(wire.send, "GET", server.url, {}, cap=size - 1), Unusable) == "too_large"
+            assert client.send("GET", server.url, {}, cap=size).body == plain
+            assert code_of(partial(client.send, "GET", server.url, {}, cap=size - 1), Unusable) == "too_large"
 
 
-def test_a_bomb_is_refused_and_never_unpacked(serve: Serve, wire: Wire) -> None:
+def test_a_bomb_is_refused_and_never_unpacked(serve: Serve, client: HttpClient) -> None:
     packed = bomb(b'{"id": "x", "status": "success"}')
     assert len(packed) < 600_000
     server = serve(always(answer(200, packed, "content-encoding: gzip")))
     tracemalloc.start()
     try:
-        assert code_of(lambda: get(wire, server.url), Unusable) == "too_large"
+        assert code_of(lambda: get(client, server.url), Unusable) == "too_large"
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -166,15 +166,15 @@ def test_a_bomb_is_refused_and_never_unpacked(serve: Serve, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("name", ["gzip", "x-gzip", "GZIP", "deflate"])
-def test_a_packed_body_is_unpacked_all_the_same(serve: Serve, wire: Wire, name: str) -> None:
+def test_a_packed_body_is_unpacked_all_the_same(serve: Serve, client: HttpClient, name: str) -> None:
     body = b'{"id": "x"}' * 1000
     packed = zlib.compress(body) if name == "deflate" else gzip.compress(body)
     server = serve(always(answer(200, packed, f"content-encoding: {name}")))
-    assert get(wire, server.url).body == body
+    assert get(client, server.url).body == body
 
 
-def test_identity_by_name_is_none_at_all(serve: Serve, wire: Wire) -> None:
-    assert get(wire, serve(always(answer(200, b"{}", "content-encoding: identity"))).url).body == b"{}"
+def test_identity_by_name_is_none_at_all(serve: Serve, client: HttpClient) -> None:
+    assert get(client, serve(always(answer(200, b"{}", "content-encoding: identity"))).url).body == b"{}"
 
 
 PACKED = gzip.compress(b'{"id": "x", "status": "success"}' + b" " * 100)
@@ -190,16 +190,16 @@ BADLY_PACKED = {
 
 
 @pytest.mark.parametrize(("body", "name"), BADLY_PACKED.values(), ids=BADLY_PACKED)
-def test_what_cannot_be_unpacked_whole_is_unusable(serve: Serve, wire: Wire, body: bytes, name: str) -> None:
+def test_what_cannot_be_unpacked_whole_is_unusable(serve: Serve, client: HttpClient, body: bytes, name: str) -> None:
     server = serve(always(answer(200, body, f"content-encoding: {name}")))
-    assert code_of(lambda: get(wire, server.url), Unusable) == "encoding"
+    assert code_of(lambda: get(client, server.url), Unusable) == "encoding"
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
 @pytest.mark.parametrize("kind", ["too large", "unknown encoding"])
-def test_an_error_is_heard_whatever_its_body(serve: Serve, wire: Wire, status: int, kind: str) -> None:
+def test_an_error_is_heard_whatever_its_body(serve: Serve, client: HttpClient, status: int, kind: str) -> None:
     body = b" " * (BODY_CAP + 1) if kind == "too large" else b"\x0b\x00"
     encoding = "identity" if kind == "too large" else "br"
     server = serve(always(answer(status, body, f"content-encoding: {encoding}", "retry-after: 5")))
-    response = get(wire, server.url)
+    response = get(client, server.url)
     assert (response.status, response.body, header(response, "retry-after")) == (status, b"", "5")

@@ -1,4 +1,4 @@
-"""The wire over TLS, and through the proxy that is configured: whom it trusts, and what a stranger in between sees."""
+"""The client over TLS and through the configured proxy: whom it trusts, and what a stranger in between sees."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ from tests.support.loopback import (
     Asked,
     Certificate,
     Loopback,
-    MakeWire,
+    MakeClient,
     Peer,
     Serve,
     always,
@@ -22,28 +22,28 @@ from tests.support.loopback import (
     head,
     make_certificate,
 )
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 
 # TLS.
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(
-    serve: Serve, wire: Wire, make_wire: MakeWire, certificate: Certificate
+    serve: Serve, client: HttpClient, make_client: MakeClient, certificate: Certificate
 ) -> None:
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
-    assert code_of(lambda: get(wire, server.url)) == "tls"
+    assert code_of(lambda: get(client, server.url)) == "tls"
     assert server.asked == []
-    assert get(make_wire(tls_context(str(certificate.cert))), server.url).body == b"{}"
+    assert get(make_client(tls_context(str(certificate.cert))), server.url).body == b"{}"
 
 
-def test_a_certificate_of_another_host_is_refused(serve: Serve, make_wire: MakeWire, tmp_path: Path) -> None:
+def test_a_certificate_of_another_host_is_refused(serve: Serve, make_client: MakeClient, tmp_path: Path) -> None:
     other = make_certificate(tmp_path, "DNS:vendor.example.com")
     server = serve(always(answer(200, b"{}")), tls=other.server())
-    assert code_of(lambda: get(make_wire(tls_context(str(other.cert))), server.url)) == "tls"
+    assert code_of(lambda: get(make_client(tls_context(str(other.cert))), server.url)) == "tls"
     assert server.asked == []
 
 
-def test_tls_1_1_is_refused_and_1_2_is_spoken(serve: Serve, make_wire: MakeWire, certificate: Certificate) -> None:
+def test_tls_1_1_is_refused_and_1_2_is_spoken(serve: Serve, make_client: MakeClient, certificate: Certificate) -> None:
     old = certificate.server()
     old.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
@@ -53,20 +53,20 @@ def test_tls_1_1_is_refused_and_1_2_is_spoken(serve: Serve, make_wire: MakeWire,
     # Without this the ciphers and not the version would be what is refused.
     ours.set_ciphers("ALL:@SECLEVEL=0")
     server = serve(always(answer(200, b"{}")), tls=old)
-    assert code_of(lambda: get(make_wire(ours), server.url)) == "tls"
+    assert code_of(lambda: get(make_client(ours), server.url)) == "tls"
     assert server.asked == []
     enough = certificate.server()
     enough.maximum_version = ssl.TLSVersion.TLSv1_2
-    assert get(make_wire(ours), serve(always(answer(200, b"{}")), tls=enough).url).status == 200
+    assert get(make_client(ours), serve(always(answer(200, b"{}")), tls=enough).url).status == 200
 
 
-def test_plain_http_where_tls_was_expected(serve: Serve, wire: Wire) -> None:
+def test_plain_http_where_tls_was_expected(serve: Serve, client: HttpClient) -> None:
     def greet(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         peer.hold()
 
     server = serve(always(b""), greet=greet)
-    assert code_of(lambda: get(wire, server.url.replace("http:", "https:"))) == "tls"
+    assert code_of(lambda: get(client, server.url.replace("http:", "https:"))) == "tls"
 
 
 # The proxy that is configured.
@@ -96,49 +96,49 @@ def tunnel(to: Loopback) -> Callable[[Asked, Peer], bytes | None]:
 
 
 def test_through_a_proxy_only_the_tunnel_is_seen_there(
-    serve: Serve, make_wire: MakeWire, certificate: Certificate
+    serve: Serve, make_client: MakeClient, certificate: Certificate
 ) -> None:
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
     proxy = serve(tunnel(server))
-    wire = make_wire(tls_context(str(certificate.cert)), proxy=proxy.url.replace("http://", "http://me:pass@"))
-    assert get(wire, server.url + "/coverage-discovery/x").body == b"{}"
+    client = make_client(tls_context(str(certificate.cert)), proxy=proxy.url.replace("http://", "http://me:pass@"))
+    assert get(client, server.url + "/coverage-discovery/x").body == b"{}"
     [asked] = proxy.asked
     assert (asked.method, asked.target) == ("CONNECT", f"127.0.0.1:{server.port}")
     assert asked.header("authorization") is None
     assert asked.header("proxy-authorization") == "Basic bWU6cGFzcw=="
     assert server.asked[0].header("proxy-authorization") is None
-    wire.close()
+    client.close()
 
 
 def test_a_proxy_that_refuses_or_hides_a_bad_certificate(
-    serve: Serve, make_wire: MakeWire, certificate: Certificate
+    serve: Serve, make_client: MakeClient, certificate: Certificate
 ) -> None:
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
     refusing = serve(always(answer(407, b"", "proxy-authenticate: Basic")))
-    assert code_of(lambda: get(make_wire(proxy=refusing.url), server.url)) == "proxy"
-    wire = make_wire(proxy=serve(tunnel(server)).url)
-    assert code_of(lambda: get(wire, server.url)) == "tls"
+    assert code_of(lambda: get(make_client(proxy=refusing.url), server.url)) == "proxy"
+    client = make_client(proxy=serve(tunnel(server)).url)
+    assert code_of(lambda: get(client, server.url)) == "tls"
     assert server.asked == []
-    wire.close()
+    client.close()
 
 
 def test_a_tunnel_in_which_tls_fails_does_not_end_the_wire(
-    serve: Serve, make_wire: MakeWire, certificate: Certificate, tmp_path: Path
+    serve: Serve, make_client: MakeClient, certificate: Certificate, tmp_path: Path
 ) -> None:
     stranger = serve(always(b""), tls=make_certificate(tmp_path, "IP:127.0.0.1").server())
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
     through = [tunnel(stranger), tunnel(server)]
     proxy = serve(lambda asked, peer: through[peer.number](asked, peer))
-    wire = make_wire(tls_context(str(certificate.cert)), timeout=2000, proxy=proxy.url)
-    assert code_of(lambda: get(wire, server.url)) == "tls"
-    assert get(wire, server.url).body == b"{}"
-    wire.close()
+    client = make_client(tls_context(str(certificate.cert)), timeout=2000, proxy=proxy.url)
+    assert code_of(lambda: get(client, server.url)) == "tls"
+    assert get(client, server.url).body == b"{}"
+    client.close()
 
 
-def test_a_proxy_without_tls_beyond_it_is_told_the_whole_address(serve: Serve, make_wire: MakeWire) -> None:
+def test_a_proxy_without_tls_beyond_it_is_told_the_whole_address(serve: Serve, make_client: MakeClient) -> None:
     proxy = serve(always(answer(200, b"{}")))
-    wire = make_wire(proxy=proxy.url)
+    client = make_client(proxy=proxy.url)
     for n in range(2):
-        wire.send("GET", f"http://vendor.test:8080/x/{n}?y=1", {"authorization": "Bearer t"})
+        client.send("GET", f"http://vendor.test:8080/x/{n}?y=1", {"authorization": "Bearer t"})
     assert [asked.target for asked in proxy.asked] == [f"http://vendor.test:8080/x/{n}?y=1" for n in range(2)]
     assert proxy.asked[0].header("host") == "vendor.test:8080"

@@ -10,13 +10,13 @@ from tests.support.task_list import LIST, ListRig, truth
 from worker.core.vendor.page import Page, PageQuery, read_page
 from worker.core.vendor.reply import Garbled, HttpAnswer, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.gateways.http.api import Api, ApiSettings
-from worker.gateways.http.client import Wire, tls_context
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.token import Tokens, TokenSettings
 
 
 @pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
-    made = Wire(tls_context(None), 20_000)
+def client() -> Iterator[HttpClient]:
+    made = HttpClient(tls_context(None), 20_000)
     yield made
     made.close()
 
@@ -44,7 +44,7 @@ def sweep(rig: Rig, limit: int = 5, status: str = "") -> list[Page]:
     return found
 
 
-def test_an_honest_list_tells_of_every_task(wire: Wire) -> None:
+def test_an_honest_list_tells_of_every_task(client: HttpClient) -> None:
     with ListRig() as rig:
         found = sweep(rig)
         assert [(row.id, row.status) for page in found for row in page.rows] == [
@@ -59,7 +59,7 @@ def test_an_honest_list_tells_of_every_task(wire: Wire) -> None:
             assert list(row.pending) == pending
             assert bool(pending) == (row.status == "pending")
         assert {row.status for page in sweep(rig, status="&status=pending") for row in page.rows} == {"pending"}
-        one = api(rig).page(wire, PageQuery(START - HOUR, START + HOUR), rig.clock.at)
+        one = api(rig).page(client, PageQuery(START - HOUR, START + HOUR), rig.clock.at)
         assert isinstance(one, Page)
         assert [row.id for row in one.rows] == rig.ids[::3], "those that are pending"
 
@@ -87,6 +87,6 @@ SPOILED: list[tuple[str, Reply]] = [
 
 
 @pytest.mark.parametrize(("fault", "reply"), SPOILED, ids=[fault for fault, _ in SPOILED])
-def test_what_is_no_list_becomes_the_reply_that_a_look_gives(wire: Wire, fault: str, reply: Reply) -> None:
+def test_what_is_no_list_becomes_the_reply_that_a_poll_gives(client: HttpClient, fault: str, reply: Reply) -> None:
     with ListRig(f"{fault}@list") as rig:
-        assert api(rig).page(wire, PageQuery(START, START + HOUR), rig.clock.at) == reply
+        assert api(rig).page(client, PageQuery(START, START + HOUR), rig.clock.at) == reply

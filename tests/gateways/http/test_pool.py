@@ -1,4 +1,4 @@
-"""The pool over real wires: nobody waits for the slow, nothing ends a thread, what is overdue is cut once."""
+"""The pool over real clients: nobody waits for the slow, nothing ends a thread, what is overdue is cut once."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from tests.support.cdpoll_process import until
 from tests.support.loopback import Asked, Loopback, Peer, answer
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Heard, Pending, Unreachable
-from worker.gateways.http.client import Wire, WireFailed, tls_context
+from worker.gateways.http.client import HttpClient, HttpFailed, tls_context
 from worker.gateways.http.pool import Done, Job, Pool
 
 TLS = tls_context(None)
@@ -40,12 +40,12 @@ class Yard:
     def pool(
         self,
         size: int,
-        ask: Callable[[Wire, Job], Heard] | None = None,
+        ask: Callable[[HttpClient, Job], Heard] | None = None,
         *,
         ahead: int | None = 0,
         wake: Callable[[], None] | None = None,
     ) -> Pool:
-        pool = Pool(size, lambda: Wire(TLS, 20_000), ask or self.ask, wake or self.woken.set, ahead=ahead)
+        pool = Pool(size, lambda: HttpClient(TLS, 20_000), ask or self.ask, wake or self.woken.set, ahead=ahead)
         self._stack.callback(self._end, pool)
         return pool
 
@@ -56,10 +56,10 @@ class Yard:
             thread.join(10)
             assert not thread.is_alive()
 
-    def ask(self, wire: Wire, job: Job) -> Heard:
+    def ask(self, client: HttpClient, job: Job) -> Heard:
         try:
-            wire.send("GET", f"{self.server.url}/{job.task_id}", {})
-        except WireFailed as failed:
+            client.send("GET", f"{self.server.url}/{job.task_id}", {})
+        except HttpFailed as failed:
             return Heard(Unreachable(failed.code))
         return Heard(named(job.task_id), 200, f"tr-{job.seq}")
 
@@ -106,7 +106,7 @@ def test_a_slow_answer_holds_up_nobody_and_is_cut_at_its_deadline(yard: Yard) ->
     assert pool.out == {1}
     pool.cut_overdue(SOON)
     assert yard.until(pool, 1) == [Done(slow, Unreachable("timeout"), 1)]
-    # Its thread and its wire go on.
+    # Its thread and its client go on.
     for n in (7, 8):
         pool.submit(job(n))
     assert {done.reply for done in yard.until(pool, 2)} == {named("quick-7"), named("quick-8")}
@@ -115,9 +115,9 @@ def test_a_slow_answer_holds_up_nobody_and_is_cut_at_its_deadline(yard: Yard) ->
 def test_only_the_overdue_is_cut(yard: Yard) -> None:
     together = threading.Barrier(3)
 
-    def ask(wire: Wire, each: Job) -> Heard:
+    def ask(client: HttpClient, each: Job) -> Heard:
         together.wait(10)
-        return yard.ask(wire, each)
+        return yard.ask(client, each)
 
     pool = yard.pool(2, ask)
     early, late = job(1, "slow", SOON), job(2, "slow", LATER)
@@ -132,10 +132,10 @@ def test_only_the_overdue_is_cut(yard: Yard) -> None:
 def test_a_job_that_no_thread_has_taken_up_is_still_to_be_cut(yard: Yard) -> None:
     inside, go = threading.Event(), threading.Event()
 
-    def ask(wire: Wire, each: Job) -> Heard:
+    def ask(client: HttpClient, each: Job) -> Heard:
         inside.set()
         assert go.wait(10)
-        return yard.ask(wire, each)
+        return yard.ask(client, each)
 
     pool = yard.pool(1, ask)
     pool.submit(job(1, deadline=LATER))
@@ -148,10 +148,10 @@ def test_a_job_that_no_thread_has_taken_up_is_still_to_be_cut(yard: Yard) -> Non
 
 
 def test_nothing_ends_a_thread(yard: Yard) -> None:
-    def ask(wire: Wire, each: Job) -> Heard:
+    def ask(client: HttpClient, each: Job) -> Heard:
         if each.seq == 1:
             raise ZeroDivisionError("patient Jane Roe")
-        return yard.ask(wire, each)
+        return yard.ask(client, each)
 
     pool = yard.pool(1, ask)
     pool.submit(job(1))
@@ -160,10 +160,10 @@ def test_nothing_ends_a_thread(yard: Yard) -> None:
     assert yard.until(pool, 1)[0].reply == named("quick-2")
 
 
-def test_requests_beside_the_look_are_counted(yard: Yard) -> None:
-    def ask(wire: Wire, each: Job) -> Heard:
+def test_requests_beside_the_poll_are_counted(yard: Yard) -> None:
+    def ask(client: HttpClient, each: Job) -> Heard:
         for _ in range(each.seq):
-            yard.ask(wire, each)
+            yard.ask(client, each)
         return Heard(Pending())
 
     pool = yard.pool(1, ask)
@@ -175,9 +175,9 @@ def test_requests_beside_the_look_are_counted(yard: Yard) -> None:
 def test_each_thread_has_a_connection_of_its_own(yard: Yard) -> None:
     together = threading.Barrier(4)
 
-    def ask(wire: Wire, each: Job) -> Heard:
+    def ask(client: HttpClient, each: Job) -> Heard:
         together.wait(10)
-        return yard.ask(wire, each)
+        return yard.ask(client, each)
 
     pool = yard.pool(4, ask)
     for start in (0, 4):
@@ -206,7 +206,7 @@ class Gate:
         self._began = threading.Semaphore(0)
         self._go = threading.Semaphore(0)
 
-    def ask(self, wire: Wire, each: Job) -> Heard:
+    def ask(self, client: HttpClient, each: Job) -> Heard:
         self.begun.append(each.seq)
         self._began.release()
         assert self._go.acquire(timeout=10)
@@ -226,7 +226,7 @@ def finish(pool: Pool, count: int) -> list[Done]:
     return pool.collect()
 
 
-def at_once(wire: Wire, each: Job) -> Heard:
+def at_once(client: HttpClient, each: Job) -> Heard:
     return Heard(named(each.task_id))
 
 

@@ -13,7 +13,7 @@ from tests.support.token_endpoint import SECRET, Endpoint, NeverStopped, asking,
 from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
 from worker.gateways.http import token as module
-from worker.gateways.http.client import Wire
+from worker.gateways.http.client import HttpClient
 from worker.gateways.http.token import DEFAULT_LIFE, LONGEST_LIFE, SHORTEST_LIFE, Tokens, TokenSettings
 
 NOW = 1_800_000_000_000
@@ -23,8 +23,8 @@ HOUR = 3_600_000
 # What is asked.
 
 
-def test_the_json_body_byte_for_byte(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
-    assert tokens.get(wire, NOW) == "token-1"
+def test_the_json_body_byte_for_byte(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
+    assert tokens.get(client, NOW) == "token-1"
     [asked] = endpoint.server.asked
     assert (asked.method, asked.target) == ("POST", "/apip/auth/v2/token")
     assert asked.header("content-type") == "application/json"
@@ -34,8 +34,8 @@ def test_the_json_body_byte_for_byte(endpoint: Endpoint, tokens: Tokens, wire: W
     )
 
 
-def test_the_form_body_byte_for_byte(endpoint: Endpoint, stop: NeverStopped, wire: Wire) -> None:
-    Tokens(asking(endpoint.server.url, form=True, scope="read write"), stop).get(wire, NOW)
+def test_the_form_body_byte_for_byte(endpoint: Endpoint, stop: NeverStopped, client: HttpClient) -> None:
+    Tokens(asking(endpoint.server.url, form=True, scope="read write"), stop).get(client, NOW)
     [asked] = endpoint.server.asked
     assert asked.header("content-type") == "application/x-www-form-urlencoded"
     assert asked.body == (
@@ -44,19 +44,19 @@ def test_the_form_body_byte_for_byte(endpoint: Endpoint, stop: NeverStopped, wir
     assert parse_qs(asked.body.decode())["client_secret"] == [SECRET]
 
 
-def test_the_scope_in_json_only_where_there_is_one(endpoint: Endpoint, stop: NeverStopped, wire: Wire) -> None:
-    Tokens(asking(endpoint.server.url, scope="read"), stop).get(wire, NOW)
+def test_the_scope_in_json_only_where_there_is_one(endpoint: Endpoint, stop: NeverStopped, client: HttpClient) -> None:
+    Tokens(asking(endpoint.server.url, scope="read"), stop).get(client, NOW)
     assert json.loads(endpoint.server.asked[0].body)["scope"] == "read"
 
 
 def test_the_secret_is_resolved_at_the_first_use_and_may_turn_out_to_be_missing(
-    endpoint: Endpoint, stop: NeverStopped, wire: Wire
+    endpoint: Endpoint, stop: NeverStopped, client: HttpClient
 ) -> None:
     def missing() -> str:
         raise BadConfiguration("[api] client_secret: /leaked cannot be read")
 
     tokens = Tokens(TokenSettings(endpoint.server.url, lambda: "me", missing), stop)
-    assert failure(lambda: tokens.get(wire, NOW)) == Refused("secret_unreadable", "token")
+    assert failure(lambda: tokens.get(client, NOW)) == Refused("secret_unreadable", "token")
     assert endpoint.count == 0
 
 
@@ -86,20 +86,20 @@ def test_the_secret_is_resolved_at_the_first_use_and_may_turn_out_to_be_missing(
     ids=str,
 )
 def test_the_life_that_is_said_is_trusted_where_it_is_a_sane_number(
-    endpoint: Endpoint, tokens: Tokens, wire: Wire, expires_in: object, life: int
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, expires_in: object, life: int
 ) -> None:
     endpoint.say = lambda asked, peer: granted(expires_in=expires_in)
-    tokens.get(wire, NOW)
+    tokens.get(client, NOW)
     assert tokens.expires_at == NOW + life
-    # No storm: the same token serves a thousand looks of the first twenty seconds.
+    # No storm: the same token serves a thousand polls of the first twenty seconds.
     for n in range(1000):
-        tokens.get(wire, NOW + n * 20)
+        tokens.get(client, NOW + n * 20)
     assert endpoint.count == 1
 
 
-def test_a_life_that_is_not_said_is_an_hour(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
+def test_a_life_that_is_not_said_is_an_hour(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     endpoint.say = lambda asked, peer: answer(200, b'{"access_token": "x"}')
-    assert tokens.get(wire, NOW) == "x"
+    assert tokens.get(client, NOW) == "x"
     assert tokens.expires_at == NOW + HOUR
 
 
@@ -126,49 +126,51 @@ def test_whatever_is_said_the_life_is_neither_a_storm_nor_for_ever(expires_in: o
     ids=["a word", "no plain word", "array", "html", "deep", "empty"],
 )
 def test_a_refusal_is_one_and_is_not_repeated(
-    endpoint: Endpoint, tokens: Tokens, wire: Wire, status: int, body: bytes, word: str
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, body: bytes, word: str
 ) -> None:
     endpoint.say = lambda asked, peer: answer(status, body)
-    assert failure(lambda: tokens.get(wire, NOW)) == Refused(f"token_http_{status}{word}", "token")
+    assert failure(lambda: tokens.get(client, NOW)) == Refused(f"token_http_{status}{word}", "token")
     assert endpoint.count == 1
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_trouble_of_theirs_is_tried_three_times(
-    endpoint: Endpoint, tokens: Tokens, stop: NeverStopped, wire: Wire, status: int
+    endpoint: Endpoint, tokens: Tokens, stop: NeverStopped, client: HttpClient, status: int
 ) -> None:
     endpoint.say = lambda asked, peer: answer(status, b"<html>leaked</html>")
-    assert failure(lambda: tokens.get(wire, NOW)) == Unreachable(f"token_http_{status}", "token")
+    assert failure(lambda: tokens.get(client, NOW)) == Unreachable(f"token_http_{status}", "token")
     assert endpoint.count == 3
     # Within the second: the long waits are the pause's.
     assert len(stop.waits) == 2
     assert all(wait is not None and 0 < wait < 1 for wait in stop.waits)
 
 
-def test_it_may_come_at_the_third_attempt(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
+def test_it_may_come_at_the_third_attempt(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     def say(asked: Asked, peer: Peer) -> bytes:
         if endpoint.count == 1:
             peer.reset()
         return answer(500) if endpoint.count == 2 else granted("third")
 
     endpoint.say = say
-    assert tokens.get(wire, NOW) == "third"
+    assert tokens.get(client, NOW) == "third"
 
 
-def test_a_cut_is_tried_three_times_also_on_a_kept_connection(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
-    tokens.get(wire, NOW)
+def test_a_cut_is_tried_three_times_also_on_a_kept_connection(
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient
+) -> None:
+    tokens.get(client, NOW)
     endpoint.say = lambda asked, peer: peer.close()
-    assert failure(lambda: tokens.replace(wire, NOW, "token-1")) == Unreachable("token_cut", "token")
+    assert failure(lambda: tokens.replace(client, NOW, "token-1")) == Unreachable("token_cut", "token")
     assert endpoint.count == 4
 
 
-def test_nobody_is_there(stop: NeverStopped, wire: Wire) -> None:
+def test_nobody_is_there(stop: NeverStopped, client: HttpClient) -> None:
     with nobody() as url:
-        assert failure(lambda: Tokens(asking(url), stop).get(wire, NOW)) == Unreachable("token_connect", "token")
-    assert wire.sent == 3
+        assert failure(lambda: Tokens(asking(url), stop).get(client, NOW)) == Unreachable("token_connect", "token")
+    assert client.sent == 3
 
 
-def test_a_stop_ends_the_attempts(endpoint: Endpoint, wire: Wire) -> None:
+def test_a_stop_ends_the_attempts(endpoint: Endpoint, client: HttpClient) -> None:
     stop = threading.Event()
 
     def say(asked: Asked, peer: Peer) -> bytes:
@@ -176,21 +178,21 @@ def test_a_stop_ends_the_attempts(endpoint: Endpoint, wire: Wire) -> None:
         return answer(500)
 
     endpoint.say = say
-    assert failure(lambda: Tokens(asking(endpoint.server.url), stop).get(wire, NOW)).code == "token_http_500"
+    assert failure(lambda: Tokens(asking(endpoint.server.url), stop).get(client, NOW)).code == "token_http_500"
     assert endpoint.count == 1
 
 
-def test_a_cut_at_the_deadline_ends_the_attempts(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
+def test_a_cut_at_the_deadline_ends_the_attempts(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     def say(asked: Asked, peer: Peer) -> None:
-        wire.cut()
+        client.cut()
         peer.hold()
 
     endpoint.say = say
-    assert failure(lambda: tokens.get(wire, NOW)) == Unreachable("token_timeout", "token")
+    assert failure(lambda: tokens.get(client, NOW)) == Unreachable("token_timeout", "token")
     assert endpoint.count == 1
     endpoint.say = None
-    wire.begin()
-    assert tokens.get(wire, NOW) == "token-2"
+    client.begin()
+    assert tokens.get(client, NOW) == "token-2"
 
 
 @pytest.mark.parametrize(
@@ -198,10 +200,10 @@ def test_a_cut_at_the_deadline_ends_the_attempts(endpoint: Endpoint, tokens: Tok
     [(429, (), None), (429, ("retry-after: 30",), 30_000), (503, ("retry-after: 30",), 30_000)],
 )
 def test_a_rate_limit_is_heeded(
-    endpoint: Endpoint, tokens: Tokens, wire: Wire, status: int, headers: tuple[str, ...], wait: int | None
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, headers: tuple[str, ...], wait: int | None
 ) -> None:
     endpoint.say = lambda asked, peer: answer(status, b"", *headers)
-    assert failure(lambda: tokens.get(wire, NOW)) == RateLimited(f"token_http_{status}", wait, "token")
+    assert failure(lambda: tokens.get(client, NOW)) == RateLimited(f"token_http_{status}", wait, "token")
     assert endpoint.count == 1
 
 
@@ -222,31 +224,31 @@ GARBLED = {
 
 
 @pytest.mark.parametrize("body", GARBLED.values(), ids=GARBLED)
-def test_a_200_without_a_usable_token(endpoint: Endpoint, tokens: Tokens, wire: Wire, body: bytes) -> None:
+def test_a_200_without_a_usable_token(endpoint: Endpoint, tokens: Tokens, client: HttpClient, body: bytes) -> None:
     endpoint.say = lambda asked, peer: answer(200, body)
-    assert failure(lambda: tokens.get(wire, NOW)) == Unreachable("token_garbled", "token")
+    assert failure(lambda: tokens.get(client, NOW)) == Unreachable("token_garbled", "token")
     assert endpoint.count == 1
     assert tokens.expires_at is None
 
 
-def test_a_200_that_cannot_be_unpacked(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
+def test_a_200_that_cannot_be_unpacked(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     endpoint.say = lambda asked, peer: answer(200, b"leaked", "content-encoding: br")
-    assert failure(lambda: tokens.get(wire, NOW)) == Unreachable("token_encoding", "token")
+    assert failure(lambda: tokens.get(client, NOW)) == Unreachable("token_encoding", "token")
     assert endpoint.count == 1
 
 
-def test_a_redirect_is_not_followed_with_the_secret(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
+def test_a_redirect_is_not_followed_with_the_secret(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     with Loopback(lambda asked, peer: granted()) as elsewhere:
         for status in (302, 307, 308):
             endpoint.say = lambda asked, peer, status=status: answer(status, b"", f"location: {elsewhere.url}/token")
-            assert failure(lambda: tokens.get(wire, NOW)) == Unreachable(f"token_http_{status}", "token")
+            assert failure(lambda: tokens.get(client, NOW)) == Unreachable(f"token_http_{status}", "token")
         assert elsewhere.connections == 0
 
 
-def test_nothing_shows_the_secret_or_the_token(endpoint: Endpoint, tokens: Tokens, wire: Wire) -> None:
+def test_nothing_shows_the_secret_or_the_token(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     endpoint.say = lambda asked, peer: granted("leaked-token")
-    tokens.get(wire, NOW)
-    held = [tokens, tokens._settings, tokens._token, wire, endpoint.server.url]
+    tokens.get(client, NOW)
+    held = [tokens, tokens._settings, tokens._token, client, endpoint.server.url]
     for thing in held:
         for shown in (repr(thing), str(thing), f"{thing}"):
             assert SECRET not in shown

@@ -21,7 +21,7 @@ from worker.core.vendor.reply import (
     Unknown,
     Unreachable,
 )
-from worker.gateways.http.client import Wire
+from worker.gateways.http.client import HttpClient
 from worker.gateways.http.pool import Job
 from worker.store.state import lanes
 from worker.store.views import status as look
@@ -51,9 +51,9 @@ def test_requests_that_no_slot_was_granted_for_are_paid_for(world: Make) -> None
 
     ask = w.pool._ask
 
-    def greedy(wire: Wire, job: Job) -> Heard:
-        wire.sent += 2
-        return ask(wire, job)
+    def greedy(client: HttpClient, job: Job) -> Heard:
+        client.sent += 2
+        return ask(client, job)
 
     w.pool._ask = greedy
     w.record(*(f"t{n}" for n in range(30)))
@@ -247,9 +247,9 @@ def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
     w = world(lambda job, n: Pending(), limit=Limit(100, 100, daily=30), now=(NOW // DAY) * DAY)
     ask = w.pool._ask
 
-    def greedy(wire: Wire, job: Job) -> Heard:
-        wire.sent += 2
-        return ask(wire, job)
+    def greedy(client: HttpClient, job: Job) -> Heard:
+        client.sent += 2
+        return ask(client, job)
 
     w.pool._ask = greedy
     w.record(*(f"t{n}" for n in range(30)))

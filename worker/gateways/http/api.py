@@ -18,7 +18,7 @@ from worker.core.vendor.reply import (
     Unreachable,
     read_reply,
 )
-from worker.gateways.http.client import BODY_CAP, Response, Unusable, Wire, WireFailed, header
+from worker.gateways.http.client import BODY_CAP, HttpClient, HttpFailed, Response, Unusable, header
 from worker.gateways.http.token import TokenFailed, Tokens
 
 
@@ -37,15 +37,15 @@ _one_at_a_time = threading.Lock()
 
 
 class Api:
-    """Stateless but for the token; any number of threads, each with a wire of its own."""
+    """Stateless but for the token; any number of threads, each with a client of its own."""
 
     def __init__(self, settings: ApiSettings, tokens: Tokens) -> None:
         self._settings = settings
         self._tokens = tokens
 
-    def poll(self, wire: Wire, task_id: str, now: int) -> Heard:
+    def poll(self, client: HttpClient, task_id: str, now: int) -> Heard:
         """Ask for one task. Never raises for anything the network or the vendor does."""
-        answer = self._get(wire, f"/coverage-discovery/{quote(task_id, safe='')}", now)
+        answer = self._get(client, f"/coverage-discovery/{quote(task_id, safe='')}", now)
         if isinstance(answer, Heard):
             return answer
         # A hostile body unpacks to some thirty times its size: one large one at a time.
@@ -54,32 +54,32 @@ class Api:
         told = reply.document.trace_id if isinstance(reply, Pending | Concluded) else answer.trace_id
         return Heard(reply, answer.status, told)
 
-    def page(self, wire: Wire, query: PageQuery, now: int) -> Page | Reply:
+    def page(self, client: HttpClient, query: PageQuery, now: int) -> Page | Reply:
         """Ask for one page of the list. Never raises; where no list came, the reply that a poll would give."""
-        answer = self._get(wire, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
+        answer = self._get(client, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
         if isinstance(answer, Heard):
             return answer.reply
         with contextlib.nullcontext() if len(answer.body) < LARGE else _one_at_a_time:
             return read_page(answer, self._settings.tenant_id, now)
 
-    def health(self, wire: Wire, now: int) -> Heard:
+    def health(self, client: HttpClient, now: int) -> Heard:
         """Does the API take our credentials? ``Pending()`` stands for yes."""
-        answer = self._get(wire, "/healthcheck", now)
+        answer = self._get(client, "/healthcheck", now)
         return answer if isinstance(answer, Heard) else Heard(_health(answer), answer.status, answer.trace_id)
 
-    def _get(self, wire: Wire, path: str, now: int, cap: int = BODY_CAP) -> HttpAnswer | Heard:
+    def _get(self, client: HttpClient, path: str, now: int, cap: int = BODY_CAP) -> HttpAnswer | Heard:
         """A whole answer, or what is heard in its place."""
         url = self._settings.base_url + path
         try:
-            token = self._tokens.get(wire, now)
-            response = self._send(wire, url, token, cap)
+            token = self._tokens.get(client, now)
+            response = self._send(client, url, token, cap)
             if response.status == 401:
                 # Expired, or a product we may not use: one fresh token, one more try, and then it stands.
-                token = self._tokens.replace(wire, now, token)
-                response = self._send(wire, url, token, cap)
+                token = self._tokens.replace(client, now, token)
+                response = self._send(client, url, token, cap)
         except TokenFailed as failed:
             return Heard(failed.reply)
-        except WireFailed as failed:
+        except HttpFailed as failed:
             return Heard(Unreachable(failed.code))
         except Unusable as unusable:
             response = unusable.response
@@ -87,8 +87,8 @@ class Api:
         return _answer(response)
 
     @staticmethod
-    def _send(wire: Wire, url: str, token: str, cap: int) -> Response:
-        return wire.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
+    def _send(client: HttpClient, url: str, token: str, cap: int) -> Response:
+        return client.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
 
 
 def _health(answer: HttpAnswer) -> Reply:

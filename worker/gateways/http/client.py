@@ -1,4 +1,4 @@
-"""One thread's HTTP connection. Only this module and line.py know httpx.
+"""One thread's HTTP connection. Only this module and connection.py know httpx.
 
 What it adds to httpx: a body cap that also holds for what a compressed body unpacks to, a request that can be cut from
 another thread (httpx's read timeout is per chunk, so a drip outlives it for ever), no redirects, no environment, no
@@ -17,7 +17,7 @@ import httpx
 
 from worker import __version__
 from worker.core.errors import BadConfiguration
-from worker.gateways.http.connection import Line
+from worker.gateways.http.connection import Connection
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
 BODY_CAP = 4 * 1024 * 1024
@@ -29,7 +29,7 @@ _HEADERS = {
 }
 
 
-class WireFailed(Exception):
+class HttpFailed(Exception):
     """No whole answer came. ``code``: dns, connect, tls, proxy, timeout, cut or protocol."""
 
     def __init__(self, code: str) -> None:
@@ -60,7 +60,7 @@ class _BadBody(Exception):
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """One verified context for all wires: TLS 1.2 or later, the system's authorities or ``ca_file``'s.
+    """One verified context for all clients: TLS 1.2 or later, the system's authorities or ``ca_file``'s.
 
     Raises BadConfiguration when that file cannot be used.
     """
@@ -79,14 +79,14 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-class Wire:
+class HttpClient:
     """One kept connection. One thread sends; any other thread may :meth:`cut`."""
 
     def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
         """``timeout``: ms without a byte (the whole request is bounded by whoever calls :meth:`cut`)."""
         # A transport without httpx.Client around it: what the client adds (redirects, cookies, the environment, events)
-        # is what must not be, and half of the CPU of a look.
-        self._line = Line(tls, proxy, self._opened)
+        # is what must not be, and half of the CPU of a poll.
+        self._connection = Connection(tls, proxy, self._opened)
         seconds = timeout / 1000
         self._timeout = httpx.Timeout(seconds, connect=min(seconds, 10.0)).as_dict()
         self._last: tuple[str, dict[str, str], httpx.Request] = ("", {}, httpx.Request("GET", ""))
@@ -97,7 +97,7 @@ class Wire:
         self.sent = 0  # requests, ever
 
     def close(self) -> None:
-        self._line.close()
+        self._connection.close()
 
     def begin(self) -> None:
         """A new piece of work begins: an earlier cut is over."""
@@ -111,7 +111,7 @@ class Wire:
             self._shut()
 
     def _request(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> httpx.Request:
-        """Origin and headers of a GET are parsed once, not for every look: together a sixth of its CPU."""
+        """Origin and headers of a GET are parsed once, not for every poll: together a sixth of its CPU."""
         timeout = {"timeout": self._timeout}
         place = url.find("/", url.find("://") + 3)
         if method != "GET" or place < 0 or not url.isascii():
@@ -139,11 +139,11 @@ class Wire:
     def send(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None = None, cap: int = BODY_CAP
     ) -> Response:
-        """One request; ``cap``: the most bytes of its body. Raises :class:`WireFailed` or :class:`Unusable`."""
+        """One request; ``cap``: the most bytes of its body. Raises :class:`HttpFailed` or :class:`Unusable`."""
         self._connected = False
         try:
             return self._send(method, url, headers, content, cap)
-        except WireFailed as failed:
+        except HttpFailed as failed:
             # A kept connection that the peer had closed meanwhile, or on which it had said more than it announced:
             # a GET may simply be asked again, once.
             if method != "GET" or failed.code not in ("cut", "protocol") or self._connected or self._cut:
@@ -152,21 +152,21 @@ class Wire:
 
     def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None, cap: int) -> Response:
         if self._cut:
-            raise WireFailed("timeout")
+            raise HttpFailed("timeout")
         self.sent += 1
         try:
             with contextlib.closing(
-                self._line.handle_request(self._request(method, url, headers, content))
+                self._connection.handle_request(self._request(method, url, headers, content))
             ) as response:
                 answer = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
                     # The end of the connection is the end of such a body, and it was we who ended it.
-                    raise WireFailed("timeout")
+                    raise HttpFailed("timeout")
                 return answer
         except httpx.HTTPError as error:
-            raise WireFailed("timeout" if self._cut else _code(error)) from None
+            raise HttpFailed("timeout" if self._cut else _code(error)) from None
         except httpx.InvalidURL:
-            raise WireFailed("protocol") from None
+            raise HttpFailed("protocol") from None
 
 
 def _read(response: httpx.Response, cap: int) -> Response:

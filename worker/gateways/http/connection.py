@@ -1,7 +1,7 @@
 """One kept connection, as a transport of httpx, which tells of every socket that it opens.
 
 httpx's own transport keeps a pool of connections. For one thread with one connection that is a fifth of the CPU of a
-look, and it hides the socket, which whoever cuts a request must have in hand.
+poll, and it hides the socket, which whoever cuts a request must have in hand.
 """
 
 import socket
@@ -25,7 +25,7 @@ _FAILURES = (
 Opened = Callable[[socket.socket], None]
 
 
-class Line(httpx.BaseTransport):
+class Connection(httpx.BaseTransport):
     """For one thread; ``opened`` hears of each new socket, again when TLS is on it. Raises httpx's errors.
 
     A request's extension ``target`` (bytes) takes the place of its URL's path and query.
@@ -33,7 +33,7 @@ class Line(httpx.BaseTransport):
 
     def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened) -> None:
         self._tls = tls
-        self._backend = _Backend(opened)
+        self._backend = _WatchedBackend(opened)
         self._proxy = None if proxy is None else _proxy(proxy, tls, self._backend)
         self._kept: tuple[httpcore.Origin, httpcore.ConnectionInterface] | None = None
 
@@ -56,7 +56,9 @@ class Line(httpx.BaseTransport):
             answer = self._connection(asked.url.origin).handle_request(asked)
         except _FAILURES as error:
             _fail(error)
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(cast(Iterable[bytes], answer.stream)))
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_ResponseBody(cast(Iterable[bytes], answer.stream))
+        )
 
     def _connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
         """The one there is, if it leads there and still can be used."""
@@ -76,7 +78,7 @@ class Line(httpx.BaseTransport):
         return httpcore.HTTPConnection(origin, self._tls, KEPT, network_backend=self._backend)
 
 
-class _Body(httpx.SyncByteStream):
+class _ResponseBody(httpx.SyncByteStream):
     def __init__(self, stream: Iterable[bytes]) -> None:
         self._stream = stream
 
@@ -109,15 +111,15 @@ def _proxy(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) 
     )
 
 
-class _Backend(httpcore.SyncBackend):
+class _WatchedBackend(httpcore.SyncBackend):
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
     def connect_tcp(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
-        return _Stream(super().connect_tcp(*args, **named), self._opened)
+        return _WatchedStream(super().connect_tcp(*args, **named), self._opened)
 
 
-class _Stream(httpcore.NetworkStream):
+class _WatchedStream(httpcore.NetworkStream):
     """A stream of httpcore's, as it is."""
 
     def __init__(self, stream: httpcore.NetworkStream, opened: Opened) -> None:
@@ -130,4 +132,4 @@ class _Stream(httpcore.NetworkStream):
         opened(stream.get_extra_info("socket"))
 
     def start_tls(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(*args, **named), self._opened)
+        return _WatchedStream(self._stream.start_tls(*args, **named), self._opened)

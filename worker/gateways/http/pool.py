@@ -1,4 +1,4 @@
-"""Threads that ask the vendor: each with a wire of its own, none with a decision or a clock.
+"""Threads that ask the vendor: each with a client of its own, none with a decision or a clock.
 
 The caller's thread hands out jobs, collects what came of them, and cuts whatever is past its deadline. A slow answer
 holds up nobody: there is no batch to wait for.
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from worker.core.vendor.reply import Heard, Reply, Unreachable
-from worker.gateways.http.client import Wire
+from worker.gateways.http.client import HttpClient
 
 
 class Job(NamedTuple):
@@ -42,7 +42,7 @@ class Done(NamedTuple):
 
 
 class Pool:
-    """``size`` threads that run ``ask(wire, job)``.
+    """``size`` threads that run ``ask(client, job)``.
 
     ``wake`` is called when the caller is wanted: whenever one has finished, or, with jobs handed out ahead, when half
     of those have been begun.
@@ -51,25 +51,25 @@ class Pool:
     def __init__(
         self,
         size: int,
-        make_wire: Callable[[], Wire],
-        ask: Callable[[Wire, Job], Heard],
+        make_client: Callable[[], HttpClient],
+        ask: Callable[[HttpClient, Job], Heard],
         wake: Callable[[], None],
         *,
         ahead: int | None = None,
     ) -> None:
         """``ahead``: the most jobs to hand out ahead; four for each thread unless given."""
         self._ask = ask
-        self._make_wire = make_wire
+        self._make_client = make_client
         self._wake = wake
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._running: dict[Job, Wire] = {}
+        self._running: dict[Job, HttpClient] = {}
         self._out: set[Job] = set()  # handed out and not collected: the caller's thread only
         self._ahead = 0  # jobs that may be handed out beyond one for each thread
         self._most_ahead = 4 * size if ahead is None else ahead
         self.size = size
-        self._threads = [threading.Thread(target=self._work, name=f"look-{n}", daemon=True) for n in range(size)]
+        self._threads = [threading.Thread(target=self._work, name=f"poll-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
             thread.start()
 
@@ -130,9 +130,9 @@ class Pool:
     def cut_overdue(self, monotonic: int) -> None:
         """End every request past its deadline; it is collected as Unreachable."""
         with self._lock:
-            for job, wire in self._running.items():
+            for job, client in self._running.items():
                 if job.deadline <= monotonic:
-                    wire.cut()
+                    client.cut()
 
     def close(self) -> None:
         """Let the threads end. Does not wait for a request under way."""
@@ -140,23 +140,23 @@ class Pool:
             self._jobs.put(None)
 
     def _work(self) -> None:
-        wire = self._make_wire()
+        client = self._make_client()
         try:
             while (job := self._jobs.get()) is not None:
-                sent = wire.sent
-                wire.begin()
+                sent = client.sent
+                client.begin()
                 with self._lock:
-                    self._running[job] = wire
+                    self._running[job] = client
                 try:
-                    heard = self._ask(wire, job)
+                    heard = self._ask(client, job)
                 except Exception as error:
                     # Nothing may end this thread; the class name is enough to find the fault, and holds no data.
                     heard = Heard(Unreachable(f"internal_{type(error).__name__}"))
                 finally:
                     with self._lock:
                         del self._running[job]
-                self._done.put(Done(job, heard.reply, wire.sent - sent, heard.status, heard.trace_id))
+                self._done.put(Done(job, heard.reply, client.sent - sent, heard.status, heard.trace_id))
                 if self._jobs.qsize() <= self._ahead // 2:
                     self._wake()
         finally:
-            wire.close()
+            client.close()

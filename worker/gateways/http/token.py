@@ -25,7 +25,7 @@ from tenacity.nap import sleep_using_event
 from worker.core.errors import CdpollError
 from worker.core.vendor.document import parse_json
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable, retry_after
-from worker.gateways.http.client import Response, Unusable, Wire, WireFailed, header
+from worker.gateways.http.client import HttpClient, HttpFailed, Response, Unusable, header
 
 DEFAULT_LIFE = 3_600_000
 SHORTEST_LIFE = 30_000
@@ -48,7 +48,7 @@ Failure = Refused | Unreachable | RateLimited
 
 
 class TokenFailed(Exception):
-    """No token; ``reply`` says why, in the words of a look."""
+    """No token; ``reply`` says why, in the words of a poll."""
 
     def __init__(self, reply: Failure) -> None:
         super().__init__(reply.code)
@@ -83,47 +83,47 @@ class Tokens:
         token = self._token
         return None if token is None else token.expires_at
 
-    def get(self, wire: Wire, now: int) -> str:
+    def get(self, client: HttpClient, now: int) -> str:
         """A token that is good at ``now``. Raises :class:`TokenFailed`."""
         token = self._token
         if token is not None and now < token.refresh_at:
             return token.value
         if token is None or now >= token.expires_at:
-            return self._single_flight(wire, now, None if token is None else token.value)
+            return self._single_flight(client, now, None if token is None else token.value)
         if not self._lock.acquire(blocking=False):
             return token.value  # somebody else is fetching the next one, and this one still works
         try:
-            return self._fetch_or_keep(wire, now, token)
+            return self._fetch_or_keep(client, now, token)
         finally:
             self._lock.release()
 
-    def replace(self, wire: Wire, now: int, rejected: str) -> str:
+    def replace(self, client: HttpClient, now: int, rejected: str) -> str:
         """A token other than ``rejected``, which the API has just answered with 401."""
         token = self._token
         if token is not None and token.value != rejected:
             return token.value
-        return self._single_flight(wire, now, rejected)
+        return self._single_flight(client, now, rejected)
 
-    def _fetch_or_keep(self, wire: Wire, now: int, token: _Token) -> str:
+    def _fetch_or_keep(self, client: HttpClient, now: int, token: _Token) -> str:
         if self._token is not token and self._token is not None:
             return self._token.value
         try:
-            return self._fetch(wire, now).value
+            return self._fetch(client, now).value
         except TokenFailed:
-            # It was early, and the old one is good for a while; but not every look need try again.
+            # It was early, and the old one is good for a while; but not every poll need try again.
             self._token = dataclasses.replace(token, refresh_at=now + AHEAD // 4)
             return token.value
 
-    def _single_flight(self, wire: Wire, now: int, stale: str | None) -> str:
+    def _single_flight(self, client: HttpClient, now: int, stale: str | None) -> str:
         tries = self._tries
         with self._lock:
             if self._token is not None and self._token.value != stale:
                 return self._token.value
             if self._tries != tries and self._failed is not None:
                 raise TokenFailed(self._failed)  # somebody else's try ended while we waited; their failure is ours
-            return self._fetch(wire, now).value
+            return self._fetch(client, now).value
 
-    def _fetch(self, wire: Wire, now: int) -> _Token:
+    def _fetch(self, client: HttpClient, now: int) -> _Token:
         attempts = Retrying(
             stop=stop_after_attempt(3) | stop_when_event_set(self._stop),
             wait=wait_exponential(multiplier=0.2, max=2),
@@ -132,7 +132,7 @@ class Tokens:
             reraise=True,
         )
         try:
-            self._token = attempts(self._ask, wire, now)
+            self._token = attempts(self._ask, client, now)
         except TokenFailed as failed:
             self._token = None if self._token is None or now >= self._token.expires_at else self._token
             self._failed = failed.reply
@@ -143,7 +143,7 @@ class Tokens:
         finally:
             self._tries += 1
 
-    def _ask(self, wire: Wire, now: int) -> _Token:
+    def _ask(self, client: HttpClient, now: int) -> _Token:
         try:
             fields = {
                 "grant_type": "client_credentials",
@@ -159,10 +159,10 @@ class Tokens:
         kind = "application/x-www-form-urlencoded" if form else "application/json"
         content = urlencode(fields) if form else json.dumps(fields)
         try:
-            response = wire.send("POST", self._settings.url, {"content-type": kind}, content.encode())
+            response = client.send("POST", self._settings.url, {"content-type": kind}, content.encode())
         except Unusable as error:
             raise TokenFailed(Unreachable(f"token_{error.code}", "token")) from None
-        except WireFailed as error:
+        except HttpFailed as error:
             raise _Transient(Unreachable(f"token_{error.code}", "token")) from None
         return _read(response, now)
 
