@@ -12,8 +12,10 @@ from cli.reports import bar, exit_code, report_json, show
 from worker.clock import Clock
 from worker.config import load
 from worker.core.errors import BadData
-from worker.daemon.drop import one_round, rules_of
+from worker.daemon.drop_lane import rules_of, whole_round
+from worker.daemon.lane import Surroundings
 from worker.log import make_log
+from worker.rounds.drop.work import DropWork
 
 
 def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
@@ -22,17 +24,11 @@ def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
         raise BadData("--dry-run needs a path", "to fetch a file may move it away for others: name files of your own")
     config = load(obj["config"], os.environ)
     rules = rules_of(config.require_sftp())
-    log = make_log(config.log.format, "error", Clock())
+    clock = Clock()
+    around = Surroundings(clock, make_log(config.log.format, "error", clock), threading.Event(), once=True)
     with opened(obj, create=True) as house, ExitStack() as stack:
-        outcome = one_round(
-            house.store,
-            rules,
-            Clock(),
-            threading.Event(),
-            log,
-            patient=True,
-            progress=lambda name, size: stack.enter_context(bar(name, size)),
-        )
+        work = DropWork(house.store, rules, around.log, True, lambda name, size: stack.enter_context(bar(name, size)))
+        outcome = whole_round(work, around)
     reports = [report_json(one) for one in outcome.reports]
     show(reports, as_json)
     for name in outcome.unsettled:

@@ -15,12 +15,10 @@ import pytest
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import DEADLINE, ROOT, House, begin, until
 from tests.support.frozen_clock import FrozenClock
+from tests.support.loop_by_hand import loop_by_hand
 from tests.support.x12_samples import a_file
 from worker.clock import Clock
-from worker.config import load
 from worker.daemon.loop import Loop
-from worker.gateways.signals import Signals
-from worker.log import make_log
 from worker.store.db.store import Store
 from worker.store.views.problems import Terms, problems
 
@@ -56,15 +54,9 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
 
 @contextmanager
 def running(house: House) -> Iterator[tuple[Loop, Store, FrozenClock]]:
-    """The loop in this process, to be stepped by hand, at the time at which ids were recorded."""
-    clock = FrozenClock(Clock().now())
-    with Store(house.database) as store:
-        config = load(str(house.config), {})
-        loop = Loop(config, "forever", clock, Signals(), store, make_log("json", "error", clock), None, None)
-        try:
-            yield loop, store, clock
-        finally:
-            loop.close()
+    """The loop in this process, to be stepped by hand."""
+    with loop_by_hand(house) as made:
+        yield made.loop, made.store, made.clock
 
 
 @pytest.mark.parametrize(("jump", "way"), [(-7_200_000, "back by 2 h"), (7_200_000, "forward by 2 h")])

@@ -9,31 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
-from worker.clock import Clock
-from worker.daemon.drop import one_round
-from worker.rounds.drop.work import DropOutcome, DropRules
+from worker.daemon.drop_lane import whole_round
+from worker.daemon.lane import Surroundings
+from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
 from worker.store.batch import keeping
 from worker.store.db.store import Store
 
 SETTLE, EVERY = 30_000, 300_000
 
 
-class SetClock(Clock):
-    """The time of day is set by the test; waiting for a file to settle sets it forward."""
+class SettlingClock(FrozenClock):
+    """Waiting for a file to settle lets the time pass; what watches a connection waits until the test does."""
 
-    at = 1_800_000_000_000
-
-    def now(self) -> int:
-        return self.at
+    def __init__(self) -> None:
+        super().__init__(held=True)
 
     def wait(self, event: threading.Event, ms: int) -> bool:
-        if ms == SETTLE:
-            self.at += ms
-            return event.is_set()
-        return super().wait(event, ms)
+        if ms != SETTLE:
+            return super().wait(event, ms)
+        self.advance(ms)
+        return event.is_set()
 
 
 class DropHouse:
@@ -42,7 +41,7 @@ class DropHouse:
     def __init__(self, folder: Path, server: Sshd) -> None:
         self.server, self.path = server, folder / "data" / "cdpoll.db"
         self.drop = server.drop
-        self.clock, self.log, self.stop = SetClock(), KeptLog(), threading.Event()
+        self.clock, self.log, self.stop = SettlingClock(), KeptLog(), threading.Event()
         self.rules = DropRules(server.settings("*.x12", "*.x12_*"), SETTLE, EVERY)
 
     def put(self, name: str, text: str | bytes, age: int = 100) -> Path:
@@ -55,8 +54,8 @@ class DropHouse:
         """One round, ``wait`` ms after the last."""
         self.clock.at += wait
         with Store(self.path) as store:
-            rules = replace(self.rules, **changes)
-            return one_round(store, rules, self.clock, self.stop, self.log, patient=patient)
+            work = DropWork(store, replace(self.rules, **changes), self.log, patient)
+            return whole_round(work, Surroundings(self.clock, self.log, self.stop, patient))
 
     def states(self, *, patient: bool = True, **changes: Any) -> list[tuple[str, str]]:
         return [(one.name, one.state) for one in self.round(patient=patient, **changes).reports]

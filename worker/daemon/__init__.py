@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from worker.clock import Clock
 from worker.config import Config
-from worker.daemon.loop import Loop, Mode
+from worker.daemon.loop import Loop
+from worker.daemon.orders import Mode, Orders
 from worker.gateways.signals import Signals
 from worker.log import make_log
 from worker.store.db.lock import DaemonLock
@@ -38,6 +39,6 @@ def run(
         gc.collect()
         gc.freeze()
         try:
-            return Loop(config, mode, clock, signals, store, log, reload, only).run()
+            return Loop(config, Orders(mode, only, reload), clock, signals, store, log).run()
         finally:
             lock.release()

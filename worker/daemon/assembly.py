@@ -1,4 +1,4 @@
-"""From a configuration to the parts that poll by it. Made anew by every reload."""
+"""From a configuration to the parts that poll by it, and to the other lanes. Made anew by every reload."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,23 @@ from worker.config import Config
 from worker.config.polling import delay_per_request_of, limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
 from worker.core.vendor.reply import Heard
+from worker.daemon import derive_lane, drop_lane
+from worker.daemon.lane import LanePlan
+from worker.daemon.orders import Orders
 from worker.gateways.http.api import Api, ApiSettings
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.gateways.http.token import Tokens, TokenSettings
 from worker.gateways.signals import Signals
 from worker.rounds.poll.poll import Terms
+
+# Every lane but that of the main thread. Each entry says whether a configuration asks for its lane.
+LANES: list[Callable[[Config, Orders], LanePlan | None]] = [drop_lane.plan, derive_lane.plan]
+
+
+def lanes_of(config: Config, orders: Orders) -> list[LanePlan]:
+    """The lanes to be run. Raises BadConfiguration for what is missing, and for a secret that cannot be read."""
+    return [found for plan in LANES if (found := plan(config, orders)) is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,3 +98,7 @@ class Step(NamedTuple):
     def bound_ms(self, *, patient: bool) -> int:
         """The longest that the step may take. A patient round waits for another process, however long that reads."""
         return FAR if patient else STEP_BOUND_MS + max(0, self.size) // SLOWEST_BYTES_PER_MS
+
+
+# Of the bound of a round that is still to be begun: its first step moves no file.
+FIRST_STEP = Step(lambda _work, _now: None)

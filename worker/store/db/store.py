@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 
@@ -27,6 +27,12 @@ Params = Mapping[str, Any] | Sequence[Any]
 def wal_is_safe(version: tuple[int, ...]) -> bool:
     """Whether this SQLite carries the WAL-reset fix: 3.51.3, and 3.50.7 and 3.44.6 of their lines."""
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
+
+
+class TimeOfDay(Protocol):
+    """What tells the time of day, in ms since 1970 UTC."""
+
+    def now(self) -> int: ...
 
 
 class Store:
@@ -80,6 +86,10 @@ class Store:
 
     def _version(self) -> int:
         return int(self.read("PRAGMA user_version")[0][0])
+
+    def now(self, clock: TimeOfDay) -> int:
+        """The time of day (ms) by which this database's rows are written: that of ``clock``, for the file is local."""
+        return clock.now()
 
     def replaced(self) -> bool:
         """Whether another file, or none, lies where this one was opened."""

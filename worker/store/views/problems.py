@@ -18,6 +18,7 @@ CRITICAL = frozenset(
         "daemon_down",
         "daemon_stuck",
         "internal_fault",
+        "lane_stuck",
         "disk_full",
         "disk_read_only",
         "disk_unreadable",

@@ -1,0 +1,38 @@
+"""The lane that reads the 271 texts inside polled results, for what could not be read when the result was kept."""
+
+from worker.config import Config
+from worker.daemon.lane import LanePlan, Surroundings
+from worker.daemon.orders import Orders
+from worker.rounds.ingest.deriving import derive_missing
+from worker.store.db.store import Store
+
+# Results of one step.
+STEP_RESULTS = 20
+
+# Where nothing is to be done: how soon to ask again, for other processes keep results, too.
+WAIT_MS = 15_000
+
+
+def plan(_config: Config, _orders: Orders) -> LanePlan | None:
+    """The lane; every run has it."""
+    return LanePlan("derive", "reading the texts of results failed", DeriveLane, after_polls=True)
+
+
+class DeriveLane:
+    """A step derives the rows of some results, each in a transaction of its own."""
+
+    # Each result waits at most 5 s for the database, and its texts are read within a second.
+    bound_ms = STEP_RESULTS * 6_000
+
+    exit_code = 0
+
+    def __init__(self, store: Store, _around: Surroundings) -> None:
+        self.idle = False
+        self._store = store
+
+    def run(self, now: int) -> int:
+        self.idle = derive_missing(self._store, STEP_RESULTS) == 0
+        return now + WAIT_MS if self.idle else now
+
+    def close(self) -> None:
+        """Nothing is held."""

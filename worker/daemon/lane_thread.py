@@ -1,0 +1,122 @@
+"""The thread of one lane: step, wait, step, whatever breaks and whatever the clock does."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.daemon.faults import Faults
+from worker.daemon.lane import Lane, LanePlan, Surroundings
+from worker.daemon.watchdog import StepTimer
+from worker.store.db.store import Store
+
+# After a step that raised.
+RETRY_MS = 5_000
+
+LONGEST_WAIT_MS = 60_000
+
+# To open the store, which may wait for another process that migrates it.
+OPENING_BOUND_MS = 300_000
+
+LOCK_TIMEOUT_S = 5.0
+
+# The network is let go of at once, and a file that is being read in is not: the process does not wait longer for it.
+PATIENCE_S = 40.0
+
+
+class LaneThread:
+    """Runs one lane with a store of its own; it never delays polling."""
+
+    def __init__(
+        self,
+        plan: LanePlan,
+        place: tuple[Path, str],
+        around: Surroundings,
+        faults: Faults,
+        wake: Callable[[], None],
+    ) -> None:
+        """``place`` is the database's path and journal; ``wake`` wakes the main thread."""
+        self.plan = plan
+        self.timer = StepTimer(plan.name)
+        self.exit_code = 0
+        self._place = place
+        self._around = around
+        self._faults = faults
+        self._wake = wake
+        self._store: Store | None = None
+        self._lane: Lane | None = None
+        self._called = threading.Event()
+        self._calls = 0  # how often a step was asked for
+        self._idle_since: int | None = None  # the number of calls that the step which found nothing to do had heard
+        self._failed = False
+        self._thread = threading.Thread(target=self._work, name=plan.name, daemon=True)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the lane has nothing to do, after a step that began since the last call."""
+        return self._failed or self._idle_since == self._calls
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def call(self) -> None:
+        """Have a step taken now. Only the main thread calls."""
+        self._calls += 1
+        self._called.set()
+
+    def stop(self) -> None:
+        """End; nothing is lost: the next start goes on from what the database says."""
+        self._around.stop.set()
+        self._called.set()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+
+    def turn(self) -> int:
+        """Take one step, or make the lane anew after a fault; how long (ms) to wait for the next."""
+        clock = self._around.clock
+        calls = self._calls
+        try:
+            self.timer.begin(clock.monotonic(), OPENING_BOUND_MS)
+            store = self._store = self._store or Store(*self._place, timeout=LOCK_TIMEOUT_S)
+            lane = self._lane = self._lane or self.plan.open(store, self._around)
+            self.timer.begin(clock.monotonic(), lane.bound_ms)
+            next_at = lane.run(store.now(clock))
+            self.exit_code = lane.exit_code
+            self._idle_since = calls if lane.idle else None
+            wait_ms = next_at - store.now(clock)
+        except Exception as error:
+            # Nothing may end this thread in silence.
+            self.exit_code = self._faults.caught(self.plan.name, self.plan.failed, error)
+            self._failed = self._around.once
+            self._let_go()
+            self._wake()  # to write the notice
+            return RETRY_MS
+        finally:
+            self.timer.end()
+        self._faults.well(self.plan.name)
+        if self._around.once and self.idle:
+            self._wake()
+        return max(0, wait_ms)
+
+    def _work(self) -> None:
+        while not self._around.stop.is_set() and not self._failed:
+            self._called.clear()
+            wait_ms = self.turn()
+            if not self._failed:
+                self._wait(wait_ms)
+        self._let_go()
+
+    def _wait(self, wait_ms: int) -> None:
+        # By the monotonic clock: one that is set back must not silence the lane.
+        clock = self._around.clock
+        until = clock.monotonic() + wait_ms
+        while (left := until - clock.monotonic()) > 0:
+            if self._around.stop.is_set() or clock.wait(self._called, min(LONGEST_WAIT_MS, left)):
+                return
+
+    def _let_go(self) -> None:
+        lane, store = self._lane, self._store
+        self._lane, self._store = None, None
+        if lane is not None:
+            lane.close()
+        if store is not None:
+            store.close()

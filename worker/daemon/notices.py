@@ -1,0 +1,45 @@
+"""What the daemon wants people to know: gathered from all threads, and written by the main one."""
+
+from queue import Empty, SimpleQueue
+
+from worker.store.db.store import Store
+from worker.store.state import notices
+
+DAY_MS = 86_400_000
+
+# Of what only a person can see to the end of, the notice goes by itself after this time.
+LASTING_MS = {"clock_jumped": DAY_MS, "files_lost": 7 * DAY_MS}
+
+
+class Notices:
+    """Notices that are to be written with the next beat. Any thread may :meth:`put`."""
+
+    def __init__(self) -> None:
+        self._new: SimpleQueue[tuple[str, str | None]] = SimpleQueue()
+        self._unwritten: dict[str, str | None] = {}
+
+    def put(self, code: str, detail: str | None) -> None:
+        """Have `status` say it (``None``: no longer), as soon as the database can be written."""
+        self._new.put((code, detail))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self._unwritten) or not self._new.empty()
+
+    def write(self, store: Store, now: int) -> None:
+        """Write all of them, inside a transaction; they are kept until :meth:`written`."""
+        while True:
+            try:
+                code, detail = self._new.get_nowait()
+            except Empty:
+                break
+            self._unwritten[code] = detail
+        for code, detail in self._unwritten.items():
+            notices.put(store, code, detail, now)
+        for code, lasting_ms in LASTING_MS.items():
+            notices.clear_older(store, code, now - lasting_ms)
+
+    def written(self) -> None:
+        """The transaction is committed."""
+        self._unwritten.clear()

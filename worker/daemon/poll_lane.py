@@ -1,0 +1,94 @@
+"""The lane that polls. It is the main thread's: its decisions are short, and the waiting is done by the pool."""
+
+from worker.daemon.assembly import Parts
+from worker.daemon.lane import Surroundings
+from worker.daemon.orders import Orders
+from worker.rounds.poll.poll import PollRound
+from worker.store.db.store import Store
+from worker.store.tasks import polling as tasks
+from worker.store.views import status
+
+# What `--once` says of a pass that a pause ended, by the pause's reason.
+PAUSE_EXIT = {"credentials": 77, "unreachable": 69, "rate_limited": 75}
+
+WORK_REMAINS_EXIT = 75
+
+# A request under way may last this much longer than its deadline until its thread notices.
+GRACE_MS = 1_000
+
+
+class PollLane:
+    """A step of the lane is a pass of the poll round."""
+
+    # A pass saves and claims at most a few hundred rows, and waits at most 2 s for the database.
+    bound_ms = 60_000
+
+    def __init__(self, parts: Parts, store: Store, orders: Orders, around: Surroundings, now: int) -> None:
+        """``now`` is ms."""
+        self.parts = parts
+        self.brought = False
+        """Whether the last step heard something of a task."""
+        self._store = store
+        self._orders = orders
+        self._around = around
+        self._round = PollRound(store, parts.pool, parts.terms, around.log, now)
+        self._round.only = orders.only
+        self._now = now
+        # A single pass is over what was due when it began, for the queue may keep filling.
+        self._cutoff: int | None = None
+
+    def run(self, now: int) -> int:
+        if self._orders.mode == "once" and self._cutoff is None:
+            self._cutoff = now
+        return self._pass(now, claim=True)
+
+    def collect(self, now: int) -> None:
+        """Save what was heard, and send nothing new."""
+        self._pass(now, claim=False)
+
+    def _pass(self, now: int, *, claim: bool) -> int:
+        self._now, heard = now, self._round.usable
+        next_at = self._round.run(now, self._around.clock.monotonic(), due_by=self._cutoff, claim=claim)
+        self.brought = self._round.usable > heard
+        return next_at
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in the air, or not saved yet."""
+        return self._round.busy
+
+    @property
+    def drain_ms(self) -> int:
+        """How long the requests under way may take."""
+        return self._round.terms.deadline + GRACE_MS
+
+    def keep_learned(self, now: int) -> bool:
+        """Store what was learned, inside a transaction; whether there is a schedule that learns."""
+        return self._round.keep_learned(now)
+
+    @property
+    def idle(self) -> bool:
+        if self._round.busy:
+            return False
+        if self._orders.mode != "once":
+            return status.pending(self._store) == 0
+        if self._round.lane.paused or self._round.out_of_budget(self._now):
+            return True
+        if self._round.only is not None:
+            # What another process has concluded or abandoned meanwhile is not waited for.
+            self._round.only = tasks.pending_among(self._store, self._round.only)
+            return not self._round.only
+        return status.pending(self._store, self._cutoff) == 0
+
+    @property
+    def exit_code(self) -> int:
+        if self._round.lane.reason is not None:
+            return PAUSE_EXIT[self._round.lane.reason]
+        if self._around.stop.is_set():
+            return WORK_REMAINS_EXIT
+        if self._round.out_of_budget(self._now) and status.pending(self._store, self._now):
+            return WORK_REMAINS_EXIT
+        return 69 if self._round.unreachable and not self._round.usable else 0
+
+    def close(self) -> None:
+        self.parts.pool.close()
