@@ -35,7 +35,7 @@ def run(
     log = make_log(config.log.format, config.log.level, clock)
     with Store(config.store.path, config.store.journal, timeout=2.0) as store:
         lock = DaemonLock(store.path)
-        # What is loaded by now stays: looking through it at every collection costs a tenth of the CPU and more.
+        # What is loaded by now stays: to examine it at every collection costs a tenth of the CPU and more.
         gc.collect()
         gc.freeze()
         try:

@@ -44,7 +44,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
     if config.api is None:
         return None
     api = config.require_api()
-    # Resolved here once, so that a missing secret is an error of the start and not of the first look.
+    # Resolved here once, so that a missing secret is an error of the start and not of the first poll.
     api.client_id.reveal()
     api.client_secret.reveal()
     proxy = None if api.proxy is None else api.proxy.reveal()

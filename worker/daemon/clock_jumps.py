@@ -7,7 +7,7 @@ from worker.store.db.store import Store
 from worker.store.state import lanes
 from worker.store.tasks import polling as tasks
 
-# The wall clock and the monotonic one drift by less than this between two passes, unless somebody set the clock.
+# The wall clock and the monotonic one drift by less than this between two passes, unless the clock was set.
 JUMP_MS = 5_000
 
 

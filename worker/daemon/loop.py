@@ -120,7 +120,7 @@ class Loop:
         """One pass; the instant (ms) at which the next is wanted."""
         now, monotonic = self._store.now(self._clock), self._clock.monotonic()
         next_at = now + LONGEST_WAIT_MS
-        self._watchdog.look([thread.timer for thread in self._threads], monotonic)
+        self._watchdog.check([thread.timer for thread in self._threads], monotonic)
         try:
             self._watch_clock(now, monotonic)
             if self._poll is not None:
@@ -142,7 +142,7 @@ class Loop:
         else:
             self._faults.well(MAIN)
             self._faults.well(STORAGE)
-        self._watchdog.look([self._timer, *(thread.timer for thread in self._threads)], self._clock.monotonic())
+        self._watchdog.check([self._timer, *(thread.timer for thread in self._threads)], self._clock.monotonic())
         self._timer.end()
         self._watchdog.feed()
         return next_at

@@ -43,7 +43,7 @@ class Watchdog:
         self._notices = notices
         self._stuck: dict[str, int] = {}
 
-    def look(self, timers: Iterable[StepTimer], monotonic: int) -> None:
+    def check(self, timers: Iterable[StepTimer], monotonic: int) -> None:
         """Note which lanes are stuck."""
         found = {timer.name: bound for timer in timers if (bound := timer.overdue(monotonic)) is not None}
         for name in found.keys() - self._stuck.keys():

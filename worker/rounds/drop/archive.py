@@ -15,7 +15,7 @@ from worker.store.batch import remote
 from worker.store.batch.remote import DropFile
 from worker.store.state import notices
 
-# A server that archives what was opened has the file still.
+# A server that archives what was opened still has the file.
 BY_HAND = "look in the server's archive, and ingest them by hand"
 
 

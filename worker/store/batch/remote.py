@@ -22,7 +22,7 @@ LONGEST_RETRY_MS = 6 * 3_600_000
 # Its fetch was begun and did not come to an end. (Of an incomplete file there are all the bytes that it had.)
 _BEGUN = "error IS NOT NULL AND error <> 'incomplete'"
 
-# A file that is gone is looked for in the server's archive for this long.
+# A file that is gone is searched for in the server's archive for this long.
 SEARCHED_MS = 7 * 86_400_000
 
 
@@ -178,7 +178,7 @@ def again(store: Store, one: DropFile, error: str, every: int, now: int) -> None
 
 
 def missed(store: Store, one: DropFile) -> None:
-    """A file that is gone was looked for, and not found."""
+    """A file that is gone was searched for, and not found."""
     with store.write():
         store.execute("UPDATE remote_files SET attempts = attempts + 1 WHERE name = :name", {"name": one.name})
 
