@@ -71,7 +71,7 @@ class Loop:
         return [*([] if self._poll is None else [self._poll]), *self._threads]
 
     def _adopt(self, found: Assembled) -> None:
-        """Make the lanes, and start those that have a thread."""
+        """Make the lanes. Their threads are not started yet."""
         self._config = found.config
         once, place = self._orders.once, (found.config.store.path, found.config.store.journal)
         self._poll = None
