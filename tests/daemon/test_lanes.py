@@ -1,5 +1,6 @@
 """Lanes: a third one is a file and a line; each has its own bound, and the watchdog knows which one is stuck."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 
@@ -131,10 +132,11 @@ def test_another_process_that_holds_a_lock_is_no_fault(house: House, by_hand: By
 @pytest.fixture
 def systemd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """What systemd has heard since it was asked last."""
+    name = f"cdpoll-test-lanes-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.bind("\0cdpoll-test-lanes")
+        heard.bind("\0" + name)
         heard.setblocking(False)
-        monkeypatch.setenv("NOTIFY_SOCKET", "@cdpoll-test-lanes")
+        monkeypatch.setenv("NOTIFY_SOCKET", "@" + name)
         monkeypatch.setenv("WATCHDOG_USEC", "600000000")
 
         def said() -> list[str]:
