@@ -1,12 +1,11 @@
 """``cdpoll config``: the configuration as computed, and everything that is wrong with it."""
 
-import json
 import os
 from typing import Any
 
 import click
 
-from cli.opening import AS_JSON
+from cli.output import AS_JSON, dumped
 from worker.config import Config, ConfigurationMistakes, load
 from worker.config.keys import SECTIONS
 
@@ -28,14 +27,13 @@ def show(obj: dict[str, Any], as_json: bool) -> None:
     keys = _keys(found)
     if as_json:
         click.echo(
-            json.dumps(
+            dumped(
                 {
                     "config": None if found.source is None else str(found.source),
                     "files": [str(path) for path in found.files],
                     "keys": keys,
                     "warnings": [warning.as_json() for warning in found.warnings],
-                },
-                indent=2,
+                }
             )
         )
         return
@@ -65,11 +63,11 @@ def check(ctx: click.Context, as_json: bool) -> None:
         if not as_json:
             raise
         mistakes = [mistake.as_json() for mistake in error.mistakes]
-        click.echo(json.dumps({"ok": False, "mistakes": mistakes, "warnings": []}, indent=2))
+        click.echo(dumped({"ok": False, "mistakes": mistakes, "warnings": []}))
         ctx.exit(error.exit_code)
     if as_json:
         warnings = [warning.as_json() for warning in found.warnings]
-        click.echo(json.dumps({"ok": True, "mistakes": [], "warnings": warnings}, indent=2))
+        click.echo(dumped({"ok": True, "mistakes": [], "warnings": warnings}))
         return
     _warn(found)
     click.echo(f"the configuration is right: {', '.join(map(str, found.files)) or 'from the environment alone'}")

@@ -7,26 +7,23 @@ from typing import Any
 
 import click
 
-from cli.opening import opened
+from cli.opening import opened_or_created
 from cli.reports import bar, exit_code, report_json, show
 from worker.clock import Clock
 from worker.config import load
-from worker.core.errors import BadData
 from worker.daemon.drop_lane import rules_of, whole_round
 from worker.daemon.lane import Surroundings
 from worker.log import make_log
 from worker.rounds.drop.work import DropWork
 
 
-def run(obj: dict[str, Any], dry_run: bool, as_json: bool) -> int:
+def run(obj: dict[str, Any], as_json: bool) -> int:
     """One round; waits `settle` for files that are new."""
-    if dry_run:
-        raise BadData("--dry-run needs a path", "to fetch a file may move it away for others: name files of your own")
     config = load(obj["config"], os.environ)
     rules = rules_of(config.require_sftp())
     clock = Clock()
     around = Surroundings(clock, make_log(config.log.format, "error", clock), threading.Event(), once=True)
-    with opened(obj, create=True) as house, ExitStack() as stack:
+    with opened_or_created(obj) as house, ExitStack() as stack:
         work = DropWork(house.store, rules, around.log, True, lambda name, size: stack.enter_context(bar(name, size)))
         outcome = whole_round(work, around)
     reports = [report_json(one) for one in outcome.reports]

@@ -1,6 +1,5 @@
 """``cdpoll ingest`` and ``cdpoll files``: batch 271 files, and the list of those that came in."""
 
-import json
 import os
 import sys
 from contextlib import ExitStack
@@ -9,15 +8,17 @@ from typing import Any, BinaryIO
 
 import click
 
-from cli.opening import Opened, opened, plain
+from cli.opening import Opened, opened, opened_or_created
+from cli.output import AS_JSON, echo_pages, plain
 from cli.reports import bar, exit_code, in_words, report_json, show
+from worker.core.errors import BadData
 from worker.store.batch import keeping, quarantine
 
 
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Read and report; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_obj
 def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """Read batch 271 files into the database: those named (- is standard input), or one round over the SFTP drop.
@@ -25,14 +26,16 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
     Harmless to repeat: a file is known by its content, and so is every transaction set in it. Exit 1: something was
     quarantined, incomplete or could not be opened; 65: nothing could be read at all.
     """
+    if not paths and dry_run:
+        raise BadData("--dry-run needs a path", "to fetch a file may move it away for others: name files of your own")
     if not paths:
         from cli import drop
 
-        return drop.run(obj, dry_run, as_json)
+        return drop.run(obj, as_json)
     with ExitStack() as stack:
         # Root becomes the owner of the database in opened(), and may no longer read what only root can.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
-        house = stack.enter_context(opened(obj, create=True))
+        house = stack.enter_context(opened_or_created(obj))
         reports: list[dict[str, Any]] = []
         refused: list[str] = []
         try:
@@ -78,20 +81,15 @@ def _read(house: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, 
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@AS_JSON
 @click.pass_obj
 def files(obj: dict[str, Any], as_json: bool) -> None:
     """List the batch files that came in, oldest first."""
     with opened(obj) as house:
-        separator = "\n  "
+        pages = quarantine.files(house.store)
         if as_json:
-            click.echo('{"files": [', nl=False)
-        for page in quarantine.files(house.store):
+            echo_pages("files", pages)
+            return
+        for page in pages:
             for one in page:
-                if as_json:
-                    click.echo(separator + json.dumps(one, ensure_ascii=False), nl=False)
-                    separator = ",\n  "
-                else:
-                    click.echo(f"{one['number']:<6} {one['done_at']}  {plain(one['name'])}: {in_words(one)}")
-        if as_json:
-            click.echo("\n]}")
+                click.echo(f"{one['number']:<6} {one['done_at']}  {plain(one['name'])}: {in_words(one)}")

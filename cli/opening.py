@@ -1,13 +1,9 @@
 """What most commands begin with: the configuration, and the database it names."""
 
-import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import click
 
 from worker.clock import Clock
 from worker.config import Config, load
@@ -35,20 +31,6 @@ class Opened:
         self.store.close()
 
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-
-
-def dumped(value: dict[str, Any], indent: int | None = 2) -> str:
-    """JSON for standard output; in escapes where that cannot take every letter."""
-    plain_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    return json.dumps(value, indent=indent, ensure_ascii=plain_only)
-
-
-def plain(text: str) -> str:
-    """Text of others for a terminal: a control character in it could do anything there."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def become_owner(database: Path) -> None:
     """Root works as the owner of the state directory, so that no file there is root's and shut to the daemon."""
     if os.geteuid() != 0:
@@ -74,13 +56,24 @@ def become_owner(database: Path) -> None:
     os.setuid(owner.st_uid)
 
 
-def opened(obj: dict[str, Any], *, create: bool = False) -> Opened:
-    """The configuration and its database. ``create=False``: a database that is not there yet is an error (74)."""
+def opened(obj: dict[str, Any]) -> Opened:
+    """The configuration and its database. Raises StorageFailed (74) where there is no database yet."""
     config = load(obj["config"], os.environ)
     become_owner(config.store.path)
-    if not create and not config.store.path.exists():
+    if not config.store.path.exists():
         raise StorageFailed(
             f"{config.store.path}: no such database yet",
             "it is made by the first `cdpoll record` or `cdpoll run`; is [store] path the one they use?",
         )
+    return _opened(config)
+
+
+def opened_or_created(obj: dict[str, Any]) -> Opened:
+    """The configuration and its database, which is created where there is none."""
+    config = load(obj["config"], os.environ)
+    become_owner(config.store.path)
+    return _opened(config)
+
+
+def _opened(config: Config) -> Opened:
     return Opened(config, Store(config.store.path, config.store.journal), Clock().now())

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from cli.opening import Opened, dumped, opened, plain
+from cli.opening import Opened, opened
+from cli.output import AS_JSON, dumped, plain
 from worker.core.errors import BadData
 from worker.store.batch import keeping
 from worker.store.batch import quarantine as store
 
 NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 # What `show --bytes` prints of a file or set: enough to tell what it is.
 FIRST_BYTES = 256

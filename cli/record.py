@@ -8,7 +8,8 @@ from typing import IO, Any
 
 import click
 
-from cli.opening import AS_JSON, Opened, dumped, opened
+from cli.opening import Opened, opened_or_created
+from cli.output import AS_JSON, dumped
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
@@ -86,7 +87,7 @@ def record(
                 yield [from_jsonl_line(line, n, **about) for n, line in enumerate(lines, number + 1)]
                 number += len(lines)
 
-    with opened(obj, create=True) as house:
+    with opened_or_created(obj) as house:
         summary = _record(house, intakes(), ref)
     for error in refused:
         summary.complain(error.message, error.hint)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli.opening import dumped, plain
+from cli.output import dumped, plain
 
 # A file smaller than this is read before a bar could be seen.
 SHOWN_WITH_A_BAR_BYTES = 4 * 1024 * 1024

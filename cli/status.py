@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
-from cli.opening import AS_JSON, dumped, opened, plain
+from cli.opening import opened
+from cli.output import AS_JSON, dumped, plain
 from worker.config.polling import delay_per_request_of, limit_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
-from cli.opening import AS_JSON, dumped, opened, plain
+from cli.opening import opened
+from cli.output import AS_JSON, dumped, echo_pages, plain
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.store.db.store import Store
@@ -29,21 +30,10 @@ def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) 
         after = schedule_of(house.config.polling).alert_after if overdue else None
         pages = story.task_pages(house.store, house.now, state=state, overdue_after=after)
         if as_json:
-            _print_json(pages)
+            echo_pages("tasks", pages)
         else:
             for page in pages:
                 click.echo("\n".join(plain(_line(row)) for row in page))
-
-
-def _print_json(pages: Iterable[list[story.Json]]) -> None:
-    # Page by page, as they are read: a list of a million tasks is never in memory.
-    click.echo('{"tasks": [', nl=False)
-    separator = "\n  "
-    for page in pages:
-        for row in page:
-            click.echo(separator + dumped(row, None), nl=False)
-            separator = ",\n  "
-    click.echo("\n]}")
 
 
 def _line(row: story.Json) -> str:

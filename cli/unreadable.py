@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from cli.opening import AS_JSON, dumped, opened
+from cli.opening import opened
+from cli.output import AS_JSON, dumped
 from worker.core.errors import BadData
 from worker.store.tasks import unreadable as store
 

@@ -9,7 +9,9 @@ import socket
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable
 from email.utils import formatdate
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
@@ -128,7 +130,7 @@ class Sandbox:
         self._listener = listener
         self.vendor.origin = self.origin
         self.stopping.clear()
-        self._run(self._accept, listener)
+        self._run(partial(self._accept, listener))
         return self
 
     def stop(self) -> None:
@@ -155,15 +157,15 @@ class Sandbox:
     ) -> None:
         self.stop()
 
-    def _run(self, target: "object", *args: object) -> None:
-        thread = threading.Thread(target=self._guarded, args=(target, *args), name="sandbox", daemon=True)
+    def _run(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(work,), name="sandbox", daemon=True)
         with self._guard:
             self._threads.add(thread)
         thread.start()
 
-    def _guarded(self, target: "object", *args: object) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            target(*args)  # type: ignore[operator]
+            work()
         finally:
             with self._guard:
                 self._threads.discard(threading.current_thread())
@@ -177,7 +179,7 @@ class Sandbox:
                     # the end, or a passing want of file descriptors
                     self.clock.wait(self.stopping, 50)
                     continue
-                self._run(self._serve, connection, address)
+                self._run(partial(self._serve, connection, address))
 
     def _serve(self, connection: socket.socket, address: object) -> None:
         with self._guard:
