@@ -29,7 +29,7 @@ def run(obj: dict[str, Any], as_json: bool) -> int:
     reports = [report_json(one) for one in outcome.reports]
     show(reports, as_json)
     for name in outcome.unsettled:
-        click.echo(f"cdpoll: {name} is still changing, or could not be fetched; it is looked at again", err=True)
+        click.echo(f"cdpoll: {name} is still changing, or could not be fetched; it is tried again", err=True)
     for name in outcome.lost:
         click.echo(f"cdpoll: {name} is gone from the drop before it came whole; see `cdpoll status`", err=True)
     if outcome.failure is not None:

@@ -7,7 +7,7 @@ import click
 from cli.completion import complete_id
 from cli.opening import opened
 from cli.output import AS_JSON, dumped, plain
-from worker.config.polling import delay_per_request_of, limit_of, schedule_of
+from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
 from worker.store.views import status as view
@@ -32,7 +32,7 @@ def _picture(obj: dict[str, Any]) -> view.Json:
         source, sftp, polling = house.config.source, house.config.sftp, house.config.polling
         terms = view.Terms(
             schedule_of(polling),
-            limit_of(polling),
+            rate_limit_of(polling),
             delay_per_request_of(polling),
             None if sftp is None else sftp.every_ms,
         )

@@ -17,7 +17,7 @@ def schedule_of(polling: PollingSection) -> Schedule:
     )
 
 
-def limit_of(polling: PollingSection) -> Limit:
+def rate_limit_of(polling: PollingSection) -> Limit:
     """The rate limit as configured."""
     return Limit(polling.requests_per_second, polling.burst, polling.daily_budget)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.config import Config
-from worker.config.polling import delay_per_request_of, limit_of, schedule_of
+from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
 from worker.core.vendor.reply import Heard
 from worker.daemon import derive_lane, drop_lane
@@ -60,7 +60,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         signals.wake.set,
     )
     polling = config.polling
-    terms = Terms(schedule_of(polling), limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
+    terms = Terms(schedule_of(polling), rate_limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
     return Parts(api.origin, pool, tokens, terms)
 
 
