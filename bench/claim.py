@@ -15,7 +15,7 @@ from bench.part import Part, at_most, quantile, table
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.learned import Knowledge, Learned
 from worker.rounds.poll.claiming import Claiming
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 NOW = 1_800_000_000_000
 DUE = 100
@@ -43,7 +43,7 @@ def claims(path: Path, pending: int, times: int) -> Claims:
     began = time.perf_counter()
     fill(path, pending, NOW, due)
     got = Claims([], [], [], time.perf_counter() - began)
-    with Store(path) as store:
+    with open_store(path) as store:
         claiming = Claiming(store, Learned(Schedule(), PRICE, Knowledge({}, PRICE, 0)))
         for turn in range(times):
             now = NOW + turn * TURN
@@ -65,7 +65,7 @@ def claims(path: Path, pending: int, times: int) -> Claims:
             assert len(found) == DUE
             began = time.perf_counter()
             with store.write():
-                store.execute("UPDATE lane SET spent = :turn", {"turn": turn})
+                store.execute("UPDATE api SET spent = :turn", {"turn": turn})
             got.commit.append((time.perf_counter() - began) * 1000)
     return got
 

@@ -19,7 +19,7 @@ from worker.core.vendor.reply import Concluded, Heard, Pending
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.tasks.recording import record
 from worker.store.views import status as look
 
@@ -54,7 +54,7 @@ def main() -> None:
 
     wake = threading.Event()
     tls = tls_context(None)
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "cdpoll.db") as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "cdpoll.db") as store:
         pool = Pool(4, lambda: HttpClient(tls, 1000), ask, wake.set)
         terms = Terms(schedule, Limit(1.0, 5), 30_000)
         round_ = PollRound(store, pool, terms, Quiet(), START)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.core.schedule.cadence import Schedule
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 HOUR = 3_600_000
 PRICE = 20_000
@@ -18,7 +18,7 @@ def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: b
     They were recorded in the two days before ``now``, and seen pending a few times unless ``seen`` is false. Their ids
     are random, so neighbours in the table are none in the index.
     """
-    with Store(path):
+    with open_store(path):
         pass  # the schema
     dice = random.Random(count)  # noqa: S311
     database = sqlite3.connect(path, isolation_level=None)
@@ -26,7 +26,7 @@ def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: b
     database.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -600000; BEGIN")
     database.executemany(
         "INSERT INTO tasks (id, origin, state, name, source, recorded_at, started_at, life_from, paused_base, due_at,"
-        " why, polls, last_poll_at, kind, seen_at, price)"
+        " reason, polls, last_poll_at, task_class, pending_at, delay_per_request_ms)"
         " VALUES (?, '', 'pending', 'Default Discovery Task', 'link', ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
         (_row(n, count, now, due(n), dice, seen=seen) for n in range(count)),
     )

@@ -21,7 +21,7 @@ from worker.core.vendor.reply import Heard, Pending
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 RATE = 50
 THREADS = 16
@@ -45,7 +45,7 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     asked = [False] * (many + 1)
     wake = threading.Event()
     tls = tls_context(None)
-    with Store(path) as store:
+    with open_store(path) as store:
         pool = Pool(THREADS, lambda: HttpClient(tls, 1000), ask, wake.set)
         terms = Terms(Schedule(), Limit(1000.0, 100), 30_000, price_floor=PRICE)
         round_ = PollRound(store, pool, terms, Quiet(), clock.now())

@@ -33,7 +33,7 @@ from bench.vendor import running
 from worker.clock import Clock
 from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.tasks.recording import record
 
 THREADS = 16
@@ -146,7 +146,7 @@ def make_database(folder: Path, url: str, looks: int, schedule: str) -> Path:
         "[log]\nlevel = warning\n"
     )
     tasks = [Recording(f"task-{n:07d}", "id") for n in range(looks)]
-    with Store(database) as store:
+    with open_store(database) as store:
         record(store, tasks, (), origin="", now=Clock().now() - 20_000, schedule=Schedule())
     return config
 
@@ -176,7 +176,8 @@ def check_looks(database: Path, looks: int) -> None:
     """Each task has had its look, and the answer was understood and saved."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         (made,) = connection.execute(
-            "SELECT count(*) FROM tasks WHERE polls = 1 AND failures = 0 AND kind = 'insight' AND why <> 'lease'"
+            "SELECT count(*) FROM tasks"
+            " WHERE polls = 1 AND failures = 0 AND task_class = 'insight' AND leased_until IS NULL"
         ).fetchone()
     assert made == looks, f"{made} of {looks} looks were saved"
 

@@ -9,6 +9,7 @@ from worker.clock import Clock
 from worker.config import Config, load
 from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,4 @@ def opened_or_created(obj: dict[str, Any]) -> Opened:
 
 
 def _opened(config: Config) -> Opened:
-    return Opened(config, Store(config.store.path, config.store.journal), Clock().now())
+    return Opened(config, open_store(config.store.path, config.store.journal), Clock().now())

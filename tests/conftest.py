@@ -23,6 +23,7 @@ from worker.clock import Clock
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.token import Tokens
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
@@ -39,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    with Store(path) as opened:
+    with open_store(path) as opened:
         yield opened
 
 

@@ -23,6 +23,7 @@ from sandbox.settings import config_text
 from worker.clock import Clock
 from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 # An hour of the vendor's takes half a second.
 SPEED = 7200.0
@@ -151,7 +152,7 @@ class Demo:
             while self.clock.monotonic() < until and daemon.running:
                 done = submitted()
                 if store is None and self.database.exists():
-                    store = stack.enter_context(Store(self.database))
+                    store = stack.enter_context(open_store(self.database))
                 if store is not None:
                     read_picture(store, picture)
                 self.show(picture)

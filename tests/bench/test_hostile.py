@@ -12,7 +12,7 @@ import pytest
 from bench.hostile import FORMS, HEADER
 from tests.support.cdpoll_process import DEADLINE, ROOT
 from worker.rounds.ingest.batch_file import Given, ingest
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 MOST_KIB = 16 * 1024
 
@@ -65,7 +65,7 @@ def test_a_large_file_of_nothing_is_told_of_and_none_of_it_kept(tmp_path: Path) 
     path = tmp_path / "sparse.x12"
     path.write_bytes(HEADER + b"ST*271*0001~MSG*")
     os.truncate(path, 256 * 1024 * 1024)
-    with Store(tmp_path / "cdpoll.db") as store, path.open("rb") as file:
+    with open_store(tmp_path / "cdpoll.db") as store, path.open("rb") as file:
         report = ingest(store, Given(file, path.name, "path"), 1_800_000_000_000)
         assert (report.state, report.size) == ("incomplete", 256 * 1024 * 1024)
         assert "longer than any real one" in (report.reason or "")

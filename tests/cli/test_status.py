@@ -135,7 +135,7 @@ def test_a_paused_api(tmp_path: Path, faults: str, code: str, exit_code: int) ->
         house.record(*begin(sandbox, 2))
         with house.start() as daemon:
             daemon.ready()
-            until(lambda: house.value("SELECT reason FROM lane"), "a pause", daemon.process)
+            until(lambda: house.value("SELECT reason FROM api"), "a pause", daemon.process)
             picture = house.status()
             assert picture["api"]["paused"] is True
             assert code.removeprefix("api_") in picture["api"]["reason"]

@@ -27,7 +27,7 @@ def test_the_delay_per_request_and_what_it_brings(house: House, sandbox: Sandbox
     assert after["requests_today"] == 3, "two polls and a token"
     house.rows("UPDATE results SET ended_at = received_at - 7000")
     house.rows("UPDATE tasks SET recorded_at = recorded_at - 60000, life_from = recorded_at - 60000, polls = 3")
-    house.rows("UPDATE schedule SET price = 90000")
+    house.rows("UPDATE api SET delay_per_request_ms = 90000")
     text = house.cdpoll("status", check=0).text
     assert "learned schedule; delay per request 90 s" in text
     assert "the last 2 results took 3 polls each and were seen 7 s after their end; 3 requests today" in text

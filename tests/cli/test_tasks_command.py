@@ -147,7 +147,7 @@ def test_show_says_why_the_next_look_is_when_it_is(house: House, sandbox: Sandbo
     assert why(lost).startswith("the vendor did not know it: ")
     house.cdpoll("retry", lost, check=0)
     assert why(lost) == "a fresh start by hand"
-    house.rows("UPDATE lane SET reason = 'rate_limited', code = 'http_429', paused_at = 1, resumes_at = 99999999999999")
+    house.rows("UPDATE api SET reason = 'rate_limited', code = 'http_429', paused_at = 1, resumes_at = 99999999999999")
     assert why(pending).startswith("the API is paused (rate_limited, http_429)")
 
 

@@ -22,7 +22,7 @@ from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.rounds.drop.round import DropRound
 from worker.rounds.drop.work import STEP_BOUND_MS
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.state import notices as kept
 from worker.store.views import status as look
 
@@ -147,7 +147,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(
     assert event == "a round over the drop failed"
     assert str(fields["error"]).startswith("ZeroDivisionError at test_drop_lane.py:")
     assert running.woken.is_set(), "the main thread writes the notice"
-    with Store(house.path) as store:
+    with open_store(house.path) as store:
         with store.write():
             running.notices.write(store, house.clock.at)
         found = look.status(store, house.clock.at, look.Terms(), None)["problems"]
@@ -166,7 +166,7 @@ def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
     assert not running.lane._thread.is_alive()
     assert (running.lane.idle, running.lane.exit_code) == (True, 70)
     assert [event for event, _ in house.log.lines] == ["a round over the drop failed"]
-    with Store(house.path) as store:
+    with open_store(house.path) as store:
         with store.write():
             running.notices.write(store, house.clock.at)
         assert [code for code, _ in kept.listed(store)] == ["internal_fault"]

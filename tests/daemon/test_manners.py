@@ -20,6 +20,7 @@ from tests.support.x12_samples import a_file
 from worker.clock import Clock
 from worker.daemon.loop import Loop
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.views.problems import Terms, problems
 
 
@@ -95,7 +96,7 @@ def test_a_database_that_cannot_be_written_is_survived(house: House, sandbox: Sa
     with house.start() as daemon:
         daemon.ready()
         # Another process holds the write lock for longer than the daemon is ready to wait.
-        with Store(house.database) as other:
+        with open_store(house.database) as other:
             other.conn.execute("BEGIN IMMEDIATE")
             other.conn.execute("UPDATE tasks SET due_at = 1")
             daemon.hear("STATUS=cannot write the database")
@@ -121,7 +122,7 @@ def test_a_disk_in_trouble_is_named(
             raise OSError(5, "Input/output error")
         return os.statvfs_result((1, 1, 10**9, 10**9, free, 0, 0, 0, flags, 255))
 
-    with Store(house.database) as store:
+    with open_store(house.database) as store:
         monkeypatch.setattr("os.statvfs", space)
         found = {p.code: p for p in problems(store, Clock().now(), Terms(), alive=True)}
         assert found[code].severity == "critical"

@@ -20,7 +20,7 @@ def test_reload_takes_the_new_configuration(house: House, sandbox: Sandbox) -> N
         daemon.hear("RELOADING=1")
         assert int(daemon.hear("MONOTONIC_USEC=").partition("=")[2]) > 0
         daemon.hear("READY=1")
-        house.rows("UPDATE lane SET resumes_at = 1")
+        house.rows("UPDATE api SET resumes_at = 1")
         until(lambda: house.value("SELECT state FROM tasks") == "concluded", "the result")
         assert daemon.stopped() == 0
 

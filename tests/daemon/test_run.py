@@ -223,8 +223,8 @@ def test_refused_credentials_pause_it_until_the_vendor_accepts_them(
     house.record(*begin(sandbox, 3))
     sandbox.set_faults(faults)
     with house.start() as daemon:
-        until(lambda: house.rows("SELECT reason FROM lane") == [("credentials",)], "the pause", daemon.process)
-        until(lambda: house.value("SELECT probes FROM lane") >= 3, "some probes", daemon.process)
+        until(lambda: house.rows("SELECT reason FROM api") == [("credentials",)], "the pause", daemon.process)
+        until(lambda: house.value("SELECT probes FROM api") >= 3, "some probes", daemon.process)
         assert house.rows("SELECT max(failures) FROM tasks WHERE state = 'pending'") == [(0,)]
         sandbox.set_faults("")
         until(lambda: house.value("SELECT count(*) FROM results") == 3, "the results", daemon.process)
@@ -237,7 +237,7 @@ def test_a_restart_does_not_sit_out_a_pause_for_credentials(house: House, sandbo
     house.record(*begin(sandbox, 1))
     sandbox.set_faults("token_refused")
     house.cdpoll("run", "--once", check=77)
-    house.rows("UPDATE lane SET resumes_at = resumes_at + 86400000")
+    house.rows("UPDATE api SET resumes_at = resumes_at + 86400000")
     sandbox.set_faults("")
     house.cdpoll("run", "--until-idle", check=0)
 

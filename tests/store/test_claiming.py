@@ -13,6 +13,7 @@ from tests.support.database import DONE, LEASE, NOW, add, conclude, elsewhere, r
 from worker.core.pacing.claim_order import LATE, deadline
 from worker.rounds.poll.claiming import Claiming
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.tasks import polling as tasks
 
 FLOOR = 20_000
@@ -28,8 +29,8 @@ def claim(store: Store, due_by: int, until: int, **how: Any) -> list[str]:
 # --- the statements
 
 
-def test_what_another_process_has_claimed_since_is_not_given_back(store: Store) -> None:
-    """Whoever was stopped for longer than a lease finds what it had handed out ahead in other hands."""
+def test_what_another_process_has_claimed_since_is_not_given_back(store: Store, path: Path) -> None:
+    """A process that was stopped for longer than a lease finds what it had handed out ahead in other hands."""
     add(store, [NOW, NOW])
     ours, theirs = NOW + 35_000, NOW + 80_000
     with store.write():
@@ -37,10 +38,10 @@ def test_what_another_process_has_claimed_since_is_not_given_back(store: Store) 
         tasks.lease(store, [task.seq for task in claimed], ours)
         tasks.lease(store, [claimed[1].seq], theirs)
         tasks.release(store, [(task, ours) for task in claimed])
-    assert [task_of(store, task.seq).due_at for task in claimed] == [NOW, theirs]
+    assert elsewhere(path, "SELECT due_at, leased_until FROM tasks ORDER BY seq") == [(NOW, None), (NOW, theirs)]
 
 
-def test_claims_take_the_longest_due_first_and_push_the_lease(store: Store, path: Path) -> None:
+def test_claims_take_the_longest_due_first_and_hold_them_for_the_lease(store: Store, path: Path) -> None:
     for n, at in enumerate((30, 10, 20, 99)):
         record(store, f"t{n}", now=NOW + at * 1000)
     due = dict(elsewhere(path, "SELECT id, due_at FROM tasks"))
@@ -49,10 +50,15 @@ def test_claims_take_the_longest_due_first_and_push_the_lease(store: Store, path
     assert claimed == ["t1", "t2"]
     with store.write():
         assert claim(store, due["t0"], LEASE, limit=9) == ["t0"]
-    assert dict(elsewhere(path, "SELECT id, due_at FROM tasks")) == {
+        assert claim(store, due["t0"], LEASE, limit=9) == []
+    assert dict(elsewhere(path, "SELECT id, due_at FROM tasks")) == due
+    assert dict(elsewhere(path, "SELECT id, leased_until FROM tasks")) == {
         **dict.fromkeys(("t0", "t1", "t2"), LEASE),
-        "t3": due["t3"],
+        "t3": None,
     }
+    assert tasks.next_due(store) == due["t3"]
+    with store.write():
+        assert claim(store, LEASE, LEASE + 1, limit=9) == ["t1", "t2", "t0", "t3"], "the leases have run out"
 
 
 def test_claims_leave_out_what_is_in_the_air_and_probe_with_the_calm_ones(store: Store) -> None:
@@ -86,10 +92,12 @@ def test_leases_are_few_statements_of_few_lengths_and_touch_no_other_row(store: 
     store.conn.set_trace_callback(None)
     updates = [text for text in said if text.startswith("UPDATE")]
     assert len(updates) == -(-count // tasks.MOST)
-    assert {text.count(",") for text in updates} <= {1, 4, 16, 64}  # one more stands between the columns
-    leased = elsewhere(path, "SELECT seq FROM tasks WHERE due_at = ? AND why = 'lease' ORDER BY seq DESC", LEASE)
+    assert {text.count(",") for text in updates} <= {0, 3, 15, 63}
+    leased = elsewhere(path, "SELECT seq FROM tasks WHERE leased_until = ? ORDER BY seq DESC", LEASE)
     assert [seq for (seq,) in leased] == wanted
-    assert elsewhere(path, "SELECT count(*) FROM tasks WHERE due_at = ? AND why = 'first'", NOW) == [(200 - count,)]
+    assert elsewhere(path, "SELECT count(*) FROM tasks WHERE due_at = ? AND leased_until IS NULL", NOW) == [
+        (200 - count,)
+    ]
 
 
 def test_no_lease_is_no_statement(store: Store) -> None:
@@ -108,7 +116,7 @@ def waits(store: Store, dues: Sequence[tuple[int, int]]) -> None:
     add(store, [NOW + due for due, _ in dues])
     with store.write():
         for seq, (due, wait) in enumerate(dues, 1):
-            store.execute("UPDATE tasks SET seen_at = ? WHERE seq = ?", (NOW + due - wait, seq))
+            store.execute("UPDATE tasks SET pending_at = ? WHERE seq = ?", (NOW + due - wait, seq))
 
 
 def test_of_the_last_minute_the_earliest_deadline_comes_first(store: Store, path: Path) -> None:
@@ -149,7 +157,7 @@ def test_what_is_due_is_claimed_once_and_what_is_not_is_left(store: Store, path:
         assert len(got) <= slots
         claimed += got
     assert sorted(claimed) == [1, 3, 4, 6, 7]
-    assert elsewhere(path, "SELECT seq FROM tasks WHERE why <> 'lease'") == [(2,), (5,)]
+    assert elsewhere(path, "SELECT seq FROM tasks WHERE leased_until IS NULL") == [(2,), (5,)]
 
 
 def test_a_pass_over_few_tasks_asks_the_database_once(store: Store) -> None:
@@ -172,7 +180,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
     """With an end of the queue for each: whoever has waited longest is asked within 2 * place / slots passes, however
     much comes in; and while what comes in needs no more than half of the slots, it is asked in the pass it falls due.
     """
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder, "cdpoll.db")) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db")) as store:
         store.conn.execute("PRAGMA synchronous = OFF")
         add(store, [NOW - DAY + n for n in range(backlog)])
         claiming, claimed_in, came, known = Claiming(store, None), dict[int, int](), dict[int, int](), backlog

@@ -12,6 +12,7 @@ import pytest
 from tests.support.database import DONE, NOW, conclude, concluded, elsewhere, record
 from worker.store import conclude as results
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.views import tasks as story
 
 
@@ -22,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    with Store(path) as opened:
+    with open_store(path) as opened:
         yield opened
 
 

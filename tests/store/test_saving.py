@@ -20,6 +20,7 @@ from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Garbled, Pending, Reply, Unreachable
 from worker.rounds.poll.saving import Asked, Saving
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.state import lanes
 from worker.store.tasks import by_hand
 from worker.store.tasks import polling as tasks
@@ -37,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    with Store(path) as opened:
+    with open_store(path) as opened:
         yield opened
 
 
@@ -137,11 +138,14 @@ def told(name: str, started_at: int) -> Pending:
     return Pending(Document("pending", name=name, started_at=started_at))
 
 
+COLUMNS = {"why": "reason", "kind": "task_class", "seen_at": "pending_at", "price": "delay_per_request_ms"}
+
+
 def add(store: Store, rows: Sequence[dict[str, Any]]) -> list[Asked]:
     """Tasks t1, t2 …, claimed; as they were when they were."""
     asked = []
     for seq, row in enumerate(rows, 1):
-        about = {key: value for key, value in row.items() if key != "retried"}
+        about = {COLUMNS.get(key, key): value for key, value in row.items() if key != "retried"}
         about |= {"seq": seq, "id": f"t{seq}", "origin": ORIGIN, "state": "pending", "source": "id", "due_at": NOW}
         about["life_from"] = NOW - 5_000 if row.get("retried") else row["recorded_at"]
         about["paused_base"] = 0
@@ -182,11 +186,11 @@ def everything(store: Store) -> list[list[tuple[Any, ...]]]:
 def twins(stack: ExitStack, rows: Sequence[dict[str, Any]]) -> tuple[Store, Store, list[Asked]]:
     """Two databases with the same claimed tasks."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    with Store(folder / "one.db", "truncate") as first:
+    with open_store(folder / "one.db", "truncate") as first:
         first.conn.execute("PRAGMA synchronous = OFF")
         asked = add(first, rows)
     shutil.copy(folder / "one.db", folder / "other.db")
-    one, other = (stack.enter_context(Store(folder / name, "truncate")) for name in ("one.db", "other.db"))
+    one, other = (stack.enter_context(open_store(folder / name, "truncate")) for name in ("one.db", "other.db"))
     return one, other, asked
 
 
@@ -244,9 +248,9 @@ def test_what_is_found_concluded_and_what_is_pending_are_saved_in_one_pass(store
     asked = add(store, [PLAIN] * 4)
     heard: list[Reply] = [Pending(), concluded(DONE | {"id": "t2"}), Pending(), Unreachable("timeout")]
     save(Saving(store, SCHEDULE, None), store, asked, heard, NOW)
-    assert elsewhere(path, "SELECT state, polls, failures, why FROM tasks ORDER BY seq") == [
+    assert elsewhere(path, "SELECT state, polls, failures, reason FROM tasks ORDER BY seq") == [
         ("pending", 5, 0, "cadence"),
-        ("concluded", 5, 0, "lease"),
+        ("concluded", 5, 0, "cadence"),
         ("pending", 5, 0, "cadence"),
         ("pending", 5, 1, "backoff"),
     ]
@@ -395,7 +399,7 @@ def test_what_somebody_else_did_by_hand(store: Store, path: Path) -> None:
     asked_for(store, [3])
     concluded_meanwhile(store, [4])
     save(Saving(store, SCHEDULE, None), store, asked, [Pending()] * 4, NOW + 900)
-    rows = elsewhere(path, "SELECT state, polls, why, life_from, due_at > ? FROM tasks ORDER BY seq", NOW + 5_000)
+    rows = elsewhere(path, "SELECT state, polls, reason, life_from, due_at > ? FROM tasks ORDER BY seq", NOW + 5_000)
     assert rows[0] == ("pending", 5, "cadence", NOW + 10, 1)
     assert rows[1][:2] == ("abandoned", 4)
     assert rows[2] == ("pending", 5, "cadence", PLAIN["recorded_at"], 1)

@@ -19,7 +19,8 @@ from worker.core.intake.recording import Recording
 from worker.core.pacing.breaker import Lane
 from worker.core.pacing.limiter import Meter
 from worker.store.db.lock import DaemonLock
-from worker.store.db.store import SCHEMA_VERSION, Store, wal_is_safe
+from worker.store.db.store import Store, wal_is_safe
+from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.store.state import lanes
 from worker.store.tasks import polling as tasks
 from worker.store.tasks import recording
@@ -35,7 +36,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    with Store(path) as opened:
+    with open_store(path) as opened:
         yield opened
 
 
@@ -58,8 +59,8 @@ def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: P
     assert elsewhere(path, "SELECT value FROM meta WHERE key = 'api_origin'") == [(ORIGIN,)]
     with store.write():
         lanes.put(store, Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8)))
-    columns = "reason, code, paused_at, resumes_at, probes, paused_total, tat, pace, day, spent"
-    assert elsewhere(path, f"SELECT {columns} FROM lane") == [
+    columns = "reason, code, paused_at, resumes_at, probes, paused_total, tat_us, pace, day, spent"
+    assert elsewhere(path, f"SELECT {columns} FROM api") == [
         ("credentials", "http_403", NOW, NOW + 5, 1, 2, 3, 4, 7, 8)
     ]
     assert lanes.get(store) == Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8))
@@ -75,7 +76,7 @@ def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: P
         claimed = tasks.due(store, 0, due_by=NOW * 2, limit=1)
         tasks.lease(store, [task.seq for task in claimed], NOW * 3)
     assert [(task.seq, task.id) for task in claimed] == [(1, "a")]
-    assert elsewhere(path, "SELECT due_at FROM tasks") == [(NOW * 3,)]
+    assert elsewhere(path, "SELECT leased_until FROM tasks") == [(NOW * 3,)]
 
 
 def test_more_ids_than_one_commit_holds(store: Store, path: Path) -> None:
@@ -166,7 +167,7 @@ def test_wal_only_where_it_carries_the_fix(version: tuple[int, ...], safe: bool)
 def test_every_connection_is_durable(path: Path, journal: str, mode: str | None) -> None:
     expected = mode or ("wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate")
     for _ in range(2):
-        with Store(path, journal) as store:
+        with open_store(path, journal) as store:
             assert store.read("PRAGMA synchronous")[0][0] == 2  # FULL
             assert store.read("PRAGMA journal_mode")[0][0] == expected
             assert store.read("PRAGMA foreign_keys")[0][0] == 1
@@ -174,9 +175,9 @@ def test_every_connection_is_durable(path: Path, journal: str, mode: str | None)
 
 @pytest.mark.parametrize(("before", "then"), [("wal", "truncate"), ("truncate", "wal")])
 def test_the_journal_can_be_changed_with_what_is_there(path: Path, before: str, then: str) -> None:
-    with Store(path, before) as store:
+    with open_store(path, before) as store:
         record(store, "a")
-    with Store(path, then) as store:
+    with open_store(path, then) as store:
         assert store.read("PRAGMA journal_mode")[0][0] == then
         assert look.pending(store) == 1
 
@@ -192,7 +193,7 @@ def test_many_threads_recording_at_once_lose_nothing(path: Path, journal: str) -
     def work(who: int) -> None:
         gate.wait()
         try:
-            with Store(path, journal) as store:
+            with open_store(path, journal) as store:
                 for n in range(10):
                     record(store, f"w{who}-{n}", "everybodys", ref=f"{who}-{n}")
         except Exception as error:
@@ -213,7 +214,7 @@ ONE_OF_MANY = """
 import sys
 from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.schema import migrations
 from worker.store.tasks.recording import record
 
@@ -221,7 +222,7 @@ who = sys.argv[1]
 print("here", flush=True)
 for path in sys.stdin:
     try:
-        with Store(path.strip()) as store:
+        with open_store(path.strip()) as store:
             for n in range(3):
                 ids = [Recording(name, "id", ref=f"{who}-{n}") for name in (f"w{who}-{n}", "everybodys")]
                 record(store, ids, (), origin="", now=1_800_000_000_000, schedule=Schedule())
@@ -268,12 +269,12 @@ def test_a_new_folder_that_somebody_else_makes_first(tmp_path: Path, monkeypatch
         make(self, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", slower)
-    with Store(tmp_path / "new" / "cdpoll.db") as store:
+    with open_store(tmp_path / "new" / "cdpoll.db") as store:
         assert look.pending(store) == 0
 
 
 def test_a_writer_waits_for_another_and_says_so_when_it_takes_too_long(path: Path, store: Store) -> None:
-    with Store(path, timeout=0.05) as impatient:
+    with open_store(path, timeout=0.05) as impatient:
         with store.write():
             store.execute("INSERT INTO meta (key, value) VALUES ('k', 'v')")
             with pytest.raises(TryLater) as caught, impatient.write():
@@ -286,7 +287,7 @@ def test_a_writer_waits_for_another_and_says_so_when_it_takes_too_long(path: Pat
 
 
 def test_a_commit_that_a_reader_prevents_is_rolled_back_and_the_connection_stays_usable(path: Path) -> None:
-    with Store(path, "truncate", timeout=0.05) as store, closing(sqlite3.connect(path)) as reader:
+    with open_store(path, "truncate", timeout=0.05) as store, closing(sqlite3.connect(path)) as reader:
         record(store, "a", "b", "c")
         cursor = reader.execute("SELECT id FROM tasks")
         assert cursor.fetchone() == ("a",)
@@ -302,7 +303,7 @@ def test_a_commit_that_a_reader_prevents_is_rolled_back_and_the_connection_stays
 
 def test_no_read_keeps_others_from_writing(path: Path) -> None:
     """Under TRUNCATE an open cursor makes everybody's COMMIT fail; so no read may leave one behind."""
-    with Store(path, "truncate") as one, Store(path, "truncate", timeout=0) as other:
+    with open_store(path, "truncate") as one, open_store(path, "truncate", timeout=0) as other:
         record(one, *(f"t{n}" for n in range(50)))
         keep = [
             one.read("SELECT * FROM tasks"),

@@ -11,7 +11,8 @@ import pytest
 from tests.support.cdpoll_process import small_files
 from tests.support.database import elsewhere, record
 from worker.core.errors import BadConfiguration, StorageFailed
-from worker.store.db.store import SCHEMA_VERSION, Store
+from worker.store.db.store import Store
+from worker.store.opening import SCHEMA_VERSION, open_store
 
 
 @pytest.fixture
@@ -21,16 +22,16 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    with Store(path) as opened:
+    with open_store(path) as opened:
         yield opened
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
-    Store(path).close()
+    open_store(path).close()
     with closing(sqlite3.connect(path)) as conn:
         conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     with pytest.raises(BadConfiguration) as caught:
-        Store(path)
+        open_store(path)
     assert caught.value.exit_code == 78
     assert "newer" in caught.value.message
     assert caught.value.hint
@@ -44,7 +45,7 @@ def test_the_file_is_as_private_as_its_folder(tmp_path: Path, mode: int, umask: 
     folder.chmod(mode)
     before = os.umask(umask)
     try:
-        with Store(folder / "cdpoll.db", "wal") as store:
+        with open_store(folder / "cdpoll.db", "wal") as store:
             record(store, "a")
             found = {p.name: p.stat().st_mode & 0o777 for p in folder.iterdir()}
     finally:
@@ -55,7 +56,7 @@ def test_the_file_is_as_private_as_its_folder(tmp_path: Path, mode: int, umask: 
 
 
 def test_a_folder_that_is_missing_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    Store(tmp_path / "new" / "cdpoll.db").close()
+    open_store(tmp_path / "new" / "cdpoll.db").close()
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
@@ -64,7 +65,7 @@ def test_where_no_file_can_be_made(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "cdpoll.db", tmp_path / "no" / "such" / "cdpoll.db", tmp_path / "folder"):
         with pytest.raises(StorageFailed) as caught:
-            Store(path)
+            open_store(path)
         assert caught.value.exit_code == 74
         assert str(path.parent) in caught.value.message + caught.value.hint
         assert "may write there" in caught.value.hint
@@ -74,7 +75,7 @@ def test_where_no_file_can_be_made(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
     path.write_bytes(b"something of somebody else's, and not short\n" * 50)
     with pytest.raises(StorageFailed) as caught:
-        Store(path)
+        open_store(path)
     assert "restore" in caught.value.hint
     assert path.read_bytes() == b"something of somebody else's, and not short\n" * 50
 
@@ -103,7 +104,7 @@ def test_a_full_database_takes_nothing_by_halves(path: Path, store: Store) -> No
 
 @pytest.mark.parametrize("journal", ["wal", "truncate"])
 def test_a_full_disk_takes_nothing_by_halves(path: Path, journal: str) -> None:
-    with Store(path, journal) as store:
+    with open_store(path, journal) as store:
         record(store, "before")
         with small_files(path.stat().st_size + 4096), pytest.raises(StorageFailed) as caught:
             record(store, *(f"t{n}" for n in range(400)))
@@ -117,6 +118,6 @@ def test_a_full_disk_takes_nothing_by_halves(path: Path, journal: str) -> None:
 def test_a_disk_too_full_for_a_new_database(tmp_path: Path) -> None:
     path = tmp_path / "cdpoll.db"
     with small_files(8192), pytest.raises(StorageFailed):
-        Store(path)
-    with Store(path) as store:
+        open_store(path)
+    with open_store(path) as store:
         assert record(store, "a").new == ["a"]

@@ -77,11 +77,11 @@ import json, sys
 from pathlib import Path
 from tests.support.mortal import Moment, die_at
 from worker.rounds.ingest.batch_file import Given, ingest
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 if len(sys.argv) > 3:
     die_at(Moment(*json.loads(sys.argv[3])))
-with Store(sys.argv[1]) as store, Path(sys.argv[2]).open("rb") as file:
+with open_store(sys.argv[1]) as store, Path(sys.argv[2]).open("rb") as file:
     report = ingest(store, Given(file, "big", "path"), 1_800_000_000_000)
     print(report.state, report.counts.transaction_sets, flush=True)
 """

@@ -17,7 +17,7 @@ from worker.daemon.drop_lane import whole_round
 from worker.daemon.lane import Surroundings
 from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
 from worker.store.batch import keeping
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 SETTLE, EVERY = 30_000, 300_000
 
@@ -53,7 +53,7 @@ class DropHouse:
     def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> DropOutcome:
         """One round, ``wait`` ms after the last."""
         self.clock.at += wait
-        with Store(self.path) as store:
+        with open_store(self.path) as store:
             work = DropWork(store, replace(self.rules, **changes), self.log, patient)
             return whole_round(work, Surroundings(self.clock, self.log, self.stop, patient))
 

@@ -15,7 +15,7 @@ from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Pending, Reply
 from worker.gateways.http.pool import Done, Job
 from worker.rounds.poll.poll import PollRound, Terms
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.tasks import polling as tasks
 from worker.store.tasks.recording import record
 
@@ -95,7 +95,7 @@ class Life:
     def __init__(
         self, folder: Path, schedule: Schedule, price_floor: int | None, manner: Manner, limit: Limit = FREE
     ) -> None:
-        self.store = Store(folder / f"life-{price_floor}.db")
+        self.store = open_store(folder / f"life-{price_floor}.db")
         self.store.conn.execute("PRAGMA journal_mode = MEMORY")
         self.store.conn.execute("PRAGMA synchronous = OFF")
         self.schedule = schedule

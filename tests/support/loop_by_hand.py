@@ -13,6 +13,7 @@ from worker.daemon.loop import Loop
 from worker.daemon.orders import Orders
 from worker.gateways.signals import Signals
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.views.problems import Terms, problems
 
 
@@ -36,7 +37,7 @@ class ByHand:
 def loop_by_hand(house: House, orders: Orders | None = None) -> Iterator[ByHand]:
     """The loop at the time at which ids were recorded; its lanes' threads are not started."""
     clock, log, signals = FrozenClock(Clock().now()), KeptLog(), Signals()
-    with Store(house.database) as store:
+    with open_store(house.database) as store:
         loop = Loop(load(str(house.config), {}), orders or Orders(), clock, signals, store, log)
         try:
             yield ByHand(loop, store, clock, log, signals)

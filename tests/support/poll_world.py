@@ -19,7 +19,7 @@ from worker.core.vendor.reply import Concluded, Heard, Reply, Unreachable
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.poll.poll import PollRound, Terms
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.tasks.recording import record as record_ids
 
 NOW = 1_800_000_000_000
@@ -76,7 +76,7 @@ class World:
         self._changed = threading.Condition()
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self.woken = 0
-        self.store = Store(path, timeout=timeout)
+        self.store = open_store(path, timeout=timeout)
         self.pool = Pool(size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
         self.log = KeptLog()
@@ -107,7 +107,7 @@ class World:
             self.woken += 1
 
     def record(self, *ids: str) -> None:
-        with Store(self.path) as other:
+        with open_store(self.path) as other:
             recordings = [Recording(task_id, "id") for task_id in ids]
             record_ids(other, recordings, (), origin="", now=self.now, schedule=SCHEDULE)
 

@@ -12,7 +12,7 @@ from worker.daemon.orders import Mode, Orders
 from worker.gateways.signals import Signals
 from worker.log import make_log
 from worker.store.db.lock import DaemonLock
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
     signals = Signals()
     signals.listen()
     log = make_log(config.log.format, config.log.level, clock)
-    with Store(config.store.path, config.store.journal, timeout=2.0) as store:
+    with open_store(config.store.path, config.store.journal, timeout=2.0) as store:
         lock = DaemonLock(store.path)
         # What is loaded by now stays: to examine it at every collection costs a tenth of the CPU and more.
         gc.collect()

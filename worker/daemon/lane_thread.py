@@ -8,6 +8,7 @@ from worker.daemon.faults import Faults
 from worker.daemon.lane import Lane, LanePlan, Surroundings
 from worker.daemon.watchdog import StepTimer
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 # After a step that raised.
 RETRY_MS = 5_000
@@ -76,7 +77,7 @@ class LaneThread:
         calls = self._calls
         try:
             self.timer.begin(clock.monotonic(), OPENING_BOUND_MS)
-            store = self._store = self._store or Store(*self._place, timeout=LOCK_TIMEOUT_S)
+            store = self._store = self._store or open_store(*self._place, timeout=LOCK_TIMEOUT_S)
             lane = self._lane = self._lane or self.plan.open(store, self._around)
             self.timer.begin(clock.monotonic(), lane.bound_ms)
             next_at = lane.run(store.now(clock))

@@ -19,6 +19,7 @@ from worker.core.task import Task
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Concluded, Garbled, Pending, Rejected, Reply, Unknown, Unreachable
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.state import learned as learning
 from worker.store.tasks import polling as tasks
 
@@ -35,7 +36,7 @@ SEEN = FRESH._replace(seen_at=NOW - MIN // 2, kind="quick", why="learned", polls
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "cdpoll.db") as opened:
+    with open_store(tmp_path / "cdpoll.db") as opened:
         yield opened
 
 
@@ -339,7 +340,7 @@ def test_the_wait_before_the_first_look_is_planned_by_what_was_learned(tmp_path:
     due_at = tasks.next_due(life.store)
     assert due_at is not None
     assert due_at - life.now > MIN
-    row = life.store.one("SELECT price, why FROM tasks WHERE id = 'late'")
+    row = life.store.one("SELECT delay_per_request_ms, reason FROM tasks WHERE id = 'late'")
     assert row is not None
-    assert (row["price"], row["why"]) == (FLOOR, "first")
+    assert (row["delay_per_request_ms"], row["reason"]) == (FLOOR, "first")
     life.close()

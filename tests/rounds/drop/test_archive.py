@@ -18,7 +18,7 @@ from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscri
 from worker.gateways.sftp.drop import Drop
 from worker.rounds.drop.work import DropOutcome
 from worker.store.batch import remote
-from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.state import notices
 
 LONG = interchange(
@@ -55,7 +55,7 @@ def interrupted(
 
 
 def problems(house: DropHouse) -> dict[str, str]:
-    with Store(house.path) as store:
+    with open_store(house.path) as store:
         return dict(notices.listed(store))
 
 

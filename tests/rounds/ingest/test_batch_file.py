@@ -13,6 +13,7 @@ from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscri
 from worker.rounds.ingest.batch_file import Given, ingest
 from worker.store.batch import keeping, quarantine
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 # --- what is stored
 
@@ -106,7 +107,7 @@ def test_other_line_ends_make_another_file_with_the_same_sets(store: Store, path
 def test_two_processes_with_the_same_file_store_it_once(tmp_path: Path, path: Path) -> None:
     file = tmp_path / "big.x12"
     file.write_text(batch(*range(1500)))
-    Store(path).close()
+    open_store(path).close()
     crowd = [start(path, file) for _ in range(3)]
     said = sorted(one.communicate(timeout=DEADLINE)[0].decode().strip() for one in crowd)
     assert said == ["ingested 1500", "known 1500", "known 1500"]

@@ -11,6 +11,7 @@ from tests.support.cdpoll_process import House, begin
 from worker.clock import Clock
 from worker.rounds.ingest.batch_file import FileReport, Given, ingest
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_what_was_polled_before_is_joined_by_its_text(tmp_path: Path, sandbox: S
     house.record(*polled, "--ref", "account 7")
     house.cdpoll("run", "--until-idle", check=0)
     sets = write_batch(sandbox, tmp_path / "batch.x12")
-    with Store(house.database) as store:
+    with open_store(house.database) as store:
         report = read(store, tmp_path / "batch.x12")
     assert (report.state, report.warnings) == ("ingested", ())
     assert report.counts.transaction_sets == sets
@@ -48,10 +49,10 @@ def test_a_quirk_changes_no_answer(tmp_path: Path, sandbox: Sandbox, quirk: str)
     sets = write_batch(sandbox, plain)
     assert write_batch(sandbox, odd, quirks=[quirk]) >= sets
     assert plain.read_bytes() != odd.read_bytes()
-    with Store(tmp_path / "cdpoll.db") as store:
+    with open_store(tmp_path / "cdpoll.db") as store:
         report = read(store, odd)
         rows = store.read("SELECT coverage, member_id, payer FROM batch_answers ORDER BY answer")
-    with Store(tmp_path / "other.db") as store:
+    with open_store(tmp_path / "other.db") as store:
         read(store, plain)
         expected = store.read("SELECT coverage, member_id, payer FROM batch_answers ORDER BY answer")
     assert (report.state, report.counts.quarantined_sets) == ("ingested", 0)

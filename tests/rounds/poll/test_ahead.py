@@ -62,12 +62,12 @@ def test_a_pause_takes_back_what_was_handed_out_ahead_and_nothing_of_it_is_sent(
     assert lanes.get(w.store).paused
     assert len(w.pool.out) == 2, "those that a thread has begun"
     back = waiting - begun
-    rows = {row["seq"]: row for row in w.store.read("SELECT seq, due_at, why, polls, failures FROM tasks")}
+    rows = {row["seq"]: row for row in w.store.read("SELECT seq, due_at, reason, polls, failures FROM tasks")}
     assert len(back) == 7
     for seq in back:
         assert tuple(rows[seq])[2:] == ("first", 0, 0)
         assert rows[seq]["due_at"] <= w.now, "as it was before"
-    assert (rows[first]["due_at"], rows[first]["why"], rows[first]["failures"]) == (w.now, "again", 0)
+    assert (rows[first]["due_at"], rows[first]["reason"], rows[first]["failures"]) == (w.now, "again", 0)
     asked = len(w.asked)
     w.until(w.now + 100_000)
     assert len(w.asked) == asked
@@ -91,7 +91,9 @@ def test_what_lies_there_too_long_falls_due_again_and_only_its_moment_is_lost(wo
     w.now += 1
     w.run()
     assert ahead(w) == frozenset()
-    rows = w.store.read("SELECT seq FROM tasks WHERE why = 'first' AND due_at <= :now", {"now": w.now})
+    rows = w.store.read(
+        "SELECT seq FROM tasks WHERE leased_until IS NULL AND reason = 'first' AND due_at <= :now", {"now": w.now}
+    )
     assert {row["seq"] for row in rows} >= waiting
     assert lanes.get(w.store).meter.spent == spent - len(waiting), "no request was made"
     w.until(w.now + HOUR)
@@ -124,7 +126,9 @@ def test_on_the_way_out_they_are_given_back_due_at_once(world: Make) -> None:
     w.run(claim=False)
     assert ahead(w) == frozenset()
     rows = w.store.read(
-        "SELECT seq FROM tasks WHERE why = 'first' AND polls + failures = 0 AND due_at <= :now", {"now": w.now}
+        "SELECT seq FROM tasks"
+        " WHERE leased_until IS NULL AND reason = 'first' AND polls + failures = 0 AND due_at <= :now",
+        {"now": w.now},
     )
     assert {row["seq"] for row in rows} >= waiting
     w.now += 10

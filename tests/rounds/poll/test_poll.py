@@ -42,13 +42,13 @@ def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> Non
     w = world(concludes)
 
     def peek(job: Job) -> None:
-        seen.append((w.task(job.task_id)["due_at"], job.asked_at + w.round.terms.lease))
+        seen.append((w.task(job.task_id)["leased_until"], job.asked_at + w.round.terms.lease))
 
     w.before_sending = peek
     w.record(*(f"t{n}" for n in range(9)))
     w.until(NOW + 60_000)
     assert len(seen) == 9
-    assert all(due == lease for due, lease in seen)
+    assert all(leased == until for leased, until in seen)
 
 
 def test_a_task_in_the_air_is_not_asked_for_again_however_long_it_takes(world: Make) -> None:

@@ -19,6 +19,7 @@ from worker.rounds.ingest.deriving import derive_missing
 from worker.store import conclude as results
 from worker.store.batch.batches import ROWS
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.tasks.recording import record as record_ids
 from worker.store.views import status as look
 from worker.store.views import tasks as story
@@ -28,7 +29,7 @@ NOW = 1_800_000_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "cdpoll.db") as opened:
+    with open_store(tmp_path / "cdpoll.db") as opened:
         yield opened
 
 

@@ -20,6 +20,7 @@ from worker.store.batch import batches, quarantine
 from worker.store.batch import rows as batch_rows
 from worker.store.batch.lock import IngestLock
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 
 
 def test_transactions_are_small_and_the_file_appears_at_one_moment(
@@ -27,7 +28,7 @@ def test_transactions_are_small_and_the_file_appears_at_one_moment(
 ) -> None:
     moments: list[int] = []
     # A polling process writes and reads between any two transactions, and waits for nobody.
-    with Store(path, timeout=0.05) as poller:
+    with open_store(path, timeout=0.05) as poller:
         poll = Store.write
 
         def seen() -> None:
@@ -83,7 +84,7 @@ def test_kill_9_in_the_middle_leaves_nothing_that_is_seen_and_the_next_reading_r
 ) -> None:
     file = tmp_path / "big.x12"
     file.write_text(batch(*range(1500)))
-    Store(path).close()
+    open_store(path).close()
     with start(path, file, last) as process:
         assert process.wait(DEADLINE) in KILLED
     staged, files = elsewhere(path, "SELECT (SELECT count(*) FROM sets), (SELECT count(*) FROM files)")[0]

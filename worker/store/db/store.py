@@ -16,10 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from worker.core.errors import BadConfiguration, StorageFailed, TryLater
-
-# The number of migrations applied stands in the file's user_version.
-SCHEMA_VERSION = 6
+from worker.core.errors import StorageFailed, TryLater
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -39,11 +36,11 @@ class Store:
     """One connection, for one thread. Close it, or use it as a context manager."""
 
     def __init__(self, path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> None:
-        """Open the database at ``path``, creating or migrating it if need be; ``journal`` is auto, wal or truncate.
+        """Open the file at ``path``, creating an empty one if need be; ``journal`` is auto, wal or truncate.
 
         ``timeout``: seconds to wait for another process's lock before :class:`TryLater`.
-        Raises :class:`StorageFailed` when the file cannot be opened, :class:`BadConfiguration` when a newer cdpoll
-        wrote it.
+        Raises :class:`StorageFailed` when the file cannot be opened. What its tables are is not looked at: see
+        :func:`worker.store.opening.open_store`.
         """
         self.path = Path(path)
         with self._translated():
@@ -56,7 +53,6 @@ class Store:
                 self.conn.execute("PRAGMA foreign_keys = ON")
                 self.conn.execute("PRAGMA synchronous = FULL")
                 self._set_journal(journal)
-            self._migrate()
         except BaseException:
             self.conn.close()
             raise
@@ -71,21 +67,13 @@ class Store:
         with suppress(sqlite3.OperationalError):
             self.conn.execute(f"PRAGMA journal_mode = {journal}").fetchone()
 
-    def _migrate(self) -> None:
-        version = self._version()
-        if version > SCHEMA_VERSION:
-            raise BadConfiguration(
-                f"{self.path} was written by a newer cdpoll (schema {version}; this one knows {SCHEMA_VERSION})",
-                "install that version again, or restore the copy of the database made before the upgrade",
-            )
-        if version < SCHEMA_VERSION:
-            # Imported here: sqlite_utils costs more than a whole `record`, and is needed once per version.
-            from worker.store.schema import migrations
+    def version(self) -> int:
+        """Of the schema; 0: there is none yet."""
+        return int(self.read("PRAGMA user_version")[0]["user_version"])
 
-            migrations.apply(self)
-
-    def _version(self) -> int:
-        return int(self.read("PRAGMA user_version")[0][0])
+    def set_version(self, version: int) -> None:
+        """Inside a transaction."""
+        self.execute(f"PRAGMA user_version = {version}")
 
     def now(self, clock: TimeOfDay) -> int:
         """The time of day (ms) by which this database's rows are written: that of ``clock``, for the file is local."""
@@ -121,8 +109,24 @@ class Store:
     def wrong(self) -> list[str]:
         """What SQLite's own checks of every page and every reference say; empty when the file is whole."""
         found = [str(row[0]) for row in self.read("PRAGMA integrity_check(20)")]
-        found += [f"{row[0]}: a row refers to nothing" for row in self.read("PRAGMA foreign_key_check")][:20]
-        return [line for line in found if line != "ok"]
+        return [line for line in found if line != "ok"] + self.dangling()
+
+    def dangling(self) -> list[str]:
+        """In words, up to twenty rows that refer to nothing; inside a transaction or not."""
+        return [f"a row of {row['table']} refers to nothing" for row in self.read("PRAGMA foreign_key_check")[:20]]
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[None]:
+        """A write transaction in which tables may be rebuilt: dropping one deletes no rows that refer to it, and
+        renaming one leaves alone the views that were made over it."""
+        self.conn.execute("PRAGMA foreign_keys = OFF")  # cannot be switched inside a transaction
+        self.conn.execute("PRAGMA legacy_alter_table = ON")
+        try:
+            with self.write():
+                yield
+        finally:
+            self.conn.execute("PRAGMA legacy_alter_table = OFF")
+            self.conn.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
     def write(self) -> Iterator[None]:

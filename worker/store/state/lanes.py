@@ -10,13 +10,14 @@ from worker.core.pacing.limiter import Meter
 from worker.store.db.store import Store
 
 _LANE = ("reason", "code", "paused_at", "resumes_at", "probes", "paused_total")
-_COLUMNS = ", ".join((*_LANE, *Meter._fields))
-_SET = ", ".join(f"{name} = :{name}" for name in (*_LANE, *Meter._fields))
+_METER = {name: "tat_us" if name == "tat" else name for name in Meter._fields}  # field -> column
+_COLUMNS = ", ".join((*_LANE, *_METER.values()))
+_SET = ", ".join([f"{name} = :{name}" for name in _LANE] + [f"{name} = :{key}" for key, name in _METER.items()])
 
 
 def get(store: Store) -> Lane:
     """The lane as it stands in the database."""
-    row = store.one(f"SELECT {_COLUMNS} FROM lane WHERE id = 1")  # noqa: S608 - constants
+    row = store.one(f"SELECT {_COLUMNS} FROM api WHERE id = 1")  # noqa: S608 - constants
     assert row is not None
     return Lane(*tuple(row)[: len(_LANE)])._replace(meter=Meter(*tuple(row)[len(_LANE) :]))
 
@@ -24,7 +25,7 @@ def get(store: Store) -> Lane:
 def put(store: Store, lane: Lane) -> None:
     """Write the lane, inside a transaction that has read it."""
     params = {name: getattr(lane, name) for name in _LANE} | lane.meter._asdict()
-    store.execute(f"UPDATE lane SET {_SET} WHERE id = 1", params)  # noqa: S608 - constants
+    store.execute(f"UPDATE api SET {_SET} WHERE id = 1", params)  # noqa: S608 - constants
 
 
 def origin_of(store: Store) -> str | None:
@@ -36,7 +37,7 @@ def origin_of(store: Store) -> str | None:
 def shift(store: Store, by: int) -> None:
     """The clock was set back by ``-by`` ms: a pause keeps its length, and so does what the limiter remembers."""
     store.execute(
-        "UPDATE lane SET paused_at = paused_at + :by, resumes_at = resumes_at + :by, tat = tat + 1000 * :by,"
+        "UPDATE api SET paused_at = paused_at + :by, resumes_at = resumes_at + :by, tat_us = tat_us + 1000 * :by,"
         " slowed_at = max(0, slowed_at + :by), eased_at = max(0, eased_at + :by)",
         {"by": by},
     )
@@ -71,10 +72,10 @@ class FirstLook(NamedTuple):
 
 def first_look(store: Store) -> FirstLook:
     """As the daemon last planned it."""
-    row = store.one("SELECT first_wait, price FROM schedule WHERE id = 1")
-    if row is None or row["first_wait"] is None:
+    row = store.one("SELECT first_wait_ms, delay_per_request_ms FROM api WHERE id = 1")
+    if row is None or row["first_wait_ms"] is None:
         return FirstLook(None, None)
-    return FirstLook(row["first_wait"], round(row["price"]))
+    return FirstLook(row["first_wait_ms"], round(row["delay_per_request_ms"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,10 @@ def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
     return _each(
         store,
         ids,
-        "UPDATE tasks SET due_at = :now, why = 'hand' WHERE id = :id AND state = 'pending' RETURNING seq",
+        """
+        UPDATE tasks SET due_at = :now, leased_until = NULL, reason = 'hand'
+        WHERE id = :id AND state = 'pending' RETURNING seq
+        """,
         {"now": now},
         {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},
         None,
@@ -37,7 +40,7 @@ def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
         store,
         ids,
         """
-        UPDATE tasks SET state = 'pending', due_at = :now, why = 'retry', life_from = :now,
+        UPDATE tasks SET state = 'pending', due_at = :now, leased_until = NULL, reason = 'retry', life_from = :now,
             paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL
         WHERE id = :id AND state <> 'concluded' RETURNING seq
         """,
@@ -53,7 +56,7 @@ def abandon(store: Store, ids: Iterable[str], now: int) -> Handled:
         store,
         ids,
         """
-        UPDATE tasks SET state = 'abandoned', due_at = NULL, abandoned_at = :now
+        UPDATE tasks SET state = 'abandoned', due_at = NULL, leased_until = NULL, abandoned_at = :now
         WHERE id = :id AND state = 'pending' RETURNING seq
         """,
         {"now": now},

@@ -14,8 +14,12 @@ from worker.store.tasks import history
 
 _COLUMNS = """
     seq, id, state, recorded_at, life_from, :paused_total - paused_base AS paused, outcome, name, started_at, due_at,
-    why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id, kind, seen_at, price
+    reason AS why, polls, failures, not_found_since, last_error, last_poll_at, correlation_id, trace_id,
+    task_class AS kind, pending_at AS seen_at, delay_per_request_ms AS price
 """
+
+# A row that no lease holds any more.
+_FREE = "(leased_until IS NULL OR leased_until <= :due_by)"
 
 # As `deadline` in worker/core/pacing/claim_order.py.
 _DEADLINE = f"due_at + max(0, min({PATIENCE} * (due_at - coalesce(seen_at, recorded_at)), {MOST_PATIENCE}))"
@@ -52,7 +56,8 @@ def due(
         f"""
         SELECT * FROM (
             SELECT {_COLUMNS} FROM tasks
-            WHERE state = 'pending' AND due_at <= :due_by {"AND due_at > :late" if fresh else ""} {but} {among}
+            WHERE state = 'pending' AND due_at <= :due_by AND {_FREE} {"AND due_at > :late" if fresh else ""}
+                {but} {among}
             ORDER BY {first} LIMIT :among
         ) ORDER BY {then} LIMIT :limit
         """,  # noqa: S608
@@ -62,24 +67,20 @@ def due(
 
 
 def lease(store: Store, seqs: Sequence[int], until: int) -> None:
-    """Claim rows that are due, in the transaction that found them: their due time is pushed ahead.
-
-    The lease is the due time itself: if this process dies, the rows fall due again and nobody has to rescue them.
-    """
+    """Claim rows that are due, in the transaction that found them. If this process dies, the lease runs out."""
     for start in range(0, len(seqs), MOST):
         part = padded(seqs[start : start + MOST])
         marks = ",".join("?" * len(part))
-        store.execute(f"UPDATE tasks SET due_at = ?, why = 'lease' WHERE seq IN ({marks})", (until, *part))  # noqa: S608
+        store.execute(f"UPDATE tasks SET leased_until = ? WHERE seq IN ({marks})", (until, *part))  # noqa: S608
 
 
 def release(store: Store, claimed: Iterable[tuple[Task, int]]) -> None:
-    """Make claimed tasks due as they were: nobody has asked about them. Each with the end of its lease, for another
-    process may have claimed it since: a later one is not ours."""
+    """End the leases of claimed tasks that were not asked about. Each with the end of its lease, for another process
+    may have claimed it since: a later one is not ours."""
     for task, leased_until in claimed:
         store.execute(
-            "UPDATE tasks SET due_at = :due_at, why = :why"
-            " WHERE why = 'lease' AND seq = :seq AND due_at <= :leased_until",
-            {"seq": task.seq, "due_at": task.due_at, "why": task.why, "leased_until": leased_until},
+            "UPDATE tasks SET leased_until = NULL WHERE seq = :seq AND leased_until <= :leased_until",
+            {"seq": task.seq, "leased_until": leased_until},
         )
 
 
@@ -89,7 +90,7 @@ def plan_anew(store: Store, plans: Sequence[tuple[Task, Look]], now: int) -> Non
         rows = [(task.seq, now + look.wait, look.why, look.price) for task, look in plans[start : start + MOST]]
         store.execute(
             f"""
-            UPDATE tasks SET due_at = plan.column2, why = plan.column3, price = plan.column4
+            UPDATE tasks SET due_at = plan.column2, reason = plan.column3, delay_per_request_ms = plan.column4
             FROM (VALUES {values(part := padded(rows))}) AS plan WHERE tasks.seq = plan.column1
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
@@ -99,8 +100,8 @@ def plan_anew(store: Store, plans: Sequence[tuple[Task, Look]], now: int) -> Non
 def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until: Sequence[int]) -> list[int]:
     """Save looks that showed tasks as pending, all at once: (as claimed, as it is now), without a failure before.
 
-    ``leased_until``: the due time that each was claimed with; a row that no longer has it was changed by somebody else
-    meanwhile. The places in ``looks`` of such rows are returned; nothing of theirs is written.
+    ``leased_until``: the end of the lease that each was claimed with; a row that no longer has it was changed by
+    another process meanwhile. The places in ``looks`` of such rows are returned; nothing of theirs is written.
     """
     missed: list[int] = []
     for start in range(0, len(looks), MOST):
@@ -112,12 +113,13 @@ def still_pending(store: Store, looks: Sequence[tuple[Task, Task]], leased_until
         part = padded(rows)
         saved = store.read(
             f"""
-            UPDATE tasks SET due_at = seen.column3, why = seen.column4, polls = seen.column5,
-                last_poll_at = seen.column6, seen_at = seen.column6, kind = seen.column7, price = seen.column8,
+            UPDATE tasks SET leased_until = NULL, due_at = seen.column3, reason = seen.column4, polls = seen.column5,
+                last_poll_at = seen.column6, pending_at = seen.column6, task_class = seen.column7,
+                delay_per_request_ms = seen.column8,
                 name = coalesce(seen.column9, name), started_at = coalesce(seen.column10, started_at),
                 correlation_id = coalesce(correlation_id, seen.column11), trace_id = coalesce(trace_id, seen.column12)
             FROM (VALUES {values(part)}) AS seen
-            WHERE tasks.seq = seen.column1 AND tasks.due_at = seen.column2 AND tasks.why = 'lease'
+            WHERE tasks.seq = seen.column1 AND tasks.leased_until = seen.column2
             RETURNING seq
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
@@ -149,17 +151,17 @@ def padded(rows: Sequence[Row]) -> list[Row]:
 def shift(store: Store, by: int) -> None:
     """The clock jumped by ``by`` ms: that is no part of any task's life, and set back, due times follow it."""
     store.execute(
-        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back, seen_at = seen_at + :back"
-        " WHERE state = 'pending'",
+        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back,"
+        " leased_until = leased_until + :back, pending_at = pending_at + :back WHERE state = 'pending'",
         {"by": by, "back": min(by, 0)},
     )
 
 
 def draw_in(store: Store, now: int, latest: int) -> None:
     """Make due what is due later than any schedule could have said: the clock was set back while nobody looked."""
-    store.execute(
-        "UPDATE tasks SET due_at = :now WHERE state = 'pending' AND due_at > :latest", {"now": now, "latest": latest}
-    )
+    times = {"now": now, "latest": latest}
+    store.execute("UPDATE tasks SET due_at = :now WHERE state = 'pending' AND due_at > :latest", times)
+    store.execute("UPDATE tasks SET leased_until = NULL WHERE leased_until > :latest", times)
 
 
 def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
@@ -169,8 +171,15 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
 
 
 def backlog(store: Store, now: int) -> int:
-    """How many looks are due and not made; read from the index alone."""
-    row = store.one("SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND due_at <= :now", {"now": now})
+    """How many looks are due and not made; read from indexes alone, and from the few rows that are leased."""
+    row = store.one(
+        """
+        SELECT
+            (SELECT count(*) FROM tasks WHERE state = 'pending' AND due_at <= :now)
+            - (SELECT count(*) FROM tasks WHERE leased_until > :now AND due_at <= :now) AS n
+        """,
+        {"now": now},
+    )
     assert row is not None
     return int(row["n"])
 
@@ -185,11 +194,20 @@ def failing(store: Store) -> list[tuple[str, int]]:
 
 
 def next_due(store: Store, not_seqs: Iterable[int] = (), only: frozenset[int] | None = None) -> int | None:
-    """When the next look at any task is due, ms; those of ``not_seqs`` apart, and of ``only`` alone where given."""
+    """When the next look at any task is due, ms; those of ``not_seqs`` apart, and of ``only`` alone where given.
+
+    A leased task is due when its lease runs out.
+    """
     among = "" if only is None else f"AND seq IN ({_listed(only)})"
     but = f"AND seq NOT IN ({listed})" if (listed := _listed(not_seqs)) else ""
-    row = store.one(f"SELECT min(due_at) AS due_at FROM tasks WHERE state = 'pending' {but} {among}")  # noqa: S608
-    return None if row is None else row["due_at"]
+    rows = store.read(
+        f"""
+        SELECT min(due_at) AS at FROM tasks WHERE state = 'pending' AND leased_until IS NULL {but} {among}
+        UNION ALL SELECT min(CASE WHEN due_at > leased_until THEN due_at ELSE leased_until END) FROM tasks
+        WHERE leased_until IS NOT NULL {but} {among}
+        """  # noqa: S608
+    )
+    return min((row["at"] for row in rows if row["at"] is not None), default=None)
 
 
 def _listed(seqs: Iterable[int]) -> str:
@@ -210,10 +228,11 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
     won = store.execute(
         """
         UPDATE tasks SET
-            state = :state, outcome = :outcome, name = :name, started_at = :started_at, due_at = :due_at, why = :why,
+            state = :state, outcome = :outcome, name = :name, started_at = :started_at, due_at = :due_at,
+            leased_until = NULL, reason = :why,
             polls = :polls, failures = :failures, not_found_since = :not_found_since, last_error = :last_error,
-            last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id, kind = :kind,
-            seen_at = :seen_at, price = :price,
+            last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id, task_class = :kind,
+            pending_at = :seen_at, delay_per_request_ms = :price,
             concluded_at = CASE WHEN :state = 'concluded' THEN :now ELSE concluded_at END,
             concluded_by = CASE WHEN :state = 'concluded' THEN :concluded_by ELSE concluded_by END,
             abandoned_at = CASE WHEN :state = 'abandoned' THEN coalesce(abandoned_at, :now) ELSE NULL END

@@ -70,7 +70,7 @@ def _record_one(
         """
         INSERT INTO tasks (
             id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
-            birth_date, recorded_at, started_at, life_from, paused_base, due_at, price
+            birth_date, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
         ) VALUES (
             :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
             :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :price

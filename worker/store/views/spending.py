@@ -13,7 +13,8 @@ LATEST = 200
 def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> dict[str, Any]:
     """The price of a request, what it buys, and what the limiter allows; ``price_floor`` (ms) of a learned schedule."""
     meter = lanes.get(store).meter
-    price = store.one("SELECT price FROM schedule WHERE id = 1")
+    (row,) = store.read("SELECT delay_per_request_ms FROM api WHERE id = 1")
+    price = None if price_floor is None else max(price_floor, row["delay_per_request_ms"])
     bought = store.one(
         """
         SELECT count(*) AS results, avg(polls) AS polls, avg(delay) AS delay FROM (
@@ -28,9 +29,7 @@ def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> d
     assert bought is not None
     return {
         "schedule": "fixed" if price_floor is None else "learned",
-        "delay_per_request_s": (
-            None if price_floor is None or price is None else round(max(price_floor, price["price"]) / 1000, 1)
-        ),
+        "delay_per_request_s": None if price is None else round(price / 1000, 1),
         "results": bought["results"],
         "polls_per_result": None if bought["polls"] is None else round(bought["polls"], 2),
         "delay_s": None if bought["delay"] is None else round(bought["delay"] / 1000, 1),

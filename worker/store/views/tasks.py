@@ -98,7 +98,7 @@ def show(
         "state": task["state"],
         "outcome": task["outcome"],
         "name": task["name"],
-        "class": task["kind"],
+        "class": task["task_class"],
         "source": task["source"],
         "refs": [row["ref"] for row in refs],
         "correlation_id": task["correlation_id"],
@@ -132,7 +132,6 @@ _WHY = {
     "again": "the last answer told nothing of it: again when the API is ready",
     "hand": "asked for by hand",
     "retry": "a fresh start by hand",
-    "lease": "a look is under way; if it is lost, the task falls due again then",
 }
 
 
@@ -143,7 +142,10 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | 
     lane = lanes.get(store)
     if lane.resumes_at is not None and lane.resumes_at > row["due_at"]:
         return f"the API is paused ({lane.reason}, {lane.code}); the next probe is at {iso(lane.resumes_at)}"
-    if price_floor is not None and row["price"] is not None and row["why"] in ("first", "learned", "cadence"):
+    if row["leased_until"] is not None:
+        return f"a look is under way; if it is lost, the task falls due again at {iso(row['leased_until'])}"
+    learned = price_floor is not None and row["delay_per_request_ms"] is not None
+    if price_floor is not None and learned and row["reason"] in ("first", "learned", "cadence"):
         # Imported here: the list of tasks and their states can do without.
         from worker.core.schedule.hazard import forecast
         from worker.core.schedule.learned import explain
@@ -154,9 +156,9 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | 
         task = tasks.get(store, row["seq"], lane.paused_until_now(row["due_at"]))
         assert task is not None
         return explain(task, forecast(learning.curve_of(store, task.kind), prior(schedule, price_floor)), schedule)
-    waited = row["last_poll_at"] if row["why"] not in ("first", "hand", "retry") else None
+    waited = row["last_poll_at"] if row["reason"] not in ("first", "hand", "retry") else None
     wait = f", {words(row['due_at'] - waited)} after the last look" if waited and waited < row["due_at"] else ""
-    return _WHY.get(row["why"], str(row["why"])) + wait
+    return _WHY.get(row["reason"], str(row["reason"])) + wait
 
 
 def first_body(store: Store, task_id: str) -> bytes | None:

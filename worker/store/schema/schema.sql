@@ -1,0 +1,478 @@
+-- The schema of cdpoll's database, in its present form. A new database is made from this file; databases of earlier
+-- releases are brought to the same form by the steps in worker/store/schema/migrations.py.
+--
+-- Times are whole milliseconds since 1970 in UTC, and their names end in _at; the views show them as ISO 8601 text. The
+-- body of a result is kept byte for byte; rows of paths, answers and texts are derived from it and can be made again.
+--
+-- A comment above a table or a view says what it holds, a comment beside a column what that column says.
+-- docs/schema.md is made from them. A check with OR costs less than one with IN, for which SQLite makes a temporary
+-- b-tree in every INSERT.
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Tasks
+
+-- One row for each discovery that was recorded. No row is ever deleted by polling.
+CREATE TABLE tasks (
+    seq INTEGER PRIMARY KEY,            -- the row's number, in the order of recording
+    id TEXT NOT NULL UNIQUE,            -- the vendor's id of the discovery, opaque
+    origin TEXT NOT NULL,               -- of the API that the id belongs to; '' until one is configured
+    state TEXT NOT NULL CHECK (state = 'pending' OR state = 'concluded' OR state = 'abandoned'), -- pending: polled; concluded: the vendor has finished; abandoned: no longer polled
+    outcome TEXT CHECK (outcome = 'success' OR outcome = 'failure'), -- the vendor's word for a concluded task; failure: no coverage was found
+    name TEXT,                          -- the customer's name for this sort of discovery, as the vendor shows it
+    source TEXT NOT NULL,               -- how the id first came in: id, link, location, headers, body or jsonl
+    correlation_id TEXT,                -- of the request that began the discovery
+    trace_id TEXT,                      -- the vendor's, of the first answer that had one
+    trace_number TEXT,                  -- TRN02 of our own 270
+    originator_id TEXT,                 -- TRN03 of our own 270
+    member_id TEXT,                     -- of the subscriber, where the recording told it
+    birth_date TEXT,                    -- of the subscriber, where the recording told it: YYYYMMDD
+    subtenant TEXT,                     -- of the vendor's tenant, to be named in each poll; none: the tenant itself
+    recorded_at INTEGER NOT NULL,       -- when the id was first recorded
+    started_at INTEGER,                 -- the vendor's startDateTime; until known, when the answer that named the task was sent
+    life_from INTEGER NOT NULL,         -- when it was recorded, or last retried by a person
+    paused_base INTEGER NOT NULL,       -- api.paused_total at life_from, ms
+    due_at INTEGER,                     -- when the next poll is planned; it stays while the poll is under way
+    leased_until INTEGER,               -- claimed for a poll until then; none: not claimed
+    reason TEXT NOT NULL DEFAULT 'first', -- why the next poll is at due_at, in a word
+    polls INTEGER NOT NULL DEFAULT 0,   -- requests for this task that the API answered or should have
+    failures INTEGER NOT NULL DEFAULT 0, -- polls in a row without a usable reply
+    not_found_since INTEGER,            -- since when the vendor has said 404; none: it knows the id
+    last_error TEXT,                    -- code of the last poll's failure; none: it was usable
+    last_poll_at INTEGER,               -- when the last reply came, or was given up
+    last_status INTEGER,                -- HTTP status of the last reply, of a failure too
+    last_trace_id TEXT,                 -- the vendor's trace id of the last reply, of a failure too
+    pending_at INTEGER,                 -- when the vendor last showed the task as pending
+    task_class TEXT NOT NULL DEFAULT 'unseen', -- the class that the learned schedule sorts it into
+    delay_per_request_ms INTEGER,       -- what a request was worth, in ms of waiting, when the next poll was planned
+    verify_at INTEGER,                  -- when a concluded task is to be polled once more, to compare the bodies
+    concluded_at INTEGER,               -- when the result came
+    concluded_by TEXT,                  -- what brought it: poll or callback
+    abandoned_at INTEGER,               -- since when it is no longer polled
+    CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
+    CHECK ((state = 'pending') = (due_at IS NOT NULL)),
+    CHECK (leased_until IS NULL OR state = 'pending')
+) STRICT;
+
+-- All states, not the pending ones alone: SQLite would not take a partial index here, and sort a million rows instead.
+CREATE INDEX tasks_due ON tasks (state, due_at);
+CREATE INDEX tasks_leased ON tasks (leased_until) WHERE leased_until IS NOT NULL;
+CREATE INDEX tasks_recorded ON tasks (state, recorded_at);
+CREATE INDEX tasks_life ON tasks (state, (life_from - paused_base));
+CREATE INDEX tasks_not_found ON tasks (not_found_since) WHERE not_found_since IS NOT NULL;
+CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;
+
+-- The caller's own keys for a task. A task may have any number of them.
+CREATE TABLE refs (
+    task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE, -- its row
+    ref TEXT NOT NULL,                  -- the caller's key; may be patient data
+    correlation_id TEXT,                -- of the request that named this ref
+    added_at INTEGER NOT NULL,          -- when it was recorded
+    PRIMARY KEY (task, ref)
+) STRICT;
+
+-- What happened to a task: its changes of state, not each poll.
+CREATE TABLE history (
+    seq INTEGER PRIMARY KEY,            -- the row's number, in the order of events
+    task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE, -- its row
+    at INTEGER NOT NULL,                -- when
+    event TEXT NOT NULL,                -- what, in a word
+    detail TEXT                         -- a few words more, without patient data
+) STRICT;
+CREATE INDEX history_task ON history (task, seq);
+
+-- What was handed in as an id and could not be read, until a person has dealt with it.
+CREATE TABLE unreadable (
+    seq INTEGER PRIMARY KEY,            -- its number in `cdpoll unreadable`
+    raw TEXT NOT NULL,                  -- as it was handed in
+    reason TEXT NOT NULL,               -- why no id could be read
+    ref TEXT NOT NULL,                  -- the caller's key, '' where none was given
+    first_at INTEGER NOT NULL,          -- when it first came
+    last_at INTEGER NOT NULL,           -- when it last came
+    UNIQUE (raw, ref)
+) STRICT;
+
+-- How many tasks are in each state, of each outcome, with each error: changed in the transaction that changes the task.
+CREATE TABLE tallies (
+    name TEXT NOT NULL,                 -- what is counted: state, outcome, error, failing
+    key TEXT NOT NULL,                  -- which state, outcome or error
+    n INTEGER NOT NULL,                 -- how many tasks
+    PRIMARY KEY (name, key)
+) STRICT;
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Results
+
+-- One row for each body of a concluded task, and for each answer of a batch.
+CREATE TABLE results (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- the row's number; that of a batch's answer is given before it is visible
+    task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE, -- the row of its task; none: an answer of a batch that matched no task
+    source TEXT NOT NULL CHECK (source = 'poll' OR source = 'callback' OR source = 'batch'), -- what brought it
+    revision INTEGER NOT NULL,          -- 1, and more for later bodies of the same task that differ
+    outcome TEXT,                       -- the vendor's: success or failure; none: an answer of a batch
+    received_at INTEGER NOT NULL,       -- when it came
+    ended_at INTEGER,                   -- the vendor's endDateTime
+    body BLOB NOT NULL,                 -- as received, byte for byte; of a batch's answer, what it says as JSON
+    body_sha256 TEXT,                   -- of those bytes; none: an answer of a batch, whose set has one
+    canonical_sha256 TEXT,              -- of what the body says, whatever its spelling
+    real_time_sha256 TEXT,              -- of what its realTime says, likewise
+    derived INTEGER                     -- which version of the X12 reader made its rows of answers and texts; none: they are still to be made
+) STRICT;
+-- Answers of batches are no revisions of a task's result: a task may have any number of them.
+CREATE UNIQUE INDEX results_revision ON results (task, revision) WHERE source <> 'batch';
+CREATE INDEX results_task ON results (task);
+CREATE INDEX results_derived ON results (derived) WHERE source <> 'batch';
+CREATE INDEX results_first ON results (received_at) WHERE source = 'poll' AND revision = 1;
+
+-- The discovery paths of a result: each place where the vendor looked.
+CREATE TABLE paths (
+    result INTEGER NOT NULL REFERENCES results (seq) ON DELETE CASCADE, -- its result
+    list TEXT NOT NULL,                 -- successful, unsuccessful, pending or skipped
+    position INTEGER NOT NULL,          -- its place in that list, from 0
+    path_id TEXT,                       -- the vendor's id of the path
+    name TEXT,                          -- the vendor's name of the path
+    status TEXT,                        -- what came of its transaction
+    payer_id TEXT,                      -- the vendor's id of the payer
+    transaction_id TEXT,                -- the vendor's id of the transaction
+    reason TEXT,                        -- why it was skipped or found nothing
+    timestamp TEXT,                     -- when the payer answered, as the vendor wrote it
+    PRIMARY KEY (result, list, position)
+) STRICT;
+
+-- What a 271 set says of one patient: of a batch (from_set), or of a 271 inside a polled result (list, position).
+CREATE TABLE answers (
+    seq INTEGER PRIMARY KEY,            -- the row's number
+    result INTEGER NOT NULL REFERENCES results (seq) ON DELETE CASCADE, -- its result
+    from_set INTEGER REFERENCES sets (seq) ON DELETE CASCADE, -- of a batch: its transaction set
+    list TEXT,                          -- of a polled result: the list of its path
+    position INTEGER,                   -- of a polled result: the place of its path in that list
+    level TEXT NOT NULL,                -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
+    coverage TEXT NOT NULL,             -- active, inactive, not_covered, rejected or undetermined
+    payer TEXT NOT NULL,                -- the payer's name
+    payer_id TEXT NOT NULL,             -- the payer's id
+    member_id TEXT NOT NULL,            -- of the patient, with that payer
+    last_name TEXT NOT NULL,            -- of the patient
+    first_name TEXT NOT NULL,           -- of the patient
+    birth_date TEXT NOT NULL,           -- of the patient: YYYYMMDD
+    plan TEXT NOT NULL,                 -- what the plan is called
+    group_number TEXT NOT NULL,         -- of the plan
+    group_name TEXT NOT NULL,           -- of the plan
+    other_payers TEXT NOT NULL,         -- other payers that it names
+    rejections TEXT NOT NULL,           -- reject reason codes of its AAA segments
+    reference TEXT NOT NULL,            -- BHT03
+    trace_number TEXT NOT NULL,         -- TRN02
+    originator_id TEXT NOT NULL,        -- TRN03
+    match TEXT CHECK (match = 'matched' OR match = 'candidate' OR match = 'unmatched' OR match = 'test'), -- of a batch: whether its task was found
+    said TEXT                           -- of a polled result: all that it says, as JSON; that of a batch is the body of its result
+) STRICT;
+CREATE INDEX answers_result ON answers (result);
+CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
+CREATE INDEX answers_reference ON answers (reference) WHERE from_set IS NULL;
+CREATE INDEX answers_trace ON answers (trace_number) WHERE from_set IS NULL;
+
+-- The tasks that an answer of a batch may belong to, where none is certain.
+CREATE TABLE candidates (
+    answer INTEGER NOT NULL REFERENCES answers (seq) ON DELETE CASCADE, -- the answer
+    task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE, -- a task that it may belong to
+    reason TEXT NOT NULL,               -- what agrees
+    PRIMARY KEY (answer, task)
+) STRICT;
+CREATE INDEX candidates_task ON candidates (task);
+
+-- The identity of each 271 text that stands in a polled result.
+CREATE TABLE texts (
+    sha256 TEXT NOT NULL,               -- of ST…SE, as in sets
+    result INTEGER NOT NULL REFERENCES results (seq) ON DELETE CASCADE, -- the result
+    PRIMARY KEY (sha256, result)
+) STRICT;
+CREATE INDEX texts_result ON texts (result);
+
+-- Bodies that were kept and are no result: of a status that is not known, of a callback that cannot be used.
+CREATE TABLE bodies (
+    seq INTEGER PRIMARY KEY,            -- the row's number
+    task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE, -- the row of its task, where that is known
+    source TEXT NOT NULL CHECK (source = 'poll' OR source = 'callback'), -- what brought it
+    received_at INTEGER NOT NULL,       -- when it came
+    reason TEXT NOT NULL,               -- why it is no result, in a word
+    body BLOB NOT NULL                  -- as received, byte for byte
+) STRICT;
+CREATE INDEX bodies_task ON bodies (task);
+
+-- What has become visible, in that order: a reader that follows the numbers misses nothing.
+CREATE TABLE outbox (
+    first INTEGER PRIMARY KEY,          -- the number of what became visible, or the first number of a range
+    last INTEGER NOT NULL CHECK (last >= first), -- the last number of the range
+    result INTEGER REFERENCES results (seq) ON DELETE CASCADE, -- the result; none: a whole file
+    ref TEXT,                           -- the caller's key that this row is for; may be patient data
+    reason TEXT NOT NULL,               -- why there is a row, in a word: result, revision, ref, file
+    file INTEGER REFERENCES files (seq) ON DELETE CASCADE -- the file whose answers became visible together
+) STRICT;
+CREATE INDEX outbox_result ON outbox (result);
+CREATE INDEX outbox_file ON outbox (file) WHERE file IS NOT NULL;
+
+-- Numbers given so far. A number is drawn by updating its row, so that no two transactions draw the same one.
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,              -- what is numbered
+    value INTEGER NOT NULL              -- the last number given
+) STRICT;
+INSERT INTO counters (name, value) VALUES ('outbox', 0);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Batches
+
+-- One row for each batch file that was read. Rows of a file in the state staging are seen by no view.
+CREATE TABLE files (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- the row's number
+    name TEXT NOT NULL,                 -- as it was given, or as the drop had it
+    source TEXT NOT NULL CHECK (source = 'path' OR source = 'sftp'), -- how it came
+    sha256 TEXT NOT NULL,               -- of its bytes: its identity
+    size INTEGER NOT NULL,              -- bytes
+    state TEXT NOT NULL CHECK (state = 'staging' OR state = 'ingested' OR state = 'quarantined' OR state = 'incomplete' OR state = 'skipped'), -- staging: still being read
+    reason TEXT,                        -- why it is in that state
+    interchanges INTEGER NOT NULL DEFAULT 0, -- ISA…IEA in it
+    transaction_sets INTEGER NOT NULL DEFAULT 0, -- complete 271 sets, those known before included
+    known_sets INTEGER NOT NULL DEFAULT 0, -- sets that an earlier file had
+    subscribers INTEGER NOT NULL DEFAULT 0, -- in its 271 sets
+    matched INTEGER NOT NULL DEFAULT 0, -- new answers whose task was found
+    candidates INTEGER NOT NULL DEFAULT 0, -- new answers that may belong to a task
+    unmatched INTEGER NOT NULL DEFAULT 0, -- new answers that belong to no task
+    test_answers INTEGER NOT NULL DEFAULT 0, -- answers held back as tests: neither matched nor delivered
+    quarantined_sets INTEGER NOT NULL DEFAULT 0, -- sets that could not be understood
+    other_sets INTEGER NOT NULL DEFAULT 0, -- sets of other kinds than 271
+    warnings TEXT NOT NULL DEFAULT '[]', -- JSON
+    first_at INTEGER NOT NULL,          -- when it, or an incomplete one of its name, was first read
+    done_at INTEGER NOT NULL            -- when it came into its state
+) STRICT;
+CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
+CREATE INDEX files_name ON files (name) WHERE state = 'incomplete';
+
+-- The interchange and the functional group that transaction sets of a file stood in.
+CREATE TABLE envelopes (
+    seq INTEGER PRIMARY KEY,            -- the row's number
+    file INTEGER NOT NULL REFERENCES files (seq) ON DELETE CASCADE, -- the file
+    interchange TEXT NOT NULL,          -- JSON: number, delimiters, and values of the ISA
+    grouped TEXT                        -- JSON: values of the GS
+) STRICT;
+CREATE INDEX envelopes_file ON envelopes (file);
+
+-- The transaction sets of batch files, byte for byte.
+CREATE TABLE sets (
+    seq INTEGER PRIMARY KEY,            -- the row's number
+    file INTEGER NOT NULL REFERENCES files (seq) ON DELETE CASCADE, -- the file
+    envelope INTEGER NOT NULL REFERENCES envelopes (seq) ON DELETE CASCADE, -- what it stood in
+    state TEXT NOT NULL CHECK (state = 'accepted' OR state = 'test' OR state = 'quarantined' OR state = 'other' OR state = 'dropped'), -- test: held back; dropped: by a person, from quarantine
+    code TEXT NOT NULL,                 -- ST01
+    control TEXT NOT NULL,              -- ST02; no identity
+    version TEXT NOT NULL,              -- ST03, or GS08
+    byte_offset INTEGER NOT NULL,       -- where it begins in the file
+    byte_length INTEGER NOT NULL,       -- of ST…SE
+    segments INTEGER NOT NULL,          -- of ST…SE
+    sha256 TEXT UNIQUE,                 -- its identity, of ST…SE; none: the bytes were too many to keep
+    issues TEXT NOT NULL DEFAULT '[]',  -- JSON
+    raw BLOB NOT NULL                   -- ST…SE, byte for byte
+) STRICT;
+CREATE INDEX sets_file ON sets (file);
+CREATE INDEX sets_held ON sets (state) WHERE state = 'quarantined';
+
+-- What the drop held when it was last listed. A file is settled when its size and time were the same for long enough.
+CREATE TABLE remote_files (
+    name BLOB PRIMARY KEY,              -- the server's bytes
+    shown TEXT NOT NULL,                -- the same for people
+    size INTEGER NOT NULL,              -- bytes
+    mtime INTEGER NOT NULL,             -- as the server says, ms
+    seen_at INTEGER NOT NULL,           -- since when it has this size and time
+    state TEXT NOT NULL CHECK (state = 'seen' OR state = 'fetching' OR state = 'fetched' OR state = 'done' OR state = 'gone'), -- how far it has come
+    local TEXT,                         -- its name in the private folder, while it is there
+    attempts INTEGER NOT NULL DEFAULT 0, -- to fetch it, or to find it again
+    next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before
+    tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
+    error TEXT                          -- why it could not be fetched the last time
+) STRICT;
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What the processes share
+
+-- One row: the circuit breaker, the rate limiter and the schedule. Each pass of each process writes it, so it is their lock.
+CREATE TABLE api (
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    reason TEXT,                        -- why the API is paused; none: it is not
+    code TEXT,                          -- of the reply that began the pause, or last prolonged it
+    paused_at INTEGER,                  -- when the pause began
+    resumes_at INTEGER,                 -- when the next probe is made
+    probes INTEGER NOT NULL,            -- made in this pause
+    paused_total INTEGER NOT NULL,      -- of the pauses that are over, ms
+    tat_us INTEGER NOT NULL,            -- the limiter's theoretical arrival time, in microseconds since 1970
+    pace INTEGER NOT NULL,              -- the share of the rate that the vendor bears, in millionths
+    slowed_at INTEGER NOT NULL,         -- when the pace was last halved
+    eased_at INTEGER NOT NULL,          -- when the pace was last changed
+    day INTEGER NOT NULL,               -- days since 1970, for which requests are counted
+    spent INTEGER NOT NULL,             -- requests of that day
+    delay_per_request_ms REAL NOT NULL, -- what a request is worth, in ms of waiting
+    credit INTEGER NOT NULL,            -- polls saved so far against the cadence
+    first_wait_ms INTEGER               -- from recording to the first poll; none: as the cadence says
+) STRICT;
+INSERT INTO api (id, probes, paused_total, tat_us, pace, slowed_at, eased_at, day, spent, delay_per_request_ms, credit)
+VALUES (1, 0, 0, 0, 1000000, 0, 0, 0, 0, 0, 0);
+
+-- The hazard curve that was learned of each class of tasks.
+CREATE TABLE curves (
+    task_class TEXT PRIMARY KEY,        -- the class
+    curve TEXT NOT NULL                 -- JSON; see worker/core/schedule/hazard.py
+) STRICT;
+
+-- One row: the daemon that last worked on this database.
+CREATE TABLE daemon (
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    pid INTEGER NOT NULL,               -- its process
+    version TEXT NOT NULL,              -- of cdpoll
+    started_at INTEGER NOT NULL,        -- when it started
+    beat_at INTEGER NOT NULL,           -- when it last finished a pass
+    stopped_at INTEGER,                 -- when it ended as it should; none: it runs, or did not end so
+    token_expires_at INTEGER            -- until when its token is good
+) STRICT;
+
+-- What the daemon wants people to know and no row of a task shows. `cdpoll status` lists them among the problems.
+CREATE TABLE notices (
+    code TEXT PRIMARY KEY,              -- the problem's code
+    at INTEGER NOT NULL,                -- since when
+    detail TEXT NOT NULL                -- what is wrong, and what to do
+) STRICT;
+
+-- Single values: the API this database belongs to, the drop, and how its rounds went.
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,               -- which
+    value TEXT NOT NULL                 -- its value
+) STRICT;
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Views, for people and BI tools
+
+-- Each task on one line.
+CREATE VIEW tasks_overview AS
+SELECT
+    id,                                 -- the vendor's id of the discovery
+    state,                              -- pending, concluded or abandoned
+    outcome,                            -- success or failure, of a concluded task
+    name,                               -- the customer's name for this sort of discovery
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs, -- the caller's keys
+    correlation_id,                     -- of the request that began the discovery
+    trace_id,                           -- the vendor's, of the first answer that had one
+    strftime('%Y-%m-%dT%H:%M:%fZ', recorded_at / 1000.0, 'unixepoch') AS recorded_at, -- when the id was first recorded
+    strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch') AS started_at, -- when the vendor began
+    strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch') AS due_at, -- when the next poll is planned
+    strftime('%Y-%m-%dT%H:%M:%fZ', concluded_at / 1000.0, 'unixepoch') AS concluded_at, -- when the result came
+    concluded_by,                       -- what brought it: poll or callback
+    polls,                              -- polls made
+    failures,                           -- polls in a row without a usable reply
+    last_error,                         -- code of the last poll's failure
+    last_status,                        -- HTTP status of the last reply
+    last_trace_id,                      -- the vendor's trace id of the last reply
+    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch') AS revisions -- bodies of it that differ
+FROM tasks;
+
+-- Coverage that was found, one row for each. Of a polled result: a path that found it, with what its 271 says where
+-- there is one. Of a batch: an answer that tells of coverage, its own or that of another payer it names.
+-- What is held back as a test found nothing.
+CREATE VIEW found_coverage AS
+SELECT
+    results.seq AS result,              -- the result's row
+    tasks.id,                           -- the vendor's id of the discovery; none: no task was found for it
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs, -- the caller's keys
+    tasks.correlation_id,               -- of the request that began the discovery
+    results.source,                     -- poll, callback or batch
+    results.revision,                   -- of a polled result: 1, and more for later bodies that differ
+    results.outcome,                    -- of a polled result: success or failure
+    paths.name AS path,                 -- of a polled result: where the vendor looked
+    paths.status,                       -- of a polled result: what came of it
+    answers.coverage,                   -- active, inactive, not_covered, rejected or undetermined
+    answers.payer,                      -- the payer's name
+    coalesce(paths.payer_id, answers.payer_id) AS payer_id, -- the payer's id
+    answers.member_id,                  -- of the patient, with that payer
+    answers.last_name,                  -- of the patient
+    answers.first_name,                 -- of the patient
+    answers.birth_date,                 -- of the patient: YYYYMMDD
+    answers.plan,                       -- what the plan is called
+    answers.group_number,               -- of the plan
+    answers.group_name,                 -- of the plan
+    answers.other_payers,               -- other payers that the answer names
+    paths.transaction_id,               -- of a polled result: the vendor's id of the transaction
+    NULL AS match,                      -- of a batch: matched, candidate or unmatched
+    NULL AS file,                       -- of a batch: the file's name
+    paths.timestamp AS answered_at,     -- when the payer answered, as the vendor wrote it
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at, -- when it came
+    NULL AS test                        -- of a batch: 1 where its interchange was marked as a test
+FROM results
+JOIN paths ON paths.result = results.seq
+LEFT JOIN tasks ON tasks.seq = results.task
+LEFT JOIN answers
+    ON answers.result = results.seq AND answers.list = paths.list AND answers.position = paths.position
+WHERE paths.list = 'successful'
+UNION ALL
+SELECT
+    results.seq, tasks.id,
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq),
+    tasks.correlation_id, results.source, NULL, NULL,
+    NULL, NULL, answers.coverage, answers.payer,
+    answers.payer_id,
+    answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
+    answers.group_name, answers.other_payers, NULL, answers.match, files.name,
+    NULL,
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
+    json_extract(envelopes.interchange, '$.test')
+FROM answers
+JOIN results ON results.seq = answers.result
+JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
+JOIN envelopes ON envelopes.seq = sets.envelope
+JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+LEFT JOIN tasks ON tasks.seq = results.task
+WHERE answers.coverage = 'active' OR answers.other_payers <> '';
+
+-- Each answer of the batches that were read, those held back as tests included.
+CREATE VIEW batch_answers AS
+SELECT
+    answers.seq AS answer,              -- the answer's row
+    answers.result,                     -- the result's row
+    files.name AS file,                 -- the file's name
+    's' || sets.seq AS transaction_set, -- the set's number in `cdpoll quarantine`
+    answers.match,                      -- matched, candidate, unmatched or test
+    tasks.id,                           -- the vendor's id of the discovery that it matched
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs, -- the caller's keys
+    (SELECT group_concat(others.id, ', ') FROM candidates JOIN tasks AS others ON others.seq = candidates.task
+        WHERE candidates.answer = answers.seq) AS candidates, -- the ids of tasks that it may belong to
+    answers.level,                      -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
+    answers.coverage,                   -- active, inactive, not_covered, rejected or undetermined
+    answers.payer,                      -- the payer's name
+    answers.payer_id,                   -- the payer's id
+    answers.member_id,                  -- of the patient, with that payer
+    answers.last_name,                  -- of the patient
+    answers.first_name,                 -- of the patient
+    answers.birth_date,                 -- of the patient: YYYYMMDD
+    answers.plan,                       -- what the plan is called
+    answers.group_number,               -- of the plan
+    answers.group_name,                 -- of the plan
+    answers.other_payers,               -- other payers that it names
+    answers.rejections,                 -- reject reason codes of its AAA segments
+    answers.reference,                  -- BHT03
+    answers.trace_number,               -- TRN02
+    answers.originator_id,              -- TRN03
+    CAST(results.body AS TEXT) AS said, -- all that it says, as JSON
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at, -- when it was read
+    json_extract(envelopes.interchange, '$.test') AS test -- 1 where its interchange was marked as a test
+FROM answers
+JOIN results ON results.seq = answers.result
+JOIN sets ON sets.seq = answers.from_set AND sets.state IN ('accepted', 'test')
+JOIN envelopes ON envelopes.seq = sets.envelope
+JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+LEFT JOIN tasks ON tasks.seq = results.task;
+
+-- The results that count: not those of a file that is still being read, nor what is held back as a test.
+CREATE VIEW kept_results AS
+SELECT results.* FROM results
+WHERE results.source <> 'batch' OR EXISTS (
+    SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
+    WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
+);
