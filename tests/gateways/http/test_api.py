@@ -138,6 +138,12 @@ def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: ScriptedVendor, 
         assert elsewhere.connections == 0
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://a b/", "//:99999999/", "\x80\xff", "http://" + "a" * 70_000])
+def test_a_redirect_is_a_redirect_wherever_it_leads(vendor: ScriptedVendor, client: HttpClient, location: str) -> None:
+    vendor.say = lambda asked, peer: answer(302, b"", f"location: {location}")
+    assert vendor.api().poll(client, "x", NOW).reply == Garbled("redirect")
+
+
 def test_a_rejected_token_is_replaced_once_and_the_poll_repeated_once(
     vendor: ScriptedVendor, client: HttpClient
 ) -> None:

@@ -65,7 +65,7 @@ def cut_once_begun(client: HttpClient, begun: threading.Event, asking: "Future[R
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize(("first", "then"), SLOW.values(), ids=SLOW)
-def test_a_drip_ends_when_it_is_cut_and_the_wire_lives_on(
+def test_a_drip_ends_when_it_is_cut_and_the_client_lives_on(
     serve: Serve,
     make_client: MakeClient,
     threads: ThreadPoolExecutor,

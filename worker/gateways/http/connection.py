@@ -1,7 +1,7 @@
 """One kept connection, as a transport of httpx, which tells of every socket that it opens.
 
-httpx's own transport keeps a pool of connections. For one thread with one connection that is a fifth of the CPU of a
-poll, and it hides the socket, which whoever cuts a request must have in hand.
+httpx's own transport keeps a pool of connections, which one thread with one connection does not need and which takes
+more CPU than the connection itself. It would hand over the socket, too (to the ``trace`` extension of every request).
 """
 
 import socket
@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 import httpcore
 import httpx
 
-KEPT = 50.0  # seconds for which an idle connection is used again
+KEPT_S = 50.0  # an idle connection is used again within this time
 
 _FAILURES = (
     httpcore.TimeoutException,
@@ -29,6 +29,8 @@ class Connection(httpx.BaseTransport):
     """For one thread; ``opened`` hears of each new socket, again when TLS is on it. Raises httpx's errors.
 
     A request's extension ``target`` (bytes) takes the place of its URL's path and query.
+    Of a redirect, ``Location`` is left out: httpx.Client reads it even where it follows none, and raises where it is
+    no URL.
     """
 
     def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened) -> None:
@@ -56,8 +58,11 @@ class Connection(httpx.BaseTransport):
             answer = self._connection(asked.url.origin).handle_request(asked)
         except _FAILURES as error:
             _fail(error)
+        headers = answer.headers
+        if 300 <= answer.status < 400:
+            headers = [(name, value) for name, value in headers if name.lower() != b"location"]
         return httpx.Response(
-            answer.status, headers=answer.headers, stream=_ResponseBody(cast(Iterable[bytes], answer.stream))
+            answer.status, headers=headers, stream=_ResponseBody(cast(Iterable[bytes], answer.stream))
         )
 
     def _connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
@@ -75,7 +80,7 @@ class Connection(httpx.BaseTransport):
         if self._proxy is not None:
             # Not its pool: that one counts a tunnel in which TLS failed as in use for ever, and would be full then.
             return self._proxy.create_connection(origin)
-        return httpcore.HTTPConnection(origin, self._tls, KEPT, network_backend=self._backend)
+        return httpcore.HTTPConnection(origin, self._tls, KEPT_S, network_backend=self._backend)
 
 
 class _ResponseBody(httpx.SyncByteStream):
@@ -106,7 +111,7 @@ def _proxy(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) 
         proxy_headers=proxy.headers.raw,
         ssl_context=tls,
         proxy_ssl_context=tls if url.scheme == "https" else None,
-        keepalive_expiry=KEPT,
+        keepalive_expiry=KEPT_S,
         network_backend=backend,
     )
 
