@@ -17,8 +17,9 @@ from worker.core.pacing.judge import Verdict
 from worker.core.schedule.learned import Knowledge, Learned
 from worker.core.task import Task, after
 from worker.core.vendor.document import Document
-from worker.core.vendor.reply import Garbled, Pending, Reply, Unreachable
+from worker.core.vendor.reply import Concluded, Garbled, Pending, Reply, Unreachable
 from worker.rounds.poll.saving import Asked, Saving
+from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import lanes
@@ -59,7 +60,10 @@ def test_what_a_look_changed_is_there_with_its_history(store: Store) -> None:
             old = tasks.get(store, 1, 0)
             assert old is not None
             new = after(old, reply, NOW + n, SCHEDULE)
-            assert tasks.save(store, old, new, NOW + n, concluded_by="poll")
+            if isinstance(reply, Concluded):
+                assert conclude_task(store, new, reply.document, "poll", NOW + n) == "first"
+            else:
+                assert tasks.save(store, old, new, NOW + n)
         kept = tasks.get(store, 1, 0)
         assert kept == new
         states.append(new)
@@ -77,15 +81,15 @@ def test_a_concluded_task_is_never_changed(store: Store, path: Path) -> None:
         assert old is not None
     conclude(store, DONE)
     before = elsewhere(path, "SELECT * FROM tasks"), elsewhere(path, "SELECT * FROM history")
-    late: list[Any] = [
-        Pending(Document("pending", name="Other")),
-        Unreachable("timeout"),
-        concluded({**DONE, "status": "failure"}),
-    ]
+    late: list[Any] = [Pending(Document("pending", name="Other")), Unreachable("timeout")]
     for reply in late:
         with store.write():
-            assert not tasks.save(store, old, after(old, reply, NOW * 2, SCHEDULE), NOW * 2, concluded_by="callback")
+            assert not tasks.save(store, old, after(old, reply, NOW * 2, SCHEDULE), NOW * 2)
     assert (elsewhere(path, "SELECT * FROM tasks"), elsewhere(path, "SELECT * FROM history")) == before
+    for body, kept in ((DONE, "same"), ({**DONE, "status": "failure"}, "revision")):
+        with store.write():
+            assert conclude_task(store, old, concluded(body).document, "callback", NOW * 2) == kept
+        assert elsewhere(path, "SELECT * FROM tasks") == before[0]
 
 
 def test_a_late_result_concludes_an_abandoned_task(store: Store, path: Path) -> None:
@@ -174,7 +178,10 @@ def save_each(
             if learned is not None:
                 learned.heard(old._replace(why=one.task.why), reply, now)
             new = after(old, reply, now, SCHEDULE, None if learned is None else learned.next_look)
-            tasks.save(store, old, new, now, concluded_by="poll")
+            if isinstance(reply, Concluded):
+                conclude_task(store, new, reply.document, "poll", now)
+            else:
+                tasks.save(store, old, new, now)
 
 
 def everything(store: Store) -> list[list[tuple[Any, ...]]]:

@@ -19,12 +19,19 @@ from worker.store.db.store import Store
 NOW = 1_800_000_000_000
 
 
-def read(store: Store, content: bytes | str, name: str = "batch.x12", now: int = NOW, dry: bool = False) -> FileReport:
+def read(
+    store: Store,
+    content: bytes | str,
+    name: str = "batch.x12",
+    now: int = NOW,
+    dry: bool = False,
+    hold_test: bool = False,
+) -> FileReport:
     """Read a file of this content in."""
     file = store.path.parent.parent / "given"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with file.open("rb") as opened:
-        return (rehearse if dry else ingest)(store, Given(opened, name, "path"), now)
+        return (rehearse if dry else ingest)(store, Given(opened, name, "path", hold_test=hold_test), now)
 
 
 def member(number: int) -> list[Any]:

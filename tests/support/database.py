@@ -13,8 +13,10 @@ from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task, after
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded
+from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.poll.claiming import Claiming
-from worker.store import conclude as results
+from worker.store.conclude import Kept
+from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
 from worker.store.tasks.recording import Recorded
@@ -75,12 +77,14 @@ def concluded(content: dict[str, Any]) -> Concluded:
     return Concluded(replace(document, ended_at=NOW - 1))
 
 
-def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NOW + 60_000) -> results.Kept:
+def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NOW + 60_000) -> Kept:
+    """Conclude the task of a row as a poll does, and read the 271 texts of its body."""
     reply = concluded(document)
     with store.write():
-        old = task_of(store, seq)
-        tasks.save(store, old, after(old, reply, now, SCHEDULE), now, concluded_by="poll")
-        return results.add(store, seq, reply.document, "poll", now)
+        polled = after(task_of(store, seq), reply, now, SCHEDULE)
+        kept = conclude_task(store, polled, reply.document, "poll", now)
+    derive_missing(store)
+    return kept
 
 
 def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:

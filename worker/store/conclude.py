@@ -1,26 +1,66 @@
-"""Results: the body of a concluded task, byte for byte, once; a later one that differs is kept beside it."""
+"""The one way in which a task is concluded, whatever brings the vendor's document: poll, callback, replay or backfill.
+
+Everything is written in the caller's transaction: the task's state, its result or a revision, the paths, the history,
+the numbers that readers follow and the tallies. What the 271 texts in the body say is read later, outside transactions;
+until then ``results.derived`` is NULL.
+"""
 
 import hashlib
 from typing import Literal
 
+from worker.core.task import Task
 from worker.core.vendor.document import Document, Fingerprint, Path
-from worker.core.x12.embedded import derive
-from worker.store.batch import answers
+from worker.store import counters, outbox
 from worker.store.db.store import Store
 from worker.store.tasks import history
 
-# Bytes of a body whose texts are read when it is kept: at most some 20 ms of it.
-DERIVED_AT_ONCE_BYTES = 128 * 1024
+Source = Literal["poll", "callback", "replay", "backfill"]
 
-Source = Literal["poll", "callback"]
 Kept = Literal["first", "same", "fuller", "revision"]
+"""What became of a body. ``same``: an equal one was there, and nothing was written. ``fuller``: an equal one that
+lacked ``realTime`` was there, and the new bytes replace its bytes. ``revision``: it differs, and is kept beside it."""
 
 
-def add(store: Store, task: int, document: Document, source: Source, now: int) -> Kept:
-    """Keep ``document``'s body as a result of ``task``, unless an equal one is there.
+def conclude(store: Store, task: Task, document: Document, source: Source, now: int) -> Kept:
+    """Conclude ``task`` by a document that has an outcome, inside the caller's transaction; what became of the body.
 
-    Bodies that differ only by one lacking ``realTime`` are the same; the fuller one's bytes are kept.
+    ``task`` is the task as the caller knows it; if a poll brought the document, with that poll counted. One that is
+    abandoned is concluded, too. Where the row is concluded already it stays as it is, and the body alone is kept.
     """
+    _conclude_row(store, task, document, source, now)
+    return _keep(store, task.seq, document, source, now)
+
+
+def _conclude_row(store: Store, task: Task, document: Document, source: Source, now: int) -> None:
+    won = store.execute(
+        """
+        UPDATE tasks SET
+            state = 'concluded', outcome = :outcome, due_at = NULL, leased_until = NULL, polls = :polls, failures = 0,
+            not_found_since = NULL, last_error = NULL, last_poll_at = :last_poll_at,
+            name = coalesce(:name, name), started_at = coalesce(:started_at, started_at),
+            correlation_id = coalesce(correlation_id, :correlation_id), trace_id = coalesce(trace_id, :trace_id),
+            concluded_at = :now, concluded_by = :source, abandoned_at = NULL
+        WHERE seq = :seq AND state <> 'concluded'
+        """,
+        {
+            "seq": task.seq,
+            "outcome": document.outcome,
+            "polls": task.polls,
+            "last_poll_at": task.last_poll_at,
+            "name": document.name,
+            "started_at": document.started_at,
+            "correlation_id": document.correlation_id,
+            "trace_id": document.trace_id,
+            "now": now,
+            "source": source,
+        },
+    )
+    if won:
+        history.add(store, task.seq, now, "concluded", document.outcome)
+
+
+def _keep(store: Store, task: int, document: Document, source: Source, now: int) -> Kept:
+    """Keep the body, unless an equal one is there. Bodies that differ only by one lacking ``realTime`` are the same."""
     known = store.read(
         "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results"
         " WHERE task = :task AND source <> 'batch' ORDER BY revision",
@@ -34,17 +74,27 @@ def add(store: Store, task: int, document: Document, source: Source, now: int) -
                 return "same"
             _replace_bytes(store, other["seq"], document)
             return "fuller"
-    revision = known[-1]["revision"] + 1 if known else 1
-    row = store.one(
+    seq = _add(store, task, document, source, known[-1]["revision"] + 1 if known else 1, now)
+    outbox.publish(store, task, seq, "revision" if known else "result")
+    if not known:
+        return "first"
+    history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
+    return "revision"
+
+
+def _add(store: Store, task: int, document: Document, source: Source, revision: int, now: int) -> int:
+    seq = counters.take(store, "results")
+    store.execute(
         """
         INSERT INTO results (
-            task, source, revision, outcome, received_at, ended_at, body, body_sha256, canonical_sha256,
+            seq, task, source, revision, outcome, received_at, ended_at, body, body_sha256, canonical_sha256,
             real_time_sha256
         ) VALUES (
-            :task, :source, :revision, :outcome, :now, :ended_at, :body, :body_sha256, :canonical, :real_time
-        ) RETURNING seq
+            :seq, :task, :source, :revision, :outcome, :now, :ended_at, :body, :body_sha256, :canonical, :real_time
+        )
         """,
         {
+            "seq": seq,
             "task": task,
             "source": source,
             "revision": revision,
@@ -53,30 +103,20 @@ def add(store: Store, task: int, document: Document, source: Source, now: int) -
             "ended_at": document.ended_at,
             "body": document.body,
             "body_sha256": hashlib.sha256(document.body).hexdigest(),
-            "canonical": mine.body,
-            "real_time": mine.real_time,
+            "canonical": document.fingerprint.body,
+            "real_time": document.fingerprint.real_time,
         },
     )
-    assert row is not None
-    _add_paths(store, row["seq"], document.paths)
-    _derive(store, row["seq"], document.body)
-    if known:
-        history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
-    return "revision" if known else "first"
-
-
-def _derive(store: Store, result: int, body: bytes) -> None:
-    """Write what the 271 texts of a body say; the rows of a large body are derived later."""
-    if len(body) > DERIVED_AT_ONCE_BYTES:
-        answers.remove(store, result)
-    else:
-        answers.put(store, result, derive(body))
+    _add_paths(store, seq, document.paths)
+    return seq
 
 
 def _replace_bytes(store: Store, seq: int, document: Document) -> None:
+    """The rows of answers that the old bytes had stay until those of the new ones are read."""
     store.execute(
         """
-        UPDATE results SET body = :body, body_sha256 = :body_sha256, real_time_sha256 = :real_time WHERE seq = :seq
+        UPDATE results SET body = :body, body_sha256 = :body_sha256, real_time_sha256 = :real_time, derived = NULL
+        WHERE seq = :seq
         """,
         {
             "seq": seq,
@@ -85,19 +125,18 @@ def _replace_bytes(store: Store, seq: int, document: Document) -> None:
             "real_time": document.fingerprint.real_time,
         },
     )
-    _derive(store, seq, document.body)
 
 
 def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:
-    for path in paths:
-        store.execute(
-            """
-            INSERT INTO paths (
-                result, list, position, path_id, name, status, payer_id, transaction_id, reason, timestamp
-            ) VALUES (
-                :result, :list, :position, :path_id, :name, :status, :payer_id, :transaction_id, :reason, :timestamp
-            )
-            """,
+    store.conn.executemany(
+        """
+        INSERT INTO paths (
+            result, list, position, path_id, name, status, payer_id, transaction_id, reason, timestamp
+        ) VALUES (
+            :result, :list, :position, :path_id, :name, :status, :payer_id, :transaction_id, :reason, :timestamp
+        )
+        """,
+        [
             {
                 "result": result,
                 "list": path.list,
@@ -109,5 +148,7 @@ def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:
                 "transaction_id": path.transaction_id,
                 "reason": path.reason,
                 "timestamp": path.timestamp,
-            },
-        )
+            }
+            for path in paths
+        ],
+    )

@@ -6,10 +6,10 @@ from worker.core.errors import BadConfiguration, StorageFailed
 from worker.store.db.store import Store
 
 # In the file's user_version. Until 0.1.0 is released, raised by one with every change of schema.sql.
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 # Databases below this were made by builds before the first release: nothing brings them up to date.
-OLDEST_VERSION = 7
+OLDEST_VERSION = 8
 
 
 def open_store(path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> Store:

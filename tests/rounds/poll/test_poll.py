@@ -11,10 +11,10 @@ import pytest
 from tests.support.poll_world import HOUR, NOW, Make, concludes, worlds
 from worker.core.errors import TryLater
 from worker.core.instant import FAR
+from worker.core.task import Task
 from worker.gateways.http.pool import Job
-from worker.store import conclude as results
+from worker.store.conclude import conclude
 from worker.store.db.store import Store
-from worker.store.tasks import polling as tasks
 
 
 @pytest.fixture
@@ -194,15 +194,12 @@ def test_what_was_heard_long_ago_is_saved_before_its_row_is_asked_for_again(worl
 
 
 def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep = results.add
-
-    def breaks(store: Store, task: int, *rest: Any) -> Any:
-        known = tasks.get(store, task, 0)
-        if known is not None and known.id == "bad":
+    def breaks(store: Store, task: Task, *rest: Any) -> Any:
+        if task.id == "bad":
             raise ZeroDivisionError("a name that nobody may see")
-        return keep(store, task, *rest)
+        return conclude(store, task, *rest)
 
-    monkeypatch.setattr("worker.rounds.poll.saving.results.add", breaks)
+    monkeypatch.setattr("worker.rounds.poll.saving.conclude", breaks)
     w = world(concludes)
     w.record("good-1", "bad", "good-2")
     w.until(NOW + 15_000)

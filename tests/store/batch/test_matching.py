@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.database import task_of
 from tests.support.x12_samples import ACTIVE, Segment, a_set, group, interchange, subscriber
 from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
@@ -16,8 +17,8 @@ from worker.core.vendor.document import Document, read_document
 from worker.core.x12 import embedded
 from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
 from worker.rounds.ingest.deriving import derive_missing
-from worker.store import conclude as results
 from worker.store.batch.batches import ROWS
+from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.tasks.recording import record as record_ids
@@ -73,12 +74,19 @@ def body(task_id: str, *texts: str, status: str = "success", real_time: str | No
     return json.dumps(document).encode()
 
 
-def conclude(store: Store, task_id: str, raw: bytes) -> str:
+def keep(store: Store, task_id: str, raw: bytes) -> str:
+    """Conclude a task; the 271 texts of the body are still to be read."""
     document = read_document(raw, task_id)
     assert isinstance(document, Document)
     ((seq,),) = elsewhere(store, "SELECT seq FROM tasks WHERE id = ?", task_id)
     with store.write():
-        return results.add(store, seq, document, "poll", NOW)
+        return conclude_task(store, task_of(store, seq), document, "poll", NOW)
+
+
+def conclude(store: Store, task_id: str, raw: bytes) -> str:
+    kept = keep(store, task_id, raw)
+    derive_missing(store)
+    return kept
 
 
 ONE_SET = a_set(subscriber(ACTIVE))
@@ -135,14 +143,15 @@ def test_the_texts_of_results_kept_before_are_found_again(store: Store) -> None:
     assert read(store, ONE).counts.matched == 1
 
 
-def test_a_body_too_large_to_read_at_once_is_derived_later(store: Store) -> None:
+def test_the_texts_of_a_result_that_came_just_now_are_read_before_a_file_is(store: Store) -> None:
     record(store, "a")
-    large = ONE.replace("SILVER", "S" * results.DERIVED_AT_ONCE_BYTES)
-    conclude(store, "a", body("a", large))
+    keep(store, "a", body("a", ONE))
     assert elsewhere(store, "SELECT count(*) FROM answers") == [(0,)]
-    assert derive_missing(store) == 1
-    assert elsewhere(store, "SELECT count(*), max(length(plan)) FROM answers") == [(1, results.DERIVED_AT_ONCE_BYTES)]
-    assert read(store, large).counts.matched == 1
+    file = store.path.with_name("given")
+    file.write_text(ONE)
+    with file.open("rb") as opened:
+        assert ingest(store, Given(opened, "batch", "path"), NOW).counts.matched == 1
+    assert elsewhere(store, "SELECT count(*) FROM answers WHERE list IS NOT NULL") == [(1,)]
 
 
 def test_a_fuller_body_of_the_same_result_is_derived_anew(store: Store) -> None:

@@ -24,6 +24,7 @@ from worker.core.x12.issues import Issue, issue
 from worker.core.x12.recognise import HEAD_BYTES, FileKind
 from worker.gateways.unpack import NotUnpacked, Stream, members
 from worker.rounds.ingest.collecting import seldom
+from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.ingest.refusal import PassedOver, cut_at_once, refusal
 from worker.store.batch import batches, keeping
 from worker.store.batch.batches import Source, Staging, State
@@ -115,6 +116,7 @@ def ingest(store: Store, given: Given, now: int, *, wait: bool = True, progress:
         row = batches.known(store, sha256)
         if row is not None and row["seq"] != given.replaces:
             return _known(given, row)
+        derive_missing(store)  # its answers are joined to results that hold the same texts
         reading = _Reading(store, given, sha256, size, now, progress)
         return reading.report(
             lambda: batches.begin(store, given.name, given.source, sha256, size, now, hold_test=given.hold_test)

@@ -59,7 +59,7 @@ def _stage(store: Store, held: HeldSet, reading: ParsedSet, now: int) -> Counts:
 
     def flush() -> None:
         with store.write():
-            counts.count(put_answers(store, page, now))
+            counts.count(put_answers(store, page, held.file, held.delivered + counts.delivered + 1, now))
         page.clear()
 
     for answer in reading.answers():

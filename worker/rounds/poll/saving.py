@@ -10,7 +10,7 @@ from worker.core.schedule.learned import Learned
 from worker.core.task import Task, after, excused
 from worker.core.vendor.reply import Concluded, Pending, Reply
 from worker.rounds.log_edges import Change
-from worker.store import conclude as results
+from worker.store.conclude import conclude
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
 
@@ -71,8 +71,7 @@ class Saving:
             if self._learned is not None and claimed is not None:
                 self._learned.heard(old._replace(why=claimed.task.why), reply, now)
             new = after(old, reply, now, self._schedule, self._next_look)
-        won = tasks.save(self._store, old, new, now, concluded_by="poll")
-        kept = None
         if isinstance(reply, Concluded):
-            kept = results.add(self._store, old.seq, reply.document, "poll", now)
-        return [Change(old, new, kept == "revision")] if won or kept == "revision" else []
+            kept = conclude(self._store, new, reply.document, "poll", now)
+            return [Change(old, new, kept == "revision")] if kept in ("first", "revision") else []
+        return [Change(old, new, False)] if tasks.save(self._store, old, new, now) else []

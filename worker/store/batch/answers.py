@@ -7,14 +7,16 @@ the rows. ``results.derived`` says which version of the reader made them: NULL w
 from typing import NamedTuple
 
 from worker.core.x12.embedded import READER_VERSION, Derived
+from worker.store import counters
 from worker.store.db.store import Store
 
 _INSERT = """
 INSERT INTO answers (
-    result, from_set, list, position, level, coverage, payer, payer_id, member_id, last_name, first_name, birth_date,
-    plan, group_number, group_name, other_payers, rejections, reference, trace_number, originator_id, match, said
+    seq, result, from_set, list, position, level, coverage, payer, payer_id, member_id, last_name, first_name,
+    birth_date, plan, group_number, group_name, other_payers, rejections, reference, trace_number, originator_id,
+    match, said
 ) VALUES (
-    :result, NULL, :list, :position, :level, :coverage, :payer, :payer_id, :member_id, :last_name, :first_name,
+    :seq, :result, NULL, :list, :position, :level, :coverage, :payer, :payer_id, :member_id, :last_name, :first_name,
     :birth_date, :plan, :group_number, :group_name, :other_payers, :rejections, :reference, :trace_number,
     :originator_id, NULL, :said
 )
@@ -50,8 +52,9 @@ def stored_body(store: Store, result: int) -> StoredBody | None:
 def put(store: Store, result: int, derived: Derived) -> None:
     """Write the rows of a result in place of those it has, inside a transaction."""
     remove(store, result)
-    for row in derived.answers:
-        store.execute(_INSERT, {"result": result, **row})
+    first = counters.take(store, "answers", len(derived.answers))
+    for seq, row in enumerate(derived.answers, first):
+        store.execute(_INSERT, {"seq": seq, "result": result, **row})
     for sha256 in derived.texts:
         store.execute(
             "INSERT INTO texts (sha256, result) VALUES (:sha256, :result)", {"sha256": sha256, "result": result}

@@ -18,6 +18,7 @@ from worker.core.x12.answer_columns import AnswerColumns, answer_columns
 from worker.core.x12.answer_json import AnswerJson
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
+from worker.store import counters, outbox
 from worker.store.batch.matching import Wanted, wanted
 from worker.store.batch.rows import (
     INSERT_SET,
@@ -159,7 +160,7 @@ class Staging:
         with self._store.write():
             self._put_sets(counts)
             fresh = [(one.seq, want, said, body) for one, want, said, body in self._made if not one.known]
-            counts.count(put_answers(self._store, fresh, self._now))
+            counts.count(put_answers(self._store, fresh, self.file, self.counts.delivered + 1, self._now))
         self.counts.add(counts)
         self._sets.clear()
         self._identified = 0
@@ -170,16 +171,17 @@ class Staging:
         begun = self._sets
         if not begun:
             return
-        row = self._store.one("SELECT coalesce(max(seq), 0) AS last FROM sets")
-        last = int(row["last"]) if row else 0
+        first = counters.take(self._store, "sets", len(begun))
         rows = []
-        for seq, one in enumerate(begun, last + 1):
+        for seq, one in enumerate(begun, first):
             one.seq = seq
             envelope = self._envelope_of(one.tset)
             rows.append(set_row(one.tset, one.state, one.sha256, one.issues, seq, self.file, envelope))
         if self._store.conn.executemany(INSERT_SET, rows).rowcount < len(rows):
             # Some are there already; asking before would cost as much for every file as for the few that bring such.
-            fresh = {row["seq"] for row in self._store.read("SELECT seq FROM sets WHERE seq > :last", {"last": last})}
+            fresh = {
+                row["seq"] for row in self._store.read("SELECT seq FROM sets WHERE seq >= :first", {"first": first})
+            }
             for one in begun:
                 one.known = one.seq not in fresh
         for one in begun:
@@ -227,6 +229,7 @@ class Staging:
                 f"UPDATE files SET state = 'ingested', warnings = :warnings, {names} WHERE seq = :file",  # noqa: S608
                 {"warnings": json.dumps([asdict(one) for one in warnings]), "file": self.file, **asdict(self.counts)},
             )
+            outbox.publish_answers(self._store, self.file, 1, self.counts.delivered, "file")
 
     def discard(self) -> None:
         """Take back everything that was staged; the file's row goes too."""

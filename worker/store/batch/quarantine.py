@@ -13,6 +13,7 @@ from worker.core.instant import iso
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue
+from worker.store import outbox
 from worker.store.batch import batches, keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.batch.rows import Counts, identity
@@ -165,6 +166,8 @@ class HeldSet:
     """The row of its file."""
     sha256: str | None
     """Its identity; ``None`` where its bytes were too many to keep."""
+    delivered: int
+    """How many answers of its file are delivered already: those of the set have the ordinals that follow."""
     tset: TransactionSet
     room: int
     """Characters of its state and its issues as they are stored."""
@@ -179,14 +182,17 @@ def held_set(store: Store, seq: int) -> HeldSet | None:
     """A set in quarantine, to be read again."""
     row = store.one(
         """
-        SELECT sets.*, envelopes.interchange, envelopes.grouped FROM sets
-        JOIN envelopes ON envelopes.seq = sets.envelope WHERE sets.seq = :seq AND sets.state = 'quarantined'
+        SELECT sets.*, envelopes.interchange, envelopes.grouped,
+            files.matched + files.candidates + files.unmatched AS delivered
+        FROM sets JOIN envelopes ON envelopes.seq = sets.envelope JOIN files ON files.seq = sets.file
+        WHERE sets.seq = :seq AND sets.state = 'quarantined'
         """,
         {"seq": seq},
     )
     if row is None:
         return None
-    return HeldSet(row["seq"], row["file"], row["sha256"], _restored(row), len(row["state"]) + len(row["issues"]))
+    room = len(row["state"]) + len(row["issues"])
+    return HeldSet(row["seq"], row["file"], row["sha256"], row["delivered"], _restored(row), room)
 
 
 def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: Counts) -> None:
@@ -209,6 +215,7 @@ def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: 
             """,
             {**asdict(counts), "file": held.file},
         )
+        outbox.publish_answers(store, held.file, held.delivered + 1, counts.delivered, "set")
 
 
 def _restored(row: Any) -> TransactionSet:

@@ -12,6 +12,7 @@ from worker.core.x12.answer_json import AnswerJson
 from worker.core.x12.embedded import READER_VERSION
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
+from worker.store import counters
 from worker.store.batch.matching import Match, Wanted, match_all, wanted
 from worker.store.db.store import Store
 
@@ -34,6 +35,11 @@ class Counts:
     test_answers: int = 0
     quarantined_sets: int = 0
     other_sets: int = 0
+
+    @property
+    def delivered(self) -> int:
+        """The answers that are new and not held back as tests."""
+        return self.matched + self.candidates + self.unmatched
 
     def count(self, matches: list[Match]) -> None:
         """Count answers."""
@@ -119,8 +125,8 @@ INSERT INTO results (seq, task, source, revision, received_at, body, derived)
 VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), {READER_VERSION})
 """  # noqa: S608 - a number of ours
 _INSERT_ANSWER = f"""
-INSERT INTO answers (seq, result, from_set, match, {", ".join(AnswerColumns._fields)})
-VALUES (?, ?, ?, ?, {", ".join("?" * len(AnswerColumns._fields))})
+INSERT INTO answers (seq, result, from_set, file, ordinal, match, {", ".join(AnswerColumns._fields)})
+VALUES (?, ?, ?, ?, ?, ?, {", ".join("?" * len(AnswerColumns._fields))})
 """  # noqa: S608 - the names are those of a class
 
 
@@ -136,23 +142,29 @@ def ready(answer: Answer, sha256: str | None, summary: AnswerJson, *, test: bool
 
 
 def put_answers(
-    store: Store, fresh: list[tuple[int, Wanted | None, AnswerColumns, str | bytes]], now: int
+    store: Store, fresh: list[tuple[int, Wanted | None, AnswerColumns, str | bytes]], file: int, ordinal: int, now: int
 ) -> list[Match]:
-    """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched."""
+    """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched.
+
+    ``ordinal`` is the place of the first among the answers of ``file`` that are delivered, from 1.
+    """
     if not fresh:
         return []
     found = iter(match_all(store, [want for _, want, *_ in fresh if want is not None]))
     matches = [Match("test") if want is None else next(found) for _, want, *_ in fresh]
-    # The first row draws its number as any result does; those behind it follow, for nobody else can write now.
-    first = _reserve(store, now)
-    row = store.one("SELECT coalesce(max(seq), 0) AS last FROM answers")
-    last = int(row["last"]) if row else 0
+    result = counters.take(store, "results", len(fresh))
+    seq = counters.take(store, "answers", len(fresh))
     results, answers, candidates = [], [], []
-    for n, ((tset, _, said, body), one) in enumerate(zip(fresh, matches, strict=True)):
-        results.append((first + n, one.task, now, body))
-        answers.append((last + 1 + n, first + n, tset, one.verdict) + said)  # noqa: RUF005 - half of the time
+    for (tset, _, said, body), one in zip(fresh, matches, strict=True):
+        results.append((result, one.task, now, body))
+        delivered = one.verdict != "test"
+        place = ordinal if delivered else None
+        answers.append((seq, result, tset, file, place, one.verdict) + said)  # noqa: RUF005 - half of the time
+        ordinal += delivered
         if one.candidates:
-            candidates += [{"answer": last + 1 + n, "task": task, "reason": why} for task, why in one.candidates]
+            candidates += [{"answer": seq, "task": task, "reason": why} for task, why in one.candidates]
+        result += 1
+        seq += 1
     store.conn.executemany(_INSERT_RESULT, results)
     store.conn.executemany(_INSERT_ANSWER, answers)
     if candidates:
@@ -160,14 +172,3 @@ def put_answers(
             "INSERT INTO candidates (answer, task, reason) VALUES (:answer, :task, :reason)", candidates
         )
     return matches
-
-
-def _reserve(store: Store, now: int) -> int:
-    """A result's number that was never used."""
-    row = store.one(
-        "INSERT INTO results (source, revision, received_at, body) VALUES ('batch', 1, :now, :body) RETURNING seq",
-        {"now": now, "body": b""},
-    )
-    assert row is not None
-    store.execute("DELETE FROM results WHERE seq = :seq", {"seq": row["seq"]})
-    return int(row["seq"])

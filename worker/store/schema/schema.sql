@@ -106,9 +106,11 @@ CREATE TABLE tallies (
 
 -- One row for each body of a concluded task, and for each answer of a batch.
 CREATE TABLE results (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, -- the row's number; that of a batch's answer is given before it is visible
+    seq INTEGER PRIMARY KEY,            -- the row's key, never used again; given before the row is visible: outbox has the numbers to follow
     task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE, -- the row of its task; none: an answer of a batch that matched no task
-    source TEXT NOT NULL CHECK (source = 'poll' OR source = 'callback' OR source = 'batch'), -- what brought it
+    source TEXT NOT NULL CHECK (
+        source = 'poll' OR source = 'callback' OR source = 'replay' OR source = 'backfill' OR source = 'batch'
+    ),                                  -- what brought it
     revision INTEGER NOT NULL,          -- 1, and more for later bodies of the same task that differ
     outcome TEXT,                       -- the vendor's: success or failure; none: an answer of a batch
     received_at INTEGER NOT NULL,       -- when it came
@@ -147,6 +149,8 @@ CREATE TABLE answers (
     from_set INTEGER REFERENCES sets (seq) ON DELETE CASCADE, -- of a batch: its transaction set
     list TEXT,                          -- of a polled result: the list of its path
     position INTEGER,                   -- of a polled result: the place of its path in that list
+    file INTEGER,                       -- of a batch: the file of its set
+    ordinal INTEGER,                    -- of a batch: its place among the answers of the file, from 1; none: held back as a test
     level TEXT NOT NULL,                -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
     coverage TEXT NOT NULL,             -- active, inactive, not_covered, rejected or undetermined
     payer TEXT NOT NULL,                -- the payer's name
@@ -168,6 +172,7 @@ CREATE TABLE answers (
 ) STRICT;
 CREATE INDEX answers_result ON answers (result);
 CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
+CREATE UNIQUE INDEX answers_ordinal ON answers (file, ordinal) WHERE ordinal IS NOT NULL;
 CREATE INDEX answers_reference ON answers (reference) WHERE from_set IS NULL;
 CREATE INDEX answers_trace ON answers (trace_number) WHERE from_set IS NULL;
 
@@ -195,18 +200,22 @@ CREATE TABLE bodies (
     source TEXT NOT NULL CHECK (source = 'poll' OR source = 'callback'), -- what brought it
     received_at INTEGER NOT NULL,       -- when it came
     reason TEXT NOT NULL,               -- why it is no result, in a word
+    identity TEXT NOT NULL UNIQUE,      -- SHA-256 of its task and of what it says: an equal one is kept once
     body BLOB NOT NULL                  -- as received, byte for byte
 ) STRICT;
 CREATE INDEX bodies_task ON bodies (task);
 
 -- What has become visible, in that order: a reader that follows the numbers misses nothing.
 CREATE TABLE outbox (
-    first INTEGER PRIMARY KEY,          -- the number of what became visible, or the first number of a range
-    last INTEGER NOT NULL CHECK (last >= first), -- the last number of the range
-    result INTEGER REFERENCES results (seq) ON DELETE CASCADE, -- the result; none: a whole file
+    last INTEGER PRIMARY KEY,           -- the number of what became visible, or the last number of a range
+    first INTEGER NOT NULL CHECK (first <= last), -- the first number of the range; of a single number, the same
+    result INTEGER REFERENCES results (seq) ON DELETE CASCADE, -- the result; none: answers of a file
     ref TEXT,                           -- the caller's key that this row is for; may be patient data
-    reason TEXT NOT NULL,               -- why there is a row, in a word: result, revision, ref, file
-    file INTEGER REFERENCES files (seq) ON DELETE CASCADE -- the file whose answers became visible together
+    reason TEXT NOT NULL,               -- why there is a row, in a word: result, revision, ref, file, set
+    file INTEGER REFERENCES files (seq) ON DELETE CASCADE, -- the file whose answers became visible together
+    ordinal INTEGER,                    -- which answer of the file has the first number
+    CHECK ((result IS NULL) = (file IS NOT NULL)),
+    CHECK ((file IS NULL) = (ordinal IS NULL))
 ) STRICT;
 CREATE INDEX outbox_result ON outbox (result);
 CREATE INDEX outbox_file ON outbox (file) WHERE file IS NOT NULL;
@@ -216,7 +225,7 @@ CREATE TABLE counters (
     name TEXT PRIMARY KEY,              -- what is numbered
     value INTEGER NOT NULL              -- the last number given
 ) STRICT;
-INSERT INTO counters (name, value) VALUES ('outbox', 0);
+INSERT INTO counters (name, value) VALUES ('outbox', 0), ('results', 0), ('answers', 0), ('sets', 0);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -476,3 +485,18 @@ WHERE results.source <> 'batch' OR EXISTS (
     SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
     WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
 );
+
+-- What a reader follows, in the order of the numbers: each visible result, once for each ref, and each answer of a batch.
+CREATE VIEW published AS
+SELECT
+    outbox.last AS number,              -- no smaller number appears once this one was seen
+    outbox.result,                      -- the result's row
+    outbox.ref,                         -- the caller's key that this number is for; none: there was none, or it is of a batch
+    outbox.reason                       -- result, revision, ref (it came late), file, set (it was accepted from quarantine)
+FROM outbox
+WHERE outbox.result IS NOT NULL
+UNION ALL
+SELECT outbox.first + answers.ordinal - outbox.ordinal, answers.result, NULL, outbox.reason
+FROM outbox
+JOIN answers ON answers.file = outbox.file
+    AND answers.ordinal BETWEEN outbox.ordinal AND outbox.ordinal + outbox.last - outbox.first;

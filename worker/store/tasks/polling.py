@@ -220,8 +220,9 @@ def get(store: Store, seq: int, paused_total: int) -> Task | None:
     return None if row is None else Task._make(row)
 
 
-def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None = None) -> bool:
-    """Write what a look changed, and the edges of it into the history.
+def save(store: Store, old: Task, new: Task, now: int) -> bool:
+    """Write what a look changed, and the edges of it into the history; a conclusion is written by
+    :func:`worker.store.conclude.conclude` alone.
 
     False when somebody else concluded the task first: then nothing is written.
     """
@@ -233,8 +234,6 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
             polls = :polls, failures = :failures, not_found_since = :not_found_since, last_error = :last_error,
             last_poll_at = :last_poll_at, correlation_id = :correlation_id, trace_id = :trace_id, task_class = :kind,
             pending_at = :seen_at, delay_per_request_ms = :price,
-            concluded_at = CASE WHEN :state = 'concluded' THEN :now ELSE concluded_at END,
-            concluded_by = CASE WHEN :state = 'concluded' THEN :concluded_by ELSE concluded_by END,
             abandoned_at = CASE WHEN :state = 'abandoned' THEN coalesce(abandoned_at, :now) ELSE NULL END
         WHERE seq = :seq AND state <> 'concluded'
         """,
@@ -257,7 +256,6 @@ def save(store: Store, old: Task, new: Task, now: int, concluded_by: str | None 
             "seen_at": new.seen_at,
             "price": new.price,
             "now": now,
-            "concluded_by": concluded_by,
         },
     )
     if won:

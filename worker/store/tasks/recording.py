@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from worker.core.intake.link import Unreadable
 from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
+from worker.store import outbox
 from worker.store.db.store import Store
 from worker.store.state import lanes
 from worker.store.state.lanes import FirstLook
@@ -115,6 +116,7 @@ def _record_one(
         )
         if added and state != "new":
             history.add(store, seq, now, "ref_added", None)
+            outbox.publish_ref(store, seq, recording.ref)
     return str(state)
 
 
