@@ -1,4 +1,4 @@
-"""The lane that reads the 271 texts inside polled results, for what could not be read when the result was kept."""
+"""The lane that reads the 271 texts inside polled results, after the results were kept."""
 
 from worker.config import Config
 from worker.daemon.lane import LanePlan, Surroundings

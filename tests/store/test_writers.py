@@ -1,0 +1,32 @@
+"""Each table that says how a task ended has one module that writes it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [path for top in ("worker", "cli", "bench") for path in sorted((ROOT / top).rglob("*.py"))]
+
+WRITERS = {
+    # The answers of batches are staged under their keys; what no view has shown yet is removed again; what the 271
+    # texts of a result say is derived after it was kept.
+    r"(?:INSERT INTO|UPDATE|DELETE FROM) results\b": {
+        "worker/store/conclude.py",
+        "worker/store/batch/rows.py",
+        "worker/store/batch/batches.py",
+        "worker/store/batch/answers.py",
+    },
+    r"(?:INSERT INTO|UPDATE|DELETE FROM) outbox\b": {"worker/store/outbox.py"},
+    r"UPDATE counters\b": {"worker/store/counters.py"},
+    r"(?:INSERT INTO|UPDATE|DELETE FROM) bodies\b": {"worker/store/tasks/bodies.py"},
+    r"\bstate = 'concluded', ": {"worker/store/conclude.py"},
+    r"\bconcluded_at = ": {"worker/store/conclude.py"},
+    r"UPDATE results SET derived": {"worker/store/batch/answers.py"},
+}
+
+
+@pytest.mark.parametrize("statement", WRITERS)
+def test_only_these_modules_have_the_statement(statement: str) -> None:
+    found = {str(path.relative_to(ROOT)) for path in SOURCES if re.search(statement, path.read_text())}
+    assert found == WRITERS[statement]
