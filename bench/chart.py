@@ -48,12 +48,9 @@ def seconds(value: float) -> str:
 
 
 def text(
-    x: float, y: float, words: str, *, anchor: str = "start", size: int = 12, fill: str = INK, more: str = ""
+    x: float, y: float, words: str, *, anchor: str = "start", fill: str = INK, font: str = 'font-size="12"'
 ) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}" text-anchor="{anchor}"{more}>'
-        f"{escape(words)}</text>"
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" {font} fill="{fill}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, stroke: str = GRID) -> str:
@@ -101,7 +98,7 @@ def scatter(heading: str, points: Mapping[str, Point], top: float) -> list[str]:
     bottom = top + HEIGHT - TOP - 60
     across = scale([delay for delay, _ in points.values()], LEFT, WIDTH - RIGHT)
     up = scale([requests for _, requests in points.values()], bottom, top)
-    parts = [text(LEFT, top - 34, heading, size=15, more=' font-weight="600"')]
+    parts = [text(LEFT, top - 34, heading, font='font-size="15" font-weight="600"')]
     parts.append(text(LEFT, top - 14, "requests per result; lower left is better", fill=SOFT))
     for tick in across.ticks():
         parts.append(line(across.at(tick), top, across.at(tick), bottom))
@@ -120,7 +117,7 @@ def ranking(heading: str, delays: Mapping[str, float], top: float) -> list[str]:
     left = LEFT + max(len(name) for name in delays) * LETTER + 14
     across = scale(list(delays.values()), left, WIDTH - RIGHT - 60)
     bottom = top + LINE * len(delays)
-    parts = [text(LEFT, top - 34, heading, size=15, more=' font-weight="600"')]
+    parts = [text(LEFT, top - 34, heading, font='font-size="15" font-weight="600"')]
     parts.append(text(LEFT, top - 14, "mean wait of a result until it is seen; left is better", fill=SOFT))
     for tick in across.ticks():
         parts.append(line(across.at(tick), top, across.at(tick), bottom))

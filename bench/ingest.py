@@ -51,7 +51,7 @@ def timed(work) -> tuple[float, float]:  # type: ignore[no-untyped-def]
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
-class Figures(NamedTuple):
+class IngestFigures(NamedTuple):
     """What one measurement comes to; seconds of CPU and of the wall clock, bytes."""
 
     sets: int
@@ -65,7 +65,7 @@ class Figures(NamedTuple):
     """The lock for writing, in the best round."""
 
 
-def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> Figures:
+def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> IngestFigures:
     """Write a file of so many sets and measure, reader and ingest taking turns."""
     readers, ingests, longest, transactions = [], [], [], 0
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +85,7 @@ def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> Figur
             for left in Path(folder).glob(f"{turn}.db*"):
                 left.unlink()
     speed = statistics.median(a[0] / b[0] for a, b in zip(readers, ingests, strict=True))
-    return Figures(sets, size, _best(readers), _best(ingests), speed, transactions, min(longest))
+    return IngestFigures(sets, size, _best(readers), _best(ingests), speed, transactions, min(longest))
 
 
 def _best(times: list[tuple[float, float]]) -> tuple[float, float]:

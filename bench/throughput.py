@@ -47,22 +47,22 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Spent:
     wall: float
     cpu: float
 
-    def __sub__(self, idle: "Run") -> "Run":
-        return Run(self.wall - idle.wall, self.cpu - idle.cpu)
+    def __sub__(self, idle: "Spent") -> "Spent":
+        return Spent(self.wall - idle.wall, self.cpu - idle.cpu)
 
 
-def timed(args: list[str]) -> Run:
+def timed(args: list[str]) -> Spent:
     """A process from start to end; CPU as the operating system counted it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     subprocess.run(args, check=True, capture_output=True, cwd=ROOT)
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Spent(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def asker(url: str) -> Callable[[int], str]:
@@ -151,7 +151,7 @@ def make_database(folder: Path, url: str, looks: int, schedule: str) -> Path:
     return config
 
 
-def one_round(folder: Path, url: str, looks: int, kinds: list[str]) -> dict[str, Run]:
+def one_round(folder: Path, url: str, looks: int, kinds: list[str]) -> dict[str, Spent]:
     """Each in a process of its own, less what its start and end cost without any look."""
     part = [sys.executable, "-m", "bench.throughput", "--part"]
     runs = {}
@@ -187,7 +187,7 @@ def part(*, quick: bool) -> Part:
     kinds = ["bare", "learned"] if quick else list(TITLES)
     if "huey" in kinds and not importlib.util.find_spec("huey"):
         kinds.remove("huey")
-    runs: list[dict[str, Run]] = []
+    runs: list[dict[str, Spent]] = []
     with running() as vendor:
         for turn in range(rounds):
             order = kinds[turn % len(kinds) :] + kinds[: turn % len(kinds)]

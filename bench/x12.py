@@ -177,7 +177,7 @@ def peak(code: str, *arguments: str) -> int:
     return int(done.stdout.split()[-1]) * 1024
 
 
-class Figures(NamedTuple):
+class ReaderFigures(NamedTuple):
     """What one measurement comes to: medians of the rounds; seconds of CPU, bytes."""
 
     sets: int
@@ -197,7 +197,7 @@ class Figures(NamedTuple):
         return self.writer / self.floor
 
 
-def measure(sets: int = 50_000, rounds: int = 5) -> Figures:
+def measure(sets: int = 50_000, rounds: int = 5) -> ReaderFigures:
     """Write a file of so many sets and measure, floor and reader taking turns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "batch.271"
@@ -205,7 +205,7 @@ def measure(sets: int = 50_000, rounds: int = 5) -> Figures:
         assert reader(path) == sets
         turns = [(cpu(floor, path), cpu(reader, path), cpu(writer, path)) for _ in range(rounds)]
         least, taken, written = (statistics.median(times) for times in zip(*turns, strict=True))
-        return Figures(sets, path.stat().st_size, least, taken, written, peak(READ, str(path)) - peak(""))
+        return ReaderFigures(sets, path.stat().st_size, least, taken, written, peak(READ, str(path)) - peak(""))
 
 
 def main() -> None:

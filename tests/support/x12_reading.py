@@ -4,7 +4,9 @@ import io
 
 from tests.support.x12_samples import Segment, a_file, a_set, subscriber
 from worker.core.x12.answer import Answer, ParsedSet, parse_271
-from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.batch import Judged, read_batch
+from worker.core.x12.envelope import FileEnd, TransactionSet
+from worker.core.x12.scanner import Limits
 from worker.core.x12.stream import transaction_sets
 
 BHT: Segment = ("BHT", "0022", "11", "INQ-1", "20260304", "0930")
@@ -25,6 +27,13 @@ def answer(*body: Segment, whole: bool = False) -> Answer:
 
 def said(found: Answer) -> list[str]:
     return [one.code for one in found.issues]
+
+
+def read(data: bytes, limits: Limits | None = None) -> tuple[list[Judged], FileEnd]:
+    """The judged sets of a file, and its end."""
+    *sets, last = list(read_batch(io.BytesIO(data), limits or Limits()))
+    assert isinstance(last.item, FileEnd)
+    return sets, last.item
 
 
 EB_INACTIVE: Segment = ("EB", "6", "", "30")

@@ -47,7 +47,6 @@ def interchange(
     *groups: list[Segment],
     marks: Delimiters = USUAL,
     control: str = "000000001",
-    usage: str = "P",
     isa: dict[int, str] | None = None,
     after: str = "",
     **odd: str,
@@ -73,7 +72,7 @@ def interchange(
         "00501",
         control,
         "0",
-        usage,
+        odd.get("usage", "P"),
         "",
     ]
     padded = [value.ljust(width) for value, width in zip(values, ISA_WIDTHS, strict=True)]

@@ -1,12 +1,12 @@
 """The forms that files take in the field, a line each: how the file ends, what becomes of its sets, what is said."""
 
-import io
 from dataclasses import dataclass, replace
 
 import pytest
 
+from tests.support.x12_reading import read
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber, wrapped
-from worker.core.x12.batch import Judged, read_batch
+from worker.core.x12.batch import Judged
 from worker.core.x12.delimiters import USUAL, Delimiters
 from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.scanner import Limits
@@ -177,12 +177,6 @@ FORMS = [
     form("ISA in the data", a_file(a_set(subscriber(ACTIVE, ("MSG", "ISA*00*NARCISA")))), "a"),
     form("a segment named ISA", a_file(a_set(subscriber(ACTIVE, ("ISA", "00", "X")))), "a", "unknown_segment"),
 ]  # fmt: skip
-
-
-def read(data: bytes, limits: Limits | None = None) -> tuple[list[Judged], FileEnd]:
-    *sets, last = list(read_batch(io.BytesIO(data), limits or Limits()))
-    assert isinstance(last.item, FileEnd)
-    return sets, last.item
 
 
 def codes(sets: list[Judged], end: FileEnd) -> set[str]:

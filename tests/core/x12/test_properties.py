@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.x12_reading import read
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber
 from worker.core.x12.batch import Judged, read_batch
 from worker.core.x12.delimiters import Delimiters
@@ -70,12 +71,6 @@ SMALL = interchange(
     group(a_set(), a_set(control="0002"), control="1"),
     group(a_set(subscriber(("EB", "6", "", "30"))), control="2"),
 ) + a_file(control="000000002", marks=Delimiters("|", "!", ">", "\n"))
-
-
-def read(data: bytes, limits: Limits | None = None) -> tuple[list[Judged], FileEnd]:
-    *sets, last = list(read_batch(io.BytesIO(data), limits or Limits()))
-    assert isinstance(last.item, FileEnd)
-    return sets, last.item
 
 
 def accepted(sets: list[Judged]) -> list[bytes]:

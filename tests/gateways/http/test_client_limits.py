@@ -64,17 +64,16 @@ def cut_once_begun(client: HttpClient, begun: threading.Event, asking: "Future[R
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize(("first", "then"), SLOW.values(), ids=SLOW)
+@pytest.mark.parametrize("pieces", SLOW.values(), ids=SLOW)
 def test_a_drip_ends_when_it_is_cut_and_the_client_lives_on(
     serve: Serve,
     make_client: MakeClient,
     threads: ThreadPoolExecutor,
     certificate: Certificate,
-    first: bytes,
-    then: bytes,
+    pieces: tuple[bytes, bytes],
     secure: bool,
 ) -> None:
-    slow = Slow(first, then)
+    slow = Slow(*pieces)
     server = serve(slow, tls=certificate.server() if secure else None)
     client = make_client(tls_context(str(certificate.cert)))
     client.begin()
