@@ -6,7 +6,7 @@ import socket
 
 
 class Notify:
-    """Sends to ``$NOTIFY_SOCKET``; a failure to send is nobody's problem but the supervisor's."""
+    """Sends to ``$NOTIFY_SOCKET``; only the supervisor is concerned by a failure to send."""
 
     def __init__(self) -> None:
         path = os.environ.get("NOTIFY_SOCKET", "")

@@ -1,6 +1,6 @@
 """What is inside a packed file: the members of a gzip or a zip, unpacked piece by piece and never past a limit.
 
-A file that is not packed is its own only member, so that whoever reads batches need not care. Packing inside packing is
+A file that is not packed is its own only member, so a reader of batches handles both alike. Packing inside packing is
 refused: no vendor does it, and it is how small files become endless ones.
 """
 
@@ -13,10 +13,10 @@ from typing import BinaryIO, Protocol
 
 from worker.core.x12.recognise import HEAD_BYTES, FileKind, recognise
 
-_PIECE = 256 * 1024
+_PIECE_BYTES = 256 * 1024
 _DIRECTORY_END = b"PK\x05\x06"
-_DIRECTORY_END_SIZE = 22
-_LONGEST_COMMENT = 65535
+_DIRECTORY_END_BYTES = 22
+_LONGEST_COMMENT_BYTES = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class _Gzip:
         if self._parts:
             self._waiting = self._waiting.lstrip(b"\0")
             while not self._waiting:
-                piece = self._file.read(_PIECE)
+                piece = self._file.read(_PIECE_BYTES)
                 if not piece:
                     return False
                 self._waiting = piece.lstrip(b"\0")
@@ -133,11 +133,11 @@ class _Gzip:
         return True
 
     def _step(self, inflate: "zlib._Decompress", size: int) -> bytes:
-        packed = self._waiting or self._file.read(_PIECE)
+        packed = self._waiting or self._file.read(_PIECE_BYTES)
         if not packed:
             raise NotUnpacked("cut_short", "The gzip file ends in the middle.")
         try:
-            out = inflate.decompress(packed, min(size, _PIECE))
+            out = inflate.decompress(packed, min(size, _PIECE_BYTES))
         except zlib.error:
             raise NotUnpacked("damaged", "The gzip file is damaged.") from None
         self._waiting = inflate.unconsumed_tail
@@ -163,17 +163,17 @@ def _zip(file: BinaryIO, budget: _Budget, caps: Caps) -> Iterator[Member]:
             raise NotUnpacked("method", "The zip file is packed in a way other than the usual ones (stored, deflated).")
         for entry in entries:
             with _as_not_unpacked(), archive.open(entry) as opened:
-                yield _member(_printable(entry.filename), _Entry(opened, entry.file_size, budget))
+                yield _member(_printable(entry.filename), _ZipEntry(opened, entry.file_size, budget))
 
 
 def _check_directory(file: BinaryIO, caps: Caps) -> None:
     """Look at the end of the zip before its directory is read: that reading takes memory by the number of entries."""
     size = file.seek(0, 2)
-    file.seek(max(0, size - _DIRECTORY_END_SIZE - _LONGEST_COMMENT))
+    file.seek(max(0, size - _DIRECTORY_END_BYTES - _LONGEST_COMMENT_BYTES))
     tail = file.read()
     file.seek(0)
     at = tail.rfind(_DIRECTORY_END)
-    if at < 0 or len(tail) - at < _DIRECTORY_END_SIZE:
+    if at < 0 or len(tail) - at < _DIRECTORY_END_BYTES:
         raise NotUnpacked("cut_short", "The zip file ends before its directory.")
     # Where there are more than fit (or the writer always says so) the field is all ones: too many either way.
     if int.from_bytes(tail[at + 10 : at + 12], "little") > caps.count:
@@ -182,7 +182,7 @@ def _check_directory(file: BinaryIO, caps: Caps) -> None:
         raise NotUnpacked("too_many", "The zip file's directory is too large.")
 
 
-class _Entry:
+class _ZipEntry:
     """One entry of a zip, counted against the budget and against the size that the zip announces."""
 
     def __init__(self, opened: Stream, size: int, budget: _Budget) -> None:
@@ -192,7 +192,7 @@ class _Entry:
 
     def read(self, size: int, /) -> bytes:
         with _as_not_unpacked():
-            out = self._opened.read(min(size, _PIECE))
+            out = self._opened.read(min(size, _PIECE_BYTES))
         self._budget.spend(len(out))
         self._left -= len(out)
         if self._left < 0 or (size and not out and self._left):

@@ -22,8 +22,8 @@ from worker.core.vendor.reply import (
     Unknown,
     Unreachable,
 )
-from worker.gateways.http.api import PAGE_CAP, Api, ApiSettings
-from worker.gateways.http.client import BODY_CAP, HttpClient, tls_context
+from worker.gateways.http.api import PAGE_CAP_BYTES, Api, ApiSettings
+from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, tls_context
 from worker.gateways.http.token import Tokens, TokenSettings
 
 NOW = 1_800_000_000_000
@@ -250,7 +250,7 @@ FACTS = [
     ("the body's trace", task("x", "success", traceId="b, 1"), (200, "b, 1")),
     ("a failure's trace", answer(500, b"[]", "x-optum-trace-id: tr-2"), (500, "tr-2")),
     ("another task's", task("X", "success", "x-optum-trace-id: tr-3", traceId="b"), (200, "tr-3")),
-    ("a body too large", answer(200, b" " * (BODY_CAP + 1), "x-optum-trace-id: tr-4"), (200, "tr-4")),
+    ("a body too large", answer(200, b" " * (BODY_CAP_BYTES + 1), "x-optum-trace-id: tr-4"), (200, "tr-4")),
     ("none", answer(404), (404, None)),
 ]
 
@@ -323,8 +323,8 @@ PAGES: list[tuple[str, bytes, Page | Reply]] = [
     ("one task", task("x", "success"), Garbled("no_list")),
     ("another tenant", answer(200, b"[]", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
     ("a bomb", answer(200, bomb(b"[]"), "content-encoding: gzip"), Garbled("too_large")),
-    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP)), Page((), 0)),
-    ("larger", answer(200, b"[]".ljust(PAGE_CAP + 1)), Garbled("too_large")),
+    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP_BYTES)), Page((), 0)),
+    ("larger", answer(200, b"[]".ljust(PAGE_CAP_BYTES + 1)), Garbled("too_large")),
     ("half of it", answer(200, b'[{"id": "x", "status": "success"}]')[:-5], Unreachable("cut")),
 ]
 

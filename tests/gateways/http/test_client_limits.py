@@ -22,7 +22,7 @@ from tests.support.loopback import (
     get,
     head,
 )
-from worker.gateways.http.client import BODY_CAP, HttpClient, Response, Unusable, header, tls_context
+from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, Response, Unusable, header, tls_context
 
 # The total deadline: another thread cuts.
 
@@ -136,14 +136,14 @@ def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, client:
         peer.close()
 
     server = serve(script)
-    assert len(get(client, f"{server.url}/{BODY_CAP}").body) == BODY_CAP
-    assert code_of(lambda: get(client, f"{server.url}/{BODY_CAP + 1}"), Unusable) == "too_large"
-    assert code_of(lambda: get(client, f"{server.url}/{BODY_CAP * 8}"), Unusable) == "too_large"
+    assert len(get(client, f"{server.url}/{BODY_CAP_BYTES}").body) == BODY_CAP_BYTES
+    assert code_of(lambda: get(client, f"{server.url}/{BODY_CAP_BYTES + 1}"), Unusable) == "too_large"
+    assert code_of(lambda: get(client, f"{server.url}/{BODY_CAP_BYTES * 8}"), Unusable) == "too_large"
     assert get(client, f"{server.url}/5").body == b"     "
 
 
 def test_a_call_can_have_a_cap_of_its_own(serve: Serve, client: HttpClient) -> None:
-    for size in (1_000, BODY_CAP + 1_000):
+    for size in (1_000, BODY_CAP_BYTES + 1_000):
         plain, packed = b" " * size, gzip.compress(b" " * size)
         for said in (answer(200, plain), answer(200, packed, "content-encoding: gzip")):
             server = serve(always(said))
@@ -161,7 +161,7 @@ def test_a_bomb_is_refused_and_never_unpacked(serve: Serve, client: HttpClient) 
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 4 * BODY_CAP
+    assert peak < 4 * BODY_CAP_BYTES
 
 
 @pytest.mark.parametrize("name", ["gzip", "x-gzip", "GZIP", "deflate"])
@@ -197,7 +197,7 @@ def test_what_cannot_be_unpacked_whole_is_unusable(serve: Serve, client: HttpCli
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
 @pytest.mark.parametrize("kind", ["too large", "unknown encoding"])
 def test_an_error_is_heard_whatever_its_body(serve: Serve, client: HttpClient, status: int, kind: str) -> None:
-    body = b" " * (BODY_CAP + 1) if kind == "too large" else b"\x0b\x00"
+    body = b" " * (BODY_CAP_BYTES + 1) if kind == "too large" else b"\x0b\x00"
     encoding = "identity" if kind == "too large" else "br"
     server = serve(always(answer(status, body, f"content-encoding: {encoding}", "retry-after: 5")))
     response = get(client, server.url)

@@ -14,7 +14,7 @@ from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
 from worker.gateways.http import token as module
 from worker.gateways.http.client import HttpClient
-from worker.gateways.http.token import DEFAULT_LIFE, LONGEST_LIFE, SHORTEST_LIFE, Tokens, TokenSettings
+from worker.gateways.http.token import DEFAULT_LIFE_MS, LONGEST_LIFE_MS, SHORTEST_LIFE_MS, Tokens, TokenSettings
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -71,17 +71,17 @@ def test_the_secret_is_resolved_at_the_first_use_and_may_turn_out_to_be_missing(
         ("3600", HOUR),
         (" 3600 ", HOUR),
         (1799.5, 1_799_500),
-        (0, SHORTEST_LIFE),
-        (1, SHORTEST_LIFE),
-        (-3600, SHORTEST_LIFE),
-        (10**12, LONGEST_LIFE),
-        (10**400, DEFAULT_LIFE),
-        ("an hour", DEFAULT_LIFE),
-        ("", DEFAULT_LIFE),
-        (None, DEFAULT_LIFE),
-        ([3600], DEFAULT_LIFE),
-        (float("nan"), DEFAULT_LIFE),
-        (float("inf"), DEFAULT_LIFE),
+        (0, SHORTEST_LIFE_MS),
+        (1, SHORTEST_LIFE_MS),
+        (-3600, SHORTEST_LIFE_MS),
+        (10**12, LONGEST_LIFE_MS),
+        (10**400, DEFAULT_LIFE_MS),
+        ("an hour", DEFAULT_LIFE_MS),
+        ("", DEFAULT_LIFE_MS),
+        (None, DEFAULT_LIFE_MS),
+        ([3600], DEFAULT_LIFE_MS),
+        (float("nan"), DEFAULT_LIFE_MS),
+        (float("inf"), DEFAULT_LIFE_MS),
     ],
     ids=str,
 )
@@ -106,7 +106,7 @@ def test_a_life_that_is_not_said_is_an_hour(endpoint: Endpoint, tokens: Tokens, 
 @settings(max_examples=200)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3))
 def test_whatever_is_said_the_life_is_neither_a_storm_nor_for_ever(expires_in: object) -> None:
-    assert SHORTEST_LIFE <= module._life(expires_in) <= LONGEST_LIFE
+    assert SHORTEST_LIFE_MS <= module._life(expires_in) <= LONGEST_LIFE_MS
 
 
 # When there is none.

@@ -11,7 +11,7 @@ from tests.support.loopback import Asked, Peer, answer
 from tests.support.token_endpoint import Endpoint, failure, granted
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
 from worker.gateways.http.client import HttpClient
-from worker.gateways.http.token import AHEAD, TokenFailed, Tokens
+from worker.gateways.http.token import REFRESH_AHEAD_MS, TokenFailed, Tokens
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -124,11 +124,11 @@ def test_ahead_of_the_expiry_one_refreshes_and_the_others_go_on(
     endpoint: Endpoint, tokens: Tokens, make_client: Callable[[], HttpClient]
 ) -> None:
     assert tokens.get(make_client(), NOW) == "token-1"
-    assert tokens.get(make_client(), NOW + HOUR - AHEAD - 1) == "token-1"
+    assert tokens.get(make_client(), NOW + HOUR - REFRESH_AHEAD_MS - 1) == "token-1"
     assert endpoint.count == 1
     held = Held(granted("next"))
     endpoint.say = held
-    early = NOW + HOUR - AHEAD
+    early = NOW + HOUR - REFRESH_AHEAD_MS
     with ThreadPoolExecutor(1) as pool:
         refreshing = pool.submit(tokens.get, make_client(), early)
         assert held.come.wait(10)
@@ -146,10 +146,10 @@ def test_an_early_refresh_that_fails_keeps_the_token_and_is_not_tried_by_every_p
 ) -> None:
     tokens.get(client, NOW)
     endpoint.say = lambda asked, peer: answer(401)
-    early = NOW + HOUR - AHEAD
+    early = NOW + HOUR - REFRESH_AHEAD_MS
     assert [tokens.get(client, early + n) for n in range(20)] == ["token-1"] * 20
     assert endpoint.count == 2
-    assert tokens.get(client, early + AHEAD // 4) == "token-1"
+    assert tokens.get(client, early + REFRESH_AHEAD_MS // 4) == "token-1"
     assert endpoint.count == 3
     # Expired is expired.
     assert failure(lambda: tokens.get(client, NOW + HOUR)) == Refused("token_http_401", "token")

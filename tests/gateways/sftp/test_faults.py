@@ -18,7 +18,7 @@ from tests.support.faulty_proxy import Direction, Fault, FaultyProxy
 from tests.support.frozen_clock import FrozenClock
 from tests.support.sshd import Sshd, sshd
 from worker.clock import Clock
-from worker.gateways.sftp.drop import STEP, DropSettings, Fetched, Server, SftpFailed, connect
+from worker.gateways.sftp.drop import STEP_MS, DropSettings, Fetched, Server, SftpFailed, connect
 from worker.gateways.sftp.guard import Guard
 
 CONTENT = bytes(range(251)) * 1600  # 400 KB
@@ -51,7 +51,7 @@ def ends(future: "Future[Fetched]", clock: FrozenClock) -> Fetched | SftpFailed:
     for _ in range(int(DEADLINE / 0.05)):
         if future.done():
             break
-        clock.advance(STEP)
+        clock.advance(STEP_MS)
         with contextlib.suppress(TimeoutError):
             future.exception(timeout=0.05)
     error = future.exception(timeout=0)
@@ -154,7 +154,7 @@ def test_a_slow_download_is_not_cut_while_it_moves(server: Sshd, traffic: dict[D
         future = pool.submit(visit, server, proxy, clock, tmp_path)
         assert proxy.hit.wait(20)
         # Half of what a whole step may take passes before it goes on: neither silence nor the total is reached.
-        clock.advance(STEP // 2)
+        clock.advance(STEP_MS // 2)
         proxy.let_through(100_000)
         assert future.result(timeout=20).sha256 == SHA
 

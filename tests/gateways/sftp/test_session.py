@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from worker.clock import Clock
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, Server
 from worker.gateways.sftp.guard import Guard
-from worker.gateways.sftp.session import Attributes, Entry, Nonsense, Refused, Session
+from worker.gateways.sftp.session import Attributes, Entry, Nonsense, RequestRefused, Session
 
 Answer = Callable[[int, int, bytes], list[bytes]]
 
@@ -230,9 +230,9 @@ def test_a_refusal_keeps_its_number_and_none_of_its_text() -> None:
 
     with session(refuse) as (talk, _):
         acts: list[Callable[[], Any]] = [lambda: talk.remove(b"a"), lambda: talk.rename(b"a", b"b")]
-        acts += [lambda: talk.look(b"a"), lambda: talk.open(b"a"), lambda: list(talk.entries(b"a"))]
+        acts += [lambda: talk.stat(b"a"), lambda: talk.open(b"a"), lambda: list(talk.entries(b"a"))]
         for act in acts:
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(RequestRefused) as caught:
                 act()
             assert (caught.value.status, str(caught.value)) == (4, "4")
 
@@ -263,4 +263,4 @@ def test_the_end_of_the_connection_is_the_end() -> None:
         raise OSError
 
     with session(hang_up) as (talk, _), pytest.raises(EOFError):
-        talk.look(b"a")
+        talk.stat(b"a")

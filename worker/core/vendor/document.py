@@ -150,7 +150,7 @@ def not_json(body: bytes) -> str:
 
 
 def parse_json(body: bytes) -> object | None:
-    """The JSON value, or ``None``. One byte of Latin-1 in somebody's name must not cost a result."""
+    """The JSON value, or ``None``. One byte of Latin-1 in a name must not cost a result."""
     try:
         return json.loads(body)  # type: ignore[no-any-return]
     except UnicodeDecodeError:

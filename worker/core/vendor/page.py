@@ -1,8 +1,8 @@
 """What one page of the vendor's list of pending tasks said, and the query that asks for it.
 
-A list is a hint of which task to poll next. It never decides anything: whether ``offset`` counts records or pages
-is told in two ways, rows may repeat or be left out between pages, and they may be of tasks that nobody here knows. So
-one page is asked for at a time, from a moment on, and never a next one.
+A list only hints at tasks; it never decides anything. Whether ``offset`` counts records or pages is told in two ways,
+rows may repeat or be left out between pages, and they may be of tasks that are not recorded here. So one page is asked
+for at a time, from a moment on, and never a next one.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from worker.core.intake.link import valid_id
 from worker.core.vendor.document import Json, not_json, parse_json, pending_names, text
 from worker.core.vendor.reply import Garbled, HttpAnswer, Reply, read_status
 
-LIMIT = 100  # the most that the vendor gives
-MOST_ROWS = 1000  # of one page; whoever sends more than ten times what was asked for is not listened to
+ASKED_ROWS = 100  # the most that the vendor gives
+MOST_ROWS = 1000  # of one page: ten times what was asked for
 
 
 class PageQuery(NamedTuple):
-    """Pending tasks that began from ``start`` to ``end`` (ms); the oldest, LIMIT of them."""
+    """Pending tasks that began from ``start`` to ``end`` (ms); the oldest, ASKED_ROWS of them."""
 
     start: int
     end: int
@@ -53,7 +53,7 @@ def query_text(query: PageQuery) -> str:
         "endDateTime": iso(window[1]),
         "sort": "startDateTime",
         "offset": 0,
-        "limit": LIMIT,
+        "limit": ASKED_ROWS,
     }
     return urlencode(fields)
 

@@ -9,7 +9,7 @@ Unknown        404                                                         the t
 Rejected       422 and any other 4xx                                       the task
 Garbled        anything else that came whole: HTML with 200, a redirect,   the task
                no JSON, another task's body, another tenant, a root
-               status nobody knows, a body too large
+               status not in the contract, a body too large
 Unreachable    no whole answer: connecting, timeout, cut, 5xx              the task, or the way there
 RateLimited    429; 503 with Retry-After                                   us
 Refused        403; 401 with a fresh token; the token was refused          us, or the task
@@ -28,7 +28,7 @@ from worker.core.vendor.httpdate import http_date
 
 Where = Literal["api", "token"]
 
-RETRY_AFTER_CAP = 3_600_000
+RETRY_AFTER_CAP_MS = 3_600_000
 
 
 _NOTHING_TOLD = Document("pending")
@@ -156,4 +156,4 @@ def retry_after(value: str | None, now: int) -> int | None:
         wait = moment - now
     else:
         return None
-    return max(0, min(wait, RETRY_AFTER_CAP))
+    return max(0, min(wait, RETRY_AFTER_CAP_MS))

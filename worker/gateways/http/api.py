@@ -18,7 +18,7 @@ from worker.core.vendor.reply import (
     Unreachable,
     read_reply,
 )
-from worker.gateways.http.client import BODY_CAP, HttpClient, HttpFailed, Response, Unusable, header
+from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, HttpFailed, Response, Unusable, header
 from worker.gateways.http.token import TokenFailed, Tokens
 
 
@@ -30,9 +30,9 @@ class ApiSettings:
     tenant_id: str | None = None
 
 
-LARGE = 256 * 1024
+LARGE_BODY_BYTES = 256 * 1024
 # A hundred tasks of ten paths with a 271 of 8 KB each. Whose tasks are larger has to ask for fewer at a time.
-PAGE_CAP = 8 * 1024 * 1024
+PAGE_CAP_BYTES = 8 * 1024 * 1024
 _one_at_a_time = threading.Lock()
 
 
@@ -49,17 +49,17 @@ class Api:
         if isinstance(answer, Heard):
             return answer
         # A hostile body unpacks to some thirty times its size: one large one at a time.
-        with contextlib.nullcontext() if len(answer.body) < LARGE else _one_at_a_time:
+        with contextlib.nullcontext() if len(answer.body) < LARGE_BODY_BYTES else _one_at_a_time:
             reply = read_reply(answer, task_id, self._settings.tenant_id, now)
         told = reply.document.trace_id if isinstance(reply, Pending | Concluded) else answer.trace_id
         return Heard(reply, answer.status, told)
 
     def page(self, client: HttpClient, query: PageQuery, now: int) -> Page | Reply:
         """Ask for one page of the list. Never raises; where no list came, the reply that a poll would give."""
-        answer = self._get(client, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP)
+        answer = self._get(client, f"/coverage-discovery?{query_text(query)}", now, PAGE_CAP_BYTES)
         if isinstance(answer, Heard):
             return answer.reply
-        with contextlib.nullcontext() if len(answer.body) < LARGE else _one_at_a_time:
+        with contextlib.nullcontext() if len(answer.body) < LARGE_BODY_BYTES else _one_at_a_time:
             return read_page(answer, self._settings.tenant_id, now)
 
     def health(self, client: HttpClient, now: int) -> Heard:
@@ -67,7 +67,7 @@ class Api:
         answer = self._get(client, "/healthcheck", now)
         return answer if isinstance(answer, Heard) else Heard(_health(answer), answer.status, answer.trace_id)
 
-    def _get(self, client: HttpClient, path: str, now: int, cap: int = BODY_CAP) -> HttpAnswer | Heard:
+    def _get(self, client: HttpClient, path: str, now: int, cap: int = BODY_CAP_BYTES) -> HttpAnswer | Heard:
         """A whole answer, or what is heard in its place."""
         url = self._settings.base_url + path
         try:

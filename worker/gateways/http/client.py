@@ -21,7 +21,7 @@ from worker.core.errors import BadConfiguration
 from worker.gateways.http.connection import Connection
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
-BODY_CAP = 4 * 1024 * 1024
+BODY_CAP_BYTES = 4 * 1024 * 1024
 
 LONGEST_CONNECT_MS = 10_000
 
@@ -86,7 +86,7 @@ class HttpClient:
     """One kept connection. One thread sends; any other thread may :meth:`cut`."""
 
     def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
-        """``timeout``: ms without a byte (the whole request is bounded by whoever calls :meth:`cut`)."""
+        """``timeout``: ms without a byte (the caller of :meth:`cut` bounds the whole request)."""
         self._client = httpx.Client(
             transport=Connection(tls, proxy, self._opened),
             headers=_HEADERS,
@@ -143,7 +143,7 @@ class HttpClient:
                 self._shut()
 
     def send(
-        self, method: str, url: str, headers: dict[str, str], content: bytes | None = None, cap: int = BODY_CAP
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None = None, cap: int = BODY_CAP_BYTES
     ) -> Response:
         """One request; ``cap``: the most bytes of its body. Raises :class:`HttpFailed` or :class:`Unusable`."""
         self._connected = False
@@ -165,7 +165,7 @@ class HttpClient:
             with contextlib.closing(self._client.send(request, stream=True)) as response:
                 answer = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
-                    # The end of the connection is the end of such a body, and it was we who ended it.
+                    # The end of the connection is the end of such a body, and we ended it.
                     raise HttpFailed("timeout")
                 return answer
         except httpx.HTTPError as error:

@@ -1,7 +1,7 @@
 """Threads that ask the vendor: each with a client of its own, none with a decision or a clock.
 
 The caller's thread hands out jobs, collects what came of them, and cuts whatever is past its deadline. A slow answer
-holds up nobody: there is no batch to wait for.
+holds up no other: there is no batch to wait for.
 
 While the caller commits, threads that are done would wait for it. So where answers come fast, some jobs are handed out
 *ahead*: twice as many as were finished since the last visit, and never more than four for each thread. Where answers

@@ -27,10 +27,10 @@ from worker.core.vendor.document import parse_json
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable, retry_after
 from worker.gateways.http.client import HttpClient, HttpFailed, Response, Unusable, header
 
-DEFAULT_LIFE = 3_600_000
-SHORTEST_LIFE = 30_000
-LONGEST_LIFE = 86_400_000
-AHEAD = 60_000
+DEFAULT_LIFE_MS = 3_600_000
+SHORTEST_LIFE_MS = 30_000
+LONGEST_LIFE_MS = 86_400_000
+REFRESH_AHEAD_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Tokens:
         if token is None or now >= token.expires_at:
             return self._single_flight(client, now, None if token is None else token.value)
         if not self._lock.acquire(blocking=False):
-            return token.value  # somebody else is fetching the next one, and this one still works
+            return token.value  # another thread is fetching the next one, and this one still works
         try:
             return self._fetch_or_keep(client, now, token)
         finally:
@@ -111,7 +111,7 @@ class Tokens:
             return self._fetch(client, now).value
         except TokenFailed:
             # It was early, and the old one is good for a while; but not every poll need try again.
-            self._token = dataclasses.replace(token, refresh_at=now + AHEAD // 4)
+            self._token = dataclasses.replace(token, refresh_at=now + REFRESH_AHEAD_MS // 4)
             return token.value
 
     def _single_flight(self, client: HttpClient, now: int, stale: str | None) -> str:
@@ -120,7 +120,7 @@ class Tokens:
             if self._token is not None and self._token.value != stale:
                 return self._token.value
             if self._tries != tries and self._failed is not None:
-                raise TokenFailed(self._failed)  # somebody else's try ended while we waited; their failure is ours
+                raise TokenFailed(self._failed)  # another thread's try failed while this one waited
             return self._fetch(client, now).value
 
     def _fetch(self, client: HttpClient, now: int) -> _Token:
@@ -151,7 +151,7 @@ class Tokens:
                 "client_secret": self._settings.client_secret(),
             }
         except CdpollError:
-            # It could be read when the daemon started; somebody is changing it, perhaps.
+            # It could be read when the daemon started; perhaps it is being changed.
             raise TokenFailed(Refused("secret_unreadable", "token")) from None
         if self._settings.scope:
             fields["scope"] = self._settings.scope
@@ -184,7 +184,7 @@ def _read(response: Response, now: int) -> _Token:
     if status != 200 or not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
         raise TokenFailed(Unreachable("token_garbled" if status == 200 else f"token_http_{status}", "token"))
     life = _life(fields.get("expires_in"))
-    return _Token(value, now + life - min(AHEAD, life // 5), now + life)
+    return _Token(value, now + life - min(REFRESH_AHEAD_MS, life // 5), now + life)
 
 
 def _life(expires_in: object) -> int:
@@ -192,5 +192,5 @@ def _life(expires_in: object) -> int:
         seconds = float(expires_in)  # type: ignore[arg-type]
         life = round(seconds * 1000)
     except (TypeError, ValueError, OverflowError):
-        return DEFAULT_LIFE
-    return max(SHORTEST_LIFE, min(life, LONGEST_LIFE))
+        return DEFAULT_LIFE_MS
+    return max(SHORTEST_LIFE_MS, min(life, LONGEST_LIFE_MS))

@@ -17,21 +17,21 @@ from pathlib import Path
 import paramiko
 
 from worker.gateways.sftp.failure import SftpFailed
-from worker.gateways.sftp.guard import Clock, Guard
+from worker.gateways.sftp.guard import Guard, SteadyClock
 from worker.gateways.sftp.landing import Fetched, Landing
 from worker.gateways.sftp.login import hang_up, log_in
 from worker.gateways.sftp.server import Server, cut_or
-from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Entry, Refused, Session
+from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Entry, RequestRefused, Session
 
 __all__ = ["Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
 
-STEP = 30_000  # ms for each of: connecting, logging in, listing, moving, and silence during a download
-_SLOWEST = 16  # bytes a millisecond: a download that takes longer than this on the whole is given up
+STEP_MS = 30_000  # for each of: connecting, logging in, listing, moving, and silence during a download
+_SLOWEST_BYTES_PER_MS = 16  # bytes a millisecond: a download that takes longer than this on the whole is given up
 _MOST_ENTRIES = 100_000
 _MOST_NAMESAKES = 1000
 _MOST_ALIKE = 10
-_WINDOW = 4 * 1024 * 1024
-_PACKET = 256 * 1024 - 1024  # the most that a piece of a file needs; smaller ones cost twice the CPU
+_WINDOW_BYTES = 4 * 1024 * 1024
+_PACKET_BYTES = 256 * 1024 - 1024  # the most that a piece of a file needs; smaller ones cost twice the CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ Progress = Callable[[int], None]
 
 
 def connect(
-    settings: DropSettings, clock: Clock, stop: threading.Event, *, step: int = STEP
+    settings: DropSettings, clock: SteadyClock, stop: threading.Event, *, step: int = STEP_MS
 ) -> "contextlib.AbstractContextManager[Drop]":
     """Connect and log in; the drop, for as long as the ``with`` block lasts. Raises SftpFailed.
 
@@ -94,7 +94,9 @@ def _connected(settings: DropSettings, guard: Guard, step: int) -> Iterator["Dro
 def _open(transport: paramiko.Transport, server: Server, guard: Guard, step: int) -> Session:
     with guard.within(step):
         try:
-            channel = transport.open_session(window_size=_WINDOW, max_packet_size=_PACKET, timeout=step / 1000)
+            channel = transport.open_session(
+                window_size=_WINDOW_BYTES, max_packet_size=_PACKET_BYTES, timeout=step / 1000
+            )
             # Beside the guard, which alone bounds a whole step: one wait on the channel.
             channel.settimeout(2 * step / 1000)
             channel.invoke_subsystem("sftp")
@@ -158,7 +160,7 @@ class Drop:
         """What is in the folder that ``key`` names, whatever it is."""
         try:
             yield from self._session.entries(self._folder(folder) or b"/")
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status == NO_SUCH_FILE:
                 raise self._no_folder(key, folder) from None
             raise
@@ -179,7 +181,7 @@ class Drop:
         path = self._path(remote) if archive is None else self._folder(archive) + b"/" + remote.name
         landing = Landing(to, remote.size)
         try:
-            time = self._step + remote.size // _SLOWEST
+            time = self._step + remote.size // _SLOWEST_BYTES_PER_MS
             with self._doing("fetching a file", time, self._step):
                 handle = self._session.open(path)
             with self._closing(handle), self._doing("fetching a file", time, self._step):
@@ -233,11 +235,11 @@ class Drop:
                     continue
                 try:
                     self._session.rename(path, target)
-                except Refused as refusal:
+                except RequestRefused as refusal:
                     if not self._exists(path):
                         raise
                     if self._exists(target):
-                        continue  # somebody took the name in between
+                        continue  # another took the name in between
                     if refusal.status == NO_SUCH_FILE or not self._exists(self._folder(to) or b"/"):
                         raise self._no_folder("move_to", to) from None
                     raise
@@ -255,7 +257,7 @@ class Drop:
     def _look_again(self, handle: bytes, before: Attributes) -> Attributes:
         try:
             return self._session.look_at(handle)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             # Some servers move a file to their archive once it was read to its end: then that was all of it.
             if refusal.status == NO_SUCH_FILE:
                 return before
@@ -263,18 +265,18 @@ class Drop:
 
     def _looked_at(self, file: RemoteFile) -> RemoteFile:
         try:
-            return RemoteFile(file.name, *_known(self._session.look(self._path(file))))
-        except Refused:
+            return RemoteFile(file.name, *_known(self._session.stat(self._path(file))))
+        except RequestRefused:
             return file
 
     def _check_same(self, path: bytes, remote: RemoteFile) -> None:
-        if _known(self._session.look(path)) != (remote.size, remote.mtime):
+        if _known(self._session.stat(path)) != (remote.size, remote.mtime):
             raise _changing()
 
     def _exists(self, path: bytes) -> bool:
         try:
-            self._session.look(path)
-        except Refused as refusal:
+            self._session.stat(path)
+        except RequestRefused as refusal:
             if refusal.status == NO_SUCH_FILE:
                 return False
             raise
@@ -289,7 +291,7 @@ class Drop:
                 yield
             except SftpFailed:
                 raise
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 raise _refusal(refusal.status, server, during) from None
             except Exception as error:
                 raise cut_or(error, self._guard, server, during) from None

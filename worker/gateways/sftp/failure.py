@@ -37,7 +37,7 @@ class SftpFailed(Exception):
     code                 what happened
     ===================  ==========================================================================================
     dns                  the host name has no address
-    connect              nobody listens there, or a firewall refuses
+    connect              no server listens there, or a firewall refuses
     timeout              the server was silent, or too slow, until the deadline
     cut                  the connection ended in the middle
     protocol             what came is not SSH or SFTP, or breaks its rules
@@ -70,7 +70,7 @@ class SftpFailed(Exception):
         self.hint = hint
 
     def as_error(self) -> CdpollError:
-        """The same for whoever runs a command, with its exit code."""
+        """The same as the error of a command, with its exit code."""
         kinds: tuple[tuple[set[str], type[CdpollError]], ...] = (
             (_CONFIGURATION, BadConfiguration),
             (_CREDENTIALS, LoginRefused),

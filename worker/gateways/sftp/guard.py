@@ -10,11 +10,11 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-_LOOK = 250  # ms between two looks at the clock, at most
+_CHECK_MS = 250  # between two readings of the clock, at most
 
 
-class Clock(Protocol):
-    """The caller's clock (worker.clock has the real one). Milliseconds."""
+class SteadyClock(Protocol):
+    """What the guard needs of the caller's clock (worker.clock has the real one). Milliseconds."""
 
     def monotonic(self) -> int: ...
 
@@ -24,7 +24,7 @@ class Clock(Protocol):
 class Guard:
     """One connection's deadlines. ``stop``, when set, ends whatever is under way like a deadline that has passed."""
 
-    def __init__(self, clock: Clock, stop: threading.Event) -> None:
+    def __init__(self, clock: SteadyClock, stop: threading.Event) -> None:
         self._clock = clock
         self._stop = stop
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class Guard:
         self.cause: str | None = None
         """Why the connection was shut: ``timeout``, ``stopped``, or None when it was not we who shut it."""
         self.moved = 0
-        """Grows whenever something came; what watches for silence looks at it."""
+        """Grows whenever something came; what watches for silence reads it."""
 
     def hold(self, connection: socket.socket) -> None:
         """The socket to shut from now on. A descriptor of our own: paramiko closes its own whenever it likes."""
@@ -79,7 +79,7 @@ class Guard:
     def wait(self, event: threading.Event) -> None:
         """Wait for an event of another thread, inside :meth:`within`; returns early when the deadline cuts."""
         while not event.is_set() and self.cause is None:
-            self._clock.wait(event, _LOOK)
+            self._clock.wait(event, _CHECK_MS)
 
     def _watch(self, done: threading.Event, began: int, ms: int, silence: int | None) -> None:
         moved, since = self.moved, began
@@ -93,4 +93,4 @@ class Guard:
             if self._stop.is_set() or left <= 0:
                 self.cut("stopped" if self._stop.is_set() else "timeout")
                 return
-            self._clock.wait(done, min(left, _LOOK))
+            self._clock.wait(done, min(left, _CHECK_MS))

@@ -16,7 +16,7 @@ from typing import Literal
 
 from worker.gateways.sftp.failure import SftpFailed
 
-_LARGEST = 4 * 1024 * 1024
+_LARGEST_BYTES = 4 * 1024 * 1024
 Verdict = Literal["trusted", "unknown", "changed", "revoked"]
 
 
@@ -45,12 +45,12 @@ def read_known_hosts(path: Path, host: str, port: int) -> OnFile:
     """What is on file for ``host`` at ``port``. Raises SftpFailed when the file cannot be read."""
     try:
         with path.open("rb") as file:
-            text = file.read(_LARGEST + 1)
+            text = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         hint = f"fill it with: {scan_command(host, port, path)}"
         raise SftpFailed("known_hosts", f"{path} cannot be read ({reason})", hint) from None
-    if len(text) > _LARGEST:
+    if len(text) > _LARGEST_BYTES:
         raise SftpFailed("known_hosts", f"{path} is larger than 4 MiB", "name the right file under known_hosts")
     return on_file(text.decode("utf-8", errors="replace"), host, port)
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 from worker.gateways.sftp.failure import SftpFailed
 
 _PARTIAL = ".part"
-_RESERVE = 64 * 1024 * 1024  # bytes to leave free: the database has to grow by what the file holds
+_RESERVE_BYTES = 64 * 1024 * 1024  # bytes to leave free: the database has to grow by what the file holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Landing:
         self.size = 0
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if shutil.disk_usage(folder).free < size + _RESERVE:
+            if shutil.disk_usage(folder).free < size + _RESERVE_BYTES:
                 raise OSError(errno.ENOSPC, "")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             self._file = os.open(self._partial, flags, 0o600)
@@ -97,7 +97,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_partial(folder: Path) -> int:
-    """Remove what a crash left half fetched; how many there were. Only while nobody fetches into the folder."""
+    """Remove what a crash left half fetched; how many there were. Only while nothing is fetched into the folder."""
     partial = [path for path in folder.glob(f"*{_PARTIAL}") if path.is_file()] if folder.is_dir() else []
     for path in partial:
         path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from worker.gateways.sftp.private_key import read_private_key
 from worker.gateways.sftp.proofs import Proofs
 from worker.gateways.sftp.server import Server, cut_or
 
-_FOR_EVER = 3600.0  # s: paramiko's own timeouts are put out of the way, the guard is the one that counts
+_FOR_EVER_S = 3600.0  # s: paramiko's own timeouts are put out of the way, the guard is the one that counts
 _KEXINIT = 20
 
 
@@ -74,7 +74,7 @@ def log_in(server: Server, guard: Guard, step: int) -> paramiko.Transport:
         disabled_algorithms={"pubkeys": [name for name in MODERN.keys if name not in server.algorithms.keys]},
     )
     try:
-        transport.banner_timeout = transport.auth_timeout = _FOR_EVER
+        transport.banner_timeout = transport.auth_timeout = _FOR_EVER_S
         _restrict(transport, server.algorithms, on_file)
         with guard.within(step):
             _shake_hands(transport, server, guard)
@@ -141,12 +141,12 @@ def _resolve(server: Server, guard: Guard) -> list[tuple[int, int, int, str, tup
     found: list[tuple[int, int, int, str, tuple[str | int, ...]]] = []
     done = threading.Event()
 
-    def look() -> None:
+    def resolve() -> None:
         with contextlib.suppress(OSError, UnicodeError):
             found.extend(socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
         done.set()
 
-    threading.Thread(target=look, name="sftp-resolve", daemon=True).start()
+    threading.Thread(target=resolve, name="sftp-resolve", daemon=True).start()
     guard.wait(done)
     if not done.is_set():
         raise cut_or(TimeoutError(), guard, server, "looking up its address")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from worker.gateways.sftp.failure import SftpFailed
 
-_LARGEST = 256 * 1024
+_LARGEST_BYTES = 256 * 1024
 
 
 def read_private_key(path: Path, passphrase: Callable[[], str] | None) -> paramiko.PKey:
@@ -54,7 +54,7 @@ def read_private_key(path: Path, passphrase: Callable[[], str] | None) -> parami
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST)
+            return file.read(_LARGEST_BYTES)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise _unusable(path, f"cannot be read ({reason})", "name a file that this user may read") from None

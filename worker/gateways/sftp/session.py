@@ -21,14 +21,14 @@ _STATUS, _HANDLE, _DATA, _NAME, _ATTRS, _EXTENDED_REPLY = 101, 102, 103, 104, 10
 
 OK, END, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, LOST, UNSUPPORTED = range(9)
 
-_LONGEST_PACKET = 512 * 1024
+_LONGEST_PACKET_BYTES = 512 * 1024
 _LIMITS = b"limits@openssh.com"
-_USUAL_READ = 32 * 1024  # every server answers this in one piece
-_LARGEST_READ = 255 * 1024
-_READ_AHEAD = 2 * 1024 * 1024
+_USUAL_READ_BYTES = 32 * 1024  # every server answers this in one piece
+_LARGEST_READ_BYTES = 255 * 1024
+_READ_AHEAD_BYTES = 2 * 1024 * 1024
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The server answered with a status; ``status`` is its number. Its text is dropped: it may hold a name."""
 
     def __init__(self, status: int) -> None:
@@ -104,15 +104,15 @@ def _string(data: bytes) -> bytes:
 class Session:
     """One conversation. Its callers run it inside a guard: nothing here bounds how long it takes.
 
-    Every method raises Refused, Nonsense, EOFError when the connection ended, or what paramiko raises.
+    Every method raises RequestRefused, Nonsense, EOFError when the connection ended, or what paramiko raises.
     """
 
     def __init__(self, channel: paramiko.Channel, guard: Guard) -> None:
         self._channel = channel
         self._guard = guard
         self._last = 0
-        self._stale: set[int] = set()  # reads of a file that nobody wants any more
-        self._read_size = _USUAL_READ
+        self._stale: set[int] = set()  # reads of a file that has been closed
+        self._read_size = _USUAL_READ_BYTES
         channel.sendall(struct.pack(">IBI", 5, _INIT, 3))
         kind, reply = self._receive()
         if kind != _VERSION or reply.number() < 3:
@@ -127,11 +127,11 @@ class Session:
         """A larger piece a request is twice as fast, where the server says that it takes one."""
         try:
             kind, reply = self._ask(_EXTENDED, _string(_LIMITS))
-        except Refused:
+        except RequestRefused:
             return
         if kind == _EXTENDED_REPLY:
             reply.number(8)
-            self._read_size = min(max(reply.number(8), _USUAL_READ), _LARGEST_READ)
+            self._read_size = min(max(reply.number(8), _USUAL_READ_BYTES), _LARGEST_READ_BYTES)
 
     def entries(self, folder: bytes) -> Iterator[Entry]:
         """The names in a folder, in the server's order, without ``.`` and ``..``."""
@@ -139,7 +139,7 @@ class Session:
         while True:
             try:
                 kind, reply = self._ask(_READDIR, _string(handle))
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 if refusal.status != END:
                     raise
                 break
@@ -151,7 +151,7 @@ class Session:
                     yield Entry(name, attributes, _is_regular(attributes, long))
         self.close(handle)
 
-    def look(self, path: bytes) -> Attributes:
+    def stat(self, path: bytes) -> Attributes:
         """The attributes of a file, of a symbolic link itself."""
         return self._attributes(_LSTAT, path)
 
@@ -171,7 +171,7 @@ class Session:
 
     def close(self, handle: bytes) -> None:
         """Let go of an open file or folder; a refusal changes nothing."""
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(RequestRefused):
             self._ask(_CLOSE, _string(handle))
 
     def content(self, handle: bytes, size: int) -> Iterator[bytes]:
@@ -187,7 +187,7 @@ class Session:
             while True:
                 requests = b""
                 # One request past the size: its answer tells whether the file has grown.
-                while not ended and asked <= size and asked - handed < _READ_AHEAD:
+                while not ended and asked <= size and asked - handed < _READ_AHEAD_BYTES:
                     requests += self._read_request(waiting, handle, asked, self._read_size)
                     asked += self._read_size
                 if requests:
@@ -199,7 +199,7 @@ class Session:
                 if kind == _STATUS:
                     ended = True
                     if (status := reply.number()) != END:
-                        raise Refused(status)
+                        raise RequestRefused(status)
                     continue
                 data = reply.string()
                 if kind != _DATA or not 1 <= len(data) <= length:
@@ -234,14 +234,14 @@ class Session:
         return reply.attributes()
 
     def _ask(self, kind: int, body: bytes) -> tuple[int, _Reader]:
-        """One request and its answer. Raises Refused for a status other than OK."""
+        """One request and its answer. Raises RequestRefused for a status other than OK."""
         request = self._next()
         self._channel.sendall(self._packed(kind, request, body))
         got, answered, reply = self._answer()
         if answered != request:
             raise Nonsense
         if got == _STATUS and (status := reply.number()) != OK:
-            raise Refused(status)
+            raise RequestRefused(status)
         return got, reply
 
     def _next(self) -> int:
@@ -252,7 +252,7 @@ class Session:
         return struct.pack(">IBI", len(body) + 5, kind, request) + body
 
     def _answer(self) -> tuple[int, int, _Reader]:
-        """The next answer that somebody waits for: its kind, the request it answers, the rest."""
+        """The next answer that is waited for: its kind, the request it answers, the rest."""
         while True:
             kind, reply = self._receive()
             request = reply.number()
@@ -262,7 +262,7 @@ class Session:
 
     def _receive(self) -> tuple[int, _Reader]:
         length = int.from_bytes(self._exactly(4), "big")
-        if not 1 <= length <= _LONGEST_PACKET:
+        if not 1 <= length <= _LONGEST_PACKET_BYTES:
             raise Nonsense
         packet = self._exactly(length)
         return packet[0], _Reader(packet[1:])
