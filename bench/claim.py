@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 from bench.filling import PRICE, far, fill
 from bench.part import Part, at_most, quantile, table
+from worker.core.pacing.decide import Collected, Moment, Own, Policy, decide
+from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
-from worker.core.schedule.learned import Knowledge, Learned
-from worker.rounds.poll.claiming import Claiming
+from worker.core.schedule.learned import LearnedPlanner
+from worker.rounds.poll import reading, writing
 from worker.store.opening import open_store
 
 NOW = 1_800_000_000_000
@@ -44,25 +47,21 @@ def claims(path: Path, pending: int, times: int) -> Claims:
     fill(path, pending, NOW, due)
     got = Claims([], [], [], time.perf_counter() - began)
     with open_store(path) as store:
-        claiming = Claiming(store, Learned(Schedule(), PRICE, Knowledge({}, PRICE, 0)))
+        policy = Policy(Schedule(), RateLimit(1000.0, 1000), 30_000, LearnedPlanner(Schedule(), PRICE, {}))
+        own, shared = Own(since=NOW, kept_at=NOW), Shared()
         for turn in range(times):
             now = NOW + turn * TURN
             began = time.perf_counter()
             with store.write():
                 first = time.perf_counter()
-                found = claiming.claim(
-                    DUE,
-                    0,
-                    now,
-                    due_by=now,
-                    leased_until=now + turns * TURN,
-                    not_seqs=frozenset(),
-                    probing=False,
-                    only=None,
-                )
+                moment = Moment(now, due_by=now, free=DUE)
+                due_now = reading.candidates(store, own, shared, moment, None)
+                decision = decide(policy, own, shared, Collected(), due_now, moment)
+                writing.write(store, decision.intents, now, now + turns * TURN)
                 got.statements.append((time.perf_counter() - first) * 1000)
             got.whole.append((time.perf_counter() - began) * 1000)
-            assert len(found) == DUE
+            own, shared = decision.own, decision.shared
+            assert len(decision.intents.claims) == DUE
             began = time.perf_counter()
             with store.write():
                 store.execute("UPDATE api SET spent = :turn", {"turn": turn})

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from bench.quiet import Quiet
 from worker.core.intake.recording import Recording
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Heard, Pending
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
-from worker.rounds.poll.poll import PollRound, Terms
+from worker.rounds.poll.poll import PollRound, PollRules
 from worker.store.opening import open_store
 from worker.store.tasks.recording import record
 from worker.store.views import status as look
@@ -56,8 +56,8 @@ def main() -> None:
     tls = tls_context(None)
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "cdpoll.db") as store:
         pool = Pool(4, lambda: HttpClient(tls, 1000), ask, wake.set)
-        terms = Terms(schedule, Limit(1.0, 5), 30_000)
-        round_ = PollRound(store, pool, terms, Quiet(), START)
+        rules = PollRules(schedule, RateLimit(1.0, 5), 30_000)
+        round_ = PollRound(store, pool, rules, Quiet(), START)
         now, recorded, looks = START, 0, 0
         print("| hour | recorded | pending | looks | MB | files | threads |\n|" + " ---: |" * 7)
         for hour in range(options.hours):

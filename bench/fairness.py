@@ -20,10 +20,10 @@ from bench.queue import Order
 from bench.schedules import History, Learned, Task, tasks
 from bench.simulation import trained
 from bench.worlds import HOUR, MINUTE
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 
 OUTAGE = 24 * HOUR
-LIMIT = Limit(10.0, 5)
+LIMIT = RateLimit(10.0, 5)
 PERIODS = ((0, 10 * MINUTE), (10 * MINUTE, HOUR), (HOUR, 3 * HOUR), (3 * HOUR, 6 * HOUR))
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from bench.optimum import Floating
 from bench.queue import Order, Queue
 from bench.schedules import Learned, Task, Way
-from worker.core.pacing.limiter import Limit, Meter, grant
+from worker.core.pacing.decide import FLOATED_EVERY_MS
+from worker.core.pacing.limiter import LimiterState, RateLimit, grant
 from worker.core.schedule.delay_per_request import Load
-from worker.rounds.poll.pricing import PRICED_EVERY
 
 
 class Figures(NamedTuple):
@@ -31,7 +31,7 @@ class Figures(NamedTuple):
 def run(
     world: Sequence[Task],
     way: Way,
-    limit: Limit,
+    limit: RateLimit,
     until: int | None = None,
     order: Order = "deadlines",
 ) -> Figures:
@@ -58,7 +58,7 @@ class Run:
         self,
         world: Sequence[Task],
         way: Way,
-        limit: Limit,
+        limit: RateLimit,
         until: int | None = None,
         opens: int = 0,
         order: Order = "deadlines",
@@ -70,12 +70,12 @@ class Run:
         self.ready = Queue(world, order)
         self.spent = self.arrived = 0
         self.now = self.slot_at = opens
-        self.meter = Meter()
+        self.meter = LimiterState()
         self.looks = [0, 0, 0]
         self._simulate()
 
     def _simulate(self) -> None:
-        tick, spent, backlog = self.now + PRICED_EVERY, 0, 0
+        tick, spent, backlog = self.now + FLOATED_EVERY_MS, 0, 0
         while True:
             moment = self._next_moment(tick)
             if moment is None or (self.until is not None and moment > self.until):
@@ -86,8 +86,8 @@ class Run:
                 self.ready.add(heappop(self.waiting)[1])
             if moment >= tick:
                 waiting = len(self.ready)
-                self.way.load(Load(PRICED_EVERY, self.spent - spent, backlog, waiting))
-                spent, backlog, tick = self.spent, waiting, tick + PRICED_EVERY
+                self.way.load(Load(FLOATED_EVERY_MS, self.spent - spent, backlog, waiting))
+                spent, backlog, tick = self.spent, waiting, tick + FLOATED_EVERY_MS
             self._serve()
 
     def _serve(self) -> None:

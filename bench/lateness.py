@@ -14,13 +14,13 @@ from bench.filling import PRICE, far, fill
 from bench.part import Part, at_most, quantile, table
 from bench.quiet import Quiet
 from worker.clock import Clock
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Heard, Pending
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
-from worker.rounds.poll.poll import PollRound, Terms
+from worker.rounds.poll.poll import PollRound, PollRules
 from worker.store.opening import open_store
 
 RATE = 50
@@ -47,8 +47,8 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     tls = tls_context(None)
     with open_store(path) as store:
         pool = Pool(THREADS, lambda: HttpClient(tls, 1000), ask, wake.set)
-        terms = Terms(Schedule(), Limit(1000.0, 100), 30_000, price_floor=PRICE)
-        round_ = PollRound(store, pool, terms, Quiet(), clock.now())
+        rules = PollRules(Schedule(), RateLimit(1000.0, 100), 30_000, PRICE)
+        round_ = PollRound(store, pool, rules, Quiet(), clock.now())
         try:
             while len(late) < many:
                 wake.clear()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bench.schedules import SHARES, Task
 from bench.worlds import EVEN, MINUTE, SECOND, Times, World
-from worker.core.schedule.delay_per_request import Load, outdated, price_after
+from worker.core.schedule.delay_per_request import Load, delay_after, outdated
 
 # The share of the times below the first and above the last age of a grid.
 BARELY = 0.0005
@@ -128,7 +128,7 @@ class Floating:
         return task.known + (self.look(task, task.known) or 0)
 
     def load(self, load: Load) -> None:
-        self.price = price_after(self.price, load, self.limited, self.floor)
+        self.price = delay_after(self.price, load, self.limited, self.floor)
 
     def _level(self) -> Optimum:
         """Prices a fifth apart."""

@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from bench.schedules import Task
-from worker.core.pacing.claim_order import LATE, deadline, late_slots
+from worker.core.pacing.claim_order import LATE_MS, deadline, late_slots
 
 # "deadlines" is the program's rule (worker/core/pacing/claim_order.py), the others are what it is held against.
 Order = Literal["oldest", "newest", "deadlines"]
@@ -54,11 +54,11 @@ class Queue:
         while not self._there(*self._by_due[0]):
             self._by_due.popleft()
         due, oldest = self._by_due[0]
-        if self._order == "oldest" or (late_slots(1, made) and due <= now - LATE):
+        if self._order == "oldest" or (late_slots(1, made) and due <= now - LATE_MS):
             return oldest
         while self._by_deadline:
             _, due, number = self._by_deadline[0]
-            if self._there(due, number) and due > now - LATE:
+            if self._there(due, number) and due > now - LATE_MS:
                 return number
             heappop(self._by_deadline)
         return oldest

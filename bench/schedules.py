@@ -12,12 +12,13 @@ from typing import Protocol
 
 from bench.worlds import EVEN, SECOND, World
 from worker.core.schedule.cadence import Cadence, Schedule
-from worker.core.schedule.credit import account, best_look, plan, spared_by
-from worker.core.schedule.delay_per_request import Load, outdated, price_after
-from worker.core.schedule.hazard import Curve, Forecast, class_of, forecast, learn, watch
+from worker.core.schedule.credit import Polled, best_poll, credit_of, plan, with_credit
+from worker.core.schedule.delay_per_request import Load, delay_after, outdated
+from worker.core.schedule.hazard import Curve, HazardCurve, class_of, hazard_curve, learn, watch
 from worker.core.schedule.inspection import Choice
-from worker.core.schedule.learned import ANEW, FEW, rounded
+from worker.core.schedule.learned import EACH_OBSERVATION_UP_TO, OBSERVATIONS_PER_CURVE, rounded
 from worker.core.schedule.prior import prior
+from worker.core.schedule.state import ScheduleState
 
 NAMES = ("seconds", "RTCOB", "Coverage Insight")
 SHARES = (0.7, 0.2, 0.1)
@@ -90,7 +91,7 @@ class Simple:
     waits: tuple[int, ...] = ()
 
     def first(self, task: Task) -> int:
-        return self.schedule.first_look(task.id) if self.schedule else self.waits[0]
+        return self.schedule.first_poll(task.id) if self.schedule else self.waits[0]
 
     def look(self, task: Task, age: int) -> int | None:
         if age >= task.lasts:
@@ -140,18 +141,18 @@ class Learned:
     limited: float = 0.0  # requests a second, where the price floats
     price: float = 0.0
     spared: int = 0
-    _odds: dict[str, Forecast] = field(default_factory=dict)
+    _odds: dict[str, HazardCurve] = field(default_factory=dict)
     _news: dict[str, int] = field(default_factory=dict)
     _best: dict[tuple[str, int, int], Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.price = self.floor
 
-    def odds(self, family: str) -> Forecast:
+    def odds(self, family: str) -> HazardCurve:
         found = self._odds.get(family)
         if found is None:
             curve = self.history.curves.get(family, Curve())
-            found = self._odds[family] = forecast(curve, prior(self.schedule, self.floor))
+            found = self._odds[family] = hazard_curve(curve, prior(self.schedule, self.floor))
         return found
 
     def first(self, task: Task) -> int:
@@ -160,8 +161,8 @@ class Learned:
     def look(self, task: Task, age: int) -> int | None:
         ended = age >= task.lasts
         self.tell(task, age, ended=ended)
-        change = spared_by(self.schedule, 0, task.looked, age, task.lasts if ended else None)
-        self.spared = account(self.spared, change)
+        change = credit_of(self.schedule, 0, task.looked, age, task.lasts if ended else None)
+        self.spared = with_credit(ScheduleState(self.price, self.spared), change).credit
         if ended:
             return None
         task.known = task.looked = age
@@ -184,7 +185,7 @@ class Learned:
     def _heard(self, family: str) -> None:
         """Forecasts are renewed as in the program."""
         count = self._news[family] = self._news.get(family, 0) + 1
-        if count < FEW or count % ANEW == 0:
+        if count < EACH_OBSERVATION_UP_TO or count % OBSERVATIONS_PER_CURVE == 0:
             self._odds.pop(family, None)
             self._best = {found: best for found, best in self._best.items() if found[0] != family}
 
@@ -201,11 +202,12 @@ class Learned:
         odds, known, price = self.odds(task.family), rounded(task.known), rounded(round(self.price))
         best = self._best.get((task.family, known, price))
         if best is None:
-            best = self._best[task.family, known, price] = best_look(known, known, odds, price, self.schedule)
-        made = plan(task.id, task.polls, task.known, odds, self.price, self.spared, self.schedule, best=best)
-        self.spared = account(self.spared, -made.cost)
+            best = self._best[task.family, known, price] = best_poll(known, known, odds, price, self.schedule)
+        asked = Polled(task.id, task.polls, task.known)
+        made = plan(asked, odds, ScheduleState(self.price, self.spared), self.schedule, best)
+        self.spared = made.state.credit
         return made.choice.wait
 
     def load(self, load: Load) -> None:
         if self.limited:
-            self.price = price_after(self.price, load, self.limited, self.floor)
+            self.price = delay_after(self.price, load, self.limited, self.floor)

@@ -32,14 +32,14 @@ from bench.schedules import (
     tasks,
 )
 from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 
 LEARNED = "learned, after some history"
 SLOW, HASTY, GROWING = "doubling to 5 min", "fixed 30 s", "x1.5 to 15 min"
 BEST = "optimum, the price floating"
 
-FREE = Limit(10_000.0, 10_000)
-SCARCE = Limit(10.0, 5)
+FREE = RateLimit(10_000.0, 10_000)
+SCARCE = RateLimit(10.0, 5)
 BUSY = 5.0  # new tasks a second
 
 

@@ -22,7 +22,7 @@ from worker.core.intake.recording import (
     from_link,
     from_location,
 )
-from worker.store.state import lanes
+from worker.store.state.api import bind_origin
 from worker.store.tasks import recording
 
 # A dump or a body larger than this is no answer of the vendor's.
@@ -135,7 +135,7 @@ def _record(house: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _S
     api = house.config.api
     origin = "" if api is None else api.origin
     if origin:
-        lanes.bind_origin(house.store, origin)
+        bind_origin(house.store, origin)
     summary = _Summary()
     clock = Clock()
     for batch in parts:

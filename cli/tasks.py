@@ -11,7 +11,7 @@ from cli.output import AS_JSON, dumped, echo_pages, plain
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state.daemon import last_beat
 from worker.store.tasks import by_hand
 from worker.store.tasks.by_hand import Handled
 from worker.store.views import tasks as story
@@ -54,7 +54,7 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     """
     with opened(obj) as house:
         handled = by_hand.due_now(house.store, ids, house.now)
-        beat = lanes.last_beat(house.store)
+        beat = last_beat(house.store)
         alive = beat is not None and beat.alive(house.now)
     code = 0
     if handled.done and not alive:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.server import Sandbox
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import api
 from worker.store.views import status as view
 
 
@@ -65,7 +65,7 @@ class Ending:
 def read_picture(store: Store, picture: Picture) -> None:
     """Update ``picture`` from the database."""
     n = view.counts(store)
-    picture.paused = lanes.get(store).reason
+    picture.paused = api.get(store).breaker.reason
     picture.pending = n.get(("pending", None), 0)
     picture.success = n.get(("concluded", "success"), 0)
     picture.failure = n.get(("concluded", "failure"), 0)

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from worker.core.pacing.breaker import Lane, pause, resume
+from worker.core.pacing.breaker import Breaker, pause, resume
 from worker.core.task import Task
-from worker.rounds.log_edges import QUIET, Pauses, Troubles
+from worker.rounds.log_edges import QUIET_MS, LogEdges, Pauses
 
 NOW = 1_800_000_000_000
 FINE = Task(seq=1, id="t", state="pending", recorded_at=NOW, life_from=NOW, due_at=NOW)
@@ -15,49 +15,49 @@ def failing(code: str) -> Task:
 
 
 def test_a_thousand_tasks_with_one_trouble_are_two_lines() -> None:
-    troubles = Troubles((), NOW)
-    begun = [line for n in range(1000) for line in troubles.saw(FINE, failing("timeout"), NOW + n)]
+    edges = LogEdges((), NOW)
+    begun = [line for n in range(1000) for line in edges.saw(FINE, failing("timeout"), NOW + n)]
     assert [(line.level, line.fields) for line in begun] == [("warning", {"code": "timeout", "task": "t"})]
     for n in range(1000):
-        assert troubles.saw(failing("timeout"), FINE, NOW + 60_000 + n) == []
-    assert troubles.settled(NOW + 60_999 + QUIET - 1) == []
-    (line,) = troubles.settled(NOW + 60_999 + QUIET)
+        assert edges.saw(failing("timeout"), FINE, NOW + 60_000 + n) == []
+    assert edges.settled(NOW + 60_999 + QUIET_MS - 1) == []
+    (line,) = edges.settled(NOW + 60_999 + QUIET_MS)
     assert (line.level, line.fields) == ("info", {"code": "timeout", "times": 1000, "lasted": "1 min"})
-    assert troubles.settled(NOW + 10 * QUIET) == []
+    assert edges.settled(NOW + 10 * QUIET_MS) == []
 
 
 def test_a_trouble_that_comes_back_soon_is_the_same_one() -> None:
-    troubles = Troubles((), NOW)
-    assert troubles.saw(FINE, failing("cut"), NOW)
-    troubles.saw(failing("cut"), FINE, NOW + 1)
-    assert troubles.saw(FINE, failing("cut"), NOW + QUIET // 2) == []
-    assert troubles.settled(NOW + 2 * QUIET) == [], "somebody still has it"
+    edges = LogEdges((), NOW)
+    assert edges.saw(FINE, failing("cut"), NOW)
+    edges.saw(failing("cut"), FINE, NOW + 1)
+    assert edges.saw(FINE, failing("cut"), NOW + QUIET_MS // 2) == []
+    assert edges.settled(NOW + 2 * QUIET_MS) == [], "somebody still has it"
 
 
 def test_each_code_is_a_trouble_of_its_own_and_a_change_of_code_moves_the_task() -> None:
-    troubles = Troubles((), NOW)
-    assert len(troubles.saw(FINE, failing("cut"), NOW)) == 1
-    assert len(troubles.saw(failing("cut"), failing("html"), NOW + 1)) == 1
-    assert [line.fields["code"] for line in troubles.settled(NOW + 1 + QUIET)] == ["cut"]
+    edges = LogEdges((), NOW)
+    assert len(edges.saw(FINE, failing("cut"), NOW)) == 1
+    assert len(edges.saw(failing("cut"), failing("html"), NOW + 1)) == 1
+    assert [line.fields["code"] for line in edges.settled(NOW + 1 + QUIET_MS)] == ["cut"]
 
 
 def test_what_the_database_knows_is_not_said_again_after_a_restart() -> None:
-    troubles = Troubles([("timeout", 2)], NOW)
-    assert troubles.saw(FINE, failing("timeout"), NOW) == []
+    edges = LogEdges([("timeout", 2)], NOW)
+    assert edges.saw(FINE, failing("timeout"), NOW) == []
     for _ in range(3):
-        troubles.saw(failing("timeout"), FINE, NOW + 1)
-    assert len(troubles.settled(NOW + 1 + QUIET)) == 1
+        edges.saw(failing("timeout"), FINE, NOW + 1)
+    assert len(edges.settled(NOW + 1 + QUIET_MS)) == 1
 
 
 def test_the_same_error_again_says_nothing() -> None:
-    assert Troubles((), NOW).saw(failing("cut"), failing("cut")._replace(failures=2), NOW) == []
+    assert LogEdges((), NOW).saw(failing("cut"), failing("cut")._replace(failures=2), NOW) == []
 
 
 def test_a_pause_is_said_when_it_begins_changes_and_ends() -> None:
-    limited = pause(Lane(), "rate_limited", "http_429", NOW, 1000)
+    limited = pause(Breaker(), "rate_limited", "http_429", NOW, 1000)
     refused = pause(limited, "credentials", "http_403", NOW + 1000, 60_000)
     again = pause(refused, "credentials", "http_403", NOW + 61_000, 120_000)
-    steps = [Lane(), limited, refused, again, resume(again, NOW + 200_000)]
+    steps = [Breaker(), limited, refused, again, resume(again, NOW + 200_000)]
     pauses = Pauses()
     said = [line.event for a, b in pairwise(steps) for line in pauses.lines(a, b, NOW)]
     assert said == ["api paused", "api still paused, for another reason", "api answers again"]
@@ -66,13 +66,13 @@ def test_a_pause_is_said_when_it_begins_changes_and_ends() -> None:
 def test_a_storm_of_short_pauses_is_three_lines() -> None:
     pauses, now, said = Pauses(), NOW, []
     for _ in range(50):
-        paused = pause(Lane(), "rate_limited", "http_429", now, 1000)
-        said += pauses.lines(Lane(), paused, now)
+        paused = pause(Breaker(), "rate_limited", "http_429", now, 1000)
+        said += pauses.lines(Breaker(), paused, now)
         now += 2000
         said += pauses.lines(paused, resume(paused, now), now)
         now += 3000
-        said += pauses.lines(Lane(), Lane(), now)
-    said += pauses.lines(Lane(), Lane(), now + QUIET)
+        said += pauses.lines(Breaker(), Breaker(), now)
+    said += pauses.lines(Breaker(), Breaker(), now + QUIET_MS)
     assert [line.event for line in said] == ["api paused", "api answers again", "api has kept answering"]
     assert said[-1].fields == {"was": "rate_limited", "pauses": 50}
-    assert pauses.lines(Lane(), Lane(), now + 9 * QUIET) == []
+    assert pauses.lines(Breaker(), Breaker(), now + 9 * QUIET_MS) == []

@@ -3,15 +3,18 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.database import DONE, LEASE, NOW, add, conclude, elsewhere, record, taken, task_of
-from worker.core.pacing.claim_order import LATE, deadline
-from worker.rounds.poll.claiming import Claiming
+from tests.support.database import DONE, LEASE, NOW, SCHEDULE, Claiming, add, conclude, elsewhere, record, task_of
+from worker.core.pacing.claim_order import LATE_MS, deadline
+from worker.core.pacing.decide import Collected, Moment, Own, Policy, Withdrawn, decide
+from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.shared import Shared
+from worker.core.schedule.fixed import FixedPlanner
+from worker.rounds.poll import writing
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.tasks import polling as tasks
@@ -20,8 +23,8 @@ FLOOR = 20_000
 HOUR, DAY = 3_600_000, 86_400_000
 
 
-def claim(store: Store, due_by: int, until: int, **how: Any) -> list[str]:
-    found = tasks.due(store, 0, due_by=due_by, **how)
+def claim(store: Store, due_by: int, until: int, limit: int = 9, *, calm: bool = False) -> list[str]:
+    found = tasks.due(store, 0, due_by, limit, due_by=due_by, calm=calm)
     tasks.lease(store, [task.seq for task in found], until)
     return [task.id for task in found]
 
@@ -33,11 +36,13 @@ def test_what_another_process_has_claimed_since_is_not_given_back(store: Store, 
     """A process that was stopped for longer than a lease finds what it had handed out ahead in other hands."""
     add(store, [NOW, NOW])
     ours, theirs = NOW + 35_000, NOW + 80_000
+    policy = Policy(SCHEDULE, RateLimit(1, 5), ours - NOW, FixedPlanner(SCHEDULE))
     with store.write():
-        claimed = tasks.due(store, 0, due_by=NOW, limit=2)
-        tasks.lease(store, [task.seq for task in claimed], ours)
-        tasks.lease(store, [claimed[1].seq], theirs)
-        tasks.release(store, [(task, ours) for task in claimed])
+        tasks.lease(store, [1, 2], ours)
+        tasks.lease(store, [2], theirs)
+        heard = Collected((), [Withdrawn(1, NOW), Withdrawn(2, NOW)], tasks.by_seq(store, [1, 2], 0))
+        decision = decide(policy, Own(NOW, NOW), Shared(), heard, (), Moment(NOW, NOW, 0))
+        writing.write(store, decision.intents, NOW, ours)
     assert elsewhere(path, "SELECT due_at, leased_until FROM tasks ORDER BY seq") == [(NOW, None), (NOW, theirs)]
 
 
@@ -69,7 +74,7 @@ def test_claims_leave_out_what_is_in_the_air_and_probe_with_the_calm_ones(store:
         tasks.save(store, old, old._replace(failures=3), NOW)
     with store.write():
         assert claim(store, NOW * 2, NOW * 3, limit=1, calm=True) == ["calm"]
-        assert claim(store, NOW * 4, NOW * 3, limit=9, not_seqs=[2]) == ["troubled"]
+        assert claim(store, NOW * 2, NOW * 3, limit=9) == ["troubled"]
 
 
 def test_only_pending_tasks_are_claimed(store: Store) -> None:
@@ -91,7 +96,7 @@ def test_leases_are_few_statements_of_few_lengths_and_touch_no_other_row(store: 
         tasks.lease(store, wanted, LEASE)
     store.conn.set_trace_callback(None)
     updates = [text for text in said if text.startswith("UPDATE")]
-    assert len(updates) == -(-count // tasks.MOST)
+    assert len(updates) == -(-count // tasks.MOST_ROWS)
     assert {text.count(",") for text in updates} <= {0, 3, 15, 63}
     leased = elsewhere(path, "SELECT seq FROM tasks WHERE leased_until = ? ORDER BY seq DESC", LEASE)
     assert [seq for (seq,) in leased] == wanted
@@ -104,7 +109,7 @@ def test_no_lease_is_no_statement(store: Store) -> None:
     with store.write():
         before = store.conn.total_changes
         tasks.lease(store, [], LEASE)
-        tasks.plan_anew(store, [], NOW)
+        tasks.replan(store, [], NOW)
         assert store.conn.total_changes == before
 
 
@@ -124,36 +129,36 @@ def test_of_the_last_minute_the_earliest_deadline_comes_first(store: Store, path
     waits(store, dues)
     by = sorted(range(1, 6), key=lambda seq: deadline(dues[seq - 1][0], dues[seq - 1][0] - dues[seq - 1][1]))
     assert by == [5, 4, 3, 2, 1]
-    claiming = Claiming(store, None)
-    assert [taken(store, claiming, 2) for _ in range(3)] == [[5, 4], [3, 2], [1]]
+    claiming = Claiming(store)
+    assert [claiming.taken(2) for _ in range(3)] == [[5, 4], [3, 2], [1]]
 
 
 def test_while_there_are_late_looks_half_of_the_slots_are_theirs(store: Store) -> None:
-    add(store, [NOW - LATE - n for n in range(20, 0, -1)] + [NOW - LATE + n for n in range(1, 21)])
-    claiming = Claiming(store, None)
-    assert taken(store, claiming, 6) == [1, 2, 3, 21, 22, 23]
-    assert taken(store, claiming, 6) == [4, 5, 6, 24, 25, 26]
+    add(store, [NOW - LATE_MS - n for n in range(20, 0, -1)] + [NOW - LATE_MS + n for n in range(1, 21)])
+    claiming = Claiming(store)
+    assert claiming.taken(6) == [1, 2, 3, 21, 22, 23]
+    assert claiming.taken(6) == [4, 5, 6, 24, 25, 26]
 
 
 def test_an_odd_slot_and_a_single_one_go_to_late_looks_and_others_in_turn(store: Store) -> None:
-    add(store, [NOW - LATE - n for n in range(20, -1, -1)] + [NOW - LATE + n for n in range(1, 21)])
-    claiming = Claiming(store, None)
-    assert [taken(store, claiming, 3) for _ in range(2)] == [[1, 2, 22], [3, 23, 24]]
-    assert [taken(store, claiming, 1) for _ in range(4)] == [[4], [25], [5], [26]]
+    add(store, [NOW - LATE_MS - n for n in range(20, -1, -1)] + [NOW - LATE_MS + n for n in range(1, 21)])
+    claiming = Claiming(store)
+    assert [claiming.taken(3) for _ in range(2)] == [[1, 2, 22], [3, 23, 24]]
+    assert [claiming.taken(1) for _ in range(4)] == [[4], [25], [5], [26]]
 
 
 @pytest.mark.parametrize(("late", "others"), [(9, 1), (1, 9), (10, 0), (0, 10)])
 def test_what_one_half_does_not_need_is_the_others(store: Store, late: int, others: int) -> None:
     add(store, [NOW - DAY] * late + [NOW] * others)
-    assert len(taken(store, Claiming(store, None), 10)) == 10
+    assert len(Claiming(store).taken(10)) == 10
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7, 30])
 def test_what_is_due_is_claimed_once_and_what_is_not_is_left(store: Store, path: Path, slots: int) -> None:
     add(store, [NOW - 5, NOW + 1, NOW - 3, NOW, NOW + 2, NOW - 9, NOW - 3])
-    claiming = Claiming(store, None)
+    claiming = Claiming(store)
     claimed: list[int] = []
-    while got := taken(store, claiming, slots):
+    while got := claiming.taken(slots):
         assert len(got) <= slots
         claimed += got
     assert sorted(claimed) == [1, 3, 4, 6, 7]
@@ -164,7 +169,7 @@ def test_a_pass_over_few_tasks_asks_the_database_once(store: Store) -> None:
     add(store, [NOW, NOW, NOW])
     said: list[str] = []
     store.conn.set_trace_callback(said.append)
-    assert len(taken(store, Claiming(store, None), 20)) == 3
+    assert len(Claiming(store).taken(20)) == 3
     store.conn.set_trace_callback(None)
     assert sum("due_at <= " in text for text in said) == 1
 
@@ -183,7 +188,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db")) as store:
         store.conn.execute("PRAGMA synchronous = OFF")
         add(store, [NOW - DAY + n for n in range(backlog)])
-        claiming, claimed_in, came, known = Claiming(store, None), dict[int, int](), dict[int, int](), backlog
+        claiming, claimed_in, came, known = Claiming(store), dict[int, int](), dict[int, int](), backlog
         passes = 2 * backlog // slots + 3
         for number in range(passes):
             fresh = min(shares[number % len(shares)], slots // 2) * flood
@@ -191,7 +196,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
             add(store, [now] * fresh, known + 1)
             came |= dict.fromkeys(range(known + 1, known + 1 + fresh), number)
             known += fresh
-            for seq in taken(store, claiming, slots, now):
+            for seq in claiming.taken(slots, now):
                 assert seq not in claimed_in
                 claimed_in[seq] = number
         for place in range(1, backlog + 1):
@@ -205,21 +210,21 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
 
 def test_rows_that_are_held_are_not_claimed(store: Store) -> None:
     add(store, [NOW - n for n in range(9, 0, -1)])
-    assert taken(store, Claiming(store, None), 4, not_seqs=frozenset({1, 2, 4})) == [3, 5, 6, 7]
+    assert Claiming(store).taken(4, in_the_air=frozenset({1, 2, 4})) == [3, 5, 6, 7]
 
 
 def test_a_pass_over_some_rows_takes_those_and_the_longest_due_first(store: Store) -> None:
     add(store, [NOW - n for n in range(9, 0, -1)])
-    claiming = Claiming(store, None)
-    assert taken(store, claiming, 2, only=frozenset({3, 5, 7})) == [3, 5]
-    assert taken(store, claiming, 2, only=frozenset({3, 5, 7})) == [7]
-    assert taken(store, claiming, 2, only=frozenset()) == []
+    claiming = Claiming(store)
+    assert claiming.taken(2, only=frozenset({3, 5, 7})) == [3, 5]
+    assert claiming.taken(2, only=frozenset({3, 5, 7})) == [7]
+    assert claiming.taken(2, only=frozenset()) == []
 
 
 def test_a_probe_goes_to_the_calm_one_that_is_due_for_longest(store: Store) -> None:
     add(store, [NOW - n for n in range(9, 0, -1)])
     with store.write():
         store.execute("UPDATE tasks SET failures = 1, last_error = 'timeout' WHERE seq IN (1, 2, 9)")
-    claiming = Claiming(store, None)
-    assert [taken(store, claiming, 1, probing=True) for _ in range(3)] == [[3], [4], [5]]
-    assert taken(store, claiming, 9, probing=True) == [6, 7, 8, 1, 2, 9]
+    claiming = Claiming(store)
+    assert [claiming.taken(1, probing=True) for _ in range(3)] == [[3], [4], [5]]
+    assert [claiming.taken(9, probing=True) for _ in range(6)] == [[6], [7], [8], [1], [2], [9]], "one at a time"

@@ -12,24 +12,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.database import DONE, NOW, ORIGIN, SCHEDULE, conclude, concluded, elsewhere, record, task_of
-from worker.core.pacing.breaker import Lane
-from worker.core.pacing.judge import Verdict
-from worker.core.schedule.learned import Knowledge, Learned
-from worker.core.task import Task, after
+from worker.core.lifecycle import after, shown
+from worker.core.pacing.breaker import Breaker
+from worker.core.pacing.decide import Decision, Moment, Own, Planner, Policy, decide
+from worker.core.pacing.judge import Finished
+from worker.core.pacing.limiter import RateLimit
+from worker.core.schedule.fixed import FixedPlanner
+from worker.core.schedule.learned import LearnedPlanner
+from worker.core.schedule.state import ScheduleState
+from worker.core.task import Task
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Concluded, Garbled, Pending, Reply, Unreachable
-from worker.rounds.poll.saving import Asked, Saving
+from worker.rounds.poll import reading, writing
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.state import lanes
+from worker.store.state import api
 from worker.store.tasks import by_hand
 from worker.store.tasks import polling as tasks
 from worker.store.views import tasks as story
 
 LEASED_UNTIL = NOW + 35_000
 DAY = 86_400_000
-CALM = Lane()
+FIXED = FixedPlanner(SCHEDULE)
 
 
 @pytest.fixture
@@ -57,14 +62,13 @@ def test_what_a_look_changed_is_there_with_its_history(store: Store) -> None:
     ]
     for n, reply in enumerate(looks):
         with store.write():
-            old = tasks.get(store, 1, 0)
-            assert old is not None
+            old = task_of(store, 1)
             new = after(old, reply, NOW + n, SCHEDULE)
             if isinstance(reply, Concluded):
                 assert conclude_task(store, new, reply.document, "poll", NOW + n) == "first"
             else:
                 assert tasks.save(store, old, new, NOW + n)
-        kept = tasks.get(store, 1, 0)
+        kept = task_of(store, 1)
         assert kept == new
         states.append(new)
     assert [s.failures for s in states] == [1, 2, 0, 0]
@@ -77,8 +81,7 @@ def test_what_a_look_changed_is_there_with_its_history(store: Store) -> None:
 def test_a_concluded_task_is_never_changed(store: Store, path: Path) -> None:
     record(store, "a")
     with store.write():
-        old = tasks.get(store, 1, 0)
-        assert old is not None
+        old = task_of(store, 1)
     conclude(store, DONE)
     before = elsewhere(path, "SELECT * FROM tasks"), elsewhere(path, "SELECT * FROM history")
     late: list[Any] = [Pending(Document("pending", name="Other")), Unreachable("timeout")]
@@ -95,8 +98,7 @@ def test_a_concluded_task_is_never_changed(store: Store, path: Path) -> None:
 def test_a_late_result_concludes_an_abandoned_task(store: Store, path: Path) -> None:
     record(store, "a")
     with store.write():
-        old = tasks.get(store, 1, 0)
-        assert old is not None
+        old = task_of(store, 1)
         tasks.save(store, old, old._replace(state="abandoned", due_at=None), NOW)
     assert elsewhere(path, "SELECT abandoned_at FROM tasks") == [(NOW,)]
     assert conclude(store, DONE) == "first"
@@ -115,14 +117,14 @@ seen = st.fixed_dictionaries(
         "retried": st.booleans(),
         "name": WORDS,
         "started_at": INSTANTS,
-        "why": st.sampled_from(["first", "learned", "cadence", "hand", "retry", "again"]),
+        "reason": st.sampled_from(["first", "learned", "cadence", "hand", "retry", "again"]),
         "polls": st.integers(0, 40),
         "failures": st.sampled_from([0, 0, 0, 0, 2]),
         "correlation_id": WORDS,
         "trace_id": WORDS,
-        "kind": st.sampled_from(["unseen", "quick", "quick+rtcob", "insight"]),
-        "seen_at": st.none() | st.integers(NOW - DAY, NOW),
-        "price": st.none() | st.integers(1, 10**7),
+        "task_class": st.sampled_from(["unseen", "quick", "quick+rtcob", "insight"]),
+        "pending_at": st.none() | st.integers(NOW - DAY, NOW),
+        "delay_per_request_ms": st.none() | st.integers(1, 10**7),
     }
 )
 documents = st.builds(
@@ -142,14 +144,10 @@ def told(name: str, started_at: int) -> Pending:
     return Pending(Document("pending", name=name, started_at=started_at))
 
 
-COLUMNS = {"why": "reason", "kind": "task_class", "seen_at": "pending_at", "price": "delay_per_request_ms"}
-
-
-def add(store: Store, rows: Sequence[dict[str, Any]]) -> list[Asked]:
-    """Tasks t1, t2 …, claimed; as they were when they were."""
-    asked = []
+def add(store: Store, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Tasks t1, t2 …, claimed; their rows."""
     for seq, row in enumerate(rows, 1):
-        about = {COLUMNS.get(key, key): value for key, value in row.items() if key != "retried"}
+        about = {key: value for key, value in row.items() if key != "retried"}
         about |= {"seq": seq, "id": f"t{seq}", "origin": ORIGIN, "state": "pending", "source": "id", "due_at": NOW}
         about["life_from"] = NOW - 5_000 if row.get("retried") else row["recorded_at"]
         about["paused_base"] = 0
@@ -157,31 +155,43 @@ def add(store: Store, rows: Sequence[dict[str, Any]]) -> list[Asked]:
         columns = ", ".join(about)
         with store.write():
             store.execute(f"INSERT INTO tasks ({columns}) VALUES ({', '.join(':' + key for key in about)})", about)
-            asked.append(Asked(task_of(store, seq), LEASED_UNTIL))
             tasks.lease(store, [seq], LEASED_UNTIL)
-    return asked
+    return list(range(1, len(rows) + 1))
 
 
-def save(saving: Saving, store: Store, asked: Sequence[Asked], heard: Sequence[Reply], now: int) -> None:
-    verdicts = [Verdict(one.task.seq, reply) for one, reply in zip(asked, heard, strict=True)]
+def save(store: Store, asked: Sequence[int], heard: Sequence[Reply], now: int, planner: Planner = FIXED) -> Decision:
+    """What was heard, saved as a pass saves it."""
+    policy, own = Policy(SCHEDULE, RateLimit(1, 5), LEASED_UNTIL - NOW, planner), Own(since=now, kept_at=now)
+    finished = [Finished(seq, reply, NOW) for seq, reply in zip(asked, heard, strict=True)]
     with store.write():
-        saving.save(verdicts, {one.task.seq: one for one in asked}, lanes.get(store), now)
+        shared = api.get(store)
+        found = reading.collected(store, finished, (), own, shared.breaker.paused_until_now(now))
+        decision = decide(policy, own, shared, found, (), Moment(now, now, 0))
+        writing.write(store, decision.intents, now, LEASED_UNTIL)
+        api.put(store, decision.shared)
+    return decision
 
 
 def save_each(
-    store: Store, asked: Sequence[Asked], heard: Sequence[Reply], now: int, learned: Learned | None = None
-) -> None:
+    store: Store, asked: Sequence[int], heard: Sequence[Reply], now: int, planner: Planner = FIXED
+) -> ScheduleState:
     """The slow way: each from its row, by the state machine, in a statement of its own."""
     with store.write():
-        for one, reply in zip(asked, heard, strict=True):
-            old = task_of(store, one.task.seq, lanes.get(store).paused_until_now(now))
-            if learned is not None:
-                learned.heard(old._replace(why=one.task.why), reply, now)
-            new = after(old, reply, now, SCHEDULE, None if learned is None else learned.next_look)
+        shared = api.get(store)
+        state = shared.schedule
+        for seq, reply in zip(asked, heard, strict=True):
+            old = task_of(store, seq, shared.breaker.paused_until_now(now))
+            seen = planner.observe(old, reply, now)
+            state = state if seen is None else planner.settle(old, seen, state, now)
+            plan = None
+            if isinstance(reply, Pending) and old.state == "pending":
+                plan, state = planner.plan(shown(old, reply.document, now), state, now)
+            new = after(old, reply, now, SCHEDULE, plan)
             if isinstance(reply, Concluded):
                 conclude_task(store, new, reply.document, "poll", now)
             else:
                 tasks.save(store, old, new, now)
+    return state
 
 
 def everything(store: Store) -> list[list[tuple[Any, ...]]]:
@@ -190,7 +200,7 @@ def everything(store: Store) -> list[list[tuple[Any, ...]]]:
     return [[tuple(row) for row in store.read(sql)] for sql in tables]
 
 
-def twins(stack: ExitStack, rows: Sequence[dict[str, Any]]) -> tuple[Store, Store, list[Asked]]:
+def twins(stack: ExitStack, rows: Sequence[dict[str, Any]]) -> tuple[Store, Store, list[int]]:
     """Two databases with the same claimed tasks."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     with open_store(folder / "one.db", "truncate") as first:
@@ -202,12 +212,12 @@ def twins(stack: ExitStack, rows: Sequence[dict[str, Any]]) -> tuple[Store, Stor
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(seen, replies), min_size=1, max_size=6), st.integers(0, 30_000))
+@given(st.lists(st.tuples(seen, replies), min_size=1, max_size=4), st.integers(0, 30_000))
 def test_all_at_once_is_the_same_as_one_by_one(looks: list[tuple[dict[str, Any], Reply]], later: int) -> None:
     with ExitStack() as stack:
         one, other, asked = twins(stack, [row for row, _ in looks])
         heard = [reply for _, reply in looks]
-        save(Saving(one, SCHEDULE, None), one, asked, heard, NOW + later)
+        save(one, asked, heard, NOW + later)
         save_each(other, asked, heard, NOW + later)
         assert everything(one) == everything(other)
 
@@ -226,14 +236,19 @@ def test_the_learned_schedule_hears_and_plans_the_same(
         rows = [row | {"failures": 0, "recorded_at": max(row["recorded_at"], NOW - 40 * DAY)} for row, _ in looks]
         one, other, asked = twins(stack, rows)
         heard = [reply for _, reply in looks]
-        quick, slow = (Learned(SCHEDULE, 20_000, Knowledge({}, price, spared)) for _ in range(2))
-        save(Saving(one, SCHEDULE, quick), one, asked, heard, NOW + later)
-        save_each(other, asked, heard, NOW + later, slow)
+        planner = LearnedPlanner(SCHEDULE, 20_000, {})
+        for each in (one, other):
+            with each.write():
+                api.put(each, api.get(each)._replace(schedule=ScheduleState(price, spared)))
+        decision = save(one, asked, heard, NOW + later, planner)
+        state = save_each(other, asked, heard, NOW + later, planner)
         assert everything(one) == everything(other)
-        assert quick.known == slow.known
+        assert decision.shared.schedule == state
+        shown_so = [planner.observe(task_of(one, seq), reply, NOW) for seq, reply in zip(asked, heard, strict=True)]
+        assert len(decision.intents.observations) == sum(seen is not None for seen in shown_so)
 
 
-PLAIN: dict[str, Any] = {"recorded_at": NOW - 600_000, "why": "cadence", "polls": 4, "seen_at": NOW - 90_000}
+PLAIN: dict[str, Any] = {"recorded_at": NOW - 600_000, "reason": "cadence", "polls": 4, "pending_at": NOW - 90_000}
 
 
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 150])
@@ -243,10 +258,10 @@ def test_any_number_of_looks_in_few_statements(count: int) -> None:
         heard: list[Reply] = [told(f"name {n}", NOW - 700_000 - n) for n in range(count)]
         said: list[str] = []
         one.conn.set_trace_callback(said.append)
-        save(Saving(one, SCHEDULE, None), one, asked, heard, NOW)
+        save(one, asked, heard, NOW)
         one.conn.set_trace_callback(None)
-        assert sum("UPDATE tasks" in text for text in said) == -(-count // tasks.MOST)
-        assert sum("INSERT INTO history" in text for text in said) == -(-count // tasks.MOST)
+        assert sum("UPDATE tasks" in text for text in said) == -(-count // tasks.MOST_ROWS)
+        assert sum("INSERT INTO history" in text for text in said) == -(-count // tasks.MOST_ROWS)
         save_each(other, asked, heard, NOW)
         assert everything(one) == everything(other)
 
@@ -254,7 +269,7 @@ def test_any_number_of_looks_in_few_statements(count: int) -> None:
 def test_what_is_found_concluded_and_what_is_pending_are_saved_in_one_pass(store: Store, path: Path) -> None:
     asked = add(store, [PLAIN] * 4)
     heard: list[Reply] = [Pending(), concluded(DONE | {"id": "t2"}), Pending(), Unreachable("timeout")]
-    save(Saving(store, SCHEDULE, None), store, asked, heard, NOW)
+    save(store, asked, heard, NOW)
     assert elsewhere(path, "SELECT state, polls, failures, reason FROM tasks ORDER BY seq") == [
         ("pending", 5, 0, "cadence"),
         ("concluded", 5, 0, "cadence"),
@@ -267,7 +282,7 @@ def test_what_is_found_concluded_and_what_is_pending_are_saved_in_one_pass(store
 def test_a_task_at_the_end_of_its_life_is_given_up(store: Store, path: Path) -> None:
     old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after}
     asked = add(store, [PLAIN, old, PLAIN])
-    save(Saving(store, SCHEDULE, None), store, asked, [Pending()] * 3, NOW)
+    save(store, asked, [Pending()] * 3, NOW)
     assert elsewhere(path, "SELECT state, abandoned_at FROM tasks ORDER BY seq") == [
         ("pending", None),
         ("abandoned", NOW),
@@ -278,8 +293,8 @@ def test_a_task_at_the_end_of_its_life_is_given_up(store: Store, path: Path) -> 
 def test_a_pause_is_no_part_of_its_life(store: Store, path: Path) -> None:
     asked = add(store, [PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after}])
     with store.write():
-        lanes.put(store, Lane(paused_total=1))
-    save(Saving(store, SCHEDULE, None), store, asked, [Pending()], NOW)
+        api.put(store, api.get(store)._replace(breaker=Breaker(paused_total=1)))
+    save(store, asked, [Pending()], NOW)
     assert elsewhere(path, "SELECT state FROM tasks") == [("pending",)]
 
 
@@ -378,25 +393,24 @@ def test_what_somebody_else_did_stands_and_the_look_is_added_to_it(
         meddle(one, touched)
         meddle(other, touched)
         gone = {row["seq"] for row in one.read("SELECT seq FROM tasks")} ^ set(range(1, 71))
-        save(Saving(one, SCHEDULE, None), one, asked, heard, NOW + 900)
-        left = [(task, reply) for task, reply in zip(asked, heard, strict=True) if task.task.seq not in gone]
-        save_each(other, [task for task, _ in left], [reply for _, reply in left], NOW + 900)
+        save(one, asked, heard, NOW + 900)
+        left = [(seq, reply) for seq, reply in zip(asked, heard, strict=True) if seq not in gone]
+        save_each(other, [seq for seq, _ in left], [reply for _, reply in left], NOW + 900)
         assert everything(one) == everything(other)
         by_seq = {row["seq"]: row for row in one.read("SELECT * FROM tasks")}
         assert all(by_seq[seq]["polls"] == PLAIN["polls"] + 1 for seq in range(2, 5))
 
 
 @pytest.mark.parametrize("meddle", MEDDLERS, ids=lambda meddle: meddle.__name__)
-def test_every_look_teaches_once_whatever_became_of_its_row(
+def test_every_poll_teaches_once_at_most_and_those_of_untouched_rows_do(
     meddle: Callable[[Store, Sequence[int]], None], store: Store
 ) -> None:
     asked = add(store, [PLAIN] * 70)
     meddle(store, (1, 5, 64, 65, 70))
-    learned, alone = (Learned(SCHEDULE, 20_000, Knowledge({}, 20_000, 0)) for _ in range(2))
-    save(Saving(store, SCHEDULE, learned), store, asked, [Pending()] * 70, NOW + 900)
-    for one in asked:
-        alone.heard(one.task, Pending(), NOW + 900)
-    assert learned.known.curves == alone.known.curves
+    planner = LearnedPlanner(SCHEDULE, 20_000, {})
+    decision = save(store, asked, [Pending()] * 70, NOW + 900, planner)
+    assert 65 <= len(decision.intents.observations) <= 70
+    assert planner.changed() == {}, "nothing is learned before it is stored"
 
 
 def test_what_somebody_else_did_by_hand(store: Store, path: Path) -> None:
@@ -405,7 +419,7 @@ def test_what_somebody_else_did_by_hand(store: Store, path: Path) -> None:
     abandoned(store, [2])
     asked_for(store, [3])
     concluded_meanwhile(store, [4])
-    save(Saving(store, SCHEDULE, None), store, asked, [Pending()] * 4, NOW + 900)
+    save(store, asked, [Pending()] * 4, NOW + 900)
     rows = elsewhere(path, "SELECT state, polls, reason, life_from, due_at > ? FROM tasks ORDER BY seq", NOW + 5_000)
     assert rows[0] == ("pending", 5, "cadence", NOW + 10, 1)
     assert rows[1][:2] == ("abandoned", 4)
@@ -421,5 +435,5 @@ def test_what_somebody_else_did_by_hand(store: Store, path: Path) -> None:
 def test_a_result_that_comes_after_a_person_gave_up_still_concludes(store: Store, path: Path) -> None:
     asked = add(store, [PLAIN])
     abandoned(store, [1])
-    save(Saving(store, SCHEDULE, None), store, asked, [concluded(DONE | {"id": "t1"})], NOW + 900)
+    save(store, asked, [concluded(DONE | {"id": "t1"})], NOW + 900)
     assert elsewhere(path, "SELECT state, outcome FROM tasks") == [("concluded", "success")]

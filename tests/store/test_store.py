@@ -12,16 +12,18 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import ROOT
-from tests.support.database import NOW, ORIGIN, SCHEDULE, elsewhere, record
+from tests.support.database import NOW, ORIGIN, SCHEDULE, elsewhere, record, task_of
 from worker.core.errors import BadConfiguration, TryLater
 from worker.core.intake.link import Unreadable
 from worker.core.intake.recording import Recording
-from worker.core.pacing.breaker import Lane
-from worker.core.pacing.limiter import Meter
+from worker.core.pacing.breaker import Breaker
+from worker.core.pacing.limiter import LimiterState
+from worker.core.pacing.shared import Shared
+from worker.core.schedule.state import ScheduleState
 from worker.store.db.lock import DaemonLock
 from worker.store.db.store import Store, wal_is_safe
 from worker.store.opening import SCHEMA_VERSION, open_store
-from worker.store.state import lanes
+from worker.store.state import api, daemon
 from worker.store.tasks import polling as tasks
 from worker.store.tasks import recording
 from worker.store.tasks.recording import record as record_ids
@@ -55,25 +57,27 @@ def test_what_was_recorded_is_seen_by_everybody(store: Store, path: Path) -> Non
 
 def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: Path) -> None:
     record(store, "a")
-    lanes.bind_origin(store, ORIGIN)
+    api.bind_origin(store, ORIGIN)
     assert elsewhere(path, "SELECT value FROM meta WHERE key = 'api_origin'") == [(ORIGIN,)]
+    breaker = Breaker("credentials", "http_403", NOW, NOW + 5, 1, 2)
+    shared = Shared(breaker, LimiterState(3, 4, 5, 6, 7, 8), ScheduleState(9.5, -10, 11))
     with store.write():
-        lanes.put(store, Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8)))
+        api.put(store, shared)
     columns = "reason, code, paused_at, resumes_at, probes, paused_total, tat_us, pace, day, spent"
     assert elsewhere(path, f"SELECT {columns} FROM api") == [
         ("credentials", "http_403", NOW, NOW + 5, 1, 2, 3, 4, 7, 8)
     ]
-    assert lanes.get(store) == Lane("credentials", "http_403", NOW, NOW + 5, 1, 2, Meter(3, 4, 5, 6, 7, 8))
+    assert api.get(store) == shared
     with store.write():
-        lanes.beat(store, pid=1, version="v", started_at=NOW, now=NOW + 1, token_expires_at=NOW + 9)
+        daemon.beat(store, pid=1, version="v", started_at=NOW, now=NOW + 1, token_expires_at=NOW + 9)
     assert elsewhere(path, "SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon") == [
         (1, "v", NOW, NOW + 1, None, NOW + 9)
     ]
     with store.write():
-        lanes.stopped(store, NOW + 2)
+        daemon.stopped(store, NOW + 2)
     assert elsewhere(path, "SELECT stopped_at FROM daemon") == [(NOW + 2,)]
     with store.write():
-        claimed = tasks.due(store, 0, due_by=NOW * 2, limit=1)
+        claimed = tasks.due(store, 0, NOW, 1, due_by=NOW * 2)
         tasks.lease(store, [task.seq for task in claimed], NOW * 3)
     assert [(task.seq, task.id) for task in claimed] == [(1, "a")]
     assert elsewhere(path, "SELECT leased_until FROM tasks") == [(NOW * 3,)]
@@ -101,8 +105,7 @@ def test_a_known_id_gets_further_refs_and_what_was_not_known_of_it(store: Store,
 def test_an_abandoned_id_recorded_again_stays_so_and_is_named(store: Store) -> None:
     record(store, "a")
     with store.write():
-        old = tasks.get(store, 1, 0)
-        assert old is not None
+        old = task_of(store, 1)
         assert tasks.save(store, old, old._replace(state="abandoned", due_at=None), NOW)
     done = record(store, "a", "b")
     assert (done.new, done.known, done.abandoned) == (["b"], ["a"], ["a"])
@@ -309,16 +312,16 @@ def test_no_read_keeps_others_from_writing(path: Path) -> None:
             one.read("SELECT * FROM tasks"),
             one.one("SELECT * FROM tasks"),
             tasks.next_due(one),
-            tasks.get(one, 1, 0),
-            lanes.get(one),
-            lanes.last_beat(one),
+            tasks.by_seq(one, [1], 0),
+            api.get(one),
+            daemon.last_beat(one),
             look.status(one, NOW, look.Terms(SCHEDULE), None),
             story.show(one, "t1", body=True),
         ]
         record(other, "new")
         assert len(keep) == 8
         with one.write():
-            tasks.lease(one, [task.seq for task in tasks.due(one, 0, due_by=NOW * 2, limit=3)], NOW * 3)
+            tasks.lease(one, [task.seq for task in tasks.due(one, 0, NOW, 3, due_by=NOW * 2)], NOW * 3)
         record(other, "newer")
 
 
@@ -336,17 +339,17 @@ def test_one_daemon_per_database(path: Path, store: Store) -> None:
 
 def test_a_database_belongs_to_the_first_api_it_was_used_with(store: Store, path: Path) -> None:
     record_ids(store, [Recording("early", "id")], (), origin="", now=NOW, schedule=SCHEDULE)
-    lanes.bind_origin(store, ORIGIN)
-    lanes.bind_origin(store, ORIGIN)
+    api.bind_origin(store, ORIGIN)
+    api.bind_origin(store, ORIGIN)
     assert elsewhere(path, "SELECT origin FROM tasks") == [(ORIGIN,)]
     with pytest.raises(BadConfiguration) as caught:
-        lanes.bind_origin(store, "https://other.example")
+        api.bind_origin(store, "https://other.example")
     assert ORIGIN in caught.value.message
     assert elsewhere(path, "SELECT value FROM meta") == [(ORIGIN,)]
 
 
 def test_an_id_recorded_without_an_api_joins_the_one_the_database_belongs_to(store: Store, path: Path) -> None:
-    lanes.bind_origin(store, ORIGIN)
+    api.bind_origin(store, ORIGIN)
     recording = Recording("later", "link", host="api.example")
     record_ids(store, [recording], (), origin="", now=NOW, schedule=SCHEDULE)
     assert elsewhere(path, "SELECT origin FROM tasks") == [(ORIGIN,)]

@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from worker.core.intake.recording import Recording
+from worker.core.lifecycle import after
+from worker.core.pacing.breaker import Breaker
+from worker.core.pacing.decide import Collected, Moment, Own, Planner, Policy, decide
+from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
-from worker.core.task import Task, after
+from worker.core.schedule.fixed import FixedPlanner
+from worker.core.schedule.state import ScheduleState
+from worker.core.task import Task
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded
 from worker.rounds.ingest.deriving import derive_missing
-from worker.rounds.poll.claiming import Claiming
+from worker.rounds.poll import reading, writing
 from worker.store.conclude import Kept
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
@@ -52,17 +59,38 @@ def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
         )
 
 
-def taken(store: Store, claiming: Claiming, slots: int, now: int = NOW, **how: Any) -> list[int]:
-    """The rows that one pass claims."""
-    plain: dict[str, Any] = {
-        "due_by": now,
-        "leased_until": LEASE,
-        "not_seqs": frozenset(),
-        "probing": False,
-    }
-    with store.write():
-        claimed = claiming.claim(slots, 0, now, **{**plain, "only": None, **how})
-    return [task.seq for task in claimed]
+class Claiming:
+    """What a pass claims, by its own reading, deciding and writing. Nothing is heard, and nothing is sent."""
+
+    def __init__(self, store: Store, planner: Planner | None = None, delay_per_request_ms: float = 0) -> None:
+        self.store = store
+        self.policy = Policy(SCHEDULE, RateLimit(1e6, 10_000), 0, planner or FixedPlanner(SCHEDULE))
+        self.own = Own(since=NOW, kept_at=NOW)
+        self.state = ScheduleState(delay_per_request_ms)
+
+    def taken(
+        self,
+        slots: int,
+        now: int = NOW,
+        *,
+        in_the_air: frozenset[int] = frozenset(),
+        probing: bool = False,
+        only: frozenset[int] | None = None,
+    ) -> list[int]:
+        """The rows that one pass claims."""
+        breaker = Breaker("unreachable", "timeout", now - 1, now, 1) if probing else Breaker()
+        shared = Shared(breaker, schedule=self.state)
+        moment = Moment(now, now, slots, in_the_air)
+        own = self.own._replace(kept_at=now)
+        with self.store.write():
+            due = reading.candidates(self.store, own, shared, moment, only)
+            decision = decide(self.policy, own, shared, Collected(), due, moment)
+            if decision.wants_more:
+                due = reading.candidates(self.store, own, shared, moment, only, more=True)
+                decision = decide(self.policy, own, shared, Collected(), due, moment)
+            writing.write(self.store, decision.intents, now, LEASE)
+        self.own = decision.own
+        return [task.seq for task in decision.intents.claims]
 
 
 def elsewhere(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
@@ -89,6 +117,4 @@ def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NO
 
 def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:
     """The task of a row as it stands now."""
-    found = tasks.get(store, seq, paused_total)
-    assert found is not None
-    return found
+    return tasks.by_seq(store, [seq], paused_total)[seq]

@@ -9,18 +9,18 @@ from tests.support.discoveries import Discovery
 from tests.support.kept_log import KeptLog
 from worker.core.instant import FAR
 from worker.core.intake.recording import Recording
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Pending, Reply
 from worker.gateways.http.pool import Done, Job
-from worker.rounds.poll.poll import PollRound, Terms
+from worker.rounds.poll.poll import PollRound, PollRules
 from worker.store.opening import open_store
 from worker.store.tasks import polling as tasks
 from worker.store.tasks.recording import record
 
 NOW = 1_800_000_000_000
-FREE = Limit(10_000, 10_000)
+FREE = RateLimit(10_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Life:
     """One installation. ``price_floor`` (ms) makes it learn; ``live`` runs until every discovery is concluded."""
 
     def __init__(
-        self, folder: Path, schedule: Schedule, price_floor: int | None, manner: Manner, limit: Limit = FREE
+        self, folder: Path, schedule: Schedule, price_floor: int | None, manner: Manner, limit: RateLimit = FREE
     ) -> None:
         self.store = open_store(folder / f"life-{price_floor}.db")
         self.store.conn.execute("PRAGMA journal_mode = MEMORY")
@@ -101,13 +101,13 @@ class Life:
         self.schedule = schedule
         self.vendor = SimulatedVendor(manner)
         self.pool = InstantPool(self.vendor)
-        self.terms = Terms(schedule, limit, 30_000, price_floor)
+        self.rules = PollRules(schedule, limit, 30_000, price_floor)
         self.now = NOW
         self.start()
 
     def start(self) -> None:
         """As the daemon does: from what is stored."""
-        self.round = PollRound(self.store, self.pool, self.terms, KeptLog(), self.now)  # type: ignore[arg-type]
+        self.round = PollRound(self.store, self.pool, self.rules, KeptLog(), self.now)  # type: ignore[arg-type]
         self.keep()
 
     def keep(self) -> None:

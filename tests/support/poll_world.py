@@ -12,13 +12,13 @@ from typing import Any
 from tests.support.cdpoll_process import DEADLINE
 from tests.support.kept_log import KeptLog
 from worker.core.intake.recording import Recording
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Heard, Reply, Unreachable
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Done, Job, Pool
-from worker.rounds.poll.poll import PollRound, Terms
+from worker.rounds.poll.poll import PollRound, PollRules
 from worker.store.opening import open_store
 from worker.store.tasks.recording import record as record_ids
 
@@ -56,7 +56,7 @@ class World:
         path: Path,
         script: Script,
         *,
-        limit: Limit,
+        limit: RateLimit,
         size: int = 4,
         takes: Callable[[Job], int] | None = None,
         timeout: float = 30.0,
@@ -80,8 +80,8 @@ class World:
         self.pool = Pool(size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
         self.log = KeptLog()
-        terms = Terms(SCHEDULE, limit, TIMEOUT, price_floor)
-        self.round = PollRound(self.store, self.pool, terms, self.log, self.now)
+        rules = PollRules(SCHEDULE, limit, TIMEOUT, price_floor)
+        self.round = PollRound(self.store, self.pool, rules, self.log, self.now)
 
     def close(self) -> None:
         for _, landed in self._flying.values():
@@ -169,8 +169,8 @@ def worlds(path: Path) -> Iterator[Make]:
     """A maker of worlds on one database: two of them are two processes."""
     made: list[World] = []
 
-    def make(script: Script, *, limit: Limit | None = None, **how: Any) -> World:
-        made.append(World(path, script, limit=limit or Limit(1000, 1000), **how))
+    def make(script: Script, *, limit: RateLimit | None = None, **how: Any) -> World:
+        made.append(World(path, script, limit=limit or RateLimit(1000, 1000), **how))
         return made[-1]
 
     try:
@@ -191,7 +191,7 @@ def concludes(job: Job, n: int) -> Reply:
     return concluded(job.task_id)
 
 
-def within(limit: Limit, instants: list[int]) -> bool:
+def within(limit: RateLimit, instants: list[int]) -> bool:
     """Whether a bucket of ``burst``, filled at ``rate``, never runs dry."""
     level, last = float(limit.burst), instants[0]
     for at in instants:

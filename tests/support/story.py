@@ -1,7 +1,7 @@
 """The judgement as stories: who is asked, what is heard, who is held to account."""
 
-from worker.core.pacing.breaker import Lane
-from worker.core.pacing.judge import Doubt, judge
+from worker.core.pacing.breaker import Breaker
+from worker.core.pacing.judge import Finished, Suspicion, judge
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, Fingerprint
 from worker.core.vendor.reply import (
@@ -39,30 +39,30 @@ NO_ANSWER: list[Reply] = [
 
 
 class Story:
-    """A lane and what is suspected, as the round keeps them; ``hear`` returns what becomes of the tasks."""
+    """A breaker and what is suspected, as the round keeps them; ``hear`` returns what becomes of the tasks."""
 
-    def __init__(self, lane: Lane | None = None, now: int = T0) -> None:
-        self.lane = Lane() if lane is None else lane
-        self.doubt = Doubt()
+    def __init__(self, now: int = T0) -> None:
+        self.breaker = Breaker()
+        self.suspicion = Suspicion()
         self.now = now
 
     def hear(self, seq: int, reply: Reply, *, asked: int | None = None) -> list[tuple[int, Reply, bool]]:
         """``asked``: how many ms ago the request went out (10)."""
         asked_at = self.now - (10 if asked is None else asked)
-        judged = judge(self.lane, self.doubt, seq, reply, asked_at, self.now, S)
-        self.lane, self.doubt = judged.lane, judged.doubt
+        judged = judge(self.breaker, self.suspicion, Finished(seq, reply, asked_at), self.now, S)
+        self.breaker, self.suspicion = judged.breaker, judged.suspicion
         return [(v.seq, v.reply, v.excused) for v in judged.verdicts]
 
     def at_the_probe(self) -> "Story":
         """Time passes until a probe is due, and its answer is there a little later."""
-        assert self.lane.resumes_at is not None
-        self.now = self.lane.resumes_at + 100
+        assert self.breaker.resumes_at is not None
+        self.now = self.breaker.resumes_at + 100
         return self
 
     @property
     def pause(self) -> tuple[str | None, int]:
         """Why, and for how long from now."""
-        return self.lane.reason, (self.lane.resumes_at or self.now) - self.now
+        return self.breaker.reason, (self.breaker.resumes_at or self.now) - self.now
 
 
 def blamed(seq: int, reply: Reply) -> tuple[int, Reply, bool]:

@@ -1,7 +1,7 @@
 """From the keys of ``[polling]`` to the values that core works with."""
 
 from worker.config.settings import PollingSection
-from worker.core.pacing.limiter import Limit
+from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 
 
@@ -17,9 +17,9 @@ def schedule_of(polling: PollingSection) -> Schedule:
     )
 
 
-def rate_limit_of(polling: PollingSection) -> Limit:
+def rate_limit_of(polling: PollingSection) -> RateLimit:
     """The rate limit as configured."""
-    return Limit(polling.requests_per_second, polling.burst, polling.daily_budget)
+    return RateLimit(polling.requests_per_second, polling.burst, polling.daily_budget)
 
 
 def delay_per_request_of(polling: PollingSection) -> int | None:

@@ -1,53 +1,65 @@
-"""A task's whole life, as one pure function.
+"""One task as a row of the database says it, why its next poll is due, and the plan of a poll."""
 
-=============  =====================================  ===========================================================
-reply          state                                  next look
-=============  =====================================  ===========================================================
-Pending        pending; failures forgotten            as the schedule says for a task of this class and age
-Concluded      **concluded**, with the vendor's       never
-               own outcome (also from abandoned)
-Unknown        pending, one failure more              backoff for ``not_found_grace`` from the first 404 on, then
-                                                      as the schedule says
-Rejected       pending, one failure more              backoff up to the longest interval
-Garbled        pending, one failure more              backoff up to the longest interval; an unknown root status
-                                                      waits the longest at once
-Unreachable    pending, one failure more              backoff up to the cadence's ceiling
-RateLimited    as it was: this is about us            at once, when the pause of the whole API is over
-Refused        as it was: this is about us            at once, likewise
-=============  =====================================  ===========================================================
-
-A Pending or Unknown heard after ``give_up_after`` makes the task **abandoned**: visible, never a failure, and a person
-can revive it. No other reply does, so a task is only given up on the vendor's own word, and time in which the API was
-paused does not count.
-"""
-
-from collections.abc import Callable
-from functools import lru_cache
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from worker.core.instant import iso
-from worker.core.schedule.cadence import Schedule
-from worker.core.schedule.hazard import class_of
-from worker.core.vendor.document import Document, Outcome
-from worker.core.vendor.reply import (
-    Concluded,
-    Garbled,
-    Pending,
-    RateLimited,
-    Refused,
-    Rejected,
-    Reply,
-    Unknown,
-    Unreachable,
-)
+from worker.core.vendor.document import Outcome
 
+# pending: it is polled. concluded: the vendor has finished, and its result is stored. abandoned: it is no longer
+# polled, visibly; a person can revive it, and a late result still concludes it.
 State = Literal["pending", "concluded", "abandoned"]
 
-LONGEST = 90 * 86_400_000  # ms; the longest in a sample took 31 days
+# The longest discovery in a sample took 31 days: a start that lies further back is not believed.
+LONGEST_DISCOVERY_MS = 90 * 86_400_000
+
+
+class DueReason(StrEnum):
+    """Why the next poll of a task is due at ``due_at``. It stays while the poll is under way."""
+
+    FIRST = "first"
+    """The first poll after recording. `record` plans it, by the cadence or as the learned schedule has last said."""
+
+    LEARNED = "learned"
+    """The task was seen pending, and the hazard curve of its class says that a poll then pays best."""
+
+    CADENCE = "cadence"
+    """The task was seen pending, and the cadence has its next poll then: because the schedule is the fixed one, or
+    because the learned one has no request credit for an earlier poll."""
+
+    GRACE = "grace"
+    """The vendor answered 404, which is normal for a while after a discovery has begun (``not_found_grace``)."""
+
+    BACKOFF = "backoff"
+    """The last poll was unusable. Each one in a row doubles the wait."""
+
+    SLOW = "slow"
+    """The vendor's word for the state of the task is unknown: a person has to see it, so the longest interval."""
+
+    AGAIN = "again"
+    """The last answer was about us and not about the task (429, refused credentials, an outage), so the task is due at
+    once. The circuit breaker holds it back."""
+
+    HAND = "hand"
+    """A person asked for a poll now."""
+
+    RETRY = "retry"
+    """A person has given the task a fresh start."""
+
+
+# Polls that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
+PLANNED = frozenset({DueReason.FIRST, DueReason.LEARNED, DueReason.CADENCE})
+
+
+class PollPlan(NamedTuple):
+    """The next poll of a task: ``wait_ms`` from now, why, and the delay per request it was planned at, if at any."""
+
+    wait_ms: int
+    reason: DueReason
+    delay_per_request_ms: int | None = None
 
 
 class Task(NamedTuple):
-    """One row about one discovery. Instants and durations in ms; the order is that of the query in store/tasks.py."""
+    """One row about one discovery. Instants and durations in ms."""
 
     seq: int
     id: str
@@ -59,159 +71,33 @@ class Task(NamedTuple):
     name: str | None = None
     started_at: int | None = None  # when the vendor says the discovery began
     due_at: int | None = None
-    why: str = "first"  # what the look at due_at is for; store/story.py explains each
+    leased_until: int | None = None  # claimed for a poll until then
+    reason: str = DueReason.FIRST  # a DueReason: why it is due at due_at
     polls: int = 0
-    failures: int = 0  # unusable looks in a row
+    failures: int = 0  # unusable polls in a row
     not_found_since: int | None = None
     last_error: str | None = None
     last_poll_at: int | None = None
+    last_status: int | None = None  # HTTP status of the last reply, also of a failure
+    last_trace_id: str | None = None
     correlation_id: str | None = None
     trace_id: str | None = None
-    kind: str = "unseen"  # its class; see worker/core/schedule/hazard.py
-    seen_at: int | None = None  # when the vendor last showed it as pending
-    price: int | None = None  # of a request when a learned look was last planned, in ms of waiting
+    task_class: str = "unseen"  # see worker/core/schedule/hazard.py
+    pending_at: int | None = None  # when the vendor last showed it as pending
+    delay_per_request_ms: int | None = None  # at which the next poll was planned, by the learned schedule
 
     def age(self, now: int) -> int:
-        """The age that the cadence goes by: of the discovery, or of the fresh start that a person gave it.
+        """The age that schedules go by: of the discovery, or of the fresh start that a person gave it.
 
-        The vendor's own start counts where it is sane: no discovery was seen to last longer than ``LONGEST``.
+        The vendor's own start counts where it is sane: no discovery was seen to last longer than a month.
         """
         if self.life_from != self.recorded_at:
             return max(0, now - self.life_from)
         started = self.started_at
-        if started is not None and self.recorded_at - LONGEST <= started <= now:
+        if started is not None and self.recorded_at - LONGEST_DISCOVERY_MS <= started <= now:
             return now - started
         return max(0, now - self.recorded_at)
 
     def life(self, now: int) -> int:
-        """How long we have been asking, less the time in which we could not."""
+        """How long the task has been polled, less the time in which the API was paused."""
         return now - self.life_from - self.paused
-
-
-class Look(NamedTuple):
-    """The next look at a task: ``wait`` ms from now, the reason in a word, and the price it was planned at, if any."""
-
-    wait: int
-    why: str
-    price: int | None = None
-
-
-# When to look at a task (again) that has just been seen pending, at an instant in ms.
-NextLook = Callable[[Task, int], Look]
-
-
-def written(schedule: Schedule) -> NextLook:
-    """The ``fixed`` schedule."""
-    return lambda task, now: Look(schedule.wait(task.age(now), task.id, task.polls), "cadence")
-
-
-def after(task: Task, reply: Reply, now: int, schedule: Schedule, next_look: NextLook | None = None) -> Task:
-    """The task after one look. See the table above; a task that is not pending only ever becomes concluded.
-
-    ``next_look`` is the schedule for pending tasks, the written one of ``schedule`` by default; ``schedule`` says all
-    the rest: backoff, and when to give up.
-    """
-    next_look = next_look or written(schedule)
-    if isinstance(reply, Concluded):
-        return _concluded(task, reply.document, now)
-    if task.state != "pending":
-        return task
-    if isinstance(reply, Pending):
-        return _pending(task, reply.document, now, schedule, next_look)
-    seen = task._replace(polls=task.polls + 1, last_poll_at=now)
-    match reply:
-        case Unknown():
-            return _unknown(seen, now, schedule)
-        case Rejected(code) | Garbled(code):
-            failed = _failed(seen, code)
-            if code == "unknown_status":
-                return failed._replace(due_at=now + schedule.slow(task.id, failed.polls), why="slow")
-            wait = schedule.backoff(failed.failures, task.id, failed.polls, schedule.max_interval)
-            return failed._replace(due_at=now + wait, why="backoff")
-        case Unreachable(code):
-            failed = _failed(seen, code)
-            wait = schedule.backoff(failed.failures, task.id, failed.polls)
-            return failed._replace(due_at=now + wait, why="backoff")
-        case RateLimited() | Refused():
-            return excused(task, now)
-
-
-def excused(task: Task, now: int, *, polled: bool = True) -> Task:
-    """The task after a look that told nothing of it: due again, and no failure of its own."""
-    if task.state != "pending":
-        return task
-    at = now if polled else task.last_poll_at
-    return task._replace(polls=task.polls + polled, due_at=now, why="again", last_poll_at=at)
-
-
-def _concluded(task: Task, told: Document, now: int) -> Task:
-    return task._replace(
-        state="concluded",
-        outcome=told.outcome,
-        due_at=None,
-        polls=task.polls + 1,
-        failures=0,
-        not_found_since=None,
-        last_error=None,
-        last_poll_at=now,
-        name=told.name or task.name,
-        started_at=told.started_at or task.started_at,
-        correlation_id=task.correlation_id or told.correlation_id,
-        trace_id=task.trace_id or told.trace_id,
-    )
-
-
-def _pending(task: Task, told: Document, now: int, schedule: Schedule, next_look: NextLook) -> Task:
-    name = told.name or task.name
-    task = task._replace(
-        polls=task.polls + 1,
-        last_poll_at=now,
-        failures=0,
-        not_found_since=None,
-        last_error=None,
-        name=name,
-        started_at=told.started_at or task.started_at,
-        correlation_id=task.correlation_id or told.correlation_id,
-        trace_id=task.trace_id or told.trace_id,
-        kind=_kind(told.pending, name),
-        seen_at=now,
-    )
-    return _given_up_or(task, next_look(task, now), now, schedule)
-
-
-# Some ten sets of paths and a few names make up all that an installation sees.
-_kind = lru_cache(maxsize=256)(class_of)
-
-
-def _unknown(task: Task, now: int, schedule: Schedule) -> Task:
-    since = task.not_found_since if task.not_found_since is not None else now
-    failed = _failed(task, "not_found")._replace(not_found_since=since)
-    if now - since < schedule.not_found_grace:
-        look = Look(schedule.backoff(failed.failures, task.id, failed.polls), "grace")
-        return _given_up_or(failed, look, now, schedule)
-    # Nothing was seen of it: what is learned of others says nothing, the written cadence stands.
-    return _given_up_or(failed, written(schedule)(failed, now), now, schedule)
-
-
-def _given_up_or(task: Task, look: Look, now: int, schedule: Schedule) -> Task:
-    if task.life(now) >= schedule.give_up_after:
-        return task._replace(state="abandoned", due_at=None)
-    return task._replace(due_at=now + look.wait, why=look.why, price=look.price)
-
-
-def _failed(task: Task, code: str) -> Task:
-    return task._replace(failures=task.failures + 1, last_error=code)
-
-
-def edges(old: Task, new: Task) -> list[tuple[str, str | None]]:
-    """What is worth a line in the history: changes, not every look."""
-    found: list[tuple[str, str | None]] = []
-    if new.last_error != old.last_error and new.last_error is not None:
-        found.append(("failing", new.last_error))
-    if old.failures and not new.failures and new.state == "pending":
-        found.append(("recovered", f"after {old.failures} unusable looks"))
-    if old.state != new.state:
-        found.append((new.state, new.outcome))
-    if old.started_at != new.started_at and new.started_at is not None and new.state == "pending":
-        found.append(("seen", f"the vendor started it at {iso(new.started_at)}"))
-    return found

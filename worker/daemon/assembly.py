@@ -15,7 +15,7 @@ from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.gateways.http.token import Tokens, TokenSettings
 from worker.gateways.signals import Signals
-from worker.rounds.poll.poll import Terms
+from worker.rounds.poll.poll import PollRules
 
 # Every lane but that of the main thread. Each entry says whether a configuration asks for its lane.
 LANES: list[Callable[[Config, Orders], LanePlan | None]] = [drop_lane.plan, derive_lane.plan]
@@ -33,7 +33,7 @@ class Parts:
     origin: str
     pool: Pool
     tokens: Tokens
-    terms: Terms
+    rules: PollRules
 
 
 def assemble(config: Config, signals: Signals) -> Parts | None:
@@ -60,8 +60,8 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         signals.wake.set,
     )
     polling = config.polling
-    terms = Terms(schedule_of(polling), rate_limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
-    return Parts(api.origin, pool, tokens, terms)
+    rules = PollRules(schedule_of(polling), rate_limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
+    return Parts(api.origin, pool, tokens, rules)
 
 
 def _asker(api: Api) -> Callable[[HttpClient, Job], Heard]:

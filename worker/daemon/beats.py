@@ -6,7 +6,7 @@ from worker import __version__
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import daemon
 from worker.store.views import status
 
 EVERY_MS = 15_000
@@ -27,7 +27,7 @@ class Beats:
         if self._beat_at is not None and 0 <= now - self._beat_at < EVERY_MS and not self._notices.waiting:
             return
         with self._store.write():
-            lanes.beat(
+            daemon.beat(
                 self._store,
                 pid=os.getpid(),
                 version=__version__,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from worker.core.instant import words
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import api
 from worker.store.tasks import polling as tasks
 
 # The wall clock and the monotonic one drift by less than this between two passes, unless the clock was set.
@@ -32,7 +32,7 @@ class ClockJumps:
             with self._store.write():
                 tasks.shift(self._store, jumped)
                 if jumped < 0:
-                    lanes.shift(self._store, jumped)
+                    api.shift(self._store, jumped)
         self._before = (now, monotonic)
         if abs(jumped) <= JUMP_MS:
             return None

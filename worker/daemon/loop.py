@@ -27,8 +27,7 @@ from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.rounds.log_edges import Log
 from worker.store.db.store import Store
-from worker.store.state import lanes, notices
-from worker.store.state import learned as learning
+from worker.store.state import api, daemon, notices
 from worker.store.tasks import polling as tasks
 from worker.store.views import status
 
@@ -163,10 +162,11 @@ class Loop:
         """What a restart is for, and what may have happened while no daemon ran."""
         now = self._store.now(self._clock)
         with self._store.write():
-            lane = lanes.get(self._store)
-            if lane.reason in ("credentials", "unreachable"):
+            shared = api.get(self._store)
+            if shared.breaker.reason in ("credentials", "unreachable"):
                 # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
-                lanes.put(self._store, lane._replace(resumes_at=now, probes=0))
+                breaker = shared.breaker._replace(resumes_at=now, probes=0)
+                api.put(self._store, shared._replace(breaker=breaker))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
             for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck"):
                 notices.put(self._store, code, None, now)
@@ -174,8 +174,10 @@ class Loop:
 
     def _keep_learned(self, now: int) -> None:
         """What a later start is to know; inside a transaction."""
-        if self._poll is None or not self._poll.keep_learned(now):
-            learning.forget_first_wait(self._store)
+        if self._poll is None:
+            api.forget_first_wait(self._store)
+        else:
+            self._poll.keep_learned(now)
 
     def _store_learned(self) -> None:
         try:
@@ -249,7 +251,7 @@ class Loop:
             with self._store.write():
                 now = self._store.now(self._clock)
                 self._keep_learned(now)
-                lanes.stopped(self._store, now)
+                daemon.stopped(self._store, now)
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)
         self._log.info("stopped")

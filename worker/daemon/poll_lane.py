@@ -31,7 +31,7 @@ class PollLane:
         self._store = store
         self._orders = orders
         self._around = around
-        self._round = PollRound(store, parts.pool, parts.terms, around.log, now)
+        self._round = PollRound(store, parts.pool, parts.rules, around.log, now)
         self._round.only = orders.only
         self._now = now
         # A single pass is over what was due when it began, for the queue may keep filling.
@@ -47,9 +47,9 @@ class PollLane:
         self._pass(now, claim=False)
 
     def _pass(self, now: int, *, claim: bool) -> int:
-        self._now, heard = now, self._round.usable
+        self._now, heard = now, self._round.own.usable
         next_at = self._round.run(now, self._around.clock.monotonic(), due_by=self._cutoff, claim=claim)
-        self.brought = self._round.usable > heard
+        self.brought = self._round.own.usable > heard
         return next_at
 
     @property
@@ -60,11 +60,11 @@ class PollLane:
     @property
     def drain_ms(self) -> int:
         """How long the requests under way may take."""
-        return self._round.terms.deadline + GRACE_MS
+        return self._round.rules.deadline + GRACE_MS
 
-    def keep_learned(self, now: int) -> bool:
-        """Store what was learned, inside a transaction; whether there is a schedule that learns."""
-        return self._round.keep_learned(now)
+    def keep_learned(self, now: int) -> None:
+        """Store what was learned, inside a transaction."""
+        self._round.keep_learned(now)
 
     @property
     def idle(self) -> bool:
@@ -72,7 +72,7 @@ class PollLane:
             return False
         if self._orders.mode != "once":
             return status.pending(self._store) == 0
-        if self._round.lane.paused or self._round.out_of_budget(self._now):
+        if self._round.shared.breaker.paused or self._round.out_of_budget(self._now):
             return True
         if self._round.only is not None:
             # What another process has concluded or abandoned meanwhile is not waited for.
@@ -82,13 +82,13 @@ class PollLane:
 
     @property
     def exit_code(self) -> int:
-        if self._round.lane.reason is not None:
-            return PAUSE_EXIT[self._round.lane.reason]
+        if self._round.shared.breaker.reason is not None:
+            return PAUSE_EXIT[self._round.shared.breaker.reason]
         if self._around.stop.is_set():
             return WORK_REMAINS_EXIT
         if self._round.out_of_budget(self._now) and status.pending(self._store, self._now):
             return WORK_REMAINS_EXIT
-        return 69 if self._round.unreachable and not self._round.usable else 0
+        return 69 if self._round.own.unreachable and not self._round.own.usable else 0
 
     def close(self) -> None:
         self.parts.pool.close()

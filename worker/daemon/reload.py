@@ -9,7 +9,7 @@ from worker.daemon.lane import LanePlan
 from worker.daemon.orders import Orders
 from worker.gateways.signals import Signals
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import api
 
 
 class Assembled(NamedTuple):
@@ -26,7 +26,7 @@ def put_together(config: Config, orders: Orders, signals: Signals, store: Store)
     parts = assemble(config, signals)
     if parts is not None:
         try:
-            lanes.bind_origin(store, parts.origin)
+            api.bind_origin(store, parts.origin)
         except BaseException:
             parts.pool.close()
             raise

@@ -23,9 +23,8 @@ from tests.support.story import (
     blamed,
     excused,
 )
-from worker.core.pacing.breaker import Lane, pause, resume
-from worker.core.pacing.judge import Doubt, speaks
-from worker.core.pacing.limiter import Meter
+from worker.core.pacing.breaker import Breaker, pause, resume
+from worker.core.pacing.judge import Suspicion, usable
 from worker.core.vendor.reply import (
     Pending,
     RateLimited,
@@ -38,7 +37,7 @@ BEGINS: dict[str, Reply] = {"rate_limited": NOT_NOW, "credentials": TOKEN_REFUSE
 def paused(reason: str = "rate_limited") -> Story:
     story = Story()
     story.hear(1, BEGINS[reason])
-    assert story.lane.reason == reason
+    assert story.breaker.reason == reason
     story.now += 1000
     return story
 
@@ -51,16 +50,16 @@ def test_a_usable_answer_is_the_tasks_own_and_clears_every_doubt(reply: Reply) -
     story = Story()
     story.hear(2, LOST)
     assert story.hear(1, reply) == [blamed(1, reply)]
-    assert (story.lane, story.doubt) == (Lane(), Doubt())
-    assert speaks(reply)
+    assert (story.breaker, story.suspicion) == (Breaker(), Suspicion())
+    assert usable(reply)
 
 
 @pytest.mark.parametrize("reply", NO_ANSWER, ids=repr)
 def test_a_look_without_an_answer_is_the_tasks_failure_and_is_remembered(reply: Reply) -> None:
     story = Story()
     assert story.hear(1, reply) == [blamed(1, reply)]
-    assert (story.lane, story.doubt.missed) == (Lane(), frozenset({1}))
-    assert not speaks(reply)
+    assert (story.breaker, story.suspicion.missed) == (Breaker(), frozenset({1}))
+    assert not usable(reply)
 
 
 # 429.
@@ -70,7 +69,7 @@ def test_a_429_pauses_everything_for_as_long_as_was_asked_and_blames_nobody() ->
     story = Story()
     assert story.hear(1, LATER) == [excused(1, LATER)]
     assert story.pause == ("rate_limited", 90_000)
-    assert (story.lane.code, story.lane.paused_at, story.lane.probes) == ("http_429", T0, 1)
+    assert (story.breaker.code, story.breaker.paused_at, story.breaker.probes) == ("http_429", T0, 1)
 
 
 def test_a_429_without_a_date_pauses_by_backoff_and_a_date_of_now_for_a_moment() -> None:
@@ -92,27 +91,27 @@ def test_a_429_while_others_succeed_pauses_and_their_results_count() -> None:
     # They left before the pause: they prove nothing against it.
     assert story.pause == ("rate_limited", 90_000 - 50)
     assert story.hear(4, LATER, asked=550) == [excused(4, LATER)]
-    assert (story.lane.probes, story.lane.resumes_at) == (1, story.now + 90_000)
+    assert (story.breaker.probes, story.breaker.resumes_at) == (1, story.now + 90_000)
 
 
 def test_late_replies_neither_end_nor_prolong_a_pause() -> None:
     for late in (Pending(), LOST, HTML, FORBIDDEN, TOKEN_REFUSED, TOKEN_GONE, NOT_NOW, RateLimited("http_429", 1000)):
         story = Story()
         story.hear(1, LATER)
-        before = story.lane
+        before = story.breaker
         story.now += 5_000
         verdicts = story.hear(2, late, asked=6_000)
-        assert story.lane == before
-        assert verdicts == ([blamed(2, late)] if speaks(late) else [excused(2, late)])
+        assert story.breaker == before
+        assert verdicts == ([blamed(2, late)] if usable(late) else [excused(2, late)])
 
 
 def test_what_was_asked_in_the_very_millisecond_of_the_pause_is_late_too() -> None:
     story = Story()
     story.hear(1, LATER)
-    before = story.lane
+    before = story.breaker
     story.now += 5
     story.hear(2, Pending(), asked=5)
-    assert story.lane == before
+    assert story.breaker == before
 
 
 def test_a_late_reply_with_a_later_date_prolongs_the_pause_and_an_earlier_does_not_shorten_it() -> None:
@@ -129,7 +128,7 @@ def test_after_the_clock_was_set_back_a_probe_still_ends_the_pause() -> None:
     story = paused()
     story.now = T0 - 10 * HOUR
     assert story.hear(2, Pending()) == [blamed(2, Pending())]
-    assert not story.lane.paused
+    assert not story.breaker.paused
 
 
 # Probes.
@@ -141,7 +140,7 @@ def test_any_usable_answer_to_a_probe_ends_the_pause(reason: str, reply: Reply) 
     story = paused(reason).at_the_probe()
     began = T0
     assert story.hear(2, reply) == [blamed(2, reply)]
-    assert story.lane == Lane(paused_total=story.now - began)
+    assert story.breaker == Breaker(paused_total=story.now - began)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,7 @@ def test_a_probe_that_fails_prolongs_the_pause_for_its_own_reason(probe: Reply, 
     story = paused(before).at_the_probe()
     assert story.hear(2, probe) == [excused(2, probe)]
     assert story.pause == (reason, S.probe(1, slowly=reason == "credentials"))
-    assert (story.lane.paused_at, story.lane.probes, story.lane.paused_total) == (T0, 2, 0)
+    assert (story.breaker.paused_at, story.breaker.probes, story.breaker.paused_total) == (T0, 2, 0)
 
 
 @pytest.mark.parametrize(("reason", "longest"), [("unreachable", 300_000), ("credentials", 900_000)])
@@ -175,23 +174,23 @@ def test_probes_come_ever_more_slowly_up_to_a_bound(reason: str, longest: int) -
     assert all(a <= b for a, b in pairwise(waits))
 
 
-def test_a_resumed_lane_keeps_the_limiter_and_sums_its_pauses() -> None:
-    story = Story(Lane(meter=Meter(77)))
+def test_a_resumed_breaker_sums_its_pauses() -> None:
+    story = Story()
     spent = 0
     for _ in range(3):
         began = story.now
         story.hear(1, LATER)
-        assert story.lane.paused_until_now(story.now + 500) == spent + 500
+        assert story.breaker.paused_until_now(story.now + 500) == spent + 500
         story.at_the_probe().hear(2, NOT_NOW)
         story.at_the_probe().hear(2, DONE)
         spent += story.now - began
-        assert story.lane == Lane(paused_total=spent, meter=Meter(77))
-        assert story.lane.paused_until_now(story.now + HOUR) == spent
+        assert story.breaker == Breaker(paused_total=spent)
+        assert story.breaker.paused_until_now(story.now + HOUR) == spent
         story.now += MINUTE
     assert spent > 3 * 90_000
 
 
 def test_a_clock_set_back_never_makes_paused_time_negative() -> None:
-    lane = pause(Lane(paused_total=5), "rate_limited", "http_429", T0, 1000)
-    assert lane.paused_until_now(T0 - HOUR) == 5
-    assert resume(lane, T0 - HOUR) == Lane(paused_total=5)
+    breaker = pause(Breaker(paused_total=5), "rate_limited", "http_429", T0, 1000)
+    assert breaker.paused_until_now(T0 - HOUR) == 5
+    assert resume(breaker, T0 - HOUR) == Breaker(paused_total=5)

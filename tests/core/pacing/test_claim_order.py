@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.pacing.claim_order import MOST_PATIENCE, deadline, late_slots
+from worker.core.pacing.claim_order import MOST_PATIENCE_MS, deadline, late_slots
 
 
 @given(st.lists(st.integers(0, 20), max_size=50), st.integers(0, 10**9))
@@ -22,10 +22,10 @@ def test_single_slots_take_turns() -> None:
 
 def test_the_deadline_by_hand() -> None:
     assert deadline(12_000, 0) == 15_600
-    assert deadline(10_000, -120_000) == 40_000 == 10_000 + MOST_PATIENCE
+    assert deadline(10_000, -120_000) == 40_000 == 10_000 + MOST_PATIENCE_MS
     assert deadline(5_000, 9_000) == 5_000  # planned for the past
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_of_two_that_fall_due_together_the_one_planned_last_comes_first(due: int, wait: int, more: int) -> None:
-    assert due <= deadline(due, due - wait) <= deadline(due, due - wait - more) <= due + MOST_PATIENCE
+    assert due <= deadline(due, due - wait) <= deadline(due, due - wait - more) <= due + MOST_PATIENCE_MS

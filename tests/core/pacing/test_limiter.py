@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.pacing.limiter import (
-    DAY,
-    FULL,
-    HOUR,
-    MINUTE,
-    Limit,
-    Meter,
+    DAY_MS,
+    FULL_PACE_PPM,
+    HOUR_MS,
+    MINUTE_MS,
+    LimiterState,
+    RateLimit,
     charge,
     eased,
     grant,
@@ -25,14 +25,14 @@ from worker.core.pacing.limiter import (
 )
 
 NOW = 1_700_000_000_000
-MIDNIGHT = NOW // DAY * DAY
-TEN = Limit(10.0, 5)
+MIDNIGHT = NOW // DAY_MS * DAY_MS
+TEN = RateLimit(10.0, 5)
 
 steps = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 20)), max_size=60)
-limits = st.builds(Limit, st.floats(0.05, 500), st.integers(1, 50), st.none())
+limits = st.builds(RateLimit, st.floats(0.05, 500), st.integers(1, 50), st.none())
 
 
-def kept(limit: Limit, granted: list[tuple[int, int]]) -> bool:
+def kept(limit: RateLimit, granted: list[tuple[int, int]]) -> bool:
     """Whether over every stretch from one grant to another there were at most rate * T + burst slots."""
     for i in range(len(granted)):
         total = 0
@@ -44,13 +44,13 @@ def kept(limit: Limit, granted: list[tuple[int, int]]) -> bool:
 
 
 @given(limits, steps)
-def test_never_more_than_rate_and_burst_over_any_stretch(limit: Limit, asked: list[tuple[int, int]]) -> None:
-    now, meter, granted = NOW, Meter(), []
+def test_never_more_than_rate_and_burst_over_any_stretch(limit: RateLimit, asked: list[tuple[int, int]]) -> None:
+    now, limiter, granted = NOW, LimiterState(), []
     for step, wanted in asked:
         now += step
-        got = grant(limit, meter, now, wanted)
+        got = grant(limit, limiter, now, wanted)
         assert 0 <= got.slots <= wanted
-        meter = got.meter
+        limiter = got.limiter
         granted.append((now, got.slots))
     assert kept(limit, granted)
 
@@ -58,58 +58,58 @@ def test_never_more_than_rate_and_burst_over_any_stretch(limit: Limit, asked: li
 @pytest.mark.parametrize("burst", [1, 2, 3])
 def test_nor_over_any_stretch_of_every_small_run(burst: int) -> None:
     """All runs of four visits, 0 to 2.5 spacings apart, wanting 0 to 4."""
-    limit = Limit(10.0, burst)
+    limit = RateLimit(10.0, burst)
     for waits in product((0, 50, 100, 250), repeat=4):
         for wanted in product((0, 1, 4), repeat=4):
-            now, meter, granted = NOW, Meter(), []
+            now, limiter, granted = NOW, LimiterState(), []
             for wait, want in zip(waits, wanted, strict=True):
                 now += wait
-                got = grant(limit, meter, now, want)
-                meter = got.meter
+                got = grant(limit, limiter, now, want)
+                limiter = got.limiter
                 granted.append((now, got.slots))
             assert kept(limit, granted)
 
 
 @given(limits, steps, st.lists(st.integers(0, 3), min_size=60, max_size=60))
 def test_what_is_charged_is_taken_off_the_slots_that_follow(
-    limit: Limit, asked: list[tuple[int, int]], extra: list[int]
+    limit: RateLimit, asked: list[tuple[int, int]], extra: list[int]
 ) -> None:
     """Up to each grant, slots and charges together are within the limit."""
-    now, meter, used = NOW, Meter(), 0
+    now, limiter, used = NOW, LimiterState(), 0
     for (step, wanted), more in zip(asked, extra, strict=False):
         now += step
-        got = grant(limit, meter, now, wanted)
+        got = grant(limit, limiter, now, wanted)
         used += got.slots
         if got.slots:
             assert used <= limit.burst + (now - NOW) / 1000 * limit.rate + 1e-6
-        meter = charge(limit, got.meter, more, now)
+        limiter = charge(limit, got.limiter, more, now)
         used += more
 
 
 def test_a_charge_after_a_rest_is_felt() -> None:
-    rested = grant(TEN, Meter(), NOW - HOUR, 5).meter
+    rested = grant(TEN, LimiterState(), NOW - HOUR_MS, 5).limiter
     assert grant(TEN, charge(TEN, rested, 3, NOW), NOW, 9).slots == 2
 
 
-@given(limits, st.integers(0, 10**6), st.integers(1, FULL))
-def test_the_promised_instant_has_a_slot_and_the_one_before_has_none(limit: Limit, ahead: int, pace: int) -> None:
-    meter = Meter(pace=pace)
-    now_paced = paced(limit, meter)
-    meter = meter._replace(tat=NOW * 1000 + min(ahead, now_paced.burst * now_paced.spacing))
-    at = grant(limit, meter, NOW, 0).next_at
-    assert grant(limit, meter, at, 1).slots == 1
+@given(limits, st.integers(0, 10**6), st.integers(1, FULL_PACE_PPM))
+def test_the_promised_instant_has_a_slot_and_the_one_before_has_none(limit: RateLimit, ahead: int, pace: int) -> None:
+    limiter = LimiterState(pace=pace)
+    now_paced = paced(limit, limiter)
+    limiter = limiter._replace(tat_us=NOW * 1000 + min(ahead, now_paced.burst * now_paced.spacing_us))
+    at = grant(limit, limiter, NOW, 0).next_at
+    assert grant(limit, limiter, at, 1).slots == 1
     if at > NOW:
-        assert grant(limit, meter, at - 1, 1).slots == 0
+        assert grant(limit, limiter, at - 1, 1).slots == 0
 
 
-def used_in_a_minute(limit: Limit, late: float) -> float:
+def used_in_a_minute(limit: RateLimit, late: float) -> float:
     """The share of the limit that is used from an empty bucket, with work waiting and each wake-up ``late`` spacings
     late."""
     now, total = NOW, 0
-    meter = grant(limit, Meter(), now, limit.burst).meter
-    while (now := grant(limit, meter, now, 0).next_at + round(late * limit.spacing / 1000)) <= NOW + 60_000:
-        got = grant(limit, meter, now, 10**6)
-        meter, total = got.meter, total + got.slots
+    limiter = grant(limit, LimiterState(), now, limit.burst).limiter
+    while (now := grant(limit, limiter, now, 0).next_at + round(late * limit.spacing_us / 1000)) <= NOW + 60_000:
+        got = grant(limit, limiter, now, 10**6)
+        limiter, total = got.limiter, total + got.slots
     return total / (limit.rate * 60)
 
 
@@ -118,172 +118,172 @@ def used_in_a_minute(limit: Limit, late: float) -> float:
 def test_lateness_within_the_burst_costs_nothing(rate: float, burst: int, late: float) -> None:
     # The work of the last, late spacings of the minute falls into the next one; a millisecond is the finest wake-up.
     grains = (late + 1) / (rate * 60) + rate / 1000 * (burst == 1)
-    assert used_in_a_minute(Limit(rate, burst), late) >= 1 - grains - 0.001
+    assert used_in_a_minute(RateLimit(rate, burst), late) >= 1 - grains - 0.001
 
 
 def test_what_the_docstring_says_of_lateness() -> None:
     assert used_in_a_minute(TEN, 4.0) >= 0.98
     assert used_in_a_minute(TEN, 8.0) < 0.6
-    assert used_in_a_minute(Limit(10.0, 1), 0.02) >= 0.98
-    assert used_in_a_minute(Limit(10.0, 1), 0.05) < 0.96
-    assert used_in_a_minute(Limit(10.0, 1), 1.0) == pytest.approx(0.5, abs=0.01)
+    assert used_in_a_minute(RateLimit(10.0, 1), 0.02) >= 0.98
+    assert used_in_a_minute(RateLimit(10.0, 1), 0.05) < 0.96
+    assert used_in_a_minute(RateLimit(10.0, 1), 1.0) == pytest.approx(0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("rate", [0.3, 3.0, 333.0, 3000.0, 7000.0, 10_000.0])
 def test_no_rounding_grants_more_than_the_rate(rate: float) -> None:
-    assert 0.98 * rate <= 1e6 / Limit(rate, 1).spacing <= rate * (1 + 1e-12)
+    assert 0.98 * rate <= 1e6 / RateLimit(rate, 1).spacing_us <= rate * (1 + 1e-12)
 
 
 def test_the_rate_by_hand() -> None:
-    first = grant(TEN, Meter(), NOW, 9)
-    assert (first.slots, first.next_at, first.meter.tat) == (5, NOW + 100, (NOW + 500) * 1000)
+    first = grant(TEN, LimiterState(), NOW, 9)
+    assert (first.slots, first.next_at, first.limiter.tat_us) == (5, NOW + 100, (NOW + 500) * 1000)
 
 
 def test_a_clock_set_back_does_not_silence_the_poller() -> None:
-    limit = Limit(1.0, 5)
-    later = grant(limit, Meter(), NOW, 5)
+    limit = RateLimit(1.0, 5)
+    later = grant(limit, LimiterState(), NOW, 5)
     earlier = NOW - 3_600_000
-    assert grant(limit, later.meter, earlier, 1).next_at <= earlier + 1000
+    assert grant(limit, later.limiter, earlier, 1).next_at <= earlier + 1000
 
 
 # --- the pace
 
 
 def test_a_refusal_halves_the_pace_and_the_burst_at_once() -> None:
-    meter = slowed(TEN, Meter(), NOW - 500, NOW)
-    assert paced(TEN, meter) == Limit(5.0, 2)
-    assert grant(TEN, meter, NOW, 9).slots == 2
+    limiter = slowed(TEN, LimiterState(), NOW - 500, NOW)
+    assert paced(TEN, limiter) == RateLimit(5.0, 2)
+    assert grant(TEN, limiter, NOW, 9).slots == 2
 
 
 def test_one_halving_for_all_requests_that_were_let_go_before_it() -> None:
-    meter = slowed(TEN, Meter(), NOW - 500, NOW)
-    assert slowed(TEN, meter, NOW - 400, NOW + 10) == meter
-    assert slowed(TEN, meter, NOW, NOW + 10) == meter
-    assert paced(TEN, slowed(TEN, meter, NOW + 1, NOW + 10)).rate == 2.5
+    limiter = slowed(TEN, LimiterState(), NOW - 500, NOW)
+    assert slowed(TEN, limiter, NOW - 400, NOW + 10) == limiter
+    assert slowed(TEN, limiter, NOW, NOW + 10) == limiter
+    assert paced(TEN, slowed(TEN, limiter, NOW + 1, NOW + 10)).rate == 2.5
 
 
 @pytest.mark.parametrize(
     ("rate", "least"), [(640.0, 10.0), (10.0, 10 / 64), (0.5, 1 / 60), (1 / 60, 1 / 60), (0.01, 0.01)]
 )
 def test_the_pace_has_a_floor(rate: float, least: float) -> None:
-    limit, meter = Limit(rate, 5), Meter()
+    limit, limiter = RateLimit(rate, 5), LimiterState()
     for n in range(20):
-        meter = slowed(limit, meter, NOW + n, NOW + n)
-    assert paced(limit, meter).rate == pytest.approx(least, rel=1e-3)
-    assert grant(limit, meter, NOW, 9).slots >= 1
+        limiter = slowed(limit, limiter, NOW + n, NOW + n)
+    assert paced(limit, limiter).rate == pytest.approx(least, rel=1e-3)
+    assert grant(limit, limiter, NOW, 9).slots >= 1
 
 
 def test_it_comes_back_a_step_for_each_minute_with_an_answer() -> None:
-    meter = slowed(TEN, Meter(), NOW, NOW)
-    assert eased(meter, NOW + MINUTE - 1) == meter
+    limiter = slowed(TEN, LimiterState(), NOW, NOW)
+    assert eased(limiter, NOW + MINUTE_MS - 1) == limiter
     now = NOW
     for _ in range(10):
-        assert paced(TEN, meter).rate < 10
-        now += MINUTE
-        meter = eased(eased(meter, now), now + 1)  # one step, however many answers
-    assert paced(TEN, meter) == TEN
-    assert eased(meter, now + HOUR) == meter
+        assert paced(TEN, limiter).rate < 10
+        now += MINUTE_MS
+        limiter = eased(eased(limiter, now), now + 1)  # one step, however many answers
+    assert paced(TEN, limiter) == TEN
+    assert eased(limiter, now + HOUR_MS) == limiter
 
 
 def test_idle_hours_bring_one_step_only() -> None:
-    meter = slowed(TEN, Meter(), NOW, NOW)
-    assert paced(TEN, eased(meter, NOW + 10 * HOUR)).rate == 5.5
+    limiter = slowed(TEN, LimiterState(), NOW, NOW)
+    assert paced(TEN, eased(limiter, NOW + 10 * HOUR_MS)).rate == 5.5
 
 
 def test_a_clock_set_back_neither_keeps_the_pace_down_nor_ignores_refusals() -> None:
-    meter = slowed(TEN, Meter(), NOW, NOW)
-    earlier = NOW - HOUR
-    assert eased(meter, earlier).pace > meter.pace
-    assert slowed(TEN, meter, earlier - 10, earlier).pace < meter.pace
+    limiter = slowed(TEN, LimiterState(), NOW, NOW)
+    earlier = NOW - HOUR_MS
+    assert eased(limiter, earlier).pace > limiter.pace
+    assert slowed(TEN, limiter, earlier - 10, earlier).pace < limiter.pace
 
 
 @given(st.lists(st.tuples(st.sampled_from("gse"), st.integers(0, 20_000)), max_size=40), limits)
-def test_whatever_the_pace_did_the_limit_holds(events: list[tuple[str, int]], limit: Limit) -> None:
-    now, meter, granted = NOW, Meter(), []
+def test_whatever_the_pace_did_the_limit_holds(events: list[tuple[str, int]], limit: RateLimit) -> None:
+    now, limiter, granted = NOW, LimiterState(), []
     for event, step in events:
         now += step
         if event == "s":
-            meter = slowed(limit, meter, now, now)
+            limiter = slowed(limit, limiter, now, now)
         elif event == "e":
-            meter = eased(meter, now)
-        got = grant(limit, meter, now, 10)
-        meter = got.meter
+            limiter = eased(limiter, now)
+        got = grant(limit, limiter, now, 10)
+        limiter = got.limiter
         granted.append((now, got.slots))
-        assert min(limit.rate, 1 / 60.1) <= paced(limit, meter).rate <= limit.rate
-        assert 1 <= paced(limit, meter).burst <= limit.burst
+        assert min(limit.rate, 1 / 60.1) <= paced(limit, limiter).rate <= limit.rate
+        assert 1 <= paced(limit, limiter).burst <= limit.burst
     assert kept(limit, granted)
 
 
 # --- the budget of a day
 
 
-def spend(limit: Limit, meter: Meter, now: int, wanted: int) -> tuple[int, Meter]:
-    got = grant(limit, meter, now, wanted)
-    return got.slots, got.meter
+def spend(limit: RateLimit, limiter: LimiterState, now: int, wanted: int) -> tuple[int, LimiterState]:
+    got = grant(limit, limiter, now, wanted)
+    return got.slots, got.limiter
 
 
 def test_the_budget_is_of_the_day_in_utc() -> None:
-    limit = Limit(1000.0, 1000, daily=7)
-    first = grant(limit, Meter(), MIDNIGHT + HOUR, 5)
-    assert first.next_at == MIDNIGHT + HOUR
-    second = grant(limit, first.meter, MIDNIGHT + 2 * HOUR, 5)
-    assert (second.slots, second.next_at) == (2, MIDNIGHT + DAY)
-    assert spend(limit, second.meter, MIDNIGHT + DAY - 1, 5)[0] == 0
-    assert spend(limit, second.meter, MIDNIGHT + DAY, 5)[0] == 5
+    limit = RateLimit(1000.0, 1000, daily=7)
+    first = grant(limit, LimiterState(), MIDNIGHT + HOUR_MS, 5)
+    assert first.next_at == MIDNIGHT + HOUR_MS
+    second = grant(limit, first.limiter, MIDNIGHT + 2 * HOUR_MS, 5)
+    assert (second.slots, second.next_at) == (2, MIDNIGHT + DAY_MS)
+    assert spend(limit, second.limiter, MIDNIGHT + DAY_MS - 1, 5)[0] == 0
+    assert spend(limit, second.limiter, MIDNIGHT + DAY_MS, 5)[0] == 5
 
 
 def test_charges_count_against_the_budget() -> None:
-    limit = Limit(1000.0, 1000, daily=7)
-    meter = charge(limit, Meter(), 5, MIDNIGHT)
-    assert spend(limit, meter, MIDNIGHT + HOUR, 5)[0] == 2
-    assert spend(limit, charge(limit, meter, 9, MIDNIGHT), MIDNIGHT + HOUR, 5)[0] == 0
+    limit = RateLimit(1000.0, 1000, daily=7)
+    limiter = charge(limit, LimiterState(), 5, MIDNIGHT)
+    assert spend(limit, limiter, MIDNIGHT + HOUR_MS, 5)[0] == 2
+    assert spend(limit, charge(limit, limiter, 9, MIDNIGHT), MIDNIGHT + HOUR_MS, 5)[0] == 0
 
 
 def test_a_clock_set_back_over_midnight_by_little_gives_no_second_budget() -> None:
-    limit = Limit(1000.0, 1000, daily=7)
-    _, meter = spend(limit, Meter(), MIDNIGHT + MINUTE, 7)
-    for at in (MIDNIGHT - MINUTE, MIDNIGHT, MIDNIGHT + HOUR, MIDNIGHT + DAY - 1):
-        slots, meter = spend(limit, meter, at, 5)
+    limit = RateLimit(1000.0, 1000, daily=7)
+    _, limiter = spend(limit, LimiterState(), MIDNIGHT + MINUTE_MS, 7)
+    for at in (MIDNIGHT - MINUTE_MS, MIDNIGHT, MIDNIGHT + HOUR_MS, MIDNIGHT + DAY_MS - 1):
+        slots, limiter = spend(limit, limiter, at, 5)
         assert slots == 0
-    assert spend(limit, meter, MIDNIGHT + DAY, 5)[0] == 5
+    assert spend(limit, limiter, MIDNIGHT + DAY_MS, 5)[0] == 5
 
 
-@given(st.integers(-400 * DAY, 400 * DAY), st.integers(0, DAY))
+@given(st.integers(-400 * DAY_MS, 400 * DAY_MS), st.integers(0, DAY_MS))
 def test_no_jump_of_the_clock_silences_for_much_more_than_a_day(jump: int, into: int) -> None:
-    limit = Limit(1000.0, 1000, daily=7)
+    limit = RateLimit(1000.0, 1000, daily=7)
     at = MIDNIGHT + into
-    _, meter = spend(limit, Meter(), at, 7)
-    got = grant(limit, meter, at + jump, 5)
-    assert got.next_at <= at + jump + DAY + HOUR
-    assert grant(limit, got.meter, got.next_at, 1).slots == 1 or got.slots == 5
+    _, limiter = spend(limit, LimiterState(), at, 7)
+    got = grant(limit, limiter, at + jump, 5)
+    assert got.next_at <= at + jump + DAY_MS + HOUR_MS
+    assert grant(limit, got.limiter, got.next_at, 1).slots == 1 or got.slots == 5
 
 
-@given(st.lists(st.tuples(st.integers(0, DAY // 3), st.integers(0, 5)), max_size=40))
+@given(st.lists(st.tuples(st.integers(0, DAY_MS // 3), st.integers(0, 5)), max_size=40))
 def test_never_more_than_the_budget_in_any_day(asked: list[tuple[int, int]]) -> None:
-    limit, now, meter = Limit(1000.0, 1000, daily=7), NOW, Meter()
+    limit, now, limiter = RateLimit(1000.0, 1000, daily=7), NOW, LimiterState()
     days: dict[int, int] = {}
     for step, wanted in asked:
         now += step
-        slots, meter = spend(limit, meter, now, wanted)
-        days[now // DAY] = days.get(now // DAY, 0) + slots
+        slots, limiter = spend(limit, limiter, now, wanted)
+        days[now // DAY_MS] = days.get(now // DAY_MS, 0) + slots
     assert all(slots <= 7 for slots in days.values())
 
 
 def test_what_can_be_kept_up_is_the_pace_or_what_the_budget_leaves() -> None:
-    noon = MIDNIGHT + 12 * HOUR
-    assert sustained(TEN, slowed(TEN, Meter(), noon, noon), noon) == 5.0
-    limit = Limit(10.0, 5, daily=43_200 + 1000)
-    meter = charge(limit, Meter(), 1000, noon)
-    assert sustained(limit, meter, noon) == pytest.approx(1.0)
-    assert 0 < sustained(limit, charge(limit, meter, 10**6, noon), noon) < 0.001
-    assert sustained(limit, meter, MIDNIGHT + DAY - 1) == 10.0
+    noon = MIDNIGHT + 12 * HOUR_MS
+    assert sustained(TEN, slowed(TEN, LimiterState(), noon, noon), noon) == 5.0
+    limit = RateLimit(10.0, 5, daily=43_200 + 1000)
+    limiter = charge(limit, LimiterState(), 1000, noon)
+    assert sustained(limit, limiter, noon) == pytest.approx(1.0)
+    assert 0 < sustained(limit, charge(limit, limiter, 10**6, noon), noon) < 0.001
+    assert sustained(limit, limiter, MIDNIGHT + DAY_MS - 1) == 10.0
 
 
 # --- several processes
 
 
 def draw(path: Path, visits: int, out: "multiprocessing.Queue[list[tuple[int, int]]]") -> None:
-    """One process of several: every visit is a read and a write of the meter under the database's lock.
+    """One process of several: every visit is a read and a write of the limiter under the database's lock.
 
     The time is simulated and shared, too: each visit is some milliseconds after the one before, whoever made it.
     """
@@ -291,10 +291,12 @@ def draw(path: Path, visits: int, out: "multiprocessing.Queue[list[tuple[int, in
     granted = []
     for n in range(visits):
         db.execute("BEGIN IMMEDIATE")
-        now, *state = db.execute("SELECT now, tat, pace, slowed_at, eased_at, day, spent FROM meter").fetchone()
+        now, *state = db.execute("SELECT now, tat_us, pace, slowed_at, eased_at, day, spent FROM limiter").fetchone()
         now += (n * 37) % 90
-        got = grant(TEN, Meter(*state), now, 3)
-        db.execute("UPDATE meter SET now=?, tat=?, pace=?, slowed_at=?, eased_at=?, day=?, spent=?", (now, *got.meter))
+        got = grant(TEN, LimiterState(*state), now, 3)
+        db.execute(
+            "UPDATE limiter SET now=?, tat_us=?, pace=?, slowed_at=?, eased_at=?, day=?, spent=?", (now, *got.limiter)
+        )
         db.execute("COMMIT")
         granted.append((now, got.slots))
     db.close()
@@ -302,10 +304,10 @@ def draw(path: Path, visits: int, out: "multiprocessing.Queue[list[tuple[int, in
 
 
 def test_processes_that_share_one_row_keep_the_limit_together(tmp_path: Path) -> None:
-    path = tmp_path / "meter.db"
+    path = tmp_path / "limiter.db"
     db = sqlite3.connect(path, isolation_level=None)
-    db.execute("CREATE TABLE meter (now, tat, pace, slowed_at, eased_at, day, spent) ")
-    db.execute("INSERT INTO meter VALUES (?, ?, ?, ?, ?, ?, ?)", (NOW, *Meter()))
+    db.execute("CREATE TABLE limiter (now, tat_us, pace, slowed_at, eased_at, day, spent) ")
+    db.execute("INSERT INTO limiter VALUES (?, ?, ?, ?, ?, ?, ?)", (NOW, *LimiterState()))
     db.close()
     context = multiprocessing.get_context("spawn")
     out = context.Queue()

@@ -22,7 +22,7 @@ def test_waits_grow_by_the_written_factor() -> None:
 
 
 def test_the_three_pieces_meet() -> None:
-    assert close(S.first_look("t"), 10_000)
+    assert close(S.first_poll("t"), 10_000)
     assert close(S.wait(40 * MIN, "t", 1), 15 * MIN)
     assert close(S.wait(2 * HOUR, "t", 1), 15 * MIN)
     assert close(S.wait(5 * HOUR, "t", 1), 30 * MIN)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.hazard import (
     BINS,
-    EDGES,
-    ENOUGH,
+    EDGES_MS,
+    ENOUGH_ENDS,
     Curve,
-    Forecast,
+    HazardCurve,
     bin_of,
     class_of,
-    forecast,
+    hazard_curve,
     learn,
     packed,
     unpacked,
@@ -27,7 +27,7 @@ from worker.core.schedule.prior import prior
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 PRIOR = prior(Schedule(), 20_000.0)
-EVEN = Forecast((1 / 10_000,) * BINS)  # one in ten a second, at any age
+EVEN = HazardCurve((1 / 10_000,) * BINS)  # one in ten a second, at any age
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_class_by_what_is_pending_else_by_the_name(pending: list[str], name: str
 
 def test_bins_are_quarters_of_a_doubling_up_to_45_days() -> None:
     assert (bin_of(-5), bin_of(0), bin_of(999), bin_of(1000), bin_of(2000), bin_of(4000)) == (0, 0, 0, 1, 5, 9)
-    assert EDGES[BINS - 1] > 45 * DAY
+    assert EDGES_MS[BINS - 1] > 45 * DAY
     assert bin_of(10_000 * DAY) == BINS - 1
 
 
@@ -68,14 +68,14 @@ def test_a_hazard_is_ends_by_time_watched() -> None:
         tuple(200.0 if j == middle else 0.0 for j in range(BINS)),
         tuple(2_000_000.0 if j == middle else 0.0 for j in range(BINS)),
     )
-    assert forecast(curve, PRIOR).hazards[middle] == pytest.approx(1 / 10_000, rel=0.01)
+    assert hazard_curve(curve, PRIOR).hazards[middle] == pytest.approx(1 / 10_000, rel=0.01)
 
 
-curves = st.lists(st.floats(1e-9, 1e-2), min_size=BINS, max_size=BINS).map(lambda h: Forecast(tuple(h)))
+curves = st.lists(st.floats(1e-9, 1e-2), min_size=BINS, max_size=BINS).map(lambda h: HazardCurve(tuple(h)))
 
 
 @given(curves, st.integers(0, 40 * DAY), st.integers(0, DAY), st.integers(0, DAY))
-def test_odds_are_odds_and_only_grow(odds: Forecast, known: int, first: int, more: int) -> None:
+def test_odds_are_odds_and_only_grow(odds: HazardCurve, known: int, first: int, more: int) -> None:
     likely, waited = odds.outlook(known, known + first)
     later, longer = odds.outlook(known, known + first + more)
     assert 0 <= likely <= later <= 1
@@ -109,12 +109,12 @@ def test_an_end_that_is_not_told_or_not_sane_lies_between_the_looks(told: int | 
     mean = 10_000 - 14_000 * exp(-1.4) / (1 - exp(-1.4))
     assert sum(curve.under) == pytest.approx(mean, rel=0.001)
     shares = [count for count in curve.ended if count]
-    likely = EVEN.outlook(10_000, EDGES[bin_of(10_000) + 1])[0] / EVEN.outlook(10_000, 24_000)[0]
+    likely = EVEN.outlook(10_000, EDGES_MS[bin_of(10_000) + 1])[0] / EVEN.outlook(10_000, 24_000)[0]
     assert shares[0] == pytest.approx(likely)
 
 
 @given(st.integers(0, DAY), st.integers(0, DAY), st.none() | st.integers(0, 2 * DAY), curves)
-def test_every_end_counts_once(known: int, wait: int, told: int | None, odds: Forecast) -> None:
+def test_every_end_counts_once(known: int, wait: int, told: int | None, odds: HazardCurve) -> None:
     curve = learn(Curve(), known, known + wait, told, odds)
     if wait:
         assert sum(curve.ended) == pytest.approx(1, rel=1e-4)
@@ -130,9 +130,9 @@ def test_slow_tasks_that_have_not_ended_keep_a_class_from_looking_fast() -> None
         fast, both = learn(fast, 0, 60_000, end, EVEN), learn(both, 0, 60_000, end, EVEN)
     for _ in range(90):
         both = watch(both, [(0, DAY)])
-    assert forecast(fast, PRIOR).outlook(0, MIN)[0] > 0.8
-    assert forecast(both, PRIOR).outlook(0, MIN)[0] < 0.2
-    assert forecast(both, PRIOR).outlook(0, 20 * HOUR)[0] < 0.3
+    assert hazard_curve(fast, PRIOR).outlook(0, MIN)[0] > 0.8
+    assert hazard_curve(both, PRIOR).outlook(0, MIN)[0] < 0.2
+    assert hazard_curve(both, PRIOR).outlook(0, 20 * HOUR)[0] < 0.3
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -145,11 +145,11 @@ def test_three_hundred_tasks_tell_the_distribution(told: bool) -> None:
         while True:
             look = known + 10_000 + known // 3
             if look >= lasts:
-                curve = learn(curve, known, look, lasts if told else None, forecast(curve, PRIOR))
+                curve = learn(curve, known, look, lasts if told else None, hazard_curve(curve, PRIOR))
                 break
             curve = watch(curve, [(known, look)])
             known = look
-    odds = forecast(curve, PRIOR)
+    odds = hazard_curve(curve, PRIOR)
     for minutes in (1, 2, 4, 8, 15, 25):
         true = log(minutes) / log(30)
         assert odds.outlook(0, minutes * MIN)[0] == pytest.approx(true, abs=0.06 if told else 0.1)
@@ -158,7 +158,7 @@ def test_three_hundred_tasks_tell_the_distribution(told: bool) -> None:
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=5))
 def test_each_bin_counts_the_time_that_tasks_were_watched_in_it(spans: list[tuple[int, int]]) -> None:
     def within(j: int, known: int, age: int) -> float:
-        return max(0.0, min(age, EDGES[j + 1]) - max(known, EDGES[j]))
+        return max(0.0, min(age, EDGES_MS[j + 1]) - max(known, EDGES_MS[j]))
 
     expected = [sum(within(j, known, age) for known, age in spans) for j in range(BINS)]
     assert watch(Curve(), spans).under == pytest.approx(expected)
@@ -176,9 +176,9 @@ def test_a_bin_with_few_ends_borrows_and_one_with_enough_does_not() -> None:
     at = bin_of(100_000)
     under = tuple(1_000_000.0 if abs(j - at) < 9 else 0.0 for j in range(BINS))
     lone = Curve(tuple(3.0 if j == at + 2 else 0.0 for j in range(BINS)), under)
-    rich = Curve(tuple({at: ENOUGH, at + 2: 3.0}.get(j, 0.0) for j in range(BINS)), under)
-    assert forecast(lone, PRIOR).hazards[at] > 3 * forecast(lone, PRIOR).hazards[at - 5]
-    assert forecast(rich, PRIOR).hazards[at] == pytest.approx(ENOUGH / 1_000_000, rel=0.1)
+    rich = Curve(tuple({at: ENOUGH_ENDS, at + 2: 3.0}.get(j, 0.0) for j in range(BINS)), under)
+    assert hazard_curve(lone, PRIOR).hazards[at] > 3 * hazard_curve(lone, PRIOR).hazards[at - 5]
+    assert hazard_curve(rich, PRIOR).hazards[at] == pytest.approx(ENOUGH_ENDS / 1_000_000, rel=0.1)
 
 
 def test_a_curve_survives_storage_and_is_small() -> None:
@@ -213,7 +213,7 @@ def test_a_forecast_is_usable_whatever_was_seen(seen: list[tuple[int, int, bool]
     curve = Curve()
     for known, wait, ended in seen:
         if ended:
-            curve = learn(curve, known, known + wait, None, forecast(curve, PRIOR))
+            curve = learn(curve, known, known + wait, None, hazard_curve(curve, PRIOR))
         else:
             curve = watch(curve, [(known, known + wait)])
-    assert all(0 < hazard < 1 for hazard in forecast(curve, PRIOR).hazards)
+    assert all(0 < hazard < 1 for hazard in hazard_curve(curve, PRIOR).hazards)

@@ -7,25 +7,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.core.schedule.cadence import JITTER, Cadence, Schedule
-from worker.core.schedule.credit import MOST_SPARED, account, plan, spared_by, written_looks
-from worker.core.schedule.delay_per_request import Load, outdated, price_after
-from worker.core.schedule.hazard import BINS, EDGES, Curve, Forecast, bin_of, forecast
-from worker.core.schedule.inspection import next_look, why
-from worker.core.schedule.prior import prior, written_wait
+from worker.core.schedule.credit import (
+    MOST_CREDIT_REQUESTS,
+    Planned,
+    Polled,
+    cadence_polls,
+    credit_of,
+    plan,
+    with_credit,
+)
+from worker.core.schedule.delay_per_request import Load, delay_after, outdated
+from worker.core.schedule.hazard import BINS, EDGES_MS, Curve, HazardCurve, bin_of, hazard_curve
+from worker.core.schedule.inspection import next_poll, reason_in_words
+from worker.core.schedule.prior import cadence_wait, prior
+from worker.core.schedule.state import ScheduleState
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 S = Schedule()
 PRICE = 20_000.0
-PRIOR = forecast(Curve(), prior(S, PRICE))
+PRIOR = hazard_curve(Curve(), prior(S, PRICE))
 
 
-def even(per: float) -> Forecast:
+def even(per: float) -> HazardCurve:
     """One end per so many ms, at any age."""
-    return Forecast((1 / per,) * BINS)
+    return HazardCurve((1 / per,) * BINS)
+
+
+def planned(task: Polled, odds: HazardCurve, price: float = PRICE, spared: int = 0) -> Planned:
+    return plan(task, odds, ScheduleState(price, spared), S)
+
+
+def account(spared: int, change: int) -> int:
+    return with_credit(ScheduleState(0, spared), change).credit
 
 
 def test_the_best_look_by_hand() -> None:
-    choice = next_look(100_000, even(HOUR), PRICE, 1, DAY)
+    choice = next_poll(100_000, even(HOUR), PRICE, 1, DAY)
     assert choice.wait == pytest.approx(373_000, rel=0.02)
     assert choice.likely == pytest.approx(0.098, abs=0.002)
     assert choice.waited == pytest.approx(18_700, rel=0.04)
@@ -33,51 +50,51 @@ def test_the_best_look_by_hand() -> None:
 
 @pytest.mark.parametrize("price", [100.0, 1_000.0, 5_000.0])
 def test_where_waits_are_short_beside_the_odds_it_is_w_equals_price(price: float) -> None:
-    assert next_look(HOUR, even(DAY), price, 1, DAY).waited == pytest.approx(price, rel=0.03)
+    assert next_poll(HOUR, even(DAY), price, 1, DAY).waited == pytest.approx(price, rel=0.03)
 
 
 def test_it_looks_when_the_quick_ones_are_over_not_when_the_slow_ones_add_up() -> None:
     """Nine in ten end within 30 s, the others in a day; W reaches the price of 60 s after more than a minute."""
-    odds = Forecast(tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES[:BINS]))
-    choice = next_look(0, odds, 60_000.0, 5_000, HOUR)
+    odds = HazardCurve(tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES_MS[:BINS]))
+    choice = next_poll(0, odds, 60_000.0, 5_000, HOUR)
     assert 20_000 < choice.wait <= 32_000
     assert odds.outlook(0, 65_000)[1] < 60_000
 
 
-curves = st.lists(st.floats(1e-9, 1e-3), min_size=BINS, max_size=BINS).map(lambda h: Forecast(tuple(h)))
+curves = st.lists(st.floats(1e-9, 1e-3), min_size=BINS, max_size=BINS).map(lambda h: HazardCurve(tuple(h)))
 prices = st.floats(100, 1e7)
 
 
 @given(curves, prices, st.integers(0, 10 * DAY), st.floats(0, 1))
-def test_no_other_look_pays_better(odds: Forecast, price: float, known: int, where: float) -> None:
+def test_no_other_look_pays_better(odds: HazardCurve, price: float, known: int, where: float) -> None:
     def cost(age: float) -> float:
         likely, waited = odds.outlook(known, age)
         return (price + waited) / likely if likely > 0 else float("inf")
 
-    choice = next_look(known, odds, price, 1, 6 * HOUR)
+    choice = next_poll(known, odds, price, 1, 6 * HOUR)
     other = known + 1 + (6 * HOUR - 1) * where**4
     assert cost(known + choice.wait) <= cost(other) * 1.001
 
 
 @given(curves, prices, st.integers(0, 50 * DAY), st.integers(1, HOUR), st.integers(0, DAY))
-def test_the_bounds_hold(odds: Forecast, price: float, known: int, shortest: int, more: int) -> None:
-    choice = next_look(known, odds, price, shortest, shortest + more)
+def test_the_bounds_hold(odds: HazardCurve, price: float, known: int, shortest: int, more: int) -> None:
+    choice = next_poll(known, odds, price, shortest, shortest + more)
     assert shortest - 1 <= choice.wait <= shortest + more + 1
 
 
 @given(curves, st.integers(0, DAY), prices)
-def test_a_dearer_request_never_comes_sooner(odds: Forecast, known: int, price: float) -> None:
-    cheap, dear = (next_look(known, odds, p, 1, DAY).wait for p in (price, 3 * price))
+def test_a_dearer_request_never_comes_sooner(odds: HazardCurve, known: int, price: float) -> None:
+    cheap, dear = (next_poll(known, odds, p, 1, DAY).wait for p in (price, 3 * price))
     assert dear >= cheap - 1 - known * 0.003 - cheap * 0.01
 
 
 def test_before_there_is_history_it_is_the_written_cadence() -> None:
     age = 0
     for polls in range(60):
-        choice = plan("t", polls, age, PRIOR, PRICE, 0, S).choice
+        choice = planned(Polled("t", polls, age), PRIOR).choice
         age += choice.wait
-        assert written_looks(S, 0, age) == polls + 1
-        assert written_looks(S, 0, age / (1 + JITTER) - 1) <= polls
+        assert cadence_polls(S, 0, age) == polls + 1
+        assert cadence_polls(S, 0, age / (1 + JITTER) - 1) <= polls
 
 
 def test_the_prior_by_hand() -> None:
@@ -89,21 +106,21 @@ def test_the_prior_by_hand() -> None:
 def test_looks_are_counted_as_they_would_be_made(schedule: Schedule, entry: int) -> None:
     first = [0.0]
     for _ in range(40):
-        first.append(first[-1] + written_wait(schedule, first[-1]))
-        assert written_looks(schedule, 0, first[-1] + 1) == len(first) - 1
-        assert written_looks(schedule, 0, first[-1] - 1) == len(first) - 2
-    assert written_looks(schedule, entry, entry) == 0
-    assert written_looks(schedule, entry, entry + written_wait(schedule, 0) + 1) == 1
+        first.append(first[-1] + cadence_wait(schedule, first[-1]))
+        assert cadence_polls(schedule, 0, first[-1] + 1) == len(first) - 1
+        assert cadence_polls(schedule, 0, first[-1] - 1) == len(first) - 2
+    assert cadence_polls(schedule, entry, entry) == 0
+    assert cadence_polls(schedule, entry, entry + cadence_wait(schedule, 0) + 1) == 1
 
 
 def test_the_account_by_hand() -> None:
-    assert spared_by(S, 0, 0, 17_000) == 0
-    assert spared_by(S, 0, 0, 17_000, end=15_000) == 1
-    assert spared_by(S, 0, 0, 50_000) == 2
-    assert spared_by(S, 0, 10_000, 17_000) == 0
-    assert spared_by(S, 0, 10_000, 17_000, end=15_000) == 1  # what it cost
-    assert (account(0, -5), account(3, 4), account(10**9, 4)) == (-5, 7, MOST_SPARED)
-    assert plan("x", 1, 10_000, even(HOUR), PRICE, -5, S).cost == 0
+    assert credit_of(S, 0, 0, 17_000) == 0
+    assert credit_of(S, 0, 0, 17_000, end=15_000) == 1
+    assert credit_of(S, 0, 0, 50_000) == 2
+    assert credit_of(S, 0, 10_000, 17_000) == 0
+    assert credit_of(S, 0, 10_000, 17_000, end=15_000) == 1  # what it cost
+    assert (account(0, -5), account(3, 4), account(10**9, 4)) == (-5, 7, MOST_CREDIT_REQUESTS)
+    assert planned(Polled("x", 1, 10_000), even(HOUR), spared=-5).state.credit == -5
 
 
 lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=6)
@@ -112,15 +129,15 @@ lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size
 @settings(max_examples=60)
 @given(lives, st.lists(curves, min_size=4, max_size=4), st.lists(st.floats(50, 1e6), min_size=3, max_size=3))
 def test_never_more_requests_than_the_written_cadence(
-    tasks: list[tuple[int, int]], odds: list[Forecast], paid: list[float]
+    tasks: list[tuple[int, int]], odds: list[HazardCurve], paid: list[float]
 ) -> None:
     """Whatever is believed, whatever happens, and however the price moves; in any order of the looks."""
     spared = made = written = 0
     states = [[0, 0, kind] for _, kind in tasks]  # age when last seen, looks, class
     due: list[tuple[int, int]] = []
     for number, (_, kind) in enumerate(tasks):
-        first = plan(str(number), 0, 0, odds[kind], paid[0], spared, S)
-        spared = account(spared, -first.cost)
+        first = planned(Polled(str(number), 0, 0), odds[kind], paid[0], spared)
+        spared = first.state.credit
         due.append((first.choice.wait, number))
     while due and made < 400:
         due.sort()
@@ -129,44 +146,44 @@ def test_never_more_requests_than_the_written_cadence(
         known, looks, _ = states[number]
         made += 1
         ended = age >= lasts
-        spared = account(spared, spared_by(S, 0, known, age, lasts if ended else None))
+        spared = account(spared, credit_of(S, 0, known, age, lasts if ended else None))
         assert spared >= 0
         states[number] = [age, looks + 1, kind]
         if not ended:
-            after = plan(str(number), looks + 1, age, odds[(kind + looks) % 4], paid[made % 3], spared, S)
-            assert after.cost <= spared
-            spared = account(spared, -after.cost)
+            after = planned(Polled(str(number), looks + 1, age), odds[(kind + looks) % 4], paid[made % 3], spared)
+            assert 0 <= after.state.credit <= spared
+            spared = after.state.credit
             due.append((age + after.choice.wait, number))
     pending = {number for _, number in due}
     for number, (lasts, _) in enumerate(tasks):
         seen = states[number][0]
-        written += written_looks(S, 0, seen) if number in pending else written_looks(S, 0, lasts - 1) + 1
+        written += cadence_polls(S, 0, seen) if number in pending else cadence_polls(S, 0, lasts - 1) + 1
     assert made <= written
 
 
 def test_a_task_recorded_late_is_planned_from_then() -> None:
-    late = plan("t", 0, 0, PRIOR, PRICE, 0, S, entry=3 * HOUR)
+    late = planned(Polled("t", 0, 0, 3 * HOUR), PRIOR)
     assert 10_000 <= late.choice.wait <= 10_000 * (1 + JITTER) + 1
 
 
 def test_a_million_requests_spared_still_keep_the_shortest_wait() -> None:
-    eager = plan("t", 3, HOUR, even(1_000), 1.0, 10**6, S)
-    assert (eager.choice.wait, eager.cost) == (S.min_interval, 1)
+    eager = planned(Polled("t", 3, HOUR), even(1_000), 1.0, 10**5)
+    assert (eager.choice.wait, eager.state.credit) == (S.min_interval, 10**5 - 1)
 
 
 def test_the_price_by_hand() -> None:
-    assert price_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.005_17, rel=1e-4)
-    assert price_after(50_000, Load(1000, 0, 0, 0), 10.0, PRICE) == pytest.approx(50_000 * exp(-0.02))
-    assert price_after(50_000, Load(1000, 1, 0, 28), 10.0, PRICE) == pytest.approx(50_000 * exp(0.02)), "no steeper"
-    assert price_after(20_100, Load(1000, 0, 0, 0), 10.0, PRICE) == PRICE
-    assert price_after(1_000, Load(0, 0, 0, 0), 10.0, PRICE) == PRICE
+    assert delay_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.005_17, rel=1e-4)
+    assert delay_after(50_000, Load(1000, 0, 0, 0), 10.0, PRICE) == pytest.approx(50_000 * exp(-0.02))
+    assert delay_after(50_000, Load(1000, 1, 0, 28), 10.0, PRICE) == pytest.approx(50_000 * exp(0.02)), "no steeper"
+    assert delay_after(20_100, Load(1000, 0, 0, 0), 10.0, PRICE) == PRICE
+    assert delay_after(1_000, Load(0, 0, 0, 0), 10.0, PRICE) == PRICE
 
 
 @given(prices, st.integers(1, 10**9), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_the_price_stays_between_floor_and_a_day(
     price: float, elapsed: int, spent: int, before: int, backlog: int
 ) -> None:
-    assert PRICE <= price_after(price, Load(elapsed, spent, before, backlog), 1.0, PRICE) <= DAY
+    assert PRICE <= delay_after(price, Load(elapsed, spent, before, backlog), 1.0, PRICE) <= DAY
 
 
 @pytest.mark.parametrize("wanted", [15.0, 40.0, 300.0])
@@ -178,7 +195,7 @@ def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
         made = min(10.0, backlog + fell_due)
         load = Load(1000, round(made), round(backlog), round(backlog + fell_due - made))
         backlog += fell_due - made
-        price = price_after(price, load, 10.0, PRICE)
+        price = delay_after(price, load, 10.0, PRICE)
         spent.append(made)
     demand = wanted * (PRICE / price) ** 0.5
     assert 4.5 < demand < 10.2  # at least 0.47 of the limit, while a great backlog is worked off
@@ -195,7 +212,7 @@ def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
         fell_due = 5 * (PRICE / price) ** 0.5
         load = Load(1000, 10, round(backlog), round(backlog + fell_due - 10))
         backlog += fell_due - 10
-        price = price_after(price, load, 10.0, PRICE)
+        price = delay_after(price, load, 10.0, PRICE)
     assert price == pytest.approx(PRICE * (5 / 4.7) ** 2, rel=0.01)  # new demand is 0.47 of the limit then
     assert backlog == pytest.approx(100_000 - 5_000 * (10 - 4.7), rel=0.01)
 
@@ -205,11 +222,11 @@ def test_only_a_much_lower_price_outdates_a_plan() -> None:
 
 
 def test_people_are_told_why() -> None:
-    made = plan("t", 3, 5 * MIN, PRIOR, PRICE, 0, S)
-    line = why(made.choice, "rtcob", 5 * MIN, PRICE)
+    made = planned(Polled("t", 3, 5 * MIN), PRIOR)
+    line = reason_in_words(made.choice, "rtcob", 5 * MIN, PRICE)
     assert line.startswith("still pending at 5 min, class rtcob: ")
-    assert line.endswith("a request is worth 20 s") or "written cadence" in line
+    assert line.endswith("a request is worth 20 s") or "as the cadence says" in line
     assert "%" in line
-    assert "not looked at yet" in why(made.choice, "unseen", 0, PRICE)
-    eager = plan("t", 3, HOUR, even(1_000), 1.0, 0, S)
-    assert "written cadence" in why(eager.choice, "quick", HOUR, PRICE)
+    assert "not polled yet" in reason_in_words(made.choice, "unseen", 0, PRICE)
+    eager = planned(Polled("t", 3, HOUR), even(1_000), 1.0)
+    assert "as the cadence says" in reason_in_words(eager.choice, "quick", HOUR, PRICE)

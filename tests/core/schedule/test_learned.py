@@ -1,7 +1,7 @@
 """The learned schedule at work: what teaches it and what does not, what it plans, and what it costs."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,26 +12,29 @@ from hypothesis import strategies as st
 from tests.support.database import NOW, SCHEDULE, concluded
 from tests.support.discoveries import Discovery, discoveries
 from tests.support.life import Life, Manner
-from worker.core.schedule.credit import plan, written_looks
-from worker.core.schedule.hazard import BINS, Curve, Forecast, bin_of
-from worker.core.schedule.learned import Knowledge, Learned, explain
-from worker.core.task import Task
+from worker.core.pacing.shared import Shared
+from worker.core.schedule.credit import Polled, cadence_polls, plan
+from worker.core.schedule.hazard import BINS, Curve, HazardCurve, bin_of
+from worker.core.schedule.learned import LearnedPlanner, explain
+from worker.core.schedule.state import ScheduleState
+from worker.core.task import PollPlan, Task
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Concluded, Garbled, Pending, Rejected, Reply, Unknown, Unreachable
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.state import learned as learning
+from worker.store.state import api, curves
 from worker.store.tasks import polling as tasks
 
 FLOOR = 20_000
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-NOTHING = Knowledge({}, FLOOR, 0)
 DONE = concluded({"id": "t", "status": "success"})
 
 # A task recorded a minute ago, and not looked at since.
 FRESH = Task(1, "t", "pending", NOW - MIN, NOW - MIN, due_at=NOW)
 # The same, seen pending half a minute ago.
-SEEN = FRESH._replace(seen_at=NOW - MIN // 2, kind="quick", why="learned", polls=1, price=FLOOR)
+SEEN = FRESH._replace(
+    pending_at=NOW - MIN // 2, task_class="quick", reason="learned", polls=1, delay_per_request_ms=FLOOR
+)
 
 
 @pytest.fixture
@@ -40,8 +43,30 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def learned(known: Knowledge = NOTHING) -> Learned:
-    return Learned(SCHEDULE, FLOOR, known)
+class Way:
+    """A planner, and the state as poll passes keep it: each poll is settled, stored and learned from at once."""
+
+    def __init__(self, curves: Mapping[str, Curve] | None = None, delay: float = FLOOR, credit: int = 0) -> None:
+        self.before = dict(curves or {})
+        self.planner = LearnedPlanner(SCHEDULE, FLOOR, self.before)
+        self.state = ScheduleState(delay, credit)
+
+    def heard(self, task: Task, reply: Reply, now: int) -> None:
+        seen = self.planner.observe(task, reply, now)
+        if seen is not None:
+            self.state = self.planner.settle(task, seen, self.state, now)
+            self.planner.learn([seen])
+
+    def next_poll(self, task: Task, now: int) -> PollPlan:
+        plan, self.state = self.planner.plan(task, self.state, now)
+        return plan
+
+    def first_wait(self) -> int:
+        return self.planner.refresh(self.state).first_wait_ms or 0
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        return self.before | dict(self.planner.changed())
 
 
 def ended(at: int | None) -> Concluded:
@@ -52,38 +77,38 @@ def ended(at: int | None) -> Concluded:
 
 
 def test_pending_is_time_watched_and_a_conclusion_is_an_end() -> None:
-    way = learned()
+    way = Way()
     way.heard(SEEN, Pending(), NOW)
-    curve = way.known.curves["quick"]
+    curve = way.curves["quick"]
     assert (sum(curve.ended), round(sum(curve.under))) == (0, MIN // 2)
     way.heard(SEEN, ended(NOW - 10_000), NOW)
-    curve = way.known.curves["quick"]
+    curve = way.curves["quick"]
     assert curve.ended[bin_of(50_000)] == 1
     assert round(sum(curve.under) / 1000) == 30 + 20
-    assert way.changed == {"quick"}
+    assert way.planner.changed().keys() == {"quick"}
 
 
 def test_an_end_before_the_start_is_none() -> None:
-    way, blind = learned(), learned()
+    way, blind = Way(), Way()
     way.heard(SEEN, ended(NOW - DAY), NOW)
     blind.heard(SEEN, ended(None), NOW)
-    assert way.known == blind.known
-    assert sum(way.known.curves["quick"].ended) == pytest.approx(1)
+    assert (way.curves, way.state) == (blind.curves, blind.state)
+    assert sum(way.curves["quick"].ended) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("reply", [Unreachable("timeout"), Garbled("html"), Unknown(), Rejected("http_422")])
 def test_what_tells_nothing_of_the_discovery_teaches_nothing(reply: Reply) -> None:
-    way = learned()
+    way = Way()
     way.heard(SEEN, reply, NOW)
-    assert (way.known, way.changed) == (NOTHING, set())
+    assert (way.curves, way.state) == ({}, ScheduleState(FLOOR, 0))
 
 
 @pytest.mark.parametrize("reply", [Pending(), DONE])
 def test_nor_does_a_task_with_a_fresh_start_or_one_that_nobody_polls(reply: Reply) -> None:
-    way = learned()
+    way = Way()
     way.heard(SEEN._replace(life_from=NOW - 1_000), reply, NOW)
     way.heard(SEEN._replace(state="abandoned", due_at=None), reply, NOW)
-    assert (way.known, way.changed) == (NOTHING, set())
+    assert (way.curves, way.state) == ({}, ScheduleState(FLOOR, 0))
 
 
 def test_the_age_counts_from_the_vendors_own_start_where_it_is_sane() -> None:
@@ -93,84 +118,88 @@ def test_the_age_counts_from_the_vendors_own_start_where_it_is_sane() -> None:
         (NOW + HOUR, 30_000, 60_000),  # not begun yet, and pending?
         (NOW - 400 * DAY, 30_000, 60_000),  # nothing lasts so long
     ):
-        way = learned()
+        way = Way()
         way.heard(SEEN, Pending(Document("pending", started_at=started_at)), NOW)
-        under = way.known.curves["quick"].under
+        under = way.curves["quick"].under
         assert round(sum(under)) == age - known
         assert sum(under[: bin_of(known)]) == 0
         assert sum(under[bin_of(age) + 1 :]) == 0
 
 
 def test_what_is_told_of_the_start_now_counts_from_now_on() -> None:
-    way = learned()
+    way = Way()
     way.heard(FRESH, Pending(Document("pending", started_at=NOW - 10 * MIN)), NOW)
-    assert round(sum(way.known.curves["unseen"].under)) == 10 * MIN
+    assert round(sum(way.curves["unseen"].under)) == 10 * MIN
 
 
 # --- the account
 
 
-@pytest.mark.parametrize("why", ["hand", "retry", "backoff", "grace", "slow", "again"])
+@pytest.mark.parametrize("reason", ["hand", "retry", "backoff", "grace", "slow", "again"])
 @pytest.mark.parametrize("reply", [Pending(), ended(NOW - 1_000)])
-def test_looks_by_hand_and_after_failures_settle_no_account(why: str, reply: Reply) -> None:
-    way = learned(Knowledge({}, FLOOR, 7))
-    way.heard(SEEN._replace(why=why, seen_at=NOW - MIN), reply, NOW)
-    assert way.spared == 7
-    assert way.changed == {"quick"}, "they teach all the same"
+def test_looks_by_hand_and_after_failures_settle_no_account(reason: str, reply: Reply) -> None:
+    way = Way({}, credit=7)
+    way.heard(SEEN._replace(reason=reason, pending_at=NOW - MIN), reply, NOW)
+    assert way.state.credit == 7
+    assert way.planner.changed().keys() == {"quick"}, "they teach all the same"
 
 
 def test_looks_that_were_planned_bring_what_they_have_spared() -> None:
-    way = learned()
+    way = Way()
     # Written looks at ages of 10, 24, 43.6 and 71 s: of the three between 0 and 60 s, one was made.
     way.heard(FRESH, Pending(), NOW)
-    assert way.spared == 2
+    assert way.state.credit == 2
     way.heard(FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000), Pending(), NOW)
-    assert way.spared == 1, "one before the first written look, that whoever recorded it could not pay"
+    assert way.state.credit == 1, "one before the first written look, that whoever recorded it could not pay"
 
 
 def test_a_plan_before_the_next_written_look_is_paid_for_and_one_that_cannot_be_paid_is_not_made() -> None:
     eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
-    task = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, seen_at=NOW)
-    rich, poor = learned(Knowledge(eager, FLOOR, 3)), learned(Knowledge(eager, FLOOR, 0))
-    soon, late = rich.next_look(task, NOW), poor.next_look(task, NOW)
-    assert (soon.why, rich.spared, soon.price) == ("learned", 2, FLOOR)
-    assert (late.why, poor.spared) == ("cadence", 0)
-    looks = [written_looks(SCHEDULE, 0, HOUR + wait) for wait in (0, soon.wait, late.wait)]
+    task = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, pending_at=NOW)
+    rich, poor = Way(eager, credit=3), Way(eager, credit=0)
+    soon, late = rich.next_poll(task, NOW), poor.next_poll(task, NOW)
+    assert (soon.reason, rich.state.credit, soon.delay_per_request_ms) == ("learned", 2, FLOOR)
+    assert (late.reason, poor.state.credit) == ("cadence", 0)
+    looks = [cadence_polls(SCHEDULE, 0, HOUR + wait) for wait in (0, soon.wait_ms, late.wait_ms)]
     assert looks[0] == looks[1] < looks[2]
 
 
 def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> None:
     """`record` planned first looks before the first written one, and nothing was spared to pay for them."""
     eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
-    way = learned(Knowledge(eager, FLOOR, 0))
-    old = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, seen_at=NOW - 1_000)
-    first = FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000, kind="quick")
+    way = Way(eager, credit=0)
+    old = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, pending_at=NOW - 1_000)
+    first = FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000, task_class="quick")
     for _ in range(3):
         way.heard(first, Pending(), NOW)
-    assert way.spared == -3
+    assert way.state.credit == -3
     with store.write():
-        learning.keep(store, way.known, way.changed, None)
-    later = learned(learning.load(store))
-    assert later.spared == -3, "a restart forgives nothing"
-    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "cadence"
-    later.spared += 3
-    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "cadence"
-    later.spared += 1
-    assert later.next_look(old._replace(seen_at=NOW), NOW).why == "learned"
-    assert later.spared == 0
+        curves.keep(store, way.curves)
+        api.put(store, Shared(schedule=way.state))
+    later = Way(curves.load(store))
+    later.state = api.get(store).schedule
+    assert later.state.credit == -3, "a restart forgives nothing"
+    assert later.next_poll(old._replace(pending_at=NOW), NOW).reason == "cadence"
+    later.state = later.state._replace(credit=0)
+    assert later.next_poll(old._replace(pending_at=NOW), NOW).reason == "cadence"
+    later.state = later.state._replace(credit=1)
+    assert later.next_poll(old._replace(pending_at=NOW), NOW).reason == "learned"
+    assert later.state.credit == 0
 
 
 def test_the_first_wait_is_the_written_one_until_much_has_been_spared() -> None:
     quick = {"unseen": Curve((1e6,) * BINS, (1e9,) * BINS)}  # one ends every second
-    assert (learned(Knowledge(quick, FLOOR, 999)).first_wait() or 0) >= 10_000
-    assert (learned(Knowledge(quick, FLOOR, 1_000)).first_wait() or 0) < 10_000
+    assert (Way(quick, credit=999).first_wait() or 0) >= 10_000
+    assert (Way(quick, credit=1_000).first_wait() or 0) < 10_000
     slow = {"unseen": Curve((1.0,) * BINS, (1e9,) * BINS)}
-    assert (learned(Knowledge(slow, FLOOR, 0)).first_wait() or 0) > MIN
+    assert (Way(slow, credit=0).first_wait() or 0) > MIN
 
 
 @given(st.integers(0, 40 * DAY), st.integers(0, 40 * DAY), st.floats(1e-8, 1e-2), st.floats(20, 1e8), st.integers(0, 1))
 def test_no_plan_leaves_the_bounds(at: int, entry: int, hazard: float, price: float, spared: int) -> None:
-    made = plan(f"{at}", 3, at, Forecast((hazard,) * BINS), price, spared, SCHEDULE, entry=min(entry, at))
+    made = plan(
+        Polled(f"{at}", 3, at, min(entry, at)), HazardCurve((hazard,) * BINS), ScheduleState(price, spared), SCHEDULE
+    )
     assert SCHEDULE.min_interval <= made.choice.wait <= SCHEDULE.max_interval + 1
 
 
@@ -178,74 +207,71 @@ def test_nor_does_a_written_look_in_place_of_one_that_cannot_be_paid() -> None:
     for name in range(20):
         at = 3 * DAY
         for looks in range(40):
-            made = plan(f"{name}", looks, at, Forecast((1e-3,) * BINS), 20, 0, SCHEDULE)
-            assert (made.choice.basis, made.cost) == ("cadence", 0)
+            made = plan(Polled(f"{name}", looks, at), HazardCurve((1e-3,) * BINS), ScheduleState(20, 0), SCHEDULE)
+            assert (made.choice.basis, made.state.credit) == ("cadence", 0)
             assert made.choice.wait <= SCHEDULE.max_interval + 1
-            assert written_looks(SCHEDULE, 0, at + made.choice.wait) > written_looks(SCHEDULE, 0, at)
+            assert cadence_polls(SCHEDULE, 0, at + made.choice.wait) > cadence_polls(SCHEDULE, 0, at)
             at += made.choice.wait
 
 
-# --- a transaction that fails
+# --- asked, and told
 
 
-def test_what_was_heard_in_vain_leaves_no_trace() -> None:
-    way, once = learned(Knowledge({}, FLOOR, 5)), learned(Knowledge({}, FLOOR, 5))
-    looks = [(SEEN._replace(kind=kind), reply) for kind in ("quick", "rtcob") for reply in (Pending(), DONE, DONE)]
-    before = way.known
-    odds = {kind: way.odds(kind) for kind in ("quick", "rtcob", "unseen")}
+def test_questions_change_nothing_that_is_known() -> None:
+    way, once = Way(credit=5), Way(credit=5)
     for _ in range(3):
-        for task, reply in looks:
-            way.heard(task, reply, NOW)
-            way.next_look(task, NOW)
-        assert way.known != before
-        way.go_back(before)
-        assert way.known == before
-        assert {kind: way.odds(kind) for kind in odds} == odds
+        for reply in (Pending(), DONE):
+            seen = way.planner.observe(SEEN, reply, NOW)
+            assert seen is not None
+            way.planner.settle(SEEN, seen, way.state, NOW)
+            way.planner.plan(SEEN, way.state, NOW)
+    assert way.curves == {}
     for each in (way, once):
-        for task, reply in looks:
-            each.heard(task, reply, NOW)
-            each.next_look(task, NOW)
-    assert way.known == once.known
-    assert way.changed == once.changed == {"quick", "rtcob"}
+        each.heard(SEEN, DONE, NOW)
+    assert (way.curves, way.state) == (once.curves, once.state)
+    assert way.next_poll(SEEN, NOW) == once.next_poll(SEEN, NOW)
 
 
 def test_what_was_to_be_stored_and_was_not_is_stored_later(store: Store) -> None:
-    way = learned()
+    way = Way()
     way.heard(SEEN, DONE, NOW)
-    before = way.known
-    way.changed.clear()  # the transaction that stored it was rolled back
-    way.go_back(before)
+    written = way.planner.changed()  # by a transaction that is rolled back
     with store.write():
-        learning.keep(store, way.known, way.changed, None)
-    assert learning.load(store).curves.keys() == {"quick"}
+        curves.keep(store, way.planner.changed())
+    way.planner.kept(written)
+    assert curves.load(store).keys() == {"quick"}
+    assert way.planner.changed() == {}
 
 
-def test_a_snapshot_does_not_change_later() -> None:
-    way = learned()
-    way.heard(SEEN, Pending(), NOW)
-    before = way.known
-    kept = before.curves["quick"]
+def test_what_was_learned_since_it_was_stored_is_stored_later() -> None:
+    way = Way()
     way.heard(SEEN, DONE, NOW)
-    way.heard(FRESH, DONE, NOW)
-    assert before.curves == {"quick": kept}
+    stored = way.planner.changed()
+    way.heard(SEEN, Pending(), NOW)
+    way.planner.kept(stored)
+    assert way.planner.changed().keys() == {"quick"}
 
 
 # --- in words
 
 
 def test_why_the_next_look_is_when_it_is_in_words() -> None:
-    way = learned()
-    look = way.next_look(SEEN._replace(seen_at=NOW), NOW)
-    planned = SEEN._replace(seen_at=NOW, due_at=NOW + look.wait, why=look.why, price=look.price)
-    text = explain(planned, way.odds("quick"), SCHEDULE)
+    way = Way()
+    look = way.next_poll(SEEN._replace(pending_at=NOW), NOW)
+    planned = SEEN._replace(
+        pending_at=NOW, due_at=NOW + look.wait_ms, reason=look.reason, delay_per_request_ms=look.delay_per_request_ms
+    )
+    text = explain(planned, way.planner.hazard_curve("quick"), SCHEDULE)
     assert text.startswith("still pending at 1 min, class quick: ")
     assert "a request is worth 20 s" in text
-    likely, _ = way.odds("quick").outlook(MIN, MIN + look.wait)
+    likely, _ = way.planner.hazard_curve("quick").outlook(MIN, MIN + look.wait_ms)
     assert f"it is done with {likely:.0%} chance" in text
-    first = FRESH._replace(due_at=FRESH.recorded_at + 10_000, price=FLOOR)
-    assert explain(first, way.odds("unseen"), SCHEDULE).startswith("not looked at yet, class unseen: 10 s later")
+    first = FRESH._replace(due_at=FRESH.recorded_at + 10_000, delay_per_request_ms=FLOOR)
+    assert explain(first, way.planner.hazard_curve("unseen"), SCHEDULE).startswith(
+        "not polled yet, class unseen: 10 s later"
+    )
     told = planned._replace(started_at=NOW - 10 * MIN)
-    assert explain(told, way.odds("quick"), SCHEDULE).startswith("still pending at 10 min")
+    assert explain(told, way.planner.hazard_curve("quick"), SCHEDULE).startswith("still pending at 10 min")
 
 
 # --- whole lives
@@ -262,7 +288,7 @@ def needed(told: list[Discovery], manner: Manner) -> int:
     """The looks that the written cadence, without jitter, would have needed."""
     entry = manner.recorded_after if manner.start_told else 0
     ages = [one.lasts if manner.start_told else one.lasts - manner.recorded_after for one in told]
-    return sum(written_looks(SCHEDULE, entry, max(entry, age - 1)) + 1 for age in ages)
+    return sum(cadence_polls(SCHEDULE, entry, max(entry, age - 1)) + 1 for age in ages)
 
 
 @pytest.mark.parametrize("price", [1_000, FLOOR], ids=["cheap", "dear"])
@@ -312,20 +338,23 @@ def test_nor_more_than_the_fixed_schedule_and_sooner_once_it_has_learned(tmp_pat
 def test_what_was_learned_is_there_after_a_restart_and_plans_the_same(tmp_path: Path) -> None:
     life = Life(tmp_path, SCHEDULE, FLOOR, Manner())
     life.live(discoveries(40, 3, longest=HOUR))
-    before = life.round.learned
-    assert before is not None
-    assert before.known.curves.keys() >= {"unseen", "rtcob"}
+    before = life.round.planner
+    known = curves.load(life.store) | dict(before.changed())
+    assert known.keys() >= {"unseen", "rtcob"}
     life.keep()
+    shared = api.get(life.store).schedule
     life.start()
-    after = life.round.learned
-    assert after is not None
-    assert (after.spared, after.price) == (before.spared, before.price)
-    fresh = Learned(SCHEDULE, FLOOR, before.known)  # what is in memory lags behind by up to fifty looks
-    assert after.first_wait() == pytest.approx(fresh.first_wait(), rel=0.01)
-    for kind, curve in before.known.curves.items():
-        assert after.known.curves[kind].ended == pytest.approx(curve.ended, rel=1e-4, abs=1e-4)
-        task = SEEN._replace(kind=kind, seen_at=NOW, recorded_at=NOW - 5 * MIN, life_from=NOW - 5 * MIN)
-        assert after.next_look(task, NOW).wait == pytest.approx(fresh.next_look(task, NOW).wait, rel=0.01)
+    state = api.get(life.store).schedule
+    assert (state.credit, state.delay_per_request_ms) == (shared.credit, shared.delay_per_request_ms)
+    stored = curves.load(life.store)
+    after = life.round.planner
+    fresh = LearnedPlanner(SCHEDULE, FLOOR, known)  # what is in memory lags behind by up to a hundred polls
+    assert after.refresh(state).first_wait_ms == pytest.approx(fresh.refresh(state).first_wait_ms, rel=0.01)
+    for task_class, curve in known.items():
+        assert stored[task_class].ended == pytest.approx(curve.ended, rel=1e-4, abs=1e-4)
+        task = SEEN._replace(task_class=task_class, pending_at=NOW, recorded_at=NOW - 5 * MIN, life_from=NOW - 5 * MIN)
+        planned = after.plan(task, state, NOW)[0].wait_ms
+        assert planned == pytest.approx(fresh.plan(task, state, NOW)[0].wait_ms, rel=0.01)
     life.close()
 
 

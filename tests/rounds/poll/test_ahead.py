@@ -8,8 +8,8 @@ import pytest
 from tests.support.poll_world import HOUR, NOW, Make, World, concluded, concludes, worlds
 from worker.core.vendor.reply import Pending, RateLimited, Reply
 from worker.gateways.http.pool import Job
-from worker.rounds.poll.poll import HOT, STALE
-from worker.store.state import lanes
+from worker.rounds.poll.poll import AHEAD_AGAIN_MS, STALE_JOB_MS
+from worker.store.state import api
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def ahead(w: World) -> frozenset[int]:
 def test_while_jobs_lie_there_the_round_comes_again_soon(world: Make) -> None:
     w = world(concludes, size=2, ahead=None, takes=lambda job: 10)
     warm(w)
-    assert w.run() <= w.now + HOT
+    assert w.run() <= w.now + AHEAD_AGAIN_MS
 
 
 def test_a_pause_takes_back_what_was_handed_out_ahead_and_nothing_of_it_is_sent(world: Make) -> None:
@@ -59,7 +59,7 @@ def test_a_pause_takes_back_what_was_handed_out_ahead_and_nothing_of_it_is_sent(
     assert w.land() == 1
     begun = frozenset(job.seq for job in w.asked[before:])
     w.run()
-    assert lanes.get(w.store).paused
+    assert api.get(w.store).breaker.paused
     assert len(w.pool.out) == 2, "those that a thread has begun"
     back = waiting - begun
     rows = {row["seq"]: row for row in w.store.read("SELECT seq, due_at, reason, polls, failures FROM tasks")}
@@ -84,8 +84,8 @@ def test_what_lies_there_too_long_falls_due_again_and_only_its_moment_is_lost(wo
     w.takes = lambda job: 20_000
     for seq, (_, landed) in list(w._flying.items()):
         w._flying[seq] = (w.now + 20_000, landed)
-    spent = lanes.get(w.store).meter.spent
-    w.now += STALE
+    spent = api.get(w.store).limiter.spent
+    w.now += STALE_JOB_MS
     w.run()
     assert ahead(w) == waiting
     w.now += 1
@@ -95,11 +95,11 @@ def test_what_lies_there_too_long_falls_due_again_and_only_its_moment_is_lost(wo
         "SELECT seq FROM tasks WHERE leased_until IS NULL AND reason = 'first' AND due_at <= :now", {"now": w.now}
     )
     assert {row["seq"] for row in rows} >= waiting
-    assert lanes.get(w.store).meter.spent == spent - len(waiting), "no request was made"
+    assert api.get(w.store).limiter.spent == spent - len(waiting), "no request was made"
     w.until(w.now + HOUR)
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 40
     assert len(w.asked) == 40
-    assert lanes.get(w.store).meter.spent == 40
+    assert api.get(w.store).limiter.spent == 40
 
 
 def test_of_a_pass_over_some_tasks_what_was_given_back_is_asked_about_again(world: Make) -> None:
@@ -110,7 +110,7 @@ def test_of_a_pass_over_some_tasks_what_was_given_back_is_asked_about_again(worl
     w.takes = lambda job: 2_000
     for seq, (_, landed) in list(w._flying.items()):
         w._flying[seq] = (w.now + 2_000, landed)
-    w.now += STALE + 1
+    w.now += STALE_JOB_MS + 1
     w.run()
     assert w.round.only >= waiting
     w.until(w.now + 60_000)
@@ -149,7 +149,7 @@ def test_after_a_kill_their_leases_run_out(world: Make) -> None:
     lost = w.pool.out  # its process dies here
     successor = world(concludes)
     successor.now = w.now
-    successor.until(NOW + 15_000 + successor.round.terms.lease - 1)
+    successor.until(NOW + 15_000 + successor.round.rules.lease - 1)
     assert not {job.seq for job in successor.asked} & lost
     successor.until(w.now + HOUR)
     asked = [job.seq for job in successor.asked]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, concluded, concludes, within, worlds
-from worker.core.pacing.limiter import DAY, FULL, Limit
+from worker.core.pacing.limiter import DAY_MS, FULL_PACE_PPM, RateLimit
 from worker.core.vendor.reply import (
     Garbled,
     Heard,
@@ -23,7 +23,7 @@ from worker.core.vendor.reply import (
 )
 from worker.gateways.http.client import HttpClient
 from worker.gateways.http.pool import Job
-from worker.store.state import lanes
+from worker.store.state import api
 from worker.store.views import status as look
 
 
@@ -33,21 +33,21 @@ def world(tmp_path: Path) -> Iterator[Make]:
         yield make
 
 
-@pytest.mark.parametrize("limit", [Limit(1, 5), Limit(0.5, 1), Limit(4, 2), Limit(2, 20)], ids=str)
-def test_the_limit_is_never_exceeded_over_hours(world: Make, limit: Limit) -> None:
+@pytest.mark.parametrize("limit", [RateLimit(1, 5), RateLimit(0.5, 1), RateLimit(4, 2), RateLimit(2, 20)], ids=str)
+def test_the_limit_is_never_exceeded_over_hours(world: Make, limit: RateLimit) -> None:
     w = world(lambda job, n: Pending() if n < 7 else concluded(job.task_id), limit=limit)
     w.record(*(f"t{n}" for n in range(15)))
     w.until(NOW + 2 * HOUR)
     times = [job.asked_at for job in w.asked]
     assert times == sorted(times)
     assert within(limit, times)
-    assert not within(Limit(limit.rate / 4, 1), times)  # it is a limit that was felt
+    assert not within(RateLimit(limit.rate / 4, 1), times)  # it is a limit that was felt
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 15
 
 
 def test_requests_that_no_slot_was_granted_for_are_paid_for(world: Make) -> None:
     """Every look needs a token and a second try: three requests each."""
-    w = world(lambda job, n: Pending(), limit=Limit(1, 3))
+    w = world(lambda job, n: Pending(), limit=RateLimit(1, 3))
 
     ask = w.pool._ask
 
@@ -69,14 +69,14 @@ def test_a_request_that_outlives_its_deadline_does_not_make_the_loop_spin(world:
     w.run()
     asked_at = w.asked[0].asked_at
     assert w.round.run(asked_at + 1, asked_at + 1) == asked_at + TIMEOUT
-    for late in (0, 1, 500, 5_000, w.round.terms.lease, HOUR):
+    for late in (0, 1, 500, 5_000, w.round.rules.lease, HOUR):
         assert w.round.run(asked_at + TIMEOUT + late, asked_at + TIMEOUT + late) > asked_at + TIMEOUT + late
     assert w.round.busy
     assert len(w.asked) == 1  # although its lease is over
 
 
 def test_a_clock_set_back_does_not_silence_the_round(world: Make) -> None:
-    w = world(lambda job, n: Pending(), limit=Limit(1, 2))
+    w = world(lambda job, n: Pending(), limit=RateLimit(1, 2))
     w.record("a")
     w.until(NOW + 60_000)
     w.now -= HOUR
@@ -110,10 +110,10 @@ REPLIES: list[Callable[[str], Reply]] = [
     spans=st.lists(st.sampled_from([0, 1, 80, 4_000, 29_999, TIMEOUT]), min_size=1, max_size=5),
     count=st.integers(1, 5),
     size=st.integers(1, 4),
-    limit=st.sampled_from([Limit(1, 5), Limit(0.2, 1), Limit(500, 50)]),
+    limit=st.sampled_from([RateLimit(1, 5), RateLimit(0.2, 1), RateLimit(500, 50)]),
 )
 def test_whatever_comes_the_round_never_spins_and_loses_nothing(
-    script: list[int], spans: list[int], count: int, size: int, limit: Limit
+    script: list[int], spans: list[int], count: int, size: int, limit: RateLimit
 ) -> None:
     def reply(job: Job, n: int) -> Reply:
         # In the end the vendor concludes everything.
@@ -155,7 +155,7 @@ def together(processes: list[World], end: int) -> None:
 
 
 def test_two_processes_on_one_database_keep_the_limit_together(world: Make) -> None:
-    limit = Limit(2, 5)
+    limit = RateLimit(2, 5)
     both = [world(lambda job, n: Pending(), limit=limit) for _ in range(2)]
     both[0].record(*(f"t{n}" for n in range(100)))
     together(both, NOW + 100_000)
@@ -167,7 +167,7 @@ def test_two_processes_on_one_database_keep_the_limit_together(world: Make) -> N
 
 
 def test_what_another_process_has_used_or_paused_is_waited_for_without_spinning(world: Make) -> None:
-    limit = Limit(0.1, 2)
+    limit = RateLimit(0.1, 2)
     one, other = (world(lambda job, n: Pending(), limit=limit) for _ in range(2))
     one.record("a", "b", "c", "d")
     one.now = other.now = NOW + 12_000
@@ -178,14 +178,14 @@ def test_what_another_process_has_used_or_paused_is_waited_for_without_spinning(
     one.now = other.now = NOW + 12_100
     other.land()
     other.run()
-    assert lanes.get(one.store).paused
+    assert api.get(one.store).breaker.paused
     one.now += 60_000
-    assert one.run() == lanes.get(one.store).resumes_at
+    assert one.run() == api.get(one.store).breaker.resumes_at
     assert one.asked == []
 
 
 def test_a_restart_gives_no_second_burst(world: Make) -> None:
-    limit = Limit(0.1, 5)
+    limit = RateLimit(0.1, 5)
     first = world(lambda job, n: Pending(), limit=limit)
     first.record(*(f"t{n}" for n in range(40)))
     first.until(NOW + 20_000)
@@ -198,32 +198,32 @@ def test_a_restart_gives_no_second_burst(world: Make) -> None:
 
 @pytest.mark.parametrize("reply", [RateLimited("http_429", 5_000), Unreachable("http_503")], ids=["429", "503"])
 def test_the_pace_that_the_vendor_bears_is_remembered_over_a_restart(world: Make, reply: Reply) -> None:
-    limit = Limit(4, 8)
+    limit = RateLimit(4, 8)
     first = world(lambda job, n: reply if job.seq == 1 and n == 1 else Pending(), limit=limit)
     first.record(*(f"t{n}" for n in range(60)))
     first.until(NOW + 25_000)
-    assert lanes.get(first.store).meter.pace < FULL * 0.6
+    assert api.get(first.store).limiter.pace < FULL_PACE_PPM * 0.6
     second = world(lambda job, n: Pending(), limit=limit)
     second.now = first.now
     second.until(second.now + 30_000)
     sent = [job.asked_at for job in second.asked]
-    assert within(Limit(2.3, 4), sent)
-    assert not within(Limit(1.5, 4), sent)
+    assert within(RateLimit(2.3, 4), sent)
+    assert not within(RateLimit(1.5, 4), sent)
     second.until(second.now + HOUR)
-    assert lanes.get(second.store).meter.pace == FULL, "it came back"
+    assert api.get(second.store).limiter.pace == FULL_PACE_PPM, "it came back"
 
 
 def test_a_refused_probe_does_not_slow_any_further(world: Make) -> None:
-    w = world(lambda job, n: RateLimited("http_429"), limit=Limit(4, 8), size=1)
+    w = world(lambda job, n: RateLimited("http_429"), limit=RateLimit(4, 8), size=1)
     w.record("a", "b")
     w.until(NOW + HOUR)
     assert len(w.asked) > 5
-    assert lanes.get(w.store).meter.pace == FULL // 2
+    assert api.get(w.store).limiter.pace == FULL_PACE_PPM // 2
 
 
 def test_the_budget_of_a_day_holds_over_a_restart_and_ends_at_midnight(world: Make) -> None:
-    limit = Limit(100, 100, daily=30)
-    midnight = (NOW // DAY + 1) * DAY
+    limit = RateLimit(100, 100, daily=30)
+    midnight = (NOW // DAY_MS + 1) * DAY_MS
     first = world(lambda job, n: Pending(), limit=limit, now=midnight - 2 * HOUR)
     first.record(*(f"t{n}" for n in range(20)))
     first.until(first.now + 12_000)
@@ -244,7 +244,7 @@ def test_the_budget_of_a_day_holds_over_a_restart_and_ends_at_midnight(world: Ma
 
 
 def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
-    w = world(lambda job, n: Pending(), limit=Limit(100, 100, daily=30), now=(NOW // DAY) * DAY)
+    w = world(lambda job, n: Pending(), limit=RateLimit(100, 100, daily=30), now=(NOW // DAY_MS) * DAY_MS)
     ask = w.pool._ask
 
     def greedy(client: HttpClient, job: Job) -> Heard:
@@ -255,4 +255,4 @@ def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
     w.record(*(f"t{n}" for n in range(30)))
     w.until(w.now + HOUR)
     assert 10 <= len(w.asked) <= 10 + 4  # those in the air when the budget ended
-    assert lanes.get(w.store).meter.spent == 3 * len(w.asked)
+    assert api.get(w.store).limiter.spent == 3 * len(w.asked)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.poll_world import HOUR, NOW, SCHEDULE, Make, concluded, concludes, worlds
-from worker.core.pacing.judge import MISSES, NO_TASK
+from worker.core.pacing.judge import MISSES_IN_A_ROW, NO_TASK
 from worker.core.vendor.reply import (
     Pending,
     RateLimited,
@@ -16,7 +16,7 @@ from worker.core.vendor.reply import (
     Unreachable,
 )
 from worker.gateways.http.pool import Job
-from worker.store.state import lanes
+from worker.store.state import api
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def test_429_holds_everybody_back_and_nobody_is_to_blame(world: Make) -> None:
     assert times[first + 1] - times[first] >= 120_000
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 6
     assert w.count("SELECT max(failures) FROM tasks") == 0
-    lane = lanes.get(w.store)
-    assert not lane.paused
-    assert 120_000 <= lane.paused_total < 130_000
+    breaker = api.get(w.store).breaker
+    assert not breaker.paused
+    assert 120_000 <= breaker.paused_total < 130_000
     assert [event for event, _ in w.log.lines if event.startswith("api")] == ["api paused", "api answers again"]
 
 
@@ -68,7 +68,7 @@ def test_while_a_probe_is_in_the_air_no_other_is_sent(world: Make) -> None:
     w.now += 100
     w.land()
     w.run()
-    assert lanes.get(w.store).paused
+    assert api.get(w.store).breaker.paused
     w.now += 60_000
     w.run()
     assert len(w.asked) == 4
@@ -105,20 +105,20 @@ def test_a_task_that_alone_is_refused_is_to_blame_itself(world: Make) -> None:
     w.until(NOW + 30_000)
     assert (w.task("bad")["last_error"], w.task("bad")["failures"] > 0) == ("http_403", True)
     assert (w.task("good")["last_error"], w.task("good")["failures"]) == (None, 0)
-    assert not lanes.get(w.store).paused
+    assert not api.get(w.store).breaker.paused
 
 
 def test_when_all_are_refused_everything_pauses_and_no_task_is_to_blame(world: Make) -> None:
     w = world(lambda job, n: Refused("http_403"))
     w.record(*(f"t{n}" for n in range(5)))
     w.until(NOW + 3 * HOUR)
-    lane = lanes.get(w.store)
-    assert (lane.reason, lane.code) == ("credentials", "http_403")
+    breaker = api.get(w.store).breaker
+    assert (breaker.reason, breaker.code) == ("credentials", "http_403")
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'pending' AND failures = 0") == 5
     assert len(w.asked) < 30
     w.script = concludes
     w.until(w.now + HOUR)
-    assert not lanes.get(w.store).paused
+    assert not api.get(w.store).breaker.paused
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 5
 
 
@@ -128,10 +128,10 @@ def test_where_there_is_no_other_task_the_health_check_decides(world: Make) -> N
     w.until(NOW + 30_000)
     assert NO_TASK in {job.seq for job in w.asked}
     assert w.task("only")["last_error"] == "http_403"
-    assert not lanes.get(w.store).paused
+    assert not api.get(w.store).breaker.paused
     w.script = lambda job, n: Refused("http_403")
     w.until(w.now + HOUR)
-    assert lanes.get(w.store).reason == "credentials"
+    assert api.get(w.store).breaker.reason == "credentials"
 
 
 def test_an_outage_pauses_after_some_tasks_and_ends_by_itself(world: Make) -> None:
@@ -143,5 +143,5 @@ def test_an_outage_pauses_after_some_tasks_and_ends_by_itself(world: Make) -> No
     w = world(script)
     w.record(*(f"t{n}" for n in range(40)))
     w.until(NOW + 4 * HOUR)
-    assert sum(job.asked_at < back for job in w.asked) < MISSES + 4 + 40
+    assert sum(job.asked_at < back for job in w.asked) < MISSES_IN_A_ROW + 4 + 40
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 40

@@ -42,7 +42,7 @@ def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> Non
     w = world(concludes)
 
     def peek(job: Job) -> None:
-        seen.append((w.task(job.task_id)["leased_until"], job.asked_at + w.round.terms.lease))
+        seen.append((w.task(job.task_id)["leased_until"], job.asked_at + w.round.rules.lease))
 
     w.before_sending = peek
     w.record(*(f"t{n}" for n in range(9)))
@@ -69,7 +69,7 @@ def test_after_a_crash_the_row_falls_due_again(world: Make, tmp_path: Path) -> N
     assert len(first.asked) == 1  # and then its process dies: the answer is never saved
     second = world(concludes)
     second.now = first.now
-    second.until(second.now + second.round.terms.lease - 1)
+    second.until(second.now + second.round.rules.lease - 1)
     assert second.asked == []
     second.until(second.now + 1_000)
     assert [job.task_id for job in second.asked] == ["a"]
@@ -173,7 +173,7 @@ def test_what_was_heard_is_kept_while_the_database_cannot_be_written(world: Make
     assert w.count("SELECT count(*) FROM results") == 0
     w.run()
     assert w.count("SELECT count(*) FROM results") == 2
-    assert w.round.usable == 2
+    assert w.round.own.usable == 2
     assert w.task("a")["polls"] == 1
     assert [job.task_id for job in w.asked[2:]] == ["c"]
 
@@ -199,7 +199,7 @@ def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypat
             raise ZeroDivisionError("a name that nobody may see")
         return conclude(store, task, *rest)
 
-    monkeypatch.setattr("worker.rounds.poll.saving.conclude", breaks)
+    monkeypatch.setattr("worker.rounds.poll.writing.conclude", breaks)
     w = world(concludes)
     w.record("good-1", "bad", "good-2")
     w.until(NOW + 15_000)

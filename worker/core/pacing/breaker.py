@@ -1,4 +1,4 @@
-"""The API as a whole: open, or paused because an answer was about us and not about a task.
+"""The circuit breaker: the API as a whole is polled, or rests because an answer was about us and not about a task.
 
 A pause holds every request except one probe at a time, first when ``resumes_at`` has come, then ever more slowly. A
 usable answer to a probe ends it. Time spent in a pause does not count against the life of any task (``paused_total``).
@@ -14,21 +14,18 @@ unreachable       no token to be had, or five tasks in a row without a whole ans
 
 from typing import Literal, NamedTuple
 
-from worker.core.pacing.limiter import Meter
-
-Reason = Literal["rate_limited", "credentials", "unreachable"]
+PauseReason = Literal["rate_limited", "credentials", "unreachable"]
 
 
-class Lane(NamedTuple):
-    """One row of the database. Instants and durations in ms; ``meter`` is the limiter's (see ``limit.py``)."""
+class Breaker(NamedTuple):
+    """Its state. Instants and durations in ms."""
 
-    reason: Reason | None = None
+    reason: PauseReason | None = None  # of the present pause
     code: str | None = None  # of the reply that began or last prolonged the pause
     paused_at: int | None = None
     resumes_at: int | None = None
     probes: int = 0
     paused_total: int = 0  # of the pauses that are over
-    meter: Meter = Meter()
 
     @property
     def paused(self) -> bool:
@@ -39,17 +36,17 @@ class Lane(NamedTuple):
         return self.paused_total + (max(0, now - self.paused_at) if self.paused_at is not None else 0)
 
 
-def pause(lane: Lane, reason: Reason, code: str, now: int, wait: int) -> Lane:
+def pause(breaker: Breaker, reason: PauseReason, code: str, now: int, wait: int) -> Breaker:
     """Begin a pause of ``wait`` ms, or prolong the present one after a probe that failed."""
-    return lane._replace(
+    return breaker._replace(
         reason=reason,
         code=code,
-        paused_at=lane.paused_at if lane.paused_at is not None else now,
+        paused_at=breaker.paused_at if breaker.paused_at is not None else now,
         resumes_at=now + wait,
-        probes=lane.probes + 1,
+        probes=breaker.probes + 1,
     )
 
 
-def resume(lane: Lane, now: int) -> Lane:
-    """The API answers again. The limiter's state stays."""
-    return Lane(paused_total=lane.paused_until_now(now), meter=lane.meter)
+def resume(breaker: Breaker, now: int) -> Breaker:
+    """The API answers again."""
+    return Breaker(paused_total=breaker.paused_until_now(now))

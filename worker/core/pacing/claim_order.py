@@ -1,39 +1,71 @@
-"""Which of the due tasks are looked at first, when there are more of them than slots.
+"""Which of the due tasks are polled first, when there are more of them than slots.
 
-Looks that fell due within the last minute come in the order of their *deadlines*: the due time, and three tenths of the
-wait that was planned on top, but no more than 30 s. A look that was planned 10 s ahead loses much by 3 s, one that was
+Polls that fell due within the last minute come in the order of their *deadlines*: the due time, and three tenths of the
+wait that was planned on top, but no more than 30 s. A poll that was planned 10 s ahead loses much by 3 s, one that was
 planned an hour ahead nothing; and while requests are scarce there always is a backlog of some seconds, which is what
-the price aims at (worker/core/schedule/delay_per_request.py), so that no slot is lost. It is better made of looks that
-can wait.
+the delay per request aims at (worker/core/schedule/delay_per_request.py), so that no slot is lost. It is better made of
+polls that can wait.
 
-By hand: a look planned at 0 s for 12 s, and one planned two minutes ago for 10 s. Their deadlines are at
+By hand: a poll planned at 0 s for 12 s, and one planned two minutes ago for 10 s. Their deadlines are at
 12 + 0.3 * 12 = 15.6 s and at 10 + 30 = 40 s: the first is made first.
 
-Looks that have been due for more than a minute are *late*. As long as there are any, every other slot goes to the one
-that has been due longest: n late looks are worked off in n / (rate / 2) seconds at the latest. The other slots see to
+Polls that have been due for more than a minute are *late*. As long as there are any, every other slot goes to the one
+that has been due longest: n late polls are worked off in n / (rate / 2) seconds at the latest. The other slots see to
 it that after an outage a task of today does not wait behind all those of yesterday. Where slots come one by one, the
 two take turns.
 
-By hand: 100,000 looks due after an outage, 10 requests a second. 5 a second go to the oldest, so the last of them is
+By hand: 100,000 polls due after an outage, 10 requests a second. 5 a second go to the oldest, so the last of them is
 made within 100,000 / 5 = 20,000 s; the other 5 serve what falls due now, at once as long as it is no more than 5 a
-second, which the price sees to.
+second, which the delay per request sees to.
 """
 
-LATE = 60_000
-PATIENCE, MOST_PATIENCE = 0.3, 30_000
+from collections.abc import Iterable
+from typing import NamedTuple
 
-# So many looks, those due longest, are put in order of deadlines: of a million that are due, no claim sorts all.
-AMONG = 128
+from worker.core.task import Task
+
+LATE_MS = 60_000
+PATIENCE = 0.3  # of the planned wait
+MOST_PATIENCE_MS = 30_000
+
+# Of the tasks that are due, those due longest are put in order: of a million that are due, no claim sorts all.
+CANDIDATE_ROWS = 128
 
 
 def deadline(due: int, planned: int) -> float:
-    """By when a look is best made that was planned at one instant to be due at another; ms."""
-    return due + max(0, min(PATIENCE * (due - planned), MOST_PATIENCE))
+    """By when a poll is best made that was planned at one instant to be due at another; ms."""
+    return due + max(0, min(PATIENCE * (due - planned), MOST_PATIENCE_MS))
 
 
 def late_slots(slots: int, made: int) -> int:
-    """How many of ``slots`` looks are to be late ones, as long as there are any.
+    """How many of ``slots`` polls are to be late ones, as long as there are any.
 
     ``made`` counts the slots given before: of an odd number, the last goes to either in turn.
     """
     return (slots + 1 - made % 2) // 2
+
+
+class InOrder(NamedTuple):
+    """Due tasks: the ``late`` ones, longest due first, and the ``fresh`` ones by their deadlines."""
+
+    late: list[Task]
+    fresh: list[Task]
+
+
+def in_order(due: Iterable[Task], now: int) -> InOrder:
+    """Put tasks that are due into the order of claiming."""
+    late: list[tuple[int, int, Task]] = []
+    fresh: list[tuple[float, int, int, Task]] = []
+    for task in due:
+        due_at = task.due_at or 0
+        if due_at <= now - LATE_MS:
+            late.append((due_at, task.seq, task))
+        else:
+            planned_at = task.pending_at if task.pending_at is not None else task.recorded_at
+            fresh.append((deadline(due_at, planned_at), due_at, task.seq, task))
+    return InOrder([task for *_, task in sorted(late)], [task for *_, task in sorted(fresh)])
+
+
+def calmest_first(due: Iterable[Task]) -> list[Task]:
+    """The order of probes: a task that is itself the trouble proves nothing."""
+    return sorted(due, key=lambda task: (task.failures > 0, task.due_at or 0, task.seq))

@@ -1,4 +1,4 @@
-"""Is a reply about the task, or about us? One pure function over the lane and what the latest replies made us suspect.
+"""Is a reply about the task, or about us? One pure function over the circuit breaker and what recent replies suggest.
 
 A refusal by the API (403, or 401 with a fresh token) is held back until another request has been heard: refused too,
 then it is the credentials and the API rests; answered, then it is that task's own failure, and so are the refusals that
@@ -8,7 +8,7 @@ Five tasks in a row without a usable answer are no accident of theirs either.
 
 from typing import NamedTuple
 
-from worker.core.pacing.breaker import Lane, Reason, pause, resume
+from worker.core.pacing.breaker import Breaker, PauseReason, pause, resume
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.reply import (
     Concluded,
@@ -23,12 +23,33 @@ from worker.core.vendor.reply import (
 )
 
 
-class Doubt(NamedTuple):
-    """What the latest replies make us suspect. Not stored: after a restart it is soon found out again."""
+class Finished(NamedTuple):
+    """The reply to the request about row ``seq`` (or NO_TASK), which was handed out at ``asked_at`` (ms).
+
+    ``requests`` counts those really sent, with a token or a repeat; ``status`` and ``trace_id`` are those of the last
+    HTTP answer of the API, ``None`` where none came.
+    """
+
+    seq: int
+    reply: Reply
+    asked_at: int
+    requests: int = 1
+    status: int | None = None
+    trace_id: str | None = None
+
+
+class Suspicion(NamedTuple):
+    """What the latest replies suggest. Not stored: after a restart it is soon found out again."""
 
     suspect: tuple[int, Refused] | None = None  # a task the API refused; another request tells whether it is us
     missed: frozenset[int] = frozenset()  # tasks without a usable answer since the last usable one
     refused: tuple[tuple[int, Refused], ...] = ()  # tasks refused since the pause for it began
+
+    @property
+    def seqs(self) -> tuple[int, ...]:
+        """The rows that a verdict may still be about."""
+        held = self.refused if self.suspect is None else (*self.refused, self.suspect)
+        return tuple(seq for seq, _ in held)
 
 
 class Verdict(NamedTuple):
@@ -40,26 +61,26 @@ class Verdict(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    lane: Lane
-    doubt: Doubt
+    breaker: Breaker
+    suspicion: Suspicion
     verdicts: tuple[Verdict, ...]
 
 
-CALM = Doubt()
+NO_SUSPICION = Suspicion()
 
 # The seq of a request that is about no task: the vendor's health check.
 NO_TASK = 0
 
-# So many tasks in a row without a usable answer are no accident of theirs.
-MISSES = 5
+# Tasks in a row without a usable answer that are no accident of theirs.
+MISSES_IN_A_ROW = 5
 
 # Of the tasks refused during a pause, so many of the latest are remembered.
-REMEMBERED = 100
+REMEMBERED_REFUSALS = 100
 
 _NOT_THE_API = {"html", "not_json", "redirect", "encoding", "too_large"}
 
 
-def speaks(reply: Reply) -> bool:
+def usable(reply: Reply) -> bool:
     """Whether this reply proves that the API is there and takes our credentials."""
     if isinstance(reply, Garbled):
         return reply.code not in _NOT_THE_API
@@ -73,76 +94,82 @@ def too_fast(reply: Reply) -> bool:
     return isinstance(reply, Unreachable) and reply.code == "http_503"
 
 
-def judge(lane: Lane, doubt: Doubt, seq: int, reply: Reply, asked_at: int, now: int, schedule: Schedule) -> Judgement:
-    """What ``reply`` to the request about row ``seq`` means; ``asked_at``: when that was let go (ms)."""
+def judge(breaker: Breaker, suspicion: Suspicion, heard: Finished, now: int, schedule: Schedule) -> Judgement:
+    """What one reply means."""
+    seq, reply, asked_at = heard.seq, heard.reply, heard.asked_at
     # A pause that begins in the future is one from before the clock was set back: nothing can be late for that.
-    before_the_pause = lane.paused_at is not None and asked_at <= lane.paused_at <= now
-    if speaks(reply):
-        return _spoken(lane, doubt, Verdict(seq, reply), now, late=before_the_pause)
+    before_the_pause = breaker.paused_at is not None and asked_at <= breaker.paused_at <= now
+    if usable(reply):
+        return _answered(breaker, suspicion, Verdict(seq, reply), now, late=before_the_pause)
     if before_the_pause:
         # It left before the pause began: it can neither end nor prolong it, unless it brings a later date.
-        if isinstance(reply, RateLimited) and reply.retry_after and lane.resumes_at is not None:
-            lane = lane._replace(resumes_at=max(lane.resumes_at, now + reply.retry_after))
-        return Judgement(lane, doubt, (Verdict(seq, reply, excused=True),))
+        if isinstance(reply, RateLimited) and reply.retry_after and breaker.resumes_at is not None:
+            breaker = breaker._replace(resumes_at=max(breaker.resumes_at, now + reply.retry_after))
+        return Judgement(breaker, suspicion, (Verdict(seq, reply, excused=True),))
+    pausing = _Pausing(breaker, suspicion, now, schedule)
     match reply:
-        case Refused(where="api") if not lane.paused and doubt.suspect is None and seq != NO_TASK:
-            return Judgement(lane, Doubt((seq, reply), doubt.missed), ())
+        case Refused(where="api") if not breaker.paused and suspicion.suspect is None and seq != NO_TASK:
+            return Judgement(breaker, Suspicion((seq, reply), suspicion.missed), ())
         case Refused():
-            return _paused(lane, doubt, "credentials", seq, reply, now, schedule)
+            return pausing.judgement("credentials", seq, reply)
         case RateLimited():
-            return _paused(lane, doubt, "rate_limited", seq, reply, now, schedule)
+            return pausing.judgement("rate_limited", seq, reply)
         case Unreachable(where="token"):
-            return _paused(lane, doubt, "unreachable", seq, reply, now, schedule)
+            return pausing.judgement("unreachable", seq, reply)
     assert isinstance(reply, Unreachable | Garbled)
-    if lane.paused:
-        return _paused(lane, doubt, "unreachable", seq, reply, now, schedule)
-    if doubt.suspect is not None and seq == NO_TASK:
-        # Nobody else to ask, and the health check tells nothing: then the refusal stands.
-        return _paused(lane, doubt, "credentials", seq, doubt.suspect[1], now, schedule)
-    missed = doubt.missed | {seq}
-    if len(missed) < MISSES:
-        return Judgement(lane, doubt._replace(missed=missed), (Verdict(seq, reply),))
-    judged = _paused(lane, doubt, "unreachable", seq, reply, now, schedule)
+    if breaker.paused:
+        return pausing.judgement("unreachable", seq, reply)
+    if suspicion.suspect is not None and seq == NO_TASK:
+        # There is no other task to poll, and the health check tells nothing: then the refusal stands.
+        return pausing.judgement("credentials", seq, suspicion.suspect[1])
+    missed = suspicion.missed | {seq}
+    if len(missed) < MISSES_IN_A_ROW:
+        return Judgement(breaker, suspicion._replace(missed=missed), (Verdict(seq, reply),))
+    judged = pausing.judgement("unreachable", seq, reply)
     return judged._replace(verdicts=(*judged.verdicts[:-1], Verdict(seq, reply)))
 
 
-def _spoken(lane: Lane, doubt: Doubt, verdict: Verdict, now: int, *, late: bool) -> Judgement:
-    """The API is there: a pause ends, unless the request left before it began (``late``), and so does all doubt."""
-    if not lane.paused:
-        return Judgement(lane, CALM, (verdict,) if doubt == CALM else (*_blame(doubt, verdict.seq), verdict))
+def _answered(breaker: Breaker, suspicion: Suspicion, verdict: Verdict, now: int, *, late: bool) -> Judgement:
+    """The API is there: a pause ends, unless the request left before it began (``late``), and so does all suspicion."""
+    if not breaker.paused:
+        blamed = () if suspicion == NO_SUSPICION else _blame(suspicion, verdict.seq)
+        return Judgement(breaker, NO_SUSPICION, (*blamed, verdict))
     if late:
-        return Judgement(lane, doubt, (verdict,))
-    return Judgement(resume(lane, now), CALM, (*_blame(doubt, verdict.seq), verdict))
+        return Judgement(breaker, suspicion, (verdict,))
+    return Judgement(resume(breaker, now), NO_SUSPICION, (*_blame(suspicion, verdict.seq), verdict))
 
 
-def _paused(
-    lane: Lane,
-    doubt: Doubt,
-    reason: Reason,
-    seq: int,
-    reply: RateLimited | Refused | Unreachable | Garbled,
-    now: int,
-    schedule: Schedule,
-) -> Judgement:
-    wait = reply.retry_after if isinstance(reply, RateLimited) else None
-    if wait is None:
-        wait = schedule.probe(lane.probes, slowly=reason == "credentials")
-    lane = pause(lane, reason, reply.code, now, max(wait, schedule.min_interval))
-    held = () if doubt.suspect is None else (Verdict(*doubt.suspect, excused=True),)
-    doubt = Doubt(refused=_refused(doubt, seq, reply))
-    return Judgement(lane, doubt, (*held, Verdict(seq, reply, excused=True)))
+class _Pausing(NamedTuple):
+    """What a pause begins from, or goes on from."""
+
+    breaker: Breaker
+    suspicion: Suspicion
+    now: int
+    schedule: Schedule
+
+    def judgement(
+        self, reason: PauseReason, seq: int, reply: RateLimited | Refused | Unreachable | Garbled
+    ) -> Judgement:
+        wait = reply.retry_after if isinstance(reply, RateLimited) else None
+        if wait is None:
+            wait = self.schedule.probe(self.breaker.probes, slowly=reason == "credentials")
+        breaker = pause(self.breaker, reason, reply.code, self.now, max(wait, self.schedule.min_interval))
+        suspect = self.suspicion.suspect
+        held = () if suspect is None else (Verdict(*suspect, excused=True),)
+        refused = Suspicion(refused=_refused(self.suspicion, seq, reply))
+        return Judgement(breaker, refused, (*held, Verdict(seq, reply, excused=True)))
 
 
-def _refused(doubt: Doubt, seq: int, reply: Reply) -> tuple[tuple[int, Refused], ...]:
+def _refused(suspicion: Suspicion, seq: int, reply: Reply) -> tuple[tuple[int, Refused], ...]:
     """The tasks that the API has refused since the pause for it began, and in what led to it."""
-    found = dict(doubt.refused)
+    found = dict(suspicion.refused)
     if isinstance(reply, Refused) and reply.where == "api":
-        found |= {} if doubt.suspect is None else {doubt.suspect[0]: doubt.suspect[1]}
+        found |= {} if suspicion.suspect is None else {suspicion.suspect[0]: suspicion.suspect[1]}
         found |= {} if seq == NO_TASK else {seq: reply}
-    return tuple(found.items())[-REMEMBERED:]
+    return tuple(found.items())[-REMEMBERED_REFUSALS:]
 
 
-def _blame(doubt: Doubt, answered: int) -> tuple[Verdict, ...]:
+def _blame(suspicion: Suspicion, answered: int) -> tuple[Verdict, ...]:
     """Our credentials are good after all: what was refused was refused for reasons of its own."""
-    refused = (*doubt.refused, *([] if doubt.suspect is None else [doubt.suspect]))
+    refused = (*suspicion.refused, *([] if suspicion.suspect is None else [suspicion.suspect]))
     return tuple(Verdict(seq, Rejected(reply.code)) for seq, reply in refused if seq != answered)

@@ -1,7 +1,7 @@
 """How many requests may go out now: the rate, the burst, the pace the vendor bears, and the budget of a day.
 
-One :class:`Meter`, a handful of numbers in one row of the database, is the whole state. It is read and written inside
-the transaction that claims the tasks, so several processes share it, and it survives a restart.
+One :class:`LimiterState`, a handful of numbers in one row of the database, is the whole state. It is read and written
+inside the transaction that claims the tasks, so several processes share it, and it survives a restart.
 
 **The rate** is kept by GCRA, the leaky bucket as one number. ``tat``, the *theoretical arrival time*, is the moment at
 which all slots granted so far are paid for; each slot puts it one *spacing* further, and slots are granted as long as
@@ -33,17 +33,17 @@ Instants and durations are milliseconds where nothing else is said.
 from math import ceil
 from typing import NamedTuple
 
-DAY, HOUR, MINUTE = 86_400_000, 3_600_000, 60_000
+DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 
-FULL = 1_000_000  # the pace at which the whole rate is used
-STEP = FULL // 20  # added in a minute without a refusal
-LEAST = FULL // 64
+FULL_PACE_PPM = 1_000_000  # the pace at which the whole rate is used
+EASING_PPM = FULL_PACE_PPM // 20  # added in a minute without a refusal
+LEAST_PACE_PPM = FULL_PACE_PPM // 64
 
 # How far ahead (µs) charges for extra requests may put ``tat`` before it is taken for a clock set back.
-SLACK = 60_000_000
+SLACK_US = 60_000_000
 
 
-class Limit(NamedTuple):
+class RateLimit(NamedTuple):
     """``rate`` slots per second on the long run, ``burst`` at once after a rest, ``daily`` from midnight to midnight
     UTC (``None``: any number)."""
 
@@ -52,16 +52,16 @@ class Limit(NamedTuple):
     daily: int | None = None
 
     @property
-    def spacing(self) -> int:
+    def spacing_us(self) -> int:
         """Microseconds between two slots; rounded up, so that the rate is never exceeded."""
         return max(1, ceil(1_000_000 / self.rate))
 
 
-class Meter(NamedTuple):
+class LimiterState(NamedTuple):
     """What has been used of a limit."""
 
-    tat: int = 0  # µs since 1970
-    pace: int = FULL  # millionths of the rate
+    tat_us: int = 0  # since 1970
+    pace: int = FULL_PACE_PPM  # millionths of the rate
     slowed_at: int = 0  # when the pace was last halved
     eased_at: int = 0  # when it was last changed
     day: int = 0  # days since 1970
@@ -70,92 +70,92 @@ class Meter(NamedTuple):
 
 class Grant(NamedTuple):
     slots: int
-    meter: Meter  # to be stored
+    limiter: LimiterState  # to be stored
     next_at: int  # when the next slot comes free
 
 
-def grant(limit: Limit, meter: Meter, now: int, wanted: int) -> Grant:
+def grant(limit: RateLimit, limiter: LimiterState, now: int, wanted: int) -> Grant:
     """Grant up to ``wanted`` slots at ``now``. A granted slot that is not used is lost, never exceeded.
 
     A ``tat`` much further ahead than grants and charges put it means that the clock was set back: it is drawn in, so
     that a jump of an hour does not silence the poller for one.
     """
-    meter = _of_today(meter, now)
-    left = wanted if limit.daily is None else limit.daily - meter.spent
-    paced_limit = paced(limit, meter)
-    now_us, spacing = now * 1000, paced_limit.spacing
+    limiter = _of_today(limiter, now)
+    left = wanted if limit.daily is None else limit.daily - limiter.spent
+    paced_limit = paced(limit, limiter)
+    now_us, spacing = now * 1000, paced_limit.spacing_us
     full = paced_limit.burst * spacing
-    tat = meter.tat
-    if tat > now_us + full + max(SLACK, 100 * spacing):
+    tat = limiter.tat_us
+    if tat > now_us + full + max(SLACK_US, 100 * spacing):
         tat = now_us + full - spacing
     tat = max(tat, now_us)
     slots = max(0, min(wanted, left, (now_us + full - tat) // spacing))
     tat += slots * spacing
     next_at = now + max(0, -((now_us + full - tat - spacing) // 1000))
     if limit.daily is not None and left <= slots:
-        next_at = max(next_at, (meter.day + 1) * DAY)
-    return Grant(slots, meter._replace(tat=tat, spent=meter.spent + slots), next_at)
+        next_at = max(next_at, (limiter.day + 1) * DAY_MS)
+    return Grant(slots, limiter._replace(tat_us=tat, spent=limiter.spent + slots), next_at)
 
 
-def charge(limit: Limit, meter: Meter, requests: int, now: int) -> Meter:
-    """The meter after ``requests`` were made that no slot was granted for."""
-    meter = _of_today(meter, now)
-    tat = max(meter.tat, now * 1000) + requests * paced(limit, meter).spacing
-    return meter._replace(tat=tat, spent=meter.spent + requests)
+def charge(limit: RateLimit, limiter: LimiterState, requests: int, now: int) -> LimiterState:
+    """The limiter after ``requests`` were made that no slot was granted for."""
+    limiter = _of_today(limiter, now)
+    tat = max(limiter.tat_us, now * 1000) + requests * paced(limit, limiter).spacing_us
+    return limiter._replace(tat_us=tat, spent=limiter.spent + requests)
 
 
-def slowed(limit: Limit, meter: Meter, asked_at: int, now: int) -> Meter:
-    """The meter after a 429 or 503 to a request that was let go at ``asked_at``: half the pace.
+def slowed(limit: RateLimit, limiter: LimiterState, asked_at: int, now: int) -> LimiterState:
+    """The limiter after a 429 or 503 to a request that was let go at ``asked_at``: half the pace.
 
     Refusals of requests let go before the last halving say nothing of the pace since, and change nothing. A refused
     probe of a paused API is not for here: it went out alone after a wait, so the pace was not to blame.
     """
-    if asked_at <= meter.slowed_at <= now:
-        return meter
-    return meter._replace(pace=max(_least(limit), min(meter.pace, FULL) // 2), slowed_at=now, eased_at=now)
+    if asked_at <= limiter.slowed_at <= now:
+        return limiter
+    return limiter._replace(pace=max(_least(limit), min(limiter.pace, FULL_PACE_PPM) // 2), slowed_at=now, eased_at=now)
 
 
-def eased(meter: Meter, now: int) -> Meter:
-    """The meter after an answer that was no refusal: a step up, if a minute has passed since the pace last changed."""
-    if meter.pace >= FULL or meter.eased_at <= now < meter.eased_at + MINUTE:
-        return meter
-    return meter._replace(pace=min(FULL, meter.pace + STEP), eased_at=now)
+def eased(limiter: LimiterState, now: int) -> LimiterState:
+    """The limiter after an answer that was no refusal: a step up, if the pace last changed a minute ago or before."""
+    if limiter.pace >= FULL_PACE_PPM or limiter.eased_at <= now < limiter.eased_at + MINUTE_MS:
+        return limiter
+    return limiter._replace(pace=min(FULL_PACE_PPM, limiter.pace + EASING_PPM), eased_at=now)
 
 
-def paced(limit: Limit, meter: Meter) -> Limit:
+def paced(limit: RateLimit, limiter: LimiterState) -> RateLimit:
     """The limit at the pace of the moment."""
-    if meter.pace >= FULL:
+    if limiter.pace >= FULL_PACE_PPM:
         return limit
-    pace = max(_least(limit), meter.pace)
-    return Limit(limit.rate * pace / FULL, max(1, limit.burst * pace // FULL), limit.daily)
+    pace = max(_least(limit), limiter.pace)
+    return RateLimit(limit.rate * pace / FULL_PACE_PPM, max(1, limit.burst * pace // FULL_PACE_PPM), limit.daily)
 
 
-def sustained(limit: Limit, meter: Meter, now: int) -> float:
-    """The requests a second that can be kept up from ``now`` to midnight: what the price is to float with.
+def sustained(limit: RateLimit, limiter: LimiterState, now: int) -> float:
+    """The requests a second that can be kept up from ``now`` to midnight: what the delay per request floats with.
 
     The rate at its pace, or what the day's budget leaves, if that is less. What the last hour leaves is not rushed out.
     """
-    rate = paced(limit, meter).rate
+    rate = paced(limit, limiter).rate
     if limit.daily is None:
         return rate
-    meter = _of_today(meter, now)
-    seconds = max(HOUR, (meter.day + 1) * DAY - now) / 1000
-    return min(rate, max(1.0, limit.daily - meter.spent) / seconds)
+    limiter = _of_today(limiter, now)
+    seconds = max(HOUR_MS, (limiter.day + 1) * DAY_MS - now) / 1000
+    return min(rate, max(1.0, limit.daily - limiter.spent) / seconds)
 
 
-def spent_today(meter: Meter, now: int) -> int:
+def spent_today(limiter: LimiterState, now: int) -> int:
     """The requests counted since midnight."""
-    return _of_today(meter, now).spent
+    return _of_today(limiter, now).spent
 
 
-def _least(limit: Limit) -> int:
-    return min(FULL, max(LEAST, ceil(FULL / (60 * limit.rate))))
+def _least(limit: RateLimit) -> int:
+    return min(FULL_PACE_PPM, max(LEAST_PACE_PPM, ceil(FULL_PACE_PPM / (60 * limit.rate))))
 
 
-def _of_today(meter: Meter, now: int) -> Meter:
-    today = now // DAY
-    if today > meter.day:
-        return meter._replace(day=today, spent=0)
-    if now < meter.day * DAY - HOUR:
-        return meter._replace(day=today)
-    return meter
+def _of_today(limiter: LimiterState, now: int) -> LimiterState:
+    today = now // DAY_MS
+    if today > limiter.day:
+        return limiter._replace(day=today, spent=0)
+    if now < limiter.day * DAY_MS - HOUR_MS:
+        return limiter._replace(day=today)
+    return limiter

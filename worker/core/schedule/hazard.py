@@ -19,9 +19,9 @@ By hand: with h = 0.1 a second everywhere, a task seen pending at any age is don
 bin in which all ten together spent 20 s: its hazard is 2 / 20 = 0.1 a second.
 
 Tasks that have not ended count by the time they were watched (they are *right-censored*), so a class of slow tasks is
-not taken for a fast one because only its fastest have ended yet. An end that is only known to lie between two looks
+not taken for a fast one because only its fastest have ended yet. An end that is only known to lie between two polls
 is shared out among the bins between them, as the curve itself expects it (one step of the EM algorithm). Where the
-vendor's own end lies between the looks, it is taken as it is. What was learned fades: each task that ended counts half
+vendor's own end lies between the polls, it is taken as it is. What was learned fades: each task that ended counts half
 after a thousand later ones of its class. A bin in which fewer than five ended borrows from its neighbours, up to four
 on each side, until there are five, so that a class shows its shape after a few dozen tasks and sharpens later. Before
 there is history the prior stands in (worker/core/schedule/prior.py): in each bin, half a task that ended, but never
@@ -37,14 +37,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, expm1, inf
+from typing import NamedTuple
 
-EDGES: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
-BINS = len(EDGES) - 1
-_WIDTHS = (*(EDGES[j + 1] - EDGES[j] for j in range(BINS - 1)), EDGES[BINS - 1])
+EDGES_MS: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
+BINS = len(EDGES_MS) - 1
+_WIDTHS_MS = (*(EDGES_MS[j + 1] - EDGES_MS[j] for j in range(BINS - 1)), EDGES_MS[BINS - 1])
 PRIOR_ENDED = 0.5  # what the prior is worth in each bin: at most so many tasks that ended,
 PRIOR_WATCHED = 3.0  # and at most so many that were watched
-ENOUGH, REACH = 5.0, 4  # ends that a bin needs to stand alone; bins it borrows from on each side
-FADING = 0.5 ** (1 / 1000)
+ENOUGH_ENDS = 5.0  # that a bin needs to stand alone
+REACH_BINS = 4  # that it borrows from on each side
+FADING_PER_END = 0.5 ** (1 / 1000)
 
 _SLOW = {"rtcob": "rtcob", "coverageinsight": "insight"}
 _QUICK = ("medicare", "commercial", "medicaid", "hmo", "searchoptions")
@@ -85,7 +87,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class HazardCurve:
     """The hazard of each bin, per millisecond; all above 0."""
 
     hazards: tuple[float, ...]
@@ -94,7 +96,7 @@ class Forecast:
         """The stretches of equal hazard from ``start`` to ``end``: ``(from, to, hazard)``."""
         j = bin_of(start)
         while start < end:
-            until = min(EDGES[j + 1], end)
+            until = min(EDGES_MS[j + 1], end)
             yield start, until, self.hazards[j]
             start, j = until, j + 1
 
@@ -111,6 +113,20 @@ class Forecast:
         return min(1.0, self.outlook(known, part)[0] / ended) if ended > 0 else 0.0
 
 
+class Observation(NamedTuple):
+    """One poll of a task, for the curve of its class: pending at age ``known`` (0 if it was not polled before).
+
+    At ``age`` it was still pending, or (``ended``) concluded; ``end`` is the age at which the vendor says that it
+    ended, if it says so.
+    """
+
+    task_class: str
+    known: int
+    age: int
+    ended: bool = False
+    end: int | None = None
+
+
 def step(left: float, waited: float, time: float, hazard: float) -> tuple[float, float]:
     """The chance of being unfinished, and the ms waited, ``time`` later under one hazard."""
     ending = -expm1(-hazard * time)
@@ -119,36 +135,36 @@ def step(left: float, waited: float, time: float, hazard: float) -> tuple[float,
 
 def bin_of(age: float) -> int:
     """The number of the bin that ``age`` lies in."""
-    return bisect_right(EDGES, max(0.0, age)) - 1
+    return bisect_right(EDGES_MS, max(0.0, age)) - 1
 
 
-def forecast(curve: Curve, prior: tuple[float, ...]) -> Forecast:
+def hazard_curve(curve: Curve, prior: tuple[float, ...]) -> HazardCurve:
     """The hazards that ``curve`` shows, beside those of the prior. O(bins): some 0.2 ms."""
     hazards = []
     for j, expected in enumerate(prior):
         ended, under = curve.ended[j], curve.under[j]
-        for reach in range(1, REACH + 1):
-            if ended >= ENOUGH:
+        for reach in range(1, REACH_BINS + 1):
+            if ended >= ENOUGH_ENDS:
                 break
             for beside in (j - reach, j + reach):
                 if 0 <= beside < BINS:
                     ended += curve.ended[beside]
                     under += curve.under[beside]
-        believed = min(PRIOR_ENDED / expected, PRIOR_WATCHED * _WIDTHS[j])
+        believed = min(PRIOR_ENDED / expected, PRIOR_WATCHED * _WIDTHS_MS[j])
         hazards.append((ended + believed * expected) / (under + believed))
-    return Forecast(tuple(hazards))
+    return HazardCurve(tuple(hazards))
 
 
-def learn(curve: Curve, known: int, age: int, end: int | None, expected: Forecast) -> Curve:
+def learn(curve: Curve, known: int, age: int, end: int | None, expected: HazardCurve) -> Curve:
     """The curve after a task ended. O(bins).
 
     It was pending at age ``known`` (0 if nobody had looked), and found concluded when it was ``age`` old; ``end`` is
-    the age at which the vendor says that it ended, if it says so. The class is the one that it had *before* that look,
-    and ``expected`` the forecast for it so far.
+    the age at which the vendor says that it ended, if it says so. The class is the one that it had *before* that poll,
+    and ``expected`` the hazard curve for it so far.
     """
     known = max(0, known)
-    ended = [count * FADING for count in curve.ended]
-    under = [time * FADING for time in curve.under]
+    ended = [count * FADING_PER_END for count in curve.ended]
+    under = [time * FADING_PER_END for time in curve.under]
     if end is not None and known <= end <= max(age, known):
         ended[bin_of(end)] += 1
         return watch(Curve(tuple(ended), tuple(under)), [(known, end)])
@@ -168,17 +184,17 @@ def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
             if first == last:
                 under[first] += age - start
             else:
-                under[first] += EDGES[first + 1] - start
-                under[last] += age - EDGES[last]
+                under[first] += EDGES_MS[first + 1] - start
+                under[last] += age - EDGES_MS[last]
                 crossed[first + 1] += 1
                 crossed[last] -= 1
     for j, count in enumerate(accumulate(crossed)):
         if count:
-            under[j] += count * _WIDTHS[j]
+            under[j] += count * _WIDTHS_MS[j]
     return Curve(curve.ended, tuple(under))
 
 
-def _between(ended: list[float], under: list[float], known: int, age: int, expected: Forecast) -> Curve:
+def _between(ended: list[float], under: list[float], known: int, age: int, expected: HazardCurve) -> Curve:
     """One end, somewhere between ``known`` and ``age``: its expected share in each bin, and the time until it."""
     done, _ = expected.outlook(known, age)
     pieces = list(expected.pieces(known, age))

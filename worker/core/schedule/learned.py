@@ -1,200 +1,200 @@
-"""The learned schedule at work: what it knows, what it hears, and when it looks.
+"""The ``learned`` schedule: what it knows of tasks like one, and when it polls.
 
-It puts together the parts that say how: curves and chances (forecast.py, prior.py), the look that pays best (worth.py),
-the account that keeps it from asking more than the written cadence would (allowance.py), and the price (price.py).
-It lives in the memory of one process; :class:`Knowledge` is what is stored. Instants, ages and durations are ms.
+It puts together the parts that say how: hazard curves (hazard.py, prior.py), the poll that pays best (inspection.py),
+the request credit that keeps it from polling more than the cadence would (credit.py), and the delay per request
+(delay_per_request.py). Its curves live in the memory of one process. Questions change nothing: they take and return the
+numbers that all processes share; what polls have shown is told by :meth:`LearnedPlanner.learn` once it is stored.
+Instants, ages and durations are ms.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
 
 from worker.core.schedule.cadence import Schedule
-from worker.core.schedule.credit import account, best_look, plan, spared_by, written_looks
-from worker.core.schedule.delay_per_request import Load, outdated, price_after
-from worker.core.schedule.hazard import Curve, Forecast, forecast, learn, watch
-from worker.core.schedule.inspection import Basis, Choice, why
+from worker.core.schedule.credit import Polled, best_poll, cadence_polls, credit_of, plan, with_credit
+from worker.core.schedule.delay_per_request import Load, delay_after, outdated
+from worker.core.schedule.hazard import Curve, HazardCurve, Observation, hazard_curve, learn, watch
+from worker.core.schedule.inspection import Basis, Choice, reason_in_words
 from worker.core.schedule.prior import prior
-from worker.core.task import Look, Task
+from worker.core.schedule.state import ScheduleState
+from worker.core.task import PLANNED, DueReason, PollPlan, Task
 from worker.core.vendor.reply import Concluded, Pending, Reply
 
-# The looks that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
-PLANS = frozenset({"first", "learned", "cadence"})
+# The hazards of a class are computed anew for each observation up to so many, and then every so many: a curve changes
+# little by one observation among many.
+EACH_OBSERVATION_UP_TO = 20
+OBSERVATIONS_PER_CURVE = 100
 
-# A curve changes little by one look among many: after the first few, its hazards are computed anew every so many.
-FEW, ANEW = 20, 100
+# Best polls that are remembered for each class.
+_REMEMBERED_POLLS = 5_000
 
-# Of the looks that pay best, so many are remembered for each class.
-_REMEMBERED = 5_000
+# A wait to the first poll that is shorter than the cadence's takes this much credit: `record` keeps no account.
+_CREDIT_FOR_SHORT_FIRST_WAIT = 1_000
 
 _UNSEEN = "unseen"
 
 
-class Knowledge(NamedTuple):
-    """What was learned: a curve for each class, the price of a request in ms of waiting, and the requests spared."""
+class LearnedPlanner:
+    """Plans by what was seen of tasks. See ``Planner`` in worker/core/pacing/decide.py.
 
-    curves: Mapping[str, Curve]
-    price: float
-    spared: int
+    ``least_delay_ms`` is the configured ``delay_per_request``; ``curves`` are those that were stored, by class.
+    """
 
+    def __init__(self, schedule: Schedule, least_delay_ms: float, curves: Mapping[str, Curve]) -> None:
+        self._schedule = schedule
+        self._least_delay_ms = least_delay_ms
+        self._curves = dict(curves)
+        self._changed: set[str] = set()  # classes whose curves are not stored yet
+        self._observations: dict[str, int] = {}
+        # Remembered answers to pure questions:
+        self._hazard_curves: dict[str, HazardCurve] = {}
+        self._best: dict[str, dict[tuple[int, int], Choice]] = {}
 
-class Learned:
-    """When to look at tasks, from what was seen of others. ``floor`` is the ``price_floor`` in ms."""
+    def plan(self, task: Task, state: ScheduleState, now: int) -> tuple[PollPlan, ScheduleState]:
+        """The next poll of a task that was seen pending ``now``, and the state that has paid for it."""
+        return self._plan_from(task, self._floored(state), now)
 
-    def __init__(self, schedule: Schedule, floor: float, known: Knowledge) -> None:
-        self.schedule = schedule
-        self.floor = floor
-        self.price = max(floor, known.price)
-        self.spared = known.spared
-        self.changed: set[str] = set()  # classes whose curves are not stored yet
-        self._curves = dict(known.curves)
-        self._odds: dict[str, Forecast] = {}
-        self._looks: dict[str, dict[tuple[int, int], Choice]] = {}
-        self._news: dict[str, int] = {}
-        self._watched: dict[str, list[tuple[int, int]]] = {}  # seen pending, and not in the curves yet
-
-    @property
-    def known(self) -> Knowledge:
-        """What is worth storing. A snapshot: it does not change later."""
-        for kind in tuple(self._watched):
-            self._curve(kind)
-        return Knowledge(dict(self._curves), self.price, self.spared)
-
-    def go_back(self, known: Knowledge) -> None:
-        """Forget what was heard since ``known``: it was not stored, and will be heard again. Nor was anything else."""
-        self._curves, self.price, self.spared = dict(known.curves), known.price, known.spared
-        self._watched.clear()
-        self._odds.clear()
-        self._looks.clear()
-        self.changed = set(known.curves)
-
-    def odds(self, kind: str) -> Forecast:
-        """The forecast for a class of task."""
-        found = self._odds.get(kind)
-        if found is None:
-            found = self._odds[kind] = forecast(self._curve(kind), prior(self.schedule, self.floor))
-        return found
-
-    def next_look(self, task: Task, now: int) -> Look:
-        """When to look again at a task that was seen pending ``now``; it is paid for (see allowance.py)."""
-        begin = now - task.age(now)
-        return self._plan(task, begin, now)
-
-    def first_wait(self) -> int | None:
-        """The wait from recording to the first look; ``None``: as the cadence says.
-
-        Where requests are scarce it may be longer than the written one. A shorter one is asked for only where much has
-        been spared: whoever records tasks does not keep the account.
-        """
-        made = plan(_UNSEEN, 0, 0, self.odds(_UNSEEN), self.price, 0, self.schedule)
-        if self.spared >= 1000:
-            made = plan(_UNSEEN, 0, 0, self.odds(_UNSEEN), self.price, 1, self.schedule)
-        return made.choice.wait
-
-    def replanned(self, task: Task, now: int) -> Look | None:
-        """A later look for a task that falls due, if it was planned when requests were much cheaper."""
-        if task.why not in PLANS or task.price is None or not outdated(task.price, self.price):
+    def replan(self, task: Task, state: ScheduleState, now: int) -> tuple[PollPlan, ScheduleState] | None:
+        """A later poll for a task that falls due, if it was planned when requests were worth much less waiting."""
+        state, planned_at = self._floored(state), task.delay_per_request_ms
+        if task.reason not in PLANNED or planned_at is None or not outdated(planned_at, state.delay_per_request_ms):
             return None
-        last = task.seen_at if task.seen_at is not None else task.recorded_at
-        look = self._plan(task, last - task.age(last), last)
-        due = last + look.wait
-        return look._replace(wait=due - now) if due > now else None
+        last = task.pending_at if task.pending_at is not None else task.recorded_at
+        made, state = self._plan_from(task, state, last)
+        due = last + made.wait_ms
+        return (made._replace(wait_ms=due - now), state) if due > now else None
 
-    def heard(self, task: Task, reply: Reply, now: int) -> None:
-        """Learn from one look at a task; ``task`` is as it was before, ``why`` telling what the look was for."""
+    def settle(self, task: Task, seen: Observation, state: ScheduleState, now: int) -> ScheduleState:
+        """The state with the credit that a poll has brought; ``task`` is as it was before the poll."""
+        if task.reason not in PLANNED:
+            return state
+        entry = _entry(task, now - seen.age)
+        before = max(seen.known, entry)
+        passed = cadence_polls(self._schedule, entry, seen.age) - cadence_polls(self._schedule, entry, before)
+        if task.pending_at is None and passed == 0:
+            # `record` planned it, and could not pay.
+            state = with_credit(state, -1)
+        # Where the end is not told, the cadence may have seen it with its very next poll.
+        reached = (seen.end if seen.end is not None else before) if seen.ended else None
+        return with_credit(state, credit_of(self._schedule, entry, before, seen.age, reached))
+
+    def float_delay(self, state: ScheduleState, load: Load, rate: float) -> ScheduleState:
+        """The state after ``load``; ``rate`` is what the limiter allows a second."""
+        delay = delay_after(self._floored(state).delay_per_request_ms, load, rate, self._least_delay_ms)
+        return state._replace(delay_per_request_ms=delay)
+
+    def refresh(self, state: ScheduleState) -> ScheduleState:
+        """The state with the wait from recording to the first poll as it would be planned now."""
+        state = self._floored(state)
+        given = ScheduleState(state.delay_per_request_ms, 1 if state.credit >= _CREDIT_FOR_SHORT_FIRST_WAIT else 0)
+        made = plan(Polled(_UNSEEN, 0, 0), self.hazard_curve(_UNSEEN), given, self._schedule)
+        return state._replace(first_wait_ms=made.choice.wait)
+
+    def observe(self, task: Task, reply: Reply, now: int) -> Observation | None:
+        """What a poll shows of tasks like this one, if anything; ``task`` is as it was before the reply."""
         if not isinstance(reply, Pending | Concluded) or task.state != "pending" or task.life_from != task.recorded_at:
-            return  # after a fresh start, a task's age is not that of its discovery
-        if reply.document.started_at is not None and reply.document.started_at != task.started_at:
-            task = task._replace(started_at=reply.document.started_at)
+            return None  # after a fresh start, a task's age is not that of its discovery
+        document = reply.document
+        if document.started_at is not None and document.started_at != task.started_at:
+            task = task._replace(started_at=document.started_at)
         begin = now - task.age(now)
-        known = max(0, task.seen_at - begin) if task.seen_at is not None else 0
-        ended = isinstance(reply, Concluded)
-        end = None
-        if isinstance(reply, Concluded) and reply.document.ended_at is not None and reply.document.ended_at >= begin:
-            end = reply.document.ended_at - begin
-        if ended:
-            self._curves[task.kind] = learn(self._curve(task.kind), known, now - begin, end, self.odds(task.kind))
-        else:
-            self._watch(task.kind, known, now - begin)
-        self._news_of(task.kind)
-        if task.why in PLANS:
-            self._settle(task, begin, known, now - begin, end, ended=ended)
+        known = max(0, task.pending_at - begin) if task.pending_at is not None else 0
+        if isinstance(reply, Pending):
+            return Observation(task.task_class, known, now - begin)
+        end = document.ended_at
+        told = end - begin if end is not None and end >= begin else None
+        return Observation(task.task_class, known, now - begin, ended=True, end=told)
 
-    def load(self, load: Load, rate: float) -> None:
-        """Let the price float; ``rate`` is what the limiter allows a second."""
-        self.price = price_after(self.price, load, rate, self.floor)
+    def learn(self, observations: Iterable[Observation]) -> None:
+        """Take what polls have shown into the curves. Not before it is stored: nothing here is ever taken back."""
+        watched: dict[str, list[tuple[int, int]]] = {}
+        for seen in observations:
+            of_class = watched.setdefault(seen.task_class, [])
+            if seen.ended:
+                curve = watch(self._curve(seen.task_class), of_class)
+                of_class.clear()
+                expected = self.hazard_curve(seen.task_class)
+                self._curves[seen.task_class] = learn(curve, seen.known, seen.age, seen.end, expected)
+                self._changed.add(seen.task_class)
+            elif seen.age > seen.known:
+                of_class.append((seen.known, seen.age))  # many at once cost a tenth of each
+            self._count(seen.task_class)
+        for task_class, spans in watched.items():
+            if spans:
+                self._changed.add(task_class)
+                self._curves[task_class] = watch(self._curve(task_class), spans)
 
-    def _plan(self, task: Task, begin: int, seen_at: int) -> Look:
-        entry = _entry(task, begin)
-        known = seen_at - begin if task.seen_at is not None else 0
-        best = self._best(task.kind, known) if entry <= known else None
-        odds, price = self.odds(task.kind), self.price
-        made = plan(task.id, task.polls, known, odds, price, self.spared, self.schedule, entry=entry, best=best)
-        self.spared = account(self.spared, -made.cost)
-        basis = "cadence" if made.choice.basis == "cadence" else "learned"
-        return Look(made.choice.wait, basis, round(self.price))
+    def changed(self) -> Mapping[str, Curve]:
+        """The curves that are not stored as they are."""
+        return {task_class: self._curve(task_class) for task_class in self._changed}
 
-    def _best(self, kind: str, known: int) -> Choice:
-        """The look that pays best; for ages and prices within a hundredth the same, since to find it takes 50 µs."""
-        known, price = rounded(known), rounded(round(self.price))
-        looks = self._looks.setdefault(kind, {})
-        found = looks.get((known, price))
+    def kept(self, curves: Mapping[str, Curve]) -> None:
+        """These curves are stored now."""
+        self._changed -= {task_class for task_class, curve in curves.items() if curve is self._curves.get(task_class)}
+
+    def hazard_curve(self, task_class: str) -> HazardCurve:
+        """What is expected of tasks of a class."""
+        found = self._hazard_curves.get(task_class)
         if found is None:
-            if len(looks) > _REMEMBERED:
-                looks.clear()
-            found = looks[known, price] = best_look(known, known, self.odds(kind), price, self.schedule)
+            expected = prior(self._schedule, self._least_delay_ms)
+            found = self._hazard_curves[task_class] = hazard_curve(self._curve(task_class), expected)
         return found
 
-    def _watch(self, kind: str, known: int, age: int) -> None:
-        """A task was pending from ``known`` to ``age``. Most news is that, and many at once cost a tenth of each."""
-        if age > known:
-            self._watched.setdefault(kind, []).append((known, age))
+    def _floored(self, state: ScheduleState) -> ScheduleState:
+        if state.delay_per_request_ms >= self._least_delay_ms:
+            return state
+        return state._replace(delay_per_request_ms=self._least_delay_ms)
 
-    def _curve(self, kind: str) -> Curve:
-        """With all that was watched."""
-        curve = self._curves.get(kind, Curve())
-        watched = self._watched.pop(kind, None)
-        if watched:
-            curve = self._curves[kind] = watch(curve, watched)
-        return curve
-
-    def _news_of(self, kind: str) -> None:
-        self.changed.add(kind)
-        count = self._news[kind] = self._news.get(kind, 0) + 1
-        if count < FEW or count % ANEW == 0:
-            self._odds.pop(kind, None)
-            self._looks.pop(kind, None)
-
-    def _settle(self, task: Task, begin: int, known: int, age: int, end: int | None, *, ended: bool) -> None:
+    def _plan_from(self, task: Task, state: ScheduleState, seen_at: int) -> tuple[PollPlan, ScheduleState]:
+        begin = seen_at - task.age(seen_at)
         entry = _entry(task, begin)
-        before = max(known, entry)
-        looks = written_looks(self.schedule, entry, age) - written_looks(self.schedule, entry, before)
-        if task.seen_at is None and looks == 0:
-            # `record` planned it, and could not pay.
-            self.spared = account(self.spared, -1)
-        # Where the end is not told, the written cadence may have seen it with its very next look.
-        reached = (end if end is not None else before) if ended else None
-        self.spared = account(self.spared, spared_by(self.schedule, entry, before, age, reached))
+        known = seen_at - begin if task.pending_at is not None else 0
+        best = self._best_poll(task.task_class, known, state.delay_per_request_ms) if entry <= known else None
+        asked = Polled(task.id, task.polls, known, entry)
+        choice, state = plan(asked, self.hazard_curve(task.task_class), state, self._schedule, best)
+        reason = DueReason.CADENCE if choice.basis == "cadence" else DueReason.LEARNED
+        return PollPlan(choice.wait, reason, round(state.delay_per_request_ms)), state
+
+    def _best_poll(self, task_class: str, known: int, delay_ms: float) -> Choice:
+        """The poll that pays best; for ages and delays within a hundredth the same, since to find it takes 50 µs."""
+        known, delay = rounded(known), rounded(round(delay_ms))
+        best = self._best.setdefault(task_class, {})
+        found = best.get((known, delay))
+        if found is None:
+            if len(best) > _REMEMBERED_POLLS:
+                best.clear()
+            curve = self.hazard_curve(task_class)
+            found = best[known, delay] = best_poll(known, known, curve, delay, self._schedule)
+        return found
+
+    def _curve(self, task_class: str) -> Curve:
+        return self._curves.get(task_class, Curve())
+
+    def _count(self, task_class: str) -> None:
+        count = self._observations[task_class] = self._observations.get(task_class, 0) + 1
+        if count < EACH_OBSERVATION_UP_TO or count % OBSERVATIONS_PER_CURVE == 0:
+            self._hazard_curves.pop(task_class, None)
+            self._best.pop(task_class, None)
 
 
-def explain(task: Task, odds: Forecast, schedule: Schedule) -> str:
-    """Why the next look at a task is when it is, in words; for one that the learned schedule has planned."""
-    last = task.seen_at if task.seen_at is not None else task.recorded_at
+def explain(task: Task, curve: HazardCurve, schedule: Schedule) -> str:
+    """Why the next poll of a task is when it is, in words; for one that the learned schedule has planned."""
+    last = task.pending_at if task.pending_at is not None else task.recorded_at
     begin = last - task.age(last)
-    known = last - begin if task.seen_at is not None else 0
+    known = last - begin if task.pending_at is not None else 0
     due = (task.due_at if task.due_at is not None else last) - begin
-    likely, waited = odds.outlook(known, due)
+    likely, waited = curve.outlook(known, due)
     wait = max(0, due - known)
-    basis: Basis = "cadence" if task.why == "cadence" else "learned"
+    basis: Basis = "cadence" if task.reason == DueReason.CADENCE else "learned"
     if abs(wait - schedule.min_interval) <= 1:
         basis = "shortest"
     elif abs(wait - schedule.max_interval) <= 1:
         basis = "longest"
     choice = Choice(wait, likely, waited, basis)
-    return why(choice, task.kind, known, task.price or 0)
+    return reason_in_words(choice, task.task_class, known, task.delay_per_request_ms or 0)
 
 
 def rounded(number: int) -> int:
-    """To eight binary digits: looks at ages, and prices, that are alike in them are planned alike."""
+    """To eight binary digits: polls at ages, and delays, that are alike in them are planned alike."""
     unit = 1 << max(0, number.bit_length() - 8)
     return number // unit * unit
 

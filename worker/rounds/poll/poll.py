@@ -1,94 +1,99 @@
-"""The poll round: what was heard is judged and saved, what is due is claimed and sent off, in one commit.
+"""The poll pass: what was heard is judged and saved, what is due is claimed and sent off, in one commit.
 
 ::
 
-    pool.collect() ──► judge(lane, doubt, …) ──► after(task, reply, …) ──► save, result   ┐
-                       is it about us?           what becomes of the task                 │ one transaction
-    pool.submit()  ◄── grant(limit, …) ◄── claim(due) ◄──────────────────────────────────┘
+    pool.collect() ──► rows, candidates ──► decide ──► write     one transaction
+    pool.submit(), planner.learn(), log  ◄── committed ──┘
 
-Nothing is sent before the lease is on the disk, and nothing heard is forgotten: if the transaction fails, the replies
-are kept here and saved by the next round, and nothing new is claimed until then.
+The pass decides (worker/core/pacing/decide.py), then writes. Nothing is sent before the lease is on the disk, and
+nothing heard is lost: if the transaction fails, what was heard is kept here and tried again by the next pass.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.core.errors import CdpollError, place_of
 from worker.core.instant import FAR
-from worker.core.pacing.breaker import Lane
-from worker.core.pacing.judge import CALM, NO_TASK, Doubt, Judgement, Verdict, judge, speaks, too_fast
-from worker.core.pacing.limiter import Limit, charge, eased, grant, slowed, spent_today
+from worker.core.pacing.decide import (
+    FLOATED_EVERY_MS,
+    Decision,
+    Moment,
+    Own,
+    Planner,
+    Policy,
+    Withdrawn,
+    decide,
+    may_send,
+)
+from worker.core.pacing.judge import NO_TASK, Finished
+from worker.core.pacing.limiter import RateLimit, grant, spent_today
+from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
-from worker.core.schedule.learned import Learned
-from worker.core.task import Task
-from worker.core.vendor.reply import Unreachable
+from worker.core.schedule.fixed import FixedPlanner
+from worker.core.schedule.learned import LearnedPlanner
 from worker.gateways.http.pool import Done, Job, Pool
-from worker.rounds.log_edges import Change, Log, Pauses, Troubles
-from worker.rounds.poll.claiming import Claiming
-from worker.rounds.poll.pricing import Pricing
-from worker.rounds.poll.saving import Asked, Saving
+from worker.rounds.log_edges import Change, Log, LogEdges, Pauses
+from worker.rounds.poll import reading, writing
 from worker.store.db.store import Store
-from worker.store.state import lanes
-from worker.store.state import learned as learning
+from worker.store.state import api, curves
 from worker.store.tasks import polling as tasks
 
-# A job, and the task it is about, if any.
-Sent = tuple[Job, Asked | None]
+# How soon to come again after a request that has outlived its deadline.
+CUT_AGAIN_MS = 200
 
-# How soon to look again after a request that has outlived its deadline.
-CUT_AGAIN = 200
+# How soon to come again while jobs are handed out ahead, and how long a job may lie there: then its slot is lost.
+AHEAD_AGAIN_MS = 50
+STALE_JOB_MS = 500
 
-# How soon to look again while jobs are handed out ahead, and how long a job may lie there: then its slot is lost.
-HOT, STALE = 50, 500
+# A lease is a little longer than a request can take, so that a row is not claimed twice while one is under way.
+LEASE_MARGIN_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What the round works by: the schedule, the rate limit, and the total deadline of one request in ms.
+class PollRules:
+    """What the pass works by: the schedule, the rate limit, and the total deadline of one request in ms.
 
-    ``price_floor`` (ms of waiting) is that of the learned schedule; ``None``: the written one.
+    ``delay_per_request_ms`` is the least one of the learned schedule; ``None``: the fixed one.
     """
 
     schedule: Schedule
-    limit: Limit
+    limit: RateLimit
     deadline: int
-    price_floor: int | None = None
+    delay_per_request_ms: int | None = None
 
     @property
     def lease(self) -> int:
-        """A little more than a request can take, so that a row is not claimed twice while one is under way."""
-        return self.deadline + 5_000
+        return self.deadline + LEASE_MARGIN_MS
+
+    def planner(self, store: Store) -> Planner:
+        """The schedule, with the curves that are stored."""
+        if self.delay_per_request_ms is None:
+            return FixedPlanner(self.schedule)
+        return LearnedPlanner(self.schedule, self.delay_per_request_ms, curves.load(store))
 
 
 class PollRound:
     """Holds what is in the air between two passes; everything else is in the database."""
 
-    def __init__(self, store: Store, pool: Pool, terms: Terms, log: Log, now: int) -> None:
+    def __init__(self, store: Store, pool: Pool, rules: PollRules, log: Log, now: int) -> None:
         self._store = store
         self._pool = pool
-        self.terms = terms
+        self.rules = rules
         self._log = log
-        self._heard: list[Done] = []  # what is over and not saved
-        self._back: list[Job] = []  # taken back from the pool, and not given back in the database
-        self._asked: dict[int, Asked] = {}  # what is in the air, by row, as it was claimed
-        self._doubt = CALM
-        self._monotonic = 0
-        self.lane = lanes.get(store)
+        self.planner = rules.planner(store)
+        self._policy = Policy(rules.schedule, rules.limit, rules.lease, self.planner)
+        self._heard: list[Done] = []  # over, and not saved
+        self._back: list[Job] = []  # taken back from the pool, and not released in the database
         self._pauses = Pauses()
-        self._troubles = Troubles(tasks.failing(store), now)
-        self.learned: Learned | None = None
-        if terms.price_floor is not None:
-            self.learned = Learned(terms.schedule, terms.price_floor, learning.load(store))
-        self._saving = Saving(store, terms.schedule, self.learned)
-        self._claiming = Claiming(store, self.learned)
-        self._pricing = None if self.learned is None else Pricing(store, self.learned, terms.limit, now)
+        self._edges = LogEdges(tasks.failing(store), now)
+        self.own = Own(since=now, kept_at=now)
+        self.shared = api.get(store)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
-        self.usable = 0  # replies since the start that told something of a task
-        self.unreachable = 0  # looks since the start that brought no whole answer
 
     def out_of_budget(self, now: int) -> bool:
         """Whether nothing more is asked before midnight."""
-        daily = self.terms.limit.daily
-        return daily is not None and spent_today(self.lane.meter, now) >= daily
+        daily = self.rules.limit.daily
+        return daily is not None and spent_today(self.shared.limiter, now) >= daily
 
     @property
     def busy(self) -> bool:
@@ -101,28 +106,66 @@ class PollRound:
         ``due_by``: claim only what was due then (for one pass over a queue that keeps filling). ``claim=False``: only
         save what was heard, for the way out. Raises StorageFailed or TryLater with nothing lost.
         """
-        self._monotonic = monotonic
         self._pool.cut_overdue(monotonic)
-        self._heard += self._pool.collect(now - STALE)
-        cutoff = FAR if due_by is None else due_by
-        due_by = min(cutoff, now)
-        if self._pricing is not None:
-            self._pricing.float(self.lane, now)
-        wanted = self._wanted(now, due_by) if claim else 0
-        if self._heard or self._back or wanted or self._pool.waiting:
-            self._transact_or_single_out(now, monotonic, due_by, wanted, claim=claim)
-        return self._next(now, monotonic, cutoff) if claim else FAR
+        self._heard += self._pool.collect(now - STALE_JOB_MS)
+        probing = self._probing
+        # Other processes may have used the slots or paused the API: by the old state, one would come again at once.
+        self.shared = api.get(self._store)
+        rests = not claim or (self._probing and not probing)
+        self._back += self._pool.withdraw(FAR if rests else now - STALE_JOB_MS)
+        moment = self._moment(now, monotonic, due_by, claim=claim)
+        if self._heard or self._back or moment.backlog is not None or self._worth_claiming(moment):
+            self._pass_or_single_out(moment, monotonic)
+        if self._back:
+            # A pause has begun, and what no thread had begun was taken back.
+            self._pass(self._moment(now, monotonic, due_by, claim=False), monotonic)
+        return self._next(moment, monotonic, FAR if due_by is None else due_by) if claim else FAR
 
-    def keep_learned(self, now: int) -> bool:
-        """Store what was learned, inside a transaction; whether there is a schedule that learns."""
-        if self._pricing is not None:
-            self._pricing.keep(now)
-        return self._pricing is not None
+    def keep_learned(self, now: int) -> None:
+        """Store what was learned, inside a transaction."""
+        kept = self.planner.changed()
+        curves.keep(self._store, kept)
+        shared = api.get(self._store)
+        api.put(self._store, shared._replace(schedule=self.planner.refresh(shared.schedule)))
+        self.own = self.own._replace(kept_at=now)
 
-    def _transact_or_single_out(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
-        """One transaction for all that was heard. A reply that breaks our own code must not hold up the others."""
+    @property
+    def _probing(self) -> bool:
+        return self.own.suspicion.suspect is not None or self.shared.breaker.paused
+
+    @property
+    def _held(self) -> frozenset[int]:
+        """Rows not to be claimed, whatever their due time: in the air, or suspect."""
+        suspect = self.own.suspicion.suspect
+        return self._pool.out if suspect is None else self._pool.out | {suspect[0]}
+
+    def _moment(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> Moment:
+        floats = not 0 <= now - self.own.since < FLOATED_EVERY_MS
+        return Moment(
+            now=now,
+            due_by=now if due_by is None else min(due_by, now),
+            free=max(0, self._pool.free) if claim else 0,
+            in_the_air=self._pool.out,
+            awaited=self._pool.in_time(monotonic),
+            backlog=tasks.backlog(self._store, now) if floats else None,
+        )
+
+    def _worth_claiming(self, moment: Moment) -> bool:
+        """Whether anything would be claimed, as far as can be told without the write lock."""
+        breaker, limiter, suspicion = self.shared.breaker, self.shared.limiter, self.own.suspicion
+        if moment.free <= 0 or grant(self.rules.limit, limiter, moment.now, 1).slots == 0:
+            return False
+        if not may_send(breaker, suspicion, moment):
+            return False
+        if suspicion.suspect is not None:
+            return True
+        due_at = self._next_due()
+        return due_at is not None and due_at <= moment.due_by
+
+    def _pass_or_single_out(self, moment: Moment, monotonic: int) -> None:
+        """One pass over all that was heard. A reply that breaks our own code must not hold up the others."""
         try:
-            self._transact(now, monotonic, due_by, wanted, claim=claim)
+            self._pass(moment, monotonic)
         except CdpollError:
             raise
         except Exception:
@@ -132,7 +175,7 @@ class PollRound:
             for n, done in enumerate(waiting):
                 self._heard = [done]
                 try:
-                    self._transact(now, monotonic, due_by, 0, claim=claim)
+                    self._pass(moment._replace(free=0, backlog=None), monotonic)
                 except CdpollError:
                     self._heard = waiting[n:]
                     raise
@@ -143,152 +186,63 @@ class PollRound:
                         "a fault in cdpoll itself: a reply was left out", task=done.job.task_id or None, place=place
                     )
 
-    def _wanted(self, now: int, due_by: int) -> int:
-        """How many tasks to claim, as far as can be told without the write lock."""
-        free = self._pool.free
-        # Another process may have used the slots or paused the API: who goes by the old state comes again at once.
-        lane = self.lane = lanes.get(self._store)
-        if free <= 0 or grant(self.terms.limit, lane.meter, now, 1).slots == 0:
-            return 0
-        if self._heard:
-            return free
-        if self._waits(lane, self._doubt, now):
-            return 0
-        if self._doubt.suspect is not None:
-            return 1
-        due_at = tasks.next_due(self._store, self._held(self._doubt, now), self.only)
-        return free if due_at is not None and due_at <= due_by else 0
-
-    def _waits(self, lane: Lane, doubt: Doubt, now: int) -> bool:
-        """Whether nothing may be sent: a pause lasts, or a probe (or what left before it) is still in the air."""
-        if lane.resumes_at is not None and now < lane.resumes_at:
-            return True
-        return (lane.paused or doubt.suspect is not None) and self._pool.in_time(self._monotonic)
-
-    def _held(self, doubt: Doubt, now: int) -> frozenset[int]:
-        """Rows not to be claimed, whatever their due time: in the air for longer than their lease, or suspects."""
-        out = self._pool.out_since(now - self.terms.lease)
-        return out if doubt.suspect is None else out | {doubt.suspect[0]}
-
-    def _transact(self, now: int, monotonic: int, due_by: int, wanted: int, *, claim: bool) -> None:
-        known = None if self.learned is None else self.learned.known
-        try:
-            with self._store.write():
-                before = lane = lanes.get(self._store)
-                doubt = self._doubt
-                verdicts: list[Verdict] = []
-                for done in self._heard:
-                    judged = self._judge(lane, doubt, done, now)
-                    lane, doubt = judged.lane, judged.doubt
-                    verdicts += judged.verdicts
-                changes = self._saving.save(verdicts, self._asked, lane, now)
-                lane = self._take_back(lane, now, everything=lane.paused or doubt.suspect is not None or not claim)
-                lane, jobs = self._claim(lane, doubt, now, monotonic, due_by, wanted)
-                if self._pricing is not None:
-                    self._pricing.keep_now_and_then(now)
-                if lane != before:
-                    lanes.put(self._store, lane)
-        except BaseException:
-            if known is not None and self.learned is not None:
-                self.learned.go_back(known)
-            raise
-        self._committed(before, lane, doubt, changes, jobs, now)
+    def _pass(self, moment: Moment, monotonic: int) -> None:
+        finished = [_finished(done) for done in self._heard]
+        withdrawn = [Withdrawn(job.seq, job.asked_at) for job in self._back]
+        with self._store.write():
+            before = api.get(self._store)
+            paused_total = before.breaker.paused_until_now(moment.now)
+            heard = reading.collected(self._store, finished, withdrawn, self.own, paused_total)
+            due = reading.candidates(self._store, self.own, before, moment, self.only)
+            decision = decide(self._policy, self.own, before, heard, due, moment)
+            if decision.wants_more:
+                due = reading.candidates(self._store, self.own, before, moment, self.only, more=True)
+                decision = decide(self._policy, self.own, before, heard, due, moment)
+            changes = writing.write(self._store, decision.intents, moment.now, moment.now + self.rules.lease)
+            if decision.shared != before:
+                api.put(self._store, decision.shared)
+        self._committed(before, decision, changes, moment.now, monotonic)
 
     def _committed(
-        self, before: Lane, lane: Lane, doubt: Doubt, changes: list[Change], jobs: list[Sent], now: int
+        self, before: Shared, decision: Decision, changes: Sequence[Change], now: int, monotonic: int
     ) -> None:
         """What must not happen before the disk has it."""
-        self.usable += sum(speaks(done.reply) for done in self._heard)
-        self.unreachable += sum(isinstance(done.reply, Unreachable) for done in self._heard)
-        for done in self._heard:
-            self._asked.pop(done.job.seq, None)
-        for job in self._back:
-            self._asked.pop(job.seq, None)
-        if self._pricing is not None:
-            self._pricing.spent += len(jobs) - len(self._back)
-        self._heard.clear()
-        self._back.clear()
-        self._doubt = doubt
-        self.lane = lane
+        intents, probing = decision.intents, self._probing
+        self.own, self.shared = decision.own, decision.shared
         if self.only is not None:
-            self.only -= {job.seq for job, _ in jobs}
-        for job, asked in jobs:
-            if asked is not None:
-                self._asked[job.seq] = asked
-            self._pool.submit(job)
-        for line in (*self._pauses.lines(before, lane, now), *self._troubles.lines(changes, now)):
+            self.only = (self.only | {job.seq for job in self._back}) - {task.seq for task in intents.claims}
+        self._heard.clear()
+        self._back = self._pool.withdraw(FAR) if self._probing and not probing else []
+        deadline = monotonic + self.rules.deadline
+        for task in intents.claims:
+            self._pool.submit(Job(task.seq, task.id, now, deadline))
+        if intents.health_check:
+            self._pool.submit(Job(NO_TASK, "", now, deadline))
+        self.planner.kept(intents.curves)
+        self.planner.learn(intents.observations)
+        pauses = self._pauses.lines(before.breaker, decision.shared.breaker, now)
+        for line in (*pauses, *self._edges.lines(changes, now)):
             getattr(self._log, line.level)(line.event, **line.fields)
 
-    def _judge(self, lane: Lane, doubt: Doubt, done: Done, now: int) -> Judgement:
-        limit, meter = self.terms.limit, lane.meter
-        if done.requests > 1:
-            # A token or a repeat took requests that no slot was granted for: they are paid for now.
-            meter = charge(limit, meter, done.requests - 1, now)
-        if speaks(done.reply):
-            meter = eased(meter, now)
-        elif too_fast(done.reply) and not lane.paused:
-            meter = slowed(limit, meter, done.job.asked_at, now)
-        lane = lane if meter is lane.meter else lane._replace(meter=meter)
-        return judge(lane, doubt, done.job.seq, done.reply, done.job.asked_at, now, self.terms.schedule)
+    def _next_due(self) -> int | None:
+        only = self.only if self.own.suspicion.suspect is None else None
+        return tasks.next_due(self._store, self._held, only)
 
-    def _take_back(self, lane: Lane, now: int, *, everything: bool) -> Lane:
-        """Jobs handed out ahead that nobody has begun: all of them when the API rests, else those that got stale.
-
-        Their tasks are due again as they were, and no request was made: only the moment of the slot is lost.
-        """
-        self._back += self._pool.withdraw(FAR if everything else now - STALE)
-        if not self._back:
-            return lane
-        back = [self._asked[job.seq] for job in self._back if job.seq in self._asked]
-        tasks.release(self._store, back)
-        if self.only is not None:
-            self.only |= {asked.task.seq for asked in back}
-        meter = lane.meter
-        return lane._replace(meter=meter._replace(spent=max(0, meter.spent - len(self._back))))
-
-    def _claim(
-        self, lane: Lane, doubt: Doubt, now: int, monotonic: int, due_by: int, wanted: int
-    ) -> tuple[Lane, list[Sent]]:
-        probing = doubt.suspect is not None or lane.paused
-        if self._waits(lane, doubt, now):
-            wanted = 0
-        elif probing:
-            wanted = min(wanted, 1)
-        slots = grant(self.terms.limit, lane.meter, now, wanted).slots
-        if slots <= 0:
-            return lane, []
-        claimed: list[Task] = self._claiming.claim(
-            slots,
-            lane.paused_until_now(now),
-            now,
-            due_by=FAR if doubt.suspect is not None else due_by,
-            leased_until=now + self.terms.lease,
-            not_seqs=self._held(doubt, now),
-            probing=probing,
-            only=None if doubt.suspect is not None else self.only,
-        )
-        deadline = monotonic + self.terms.deadline
-        jobs: list[Sent] = [
-            (Job(task.seq, task.id, now, deadline), Asked(task, now + self.terms.lease)) for task in claimed
-        ]
-        if doubt.suspect is not None and not claimed:
-            jobs = [(Job(NO_TASK, "", now, deadline), None)]
-        return lane._replace(meter=grant(self.terms.limit, lane.meter, now, len(jobs)).meter), jobs
-
-    def _next(self, now: int, monotonic: int, cutoff: int) -> int:
-        times = [FAR]
+    def _next(self, moment: Moment, monotonic: int, cutoff: int) -> int:
+        now, times = moment.now, [FAR]
         deadline = self._pool.next_deadline
         if deadline is not None:
             # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
-            times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN))
+            times.append(now + (deadline - monotonic if deadline > monotonic else CUT_AGAIN_MS))
         if self._pool.waiting:
-            times.append(now + HOT)
-        probing = self._doubt.suspect is not None or self.lane.paused
-        if self._pool.free > 0 and not (probing and self._pool.in_time(monotonic)):
-            due_at = tasks.next_due(self._store, self._held(self._doubt, now), self.only)
-            if self._doubt.suspect is not None:
-                due_at = now
+            times.append(now + AHEAD_AGAIN_MS)
+        if self._pool.free > 0 and not (self._probing and self._pool.in_time(monotonic)):
+            due_at = now if self.own.suspicion.suspect is not None else self._next_due()
             if due_at is not None and due_at <= cutoff:
-                slot_at = grant(self.terms.limit, self.lane.meter, now, 0).next_at
-                times.append(max(due_at, slot_at, self.lane.resumes_at or 0))
+                slot_at = grant(self.rules.limit, self.shared.limiter, now, 0).next_at
+                times.append(max(due_at, slot_at, self.shared.breaker.resumes_at or 0))
         return min(times)
+
+
+def _finished(done: Done) -> Finished:
+    return Finished(done.job.seq, done.reply, done.job.asked_at, done.requests, done.status, done.trace_id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import api
 from worker.store.tasks import history
 
 
@@ -75,7 +75,7 @@ def _each(
 ) -> Handled:
     handled = Handled()
     with store.write():
-        params = {**params, "paused_base": lanes.get(store).paused_until_now(params["now"])}
+        params = {**params, "paused_base": api.get(store).breaker.paused_until_now(params["now"])}
         for task_id in dict.fromkeys(ids):
             row = store.one(sql, {**params, "id": task_id})
             if row is not None:

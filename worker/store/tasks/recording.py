@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from worker.core.intake.link import Unreadable
 from worker.core.intake.recording import Recording
+from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.store import outbox
 from worker.store.db.store import Store
-from worker.store.state import lanes
-from worker.store.state.lanes import FirstLook
+from worker.store.state import api
 from worker.store.tasks import history
 
 # One commit per so many ids: a commit costs as much as a hundred inserts, and nobody should wait long for the lock.
@@ -40,11 +40,10 @@ def record(
     for start in range(0, max(len(recordings), 1), CHUNK):
         with store.write():
             # Whoever records may know nothing of the API; the database does, from its first use with one.
-            origin = origin or lanes.origin_of(store) or ""
-            paused_total = lanes.get(store).paused_until_now(now)
-            first = lanes.first_look(store)
+            origin = origin or api.origin_of(store) or ""
+            shared = api.get(store)
             for recording in recordings[start : start + CHUNK]:
-                state = _record_one(store, recording, origin, now, schedule, first, paused_total)
+                state = _record_one(store, recording, origin, now, schedule, shared)
                 done.setdefault(recording.id, state)
             for item in broken:
                 _keep_unreadable(store, item, now)
@@ -62,10 +61,10 @@ def _record_one(
     origin: str,
     now: int,
     schedule: Schedule,
-    first: FirstLook,
-    paused_total: int,
+    shared: Shared,
 ) -> str:
     """Record one id; ``new``, or the state of the task that was known already."""
+    first_wait = shared.schedule.first_wait_ms
     sent_at = recording.sent_at if recording.sent_at is not None and recording.sent_at <= now else None
     row = store.one(
         """
@@ -74,7 +73,7 @@ def _record_one(
             birth_date, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
         ) VALUES (
             :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
-            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :price
+            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :delay_per_request_ms
         ) ON CONFLICT (id) DO NOTHING RETURNING seq
         """,
         {
@@ -90,9 +89,9 @@ def _record_one(
             "birth_date": recording.birth_date,
             "now": now,
             "started_at": sent_at,
-            "paused_base": paused_total,
-            "due_at": now + schedule.first_look(recording.id, first.wait),
-            "price": first.price,
+            "paused_base": shared.breaker.paused_until_now(now),
+            "due_at": now + schedule.first_poll(recording.id, first_wait),
+            "delay_per_request_ms": None if first_wait is None else round(shared.schedule.delay_per_request_ms),
         },
     )
     if row is not None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from worker.core.instant import words
-from worker.core.pacing.limiter import Limit, spent_today
+from worker.core.pacing.limiter import RateLimit, spent_today
 from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
+from worker.store.state import api, daemon, notices
 from worker.store.state import drop as rounds
-from worker.store.state import lanes, notices
 from worker.store.views.overdue import OVERDUE
 
 # These mean that nothing moves: `status --check` says CRITICAL.
@@ -79,7 +79,7 @@ class Terms(NamedTuple):
     """
 
     schedule: Schedule = Schedule()
-    limit: Limit = Limit(1, 5)
+    limit: RateLimit = RateLimit(1, 5)
     price_floor: int | None = None
     every: int | None = None
 
@@ -89,32 +89,33 @@ def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Probl
     schedule, daily, every = terms.schedule, terms.limit.daily, terms.every
     found = []
     if not alive:
-        found.append(_silent(lanes.last_beat(store), now))
+        found.append(_silent(daemon.last_beat(store), now))
     found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
     if every is not None:
-        beat = lanes.last_beat(store) if alive else None
+        beat = daemon.last_beat(store) if alive else None
         stale = rounds.stale(store, every, None if beat is None else beat.started_at, now)
         found += [] if stale is None else [Problem("sftp_stale", 1, stale)]
     found += _disk(store)
-    lane = lanes.get(store)
-    if lane.reason is not None:
-        tls = (lane.code or "").endswith("tls")
-        found.append(Problem(f"api_{lane.reason}", 1, _TLS if tls else _PAUSES[lane.reason]))
-    if daily is not None and spent_today(lane.meter, now) >= daily:
+    shared = api.get(store)
+    breaker = shared.breaker
+    if breaker.reason is not None:
+        tls = (breaker.code or "").endswith("tls")
+        found.append(Problem(f"api_{breaker.reason}", 1, _TLS if tls else _PAUSES[breaker.reason]))
+    if daily is not None and spent_today(shared.limiter, now) >= daily:
         hint = f"the {daily} requests of the day are spent: nothing is asked before midnight UTC; see daily_budget"
         found.append(Problem("budget_spent", 1, hint))
     found += _batch_problems(store, now)
     found += _not_found(store, now, schedule)
     for row in store.read(_FAILING):
         code = row["last_error"]
-        if code == lane.code:
+        if code == breaker.code:
             continue  # the pause says it already, and nobody is to blame
         hint = _ERRORS.get(code, f"looks keep ending in {code}: cdpoll show ID tells since when")
         found.append(Problem(code if code in _ERRORS else f"failing_{code}", row["n"], hint))
     overdue = count(
         store,
         f"SELECT count(*) FROM tasks WHERE {OVERDUE}",  # noqa: S608 - a constant
-        {"now": now, "paused": lane.paused_until_now(now), "after": schedule.alert_after},
+        {"now": now, "paused": breaker.paused_until_now(now), "after": schedule.alert_after},
     )
     if overdue:
         hint = f"pending for more than {words(schedule.alert_after)}: see `cdpoll tasks --overdue`, and ask the vendor"
@@ -154,7 +155,7 @@ def _batch_problems(store: Store, now: int) -> list[Problem]:
     return found
 
 
-def _silent(beat: lanes.Beat | None, now: int) -> Problem:
+def _silent(beat: daemon.Beat | None, now: int) -> Problem:
     if beat is not None and beat.exists():
         lasting = words(now - beat.beat_at)
         return Problem("daemon_stuck", 1, f"process {beat.pid} has finished no pass for {lasting}: see its log")

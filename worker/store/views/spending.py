@@ -2,19 +2,18 @@
 
 from typing import Any
 
-from worker.core.pacing.limiter import Limit, paced, spent_today
+from worker.core.pacing.limiter import RateLimit, paced, spent_today
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import api
 
 # What the price buys is told by so many of the latest results.
 LATEST = 200
 
 
-def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> dict[str, Any]:
+def spending(store: Store, now: int, limit: RateLimit, price_floor: int | None) -> dict[str, Any]:
     """The price of a request, what it buys, and what the limiter allows; ``price_floor`` (ms) of a learned schedule."""
-    meter = lanes.get(store).meter
-    (row,) = store.read("SELECT delay_per_request_ms FROM api WHERE id = 1")
-    price = None if price_floor is None else max(price_floor, row["delay_per_request_ms"])
+    shared = api.get(store)
+    price = None if price_floor is None else max(price_floor, shared.schedule.delay_per_request_ms)
     bought = store.one(
         """
         SELECT count(*) AS results, avg(polls) AS polls, avg(delay) AS delay FROM (
@@ -33,7 +32,7 @@ def spending(store: Store, now: int, limit: Limit, price_floor: int | None) -> d
         "results": bought["results"],
         "polls_per_result": None if bought["polls"] is None else round(bought["polls"], 2),
         "delay_s": None if bought["delay"] is None else round(bought["delay"] / 1000, 1),
-        "requests_per_second": round(paced(limit, meter).rate, 3),
-        "requests_today": spent_today(meter, now),
+        "requests_per_second": round(paced(limit, shared.limiter).rate, 3),
+        "requests_today": spent_today(shared.limiter, now),
         "daily_budget": limit.daily,
     }

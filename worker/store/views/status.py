@@ -4,8 +4,8 @@ from typing import Any
 
 from worker.core.instant import iso_or_none
 from worker.store.db.store import Store
+from worker.store.state import api, daemon
 from worker.store.state import drop as rounds
-from worker.store.state import lanes
 from worker.store.views.problems import HELD_SETS, count, problems
 from worker.store.views.problems import Terms as Terms
 from worker.store.views.spending import spending
@@ -35,16 +35,16 @@ def one_line(store: Store, now: int) -> str:
     success, failure = n.get(("concluded", "success"), 0), n.get(("concluded", "failure"), 0)
     abandoned = n.get(("abandoned", None), 0)
     text = f"{waiting} pending ({pending(store, now)} due), {success + failure} concluded ({success} found coverage)"
-    lane = lanes.get(store)
+    breaker = api.get(store).breaker
     text += f", {abandoned} abandoned" if abandoned else ""
-    return text + (f"; API paused: {lane.reason} ({lane.code})" if lane.paused else "; API ok")
+    return text + (f"; API paused: {breaker.reason} ({breaker.code})" if breaker.paused else "; API ok")
 
 
 def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
     """The picture as the interface promises it."""
     n = counts(store)
-    beat = lanes.last_beat(store)
-    lane = lanes.get(store)
+    beat = daemon.last_beat(store)
+    breaker = api.get(store).breaker
     alive = beat is not None and beat.alive(now)
     oldest = store.one("SELECT min(recorded_at) AS at FROM tasks WHERE state = 'pending'")
     expires_at = beat.token_expires_at if beat is not None and alive else None
@@ -68,9 +68,9 @@ def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
         },
         "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else max(0, now - oldest["at"]) // 1000,
         "api": {
-            "paused": lane.paused,
-            "reason": f"{lane.reason} ({lane.code})" if lane.paused else None,
-            "resumes_at": iso_or_none(lane.resumes_at),
+            "paused": breaker.paused,
+            "reason": f"{breaker.reason} ({breaker.code})" if breaker.paused else None,
+            "resumes_at": iso_or_none(breaker.resumes_at),
         },
         "polling": spending(store, now, terms.limit, terms.price_floor),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},

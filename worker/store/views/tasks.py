@@ -8,7 +8,7 @@ from typing import Any
 from worker.core.instant import iso, iso_or_none, words
 from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
-from worker.store.state import lanes
+from worker.store.state import api
 from worker.store.views.overdue import OVERDUE
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ def task_pages(
     store: Store, now: int, *, state: str | None = None, overdue_after: int | None = None
 ) -> Iterator[list[Json]]:
     """Every task, oldest first, in short pages: no cursor is held while they are printed."""
-    paused = lanes.get(store).paused_until_now(now)
+    paused = api.get(store).breaker.paused_until_now(now)
     last = 0
     while True:
         rows = store.read(
@@ -123,10 +123,10 @@ def show(
 
 
 _WHY = {
-    "first": "the first look",
+    "first": "the first poll",
     "cadence": "it was pending: the cadence goes by its age",
     "learned": "it was pending: planned from what was seen of such tasks",
-    "backoff": "the last look brought nothing usable: backoff",
+    "backoff": "the last poll brought nothing usable: backoff",
     "grace": "the vendor did not know it: backoff for a while, then the cadence",
     "slow": "nothing can be made of it without a person: the longest interval",
     "again": "the last answer told nothing of it: again when the API is ready",
@@ -139,25 +139,25 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | 
     """Why the next look is when it is; ``None`` where there is none."""
     if row["due_at"] is None:
         return None
-    lane = lanes.get(store)
-    if lane.resumes_at is not None and lane.resumes_at > row["due_at"]:
-        return f"the API is paused ({lane.reason}, {lane.code}); the next probe is at {iso(lane.resumes_at)}"
+    breaker = api.get(store).breaker
+    if breaker.resumes_at is not None and breaker.resumes_at > row["due_at"]:
+        return f"the API is paused ({breaker.reason}, {breaker.code}); the next probe is at {iso(breaker.resumes_at)}"
     if row["leased_until"] is not None:
-        return f"a look is under way; if it is lost, the task falls due again at {iso(row['leased_until'])}"
+        return f"a poll is under way; if it is lost, the task falls due again at {iso(row['leased_until'])}"
     learned = price_floor is not None and row["delay_per_request_ms"] is not None
     if price_floor is not None and learned and row["reason"] in ("first", "learned", "cadence"):
         # Imported here: the list of tasks and their states can do without.
-        from worker.core.schedule.hazard import forecast
+        from worker.core.schedule.hazard import hazard_curve
         from worker.core.schedule.learned import explain
         from worker.core.schedule.prior import prior
-        from worker.store.state import learned as learning
+        from worker.store.state import curves
         from worker.store.tasks import polling as tasks
 
-        task = tasks.get(store, row["seq"], lane.paused_until_now(row["due_at"]))
-        assert task is not None
-        return explain(task, forecast(learning.curve_of(store, task.kind), prior(schedule, price_floor)), schedule)
+        task = tasks.by_seq(store, [row["seq"]], breaker.paused_until_now(row["due_at"]))[row["seq"]]
+        curve = hazard_curve(curves.of_class(store, task.task_class), prior(schedule, price_floor))
+        return explain(task, curve, schedule)
     waited = row["last_poll_at"] if row["reason"] not in ("first", "hand", "retry") else None
-    wait = f", {words(row['due_at'] - waited)} after the last look" if waited and waited < row["due_at"] else ""
+    wait = f", {words(row['due_at'] - waited)} after the last poll" if waited and waited < row["due_at"] else ""
     return _WHY.get(row["reason"], str(row["reason"])) + wait
 
 

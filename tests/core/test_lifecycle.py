@@ -2,8 +2,9 @@
 
 import pytest
 
+from worker.core.lifecycle import after, excused
 from worker.core.schedule.cadence import Schedule
-from worker.core.task import Task, after, excused
+from worker.core.task import Task
 from worker.core.vendor.document import Document, Fingerprint
 from worker.core.vendor.reply import (
     Concluded,

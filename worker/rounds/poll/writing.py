@@ -1,0 +1,41 @@
+"""Writes what worker/core/pacing/decide.py has decided, in the transaction of the pass."""
+
+from worker.core.pacing.decide import Conclusion, Intents, Save
+from worker.core.task import Task
+from worker.rounds.log_edges import Change
+from worker.store.conclude import conclude
+from worker.store.db.store import Store
+from worker.store.state import curves
+from worker.store.tasks import bodies
+from worker.store.tasks import polling as tasks
+
+
+def write(store: Store, intents: Intents, now: int, leased_until: int) -> list[Change]:
+    """Write all of it; the changes that are worth a look at by the log."""
+    pending = [save for save in intents.saves if _still_pending(*save)]
+    tasks.save_pending(store, pending)
+    changes = [_saved(store, save, now) for save in intents.saves if not _still_pending(*save)]
+    changes += [_concluded(store, conclusion, now) for conclusion in intents.conclusions]
+    for seq, reason, body in intents.bodies:
+        bodies.keep_polled(store, seq, reason, body, now)
+    tasks.release(store, intents.released)
+    tasks.replan(store, intents.replanned, now)
+    tasks.lease(store, [task.seq for task in intents.claims], leased_until)
+    curves.keep(store, intents.curves)
+    return [change for change in changes if change is not None]
+
+
+def _still_pending(old: Task, new: Task) -> bool:
+    """Whether this is what most polls bring: still pending, and without a failure, as before."""
+    shown = new.pending_at is not None and new.pending_at == new.last_poll_at and new.leased_until is None
+    return shown and old.state == new.state == "pending" and not old.failures and not new.failures
+
+
+def _saved(store: Store, save: Save, now: int) -> Change | None:
+    return Change(*save) if tasks.save(store, *save, now) else None
+
+
+def _concluded(store: Store, conclusion: Conclusion, now: int) -> Change | None:
+    old, new, document = conclusion
+    kept = conclude(store, new, document, "poll", now)
+    return Change(old, new, kept == "revision") if kept in ("first", "revision") else None

@@ -1,0 +1,76 @@
+"""What all processes share of the API: its circuit breaker, rate limiter and schedule, in one row; and its origin.
+
+Every poll pass reads and writes that row in its transaction, so it is the lock as well.
+"""
+
+from worker.core.errors import BadConfiguration
+from worker.core.pacing.breaker import Breaker
+from worker.core.pacing.limiter import LimiterState
+from worker.core.pacing.shared import Shared
+from worker.core.schedule.state import ScheduleState
+from worker.store.db.store import Store
+
+_FIELDS = (*Breaker._fields, *LimiterState._fields, *ScheduleState._fields)
+_COLUMNS = ", ".join(_FIELDS)
+_SET = ", ".join(f"{name} = :{name}" for name in _FIELDS)
+
+
+def get(store: Store) -> Shared:
+    """The row as it stands in the database."""
+    row = store.one(f"SELECT {_COLUMNS} FROM api WHERE id = 1")  # noqa: S608 - constants
+    assert row is not None
+    return Shared(
+        Breaker(**{name: row[name] for name in Breaker._fields}),
+        LimiterState(**{name: row[name] for name in LimiterState._fields}),
+        ScheduleState(**{name: row[name] for name in ScheduleState._fields}),
+    )
+
+
+def put(store: Store, shared: Shared) -> None:
+    """Write the row, inside a transaction that has read it."""
+    params = shared.breaker._asdict() | shared.limiter._asdict() | shared.schedule._asdict()
+    store.execute(f"UPDATE api SET {_SET} WHERE id = 1", params)  # noqa: S608 - constants
+
+
+def shift(store: Store, by: int) -> None:
+    """The clock was set back by ``-by`` ms: a pause keeps its length, and so does what the limiter remembers."""
+    store.execute(
+        """
+        UPDATE api SET paused_at = paused_at + :by, resumes_at = resumes_at + :by,
+            tat_us = tat_us + 1000 * CAST(:by AS BIGINT),
+            slowed_at = CASE WHEN slowed_at + :by > 0 THEN slowed_at + :by ELSE 0 END,
+            eased_at = CASE WHEN eased_at + :by > 0 THEN eased_at + :by ELSE 0 END
+        """,
+        {"by": by},
+    )
+
+
+def forget_first_wait(store: Store) -> None:
+    """Nothing is polled by a schedule now: tasks are first polled as the cadence says. Inside a transaction."""
+    store.execute("UPDATE api SET first_wait_ms = NULL WHERE id = 1")
+
+
+def origin_of(store: Store) -> str | None:
+    """The API this database belongs to; ``None`` before its first use with one."""
+    row = store.one("SELECT value FROM meta WHERE key = 'api_origin'")
+    return None if row is None else str(row["value"])
+
+
+def bind_origin(store: Store, origin: str) -> None:
+    """Remember the API this database belongs to; raises :class:`BadConfiguration` when it is another one's.
+
+    The ids of one environment mean nothing in another: asking production for a sandbox's ids finds only 404s.
+    """
+    if origin_of(store) is None:
+        with store.write():
+            store.execute(
+                "INSERT INTO meta (key, value) VALUES ('api_origin', :origin) ON CONFLICT (key) DO NOTHING",
+                {"origin": origin},
+            )
+            store.execute("UPDATE tasks SET origin = :origin WHERE origin = ''", {"origin": origin})
+    known = origin_of(store)
+    if known != origin:
+        raise BadConfiguration(
+            f"{store.path} belongs to {known}, but [api] base_url names {origin}",
+            "use another [store] path for another environment, or set base_url back",
+        )

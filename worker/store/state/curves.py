@@ -1,0 +1,28 @@
+"""The curves of the learned schedule, one for each class of task."""
+
+from collections.abc import Mapping
+
+from worker.core.schedule.hazard import Curve, packed, unpacked
+from worker.store.db.store import Store
+
+
+def load(store: Store) -> dict[str, Curve]:
+    """All of them, by class."""
+    rows = store.read("SELECT task_class, curve FROM curves")
+    return {row["task_class"]: unpacked(row["curve"]) for row in rows}
+
+
+def keep(store: Store, curves: Mapping[str, Curve]) -> None:
+    """Write these, inside a transaction."""
+    for task_class, curve in curves.items():
+        store.execute(
+            "INSERT INTO curves (task_class, curve) VALUES (:task_class, :curve)"
+            " ON CONFLICT (task_class) DO UPDATE SET curve = excluded.curve",
+            {"task_class": task_class, "curve": packed(curve)},
+        )
+
+
+def of_class(store: Store, task_class: str) -> Curve:
+    """What was learned of one class; an empty curve where nothing was."""
+    row = store.one("SELECT curve FROM curves WHERE task_class = :task_class", {"task_class": task_class})
+    return Curve() if row is None else unpacked(row["curve"])
