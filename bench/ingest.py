@@ -21,7 +21,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench import x12
-from worker.rounds.ingest.batch_file import Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.store.db.store import Store
 
 
@@ -76,7 +76,7 @@ def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> Inges
             readers.append(timed(lambda: x12.reader(path)))
             database = Path(folder) / f"{turn}.db"
             with contextlib.closing(Watched(database, journal)) as store, path.open("rb") as file:
-                given = Given(file, "batch", "path")
+                given = BatchFile(file, "batch", "path")
                 ingests.append(timed(partial(ingest, store, given, 1_800_000_000_000)))
                 (row,) = store.read("SELECT count(*) AS n FROM found_coverage")
                 assert row["n"] <= sets

@@ -68,15 +68,15 @@ def _open(stack: ExitStack, path: str) -> BinaryIO | str:
 
 def _read(house: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, Any]:
     """Read one file; its report."""
-    from worker.rounds.ingest.batch_file import Given, ingest, rehearse
+    from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 
     name = "standard input" if path == "-" else Path(path).name
     with ExitStack() as stack:
         if not file.seekable():
             file = stack.enter_context(keeping.spooled(house.store.path, file))
         progress = stack.enter_context(bar(name, os.fstat(file.fileno()).st_size))
-        given = Given(file, name, "path", hold_test=house.hold_test)
-        work = rehearse if dry_run else ingest
+        given = BatchFile(file, name, "path", hold_test=house.hold_test)
+        work = ingest_dry_run if dry_run else ingest
         return report_json(work(house.store, given, house.now, progress=progress))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.hostile import FORMS, HEADER
 from tests.support.cdpoll_process import DEADLINE, ROOT
-from worker.rounds.ingest.batch_file import Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.store.opening import open_store
 
 MOST_KIB = 16 * 1024
@@ -66,7 +66,7 @@ def test_a_large_file_of_nothing_is_told_of_and_none_of_it_kept(tmp_path: Path) 
     path.write_bytes(HEADER + b"ST*271*0001~MSG*")
     os.truncate(path, 256 * 1024 * 1024)
     with open_store(tmp_path / "cdpoll.db") as store, path.open("rb") as file:
-        report = ingest(store, Given(file, path.name, "path"), 1_800_000_000_000)
+        report = ingest(store, BatchFile(file, path.name, "path"), 1_800_000_000_000)
         assert (report.state, report.size) == ("incomplete", 256 * 1024 * 1024)
         assert "longer than any real one" in (report.reason or "")
         assert store.read("SELECT 1 FROM sets") == []

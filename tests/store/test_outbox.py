@@ -13,9 +13,10 @@ from tests.support.batch_files import batch, read
 from tests.support.database import DONE, conclude, elsewhere, record
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import issues
+from worker.rounds.ingest import retrying
 from worker.rounds.ingest.retrying import retry_set
 from worker.store import outbox
-from worker.store.batch import batches
+from worker.store.batch import staging
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.outbox import Published
@@ -138,7 +139,7 @@ def test_a_set_accepted_out_of_quarantine_has_its_numbers_then(
     broken = [a_set(subscriber(ACTIVE, member=f"LOST{n}"), control=f"000{n}")[:-1] for n in (2, 3)]
     read(store, interchange(group(a_set(), *broken)))
     assert members(store) == ["M0001"]
-    monkeypatch.setattr(batches, "ROWS", 2)
+    monkeypatch.setattr(retrying, "PAGE_ROWS", 2)
     monkeypatch.setattr(issues, "HELD", issues.HELD - {"se_missing"})
     for seq in (3, 2):
         assert retry_set(store, seq, 1) is None
@@ -171,7 +172,7 @@ def test_readers_between_any_two_transactions_miss_nothing(
 ) -> None:
     """While two files are staged, tasks are concluded and refs come late; two readers look after each transaction."""
     readers = [Follower(1), Follower(100)]
-    monkeypatch.setattr(batches, "ROWS", 4)
+    monkeypatch.setattr(staging, "PAGE_ROWS", 4)
     with open_store(path) as poller, Store(path) as reading:
         steps = iter(range(1, 1000))
 
@@ -209,7 +210,7 @@ def after_each_write(store: Store, monkeypatch: pytest.MonkeyPatch, meanwhile: C
 
 
 def test_readers_beside_writers_in_threads_miss_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "ROWS", 8)
+    monkeypatch.setattr(staging, "PAGE_ROWS", 8)
     open_store(path).close()
     working = threading.Event()
     working.set()

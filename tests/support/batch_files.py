@@ -13,7 +13,8 @@ from tests.support.cdpoll_process import ROOT
 from tests.support.database import elsewhere
 from tests.support.mortal import Moment
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
-from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
+from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
+from worker.rounds.ingest.file_report import FileReport
 from worker.store.db.store import Store
 
 NOW = 1_800_000_000_000
@@ -31,7 +32,8 @@ def read(
     file = store.path.parent.parent / "given"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with file.open("rb") as opened:
-        return (rehearse if dry else ingest)(store, Given(opened, name, "path", hold_test=hold_test), now)
+        work = ingest_dry_run if dry else ingest
+        return work(store, BatchFile(opened, name, "path", hold_test=hold_test), now)
 
 
 def member(number: int) -> list[Any]:
@@ -83,13 +85,13 @@ READ = """
 import json, sys
 from pathlib import Path
 from tests.support.mortal import Moment, die_at
-from worker.rounds.ingest.batch_file import Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.store.opening import open_store
 
 if len(sys.argv) > 3:
     die_at(Moment(*json.loads(sys.argv[3])))
 with open_store(sys.argv[1]) as store, Path(sys.argv[2]).open("rb") as file:
-    report = ingest(store, Given(file, "big", "path"), 1_800_000_000_000)
+    report = ingest(store, BatchFile(file, "big", "path"), 1_800_000_000_000)
     print(report.state, report.counts.transaction_sets, flush=True)
 """
 

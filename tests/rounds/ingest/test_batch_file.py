@@ -10,7 +10,7 @@ from tests.support.batch_files import NOW, batch, member, members, read, rows, s
 from tests.support.cdpoll_process import DEADLINE
 from tests.support.database import elsewhere
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
-from worker.rounds.ingest.batch_file import Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.store.batch import keeping, quarantine
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -267,7 +267,7 @@ def test_a_file_that_changes_while_it_is_read_is_incomplete(store: Store, path: 
             more.write(b"\n")
 
     with file.open("rb") as opened:
-        report = ingest(store, Given(opened, "growing", "path"), NOW, progress=grow)
+        report = ingest(store, BatchFile(opened, "growing", "path"), NOW, progress=grow)
     assert report.state == "incomplete"
     assert rows(path) == 0
 

@@ -7,7 +7,8 @@ import pytest
 from tests.store.batch.test_matching import NOW, ONE, TRACED, body, conclude, elsewhere, joined, record, store
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
-from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
+from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
+from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import quarantine
 from worker.store.db.store import Store
 from worker.store.views import tasks as story
@@ -22,8 +23,8 @@ def read(store: Store, text: str, *, hold: bool = True) -> FileReport:
     file = store.path.with_name("given")
     file.write_text(text)
     with file.open("rb") as opened:
-        given = Given(opened, "batch", "path", hold_test=hold)
-        dry = rehearse(store, given, NOW)
+        given = BatchFile(opened, "batch", "path", hold_test=hold)
+        dry = ingest_dry_run(store, given, NOW)
         report = ingest(store, given, NOW)
     assert (dry.counts, dry.warnings) == (report.counts, report.warnings)
     return report

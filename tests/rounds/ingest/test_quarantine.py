@@ -10,11 +10,11 @@ from tests.support.batch_files import watched
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import issues
-from worker.rounds.ingest import retrying
-from worker.rounds.ingest.batch_file import Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.retrying import retry_set
-from worker.store.batch import batches, quarantine
+from worker.store.batch import quarantine
 from worker.store.batch.rows import put_answers
+from worker.store.batch.staging import PAGE_ROWS
 from worker.store.opening import open_store
 
 NOW = 1_800_000_000_000
@@ -32,7 +32,7 @@ def take_in(house: House, name: str, content: str) -> None:
     path = house.folder / name
     path.write_text(content)
     with open_store(house.database) as store, path.open("rb") as file:
-        ingest(store, Given(file, name, "path"), NOW)
+        ingest(store, BatchFile(file, name, "path"), NOW)
 
 
 def listed(house: House) -> Any:
@@ -104,7 +104,7 @@ def test_a_file_that_is_understood_now_leaves_the_quarantine_at_one_moment(
     from worker.rounds.ingest import batch_file
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch_file._Reading, "readable", _never)
+        patch.setattr(batch_file._FileReader, "readable", _never)
         take_in(house, "was.odd", interchange(group(a_set())))
     (held,) = listed(house)["files"]
     kept = Path(house.cdpoll("quarantine", "show", "--json", held["number"], check=0).json["kept_at"])
@@ -178,7 +178,7 @@ def held(house: House, content: str, monkeypatch: pytest.MonkeyPatch, *, hold_te
     with monkeypatch.context() as patch:
         patch.setattr(issues, "HELD", issues.HELD | {"se_count"})
         with open_store(house.database) as store, path.open("rb") as file:
-            ingest(store, Given(file, "given.x12", "path", hold_test=hold_test), NOW)
+            ingest(store, BatchFile(file, "given.x12", "path", hold_test=hold_test), NOW)
     return int(house.value("SELECT max(seq) FROM sets WHERE state = 'quarantined'"))
 
 
@@ -195,8 +195,8 @@ def test_a_set_of_thousands_of_patients_leaves_the_quarantine_at_one_moment_by_s
 
         sizes = watched(store, monkeypatch, look)
         assert retry_set(store, number, NOW + 1) is None
-    assert len(sizes) > 3000 // (batches.ROWS // 2)
-    assert max(sizes) <= 3 * batches.ROWS
+    assert len(sizes) > 3000 // (PAGE_ROWS // 2)
+    assert max(sizes) <= 3 * PAGE_ROWS
     assert seen == [(0, 0, 0)] * (len(sizes) - 1) + [(3000, 3000, 3000)]
     assert house.rows("SELECT transaction_sets, quarantined_sets, subscribers, unmatched FROM files") == [
         (1, 0, 3000, 3000)
@@ -217,7 +217,7 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
 
     with open_store(house.database) as store:
         with monkeypatch.context() as patch:
-            patch.setattr(retrying, "put_answers", cut)
+            patch.setattr(quarantine, "put_answers", cut)
             with pytest.raises(KeyboardInterrupt):
                 retry_set(store, number, NOW + 1)
         assert house.value("SELECT count(*) FROM answers") > 0

@@ -9,7 +9,8 @@ from sandbox.batch import QUIRKS, write_batch
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin
 from worker.clock import Clock
-from worker.rounds.ingest.batch_file import FileReport, Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
+from worker.rounds.ingest.file_report import FileReport
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -22,7 +23,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def read(store: Store, path: Path) -> FileReport:
     with path.open("rb") as file:
-        return ingest(store, Given(file, path.name, "path"), 1_800_000_000_000)
+        return ingest(store, BatchFile(file, path.name, "path"), 1_800_000_000_000)
 
 
 def test_what_was_polled_before_is_joined_by_its_text(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -15,9 +15,10 @@ from worker.core.intake.recording import Recording
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.x12 import embedded
-from worker.rounds.ingest.batch_file import FileReport, Given, ingest, rehearse
+from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 from worker.rounds.ingest.deriving import derive_missing
-from worker.store.batch.batches import ROWS
+from worker.rounds.ingest.file_report import FileReport
+from worker.store.batch.staging import PAGE_ROWS
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -43,8 +44,8 @@ def read(store: Store, text: str) -> FileReport:
     file = store.path.with_name("given")
     file.write_text(text)
     with file.open("rb") as opened:
-        dry = rehearse(store, Given(opened, "batch", "path"), NOW)
-        report = ingest(store, Given(opened, "batch", "path"), NOW)
+        dry = ingest_dry_run(store, BatchFile(opened, "batch", "path"), NOW)
+        report = ingest(store, BatchFile(opened, "batch", "path"), NOW)
     assert dry.counts == report.counts
     return report
 
@@ -150,7 +151,7 @@ def test_the_texts_of_a_result_that_came_just_now_are_read_before_a_file_is(stor
     file = store.path.with_name("given")
     file.write_text(ONE)
     with file.open("rb") as opened:
-        assert ingest(store, Given(opened, "batch", "path"), NOW).counts.matched == 1
+        assert ingest(store, BatchFile(opened, "batch", "path"), NOW).counts.matched == 1
     assert elsewhere(store, "SELECT count(*) FROM answers WHERE list IS NOT NULL") == [(1,)]
 
 
@@ -246,7 +247,7 @@ def test_two_patients_under_one_trace_number_are_never_both_joined(store: Store)
 def test_of_two_patients_far_apart_in_a_file_the_second_is_not_joined(store: Store) -> None:
     """Each stands in a transaction of its own; a rehearsal, which writes nothing, says the same."""
     record(store, "a", **TRACED)
-    others = (traced(f"T{n}", f"N{n:04}") for n in range(ROWS))
+    others = (traced(f"T{n}", f"N{n:04}") for n in range(PAGE_ROWS))
     sets = [a_set(one, control=f"{n:04}") for n, one in enumerate((subscriber(ACTIVE), *others), 1)]
     counts = read(store, interchange(group(*sets, a_set(subscriber(ACTIVE, member="M0002"), control="9999")))).counts
     assert (counts.matched, counts.candidates) == (1, 1)

@@ -15,8 +15,9 @@ from worker.core.errors import StorageFailed
 from worker.core.x12.answer import Answer
 from worker.core.x12.answer_json import AnswerJson
 from worker.rounds.ingest import collecting
-from worker.rounds.ingest.batch_file import FileReport, Given, ingest
-from worker.store.batch import batches, quarantine
+from worker.rounds.ingest.batch_file import BatchFile, ingest
+from worker.rounds.ingest.file_report import FileReport
+from worker.store.batch import batches, quarantine, staging
 from worker.store.batch import rows as batch_rows
 from worker.store.batch.lock import IngestLock
 from worker.store.db.store import Store
@@ -39,8 +40,8 @@ def test_transactions_are_small_and_the_file_appears_at_one_moment(
         sizes = watched(store, monkeypatch, seen)
         read(store, batch(*range(2000)))
     # Each answer is a row of results and one of answers, each set one of its own; and one is drawn for its number.
-    assert max(sizes) <= 3 * batches.ROWS + 10
-    assert len(sizes) >= 2 + 2 * 2000 // batches.ROWS
+    assert max(sizes) <= 3 * staging.PAGE_ROWS + 10
+    assert len(sizes) >= 2 + 2 * 2000 // staging.PAGE_ROWS
     assert moments == [0] * (len(sizes) - 1) + [2000]
 
 
@@ -60,7 +61,7 @@ def test_a_set_of_many_patients_is_spread_over_transactions(
     sizes = watched(store, monkeypatch, lambda: None)
     report = read(store, interchange(group(a_set([*head, *patients]))))
     assert (report.counts.transaction_sets, report.counts.subscribers, report.counts.unmatched) == (1, 2000, 2000)
-    assert max(sizes) <= 3 * batches.ROWS + 10
+    assert max(sizes) <= 3 * staging.PAGE_ROWS + 10
     assert len(set(members(path))) == 2000
     again = read(store, interchange(group(a_set([*head, *patients]), control="77")))
     assert (again.counts.known_sets, again.counts.unmatched) == (1, 0)
@@ -102,16 +103,16 @@ def test_kill_9_in_the_middle_leaves_nothing_that_is_seen_and_the_next_reading_r
 
 
 def test_leftovers_are_removed_in_small_transactions(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finish = batches.Staging.finish
-    monkeypatch.setattr(batches.Staging, "finish", lambda *_: 1 / 0)
+    finish = batches.FileRows.finish
+    monkeypatch.setattr(batches.FileRows, "finish", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         read(store, batch(*range(1200)))
-    monkeypatch.setattr(batches.Staging, "finish", finish)
+    monkeypatch.setattr(batches.FileRows, "finish", finish)
     assert rows(path) > 3600
     sizes = watched(store, monkeypatch, lambda: None)
     with IngestLock(path, "file", wait=True):
         assert batches.remove_leftovers(store) == 1
-    assert max(sizes) <= 2 * batches.ROWS  # a result takes its answer with it
+    assert max(sizes) <= 2 * staging.PAGE_ROWS  # a result takes its answer with it
     assert rows(path) == 0
     assert elsewhere(path, "SELECT count(*) FROM files") == [(0,)]
 
@@ -144,7 +145,7 @@ def read_in_place(store: Store, text: str) -> FileReport:
         while view:
             view = view[os.write(fd, view[:200_000]) :]
         file.seek(0)
-        return ingest(store, Given(file, "big", "path"), NOW)
+        return ingest(store, BatchFile(file, "big", "path"), NOW)
 
 
 def test_the_counts_are_those_of_the_module_that_keeps_them() -> None:
@@ -160,7 +161,7 @@ def test_python_looks_for_cycles_seldom_while_a_file_is_read_and_then_as_before(
     read(store, batch(1))
     assert meanwhile == [collecting.YOUNG] * len(meanwhile) != []
     assert gc.get_threshold() == before
-    monkeypatch.setattr(batches, "begin", _fails)
+    monkeypatch.setattr(batches.FileRows, "begin", _fails)
     with pytest.raises(StorageFailed):
         read(store, batch(2))
     assert gc.get_threshold() == before
@@ -195,13 +196,13 @@ def test_large_answers_are_written_down_one_by_one_whatever_stands_beside_them(
 ) -> None:
     """A set of thousands of patients of whom a few have nearly all of its bytes."""
     held: list[int] = []
-    make = batches.Staging._make
+    make = staging.Staging._make
 
-    def watching(staging: batches.Staging) -> None:
-        held.append(sum(len(answer.benefits) for _, answer in staging._heard))
-        make(staging)
+    def watching(one: staging.Staging) -> None:
+        held.append(sum(len(answer.benefits) for _, answer in one._heard))
+        make(one)
 
-    monkeypatch.setattr(batches.Staging, "_make", watching)
+    monkeypatch.setattr(staging.Staging, "_make", watching)
     patients = [
         segment
         for n in range(3, 2000)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from worker.gateways.sftp.drop import SftpFailed
-from worker.rounds.ingest.batch_file import FileReport
+from worker.rounds.ingest.file_report import FileReport
 from worker.rounds.log_edges import Log
 from worker.store.db.store import Store
 from worker.store.state import drop as rounds

@@ -6,7 +6,8 @@ from pathlib import Path
 from worker.gateways.sftp.drop import RemoteFile, SftpFailed
 from worker.rounds.drop.messages import came_in
 from worker.rounds.drop.work import OF_ONE_FILE, DropWork, Step
-from worker.rounds.ingest.batch_file import FileReport, Given, ingest
+from worker.rounds.ingest.batch_file import BatchFile, ingest
+from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import keeping, remote
 from worker.store.batch.remote import DropFile
 
@@ -31,7 +32,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds."""
     with path.open("rb") as file:
         progress = work.progress(one.shown, one.size) if work.progress else None
-        given = Given(file, one.shown, "sftp", hold_test=work.rules.hold_test)
+        given = BatchFile(file, one.shown, "sftp", hold_test=work.rules.hold_test)
         report = ingest(work.store, given, now, wait=work.patient, progress=progress)
         if report.state == "incomplete":
             # It is fetched again; but where the server has moved it away, these bytes are all there is.
@@ -52,7 +53,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
 def read_orphan(work: DropWork, now: int, *, path: Path) -> None:
     """Read in a file whose name is not known any more; its bytes may be the only ones there are."""
     with path.open("rb") as file:
-        given = Given(file, f"recovered {path.name[:12]}", "sftp", hold_test=work.rules.hold_test)
+        given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", hold_test=work.rules.hold_test)
         _told(work, ingest(work.store, given, now, wait=work.patient))
     path.unlink(missing_ok=True)
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from worker.core.instant import FAR
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed
-from worker.rounds.ingest.batch_file import FileReport, Progress
+from worker.rounds.ingest.batch_file import Progress
+from worker.rounds.ingest.file_report import FileReport
 from worker.rounds.log_edges import Log
 from worker.store.batch import keeping
 from worker.store.db.store import Store

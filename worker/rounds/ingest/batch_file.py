@@ -11,9 +11,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, BinaryIO, Protocol
 
 from worker.core.errors import CdpollError, StorageFailed, place_of
 from worker.core.x12.acknowledgement import acceptance, acceptance_of
@@ -25,125 +26,72 @@ from worker.core.x12.recognise import HEAD_BYTES, FileKind
 from worker.gateways.unpack import NotUnpacked, Stream, members
 from worker.rounds.ingest.collecting import seldom
 from worker.rounds.ingest.deriving import derive_missing
+from worker.rounds.ingest.file_report import FileReport, FileWarnings
 from worker.rounds.ingest.refusal import PassedOver, cut_at_once, refusal
 from worker.store.batch import batches, keeping
-from worker.store.batch.batches import Source, Staging, State
+from worker.store.batch.batches import FileFacts, FileRows, FileSource, FileState
+from worker.store.batch.dry_run import DryRun
 from worker.store.batch.lock import IngestLock
-from worker.store.batch.rehearsal import Rehearsal
 from worker.store.batch.rows import Counts
+from worker.store.batch.staging import Staging, Target
 from worker.store.db.store import Store
 
-PIECE = 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the size of the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class FileReport:
-    """What became of one file. ``number`` is its row, if it has one."""
-
-    name: str
-    sha256: str
-    size: int
-    state: str
-    counts: Counts = field(default_factory=Counts)
-    warnings: tuple[Issue, ...] = ()
-    reason: str | None = None
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
+class BatchFile:
     """A file to read: open in binary mode, at its beginning, and seekable."""
 
     file: BinaryIO
     name: str
-    source: Source
+    source: FileSource
     replaces: int | None = None
     """The row of the file in quarantine that this is."""
     hold_test: bool = False
     """Hold back what is marked as a test in it."""
 
 
-class _Warnings:
-    """The file's own issues, and those of its sets and answers by code, with how often and where first."""
-
-    def __init__(self) -> None:
-        self._file: list[Issue] = []
-        self._more = 0
-        self._counted: dict[str, tuple[Issue, int, int]] = {}
-        self._set = 0
-
-    def of_set(self, issues: tuple[Issue, ...]) -> None:
-        self._set += 1
-        if issues:
-            self.of_answer(issues)
-
-    def of_answer(self, issues: tuple[Issue, ...]) -> None:
-        for one in issues:
-            first, at, count = self._counted.get(one.code, (one, self._set, 0))
-            self._counted[one.code] = (first, at, count + 1)
-
-    def note(self, one: Issue) -> None:
-        """Of the file as a whole, and said before all others."""
-        self._file.insert(0, one)
-
-    def of_file(self, end: FileEnd) -> None:
-        room = max(0, 100 - len(self._file))
-        self._file += end.issues[:room]
-        self._more += end.more_issues + len(end.issues[room:])
-
-    def all(self) -> tuple[Issue, ...]:
-        found = list(self._file)
-        if self._more:
-            found.append(Issue("more_warnings", "", f"There are {self._more} more warnings of this kind."))
-        for first, at, count in self._counted.values():
-            sentence = first.message.partition(" (")[0]
-            where = f"set {at}" if count == 1 else f"{count} times, first in set {at}"
-            found.append(replace(first, message=f"{sentence} ({where})"))
-        return tuple(found)
-
-
-def ingest(store: Store, given: Given, now: int, *, wait: bool = True, progress: Progress | None = None) -> FileReport:
+def ingest(
+    store: Store, given: BatchFile, now: int, *, wait: bool = True, progress: Progress | None = None
+) -> FileReport:
     """Read one file into the database; harmless to repeat. ``wait`` for another reading that is under way.
 
     Raises StorageFailed and TryLater; then nothing of the file is visible.
     """
     with IngestLock(store.path, "file", wait=wait), seldom():
         batches.remove_leftovers(store)
-        sha256, size = _identity(given.file)
-        row = batches.known(store, sha256)
+        facts = _facts(given, now)
+        row = batches.finished_file(store, facts.sha256)
         if row is not None and row["seq"] != given.replaces:
             return _known(given, row)
         derive_missing(store)  # its answers are joined to results that hold the same texts
-        reading = _Reading(store, given, sha256, size, now, progress)
-        return reading.report(
-            lambda: batches.begin(store, given.name, given.source, sha256, size, now, hold_test=given.hold_test)
-        )
+        return _FileReader(given, facts, _KeptFile(store, facts, given.file), progress).report()
 
 
-def rehearse(store: Store, given: Given, now: int, *, progress: Progress | None = None) -> FileReport:
+def ingest_dry_run(store: Store, given: BatchFile, now: int, *, progress: Progress | None = None) -> FileReport:
     """What :func:`ingest` would report, with nothing written."""
-    sha256, size = _identity(given.file)
-    row = batches.known(store, sha256)
+    facts = _facts(given, now)
+    row = batches.finished_file(store, facts.sha256)
     if row is not None:
         return _known(given, row)
-    reading = _Reading(store, given, sha256, size, now, progress, dry=True)
-    return reading.report(lambda: Rehearsal(store, hold_test=given.hold_test))
+    return _FileReader(given, facts, DryRun(store), progress).report()
 
 
-def _identity(file: BinaryIO) -> tuple[str, int]:
+def _facts(given: BatchFile, now: int) -> FileFacts:
     digest = hashlib.sha256()
-    file.seek(0)
+    given.file.seek(0)
     size = 0
-    while piece := file.read(PIECE):
+    while piece := given.file.read(_PIECE_BYTES):
         digest.update(piece)
         size += len(piece)
-    return digest.hexdigest(), size
+    return FileFacts(given.name, given.source, digest.hexdigest(), size, now, given.replaces)
 
 
-def _known(given: Given, row: dict[str, Any]) -> FileReport:
+def _known(given: BatchFile, row: dict[str, Any]) -> FileReport:
     """A file of which every byte was there before. What is in quarantine or was skipped is still that."""
     counts = Counts(**{name: row[name] for name in Counts.__slots__})
     state = "known" if row["state"] == "ingested" else row["state"]
@@ -164,40 +112,52 @@ class _Ends:
     """TA1 by what they say."""
 
 
-class _Reading:
+class FileTarget(Target, Protocol):
+    """Where a file goes: rows, or the counts of a dry run. ``number`` is the file's row, if it has one."""
+
+    number: int | None
+
+    def begin(self) -> None: ...
+    def finish(self, counts: Counts, warnings: Iterable[Issue]) -> None: ...
+    def discard(self) -> None: ...
+    def note(self, state: FileState, reason: str, interchanges: int, warnings: Iterable[Issue]) -> None: ...
+
+
+class _KeptFile(FileRows):
+    """The rows of a file; before its row says that it is in quarantine, its bytes are there."""
+
+    def __init__(self, store: Store, facts: FileFacts, file: BinaryIO) -> None:
+        super().__init__(store, facts)
+        self._keep = partial(keeping.keep_whole, store.path, file, facts.sha256)
+
+    def note(self, state: FileState, reason: str, interchanges: int, warnings: Iterable[Issue]) -> None:
+        if state == "quarantined":
+            self._keep()
+        super().note(state, reason, interchanges, warnings)
+
+
+class _FileReader:
     """One reading of one file."""
 
-    def __init__(
-        self,
-        store: Store,
-        given: Given,
-        sha256: str,
-        size: int,
-        now: int,
-        progress: Progress | None,
-        *,
-        dry: bool = False,
-    ) -> None:
-        self.store, self.given, self.sha256, self.size, self.now = store, given, sha256, size, now
-        self.dry = dry
-        self.progress = progress
-        self.warnings = _Warnings()
+    def __init__(self, given: BatchFile, facts: FileFacts, target: FileTarget, progress: Progress | None) -> None:
+        self.given, self.facts, self.target, self.progress = given, facts, target, progress
+        self.staging: Staging | None = None
+        """From the first X12 on."""
+        self.warnings = FileWarnings()
         self.ends = _Ends()
         self.passed_over = PassedOver()
 
-    def report(self, begin: Callable[[], Staging | Rehearsal]) -> FileReport:
+    def report(self) -> FileReport:
         file = self.given.file
         file.seek(0)
-        into: Staging | Rehearsal | None = None
         before = os.fstat(file.fileno())
         try:
             for count, member in enumerate(members(file), 1):
                 number = 0 if member.name is None else count
                 if self.readable(member.kind, member.head, number):
-                    into = into or begin()
-                    self.read(into, _Counted(member.stream, file, self.size, self.progress), number)
-            if into is not None:
-                into.flush()  # here: it writes down the last answers, and whatever they do to our code is caught
+                    self.read(self.begun(), _Counted(member.stream, file, self.facts.size, self.progress), number)
+            if self.staging is not None:
+                self.staging.flush()  # here: it writes the last answers, and whatever they do to our code is caught
         except CdpollError:
             raise
         except OSError as error:
@@ -213,7 +173,13 @@ class _Reading:
         after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             self.ends.incomplete = "The file changed while it was being read."
-        return self.concluded(into)
+        return self.concluded()
+
+    def begun(self) -> Staging:
+        if self.staging is None:
+            self.target.begin()
+            self.staging = Staging(self.target, hold_test=self.given.hold_test)
+        return self.staging
 
     def readable(self, kind: FileKind, head: bytes, number: int) -> bool:
         """Whether it is X12; if not, that is what is wrong with the whole file. ``number`` is that of a zip's member,
@@ -231,7 +197,7 @@ class _Reading:
             self.ends.unreadable = f"The file {refusal(kind, head)}."
         return False
 
-    def read(self, into: Staging | Rehearsal, source: "_Counted", number: int) -> None:
+    def read(self, into: Staging, source: "_Counted", number: int) -> None:
         for tset, judged, reading, issues in read_batch(source):
             if isinstance(tset, FileEnd):
                 self.end(tset, number)
@@ -265,34 +231,27 @@ class _Reading:
         elif end.state == "unreadable":
             self.ends.unreadable = where + end.reason
 
-    def concluded(self, into: Staging | Rehearsal | None) -> FileReport:
+    def concluded(self) -> FileReport:
         """Finish or discard what was staged, by what was heard of the file's end."""
-        if into is not None:
-            into.flush()
-        counts = Counts() if into is None else into.counts
+        if self.staging is not None:
+            self.staging.flush()
+        counts = Counts() if self.staging is None else self.staging.counts
         counts.interchanges = self.ends.interchanges
         if counts.test_answers:
             self.warnings.note(issue("test_held", "ISA", f"{counts.test_answers} answers"))
         if self.passed_over.count:
             said = f"{self.passed_over.count} of them; {self.passed_over.first}"
             self.warnings.note(issue("members_passed_over", "", said))
-            if into is None and not self.ends.incomplete:
+            if self.staging is None and not self.ends.incomplete:
                 self.ends.unreadable = self.ends.unreadable or f"Nothing in the zip is X12; {self.passed_over.first}."
-        state: State
         if self.ends.incomplete:
-            state, reason = "incomplete", self.ends.incomplete
-        elif self.ends.unreadable:
-            state, reason = "quarantined", self.ends.unreadable
-        elif into is None or not (counts.transaction_sets or counts.quarantined_sets or counts.known_sets):
-            state, reason = "skipped", self.nothing()
-        elif isinstance(into, Staging):
-            into.finish(self.warnings.all(), self.given.replaces)
-            return self.said("ingested", counts, None, into.file)
-        else:
-            return self.said("ingested", counts, None, None)
-        if isinstance(into, Staging):
-            into.discard()
-        return self.whole(state, reason)
+            return self.whole("incomplete", self.ends.incomplete)
+        if self.ends.unreadable:
+            return self.whole("quarantined", self.ends.unreadable)
+        if not (counts.transaction_sets or counts.quarantined_sets or counts.known_sets):
+            return self.whole("skipped", self.nothing())
+        self.target.finish(counts, self.warnings.all())
+        return self.said("ingested", counts, None)
 
     def nothing(self) -> str:
         """Why a whole file is skipped."""
@@ -300,31 +259,17 @@ class _Reading:
         held += [f"{count} TA1{said}" for said, count in sorted(self.ends.acknowledgements.items())]
         return f"The file holds no 271: {', '.join(held)}." if held else "The file holds no transaction set."
 
-    def whole(self, state: State, reason: str) -> FileReport:
+    def whole(self, state: FileState, reason: str) -> FileReport:
         """A file of which no set is kept."""
+        if self.staging is not None:
+            self.target.discard()
         counts = Counts(interchanges=self.ends.interchanges)
-        if self.dry:
-            return self.said(state, counts, reason, None)
-        if state == "quarantined":
-            keeping.keep_whole(self.store.path, self.given.file, self.sha256)
-        number = batches.note_file(
-            self.store,
-            self.given.name,
-            self.given.source,
-            self.sha256,
-            self.size,
-            state,
-            reason,
-            counts.interchanges,
-            self.warnings.all(),
-            self.now,
-            replaces=self.given.replaces,
-        )
-        return self.said(state, counts, reason, number)
+        self.target.note(state, reason, counts.interchanges, self.warnings.all())
+        return self.said(state, counts, reason)
 
-    def said(self, state: str, counts: Counts, reason: str | None, number: int | None) -> FileReport:
-        warnings = self.warnings.all()
-        return FileReport(self.given.name, self.sha256, self.size, state, counts, warnings, reason, number)
+    def said(self, state: FileState, counts: Counts, reason: str | None) -> FileReport:
+        warnings, number = self.warnings.all(), self.target.number
+        return FileReport(self.given.name, self.facts.sha256, self.facts.size, state, counts, warnings, reason, number)
 
 
 def _said(acceptance: str) -> str:

@@ -1,4 +1,5 @@
-"""To which task an answer of a batch belongs. A wrong join tells one patient's coverage as another's: in doubt, none.
+"""To which task an answer of a batch belongs. A wrong join tells one patient's coverage as another's, so an
+answer whose task is not certain is joined to none.
 
 ========== ==========================================================================================================
 matched    the exact text of its set stands in results of exactly one task; or a trace number of the inquiry that came
@@ -23,18 +24,18 @@ from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.people import Person, Trace
 from worker.store.db.store import Store
 
-Verdict = Literal["matched", "candidate", "unmatched", "test"]
+MatchState = Literal["matched", "candidate", "unmatched", "test"]
 """``test``: it is held back, and not looked at."""
 
 # Tasks listed as candidates of one answer; more say no more.
-MOST = 5
+MOST_CANDIDATES = 5
 
 _NOT_ID = re.compile(r"[^A-Z0-9]")
 _NOT_NAME = re.compile(r"[\W\d_]")
 _NOT_DIGIT = re.compile(r"\D")
 
 
-class Wanted(NamedTuple):
+class MatchKeys(NamedTuple):
     """What an answer can be matched by. Nothing is prepared here: most answers meet no task that looks like theirs."""
 
     sha256: str | None
@@ -70,7 +71,7 @@ class Wanted(NamedTuple):
 class Match(NamedTuple):
     """``task`` is the row of the task joined, ``by`` its text or its trace; ``candidates`` are (task, reason)."""
 
-    verdict: Verdict
+    state: MatchState
     task: int | None = None
     candidates: tuple[tuple[int, str], ...] = ()
     by: Literal["", "text", "trace"] = ""
@@ -85,45 +86,62 @@ class _Patient(NamedTuple):
     """Last and first, as they are compared."""
 
 
-Joined = dict[int, set[_Patient]]
+JoinedPatients = dict[int, set[_Patient]]
 """By the row of a task, the patients of the answers that are joined to it."""
 
 
-class _Task(NamedTuple):
+class _TracedTask(NamedTuple):
     seq: int
     originator_id: str
     member_id: str
     birth_date: str
 
 
-def wanted(answer: Answer, sha256: str | None) -> Wanted:
-    """The :class:`Wanted` of an answer that stands in the set with this identity."""
+class _Found(NamedTuple):
+    """What the database holds for the keys of a page, each by its key."""
+
+    texts: dict[str, set[int]]
+    """Rows of the tasks in whose results the text stands."""
+    traced: dict[str, list[_TracedTask]]
+    """Tasks that were recorded with the trace number."""
+    by_trace_number: dict[str, set[int]]
+    """Rows of the tasks in whose polled results the trace number stands."""
+    by_reference: dict[str, set[int]]
+    """Rows of the tasks in whose polled results the reference stands."""
+
+
+def match_keys(answer: Answer, sha256: str | None) -> MatchKeys:
+    """The :class:`MatchKeys` of an answer that stands in the set with this identity."""
     _, _, reference, _, _, _, subscriber, dependent, member_id, traces, *_ = answer
-    return new_tuple(Wanted, (sha256, traces, reference, member_id, subscriber, dependent))
+    return new_tuple(MatchKeys, (sha256, traces, reference, member_id, subscriber, dependent))
 
 
-def match_all(store: Store, wants: Sequence[Wanted], rehearsed: Joined | None = None) -> list[Match]:
+def match_all(
+    store: Store, keys_of_all: Sequence[MatchKeys], joined_before: JoinedPatients | None = None
+) -> list[Match]:
     """The :class:`Match` of each, with what the database holds now; a few statements whatever their number.
 
-    Where nothing is written, ``rehearsed`` is what calls before this one have joined; what this one joins is added.
+    In a dry run ``joined_before`` is what the calls before this one have joined; what this one joins is added to it.
     """
     if not _anything(store):
-        return [Match("unmatched")] * len(wants)
-    texts = _texts(store, {one.sha256 for one in wants if one.sha256})
-    traces = _traces(store, {number for one in wants for number in (*one.numbers, one.reference) if number})
-    likely = _alike(store, "trace_number", {number for one in wants for number in one.numbers})
-    alike = _alike(store, "reference", {one.reference for one in wants if one.reference})
-    joined: Joined = {}
-    if rehearsed:
-        seqs = {task.seq for tasks in traces.values() for task in tasks}
-        joined = {seq: set(rehearsed[seq]) for seq in seqs & rehearsed.keys()}
-    found = [_one(store, want, texts, traces, likely, alike, joined) for want in wants]
-    sure = [_sure(one, want, joined) for one, want in zip(found, wants, strict=True)]
-    if rehearsed is not None:
-        for one, want in zip(sure, wants, strict=True):
+        return [Match("unmatched")] * len(keys_of_all)
+    found = _Found(
+        _texts(store, {one.sha256 for one in keys_of_all if one.sha256}),
+        _traces(store, {number for one in keys_of_all for number in (*one.numbers, one.reference) if number}),
+        _alike(store, "trace_number", {number for one in keys_of_all for number in one.numbers}),
+        _alike(store, "reference", {one.reference for one in keys_of_all if one.reference}),
+    )
+    joined: JoinedPatients = {}
+    if joined_before:
+        seqs = {task.seq for tasks in found.traced.values() for task in tasks}
+        joined = {seq: set(joined_before[seq]) for seq in seqs & joined_before.keys()}
+    matches = [_one(store, keys, found, joined) for keys in keys_of_all]
+    sure = [_sure(one, keys, joined) for one, keys in zip(matches, keys_of_all, strict=True)]
+    if joined_before is not None:
+        for one, keys in zip(sure, keys_of_all, strict=True):
             if one.task is not None:
-                before = rehearsed.get(one.task) or _joined_to(store, one.task)
-                rehearsed[one.task] = before | {want.patient}
+                before = joined_before.get(one.task) or _joined_to(store, one.task)
+                joined_before[one.task] = before | {keys.patient}
     return sure
 
 
@@ -137,48 +155,40 @@ def _anything(store: Store) -> bool:
     return row is not None and bool(row["found"])
 
 
-def _one(
-    store: Store,
-    want: Wanted,
-    texts: dict[str, set[int]],
-    traces: dict[str, list[_Task]],
-    likely: dict[str, set[int]],
-    alike: dict[str, set[int]],
-    joined: Joined,
-) -> Match:
-    same_text = texts.get(want.sha256, set()) if want.sha256 else set()
+def _one(store: Store, keys: MatchKeys, found: _Found, joined: JoinedPatients) -> Match:
+    same_text = found.texts.get(keys.sha256, set()) if keys.sha256 else set()
     if len(same_text) == 1:
         return Match("matched", next(iter(same_text)), by="text")
     weak: dict[int, str] = dict.fromkeys(same_text, "text_in_several_results")
     exact = {
         task.seq: task
-        for number, originator in want.ours
-        for task in traces.get(number, ())
+        for number, originator in keys.ours
+        for task in found.traced.get(number, ())
         if originator and task.originator_id == originator
     }
     if len(exact) == 1 and not same_text:
         task = next(iter(exact.values()))
-        difference = _difference(task, want)
-        if difference is None and _others_agree(store, task, want, joined):
+        difference = _difference(task, keys)
+        if difference is None and _others_agree(store, task, keys, joined):
             return Match("matched", task.seq, by="trace")
         weak[task.seq] = difference or "another_patient_joined"
     for seq in exact:
         weak.setdefault(seq, "trace_number_of_several_tasks")
-    for number in want.numbers:
-        for task in traces.get(number, ()):
+    for number in keys.numbers:
+        for task in found.traced.get(number, ()):
             weak.setdefault(task.seq, "trace_number_alone")
-        for seq in likely.get(number, ()):
+        for seq in found.by_trace_number.get(number, ()):
             weak.setdefault(seq, "trace_number_of_a_result")
-    for task in traces.get(want.reference, ()):
+    for task in found.traced.get(keys.reference, ()):
         weak.setdefault(task.seq, "reference")
-    for seq in alike.get(want.reference, ()):
+    for seq in found.by_reference.get(keys.reference, ()):
         weak.setdefault(seq, "reference_of_a_result")
-    return Match("candidate", None, tuple(weak.items())[:MOST]) if weak else Match("unmatched")
+    return Match("candidate", None, tuple(weak.items())[:MOST_CANDIDATES]) if weak else Match("unmatched")
 
 
-def _difference(task: _Task, want: Wanted) -> str | None:
+def _difference(task: _TracedTask, keys: MatchKeys) -> str | None:
     """What is known on both sides and differs."""
-    patient = want.patient
+    patient = keys.patient
     if task.birth_date and patient.birth_date and task.birth_date != patient.birth_date:
         return "birth_date_differs"
     if task.member_id and patient.member_ids and task.member_id not in patient.member_ids:
@@ -186,7 +196,7 @@ def _difference(task: _Task, want: Wanted) -> str | None:
     return None
 
 
-def _others_agree(store: Store, task: _Task, want: Wanted, joined: Joined) -> bool:
+def _others_agree(store: Store, task: _TracedTask, keys: MatchKeys, joined: JoinedPatients) -> bool:
     """Whether nothing joined to the task by batches before names another patient.
 
     What the task was recorded with does not settle it: a member id is shared by a family, a birth date by twins.
@@ -194,7 +204,7 @@ def _others_agree(store: Store, task: _Task, want: Wanted, joined: Joined) -> bo
     patients = joined.get(task.seq)
     if patients is None:
         patients = joined[task.seq] = _joined_to(store, task.seq)
-    mine = want.patient
+    mine = keys.patient
     agree = all(_may_be_one(one, mine) for one in patients)
     patients.add(mine)
     return agree
@@ -236,12 +246,12 @@ def _letters(text: str) -> str:
     return text if text.isalpha() else _NOT_NAME.sub("", text)
 
 
-def _sure(one: Match, want: Wanted, joined: Joined) -> Match:
+def _sure(one: Match, keys: MatchKeys, joined: JoinedPatients) -> Match:
     """The match, unless a later answer of the same call named another patient for the same task."""
     if one.task is None or one.by != "trace":
         return one
     patients = joined.get(one.task, set())
-    mine = want.patient
+    mine = keys.patient
     if all(_may_be_one(each, mine) for each in patients):
         return one
     return Match("candidate", None, ((one.task, "another_patient_joined"),))
@@ -260,16 +270,16 @@ def _texts(store: Store, identities: Iterable[str]) -> dict[str, set[int]]:
     return found
 
 
-def _traces(store: Store, numbers: Iterable[str]) -> dict[str, list[_Task]]:
+def _traces(store: Store, numbers: Iterable[str]) -> dict[str, list[_TracedTask]]:
     """The tasks that were recorded with a trace number."""
-    found: dict[str, list[_Task]] = {}
+    found: dict[str, list[_TracedTask]] = {}
     for names, params in _lists(numbers):
         for row in store.read(
             "SELECT seq, trace_number, originator_id, member_id, birth_date FROM tasks"  # noqa: S608
             f" WHERE trace_number IN ({names})",
             params,
         ):
-            one = _Task(
+            one = _TracedTask(
                 row["seq"],
                 (row["originator_id"] or "").strip(),
                 _plain(row["member_id"] or ""),
@@ -290,7 +300,7 @@ def _alike(store: Store, column: Literal["trace_number", "reference"], values: I
         for hit in hits:
             rows = store.read(
                 f"SELECT results.task FROM answers JOIN results ON results.seq = answers.result"  # noqa: S608
-                f" WHERE answers.from_set IS NULL AND answers.{column} = :value LIMIT {4 * MOST}",
+                f" WHERE answers.from_set IS NULL AND answers.{column} = :value LIMIT {4 * MOST_CANDIDATES}",
                 {"value": hit["value"]},
             )
             found[hit["value"]] = {row["task"] for row in rows if row["task"] is not None}

@@ -16,7 +16,8 @@ from worker.core.x12.issues import Issue
 from worker.store import outbox
 from worker.store.batch import batches, keeping
 from worker.store.batch.lock import IngestLock
-from worker.store.batch.rows import Counts, identity
+from worker.store.batch.rows import Counts, identity, put_answers
+from worker.store.batch.staging import StagedAnswer, StagedSet, count_sets
 from worker.store.db.store import Store
 
 Json = dict[str, Any]
@@ -193,6 +194,23 @@ def held_set(store: Store, seq: int) -> HeldSet | None:
         return None
     room = len(row["state"]) + len(row["issues"])
     return HeldSet(row["seq"], row["file"], row["sha256"], row["delivered"], _restored(row), room)
+
+
+class SetRows:
+    """Writes the answers of a set that is still in quarantine, so that no view shows them."""
+
+    def __init__(self, store: Store, held: HeldSet, now: int) -> None:
+        self._store, self._held, self._now = store, held, now
+        self._delivered = held.delivered
+
+    def put(self, sets: list[StagedSet], answers: list[StagedAnswer]) -> Counts:
+        counts = Counts()
+        count_sets(sets, counts)
+        with self._store.write():
+            fresh = [(self._held.seq, keys, columns, body) for _, keys, columns, body in answers]
+            counts.count(put_answers(self._store, fresh, self._held.file, self._delivered + 1, self._now))
+        self._delivered += counts.delivered
+        return counts
 
 
 def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: Counts) -> None:

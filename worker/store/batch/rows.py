@@ -4,16 +4,14 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from worker.core.x12.answer import Answer
-from worker.core.x12.answer_columns import AnswerColumns, answer_columns
-from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.answer_columns import AnswerColumns
 from worker.core.x12.embedded import READER_VERSION
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
 from worker.store import counters
-from worker.store.batch.matching import Match, Wanted, match_all, wanted
+from worker.store.batch.matching import Match, MatchKeys, match_all
 from worker.store.db.store import Store
 
 SetState = Literal["accepted", "test", "quarantined", "other"]
@@ -43,7 +41,7 @@ class Counts:
 
     def count(self, matches: list[Match]) -> None:
         """Count answers."""
-        found = Counter([match.verdict for match in matches])
+        found = Counter([match.state for match in matches])
         self.matched += found["matched"]
         self.candidates += found["candidate"]
         self.unmatched += found["unmatched"]
@@ -52,16 +50,6 @@ class Counts:
     def add(self, other: "Counts") -> None:
         for name, value in asdict(other).items():
             setattr(self, name, getattr(self, name) + value)
-
-
-class Ready(NamedTuple):
-    """An answer ready to be written, so that the lock is not held while it is being made so."""
-
-    want: Wanted | None
-    """None: it is held back as a test."""
-    flat: AnswerColumns
-    body: str | bytes
-    """The answer as JSON, as :func:`storable` gives it."""
 
 
 def identity(tset: TransactionSet, *, test: bool) -> str | None:
@@ -86,34 +74,21 @@ def stored_sets(store: Store, identities: list[str]) -> set[str]:
 # Values by their place: binding forty names for each set would take longer than making its identity.
 INSERT_SET = """
 INSERT INTO sets (
-    seq, file, envelope, state, code, control, version, byte_offset, byte_length, segments, sha256, issues, raw
+    seq, file, envelope, state, sha256, code, control, version, byte_offset, byte_length, segments, issues, raw
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sha256) DO NOTHING
 """
 
 
-def set_row(
-    tset: TransactionSet,
-    state: SetState,
-    sha256: str | None,
-    issues: tuple[Issue, ...],
-    seq: int,
-    file: int,
-    envelope: int,
-) -> tuple[Any, ...]:
-    """The values of :data:`INSERT_SET`."""
+def set_values(tset: TransactionSet, issues: tuple[Issue, ...]) -> tuple[Any, ...]:
+    """The values of :data:`INSERT_SET` from ``code`` on."""
     return (
-        seq,
-        file,
-        envelope,
-        state,
         tset.code,
         tset.control,
         tset.version,
         tset.offset,
         tset.length,
         tset.segments,
-        sha256,
         json.dumps([asdict(one) for one in issues]) if issues else "[]",
         tset.raw,
     )
@@ -135,31 +110,30 @@ def storable(text: str) -> str | bytes:
     return text if text.isascii() else text.encode("utf-8", "replace")
 
 
-def ready(answer: Answer, sha256: str | None, summary: AnswerJson, *, test: bool = False) -> Ready:
-    """An answer of the set with this identity, ready to be written; ``test``: it is held back."""
-    body = storable(summary.text(answer))
-    return Ready(None if test else wanted(answer, sha256), answer_columns(answer), body)
-
-
 def put_answers(
-    store: Store, fresh: list[tuple[int, Wanted | None, AnswerColumns, str | bytes]], file: int, ordinal: int, now: int
+    store: Store,
+    fresh: list[tuple[int, MatchKeys | None, AnswerColumns, str | bytes]],
+    file: int,
+    ordinal: int,
+    now: int,
 ) -> list[Match]:
-    """Rows for answers, each the row of its set and what :class:`Ready` has, inside a transaction; how each matched.
+    """Write answers, each with the row of its set before what a staged answer has, inside a transaction; how each
+    matched.
 
     ``ordinal`` is the place of the first among the answers of ``file`` that are delivered, from 1.
     """
     if not fresh:
         return []
-    found = iter(match_all(store, [want for _, want, *_ in fresh if want is not None]))
-    matches = [Match("test") if want is None else next(found) for _, want, *_ in fresh]
+    found = iter(match_all(store, [keys for _, keys, *_ in fresh if keys is not None]))
+    matches = [Match("test") if keys is None else next(found) for _, keys, *_ in fresh]
     result = counters.take(store, "results", len(fresh))
     seq = counters.take(store, "answers", len(fresh))
     results, answers, candidates = [], [], []
-    for (tset, _, said, body), one in zip(fresh, matches, strict=True):
+    for (tset, _, columns, body), one in zip(fresh, matches, strict=True):
         results.append((result, one.task, now, body))
-        delivered = one.verdict != "test"
+        delivered = one.state != "test"
         place = ordinal if delivered else None
-        answers.append((seq, result, tset, file, place, one.verdict) + said)  # noqa: RUF005 - half of the time
+        answers.append((seq, result, tset, file, place, one.state) + columns)  # noqa: RUF005 - half of the time
         ordinal += delivered
         if one.candidates:
             candidates += [{"answer": seq, "task": task, "reason": why} for task, why in one.candidates]
