@@ -12,6 +12,7 @@ from tests.support.poll_world import HOUR, NOW, Make, concludes, worlds
 from worker.core.errors import TryLater
 from worker.core.instant import FAR
 from worker.core.task import Task
+from worker.core.vendor.reply import Garbled
 from worker.gateways.http.pool import Job
 from worker.store.conclude import conclude
 from worker.store.db.store import Store
@@ -191,6 +192,16 @@ def test_what_was_heard_long_ago_is_saved_before_its_row_is_asked_for_again(worl
     w.until(w.now + HOUR)
     assert len(w.asked) == 1
     assert w.count("SELECT count(*) FROM results") == 1
+
+
+def test_the_body_of_an_unknown_status_is_kept_once_and_the_task_is_polled_on(world: Make) -> None:
+    body = b'{"id": "new", "status": "archived"}'
+    w = world(lambda job, n: Garbled("unknown_status", body) if n < 3 else concludes(job, n))
+    w.record("new")
+    w.until(NOW + 24 * HOUR)
+    assert w.count("SELECT count(*) FROM bodies WHERE task = 1 AND reason = 'unknown_status' AND source = 'poll'") == 1
+    assert w.task("new")["state"] == "concluded"
+    assert w.task("new")["polls"] == 3
 
 
 def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
