@@ -9,9 +9,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from worker.core.x12.recognise import HEAD_BYTES, FileKind, recognise
+from worker.core.x12.scanner import ByteSource
 
 _PIECE_BYTES = 256 * 1024
 _DIRECTORY_END = b"PK\x05\x06"
@@ -48,24 +49,19 @@ class NotUnpacked(Exception):
         self.reason = reason
 
 
-class Stream(Protocol):
-    """Something to read from. ``read`` raises NotUnpacked when the packing turns out to be wrong."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Member:
     """One member, to be read before the next one is asked for.
 
     ``name`` is for people only (bytes chosen by others, made printable); None for a file that is not a zip. ``kind`` is
-    what it is by its first bytes, which ``stream`` still begins with; ``head`` are those bytes.
+    what it is by its first bytes, which ``stream`` still begins with; ``head`` are those bytes. Reading the
+    stream raises NotUnpacked when the packing turns out to be wrong.
     """
 
     name: str | None
     kind: FileKind
     head: bytes
-    stream: Stream
+    stream: ByteSource
 
 
 def members(file: BinaryIO, caps: Caps = CAPS) -> Iterator[Member]:
@@ -185,7 +181,7 @@ def _check_directory(file: BinaryIO, caps: Caps) -> None:
 class _ZipEntry:
     """One entry of a zip, counted against the budget and against the size that the zip announces."""
 
-    def __init__(self, opened: Stream, size: int, budget: _Budget) -> None:
+    def __init__(self, opened: ByteSource, size: int, budget: _Budget) -> None:
         self._opened = opened
         self._left = size
         self._budget = budget
@@ -213,7 +209,7 @@ def _as_not_unpacked() -> Iterator[None]:
 class _Replayed:
     """A stream whose first bytes were read already."""
 
-    def __init__(self, head: bytes, rest: Stream) -> None:
+    def __init__(self, head: bytes, rest: ByteSource) -> None:
         self._head = head
         self._rest = rest
 
@@ -224,7 +220,7 @@ class _Replayed:
         return self._rest.read(size)
 
 
-def _member(name: str | None, stream: Stream) -> Member:
+def _member(name: str | None, stream: ByteSource) -> Member:
     head = _read_up_to(stream, HEAD_BYTES)
     kind = recognise(head)
     if kind in ("zip", "gzip"):
@@ -232,7 +228,7 @@ def _member(name: str | None, stream: Stream) -> Member:
     return Member(name, kind, head, _Replayed(head, stream))
 
 
-def _read_up_to(stream: Stream, count: int) -> bytes:
+def _read_up_to(stream: ByteSource, count: int) -> bytes:
     out = b""
     while len(out) < count and (piece := stream.read(count - len(out))):
         out += piece

@@ -14,7 +14,7 @@ from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscri
 from worker.core.errors import StorageFailed
 from worker.core.x12.answer import Answer
 from worker.core.x12.answer_json import AnswerJson
-from worker.rounds.ingest import collecting
+from worker.rounds.ingest import garbage_collection
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import batches, quarantine, staging
@@ -159,7 +159,7 @@ def test_python_looks_for_cycles_seldom_while_a_file_is_read_and_then_as_before(
     meanwhile: list[int] = []
     watched(store, monkeypatch, lambda: meanwhile.append(gc.get_threshold()[0]))
     read(store, batch(1))
-    assert meanwhile == [collecting.YOUNG] * len(meanwhile) != []
+    assert meanwhile == [garbage_collection.YOUNG_OBJECTS] * len(meanwhile) != []
     assert gc.get_threshold() == before
     monkeypatch.setattr(batches.FileRows, "begin", _fails)
     with pytest.raises(StorageFailed):

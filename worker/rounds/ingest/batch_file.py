@@ -3,9 +3,9 @@
 ::
 
     bytes ──► SHA-256 ──► known? ──► members() ──► read_batch() ──► Staging.add … ──► the file's end says:
-                                         │                                        complete    finish (or skipped)
-                                         └─ PGP, JSON, …: quarantined whole       incomplete  discard
-                                                                                  unreadable  quarantined whole
+                                         │                                             complete    finish (or skipped)
+                                         └─ PGP, JSON, …: quarantined whole            incomplete  discard
+                                                                                       unreadable  quarantined whole
 """
 
 import hashlib
@@ -23,10 +23,11 @@ from worker.core.x12.batch import other_kind, read_batch
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.recognise import HEAD_BYTES, FileKind
-from worker.gateways.unpack import NotUnpacked, Stream, members
-from worker.rounds.ingest.collecting import seldom
+from worker.core.x12.scanner import ByteSource
+from worker.gateways.unpack import NotUnpacked, members
 from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.ingest.file_report import FileReport, FileWarnings
+from worker.rounds.ingest.garbage_collection import rare_collections
 from worker.rounds.ingest.refusal import PassedOver, cut_at_once, refusal
 from worker.store.batch import batches, keeping
 from worker.store.batch.batches import FileFacts, FileRows, FileSource, FileState
@@ -62,7 +63,7 @@ def ingest(
 
     Raises StorageFailed and TryLater; then nothing of the file is visible.
     """
-    with IngestLock(store.path, "file", wait=wait), seldom():
+    with IngestLock(store.path, "file", wait=wait), rare_collections():
         batches.remove_leftovers(store)
         facts = _facts(given, now)
         row = batches.finished_file(store, facts.sha256)
@@ -279,7 +280,7 @@ def _said(acceptance: str) -> str:
 class _Counted:
     """A stream that tells how far the file that it comes from has been read."""
 
-    def __init__(self, stream: Stream, file: BinaryIO, size: int, progress: Progress | None) -> None:
+    def __init__(self, stream: ByteSource, file: BinaryIO, size: int, progress: Progress | None) -> None:
         self._stream, self._file, self._size, self._progress = stream, file, size, progress
 
     def read(self, size: int, /) -> bytes:
