@@ -61,8 +61,7 @@ class Planner(Protocol):
     def refresh(self, state: ScheduleState) -> ScheduleState:
         """The state with the wait to the first poll as it would be planned now."""
 
-    def learn(self, observations: Iterable[Observation]) -> None:
-        """Take in what was observed, once it is stored."""
+    def learn(self, observations: Iterable[Observation]) -> None: ...  # once they are stored
 
     def changed(self) -> Mapping[str, Curve]:
         """Curves by class that are not stored as they are."""
@@ -268,11 +267,8 @@ def _followed(
     saves = tuple(
         Save(old, rows[seq]) for seq, old in heard.rows.items() if seq not in concluded and rows[seq] is not old
     )
-    bodies = tuple(
-        (seq, reply.code, reply.body)
-        for seq, reply, _ in verdicts
-        if isinstance(reply, Garbled) and reply.body and seq in rows
-    )
+    garbled = [(seq, reply) for seq, reply, _ in verdicts if isinstance(reply, Garbled) and seq in rows]
+    bodies = tuple((seq, reply.code, reply.body) for seq, reply in garbled if reply.body)
     return state, Intents(saves, tuple(conclusions), bodies, observations=tuple(observations))
 
 
