@@ -15,9 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for top in ("worker", "cli", "sandbox") for p in (ROOT / top).rglob("*.py"))
 BESIDE = sorted(p for top in ("bench", "tests") for p in (ROOT / top).rglob("*.py"))
-EVERYTHING = [
-    path for path in SOURCES + BESIDE if path != ROOT / "worker/daemon/drop.py"
-]  # which drop_lane.py replaces
+EVERYTHING = SOURCES + BESIDE
 
 # Each floor, and the floors or single modules it may import from. config, clock and log are the stairwell: top floors
 # only.

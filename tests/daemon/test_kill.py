@@ -1,95 +1,29 @@
 """``kill -9`` at chosen moments: what was acknowledged is never lost, and every task is concluded once.
 
-The commands run as children of a process that has imported everything already, so that many can be killed in a few
-seconds; each child is the real command line from its first line to its end. A child dies at a statement of its own
-(tests/support/mortal.py), or the vendor kills it at one of its requests.
+A command dies at a statement of its own (tests/support/mortal.py), or the vendor kills it at one of its requests.
 """
 
-import json
 import os
 import random
-import select
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 
 from sandbox.server import Sandbox
 from sandbox.wire import Reply, Request
-from tests.support.cdpoll_process import DEADLINE, ROOT, House, begin
+from tests.support import forks
+from tests.support.cdpoll_process import DEADLINE, House, begin
 from tests.support.mortal import KILLED, Moment
 from worker.clock import Clock
 
-STARTER = """
-import json, os, sys
-import cli.record, cli.run, worker.daemon, worker.store.schema.migrations
-from cli.main import call
-from tests.support.mortal import Moment, die_at
 
-for line in sys.stdin:
-    args, moment = json.loads(line)
-    pid = os.fork()
-    if not pid:
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(null, 1)
-        if moment:
-            die_at(Moment(*moment))
-        os._exit(call(args))
-    print(pid, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-
-
-class Starter:
-    """Runs one command at a time: :meth:`start`, then :meth:`end`."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        with house.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", STARTER],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                cwd=ROOT,
-                env=house.environment(),
-            )
-
-    def start(self, *args: str, last: Moment | None = None) -> int:
-        """Start a command that dies at the moment ``last``; its process id."""
-        assert self.process.stdin is not None
-        line = json.dumps([["--config", str(self._house.config), *args], last])
-        self.process.stdin.write(line.encode() + b"\n")
-        return self._number()
-
-    def end(self) -> int:
-        """Wait for the end of the command; its exit code."""
-        return self._number()
-
-    def call(self, *args: str, last: Moment | None = None) -> int:
-        self.start(*args, last=last)
-        return self.end()
-
-    def _number(self) -> int:
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], DEADLINE)[0], "the command neither ended nor died"
-        return int(self.process.stdout.readline())
-
-
-@contextmanager
-def starter(house: House) -> Iterator[Starter]:
-    one = Starter(house)
-    try:
-        yield one
-    finally:
-        one.process.kill()
-        one.process.communicate()
+def begun(house: House, *args: str, last: Moment | None = None) -> forks.Forked:
+    """Start a command that dies at the moment ``last``."""
+    with house.log.open("ab") as log, Path(os.devnull).open("r+b") as null:
+        streams = (null.fileno(), null.fileno(), log.fileno())
+        return forks.start(("--config", str(house.config), *args), house.environment(), streams, last)
 
 
 class DeadlyVendor:
@@ -137,20 +71,19 @@ def record_some(house: House, ids: list[str], seed: int, acknowledged: set[str])
     """Record ids a few at a time, until all are acknowledged; of each few the first command dies on its way."""
     chance = random.Random(seed)
     moments = cycle(RECORDING)
-    with starter(house) as hand:
-        left = list(ids)
-        while left:
-            some = left[: chance.randint(1, 4)]
-            command = ("record", *some, "--ref", some[0])
-            moment = next(moments)
-            assert hand.call(*command, last=moment) in KILLED
-            found = {i for (i,) in house.rows("SELECT id FROM tasks")} & set(some)
-            if moment.where != "within":
-                assert found == (set(some) if moment == Moment("COMMIT", where="after") else set()), moment
-            assert found in (set(), set(some))
-            assert hand.call(*command) == 0
-            acknowledged.update(some)
-            left = left[len(some) :]
+    left = list(ids)
+    while left:
+        some = left[: chance.randint(1, 4)]
+        command = ("record", *some, "--ref", some[0])
+        moment = next(moments)
+        assert begun(house, *command, last=moment).wait(DEADLINE) in KILLED
+        found = {i for (i,) in house.rows("SELECT id FROM tasks")} & set(some)
+        if moment.where != "within":
+            assert found == (set(some) if moment == Moment("COMMIT", where="after") else set()), moment
+        assert found in (set(), set(some))
+        assert begun(house, *command).wait(DEADLINE) == 0
+        acknowledged.update(some)
+        left = left[len(some) :]
 
 
 def last_moments(chance: random.Random) -> Iterator[Moment]:
@@ -183,23 +116,22 @@ def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path:
             recorder.start()
         moments = last_moments(chance)
         kills = 0
-        with starter(house) as hand:
-            while kills < wanted or any(recorder.is_alive() for recorder in recorders):
-                if kills % 3:
-                    deadly.aim(hand.start("run"), chance.randint(1, 12), chance.random() < 0.5)
-                else:
-                    hand.start("run", last=next(moments))
-                assert hand.end() in KILLED
-                kills += 1
-            for recorder in recorders:
-                recorder.join()
-            assert acknowledged == set(ids), "a recorder failed: see above"
-            assert house.value("PRAGMA integrity_check") == "ok"
-            assert {i for (i,) in house.rows("SELECT id FROM tasks")} == {*endless, *ids}
-            assert {state for (state,) in house.rows("SELECT state FROM tasks WHERE outcome IS NULL")} == {"pending"}
-            for task_id in endless:
-                assert hand.call("abandon", task_id) == 0
-            assert hand.call("run", "--until-idle") == 0, "something was left unfinished"
+        while kills < wanted or any(recorder.is_alive() for recorder in recorders):
+            if kills % 3:
+                daemon = begun(house, "run")
+                deadly.aim(daemon.pid, chance.randint(1, 12), chance.random() < 0.5)
+            else:
+                daemon = begun(house, "run", last=next(moments))
+            assert daemon.wait(DEADLINE) in KILLED
+            kills += 1
+        for recorder in recorders:
+            recorder.join()
+        assert acknowledged == set(ids), "a recorder failed: see above"
+        assert house.value("PRAGMA integrity_check") == "ok"
+        assert {i for (i,) in house.rows("SELECT id FROM tasks")} == {*endless, *ids}
+        assert {state for (state,) in house.rows("SELECT state FROM tasks WHERE outcome IS NULL")} == {"pending"}
+        house.cdpoll("abandon", *endless, check=0)
+        house.cdpoll("run", "--until-idle", check=0)
         states = dict(house.rows("SELECT id, state FROM tasks"))
         assert states == dict.fromkeys(endless, "abandoned") | dict.fromkeys(ids, "concluded")
         assert house.rows("SELECT count(*), count(DISTINCT task), max(revision) FROM results") == [(200, 200, 1)]

@@ -14,15 +14,17 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from sandbox import examples
 from sandbox.server import Sandbox
+from tests.support import forks
 
 CDPOLL = Path(sys.executable).parent / "cdpoll"
-ROOT = Path(__file__).parents[2]
+ROOT = forks.ROOT
 
 # Far longer than anything here takes: who waits so long has found a fault.
 DEADLINE = 60.0
@@ -33,7 +35,15 @@ NOWHERE = "http://127.0.0.1:9"
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
-def until(condition: Callable[[], object], what: str, process: subprocess.Popen[bytes] | None = None) -> None:
+class Running(Protocol):
+    """A process, as far as :func:`until` asks."""
+
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+
+
+def until(condition: Callable[[], object], what: str, process: Running | None = None) -> None:
     """Wait until ``condition`` holds; fail when it does not come, or when ``process`` ends before."""
     tick = threading.Event()
     for _ in range(int(DEADLINE / 0.02)):
@@ -108,10 +118,20 @@ class House:
 
     def cdpoll(self, *args: str, stdin: bytes = b"", check: int | None = None, **env: str) -> Ended:
         """Run one command to its end; ``check`` is the exit code it must have."""
-        done = subprocess.run(
-            self.line(*args), input=stdin, capture_output=True, env=self.environment(**env), timeout=DEADLINE
-        )
-        ended = Ended(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin)
+            given.seek(0)
+            streams = (given.fileno(), out.fileno(), err.fileno())
+            if env:  # some of it is for the interpreter
+                code = subprocess.run(
+                    self.line(*args), stdin=given, stdout=out, stderr=err, env=self.environment(**env), timeout=DEADLINE
+                ).returncode
+            else:
+                line = ("--config", str(self.config), *args)
+                code = forks.start(line, self.environment(), streams).wait(DEADLINE)
+            out.seek(0)
+            err.seek(0)
+            ended = Ended(code, out.read(), err.read().decode("utf-8", "backslashreplace"))
         assert "Traceback" not in ended.err, ended.err
         assert check is None or ended.code == check, (ended.code, ended.err)
         return ended
@@ -147,14 +167,10 @@ class Daemon:
         self.heard: list[str] = []
         self._unread = 0  # the first of them that nobody has waited for
         self.house = house
-        with house.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                house.line("run", *args),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=house.environment(NOTIFY_SOCKET="@" + name, **env),
-            )
+        line = ("--config", str(house.config), "run", *args)
+        with house.log.open("ab") as log, Path(os.devnull).open("r+b") as null:
+            streams = (null.fileno(), null.fileno(), log.fileno())
+            self.process = forks.start(line, house.environment(NOTIFY_SOCKET="@" + name, **env), streams)
 
     def __enter__(self) -> Self:
         return self
