@@ -20,8 +20,8 @@ from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
 from worker.rounds.poll.poll import PollRound, PollRules
 from worker.store.opening import open_store
+from worker.store.tasks import tallies
 from worker.store.tasks.recording import record
-from worker.store.views import status as look
 
 START = 1_800_000_000_000
 HOUR = 3_600_000
@@ -84,8 +84,9 @@ def main() -> None:
                     round_.run(now, now, claim=False)
                 now = max(now + 1, min(next_at, now + 15_000))
             files = len(list(Path("/proc/self/fd").iterdir()))
+            waiting = tallies.by_state(store)["pending"]
             print(
-                f"| {hour + 1} | {recorded} | {look.pending(store)} | {looks} | {resident():.1f} | {files} |"
+                f"| {hour + 1} | {recorded} | {tallies.by_state(store)['pending']} | {looks} | {resident():.1f} | {files} |"
                 f" {threading.active_count()} |",
                 flush=True,
             )

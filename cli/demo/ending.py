@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.server import Sandbox
 from worker.store.db.store import Store
 from worker.store.state import api
-from worker.store.views import status as view
+from worker.store.tasks import tallies
 
 
 @dataclass(slots=True)
@@ -64,11 +64,10 @@ class Ending:
 
 def read_picture(store: Store, picture: Picture) -> None:
     """Update ``picture`` from the database."""
-    n = view.counts(store)
+    outcomes = tallies.by_outcome(store)
     picture.paused = api.get(store).breaker.reason
-    picture.pending = n.get(("pending", None), 0)
-    picture.success = n.get(("concluded", "success"), 0)
-    picture.failure = n.get(("concluded", "failure"), 0)
+    picture.pending = tallies.by_state(store)["pending"]
+    picture.success, picture.failure = outcomes["success"], outcomes["failure"]
 
 
 def compare(vendor: Sandbox, database: Path, now: int) -> Comparison:

@@ -25,7 +25,7 @@ from worker.store.db.store import Store, wal_is_safe
 from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.store.state import api, daemon
 from worker.store.tasks import polling as tasks
-from worker.store.tasks import recording
+from worker.store.tasks import recording, tallies
 from worker.store.tasks.recording import record as record_ids
 from worker.store.views import status as look
 from worker.store.views import tasks as story
@@ -182,7 +182,7 @@ def test_the_journal_can_be_changed_with_what_is_there(path: Path, before: str, 
         record(store, "a")
     with open_store(path, then) as store:
         assert store.read("PRAGMA journal_mode")[0][0] == then
-        assert look.pending(store) == 1
+        assert tallies.by_state(store)["pending"] == 1
 
 
 # --- many at once
@@ -273,7 +273,7 @@ def test_a_new_folder_that_somebody_else_makes_first(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(Path, "mkdir", slower)
     with open_store(tmp_path / "new" / "cdpoll.db") as store:
-        assert look.pending(store) == 0
+        assert tallies.by_state(store)["pending"] == 0
 
 
 def test_a_writer_waits_for_another_and_says_so_when_it_takes_too_long(path: Path, store: Store) -> None:

@@ -29,7 +29,7 @@ from worker.rounds.log_edges import Log
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices
 from worker.store.tasks import polling as tasks
-from worker.store.views import status
+from worker.store.tasks import tallies
 
 LONGEST_WAIT_MS = 60_000
 SHORTEST_IDLE_WAIT_MS = 50
@@ -261,6 +261,6 @@ class Loop:
         if self._orders.mode == "once":
             stopped = WORK_REMAINS_EXIT if self._signals.stop.is_set() else 0
             return next((code for lane in self._lanes if (code := lane.exit_code)), stopped)
-        if self._orders.mode == "until-idle" and status.pending(self._store):
+        if self._orders.mode == "until-idle" and tallies.by_state(self._store)["pending"]:
             return WORK_REMAINS_EXIT
         return 0

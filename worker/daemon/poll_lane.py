@@ -6,7 +6,7 @@ from worker.daemon.orders import Orders
 from worker.rounds.poll.poll import PollRound
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
-from worker.store.views import status
+from worker.store.tasks import tallies
 
 # What `--once` says of a pass that a pause ended, by the pause's reason.
 PAUSE_EXIT = {"credentials": 77, "unreachable": 69, "rate_limited": 75}
@@ -71,14 +71,14 @@ class PollLane:
         if self._round.busy:
             return False
         if self._orders.mode != "once":
-            return status.pending(self._store) == 0
+            return tallies.by_state(self._store)["pending"] == 0
         if self._round.shared.breaker.paused or self._round.out_of_budget(self._now):
             return True
         if self._round.only is not None:
             # What another process has concluded or abandoned meanwhile is not waited for.
             self._round.only = tasks.pending_among(self._store, self._round.only)
             return not self._round.only
-        return status.pending(self._store, self._cutoff) == 0
+        return tallies.due(self._store, self._now if self._cutoff is None else self._cutoff) == 0
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +86,7 @@ class PollLane:
             return PAUSE_EXIT[self._round.shared.breaker.reason]
         if self._around.stop.is_set():
             return WORK_REMAINS_EXIT
-        if self._round.out_of_budget(self._now) and status.pending(self._store, self._now):
+        if self._round.out_of_budget(self._now) and tallies.due(self._store, self._now):
             return WORK_REMAINS_EXIT
         return 69 if self._round.own.unreachable and not self._round.own.usable else 0
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from worker.core.errors import BadConfiguration, StorageFailed
 from worker.store.db.store import Store
 
-# In the file's user_version. Until 0.1.0 is released, raised by one with every change of schema.sql.
-SCHEMA_VERSION = 8
+# In the file's user_version.
+SCHEMA_VERSION = 9
 
-# Databases below this were made by builds before the first release: nothing brings them up to date.
-OLDEST_VERSION = 8
+# Databases below this were made by builds before the first release: nothing brings them up to date. Until then, both
+# numbers are raised by one with every change of schema.sql.
+OLDEST_VERSION = 9
 
 
 def open_store(path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> Store:

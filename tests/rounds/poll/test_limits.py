@@ -24,6 +24,7 @@ from worker.core.vendor.reply import (
 from worker.gateways.http.client import HttpClient
 from worker.gateways.http.pool import Job
 from worker.store.state import api
+from worker.store.tasks import tallies
 from worker.store.views import status as look
 
 
@@ -130,10 +131,9 @@ def test_whatever_comes_the_round_never_spins_and_loses_nothing(
             # A pass a minute at the most, and some for each request: it left, it came, a slot was waited for.
             assert w.passes <= 12 * 60 + 1 + 6 * len(w.asked)
             assert within(limit, [job.asked_at for job in w.asked])
-            doing = look.counts(w.store)
-            assert sum(doing.values()) == count
+            assert sum(tallies.by_state(w.store).values()) == count
             assert w.count("SELECT count(*) FROM (SELECT task FROM results GROUP BY task HAVING count(*) > 1)") == 0
-            assert w.count("SELECT count(*) FROM results") == doing.get(("concluded", "success"), 0)
+            assert w.count("SELECT count(*) FROM results") == tallies.by_outcome(w.store)["success"]
         finally:
             w.close()
 

@@ -22,8 +22,8 @@ from worker.store.batch.staging import PAGE_ROWS
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.opening import open_store
+from worker.store.tasks import tallies
 from worker.store.tasks.recording import record as record_ids
-from worker.store.views import status as look
 from worker.store.views import tasks as story
 
 NOW = 1_800_000_000_000
@@ -286,7 +286,7 @@ def test_a_name_tells_patients_apart_whatever_the_task_was_recorded_with(store: 
 def test_a_271_never_concludes_a_task_and_is_no_revision_of_its_result(store: Store) -> None:
     record(store, "a", **TRACED, member_id="M0001")
     assert read(store, ONE).counts.matched == 1
-    assert look.pending(store) == 1
+    assert tallies.by_state(store)["pending"] == 1
     told = story.show(store, "a", body=True)
     assert told is not None
     assert (told["state"], told["outcome"], told["revisions"], told["body"]) == ("pending", None, 0, None)

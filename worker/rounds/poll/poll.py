@@ -37,6 +37,7 @@ from worker.rounds.poll import reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
 from worker.store.tasks import polling as tasks
+from worker.store.tasks import tallies
 
 # How soon to come again after a request that has outlived its deadline.
 CUT_AGAIN_MS = 200
@@ -85,7 +86,7 @@ class PollRound:
         self._heard: list[Done] = []  # over, and not saved
         self._back: list[Job] = []  # taken back from the pool, and not released in the database
         self._pauses = Pauses()
-        self._edges = LogEdges(tasks.failing(store), now)
+        self._edges = LogEdges(tallies.by_error(store).items(), now)
         self.own = Own(since=now, kept_at=now)
         self.shared = api.get(store)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
@@ -147,7 +148,7 @@ class PollRound:
             free=max(0, self._pool.free) if claim else 0,
             in_the_air=self._pool.out,
             awaited=self._pool.in_time(monotonic),
-            backlog=tasks.backlog(self._store, now) if floats else None,
+            backlog=tallies.due(self._store, now) if floats else None,
         )
 
     def _worth_claiming(self, moment: Moment) -> bool:

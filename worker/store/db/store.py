@@ -36,7 +36,8 @@ class Store:
     """One connection, for one thread. Close it, or use it as a context manager."""
 
     def __init__(self, path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> None:
-        """Open the file at ``path``, creating an empty one if need be; ``journal`` is auto, wal or truncate.
+        """Open the file at ``path``, creating an empty one if need be; ``journal`` is auto, wal or truncate. The path
+        ``:memory:`` is a database in memory, which ends with the connection.
 
         ``timeout``: seconds to wait for another process's lock before :class:`TryLater`.
         Raises :class:`StorageFailed` when the file cannot be opened. What its tables are is not looked at: see
@@ -44,7 +45,8 @@ class Store:
         """
         self.path = Path(path)
         with self._translated():
-            _create_file(self.path)
+            if str(path) != ":memory:":
+                _create_file(self.path)
             self.conn = sqlite3.connect(self.path, isolation_level=None, timeout=timeout)
         self._file = _identity(self.path)
         try:

@@ -32,6 +32,7 @@ CREATE TABLE tasks (
     started_at INTEGER,                 -- the vendor's startDateTime; until known, when the answer that named the task was sent
     life_from INTEGER NOT NULL,         -- when it was recorded, or last retried by a person
     paused_base INTEGER NOT NULL,       -- api.paused_total at life_from, ms
+    life_base INTEGER NOT NULL GENERATED ALWAYS AS (life_from - paused_base) VIRTUAL, -- its life began here, but for pauses
     due_at INTEGER,                     -- when the next poll is planned; it stays while the poll is under way
     leased_until INTEGER,               -- claimed for a poll until then; none: not claimed
     reason TEXT NOT NULL DEFAULT 'first', -- why the next poll is at due_at, in a word
@@ -58,8 +59,8 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_due ON tasks (state, due_at);
 CREATE INDEX tasks_leased ON tasks (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX tasks_recorded ON tasks (state, recorded_at);
-CREATE INDEX tasks_life ON tasks (state, (life_from - paused_base));
-CREATE INDEX tasks_not_found ON tasks (not_found_since) WHERE not_found_since IS NOT NULL;
+CREATE INDEX tasks_life ON tasks (state, life_base);
+CREATE INDEX tasks_not_found ON tasks (state, not_found_since) WHERE not_found_since IS NOT NULL;
 CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;
 
 -- The caller's own keys for a task. A task may have any number of them.
@@ -92,13 +93,50 @@ CREATE TABLE unreadable (
     UNIQUE (raw, ref)
 ) STRICT;
 
--- How many tasks are in each state, of each outcome, with each error: changed in the transaction that changes the task.
+-- How many tasks there are of a sort. Triggers on tasks change it, in the transaction that changes the task, so that no
+-- statement can forget to; a poll that finds a task still pending costs nothing for it.
 CREATE TABLE tallies (
-    name TEXT NOT NULL,                 -- what is counted: state, outcome, error, failing
+    name TEXT NOT NULL,                 -- state; outcome; error: pending, by last_error; failing: of these, with three failures in a row
     key TEXT NOT NULL,                  -- which state, outcome or error
     n INTEGER NOT NULL,                 -- how many tasks
     PRIMARY KEY (name, key)
 ) STRICT;
+INSERT INTO tallies (name, key, n) VALUES ('state', 'pending', 0), ('state', 'concluded', 0), ('state', 'abandoned', 0),
+    ('outcome', 'success', 0), ('outcome', 'failure', 0);
+
+CREATE TRIGGER tasks_added AFTER INSERT ON tasks BEGIN
+    UPDATE tallies SET n = n + 1 WHERE name = 'state' AND key = new.state;
+    UPDATE tallies SET n = n + 1 WHERE name = 'outcome' AND key = new.outcome;
+    INSERT INTO tallies (name, key, n) SELECT 'error', new.last_error, 1
+        WHERE new.state = 'pending' AND new.last_error IS NOT NULL ON CONFLICT (name, key) DO UPDATE SET n = n + 1;
+    INSERT INTO tallies (name, key, n) SELECT 'failing', new.last_error, 1
+        WHERE new.state = 'pending' AND new.last_error IS NOT NULL AND new.failures >= 3
+        ON CONFLICT (name, key) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER tasks_removed AFTER DELETE ON tasks BEGIN
+    UPDATE tallies SET n = n - 1 WHERE name = 'state' AND key = old.state;
+    UPDATE tallies SET n = n - 1 WHERE name = 'outcome' AND key = old.outcome;
+    UPDATE tallies SET n = n - 1 WHERE name = 'error' AND key = old.last_error AND old.state = 'pending';
+    UPDATE tallies SET n = n - 1
+        WHERE name = 'failing' AND key = old.last_error AND old.state = 'pending' AND old.failures >= 3;
+END;
+CREATE TRIGGER tasks_changed AFTER UPDATE OF state, outcome, last_error, failures ON tasks
+WHEN old.state <> new.state OR old.outcome IS NOT new.outcome OR old.last_error IS NOT new.last_error
+    OR (old.failures >= 3) <> (new.failures >= 3)
+BEGIN
+    UPDATE tallies SET n = n - 1 WHERE name = 'state' AND key = old.state;
+    UPDATE tallies SET n = n - 1 WHERE name = 'outcome' AND key = old.outcome;
+    UPDATE tallies SET n = n - 1 WHERE name = 'error' AND key = old.last_error AND old.state = 'pending';
+    UPDATE tallies SET n = n - 1
+        WHERE name = 'failing' AND key = old.last_error AND old.state = 'pending' AND old.failures >= 3;
+    UPDATE tallies SET n = n + 1 WHERE name = 'state' AND key = new.state;
+    UPDATE tallies SET n = n + 1 WHERE name = 'outcome' AND key = new.outcome;
+    INSERT INTO tallies (name, key, n) SELECT 'error', new.last_error, 1
+        WHERE new.state = 'pending' AND new.last_error IS NOT NULL ON CONFLICT (name, key) DO UPDATE SET n = n + 1;
+    INSERT INTO tallies (name, key, n) SELECT 'failing', new.last_error, 1
+        WHERE new.state = 'pending' AND new.last_error IS NOT NULL AND new.failures >= 3
+        ON CONFLICT (name, key) DO UPDATE SET n = n + 1;
+END;
 
 
 -- ---------------------------------------------------------------------------------------------------------------------

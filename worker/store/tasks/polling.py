@@ -76,28 +76,6 @@ def next_due(store: Store, but: Collection[int] = (), only: frozenset[int] | Non
     return min((row["claimable_at"] for row in (*free, *leased) if row["seq"] not in but), default=None)
 
 
-def backlog(store: Store, now: int) -> int:
-    """How many polls are due and not made; read from the indices alone."""
-    row = store.one(
-        """
-        SELECT (SELECT count(*) FROM tasks WHERE state = 'pending' AND due_at <= :now)
-            - (SELECT count(*) FROM tasks WHERE leased_until > :now AND due_at <= :now) AS polls
-        """,
-        {"now": now},
-    )
-    assert row is not None
-    return max(0, int(row["polls"]))
-
-
-def failing(store: Store) -> list[tuple[str, int]]:
-    """Pending tasks whose last poll was unusable, as (code, tasks)."""
-    rows = store.read(
-        "SELECT last_error, count(*) AS tasks FROM tasks"
-        " WHERE state = 'pending' AND last_error IS NOT NULL GROUP BY last_error"
-    )
-    return [(row["last_error"], row["tasks"]) for row in rows]
-
-
 def lease(store: Store, seqs: Sequence[int], until: int) -> None:
     """Claim rows, in the transaction that found them. If this process dies, the leases run out by themselves."""
     for marks, params in _portions(seqs):

@@ -2,4 +2,4 @@
 
 # Pending for longer than :after ms since it was recorded or last retried, less what the API was paused meanwhile.
 # Wants :now and :paused (all time ever paused) too.
-OVERDUE = "state = 'pending' AND :now - life_from - (:paused - paused_base) > :after"
+OVERDUE = "state = 'pending' AND life_base < :now - :paused - :after"

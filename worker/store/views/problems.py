@@ -10,6 +10,7 @@ from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices
 from worker.store.state import drop as rounds
+from worker.store.tasks import tallies
 from worker.store.views.overdue import OVERDUE
 
 # These mean that nothing moves: `status --check` says CRITICAL.
@@ -64,14 +65,6 @@ _ERRORS = {
 }
 
 
-_FAILING = f"""
-SELECT last_error, count(*) AS n FROM tasks
-WHERE state = 'pending' AND last_error IS NOT NULL AND last_error <> 'not_found'
-    AND (failures >= 3 OR last_error IN ({", ".join(map(repr, _ERRORS))}))
-GROUP BY last_error ORDER BY n DESC
-"""  # noqa: S608 - the names above
-
-
 class Terms(NamedTuple):
     """What `status` measures by: the schedule, the limit, and how often the drop is looked at.
 
@@ -106,12 +99,7 @@ def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Probl
         found.append(Problem("budget_spent", 1, hint))
     found += _batch_problems(store, now)
     found += _not_found(store, now, schedule)
-    for row in store.read(_FAILING):
-        code = row["last_error"]
-        if code == breaker.code:
-            continue  # the pause says it already, and nobody is to blame
-        hint = _ERRORS.get(code, f"looks keep ending in {code}: cdpoll show ID tells since when")
-        found.append(Problem(code if code in _ERRORS else f"failing_{code}", row["n"], hint))
+    found += _failing(store, breaker.code)
     overdue = count(
         store,
         f"SELECT count(*) FROM tasks WHERE {OVERDUE}",  # noqa: S608 - a constant
@@ -120,7 +108,7 @@ def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Probl
     if overdue:
         hint = f"pending for more than {words(schedule.alert_after)}: see `cdpoll tasks --overdue`, and ask the vendor"
         found.append(Problem("overdue", overdue, hint))
-    abandoned = count(store, "SELECT count(*) FROM tasks WHERE state = 'abandoned'", {})
+    abandoned = tallies.by_state(store)["abandoned"]
     if abandoned:
         found.append(
             Problem(
@@ -135,6 +123,21 @@ def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Probl
             Problem("unreadable", unreadable, "handed in, but no task id could be read: see `cdpoll unreadable list`")
         )
     return found
+
+
+def _failing(store: Store, said: str | None) -> list[Problem]:
+    """``said``: the code of a pause, which tells of these tasks already."""
+    at_once = {code: n for code, n in tallies.by_error(store).items() if code in _ERRORS}
+    counts = at_once | {code: n for code, n in tallies.by_lasting_error(store).items() if code not in _ERRORS}
+    return [
+        Problem(
+            code if code in _ERRORS else f"failing_{code}",
+            n,
+            _ERRORS.get(code, f"polls keep ending in {code}: cdpoll show ID tells since when"),
+        )
+        for code, n in sorted(counts.items(), key=lambda one: -one[1])
+        if code not in ("not_found", said)
+    ]
 
 
 def _batch_problems(store: Store, now: int) -> list[Problem]:
@@ -183,17 +186,21 @@ def _disk(store: Store) -> list[Problem]:
 def _not_found(store: Store, now: int, schedule: Schedule) -> list[Problem]:
     missing = count(
         store,
-        "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL"
-        " AND :now - not_found_since >= :grace",
-        {"now": now, "grace": schedule.not_found_grace},
+        "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since <= :before",
+        {"before": now - schedule.not_found_grace},
     )
     if not missing:
         return []
     answered = count(
         store,
-        "SELECT count(*) FROM tasks WHERE polls > 0 AND not_found_since IS NULL AND last_poll_at >="
-        " (SELECT min(not_found_since) FROM tasks WHERE state = 'pending')",
-        {},
+        """
+        SELECT count(*) FROM (
+            SELECT seq FROM tasks WHERE polls > 0 AND not_found_since IS NULL AND last_poll_at >=
+                (SELECT min(not_found_since) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL)
+            LIMIT :enough
+        ) AS answered
+        """,
+        {"enough": missing},
     )
     if missing >= 3 and missing > answered:
         hint = "most ids are unknown to the vendor: is [api] base_url the environment they came from?"

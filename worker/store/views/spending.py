@@ -20,7 +20,7 @@ def spending(store: Store, now: int, limit: RateLimit, price_floor: int | None) 
             SELECT tasks.polls, CASE WHEN results.ended_at BETWEEN tasks.recorded_at AND results.received_at
                 THEN results.received_at - results.ended_at END AS delay
             FROM results JOIN tasks ON tasks.seq = results.task
-            WHERE results.source = 'poll' AND results.revision = 1 ORDER BY results.seq DESC LIMIT :latest
+            WHERE results.source = 'poll' AND results.revision = 1 ORDER BY results.received_at DESC LIMIT :latest
         ) AS lately
         """,
         {"latest": LATEST},

@@ -6,6 +6,7 @@ from worker.core.instant import iso_or_none
 from worker.store.db.store import Store
 from worker.store.state import api, daemon
 from worker.store.state import drop as rounds
+from worker.store.tasks import tallies
 from worker.store.views.problems import HELD_SETS, count, problems
 from worker.store.views.problems import Terms as Terms
 from worker.store.views.spending import spending
@@ -13,36 +14,19 @@ from worker.store.views.spending import spending
 Json = dict[str, Any]
 
 
-def pending(store: Store, due_by: int | None = None) -> int:
-    """How many tasks are pending; with ``due_by`` (ms), only those due by then."""
-    row = store.one(
-        "SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND (:due_by IS NULL OR due_at <= :due_by)",
-        {"due_by": due_by},
-    )
-    return 0 if row is None else int(row["n"])
-
-
-def counts(store: Store) -> dict[tuple[str, str | None], int]:
-    """Tasks by state and outcome."""
-    rows = store.read("SELECT state, outcome, count(*) AS n FROM tasks GROUP BY state, outcome")
-    return {(row["state"], row["outcome"]): row["n"] for row in rows}
-
-
 def one_line(store: Store, now: int) -> str:
     """For `systemctl status`."""
-    n = counts(store)
-    waiting = n.get(("pending", None), 0)
-    success, failure = n.get(("concluded", "success"), 0), n.get(("concluded", "failure"), 0)
-    abandoned = n.get(("abandoned", None), 0)
-    text = f"{waiting} pending ({pending(store, now)} due), {success + failure} concluded ({success} found coverage)"
+    tasks, outcomes = tallies.by_state(store), tallies.by_outcome(store)
+    text = f"{tasks['pending']} pending ({tallies.due(store, now)} due), {tasks['concluded']} concluded"
+    text += f" ({outcomes['success']} found coverage)"
     breaker = api.get(store).breaker
-    text += f", {abandoned} abandoned" if abandoned else ""
+    text += f", {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
     return text + (f"; API paused: {breaker.reason} ({breaker.code})" if breaker.paused else "; API ok")
 
 
 def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
     """The picture as the interface promises it."""
-    n = counts(store)
+    tasks = tallies.by_state(store)
     beat = daemon.last_beat(store)
     breaker = api.get(store).breaker
     alive = beat is not None and beat.alive(now)
@@ -57,15 +41,12 @@ def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
             "version": None if beat is None else beat.version,
         },
         "tasks": {
-            "pending": n.get(("pending", None), 0),
-            "due": pending(store, now),
-            "concluded": n.get(("concluded", "success"), 0) + n.get(("concluded", "failure"), 0),
-            "abandoned": n.get(("abandoned", None), 0),
+            "pending": tasks["pending"],
+            "due": tallies.due(store, now),
+            "concluded": tasks["concluded"],
+            "abandoned": tasks["abandoned"],
         },
-        "outcomes": {
-            "success": n.get(("concluded", "success"), 0),
-            "failure": n.get(("concluded", "failure"), 0),
-        },
+        "outcomes": tallies.by_outcome(store),
         "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else max(0, now - oldest["at"]) // 1000,
         "api": {
             "paused": breaker.paused,
