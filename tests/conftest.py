@@ -17,7 +17,7 @@ from hypothesis import settings
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House
 from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
-from tests.support.sshd import Sshd, sshd
+from tests.support.sshd import Sshd, emptied, sshd
 from tests.support.token_endpoint import Endpoint, NeverStopped, asking
 from worker.clock import Clock
 from worker.gateways.http.client import HttpClient, tls_context
@@ -61,16 +61,19 @@ def house(tmp_path: Path, sandbox: Sandbox) -> House:
 # A real OpenSSH, with a drop.
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+@pytest.fixture(scope="session")
+def _running_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     with sshd(tmp_path_factory.mktemp("sshd")) as running:
         yield running
 
 
-# What asks over HTTP, and the servers that it asks (tests/support/loopback.py).
+@pytest.fixture
+def server(_running_sshd: Sshd) -> Iterator[Sshd]:
+    with emptied(_running_sshd):
+        yield _running_sshd
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
@@ -81,7 +84,7 @@ def serve() -> Iterator[Serve]:
         yield lambda script, **more: stack.enter_context(Loopback(script, **more))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plain_tls() -> ssl.SSLContext:
     return tls_context(None)
 

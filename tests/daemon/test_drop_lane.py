@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cdpoll_process import DEADLINE
-from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch, emptied
+from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch
 from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
@@ -28,9 +28,8 @@ from worker.store.views import status as look
 
 
 @pytest.fixture
-def house(tmp_path: Path, server: Sshd) -> Iterator[DropHouse]:
-    with emptied(server):
-        yield DropHouse(tmp_path, server)
+def house(tmp_path: Path, server: Sshd) -> DropHouse:
+    return DropHouse(tmp_path, server)
 
 
 class Running:

@@ -35,7 +35,7 @@ NOWHERE = "http://127.0.0.1:9"
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
-class Running(Protocol):
+class Pollable(Protocol):
     """A process, as far as :func:`until` asks."""
 
     returncode: int | None
@@ -43,7 +43,7 @@ class Running(Protocol):
     def poll(self) -> int | None: ...
 
 
-def until(condition: Callable[[], object], what: str, process: Running | None = None) -> None:
+def until(condition: Callable[[], object], what: str, process: Pollable | None = None) -> None:
     """Wait until ``condition`` holds; fail when it does not come, or when ``process`` ends before."""
     tick = threading.Event()
     for _ in range(int(DEADLINE / 0.02)):

@@ -3,8 +3,7 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,12 +71,3 @@ def batch(*members: str) -> str:
     return interchange(
         group(*(a_set(subscriber(ACTIVE, member=one), control=f"{n:04d}") for n, one in enumerate(members)))
     )
-
-
-@contextmanager
-def emptied(server: Sshd) -> Iterator[None]:
-    """What a test has put into the drop is taken away after it."""
-    yield
-    for path in server.drop.rglob("*"):
-        if path.is_file():
-            path.unlink()

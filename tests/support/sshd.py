@@ -169,6 +169,14 @@ def sshd(
 
 
 @contextmanager
+def emptied(server: Sshd) -> Iterator[None]:
+    """What a test has put into the drop is taken away after it."""
+    yield
+    for path in sorted(server.drop.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+@contextmanager
 def elsewhere(folder: Path) -> Iterator[Sshd]:
     """A server whose logins end up in a folder of its own, so that its drop has a relative name."""
     begin = folder / "begin"

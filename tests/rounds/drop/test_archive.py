@@ -4,14 +4,13 @@ OpenSSH moves nothing by itself: here the test does between two rounds what such
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.drop_house import EVERY, DropHouse, batch, emptied
+from tests.support.drop_house import EVERY, DropHouse, batch
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
@@ -27,13 +26,12 @@ LONG = interchange(
 
 
 @pytest.fixture
-def house(tmp_path: Path, server: Sshd) -> Iterator[DropHouse]:
+def house(tmp_path: Path, server: Sshd) -> DropHouse:
     found = DropHouse(tmp_path, server)
     archive = server.drop / "archive"
     archive.mkdir(exist_ok=True)
     found.rules = replace(found.rules, archive=str(archive))
-    with emptied(server):
-        yield found
+    return found
 
 
 def interrupted(

@@ -3,14 +3,13 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch, emptied
+from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import a_set, group, interchange
 from worker.core.errors import TryLater
@@ -24,9 +23,8 @@ from worker.store.views import status as look
 
 
 @pytest.fixture
-def house(tmp_path: Path, server: Sshd) -> Iterator[DropHouse]:
-    with emptied(server):
-        yield DropHouse(tmp_path, server)
+def house(tmp_path: Path, server: Sshd) -> DropHouse:
+    return DropHouse(tmp_path, server)
 
 
 def test_a_file_is_fetched_at_the_second_look_only_and_then_never_again(house: DropHouse) -> None:
