@@ -86,7 +86,7 @@ def main() -> None:
             files = len(list(Path("/proc/self/fd").iterdir()))
             waiting = tallies.by_state(store)["pending"]
             print(
-                f"| {hour + 1} | {recorded} | {tallies.by_state(store)['pending']} | {looks} | {resident():.1f} | {files} |"
+                f"| {hour + 1} | {recorded} | {waiting} | {looks} | {resident():.1f} | {files} |"
                 f" {threading.active_count()} |",
                 flush=True,
             )

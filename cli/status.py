@@ -10,8 +10,12 @@ from cli.output import AS_JSON, dumped, plain
 from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
+from worker.gateways.machine import disk_of, process_exists
+from worker.store.db.store import Store
+from worker.store.state.daemon import last_beat
 from worker.store.views import status as view
 from worker.store.views import tasks as story
+from worker.store.views.problems import Machine, StatusRules
 
 
 @click.command()
@@ -30,13 +34,21 @@ def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
 def _picture(obj: dict[str, Any]) -> view.Json:
     with opened(obj) as house:
         source, sftp, polling = house.config.source, house.config.sftp, house.config.polling
-        terms = view.Terms(
+        rules = StatusRules(
             schedule_of(polling),
             rate_limit_of(polling),
             delay_per_request_of(polling),
             None if sftp is None else sftp.every_ms,
         )
-        return view.status(house.store, house.now, terms, None if source is None else str(source))
+        return view.status(
+            house.store, house.now, rules, _machine(house.store), None if source is None else str(source)
+        )
+
+
+def _machine(store: Store) -> Machine:
+    beat, disk = last_beat(store), disk_of(store.path.parent)
+    exists = beat is not None and process_exists(beat.pid)
+    return Machine(exists, None) if disk is None else Machine(exists, *disk)
 
 
 def _check(obj: dict[str, Any]) -> int:

@@ -10,6 +10,7 @@ from cli.opening import opened
 from cli.output import AS_JSON, dumped, echo_pages, plain
 from worker.clock import Clock
 from worker.config.polling import schedule_of
+from worker.gateways.machine import process_exists
 from worker.store.db.store import Store
 from worker.store.state.daemon import last_beat
 from worker.store.tasks import by_hand
@@ -55,7 +56,7 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     with opened(obj) as house:
         handled = by_hand.due_now(house.store, ids, house.now)
         beat = last_beat(house.store)
-        alive = beat is not None and beat.alive(house.now)
+        alive = beat is not None and beat.alive(house.now, process_exists(beat.pid))
     code = 0
     if handled.done and not alive:
         from worker import daemon

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cdpoll_process import DEADLINE
+from tests.support.database import MACHINE
 from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch
 from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
@@ -25,6 +26,7 @@ from worker.rounds.drop.work import STEP_BOUND_MS
 from worker.store.opening import open_store
 from worker.store.state import notices as kept
 from worker.store.views import status as look
+from worker.store.views.problems import StatusRules
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(
     with open_store(house.path) as store:
         with store.write():
             running.notices.write(store, house.clock.at)
-        found = look.status(store, house.clock.at, look.Terms(), None)["problems"]
+        found = look.status(store, house.clock.at, StatusRules(), MACHINE, None)["problems"]
     (fault,) = [one for one in found if one["code"] == "internal_fault"]
     assert fault["severity"] == "critical"
     assert "ZeroDivisionError at test_drop_lane.py:" in fault["hint"]

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import DEADLINE, ROOT, House, begin, until
+from tests.support.database import MACHINE
 from tests.support.frozen_clock import FrozenClock
 from tests.support.loop_by_hand import loop_by_hand
 from tests.support.x12_samples import a_file
@@ -21,7 +22,7 @@ from worker.clock import Clock
 from worker.daemon.loop import Loop
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.views.problems import Terms, problems
+from worker.store.views.problems import Machine, StatusRules, problems
 
 
 def codes(house: House) -> list[str]:
@@ -43,7 +44,7 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
     monkeypatch.setattr("worker.rounds.poll.claiming.tasks.due", broken)
     with running(house) as (loop, store, clock):
         assert loop.step() > clock.now() + 1000
-        said = problems(store, clock.now(), Terms(loop.schedule), alive=True)
+        said = problems(store, clock.now(), StatusRules(loop.schedule), MACHINE, alive=True)
         (found,) = [p for p in said if p.code == "internal_fault"]
         assert found.severity == "critical"
         assert "KeyError at test_manners.py" in found.hint
@@ -74,7 +75,7 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
             assert abs(house.value("SELECT due_at FROM tasks") - (before + jump)) < 5000, "due times follow the clock"
         else:
             assert house.value("SELECT due_at FROM tasks") == before
-        found = {p.code: p.hint for p in problems(store, clock.now(), Terms(loop.schedule), alive=True)}
+        found = {p.code: p.hint for p in problems(store, clock.now(), StatusRules(loop.schedule), MACHINE, alive=True)}
         assert way in found["clock_jumped"]
         clock.jump(2 * 86_400_000)
         loop.step()
@@ -82,7 +83,9 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
         loop.step()
         assert (
             "forward by 2 d"
-            in {p.code: p.hint for p in problems(store, clock.now(), Terms(loop.schedule), alive=True)}["clock_jumped"]
+            in {p.code: p.hint for p in problems(store, clock.now(), StatusRules(loop.schedule), MACHINE, alive=True)}[
+                "clock_jumped"
+            ]
         )
 
 
@@ -109,23 +112,16 @@ def test_a_database_that_cannot_be_written_is_survived(house: House, sandbox: Sa
 
 
 @pytest.mark.parametrize(
-    ("free", "flags", "code"),
-    [(1, 0, "disk_full"), (10**9, os.ST_RDONLY, "disk_read_only"), (None, 0, "disk_unreadable")],
+    ("machine", "code"),
+    [
+        (Machine(daemon_exists=True, free_bytes=1), "disk_full"),
+        (Machine(daemon_exists=True, free_bytes=10**12, read_only=True), "disk_read_only"),
+        (Machine(daemon_exists=True, free_bytes=None), "disk_unreadable"),
+    ],
 )
-def test_a_disk_in_trouble_is_named(
-    house: House, monkeypatch: pytest.MonkeyPatch, free: int | None, flags: int, code: str
-) -> None:
-    house.record("a")
-
-    def space(_: object) -> os.statvfs_result:
-        if free is None:
-            raise OSError(5, "Input/output error")
-        return os.statvfs_result((1, 1, 10**9, 10**9, free, 0, 0, 0, flags, 255))
-
-    with open_store(house.database) as store:
-        monkeypatch.setattr("os.statvfs", space)
-        found = {p.code: p for p in problems(store, Clock().now(), Terms(), alive=True)}
-        assert found[code].severity == "critical"
+def test_a_disk_in_trouble_is_named(store: Store, machine: Machine, code: str) -> None:
+    (found,) = problems(store, Clock().now(), StatusRules(), machine, alive=True)
+    assert (found.code, found.severity) == (code, "critical")
 
 
 def test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down(house: House) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import ROOT
-from tests.support.database import NOW, ORIGIN, SCHEDULE, elsewhere, record, task_of
+from tests.support.database import MACHINE, NOW, ORIGIN, SCHEDULE, elsewhere, record, task_of
 from worker.core.errors import BadConfiguration, TryLater
 from worker.core.intake.link import Unreadable
 from worker.core.intake.recording import Recording
@@ -29,6 +29,7 @@ from worker.store.tasks import recording, tallies
 from worker.store.tasks.recording import record as record_ids
 from worker.store.views import status as look
 from worker.store.views import tasks as story
+from worker.store.views.problems import StatusRules
 
 
 @pytest.fixture
@@ -315,7 +316,7 @@ def test_no_read_keeps_others_from_writing(path: Path) -> None:
             tasks.by_seq(one, [1], 0),
             api.get(one),
             daemon.last_beat(one),
-            look.status(one, NOW, look.Terms(SCHEDULE), None),
+            look.status(one, NOW, StatusRules(SCHEDULE), MACHINE, None),
             story.show(one, "t1", body=True),
         ]
         record(other, "new")

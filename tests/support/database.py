@@ -28,10 +28,12 @@ from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
 from worker.store.tasks.recording import Recorded
 from worker.store.tasks.recording import record as record_ids
+from worker.store.views.problems import Machine
 
 NOW = 1_800_000_000_000
 SCHEDULE = Schedule()
 ORIGIN = "https://api.example"
+MACHINE = Machine(daemon_exists=False, free_bytes=10**12)
 LEASE = NOW * 2
 
 DONE: dict[str, Any] = {

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.support.cdpoll_process import House
+from tests.support.database import MACHINE
 from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from worker.clock import Clock
@@ -14,7 +15,7 @@ from worker.daemon.orders import Orders
 from worker.gateways.signals import Signals
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.views.problems import Terms, problems
+from worker.store.views.problems import StatusRules, problems
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class ByHand:
 
     def problems(self) -> dict[str, str]:
         """What `status` says to a person, by code."""
-        found = problems(self.store, self.clock.now(), Terms(self.loop.schedule), alive=True)
+        found = problems(self.store, self.clock.now(), StatusRules(self.loop.schedule), MACHINE, alive=True)
         return {problem.code: problem.hint for problem in found}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.database import MACHINE
 from tests.support.drop_house import EVERY, SETTLE, DropHouse, batch
 from tests.support.sshd import Sshd
 from tests.support.x12_samples import a_set, group, interchange
@@ -20,6 +21,7 @@ from worker.store.batch.lock import IngestLock
 from worker.store.opening import open_store
 from worker.store.state import notices
 from worker.store.views import status as look
+from worker.store.views.problems import StatusRules
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_i
     assert house.round(wait=EVERY).reports == []
     assert [one.state for one in house.round(wait=EVERY).reports] == ["incomplete"]
     with open_store(house.path) as store:
-        day_later = look.status(store, house.clock.at + 86_400_000, look.Terms(), None)
+        day_later = look.status(store, house.clock.at + 86_400_000, StatusRules(), MACHINE, None)
         assert day_later["files"]["incomplete"] == 1
         assert "incomplete_files" in {one["code"] for one in day_later["problems"]}
     house.put("a.x12", text, age=5)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.database import MACHINE
 from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, concluded, concludes, within, worlds
 from worker.core.pacing.limiter import DAY_MS, FULL_PACE_PPM, RateLimit
 from worker.core.vendor.reply import (
@@ -26,6 +27,7 @@ from worker.gateways.http.pool import Job
 from worker.store.state import api
 from worker.store.tasks import tallies
 from worker.store.views import status as look
+from worker.store.views.problems import StatusRules
 
 
 @pytest.fixture
@@ -232,11 +234,13 @@ def test_the_budget_of_a_day_holds_over_a_restart_and_ends_at_midnight(world: Ma
     second.until(midnight - 1)
     asked = len(first.asked) + len(second.asked)
     assert asked == 30
-    terms = look.Terms(SCHEDULE, limit)
-    assert "budget_spent" in [p["code"] for p in look.status(second.store, midnight - 1, terms, None)["problems"]]
-    assert look.status(second.store, midnight - 1, terms, None)["polling"]["requests_today"] == 30
+    terms = StatusRules(SCHEDULE, limit)
+    assert "budget_spent" in [
+        p["code"] for p in look.status(second.store, midnight - 1, terms, MACHINE, None)["problems"]
+    ]
+    assert look.status(second.store, midnight - 1, terms, MACHINE, None)["polling"]["requests_today"] == 30
     assert second.run() == midnight
-    said = look.status(second.store, midnight, terms, None)
+    said = look.status(second.store, midnight, terms, MACHINE, None)
     assert "budget_spent" not in [p["code"] for p in said["problems"]]
     assert (said["polling"]["requests_today"], said["polling"]["daily_budget"]) == (0, 30)
     second.until(midnight + 60_000)

@@ -1,6 +1,5 @@
-"""The daemon's row: whether it lives, and since when."""
+"""The daemon's row: when it last finished a pass, and since when it runs."""
 
-import os
 from dataclasses import dataclass
 
 from worker.store.db.store import Store
@@ -17,24 +16,12 @@ class Beat:
     stopped_at: int | None
     token_expires_at: int | None
 
-    # Passes come at least once a minute; twice that and a bit is no daemon, whatever its pid says.
-    STALE = 150_000
+    # Passes come at least once a minute. Without one for longer than this, no daemon works, whatever its pid says.
+    STALE_MS = 150_000
 
-    def alive(self, now: int) -> bool:
-        """Whether passes are being made."""
-        return now - self.beat_at < self.STALE and self.exists()
-
-    def exists(self) -> bool:
-        """Whether the process is there and has not said that it ends."""
-        if self.stopped_at is not None:
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+    def alive(self, now: int, exists: bool) -> bool:
+        """Whether passes are being made; ``exists``: whether there is a process of this pid."""
+        return exists and self.stopped_at is None and now - self.beat_at < self.STALE_MS
 
 
 def beat(store: Store, *, pid: int, version: str, started_at: int, now: int, token_expires_at: int | None) -> None:

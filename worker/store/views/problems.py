@@ -1,7 +1,7 @@
 """What a person must see, as problems with a stable code, a count and what to do. Reads only."""
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from worker.core.instant import words
@@ -44,7 +44,7 @@ class Problem:
 
 
 HELD_SETS = """
-SELECT count(*) FROM sets JOIN files ON files.seq = sets.file
+SELECT count(*) AS n FROM sets JOIN files ON files.seq = sets.file
 WHERE sets.state = 'quarantined' AND files.state = 'ingested'
 """
 
@@ -65,30 +65,41 @@ _ERRORS = {
 }
 
 
-class Terms(NamedTuple):
-    """What `status` measures by: the schedule, the limit, and how often the drop is looked at.
+class StatusRules(NamedTuple):
+    """What `status` measures by, as configured: the schedule, the rate limit, and how often the drop is listed.
 
-    ``price_floor`` (ms) is ``None`` without a learned schedule, ``every`` (ms) without a drop.
+    ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
     """
 
     schedule: Schedule = Schedule()
     limit: RateLimit = RateLimit(1, 5)
-    price_floor: int | None = None
-    every: int | None = None
+    delay_per_request_ms: int | None = None
+    every_ms: int | None = None
 
 
-def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Problem]:
-    """Everything that wants a person, the worst first."""
-    schedule, daily, every = terms.schedule, terms.limit.daily, terms.every
+class Machine(NamedTuple):
+    """What the machine says of the daemon's process and of the disk that the database is on.
+
+    ``free_bytes`` is ``None`` where the disk cannot be examined.
+    """
+
+    daemon_exists: bool
+    free_bytes: int | None
+    read_only: bool = False
+
+
+def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
+    """Everything that wants a person, the worst first. ``alive``: the daemon makes its passes."""
+    schedule, daily, every = rules.schedule, rules.limit.daily, rules.every_ms
     found = []
     if not alive:
-        found.append(_silent(daemon.last_beat(store), now))
+        found.append(_silent(daemon.last_beat(store), machine.daemon_exists, now))
     found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
     if every is not None:
         beat = daemon.last_beat(store) if alive else None
         stale = rounds.stale(store, every, None if beat is None else beat.started_at, now)
         found += [] if stale is None else [Problem("sftp_stale", 1, stale)]
-    found += _disk(store)
+    found += _disk(store.path.parent, machine)
     shared = api.get(store)
     breaker = shared.breaker
     if breaker.reason is not None:
@@ -102,7 +113,7 @@ def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Probl
     found += _failing(store, breaker.code)
     overdue = count(
         store,
-        f"SELECT count(*) FROM tasks WHERE {OVERDUE}",  # noqa: S608 - a constant
+        f"SELECT count(*) AS n FROM tasks WHERE {OVERDUE}",  # noqa: S608 - a constant
         {"now": now, "paused": breaker.paused_until_now(now), "after": schedule.alert_after},
     )
     if overdue:
@@ -117,7 +128,7 @@ def problems(store: Store, now: int, terms: Terms, *, alive: bool) -> list[Probl
                 "no longer asked for: see `cdpoll tasks --state abandoned`; `cdpoll retry` revives",
             )
         )
-    unreadable = count(store, "SELECT count(*) FROM unreadable", {})
+    unreadable = count(store, "SELECT count(*) AS n FROM unreadable", {})
     if unreadable:
         found.append(
             Problem("unreadable", unreadable, "handed in, but no task id could be read: see `cdpoll unreadable list`")
@@ -142,14 +153,14 @@ def _failing(store: Store, said: str | None) -> list[Problem]:
 
 def _batch_problems(store: Store, now: int) -> list[Problem]:
     found = []
-    whole = count(store, "SELECT count(*) FROM files WHERE state = 'quarantined'", {})
+    whole = count(store, "SELECT count(*) AS n FROM files WHERE state = 'quarantined'", {})
     sets = count(store, HELD_SETS, {})
     if whole + sets:
         hint = "files or transaction sets that could not be understood: see `cdpoll quarantine list`"
         found.append(Problem("quarantined", whole + sets, hint))
     cut = count(
         store,
-        "SELECT count(*) FROM files WHERE state = 'incomplete' AND :now - first_at > :day",
+        "SELECT count(*) AS n FROM files WHERE state = 'incomplete' AND :now - first_at > :day",
         {"now": now, "day": 86_400_000},
     )
     if cut:
@@ -158,27 +169,24 @@ def _batch_problems(store: Store, now: int) -> list[Problem]:
     return found
 
 
-def _silent(beat: daemon.Beat | None, now: int) -> Problem:
-    if beat is not None and beat.exists():
+def _silent(beat: daemon.Beat | None, exists: bool, now: int) -> Problem:
+    if beat is not None and beat.stopped_at is None and exists:
         lasting = words(now - beat.beat_at)
         return Problem("daemon_stuck", 1, f"process {beat.pid} has finished no pass for {lasting}: see its log")
-    return Problem("daemon_down", 1, "nobody is polling: start it (systemctl start cdpoll, or cdpoll run)")
+    return Problem("daemon_down", 1, "no daemon is polling: start it (systemctl start cdpoll, or cdpoll run)")
 
 
 # With less than this the next results may not fit.
-LOW_SPACE = 64 * 1024 * 1024
+LOW_SPACE_BYTES = 64 * 1024 * 1024
 
 
-def _disk(store: Store) -> list[Problem]:
-    folder = store.path.parent
-    found = []
-    try:
-        space = os.statvfs(folder)
-    except OSError:
+def _disk(folder: Path, machine: Machine) -> list[Problem]:
+    if machine.free_bytes is None:
         return [Problem("disk_unreadable", 1, f"{folder} cannot be examined: is the disk there?")]
-    if space.f_bavail * space.f_frsize < LOW_SPACE:
+    found = []
+    if machine.free_bytes < LOW_SPACE_BYTES:
         found.append(Problem("disk_full", 1, f"less than 64 MiB are free on the disk of {folder}: make room"))
-    if space.f_flag & os.ST_RDONLY:
+    if machine.read_only:
         found.append(Problem("disk_read_only", 1, f"{folder} is mounted read-only: nothing can be recorded"))
     return found
 
@@ -186,7 +194,7 @@ def _disk(store: Store) -> list[Problem]:
 def _not_found(store: Store, now: int, schedule: Schedule) -> list[Problem]:
     missing = count(
         store,
-        "SELECT count(*) FROM tasks WHERE state = 'pending' AND not_found_since <= :before",
+        "SELECT count(*) AS n FROM tasks WHERE state = 'pending' AND not_found_since <= :before",
         {"before": now - schedule.not_found_grace},
     )
     if not missing:
@@ -194,7 +202,7 @@ def _not_found(store: Store, now: int, schedule: Schedule) -> list[Problem]:
     answered = count(
         store,
         """
-        SELECT count(*) FROM (
+        SELECT count(*) AS n FROM (
             SELECT seq FROM tasks WHERE polls > 0 AND not_found_since IS NULL AND last_poll_at >=
                 (SELECT min(not_found_since) FROM tasks WHERE state = 'pending' AND not_found_since IS NOT NULL)
             LIMIT :enough
@@ -209,5 +217,5 @@ def _not_found(store: Store, now: int, schedule: Schedule) -> list[Problem]:
 
 
 def count(store: Store, sql: str, params: dict[str, Any]) -> int:
-    """The number that a SELECT count(*) gives."""
-    return int(store.read(sql, params)[0][0])
+    """The number that a ``SELECT count(*) AS n`` gives."""
+    return int(store.read(sql, params)[0]["n"])

@@ -7,9 +7,8 @@ from worker.store.db.store import Store
 from worker.store.state import api, daemon
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
-from worker.store.views.problems import HELD_SETS, count, problems
-from worker.store.views.problems import Terms as Terms
-from worker.store.views.spending import spending
+from worker.store.views.polling_figures import polling_figures
+from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
 
 Json = dict[str, Any]
 
@@ -24,12 +23,12 @@ def one_line(store: Store, now: int) -> str:
     return text + (f"; API paused: {breaker.reason} ({breaker.code})" if breaker.paused else "; API ok")
 
 
-def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
-    """The picture as the interface promises it."""
+def status(store: Store, now: int, rules: StatusRules, machine: Machine, config: str | None) -> Json:
+    """The picture as the interface promises it. ``config``: the file that the rules come from."""
     tasks = tallies.by_state(store)
     beat = daemon.last_beat(store)
     breaker = api.get(store).breaker
-    alive = beat is not None and beat.alive(now)
+    alive = beat is not None and beat.alive(now, machine.daemon_exists)
     oldest = store.one("SELECT min(recorded_at) AS at FROM tasks WHERE state = 'pending'")
     expires_at = beat.token_expires_at if beat is not None and alive else None
     if expires_at is not None and expires_at <= now:
@@ -53,14 +52,14 @@ def status(store: Store, now: int, terms: Terms, config: str | None) -> Json:
             "reason": f"{breaker.reason} ({breaker.code})" if breaker.paused else None,
             "resumes_at": iso_or_none(breaker.resumes_at),
         },
-        "polling": spending(store, now, terms.limit, terms.price_floor),
+        "polling": polling_figures(store, now, rules.limit, rules.delay_per_request_ms),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
         "files": _files(store),
-        "drop": None if terms.every is None else rounds.picture(store),
+        "drop": None if rules.every_ms is None else rounds.picture(store),
         "deliveries": {},
         "problems": [
             {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity}
-            for p in problems(store, now, terms, alive=alive)
+            for p in problems(store, now, rules, machine, alive=alive)
         ],
         "config": config,
         "database": str(store.path),
