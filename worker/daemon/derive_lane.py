@@ -3,11 +3,8 @@
 from worker.config import Config
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.orders import Orders
-from worker.rounds.ingest.deriving import derive_missing
+from worker.rounds.ingest.deriving import STEP_RESULTS, derive_missing
 from worker.store.db.store import Store
-
-# Results of one step.
-STEP_RESULTS = 20
 
 # Where nothing is to be done: how soon to ask again, for other processes keep results, too.
 WAIT_MS = 15_000
@@ -19,10 +16,10 @@ def plan(_config: Config, _orders: Orders) -> LanePlan | None:
 
 
 class DeriveLane:
-    """A step derives the rows of some results, each in a transaction of its own."""
+    """A step derives the rows of some results, in one transaction."""
 
-    # Each result waits at most 5 s for the database, and its texts are read within a second.
-    bound_ms = STEP_RESULTS * 6_000
+    # The texts of a result are read within a second, and the database is waited for at most 5 s.
+    bound_ms = STEP_RESULTS * 1_000 + 5_000
 
     exit_code = 0
 
@@ -31,7 +28,7 @@ class DeriveLane:
         self._store = store
 
     def run(self, now: int) -> int:
-        self.idle = derive_missing(self._store, STEP_RESULTS) == 0
+        self.idle = derive_missing(self._store) == 0
         return now + WAIT_MS if self.idle else now
 
     def close(self) -> None:

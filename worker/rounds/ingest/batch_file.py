@@ -25,7 +25,7 @@ from worker.core.x12.issues import Issue, issue
 from worker.core.x12.recognise import HEAD_BYTES, FileKind
 from worker.core.x12.scanner import ByteSource
 from worker.gateways.unpack import NotUnpacked, members
-from worker.rounds.ingest.deriving import derive_missing
+from worker.rounds.ingest.deriving import derive_fresh
 from worker.rounds.ingest.file_report import FileReport, FileWarnings
 from worker.rounds.ingest.garbage_collection import rare_collections
 from worker.rounds.ingest.refusal import PassedOver, cut_at_once, refusal
@@ -69,7 +69,8 @@ def ingest(
         row = batches.finished_file(store, facts.sha256)
         if row is not None and row["seq"] != given.replaces:
             return _known(given, row)
-        derive_missing(store)  # its answers are joined to results that hold the same texts
+        while derive_fresh(store):
+            pass  # its answers are joined to results that hold the same texts
         return _FileReader(given, facts, _KeptFile(store, facts, given.file), progress).report()
 
 

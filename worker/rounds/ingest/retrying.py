@@ -1,4 +1,4 @@
-"""ParsedSet a file or a single set in quarantine again, with the present reader."""
+"""Reads a file or a single set in quarantine again, with the present reader."""
 
 from worker.core.x12.batch import judged
 from worker.rounds.ingest.batch_file import BatchFile, ingest

@@ -1,9 +1,10 @@
 """What the 271 texts inside polled results say: rows of ``answers`` and ``texts``, derived from the body.
 
-ParsedSet the texts is the work of :func:`~worker.core.x12.embedded.derive`, and is done outside transactions; here are
-the rows. ``results.derived`` says which version of the reader made them: NULL where none has yet.
+:func:`~worker.core.x12.embedded.derive` reads the texts, outside transactions; here are the rows. ``results.derived``
+says which version of the reader made them: NULL where none has yet.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from worker.core.x12.embedded import READER_VERSION, Derived
@@ -30,14 +31,19 @@ class StoredBody(NamedTuple):
     sha256: str
 
 
-def behind(store: Store, limit: int) -> list[int]:
-    """Numbers of up to ``limit`` polled results that have no rows yet, or those of an older reader; oldest first."""
+def fresh(store: Store, limit: int) -> list[int]:
+    """Numbers of up to ``limit`` polled results that have no rows yet, oldest first."""
+    return _numbers(store, "derived IS NULL", limit)
+
+
+def outdated(store: Store, limit: int) -> list[int]:
+    """Numbers of up to ``limit`` polled results whose rows an older reader made, oldest first."""
+    return _numbers(store, "derived < :version", limit)
+
+
+def _numbers(store: Store, which: str, limit: int) -> list[int]:
     rows = store.read(
-        """
-        SELECT seq FROM results WHERE source <> 'batch' AND derived IS NULL
-        UNION ALL SELECT seq FROM results WHERE source <> 'batch' AND derived < :version
-        ORDER BY seq LIMIT :limit
-        """,
+        f"SELECT seq FROM results WHERE source <> 'batch' AND {which} ORDER BY derived, seq LIMIT :limit",  # noqa: S608
         {"version": READER_VERSION, "limit": limit},
     )
     return [row["seq"] for row in rows]
@@ -64,18 +70,20 @@ def put(store: Store, result: int, derived: Derived) -> None:
     )
 
 
-def put_unless_changed(store: Store, result: int, derived: Derived, sha256: str) -> bool:
-    """Write the rows of a result in a transaction of their own, if its body still has this SHA-256; whether it had."""
+def put_unchanged(store: Store, results: Iterable[tuple[int, Derived, str]]) -> None:
+    """Write the rows of results, (number, rows, SHA-256 of the body), in one transaction of their own.
+
+    A result whose body has another SHA-256 by now is left as it is.
+    """
     with store.write():
-        row = store.one("SELECT body_sha256 FROM results WHERE seq = :result", {"result": result})
-        unchanged = row is not None and row["body_sha256"] == sha256
-        if unchanged:
-            put(store, result, derived)
-    return unchanged
+        for result, derived, sha256 in results:
+            row = store.one("SELECT body_sha256 FROM results WHERE seq = :result", {"result": result})
+            if row is not None and row["body_sha256"] == sha256:
+                put(store, result, derived)
 
 
 def remove(store: Store, result: int) -> None:
-    """Remove the rows of a result whose body was replaced, inside a transaction. From now on it is :func:`behind`."""
+    """Remove the rows of a result whose body was replaced, inside a transaction. From now on it is :func:`fresh`."""
     store.execute("DELETE FROM answers WHERE result = :result", {"result": result})
     store.execute("DELETE FROM texts WHERE result = :result", {"result": result})
     store.execute("UPDATE results SET derived = NULL WHERE seq = :result", {"result": result})
