@@ -34,11 +34,12 @@ FLOORS: dict[str, set[str]] = {
     "sandbox": {"sandbox", "worker.clock", "worker.core.instant", "worker.core.errors"},
     "worker.daemon": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
     "worker.rounds": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"},
-    "worker.gateways": {"worker.gateways", "worker.core"},
-    "worker.store": {"worker.store", "worker.core"},
+    "worker.gateways": {"worker.gateways", "worker.files", "worker.core"},
+    "worker.store": {"worker.store", "worker.files", "worker.core"},
     "worker.config": {"worker.config", "worker.core"},
     "worker.log": {"worker.clock", "worker.core"},
     "worker.clock": set(),
+    "worker.files": set(),
     "worker.core": {"worker.core"},
 }
 

@@ -1,15 +1,14 @@
 """Where a fetched file lands: a private folder, first under a name of ours, then under its hash, and on the disk."""
 
-import contextlib
 import errno
 import hashlib
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from worker.files import DurableFile
 from worker.gateways.sftp.failure import SftpFailed
 
 _PARTIAL = ".part"
@@ -31,25 +30,21 @@ class Landing:
     def __init__(self, folder: Path, size: int) -> None:
         """``size`` is what the server announces: room for it is looked for before the file is opened there."""
         self._folder = folder
-        self._partial = folder / f"{secrets.token_hex(16)}{_PARTIAL}"
         self._hash = hashlib.sha256()
         self.size = 0
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if shutil.disk_usage(folder).free < size + _RESERVE_BYTES:
                 raise OSError(errno.ENOSPC, "")
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._file = os.open(self._partial, flags, 0o600)
+            self._file = DurableFile(folder / f"{secrets.token_hex(16)}{_PARTIAL}")
         except OSError as error:
             self._fail(error)
 
     def write(self, data: bytes) -> None:
         self._hash.update(data)
         self.size += len(data)
-        view = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self._file, view) :]
+            self._file.write(data)
         except OSError as error:
             self._fail(error)
 
@@ -58,26 +53,14 @@ class Landing:
         digest = self._hash.hexdigest()
         path = self._folder / digest
         try:
-            os.fsync(self._file)
-            self._partial.rename(path)
-            sync_folder(self._folder)
+            self._file.finish(path)
         except OSError as error:
             self._fail(error)
-        finally:
-            self._close()
         return Fetched(path, self.size, digest)
 
     def abandon(self) -> None:
         """Leave nothing of it."""
-        self._close()
-        with contextlib.suppress(OSError):
-            self._partial.unlink()
-
-    def _close(self) -> None:
-        if self._file >= 0:
-            handle, self._file = self._file, -1
-            with contextlib.suppress(OSError):
-                os.close(handle)
+        self._file.abandon()
 
     def _fail(self, error: OSError) -> NoReturn:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -85,15 +68,6 @@ class Landing:
         reason = (error.strerror or type(error).__name__).lower()
         hint = "let this user write there"
         raise SftpFailed("local", f"{self._folder} cannot be written ({reason})", hint) from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or removal in it durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def remove_partial(folder: Path) -> int:

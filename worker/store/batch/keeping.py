@@ -1,6 +1,7 @@
 """Files that are kept whole: those in quarantine, by their SHA-256, in a private folder beside the database."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.core.errors import StorageFailed
-from worker.store.db.store import Store, sync_folder
+from worker.files import DurableFile, sync_folder
+from worker.store.db.store import Store
 
 QUARANTINE = "quarantine"
 INCOMING = "incoming"
@@ -36,18 +38,16 @@ def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
     final = folder(database, QUARANTINE) / sha256
     if final.exists():
         return
-    temporary = final.with_name(f".{sha256}.part")
     try:
-        fd = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as out:
+        out = DurableFile(final.with_name(f".{secrets.token_hex(8)}.part"))
+        try:
             file.seek(0)
             shutil.copyfileobj(file, out, 1024 * 1024)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.rename(final)
-        sync_folder(final.parent)
+            out.finish(final)
+        except BaseException:
+            out.abandon()
+            raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StorageFailed(f"{final}: {error.strerror}", "make room on that disk; nothing was lost") from error
 
 

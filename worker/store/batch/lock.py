@@ -1,10 +1,9 @@
 """Who may read batches into a database: one at a time, by a lock that the kernel lets go whatever ends the process."""
 
-import fcntl
-import os
 from pathlib import Path
 
 from worker.core.errors import StorageFailed, TryLater
+from worker.files import FileLock
 
 
 class IngestLock:
@@ -21,15 +20,12 @@ class IngestLock:
         database = database.resolve()
         self._path = database.with_name(f"{database.name}.ingest-{what}")
         self._wait = wait
-        self._fd = -1
 
     def __enter__(self) -> "IngestLock":
         try:
             mode = self._path.parent.stat().st_mode & 0o060 | 0o600
-            self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode)
-            fcntl.flock(self._fd, fcntl.LOCK_EX if self._wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = FileLock(self._path, mode, wait=self._wait)
         except BlockingIOError:
-            os.close(self._fd)
             raise TryLater(
                 "another cdpoll is reading batches into this database", "wait for it to end, and try again"
             ) from None
@@ -40,4 +36,4 @@ class IngestLock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        self._lock.release()

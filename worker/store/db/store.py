@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from worker.core.errors import StorageFailed, TryLater
+from worker.files import sync_folder
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -187,15 +188,6 @@ def _create_file(path: Path) -> None:
     finally:
         os.close(fd)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk: without that, power loss may take a new file away, whatever is in it."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _group_rights(folder: Path) -> int:

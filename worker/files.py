@@ -1,0 +1,67 @@
+"""Files that survive power loss, and locks on files. What fails raises OSError; the callers say what it means.
+
+Below the store and the gateways, which do not know each other and both need this.
+"""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the disk: without that, power loss may take a new file away, whatever is in it."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class DurableFile:
+    """A private file that is written under a temporary name, and gets its own name once it is whole and on the disk."""
+
+    def __init__(self, temporary: Path) -> None:
+        """``temporary`` must not exist yet."""
+        self._temporary = temporary
+        self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def finish(self, name: Path) -> None:
+        """Put it on the disk under ``name``, in the same folder; a file of that name is replaced."""
+        os.fsync(self._fd)
+        self._close()
+        self._temporary.rename(name)
+        sync_folder(name.parent)
+
+    def abandon(self) -> None:
+        """Leave nothing of it. Never raises."""
+        self._close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+class FileLock:
+    """An exclusive lock, held from construction to :meth:`release`; the kernel lets it go whatever ends the process."""
+
+    def __init__(self, path: Path, mode: int, *, wait: bool) -> None:
+        """Make the file with ``mode`` if need be. Without ``wait``, BlockingIOError says that another has the lock."""
+        self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def release(self) -> None:
+        os.close(self._fd)
