@@ -65,7 +65,7 @@ class FileRows:
     def begin(self) -> None:
         """A row for the file, which is about to be read."""
         facts = self._facts
-        self._store.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._store.use_cache(_CACHE_KIB)
         with self._store.write():
             row = self._store.one(
                 """

@@ -109,9 +109,13 @@ class Store:
         """One statement inside :meth:`write`; the number of rows it changed."""
         return self.conn.execute(sql, params or {}).rowcount
 
+    def use_cache(self, kib: int) -> None:
+        """Let this connection keep so much of the database in memory."""
+        self.execute(f"PRAGMA cache_size = -{kib}")
+
     def wrong(self) -> list[str]:
         """What SQLite's own checks of every page and every reference say; empty when the file is whole."""
-        found = [str(row[0]) for row in self.read("PRAGMA integrity_check(20)")]
+        found = [str(row["integrity_check"]) for row in self.read("PRAGMA integrity_check(20)")]
         return [line for line in found if line != "ok"] + self.dangling()
 
     def dangling(self) -> list[str]:

@@ -38,8 +38,7 @@ def picture(store: Store) -> dict[str, Any]:
     noted = _noted(store)
     (row,) = store.read(
         """
-        SELECT coalesce(sum(error IS NULL), 0) AS waiting, coalesce(sum(error IS NOT NULL), 0) AS failed
-        FROM remote_files WHERE state <> 'done'
+        SELECT count(*) - count(error) AS waiting, count(error) AS failed FROM remote_files WHERE state <> 'done'
         """
     )
     return {
