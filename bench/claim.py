@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.filling import PRICE, far, fill
+from bench.filling import DELAY_PER_REQUEST_MS, far, fill
 from bench.part import Part, at_most, quantile, table
 from worker.core.pacing.decide import Collected, Moment, Own, Policy, decide
 from worker.core.pacing.limiter import RateLimit
@@ -20,9 +20,9 @@ from worker.core.schedule.learned import LearnedPlanner
 from worker.rounds.poll import reading, writing
 from worker.store.opening import open_store
 
-NOW = 1_800_000_000_000
+NOW_MS = 1_800_000_000_000
 DUE = 100
-TURN = 1000  # ms between two claims
+TURN_MS = 1000  # between two claims
 
 
 class Claims(NamedTuple):
@@ -41,23 +41,25 @@ def claims(path: Path, pending: int, times: int) -> Claims:
     random.Random(1).shuffle(slots)  # noqa: S311 - who is due lies anywhere in the table
 
     def due(n: int) -> int:
-        return NOW + slots[n] // DUE * TURN if slots[n] < turns * DUE else far(NOW)
+        return NOW_MS + slots[n] // DUE * TURN_MS if slots[n] < turns * DUE else far(NOW_MS)
 
     began = time.perf_counter()
-    fill(path, pending, NOW, due)
+    fill(path, pending, NOW_MS, due)
     got = Claims([], [], [], time.perf_counter() - began)
     with open_store(path) as store:
-        policy = Policy(Schedule(), RateLimit(1000.0, 1000), 30_000, LearnedPlanner(Schedule(), PRICE, {}))
-        own, shared = Own(since=NOW, kept_at=NOW), Shared()
+        policy = Policy(
+            Schedule(), RateLimit(1000.0, 1000), 30_000, LearnedPlanner(Schedule(), DELAY_PER_REQUEST_MS, {})
+        )
+        own, shared = Own(since=NOW_MS, kept_at=NOW_MS), Shared()
         for turn in range(times):
-            now = NOW + turn * TURN
+            now = NOW_MS + turn * TURN_MS
             began = time.perf_counter()
             with store.write():
                 first = time.perf_counter()
                 moment = Moment(now, due_by=now, free=DUE)
                 due_now = reading.candidates(store, own, shared, moment, None)
                 decision = decide(policy, own, shared, Collected(), due_now, moment)
-                writing.write(store, decision.intents, now, now + turns * TURN)
+                writing.write(store, decision.intents, now, now + turns * TURN_MS)
                 got.statements.append((time.perf_counter() - first) * 1000)
             got.whole.append((time.perf_counter() - began) * 1000)
             own, shared = decision.own, decision.shared

@@ -23,8 +23,8 @@ from worker.store.opening import open_store
 from worker.store.tasks import tallies
 from worker.store.tasks.recording import record
 
-START = 1_800_000_000_000
-HOUR = 3_600_000
+START_MS = 1_800_000_000_000
+HOUR_MS = 3_600_000
 
 
 def resident() -> float:
@@ -39,8 +39,10 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=24)
     options = parser.parse_args()
     schedule = Schedule()
-    lasts = {n: (20_000, 600_000, 30 * HOUR)[0 if n % 10 < 7 else 1 if n % 10 < 9 else 2] for n in range(options.tasks)}
-    begun = {n: START + n * options.hours * HOUR * 3 // 4 // options.tasks for n in range(options.tasks)}
+    lasts = {
+        n: (20_000, 600_000, 30 * HOUR_MS)[0 if n % 10 < 7 else 1 if n % 10 < 9 else 2] for n in range(options.tasks)
+    }
+    begun = {n: START_MS + n * options.hours * HOUR_MS * 3 // 4 // options.tasks for n in range(options.tasks)}
 
     def ask(_: HttpClient, job: Job) -> Heard:
         n = int(job.task_id)
@@ -57,11 +59,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "cdpoll.db") as store:
         pool = Pool(4, lambda: HttpClient(tls, 1000), ask, wake.set)
         rules = PollRules(schedule, RateLimit(1.0, 5), 30_000)
-        round_ = PollRound(store, pool, rules, Quiet(), START)
-        now, recorded, looks = START, 0, 0
-        print("| hour | recorded | pending | looks | MB | files | threads |\n|" + " ---: |" * 7)
+        round_ = PollRound(store, pool, rules, Quiet(), START_MS)
+        now, recorded, polls = START_MS, 0, 0
+        print("| hour | recorded | pending | polls | MB | files | threads |\n|" + " ---: |" * 7)
         for hour in range(options.hours):
-            while now < START + (hour + 1) * HOUR:
+            while now < START_MS + (hour + 1) * HOUR_MS:
                 fresh = recorded
                 while fresh < options.tasks and begun[fresh] <= now:
                     fresh += 1
@@ -77,7 +79,7 @@ def main() -> None:
                     recorded = fresh
                 wake.clear()
                 next_at = round_.run(now, now)
-                looks += len(pool.out)
+                polls += len(pool.out)
                 while pool.out:
                     wake.wait()
                     wake.clear()
@@ -86,7 +88,7 @@ def main() -> None:
             files = len(list(Path("/proc/self/fd").iterdir()))
             waiting = tallies.by_state(store)["pending"]
             print(
-                f"| {hour + 1} | {recorded} | {waiting} | {looks} | {resident():.1f} | {files} |"
+                f"| {hour + 1} | {recorded} | {waiting} | {polls} | {resident():.1f} | {files} |"
                 f" {threading.active_count()} |",
                 flush=True,
             )

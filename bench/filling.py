@@ -8,8 +8,8 @@ from pathlib import Path
 from worker.core.schedule.cadence import Schedule
 from worker.store.opening import open_store
 
-HOUR = 3_600_000
-PRICE = 20_000
+HOUR_MS = 3_600_000
+DELAY_PER_REQUEST_MS = 20_000
 
 
 def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: bool = True) -> None:
@@ -36,11 +36,12 @@ def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: b
 
 def _row(n: int, count: int, now: int, due_at: int, dice: random.Random, *, seen: bool) -> tuple[object, ...]:
     task_id = f"{dice.getrandbits(128):032x}"
-    recorded_at = now - 48 * HOUR + 47 * HOUR * n // count
+    recorded_at = now - 48 * HOUR_MS + 47 * HOUR_MS * n // count
+    recorded = (task_id, recorded_at, recorded_at, recorded_at, due_at)
     if not seen:
-        return task_id, recorded_at, recorded_at, recorded_at, due_at, "first", 0, None, "unseen", None, PRICE
-    seen_at = now - dice.randrange(HOUR // 2)
-    return task_id, recorded_at, recorded_at, recorded_at, due_at, "learned", 20, seen_at, "insight", seen_at, PRICE
+        return *recorded, "first", 0, None, "unseen", None, DELAY_PER_REQUEST_MS
+    seen_at = now - dice.randrange(HOUR_MS // 2)
+    return *recorded, "learned", 20, seen_at, "insight", seen_at, DELAY_PER_REQUEST_MS
 
 
 def far(now: int) -> int:

@@ -1,22 +1,51 @@
-"""One simulated installation: a world of tasks, a schedule, the program's limiter, and the looks that come of them.
+"""One simulated installation: the program's own decisions over a store in memory, with a vendor that is made up.
 
-Time is simulated, in ms; the schedule, the price and the limiter are those of the program.
+Each pass calls :func:`worker.core.pacing.decide.decide` and applies what it says, as worker/rounds/poll/poll.py does.
+A poll takes POLL_MS, as long as a slot at 10 requests a second, so that one pass hears of a poll and claims the next.
+Time goes from event to event, in milliseconds.
 """
 
 import statistics
-from collections.abc import Sequence
-from heapq import heappop, heappush
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from bench.optimum import Floating
-from bench.queue import Order, Queue
-from bench.schedules import Learned, Task, Way
-from worker.core.pacing.decide import FLOATED_EVERY_MS
-from worker.core.pacing.limiter import LimiterState, RateLimit, grant
-from worker.core.schedule.delay_per_request import Load
+from bench.discoveries import KINDS, Discovery, reply
+from bench.memory_store import MemoryStore
+from worker.core.instant import FAR
+from worker.core.pacing.claim_order import CANDIDATE_ROWS
+from worker.core.pacing.decide import FLOATED_EVERY_MS, Collected, Intents, Moment, Own, Planner, Policy, decide
+from worker.core.pacing.judge import Finished
+from worker.core.pacing.limiter import RateLimit, grant
+from worker.core.pacing.shared import Shared
+from worker.core.schedule.cadence import Schedule
+from worker.core.schedule.hazard import Curve
+from worker.core.schedule.state import ScheduleState
+from worker.core.task import Task
+from worker.core.vendor.reply import Reply
+
+THREADS = 16
+POLL_MS = 100
+LEASE_MS = 35_000
+
+# Which of the due tasks a pass is shown, for a number of slots. Shown no more than these, it claims them all.
+Selection = Callable[[MemoryStore, int], Sequence[Task]]
 
 
-class Figures(NamedTuple):
+def as_the_program(store: MemoryStore, slots: int) -> Sequence[Task]:
+    return store.candidates(max(CANDIDATE_ROWS, slots))
+
+
+class Contender(NamedTuple):
+    """One schedule under test, in a form that another process can be sent."""
+
+    planner: Callable[[], Planner]
+    schedule: Schedule = Schedule()
+    selection: Selection = as_the_program
+    reply: Callable[[Discovery, int], Reply] = reply
+
+
+class Waits(NamedTuple):
     """What one run gave. Delays in seconds, from the end at the vendor until it was seen."""
 
     requests: float  # per task
@@ -24,153 +53,117 @@ class Figures(NamedTuple):
     p95: float
     by_kind: tuple[tuple[float, float], ...]  # requests per task, mean delay
     used: float = 0.0  # share of the limit
-    unseen: int = 0
-    price: float = 0.0
+    delay_per_request: float = 0.0  # s, at the end
 
 
-def run(
-    world: Sequence[Task],
-    way: Way,
-    limit: RateLimit,
-    until: int | None = None,
-    order: Order = "deadlines",
-) -> Figures:
-    """One run, to the last result, or to ``until``: then what ended and was not seen has waited until then."""
-    return Run(world, way, limit, until, order=order).figures()
-
-
-class Late(NamedTuple):
-    """A look, made ``late`` ms after it was due."""
-
-    at: int
-    number: int
-    late: int
-
-
-class Run:
-    """A simulated installation. All looks that are due and not made stand in ``ready``.
-
-    ``opens``: nothing is asked before, and all tasks that arrived until then are due as planned. From then on ``late``
-    keeps of every look how late it was.
-    """
+class Installation:
+    """A world of discoveries, and a poller that begins at ``opens``: all that arrived before are due as planned."""
 
     def __init__(
-        self,
-        world: Sequence[Task],
-        way: Way,
-        limit: RateLimit,
-        until: int | None = None,
-        opens: int = 0,
-        order: Order = "deadlines",
+        self, contender: Contender, world: Sequence[Discovery], limit: RateLimit, until: int = FAR, opens: int = 0
     ) -> None:
-        self.world, self.way, self.limit, self.until = world, way, limit, until
-        self.opens = opens
-        self.late: list[Late] = []
-        self.waiting: list[tuple[int, int]] = []  # (due, number)
-        self.ready = Queue(world, order)
-        self.spent = self.arrived = 0
-        self.now = self.slot_at = opens
-        self.meter = LimiterState()
-        self.looks = [0, 0, 0]
-        self._simulate()
+        self.store = MemoryStore()
+        self.now = opens
+        self._world, self._until, self._reply = world, until, contender.reply
+        self._planner = contender.planner()
+        self._policy = Policy(contender.schedule, limit, LEASE_MS, self._planner)
+        self._selection = contender.selection
+        self._own = Own(since=opens, kept_at=opens)
+        self._shared = Shared(schedule=self._planner.refresh(ScheduleState()))
+        self._in_the_air: deque[tuple[int, int]] = deque()  # when it is heard, and its row
+        self._slot_at = opens
+        self._arrived = 0
 
-    def _simulate(self) -> None:
-        tick, spent, backlog = self.now + FLOATED_EVERY_MS, 0, 0
-        while True:
-            moment = self._next_moment(tick)
-            if moment is None or (self.until is not None and moment > self.until):
-                break
+    def passes(self) -> Iterator[Intents]:
+        """Make all passes; what each has decided at ``now``."""
+        while (moment := self._next_moment()) is not None and moment <= self._until:
             self.now = moment
-            self._arrive()
-            while self.waiting and self.waiting[0][0] <= moment:
-                self.ready.add(heappop(self.waiting)[1])
-            if moment >= tick:
-                waiting = len(self.ready)
-                self.way.load(Load(FLOATED_EVERY_MS, self.spent - spent, backlog, waiting))
-                spent, backlog, tick = self.spent, waiting, tick + FLOATED_EVERY_MS
-            self._serve()
+            self._record()
+            self.store.fall_due(moment)
+            heard = self._hear()
+            slots = 0
+            if self.store.backlog and moment >= self._slot_at:
+                free = THREADS - len(self._in_the_air)
+                slots = grant(self._policy.limit, self._shared.limiter, moment, free).slots
+            floats = moment - self._own.since >= FLOATED_EVERY_MS
+            if heard or floats or slots:
+                yield self._pass(heard, Moment(moment, moment, slots, backlog=self.store.backlog if floats else None))
+                self._slot_at = grant(self._policy.limit, self._shared.limiter, moment, 0).next_at
 
-    def _serve(self) -> None:
-        """Use the slots there are for what is due."""
-        while self.slot_at <= self.now and (number := self._next()) is not None:
-            _, self.meter, self.slot_at = grant(self.limit, self.meter, self.now, 1)
-            self.spent += 1
-            self.ready.drop(number)
-            self._look(number)
+    def learned(self) -> dict[str, Curve]:
+        """The curves of all classes."""
+        return self.store.curves | dict(self._planner.changed())
 
-    def _next(self) -> int | None:
-        """The look to be made next; what there is nothing to look at for is dropped."""
-        while (number := self.ready.next(self.now, self.spent)) is not None and self._moved(number):
-            self.ready.drop(number)
-        return number
-
-    def _moved(self, number: int) -> bool:
-        """Whether there is nothing to look at now: seen already, or planned anew and not due."""
-        task = self.world[number]
-        if task.seen_at is not None:
-            return True
-        if isinstance(self.way, Learned | Floating) and self.way.dearer(task):
-            due = task.start + self.way.replan(task)
-            if due > self.now:
-                self._await(due, number)
-                return True
-        return False
-
-    def _next_moment(self, tick: int) -> int | None:
-        moments = []
-        if self.arrived < len(self.world):
-            moments.append(self.world[self.arrived].start)
-        if self.waiting:
-            moments.append(self.waiting[0][0])
-        if self.ready:
-            moments.append(self.slot_at)
-        if self.until is not None:
-            moments.append(tick)
-        return max(self.now, min(moments)) if moments else None
-
-    def _arrive(self) -> None:
-        while self.arrived < len(self.world) and self.world[self.arrived].start <= self.now:
-            task = self.world[self.arrived]
-            self._await(task.start + self.way.first(task), self.arrived)
-            self.arrived += 1
-
-    def _look(self, number: int) -> None:
-        task = self.world[number]
-        age = self.now - task.start
-        task.polls += 1
-        self.looks[task.kind] += 1
-        if self.opens:
-            self.late.append(Late(self.now, number, self.now - task.due))
-        wait = self.way.look(task, age)
-        if wait is None:
-            task.seen_at = self.now
-        else:
-            self._await(self.now + wait, number)
-
-    def _await(self, due: int, number: int) -> None:
-        self.world[number].due = due
-        heappush(self.waiting, (due, number))
-
-    def figures(self) -> Figures:
-        delays: list[list[float]] = [[], [], []]
-        unseen = 0
-        for task in self.world[: self.arrived]:
-            end = task.start + task.lasts
-            if task.seen_at is not None:
-                delays[task.kind].append((task.seen_at - end) / 1000)
-            elif self.until is not None and end < self.until:
-                delays[task.kind].append((self.until - end) / 1000)
-                unseen += 1
+    def waits(self) -> Waits:
+        """The figures. What ended and was not seen has waited until the end of the run."""
+        delays: list[list[float]] = [[] for _ in KINDS]
+        polls, tasks = [0 for _ in KINDS], [0 for _ in KINDS]
+        for seq, row in self.store.rows.items():
+            discovery = self._world[seq - 1]
+            polls[discovery.kind] += row.polls
+            tasks[discovery.kind] += 1
+            seen_at = row.last_poll_at if row.state == "concluded" and row.last_poll_at else self._until
+            if discovery.end <= seen_at < FAR:
+                delays[discovery.kind].append((seen_at - discovery.end) / 1000)
         every_delay = sorted(delay for kind in delays for delay in kind)
-        counts = [max(1, sum(task.kind == kind for task in self.world[: self.arrived])) for kind in range(3)]
-        return Figures(
-            requests=self.spent / max(1, self.arrived),
+        return Waits(
+            requests=sum(polls) / max(1, sum(tasks)),
             mean=statistics.fmean(every_delay),
             p95=every_delay[int(0.95 * len(every_delay))],
             by_kind=tuple(
-                (self.looks[kind] / counts[kind], statistics.fmean(delays[kind] or [0.0])) for kind in range(3)
+                (polls[kind] / max(1, tasks[kind]), statistics.fmean(delays[kind] or [0.0]))
+                for kind in range(len(KINDS))
             ),
-            used=self.spent / (self.limit.rate * self.now / 1000),
-            unseen=unseen,
-            price=getattr(self.way, "price", 0.0) / 1000,
+            used=sum(polls) / (self._policy.limit.rate * self.now / 1000),
+            delay_per_request=self._shared.schedule.delay_per_request_ms / 1000,
         )
+
+    def _next_moment(self) -> int | None:
+        """When something can be done: not before there is a slot, while tasks are due."""
+        moments = [self._in_the_air[0][0]] if self._in_the_air else []
+        if self.store.backlog:
+            if len(self._in_the_air) < THREADS:
+                moments.append(self._slot_at)
+        else:
+            if self.store.next_due is not None:
+                moments.append(self.store.next_due)
+            if self._arrived < len(self._world):
+                moments.append(self._world[self._arrived].start)
+        return max(self.now, min(moments)) if moments else None
+
+    def _record(self) -> None:
+        """Record what has arrived, as worker/store/tasks/recording.py does."""
+        while self._arrived < len(self._world) and (found := self._world[self._arrived]).start <= self.now:
+            self._arrived += 1
+            first_wait = self._shared.schedule.first_wait_ms
+            delay = None if first_wait is None else round(self._shared.schedule.delay_per_request_ms)
+            due_at = found.start + self._policy.schedule.first_poll(found.id, first_wait)
+            task = Task(self._arrived, found.id, "pending", found.start, found.start, due_at=due_at)
+            self.store.put(task._replace(delay_per_request_ms=delay))
+
+    def _hear(self) -> list[Finished]:
+        heard = []
+        while self._in_the_air and self._in_the_air[0][0] <= self.now:
+            heard_at, seq = self._in_the_air.popleft()
+            heard.append(Finished(seq, self._reply(self._world[seq - 1], self.now), heard_at - POLL_MS))
+        return heard
+
+    def _pass(self, finished: Sequence[Finished], moment: Moment) -> Intents:
+        heard = Collected(finished, (), {one.seq: self.store.rows[one.seq] for one in finished})
+        due = self._selection(self.store, moment.free) if moment.free else ()
+        decision = decide(self._policy, self._own, self._shared, heard, due, moment)
+        intents = decision.intents
+        self.store.write(intents, moment.now)
+        self._own, self._shared = decision.own, decision.shared
+        self._planner.kept(intents.curves)
+        self._planner.learn(intents.observations)
+        self._in_the_air.extend((moment.now + POLL_MS, task.seq) for task in intents.claims)
+        return intents
+
+
+def run(contender: Contender, world: Sequence[Discovery], limit: RateLimit, until: int = FAR) -> Waits:
+    """One run, to the last result, or to ``until``."""
+    installation = Installation(contender, world, limit, until)
+    for _ in installation.passes():
+        pass
+    return installation.waits()

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from bench.filling import PRICE, far, fill
+from bench.filling import DELAY_PER_REQUEST_MS, far, fill
 from bench.part import Part, at_most, quantile, table
 from bench.quiet import Quiet
 from worker.clock import Clock
@@ -25,7 +25,7 @@ from worker.store.opening import open_store
 
 RATE = 50
 THREADS = 16
-IDLE = 2_500  # ms: how soon the daemon looks again when nothing is due, with the default cadence
+IDLE_MS = 2_500  # how soon the daemon looks again when nothing is due, with the default cadence
 
 
 def lateness(path: Path, pending: int, seconds: int) -> list[float]:
@@ -47,13 +47,13 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     tls = tls_context(None)
     with open_store(path) as store:
         pool = Pool(THREADS, lambda: HttpClient(tls, 1000), ask, wake.set)
-        rules = PollRules(Schedule(), RateLimit(1000.0, 100), 30_000, PRICE)
+        rules = PollRules(Schedule(), RateLimit(1000.0, 100), 30_000, DELAY_PER_REQUEST_MS)
         round_ = PollRound(store, pool, rules, Quiet(), clock.now())
         try:
             while len(late) < many:
                 wake.clear()
                 next_at = round_.run(clock.now(), clock.monotonic())
-                clock.wait(wake, min(IDLE, next_at - clock.now()))
+                clock.wait(wake, min(IDLE_MS, next_at - clock.now()))
         finally:
             pool.close()
     return late
@@ -70,5 +70,5 @@ def part(*, quick: bool) -> Part:
     text = table(["pending", "late p50", "p99", "most"], rows)
     text += f"\n\n{RATE} tasks fall due each second for {seconds} s; the limit is 1,000 a second."
     target = at_most(f"lateness among {sizes[-1]:,} pending, p99", last, 1000, "{:.0f} ms")
-    headline = f"With {sizes[-1]:,} tasks pending, 99 of 100 looks begin within {last:.0f} ms of their due time."
+    headline = f"With {sizes[-1]:,} tasks pending, 99 of 100 polls begin within {last:.0f} ms of their due time."
     return Part("Lateness", "python -m bench --only lateness", text, [target], [headline])

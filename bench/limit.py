@@ -17,7 +17,7 @@ from bench.part import Part, Target, at_least, table
 from worker.clock import Clock
 
 BURST = 5
-SETTLING = 2.0  # s, in which the burst goes out
+SETTLING_S = 2.0  # in which the burst goes out
 
 
 class Used(NamedTuple):
@@ -44,11 +44,11 @@ def used(rates: tuple[float, ...], seconds: int) -> list[Used]:
 
 def _enough(there: vendor.Vendor, seconds: int) -> bool:
     arrivals = there.arrivals()
-    return bool(arrivals) and arrivals[-1] - arrivals[0] > seconds + SETTLING
+    return bool(arrivals) and arrivals[-1] - arrivals[0] > seconds + SETTLING_S
 
 
 def _used(arrivals: list[float], rate: float, seconds: int) -> Used:
-    begin = arrivals[0] + SETTLING
+    begin = arrivals[0] + SETTLING_S
     made = sum(begin <= at < begin + seconds for at in arrivals)
     most, first = 0, 0
     for last, at in enumerate(arrivals):

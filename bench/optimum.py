@@ -3,18 +3,23 @@
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from bench.schedules import SHARES, Task
+from bench.discoveries import KINDS, SHARES
 from bench.worlds import EVEN, MINUTE, SECOND, Times, World
+from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.delay_per_request import Load, delay_after, outdated
+from worker.core.schedule.fixed import FixedPlanner
+from worker.core.schedule.state import ScheduleState
+from worker.core.task import DueReason, PollPlan, Task
 
 # The share of the times below the first and above the last age of a grid.
 BARELY = 0.0005
 
-# The grid of the slowest kind has so many times the points of the others: a look at it may be planned minutes ahead,
+# The grid of the slowest kind has this many times the points of the others: a poll of it may be planned minutes ahead,
 # and it spans weeks.
 FINER = 5
+
+FIRST_POLL_STEP_MS = 50.0
 
 
 def grid_of(times: Times, n: int) -> list[float]:
@@ -31,108 +36,106 @@ def area_under(levels: Sequence[float], ages: Sequence[float]) -> list[float]:
     return area
 
 
-@dataclass
 class Optimum:
-    """The optimum for the known distribution, free of contention, by dynamic programming.
+    """The best polls at one delay per request (ms), where no limit binds.
 
     With U(a) the cost still to come of a task of one kind, seen pending at a, times the chance of that: U(a) is the
-    least over b of price * (1 - F(a)) + (the integral of F(s) - F(a) from a to b) + U(b), on a grid of ages. The first
-    look does not know the kind yet: its cost is that of the mixture, and each kind's own U after it.
+    least over b of delay * (1 - F(a)) + (the integral of F(s) - F(a) from a to b) + U(b), on a grid of ages. The first
+    poll does not know the kind yet: its cost is that of the mixture, and each kind's own U after it.
     """
 
-    price: float
-    fineness: int = 3000
-    world: World = EVEN
-    at: int = 0
-    _grids: list[list[float]] = field(default_factory=list)
-    _next: list[list[int]] = field(default_factory=list)
+    def __init__(self, delay: float, fineness: int, world: World) -> None:
+        self._delay = delay
+        self._grids: list[list[float]] = []
+        self._next: list[list[int]] = []
+        to_come = [
+            self._cost_to_come(times, fineness * (FINER if kind == len(KINDS) - 1 else 1))
+            for kind, times in enumerate(world.times)
+        ]
+        self.first_wait = self._best_first_wait(world, to_come)
 
-    def __post_init__(self) -> None:
-        to_come: list[list[float]] = []
-        for kind, times in enumerate(self.world.times):
-            n = self.fineness * (FINER if kind == len(self.world.times) - 1 else 1)
-            grid = grid_of(times, n)
-            level = [times.done_by(age) for age in grid]
-            area = area_under(level, grid)
-            cost, then = [0.0] * (n + 1), [n] * (n + 1)
-            for i in range(n - 1, -1, -1):
-                base, mine = self.price * (1 - level[i]) - area[i] + level[i] * grid[i], level[i]
-                best = math.inf
-                for j in range(i + 1, then[i + 1] + 1):  # who looks later looks again later
-                    here = area[j] - mine * grid[j]
-                    if base + here + cost[j] < best:
-                        best, then[i] = base + here + cost[j], j
-                cost[i] = best
-            to_come.append(cost)
-            self._grids.append(grid)
-            self._next.append(then)
-        waited, best, age, step = 0.0, math.inf, 0.0, 50.0
+    def wait(self, kind: int, age: int) -> int:
+        """The wait (ms) after a poll that showed a task of this kind pending at ``age``."""
+        grid = self._grids[kind]
+        if age >= grid[-1]:
+            return max(SECOND, age // 20)  # past all but a few
+        place = self._place(kind, age) if age > grid[0] else 0
+        return max(1, math.ceil(grid[self._next[kind][place]]) - age)
+
+    def _cost_to_come(self, times: Times, n: int) -> list[float]:
+        grid = grid_of(times, n)
+        level = [times.done_by(age) for age in grid]
+        area = area_under(level, grid)
+        cost, then = [0.0] * (n + 1), [n] * (n + 1)
+        for i in range(n - 1, -1, -1):
+            base, mine = self._delay * (1 - level[i]) - area[i] + level[i] * grid[i], level[i]
+            best = math.inf
+            for j in range(i + 1, then[i + 1] + 1):  # a poll made later is followed by a later one
+                here = area[j] - mine * grid[j]
+                if base + here + cost[j] < best:
+                    best, then[i] = base + here + cost[j], j
+            cost[i] = best
+        self._grids.append(grid)
+        self._next.append(then)
+        return cost
+
+    def _best_first_wait(self, world: World, to_come: Sequence[Sequence[float]]) -> int:
+        waited, best, best_age, age = 0.0, math.inf, 0.0, 0.0
         while age < 3 * MINUTE:
-            age += step
-            here = age - step / 2
-            waited += step * sum(
-                share * times.done_by(here) for share, times in zip(SHARES, self.world.times, strict=True)
+            age += FIRST_POLL_STEP_MS
+            here = age - FIRST_POLL_STEP_MS / 2
+            waited += FIRST_POLL_STEP_MS * sum(
+                share * times.done_by(here) for share, times in zip(SHARES, world.times, strict=True)
             )
             later = sum(share * to_come[kind][self._place(kind, age)] for kind, share in enumerate(SHARES))
-            if self.price + waited + later < best:
-                best, self.at = self.price + waited + later, round(age)
+            if self._delay + waited + later < best:
+                best, best_age = self._delay + waited + later, age
+        return round(best_age)
 
     def _place(self, kind: int, age: float) -> int:
         return min(bisect_left(self._grids[kind], age), len(self._grids[kind]) - 1)
 
-    def first(self, task: Task) -> int:  # noqa: ARG002
-        return self.at
 
-    def look(self, task: Task, age: int) -> int | None:
-        if age >= task.lasts:
-            return None
-        grid = self._grids[task.kind]
-        if age >= grid[-1]:
-            return max(SECOND, age // 20)  # past all but a few
-        place = self._place(task.kind, age) if age > grid[0] else 0
-        return max(1, math.ceil(grid[self._next[task.kind][place]]) - age)
+class OptimumPlanner(FixedPlanner):
+    """Every poll is planned by the true distribution, at the delay per request of the moment.
 
-    def load(self, load: Load) -> None:
-        pass
-
-
-@dataclass
-class Floating:
-    """The optimum under contention: that of the price of the moment, which floats as the program's does.
-
-    Every look is planned by the true distribution. What it lacks to be a bound is that it does not foresee the price.
+    Where that floats, it lacks one thing to be a bound: it does not foresee how the delay will float.
     """
 
-    limited: float
-    floor: float = 5_000.0
-    price: float = 5_000.0
-    world: World = EVEN
-    _levels: dict[int, Optimum] = field(default_factory=dict)
+    def __init__(self, schedule: Schedule, least_delay_ms: float, world: World = EVEN, fineness: int = 1200) -> None:
+        super().__init__(schedule)
+        self._least_delay_ms = least_delay_ms
+        self._world = world
+        self._fineness = fineness
+        self._levels: dict[int, Optimum] = {}
 
-    def first(self, task: Task) -> int:
-        task.planned_price = self.price
-        return self._level().at
+    def plan(self, task: Task, state: ScheduleState, now: int) -> tuple[PollPlan, ScheduleState]:
+        kind = 2 if "insight" in task.task_class else 1 if "rtcob" in task.task_class else 0
+        return self._planned(self._level(state).wait(kind, task.age(now)), state), state
 
-    def look(self, task: Task, age: int) -> int | None:
-        if age >= task.lasts:
+    def replan(self, task: Task, state: ScheduleState, now: int) -> tuple[PollPlan, ScheduleState] | None:
+        if not outdated(task.delay_per_request_ms or 0, state.delay_per_request_ms):
             return None
-        task.known, task.planned_price = age, self.price
-        return self._level().look(task, age)
+        if task.pending_at is None:
+            due_at = task.recorded_at + self._level(state).first_wait
+        else:
+            due_at = task.pending_at + self.plan(task, state, task.pending_at)[0].wait_ms
+        return (self._planned(due_at - now, state), state) if due_at > now else None
 
-    def dearer(self, task: Task) -> bool:
-        return outdated(task.planned_price, self.price)
+    def refresh(self, state: ScheduleState) -> ScheduleState:
+        state = state._replace(delay_per_request_ms=max(state.delay_per_request_ms, self._least_delay_ms))
+        return state._replace(first_wait_ms=self._level(state).first_wait)
 
-    def replan(self, task: Task) -> int:
-        if task.known == 0:
-            return self.first(task)
-        return task.known + (self.look(task, task.known) or 0)
+    def float_delay(self, state: ScheduleState, load: Load, rate: float) -> ScheduleState:
+        delay = delay_after(state.delay_per_request_ms, load, rate, self._least_delay_ms)
+        return state._replace(delay_per_request_ms=delay)
 
-    def load(self, load: Load) -> None:
-        self.price = delay_after(self.price, load, self.limited, self.floor)
+    def _planned(self, wait_ms: int, state: ScheduleState) -> PollPlan:
+        return PollPlan(wait_ms, DueReason.LEARNED, round(state.delay_per_request_ms))
 
-    def _level(self) -> Optimum:
-        """Prices a fifth apart."""
-        level = round(math.log(self.price / SECOND) / math.log(1.2))
+    def _level(self, state: ScheduleState) -> Optimum:
+        """The best polls at delays a fifth apart."""
+        level = round(math.log(state.delay_per_request_ms / self._least_delay_ms) / math.log(1.2))
         if level not in self._levels:
-            self._levels[level] = Optimum(SECOND * 1.2**level, 1200, self.world)
+            self._levels[level] = Optimum(self._least_delay_ms * 1.2**level, self._fineness, self._world)
         return self._levels[level]

@@ -1,214 +1,219 @@
 """Requests per result, and how long results wait to be seen: the schedules compared by simulation.
 
-The schedule code is that of the program, and so is the limiter; time is simulated. Run it as
-``python bench/simulation.py`` (some minutes on two cores) or with ``--quick`` (15 seconds, rough).
+Every decision is the program's own (bench/installation.py); time is simulated.
 """
 
-import argparse
-import os
 import random
 import statistics
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from bench.installation import Figures, run
-from bench.optimum import Floating, Optimum
-from bench.queue import Order
-from bench.schedules import (
-    NAMES,
-    History,
-    Learned,
-    Simple,
-    Task,
-    Way,
-    doubling,
-    every,
-    fixed,
-    tasks,
-)
+from bench.discoveries import KINDS, Discovery, discoveries, reply_without_end
+from bench.installation import Contender, Installation, Waits, run
+from bench.optimum import OptimumPlanner
+from bench.part import table
+from bench.plain import UntaughtPlanner, by_number, doubling
 from bench.worlds import EVEN, HOUR, MINUTE, SECOND, World
+from worker.core.instant import FAR
 from worker.core.pacing.limiter import RateLimit
+from worker.core.schedule.cadence import Schedule
+from worker.core.schedule.fixed import FixedPlanner
+from worker.core.schedule.hazard import Curve
+from worker.core.schedule.learned import LearnedPlanner
 
-LEARNED = "learned, after some history"
-SLOW, HASTY, GROWING = "doubling to 5 min", "fixed 30 s", "x1.5 to 15 min"
-BEST = "optimum, the price floating"
+FIXED, UNTAUGHT = "fixed", "learned, no history ever"
+EVERY_30_S, DOUBLING_5, DOUBLING_15, GROWING = "fixed 30 s", "doubling to 5 min", "doubling to 15 min", "x1.5 to 15 min"
+FROM_THE_FIRST, LEARNED = "learned, from the first task on", "learned, after some history"
+BEST, BEST_FLOATING = "optimum at the same delay per request", "optimum, the delay per request floating"
 
 FREE = RateLimit(10_000.0, 10_000)
 SCARCE = RateLimit(10.0, 5)
-BUSY = 5.0  # new tasks a second
+DELAY_PER_REQUEST_MS = 20_000.0  # where no limit binds
+LEAST_DELAY_MS = 5_000.0  # where one does
+
+History = Mapping[str, Curve]
+
+PLAIN: dict[str, Contender] = {
+    FIXED: Contender(partial(FixedPlanner, Schedule())),
+    EVERY_30_S: by_number(30 * SECOND),
+    DOUBLING_5: doubling(5 * MINUTE),
+    DOUBLING_15: doubling(15 * MINUTE),
+    GROWING: by_number(*(round(min(30 * SECOND * 1.5**n, 15 * MINUTE)) for n in range(12))),
+}
 
 
-def free_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
+class Trial(NamedTuple):
+    """One schedule in one world, in a form that another process can be sent."""
+
+    name: str
+    contender: Contender
+    world: Sequence[Discovery]
+    limit: RateLimit = FREE
+    until: int = FAR
+
+
+def free_world(count: int, seed: int, world: World = EVEN) -> list[Discovery]:
     """A new task every 20 s."""
-    return tasks(count, 0.05, random.Random(seed), world)  # noqa: S311
+    return discoveries(count, 0.05, random.Random(seed), world)  # noqa: S311
 
 
-def busy_world(count: int, seed: int, world: World = EVEN) -> list[Task]:
+def busy_world(hours: float, seed: int, world: World = EVEN) -> list[Discovery]:
     """5 new tasks a second."""
-    return tasks(count, BUSY, random.Random(seed), world)  # noqa: S311
+    return discoveries(int(18_000 * hours) // 10 * 10, 5.0, random.Random(seed), world)  # noqa: S311
 
 
-def trained(per_class: int, seed: int, *, ends_told: bool = True, world: World = EVEN) -> History:
-    """What was learned from a world in which ``per_class`` tasks of the rarest kind ended, looked at as written."""
-    way = Learned(ends_told=ends_told, floor=20_000.0)
-    run(free_world(per_class * 10, seed, world), way, FREE)
-    return way.history
+def learned(least_delay_ms: float = DELAY_PER_REQUEST_MS, history: History | None = None) -> Contender:
+    return Contender(partial(LearnedPlanner, Schedule(), least_delay_ms, history or {}))
 
 
-def median(runs: Sequence[Figures]) -> Figures:
-    """Figure by figure."""
+def optimum(least_delay_ms: float, world: World = EVEN, fineness: int = 1200) -> Contender:
+    return Contender(partial(OptimumPlanner, Schedule(), least_delay_ms, world, fineness))
 
-    def of(read: Callable[[Figures], float]) -> float:
+
+def trained(per_class: int, seed: int, contender: Contender | None = None, world: World = EVEN) -> History:
+    """What was learned from a world in which ``per_class`` tasks of the rarest kind ended."""
+    installation = Installation(contender or learned(), free_world(per_class * 10, seed, world), FREE)
+    for _ in installation.passes():
+        pass
+    return installation.learned()
+
+
+def run_trial(trial: Trial) -> Waits:
+    return run(trial.contender, trial.world, trial.limit, trial.until)
+
+
+def run_trials(trials: Sequence[Trial], processes: int) -> list[Waits]:
+    """One run each, begun in this order."""
+    if processes == 1:
+        return [run_trial(trial) for trial in trials]
+    with ProcessPoolExecutor(processes) as pool:
+        return list(pool.map(run_trial, trials))
+
+
+def medians(names: Iterable[str], trials: Sequence[Trial], found: Sequence[Waits]) -> dict[str, Waits]:
+    """Figure by figure, for each name."""
+    by_name = {name: [got for trial, got in zip(trials, found, strict=True) if trial.name == name] for name in names}
+    return {name: _median(runs) for name, runs in by_name.items()}
+
+
+def _median(runs: Sequence[Waits]) -> Waits:
+    def of(read: Callable[[Waits], float]) -> float:
         return statistics.median(read(run) for run in runs)
 
     def kind(at: int, part: int) -> float:
         return of(lambda run: run.by_kind[at][part])
 
-    return Figures(
+    return Waits(
         requests=of(lambda run: run.requests),
         mean=of(lambda run: run.mean),
         p95=of(lambda run: run.p95),
-        by_kind=tuple((kind(at, 0), kind(at, 1)) for at in range(3)),
+        by_kind=tuple((kind(at, 0), kind(at, 1)) for at in range(len(KINDS))),
         used=of(lambda run: run.used),
-        unseen=round(of(lambda run: run.unseen)),
-        price=of(lambda run: run.price),
+        delay_per_request=of(lambda run: run.delay_per_request),
     )
 
 
-def price_for(delay: float, history: History, seed: int, count: int) -> float:
-    """The price (ms) at which the learned schedule comes nearest to this mean delay (s)."""
-
-    def off(price: float) -> float:
-        return abs(run(free_world(count, seed), Learned(floor=price, history=history.copy()), FREE).mean - delay)
-
-    return min((14_000.0, 16_000.0, 18_000.0, 20_000.0), key=off)
-
-
-def free(seeds: range, count: int, per_class: int) -> dict[str, Figures]:
-    """All schedules with no limit that binds."""
-    history = trained(per_class, 1000)
-    untold = trained(per_class, 1001, ends_told=False)
-    aim = run(free_world(count, seeds[0]), doubling(15 * MINUTE), FREE).mean
-    price = price_for(aim, history, seeds[0], count)
-    ways: dict[str, Callable[[], Way]] = {
-        "fixed": fixed,
-        HASTY: lambda: every(30 * SECOND),
-        SLOW: lambda: doubling(5 * MINUTE),
-        "doubling to 15 min": lambda: doubling(15 * MINUTE),
-        "learned, no history ever": lambda: Learned(learning=False),
-        "learned, from the first task on": Learned,
-        LEARNED: lambda: Learned(history=history.copy()),
-        "learned, with history, ends untold": lambda: Learned(history=untold.copy(), ends_told=False),
-        "optimum at the same price": lambda: Optimum(20_000.0),
-        f"learned, history, price {price / 1000:.1f} s": lambda: Learned(floor=price, history=history.copy()),
-    }
-    return {name: median([run(free_world(count, seed), way(), FREE) for seed in seeds]) for name, way in ways.items()}
-
-
-CONTENDED = (
-    "fixed",
-    HASTY,
-    SLOW,
-    "doubling to 15 min",
-    "learned, from the first task on",
-    LEARNED,
-    BEST,
-)
-
-
-def contended_run(name: str, seed: int, hours: float, history: History, world: World = EVEN) -> Figures:
-    """One schedule in one world of 5 new tasks a second, with 10 requests a second."""
-
-    def with_history() -> Way:
-        return Learned(history=history.copy(), limited=SCARCE.rate, floor=5_000.0)
-
-    plain: dict[str, Simple] = {
-        HASTY: every(30 * SECOND),
-        SLOW: doubling(5 * MINUTE),
-        "doubling to 15 min": doubling(15 * MINUTE),
-        GROWING: Simple(waits=tuple(round(min(30 * SECOND * 1.5**n, 15 * MINUTE)) for n in range(12))),
-    }
-    ways: dict[str, Callable[[], Way]] = {
-        "fixed": fixed,
-        "learned, from the first task on": lambda: Learned(limited=SCARCE.rate, floor=5_000.0),
-        BEST: lambda: Floating(SCARCE.rate, world=world),
-    }
-    way = plain.get(name) or ways.get(name, with_history)()
-    order: Order = "oldest" if name in plain else "deadlines"
-    everyone = busy_world(int(18_000 * hours) // 10 * 10, seed, world)
-    return run(everyone, way, SCARCE, int(hours * HOUR), order)
-
-
-def contended_runs(cases: Sequence[tuple[str, int, float, History, World]], processes: int) -> list[Figures]:
-    """One run each, begun in this order, on so many processes."""
-    if processes == 1:
-        return [contended_run(*case) for case in cases]
-    with ProcessPoolExecutor(processes) as pool:
-        return list(pool.map(contended_run, *zip(*cases, strict=True)))
-
-
-def contended(seeds: range, hours: float, per_class: int, processes: int = 1) -> dict[str, Figures]:
-    """All schedules under contention; the costly ones are begun first."""
-    history = trained(per_class, 1000)
-    cases = [(name, seed, hours, history, EVEN) for name in reversed(CONTENDED) for seed in seeds]
-    found = contended_runs(cases, processes)
-    return {
-        name: median([got for case, got in zip(cases, found, strict=True) if case[0] == name]) for name in CONTENDED
-    }
-
-
-def table(figures: dict[str, Figures], *, scarce: bool) -> str:
-    """Markdown."""
-    more = ["of the limit", "price at the end"] if scarce else []
-    kinds = [f"{name}: requests, delay" for name in NAMES]
-    heads = ["schedule", "requests per task", "mean delay", "p95", *kinds, *more]
-    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
-    for name, got in figures.items():
-        cells = [name, f"{got.requests:.2f}", f"{got.mean:.1f} s", f"{got.p95:.0f} s"]
-        cells += [f"{requests:.2f}, {delay:.0f} s" for requests, delay in got.by_kind]
-        cells += [f"{got.used:.1%}", f"{got.price:.0f} s" if got.price else ""] if scarce else []
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def chart(figures: dict[str, Figures]) -> str:
-    """Requests per task and mean delay side by side, as bars."""
-    most, longest = max(got.requests for got in figures.values()), max(got.mean for got in figures.values())
-    lines = [f"{'':33}{'requests per task':32}mean delay"]
-    for name, got in figures.items():
-        asked, waited = "#" * max(1, round(20 * got.requests / most)), "=" * max(1, round(20 * got.mean / longest))
-        lines.append(f"{name:33}{asked:20} {got.requests:<10.2f} {waited:20} {got.mean:.0f} s")
-    return "\n".join(["```", *lines, "```"])
-
-
 class Comparison(NamedTuple):
-    """What was measured, by the name of the schedule; ``LEARNED`` had ``per_class`` finished tasks of each class."""
+    """What was measured, by the name of the schedule; ``LEARNED`` had ``per_class`` finished tasks of each class.
 
-    free: dict[str, Figures]
-    contended: dict[str, Figures]
+    ``level`` names the learned schedule whose results wait nearest to as long as those of intervals that double to 15
+    minutes.
+    """
+
+    free: dict[str, Waits]
+    level: str
+    contended: dict[str, Waits]
     per_class: int
     hours: float
 
 
-def cost(got: Figures) -> float:
+def free(seeds: range, count: int, per_class: int, processes: int = 1) -> tuple[dict[str, Waits], str]:
+    """All schedules with no limit that binds, and the name of ``level``."""
+    history = trained(per_class, 1000)
+    untold = trained(per_class, 1001, learned()._replace(reply=reply_without_end))
+    worlds = [free_world(count, seed) for seed in seeds]
+    levels = {f"learned, history, {ms // 1000} s a request": learned(ms, history) for ms in (14_000, 16_000, 18_000)}
+    contenders = {
+        **{name: PLAIN[name] for name in (FIXED, EVERY_30_S, DOUBLING_5, DOUBLING_15)},
+        UNTAUGHT: Contender(partial(UntaughtPlanner, Schedule(), DELAY_PER_REQUEST_MS, {})),
+        FROM_THE_FIRST: learned(),
+        LEARNED: learned(history=history),
+        "learned, with history, ends untold": learned(history=untold)._replace(reply=reply_without_end),
+        BEST: optimum(DELAY_PER_REQUEST_MS, fineness=3000),
+        **levels,
+    }
+    # Polls every 30 s are as many as all others together: one world shows as much.
+    trials = [
+        Trial(name, contender, world)
+        for name, contender in contenders.items()
+        for world in (worlds[:1] if name == EVERY_30_S else worlds)
+    ]
+    found = medians(contenders, trials, run_trials(trials, processes))
+    level = min([LEARNED, *levels], key=lambda name: abs(found[name].mean - found[DOUBLING_15].mean))
+    return {name: got for name, got in found.items() if name not in levels or name == level}, level
+
+
+CONTENDED = (FIXED, EVERY_30_S, DOUBLING_5, DOUBLING_15, FROM_THE_FIRST, LEARNED, BEST_FLOATING)
+
+
+def contended_trial(name: str, hours: float, history: History, world: World = EVEN) -> Trial:
+    """One schedule in one world of 5 new tasks a second, with 10 requests a second."""
+    others = {
+        FROM_THE_FIRST: learned(LEAST_DELAY_MS),
+        LEARNED: learned(LEAST_DELAY_MS, history),
+        BEST_FLOATING: optimum(LEAST_DELAY_MS, world),
+    }
+    return Trial(name, (PLAIN | others)[name], busy_world(hours, 1, world), SCARCE, int(hours * HOUR))
+
+
+def contended(hours: float, per_class: int, processes: int = 1) -> dict[str, Waits]:
+    """All schedules under contention; the costly ones are begun first."""
+    history = trained(per_class, 1000)
+    trials = [contended_trial(name, hours, history) for name in reversed(CONTENDED)]
+    return medians(CONTENDED, trials, run_trials(trials, processes))
+
+
+def compare(
+    *, seeds: int = 3, count: int = 3000, hours: float = 3.0, per_class: int = 300, processes: int = 1
+) -> Comparison:
+    """Everything. Medians over ``seeds`` worlds where no limit binds; one large world where it does."""
+    loose, level = free(range(1, seeds + 1), count, per_class, processes)
+    return Comparison(loose, level, contended(hours, per_class, processes), per_class, hours)
+
+
+def figures_table(figures: Mapping[str, Waits], *, scarce: bool) -> str:
+    """Markdown."""
+    more = ["of the limit", "delay per request at the end"] if scarce else []
+    heads = [
+        "schedule",
+        "requests per task",
+        "mean delay",
+        "p95",
+        *(f"{kind}: requests, delay" for kind in KINDS),
+        *more,
+    ]
+    rows = []
+    for name, got in figures.items():
+        cells = [name, f"{got.requests:.2f}", f"{got.mean:.1f} s", f"{got.p95:.0f} s"]
+        cells += [f"{requests:.2f}, {delay:.0f} s" for requests, delay in got.by_kind]
+        if scarce:
+            cells += [f"{got.used:.1%}", f"{got.delay_per_request:.0f} s" if got.delay_per_request else ""]
+        rows.append(cells)
+    return table(heads, rows)
+
+
+def cost(got: Waits) -> float:
     """Seconds a task: its requests at 20 s each, and its delay."""
-    return 20 * got.requests + got.mean
+    return DELAY_PER_REQUEST_MS / 1000 * got.requests + got.mean
 
 
-def verdicts(found: Comparison) -> str:
-    """The ratios that count, one a line."""
+def ratios(found: Comparison) -> str:
+    """Those that count, one a line."""
     loose, scarce = found.free, found.contended
-    after = loose[LEARNED]
-    level = next(got for name, got in loose.items() if name.startswith("learned, history, price"))
-    plain, twice, best = loose["fixed"], loose["doubling to 15 min"], loose["optimum at the same price"]
-    before = loose["learned, no history ever"]
-
-    slow = scarce[SLOW].mean
+    after, level, before = loose[LEARNED], loose[found.level], loose[UNTAUGHT]
+    plain, twice, best = loose[FIXED], loose[DOUBLING_15], loose[BEST]
     lines = [
         f"Free, before any history: {before.requests / plain.requests:.3f} of the requests of fixed,"
         f" {before.mean / plain.mean:.3f} of its delay.",
@@ -218,58 +223,7 @@ def verdicts(found: Comparison) -> str:
         f" {level.requests / twice.requests:.2f} of its requests.",
         f"Free, cost (requests at 20 s, and delay): {cost(after) / cost(best):.3f} of the optimum.",
     ]
-    for name, got in scarce.items():
-        if name.startswith(("learned", "optimum")):
-            lines.append(f"Contended, {name}: 1/{slow / got.mean:.1f} of the delay of doubling to 5 minutes.")
+    for name in (FROM_THE_FIRST, LEARNED, BEST_FLOATING):
+        times = scarce[DOUBLING_5].mean / scarce[name].mean
+        lines.append(f"Contended, {name}: 1/{times:.1f} of the delay of doubling to 5 minutes.")
     return "\n".join(f"- {line}" for line in lines)
-
-
-def compare(
-    *, seeds: int = 3, count: int = 3000, hours: float = 9.0, per_class: int = 300, processes: int = 1
-) -> Comparison:
-    """Everything. Medians over ``seeds`` worlds where no limit binds; one large world where it does."""
-    return Comparison(
-        free(range(1, seeds + 1), count, per_class),
-        contended(range(1, 2), hours, per_class, processes),
-        per_class,
-        hours,
-    )
-
-
-def quick() -> Comparison:
-    """A rough one, in seconds."""
-    return compare(seeds=1, count=600, hours=0.15, per_class=60)
-
-
-def report(found: Comparison) -> str:
-    """The whole text, as Markdown."""
-    less = {name: got for name, got in found.free.items() if got.requests < 50}
-    return "\n\n".join(
-        [
-            f"History is that of {found.per_class} finished tasks a class.",
-            "### No limit that binds",
-            table(found.free, scarce=False),
-            chart(less),
-            f"### 5 new tasks a second, 10 requests a second, for {found.hours:g} hours",
-            "The longer it lasts, the more slow tasks are pending at once and the scarcer requests are: delays grow"
-            " with the hours.",
-            table(found.contended, scarce=True),
-            chart(found.contended),
-            "### What it comes to",
-            verdicts(found),
-        ]
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3, help="free runs of which the medians are taken (3)")
-    parser.add_argument("--hours", type=float, default=9.0, help="simulated hours of contention (9)")
-    parser.add_argument("--quick", action="store_true", help="a rough one, in seconds")
-    given = parser.parse_args()
-    processes = os.cpu_count() or 1
-    print(report(quick() if given.quick else compare(seeds=given.seeds, hours=given.hours, processes=processes)))
-
-
-if __name__ == "__main__":
-    main()

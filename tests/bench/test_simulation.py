@@ -1,27 +1,35 @@
 """The simulation in small: what the learned schedule promises, with no limit that binds and with one that does."""
 
 import random
+from functools import partial
 
 import pytest
 
 from bench import contention
+from bench.discoveries import discoveries
 from bench.fairness import measure
-from bench.installation import Figures, run
-from bench.optimum import Optimum
-from bench.queue import Order
-from bench.schedules import History, Learned, fixed, tasks
+from bench.installation import Contender, Selection, Waits, as_the_program, run
+from bench.plain import UntaughtPlanner, oldest_first
 from bench.simulation import (
+    DELAY_PER_REQUEST_MS,
+    FIXED,
     FREE,
     LEARNED,
+    PLAIN,
     SCARCE,
+    History,
     busy_world,
     cost,
     free_world,
+    learned,
+    optimum,
     trained,
 )
-from bench.worlds import WORLDS
+from bench.worlds import HOUR, WORLDS
+from worker.core.schedule.cadence import Schedule
 
 COUNT = 600
+LEAST_DELAY_MS = 1_000.0
 
 
 @pytest.fixture(scope="module")
@@ -30,54 +38,58 @@ def history() -> History:
 
 
 @pytest.fixture(scope="module")
-def written() -> Figures:
-    return run(free_world(COUNT, 1), fixed(), FREE)
+def cadence() -> Waits:
+    return run(PLAIN[FIXED], free_world(COUNT, 1), FREE)
 
 
-def test_before_any_history_it_is_no_worse_than_fixed(written: Figures) -> None:
-    before = run(free_world(COUNT, 1), Learned(learning=False), FREE)
-    assert before.requests <= written.requests
-    assert before.mean <= 1.05 * written.mean
+def busy(contender: Contender, hours: float) -> Waits:
+    return run(contender, busy_world(hours, 1), SCARCE, int(hours * HOUR))
 
 
-def test_with_history_it_asks_less_finds_sooner_and_is_near_the_optimum(history: History, written: Figures) -> None:
-    after = run(free_world(COUNT, 1), Learned(history=history), FREE)
-    assert after.requests <= 0.95 * written.requests
-    assert after.mean <= 0.5 * written.mean
-    assert cost(after) <= 1.15 * cost(run(free_world(COUNT, 1), Optimum(20_000.0, fineness=1500), FREE))
+def test_before_any_history_it_is_no_worse_than_fixed(cadence: Waits) -> None:
+    untaught = Contender(partial(UntaughtPlanner, Schedule(), DELAY_PER_REQUEST_MS, {}))
+    before = run(untaught, free_world(COUNT, 1), FREE)
+    assert before.requests <= 1.01 * cadence.requests  # fixed has a jitter of its own
+    assert before.mean <= 1.05 * cadence.mean
 
 
-def test_a_low_price_floor_never_makes_it_ask_more_than_fixed(history: History, written: Figures) -> None:
-    eager = run(free_world(COUNT, 1), Learned(floor=2_000.0, history=history), FREE)
-    assert eager.requests <= 1.01 * written.requests  # fixed has a jitter of its own
+def test_with_history_it_asks_less_finds_sooner_and_is_near_the_optimum(history: History, cadence: Waits) -> None:
+    after = run(learned(history=history), free_world(COUNT, 1), FREE)
+    assert after.requests <= 0.95 * cadence.requests
+    assert after.mean <= 0.5 * cadence.mean
+    best = run(optimum(DELAY_PER_REQUEST_MS, fineness=1500), free_world(COUNT, 1), FREE)
+    assert cost(after) <= 1.15 * cost(best)
+
+
+def test_a_low_delay_per_request_never_makes_it_ask_more_than_fixed(history: History, cadence: Waits) -> None:
+    eager = run(learned(2_000.0, history), free_world(COUNT, 1), FREE)
+    assert eager.requests <= 1.01 * cadence.requests  # fixed has a jitter of its own
 
 
 def test_under_contention_the_limit_is_used_and_results_come_sooner(history: History) -> None:
-    until = 900_000
-    slow = run(busy_world(4500, 1), fixed(), SCARCE, until)
-    quick = run(busy_world(4500, 1), Learned(history=history.copy(), limited=10.0, floor=1_000.0), SCARCE, until)
+    slow = busy(PLAIN[FIXED], 0.25)
+    quick = busy(learned(LEAST_DELAY_MS, history), 0.25)
     assert quick.mean <= 0.6 * slow.mean
     assert quick.used >= 0.9
 
 
 def test_after_an_outage_neither_fresh_nor_old_tasks_starve(history: History) -> None:
-    """3,000 tasks due, 10 requests a second, half of them for the oldest: the last is looked at within ten minutes."""
-    found = {(line.group, line.begin): line for line in measure("deadlines", history, 3000, 1.0)}
+    """3,000 tasks due, 10 requests a second, half of them for the oldest: the last is polled within ten minutes."""
+    found = {(line.group, line.begin): line for line in measure("deadlines", history, 3000, 1 / 6)}
     assert found["fresh", 0].p95 <= 10
     assert found["old", 0].most <= 600
     assert ("old", 0) in found
-    oldest = {(line.group, line.begin): line for line in measure("oldest", history, 3000, 1.0)}
-    newest = {(line.group, line.begin): line for line in measure("newest", history, 3000, 1.0)}
+    oldest = {(line.group, line.begin): line for line in measure("oldest", history, 3000, 1 / 6)}
+    newest = {(line.group, line.begin): line for line in measure("newest", history, 3000, 1 / 6)}
     assert oldest["fresh", 0].p95 > 100
-    assert newest["old", 0].looks > 0
+    assert newest["old", 0].polls > 0
 
 
-def test_looks_that_can_wait_least_come_first_and_results_come_sooner(history: History) -> None:
-    def found(order: Order) -> Figures:
-        way = Learned(history=history.copy(), limited=10.0, floor=1_000.0)
-        return run(busy_world(9000, 1), way, SCARCE, 1_800_000, order=order)
+def test_polls_that_can_wait_least_come_first_and_results_come_sooner(history: History) -> None:
+    def found(selection: Selection) -> Waits:
+        return busy(learned(LEAST_DELAY_MS, history)._replace(selection=selection), 0.5)
 
-    program, oldest = found("deadlines"), found("oldest")
+    program, oldest = found(as_the_program), found(oldest_first)
     assert program.mean <= 0.95 * oldest.mean
     assert program.by_kind[0][1] <= 0.85 * oldest.by_kind[0][1]
 
@@ -104,7 +116,7 @@ def test_worlds_by_hand() -> None:
 def test_each_case_is_compared_in_a_world_of_its_own() -> None:
     found = contention.compare(per_class=10, hours=0.05)
     assert [of.case for of in found] == list(contention.CASES)
-    assert all(of.figures.keys() == set(of.case.ways) for of in found)
+    assert all(of.figures.keys() == set(of.case.schedules) for of in found)
     assert len({of.figures[LEARNED].mean for of in found}) > 2
     aims = contention.targets(found)
     assert len(aims) == len(contention.CASES)
@@ -112,6 +124,6 @@ def test_each_case_is_compared_in_a_world_of_its_own() -> None:
 
 
 def test_the_world_is_the_mix_that_it_says() -> None:
-    world = tasks(1000, 1.0, random.Random(1))
-    assert [sum(task.kind == kind for task in world) for kind in range(3)] == [700, 200, 100]
-    assert sorted(world, key=lambda task: task.start) == world
+    world = discoveries(1000, 1.0, random.Random(1))
+    assert [sum(one.kind == kind for one in world) for kind in range(3)] == [700, 200, 100]
+    assert sorted(world, key=lambda one: one.start) == world
