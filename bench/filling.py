@@ -22,7 +22,7 @@ def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: b
         pass  # the schema
     dice = random.Random(count)  # noqa: S311
     database = sqlite3.connect(path, isolation_level=None)
-    # Nobody reads it yet, and what is cut short is made again: no journal, and room for the whole index.
+    # No process reads it yet, and what is cut short is made again: no journal, and room for the whole index.
     database.executescript("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -600000; BEGIN")
     database.executemany(
         "INSERT INTO tasks (id, origin, state, name, source, recorded_at, started_at, life_from, paused_base, due_at,"

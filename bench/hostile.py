@@ -64,7 +64,7 @@ FORMS: dict[str, tuple[bytes, Iterator[bytes], bytes]] = {
 
 
 class Made:
-    """So many bytes of a form, between its beginning and its end."""
+    """This many bytes of a form, between its beginning and its end."""
 
     def __init__(self, form: str, size: int) -> None:
         start, middle, end = FORMS[form]

@@ -67,7 +67,7 @@ class IngestFigures(NamedTuple):
 
 
 def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> IngestFigures:
-    """Write a file of so many sets and measure, reader and ingest taking turns."""
+    """Write a file of ``sets`` sets and measure, reader and ingest taking turns."""
     readers, ingests, longest, transactions = [], [], [], 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "batch.271"

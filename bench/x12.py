@@ -198,7 +198,7 @@ class ReaderFigures(NamedTuple):
 
 
 def measure(sets: int = 50_000, rounds: int = 5) -> ReaderFigures:
-    """Write a file of so many sets and measure, floor and reader taking turns."""
+    """Write a file of ``sets`` sets and measure, floor and reader taking turns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "batch.271"
         write(path, sets)
