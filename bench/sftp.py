@@ -1,7 +1,7 @@
 """Our download of one file against the ``sftp`` program's, from the same OpenSSH server, by turns in one run.
 
-``python -m bench.sftp [--megabytes 100] [--rounds 7]`` starts a server on loopback as the user who runs it, and prints a
-table of medians. Both sides are measured from the first packet to the end: login, one stat of the file, the file, and
+``python -m bench.sftp [--megabytes 100] [--rounds 7]`` starts a server on loopback as the user who runs it, and prints
+a table of medians. Both sides are measured from the first packet to the end: login, one stat of the file, the file, and
 for ours its SHA-256 and the fsync that makes it durable.
 """
 
