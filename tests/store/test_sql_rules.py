@@ -88,7 +88,7 @@ OFFENDERS = (
 )
 
 
-@pytest.mark.parametrize(("rule", "offender"), zip(RULES.values(), OFFENDERS, strict=True))
+@pytest.mark.parametrize(("rule", "offender"), [*zip(RULES.values(), OFFENDERS, strict=True)])
 def test_a_rule_finds_what_it_forbids(rule: str, offender: str) -> None:
     assert re.search(rule, offender)
     assert not re.search(rule, "SELECT max(a) AS a FROM (SELECT b AS a FROM t WHERE c IN (SELECT d FROM u)) AS v")

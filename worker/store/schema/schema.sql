@@ -17,8 +17,10 @@ CREATE TABLE tasks (
     seq INTEGER PRIMARY KEY,            -- the row's number, in the order of recording
     id TEXT NOT NULL UNIQUE,            -- the vendor's id of the discovery, opaque
     origin TEXT NOT NULL,               -- of the API that the id belongs to; '' until one is configured
-    state TEXT NOT NULL CHECK (state = 'pending' OR state = 'concluded' OR state = 'abandoned'), -- pending: polled; concluded: the vendor has finished; abandoned: no longer polled
-    outcome TEXT CHECK (outcome = 'success' OR outcome = 'failure'), -- the vendor's word for a concluded task; failure: no coverage was found
+    state TEXT NOT NULL CHECK (state = 'pending' OR state = 'concluded' OR state = 'abandoned'),
+        -- pending: polled; concluded: the vendor has finished; abandoned: no longer polled
+    outcome TEXT CHECK (outcome = 'success' OR outcome = 'failure'),
+        -- the vendor's word for a concluded task; failure: no coverage was found
     name TEXT,                          -- the customer's name for this sort of discovery, as the vendor shows it
     source TEXT NOT NULL,               -- how the id first came in: id, link, location, headers, body or jsonl
     correlation_id TEXT,                -- of the request that began the discovery
@@ -26,13 +28,15 @@ CREATE TABLE tasks (
     trace_number TEXT,                  -- TRN02 of our own 270
     originator_id TEXT,                 -- TRN03 of our own 270
     member_id TEXT,                     -- of the subscriber, where the recording told it
-    birth_date TEXT,                    -- of the subscriber, where the recording told it: YYYYMMDD
+    birth_date TEXT,                    -- of the subscriber, as the caller wrote it, where the recording told it
     subtenant TEXT,                     -- of the vendor's tenant, to be named in each poll; none: the tenant itself
     recorded_at INTEGER NOT NULL,       -- when the id was first recorded
-    started_at INTEGER,                 -- the vendor's startDateTime; until known, when the answer that named the task was sent
+    started_at INTEGER,
+        -- the vendor's startDateTime; until known, when the answer that named the task was sent
     life_from INTEGER NOT NULL,         -- when it was recorded, or last retried by a person
     paused_base INTEGER NOT NULL,       -- api.paused_total at life_from, ms
-    life_base INTEGER NOT NULL GENERATED ALWAYS AS (life_from - paused_base) VIRTUAL, -- its life began here, but for pauses
+    life_base INTEGER NOT NULL GENERATED ALWAYS AS (life_from - paused_base) VIRTUAL,
+        -- its life began here, but for pauses
     due_at INTEGER,                     -- when the next poll is planned; it stays while the poll is under way
     leased_until INTEGER,               -- claimed for a poll until then; none: not claimed
     reason TEXT NOT NULL DEFAULT 'first', -- why the next poll is at due_at, in a word
@@ -48,7 +52,7 @@ CREATE TABLE tasks (
     delay_per_request_ms INTEGER,       -- what a request was worth, in ms of waiting, when the next poll was planned
     verify_at INTEGER,                  -- when a concluded task is to be polled once more, to compare the bodies
     concluded_at INTEGER,               -- when the result came
-    concluded_by TEXT,                  -- what brought it: poll or callback
+    concluded_by TEXT,                  -- what brought it: poll, callback, replay or backfill
     abandoned_at INTEGER,               -- since when it is no longer polled
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
     CHECK ((state = 'pending') = (due_at IS NOT NULL)),
@@ -96,7 +100,8 @@ CREATE TABLE unreadable (
 -- How many tasks there are of a sort. Triggers on tasks change it, in the transaction that changes the task, so that no
 -- statement can forget to; a poll that finds a task still pending costs nothing for it.
 CREATE TABLE tallies (
-    name TEXT NOT NULL,                 -- state; outcome; error: pending, by last_error; failing: of these, with three failures in a row
+    name TEXT NOT NULL,
+        -- state; outcome; error: pending, by last_error; failing: of these, with three failures in a row
     key TEXT NOT NULL,                  -- which state, outcome or error
     n INTEGER NOT NULL,                 -- how many tasks
     PRIMARY KEY (name, key)
@@ -144,8 +149,10 @@ END;
 
 -- One row for each body of a concluded task, and for each answer of a batch.
 CREATE TABLE results (
-    seq INTEGER PRIMARY KEY,            -- the row's key, never used again; given before the row is visible: outbox has the numbers to follow
-    task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE, -- the row of its task; none: an answer of a batch that matched no task
+    seq INTEGER PRIMARY KEY,
+        -- the row's key, never used again; given before the row is visible: outbox has the numbers to follow
+    task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE,
+        -- the row of its task; none: an answer of a batch that matched no task
     source TEXT NOT NULL CHECK (
         source = 'poll' OR source = 'callback' OR source = 'replay' OR source = 'backfill' OR source = 'batch'
     ),                                  -- what brought it
@@ -157,7 +164,8 @@ CREATE TABLE results (
     body_sha256 TEXT,                   -- of those bytes; none: an answer of a batch, whose set has one
     canonical_sha256 TEXT,              -- of what the body says, whatever its spelling
     real_time_sha256 TEXT,              -- of what its realTime says, likewise
-    derived INTEGER                     -- which version of the X12 reader made its rows of answers and texts; none: they are still to be made
+    derived INTEGER
+        -- which version of the X12 reader made its rows of answers and texts; none: they are still to be made
 ) STRICT;
 -- Answers of batches are no revisions of a task's result: a task may have any number of them.
 CREATE UNIQUE INDEX results_revision ON results (task, revision) WHERE source <> 'batch';
@@ -188,15 +196,17 @@ CREATE TABLE answers (
     list TEXT,                          -- of a polled result: the list of its path
     position INTEGER,                   -- of a polled result: the place of its path in that list
     file INTEGER,                       -- of a batch: the file of its set
-    ordinal INTEGER,                    -- of a batch: its place among the answers of the file, from 1; none: held back as a test
-    level TEXT NOT NULL,                -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
+    ordinal INTEGER,
+        -- of a batch: its place among the answers of the file, from 1; none: held back as a test
+    level TEXT NOT NULL,
+        -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
     coverage TEXT NOT NULL,             -- active, inactive, not_covered, rejected or undetermined
     payer TEXT NOT NULL,                -- the payer's name
     payer_id TEXT NOT NULL,             -- the payer's id
     member_id TEXT NOT NULL,            -- of the patient, with that payer
     last_name TEXT NOT NULL,            -- of the patient
     first_name TEXT NOT NULL,           -- of the patient
-    birth_date TEXT NOT NULL,           -- of the patient: YYYYMMDD
+    birth_date TEXT NOT NULL,           -- of the patient: YYYY-MM-DD
     plan TEXT NOT NULL,                 -- what the plan is called
     group_number TEXT NOT NULL,         -- of the plan
     group_name TEXT NOT NULL,           -- of the plan
@@ -205,8 +215,10 @@ CREATE TABLE answers (
     reference TEXT NOT NULL,            -- BHT03
     trace_number TEXT NOT NULL,         -- TRN02
     originator_id TEXT NOT NULL,        -- TRN03
-    match TEXT CHECK (match = 'matched' OR match = 'candidate' OR match = 'unmatched' OR match = 'test'), -- of a batch: whether its task was found
-    said TEXT                           -- of a polled result: all that it says, as JSON; that of a batch is the body of its result
+    match TEXT CHECK (match = 'matched' OR match = 'candidate' OR match = 'unmatched' OR match = 'test'),
+        -- of a batch: whether its task was found
+    said TEXT
+        -- of a polled result: all that it says, as JSON; that of a batch is the body of its result
 ) STRICT;
 CREATE INDEX answers_result ON answers (result);
 CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
@@ -276,7 +288,10 @@ CREATE TABLE files (
     source TEXT NOT NULL CHECK (source = 'path' OR source = 'sftp'), -- how it came
     sha256 TEXT NOT NULL,               -- of its bytes: its identity
     size INTEGER NOT NULL,              -- bytes
-    state TEXT NOT NULL CHECK (state = 'staging' OR state = 'ingested' OR state = 'quarantined' OR state = 'incomplete' OR state = 'skipped'), -- staging: still being read
+    state TEXT NOT NULL
+        CHECK (state = 'staging' OR state = 'ingested' OR state = 'quarantined' OR state = 'incomplete' OR
+            state = 'skipped'),
+        -- staging: still being read
     reason TEXT,                        -- why it is in that state
     interchanges INTEGER NOT NULL DEFAULT 0, -- ISA…IEA in it
     transaction_sets INTEGER NOT NULL DEFAULT 0, -- complete 271 sets, those known before included
@@ -309,7 +324,9 @@ CREATE TABLE sets (
     seq INTEGER PRIMARY KEY,            -- the row's number
     file INTEGER NOT NULL REFERENCES files (seq) ON DELETE CASCADE, -- the file
     envelope INTEGER NOT NULL REFERENCES envelopes (seq) ON DELETE CASCADE, -- what it stood in
-    state TEXT NOT NULL CHECK (state = 'accepted' OR state = 'test' OR state = 'quarantined' OR state = 'other' OR state = 'dropped'), -- test: held back; dropped: by a person, from quarantine
+    state TEXT NOT NULL
+        CHECK (state = 'accepted' OR state = 'test' OR state = 'quarantined' OR state = 'other' OR state = 'dropped'),
+        -- test: held back; dropped: by a person, from quarantine
     code TEXT NOT NULL,                 -- ST01
     control TEXT NOT NULL,              -- ST02; no identity
     version TEXT NOT NULL,              -- ST03, or GS08
@@ -330,7 +347,9 @@ CREATE TABLE remote_files (
     size INTEGER NOT NULL,              -- bytes
     mtime INTEGER NOT NULL,             -- as the server says, ms
     seen_at INTEGER NOT NULL,           -- since when it has this size and time
-    state TEXT NOT NULL CHECK (state = 'seen' OR state = 'fetching' OR state = 'fetched' OR state = 'done' OR state = 'gone'), -- how far it has come
+    state TEXT NOT NULL
+        CHECK (state = 'seen' OR state = 'fetching' OR state = 'fetched' OR state = 'done' OR state = 'gone'),
+        -- how far it has come
     local TEXT,                         -- its name in the private folder, while it is there
     attempts INTEGER NOT NULL DEFAULT 0, -- to fetch it, or to find it again
     next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before
@@ -342,7 +361,8 @@ CREATE TABLE remote_files (
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the processes share
 
--- One row: the circuit breaker, the rate limiter and the schedule. Each pass of each process writes it, so it is their lock.
+-- One row: the circuit breaker, the rate limiter and the schedule. Each pass of each process writes it, so it is their
+-- lock.
 CREATE TABLE api (
     id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
     reason TEXT,                        -- why the API is paused; none: it is not
@@ -412,13 +432,14 @@ SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', started_at / 1000.0, 'unixepoch') AS started_at, -- when the vendor began
     strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch') AS due_at, -- when the next poll is planned
     strftime('%Y-%m-%dT%H:%M:%fZ', concluded_at / 1000.0, 'unixepoch') AS concluded_at, -- when the result came
-    concluded_by,                       -- what brought it: poll or callback
+    concluded_by,                       -- what brought it: poll, callback, replay or backfill
     polls,                              -- polls made
     failures,                           -- polls in a row without a usable reply
     last_error,                         -- code of the last poll's failure
     last_status,                        -- HTTP status of the last reply
     last_trace_id,                      -- the vendor's trace id of the last reply
-    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch') AS revisions -- bodies of it that differ
+    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch') AS revisions
+        -- bodies of it that differ
 FROM tasks;
 
 -- Coverage that was found, one row for each. Of a polled result: a path that found it, with what its 271 says where
@@ -441,7 +462,7 @@ SELECT
     answers.member_id,                  -- of the patient, with that payer
     answers.last_name,                  -- of the patient
     answers.first_name,                 -- of the patient
-    answers.birth_date,                 -- of the patient: YYYYMMDD
+    answers.birth_date,                 -- of the patient: YYYY-MM-DD
     answers.plan,                       -- what the plan is called
     answers.group_number,               -- of the plan
     answers.group_name,                 -- of the plan
@@ -490,14 +511,15 @@ SELECT
     (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs, -- the caller's keys
     (SELECT group_concat(others.id, ', ') FROM candidates JOIN tasks AS others ON others.seq = candidates.task
         WHERE candidates.answer = answers.seq) AS candidates, -- the ids of tasks that it may belong to
-    answers.level,                      -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
+    answers.level,
+        -- whom it speaks of: subscriber, dependent; payer: it refused without naming any
     answers.coverage,                   -- active, inactive, not_covered, rejected or undetermined
     answers.payer,                      -- the payer's name
     answers.payer_id,                   -- the payer's id
     answers.member_id,                  -- of the patient, with that payer
     answers.last_name,                  -- of the patient
     answers.first_name,                 -- of the patient
-    answers.birth_date,                 -- of the patient: YYYYMMDD
+    answers.birth_date,                 -- of the patient: YYYY-MM-DD
     answers.plan,                       -- what the plan is called
     answers.group_number,               -- of the plan
     answers.group_name,                 -- of the plan
@@ -524,13 +546,16 @@ WHERE results.source <> 'batch' OR EXISTS (
     WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
 );
 
--- What a reader follows, in the order of the numbers: each visible result, once for each ref, and each answer of a batch.
+-- What a reader follows, in the order of the numbers: each visible result, once for each ref, and each answer of a
+-- batch.
 CREATE VIEW published AS
 SELECT
     outbox.last AS number,              -- no smaller number appears once this one was seen
     outbox.result,                      -- the result's row
-    outbox.ref,                         -- the caller's key that this number is for; none: there was none, or it is of a batch
-    outbox.reason                       -- result, revision, ref (it came late), file, set (it was accepted from quarantine)
+    outbox.ref,
+        -- the caller's key that this number is for; none: there was none, or it is of a batch
+    outbox.reason
+        -- result, revision, ref (it came late), file, set (it was accepted from quarantine)
 FROM outbox
 WHERE outbox.result IS NOT NULL
 UNION ALL
