@@ -39,7 +39,8 @@ class Relation:
 def relations(script: str) -> list[Relation]:
     """Every table and view of the script, in its order, with what the comments say."""
     found: list[Relation] = []
-    section, comment = "", []
+    section = ""
+    comment: list[str] = []
     lines = iter(script.splitlines())
     for line in lines:
         if line.startswith("-- ---"):
@@ -74,7 +75,8 @@ def _shown(lines: Iterator[str]) -> Iterator[Column]:
 
 def _commented(lines: Iterator[str], end: str) -> Iterator[tuple[str, str]]:
     """What stands before each comment, with the comment, up to the line that begins as ``end`` says."""
-    code, comments = "", []
+    code = ""
+    comments: list[str] = []
     for line in lines:
         before, _, comment = line.strip().partition("-- ")
         if before and comments:
