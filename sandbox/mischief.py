@@ -27,7 +27,7 @@ from sandbox.wire import PREFIX, Manner, Reply, Request, encode, json_reply, pro
 from worker.core.instant import duration
 
 HTML = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Please stand by</h1></body></html>"
-_MEGABYTE_BYTES = 1024 * 1024
+_MIB_BYTES = 1024 * 1024
 _FOREIGN_TENANT = "ffffffff-0000-4000-8000-00000000ffff"
 
 
@@ -230,7 +230,7 @@ def _gzip(reply: Reply, _argument: str) -> Reply:
 
 def _bomb(reply: Reply, argument: str) -> Reply:
     """Blanks after the body, packed: after a full flush every megabyte of them packs to the same bytes."""
-    blanks = b" " * _MEGABYTE_BYTES
+    blanks = b" " * _MIB_BYTES
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     head = packer.compress(reply.body) + packer.flush(zlib.Z_FULL_FLUSH)
     one = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -238,7 +238,7 @@ def _bomb(reply: Reply, argument: str) -> Reply:
     for _ in range(count):
         check = zlib.crc32(blanks, check)
     tail = packer.flush() + check.to_bytes(4, "little")
-    size = (len(reply.body) + count * _MEGABYTE_BYTES) % 2**32
+    size = (len(reply.body) + count * _MIB_BYTES) % 2**32
     header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
     return _gzipped(reply, header + head + one * count + tail + size.to_bytes(4, "little"))
 
@@ -255,7 +255,5 @@ _AFTER: dict[str, Callable[[Reply, str], Reply]] = {
     "deep": lambda reply, _: replace(reply, body=b"[" * 100_000 + b"]" * 100_000),
     "gzip": _gzip,
     "gzip_bomb": _bomb,
-    "oversized": lambda reply, argument: replace(
-        reply, manner=replace(reply.manner, pad=int(argument) * _MEGABYTE_BYTES)
-    ),
+    "oversized": lambda reply, argument: replace(reply, manner=replace(reply.manner, pad=int(argument) * _MIB_BYTES)),
 }

@@ -26,7 +26,7 @@ from worker.store.db.store import Store
 from worker.store.opening import open_store
 
 # An hour of the vendor's takes half a second.
-SPEED = 7200.0
+SPEED_FACTOR = 7200.0
 
 # Checks recorded by one `cdpoll record`.
 CHECKS_PER_RECORD = 20
@@ -68,7 +68,7 @@ class Demo:
         """Everything from the empty folder to the ending. Raises CdpollError when it cannot even begin."""
         began = self.clock.now()
         self._make_folder()
-        with Sandbox(self.clock, speed=SPEED, faults=FAULTS, expires_in=60 * SPEED) as vendor:
+        with Sandbox(self.clock, speed=SPEED_FACTOR, faults=FAULTS, expires_in=60 * SPEED_FACTOR) as vendor:
             config = self._write_config(vendor)
             picture = Picture(self.checks)
             with Daemon(config, self.folder / "daemon.log") as daemon:

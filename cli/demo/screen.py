@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from cli.demo.ending import Ending, Picture
-from cli.demo.run import SPEED
+from cli.demo.run import SPEED_FACTOR
 from worker.core.instant import words
 
 # Times to a result: up to this many ms, and what to call it.
@@ -90,7 +90,7 @@ def _chart(ending: Ending, out: Console) -> None:
     if not ending.tasks.waits:
         return
     table = Table(
-        title=f"From the check to the stored result (the sandbox runs {SPEED:g} times as fast as the vendor)",
+        title=f"From the check to the stored result (the sandbox runs {SPEED_FACTOR:g} times as fast as the vendor)",
         title_justify="left",
         show_header=True,
         box=None,

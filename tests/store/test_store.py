@@ -85,7 +85,7 @@ def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: P
 
 
 def test_more_ids_than_one_commit_holds(store: Store, path: Path) -> None:
-    ids = [f"t{n}" for n in range(recording.CHUNK * 2 + 1)]
+    ids = [f"t{n}" for n in range(recording.COMMIT_ROWS * 2 + 1)]
     assert record(store, *ids).new == ids
     assert elsewhere(path, "SELECT count(*) FROM tasks") == [(len(ids),)]
     assert record(store, *ids).known == ids

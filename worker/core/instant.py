@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 FAR = 10**15
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_10000 = 253_402_300_800_000
+_YEAR_10000_MS = 253_402_300_800_000
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])")
 _ISO = re.compile(
@@ -44,7 +44,7 @@ def from_iso(text: object) -> int | None:
         return None
     # The last day there is, written west of Greenwich, lies past what can be written as UTC again.
     since += int((fraction or "0")[:3].ljust(3, "0"))
-    return since if 0 <= since < _YEAR_10000 else None
+    return since if 0 <= since < _YEAR_10000_MS else None
 
 
 def duration(text: str) -> int:

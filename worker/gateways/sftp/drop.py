@@ -29,7 +29,7 @@ STEP_MS = 30_000  # for each of: connecting, logging in, listing, moving, and si
 _SLOWEST_BYTES_PER_MS = 16  # bytes a millisecond: a download that takes longer than this on the whole is given up
 _MOST_ENTRIES = 100_000
 _MOST_NAMESAKES = 1000
-_MOST_ALIKE = 10
+_MOST_ALIKE_ENTRIES = 10
 _WINDOW_BYTES = 4 * 1024 * 1024
 _PACKET_BYTES = 256 * 1024 - 1024  # the most that a piece of a file needs; smaller ones cost twice the CPU
 
@@ -153,7 +153,7 @@ class Drop:
         for one in wanted:
             alike = [file for file in held if file.size == one.size and _renamed(one.name, file.name)]
             alike.sort(key=lambda file, time=one.mtime: (file.mtime == time, file.mtime), reverse=True)  # type: ignore[misc]
-            found[one.name] = alike[:_MOST_ALIKE]
+            found[one.name] = alike[:_MOST_ALIKE_ENTRIES]
         return found
 
     def _entries(self, key: str, folder: str) -> Iterator[Entry]:

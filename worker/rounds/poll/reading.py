@@ -38,11 +38,11 @@ def candidates(
         return [task for task in rows.values() if task.state == "pending" and (task.leased_until or 0) <= now]
     due_by = FAR if suspected else moment.due_by
     limit = max(CANDIDATE_ROWS, moment.free) * (2 if more else 1)
-    found = tasks.due(store, paused_total, now, limit, due_by=due_by)
+    found = tasks.due(store, paused_total, now, limit, due_by)
     if suspected or shared.breaker.paused:
         if all(task.failures for task in found):
-            found += tasks.due(store, paused_total, now, limit, due_by=due_by, calm=True)
+            found += tasks.due_without_failure(store, paused_total, now, limit, due_by)
     elif len(found) == limit and (found[0].due_at or 0) <= now - LATE_MS:
         last = found[-1].due_at or 0
-        found += tasks.due(store, paused_total, now, limit, due_by=due_by, after=max(last, now - LATE_MS))
+        found += tasks.due(store, paused_total, now, limit, due_by, after=max(last, now - LATE_MS))
     return found

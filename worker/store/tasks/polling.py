@@ -36,22 +36,25 @@ def by_seq(store: Store, seqs: Iterable[int], paused_total: int) -> dict[int, Ta
     return found
 
 
-def due(
-    store: Store, paused_total: int, now: int, limit: int, *, due_by: int, after: int = 0, calm: bool = False
-) -> list[Task]:
-    """Up to ``limit`` tasks that may be claimed, those due longest: due ``after`` some instant, and by ``due_by``.
+def due(store: Store, paused_total: int, now: int, limit: int, due_by: int, after: int = 0) -> list[Task]:
+    """Up to ``limit`` tasks that may be claimed, those due longest: due ``after`` some instant, and by ``due_by``."""
+    return _due("due_at > :after", store, paused_total, now, {"limit": limit, "due_by": due_by, "after": after})
 
-    ``calm``: only those whose last poll was usable.
-    """
-    only_calm = "AND failures = 0" if calm else ""
+
+def due_without_failure(store: Store, paused_total: int, now: int, limit: int, due_by: int) -> list[Task]:
+    """Like :func:`due`, but only tasks whose last poll was usable."""
+    return _due("failures = 0", store, paused_total, now, {"limit": limit, "due_by": due_by})
+
+
+def _due(condition: str, store: Store, paused_total: int, now: int, params: dict[str, int]) -> list[Task]:
     rows = store.read(
         f"""
         SELECT {_COLUMNS} FROM tasks
-        WHERE state = 'pending' AND due_at <= :due_by AND due_at > :after
-            AND (leased_until IS NULL OR leased_until <= :now) {only_calm}
+        WHERE state = 'pending' AND due_at <= :due_by AND (leased_until IS NULL OR leased_until <= :now)
+            AND {condition}
         ORDER BY due_at LIMIT :limit
         """,  # noqa: S608 - constants
-        {"paused_total": paused_total, "due_by": due_by, "after": after, "now": now, "limit": limit},
+        {"paused_total": paused_total, "now": now, **params},
     )
     return [Task(**row) for row in rows]
 

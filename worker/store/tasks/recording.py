@@ -13,7 +13,7 @@ from worker.store.state import api
 from worker.store.tasks import history
 
 # One commit per so many ids: a commit costs as much as a hundred inserts, and nobody should wait long for the lock.
-CHUNK = 500
+COMMIT_ROWS = 500
 
 
 @dataclass(slots=True)
@@ -37,12 +37,12 @@ def record(
     """Make ids durable; harmless to repeat. When this returns, they are on the disk."""
     done: dict[str, str] = {}
     broken = list(unreadable)
-    for start in range(0, max(len(recordings), 1), CHUNK):
+    for start in range(0, max(len(recordings), 1), COMMIT_ROWS):
         with store.write():
             # Whoever records may know nothing of the API; the database does, from its first use with one.
             origin = origin or api.origin_of(store) or ""
             shared = api.get(store)
-            for recording in recordings[start : start + CHUNK]:
+            for recording in recordings[start : start + COMMIT_ROWS]:
                 state = _record_one(store, recording, origin, now, schedule, shared)
                 done.setdefault(recording.id, state)
             for item in broken:

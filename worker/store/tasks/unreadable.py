@@ -5,13 +5,13 @@ from typing import Any
 from worker.core.instant import iso
 from worker.store.db.store import Store
 
-PAGE = 1000
+PAGE_ROWS = 1000
 
 
 def listed(store: Store) -> list[dict[str, Any]]:
     """The oldest thousand, each with its number, reason and raw text."""
     rows = store.read(
-        "SELECT seq, raw, reason, ref, first_at, last_at FROM unreadable ORDER BY seq LIMIT :page", {"page": PAGE}
+        "SELECT seq, raw, reason, ref, first_at, last_at FROM unreadable ORDER BY seq LIMIT :page", {"page": PAGE_ROWS}
     )
     return [
         {

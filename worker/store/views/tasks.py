@@ -13,7 +13,7 @@ from worker.store.views.overdue import OVERDUE
 
 Json = dict[str, Any]
 
-PAGE = 500
+PAGE_ROWS = 500
 
 WRITTEN = Schedule()
 
@@ -32,7 +32,7 @@ def task_pages(
                 AND (:after IS NULL OR ({OVERDUE}))
             ORDER BY seq LIMIT :page
             """,  # noqa: S608 - a constant
-            {"last": last, "state": state, "after": overdue_after, "now": now, "paused": paused, "page": PAGE},
+            {"last": last, "state": state, "after": overdue_after, "now": now, "paused": paused, "page": PAGE_ROWS},
         )
         if not rows:
             return
