@@ -1,7 +1,7 @@
 """The only module that reads a clock.
 
-Everything below the top floors takes the time as an argument; what runs on its own (the daemon, the sandbox, a
-command) holds a :class:`Clock`. In tests freezegun's frozen factory stands behind it, or a subclass of three lines.
+The lower floors take the time as an argument. The daemon, the sandbox and the commands hold a :class:`Clock`. Tests put
+freezegun's frozen time behind it, or use a small subclass.
 """
 
 import threading

@@ -1,6 +1,6 @@
-"""Files that survive power loss, and locks on files. What fails raises OSError; the callers say what it means.
+"""Files that survive power loss, and locks on files. A failure raises OSError; the caller says what it means.
 
-Below the store and the gateways, which do not know each other and both need this.
+The store and the gateways both use this module, and may not import each other.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk: without that, power loss may take a new file away, whatever is in it."""
+    """Put a folder's entries on the disk: without that, a new file may be gone after a power loss, with its content."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -39,7 +39,7 @@ class DurableFile:
         sync_folder(name.parent)
 
     def abandon(self) -> None:
-        """Leave nothing of it. Never raises."""
+        """Close and delete the temporary file. Never raises."""
         self._close()
         with contextlib.suppress(OSError):
             self._temporary.unlink()
@@ -52,7 +52,7 @@ class DurableFile:
 
 
 class FileLock:
-    """An exclusive lock, held from construction to :meth:`release`; the kernel lets it go whatever ends the process."""
+    """An exclusive lock, held from construction to :meth:`release`. The kernel releases it when the process ends."""
 
     def __init__(self, path: Path, mode: int, *, wait: bool) -> None:
         """Make the file with ``mode`` if need be. Without ``wait``, BlockingIOError says that another has the lock."""

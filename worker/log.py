@@ -1,7 +1,7 @@
 """The daemon's log: one event a line, on stderr; JSON under systemd, readable on a terminal.
 
-Events carry ids of tasks, codes and counts. They never carry a body, a ref, a URL, a header or a secret: what is not
-handed to the log cannot leak from it. Errors are logged by class and place, never by text, which may quote a value.
+Events carry ids of tasks, codes and counts. They never carry a body, a ref, a URL, a header or a secret. Errors are
+logged by class and place, never by text: the text may quote a value.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from worker.core.instant import iso
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-# syslog's, which journald takes from the front of a line: `journalctl -p warning` then shows what it should.
+# The priorities of syslog. journald reads them from the front of a line, so that `journalctl -p warning` works.
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
@@ -34,13 +34,13 @@ def is_journal() -> bool:
 
 
 class _Stderr:
-    """Writes lines to stderr. A full disk or a reader that has gone must not end the daemon: the line is lost then."""
+    """Writes lines to stderr. If that fails (a full disk, a reader that has gone), the line is lost, and no more."""
 
     def __init__(self, *_: object) -> None: ...
 
     def msg(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            # Not through the stream: what it could not write it would keep, and fail on again at the very end.
+            # Not through sys.stderr: it keeps what it could not write, and fails on it again when the process ends.
             os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
 
     debug = info = warning = error = critical = msg

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-# An instant that never comes, for whoever has nothing to wait for.
+# An instant (ms) that never comes: the next call of what waits for nothing.
 FAR = 10**15
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ def from_iso(text: object) -> int | None:
         since = (moment - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError):
         return None
-    # The last day there is, written west of Greenwich, lies past what can be written as UTC again.
+    # The end of the year 9999 in a zone west of Greenwich is in the year 10000 in UTC, which cannot be written.
     since += int((fraction or "0")[:3].ljust(3, "0"))
     return since if 0 <= since < _YEAR_10000_MS else None
 

@@ -82,7 +82,7 @@ def words_of(algorithms: Algorithms) -> str:
     words = []
     for kind in KINDS:
         usual, used = getattr(MODERN, kind), getattr(algorithms, kind)
-        # What was put last by hand stands behind those that were never touched, which are in the usual order.
+        # Algorithms that the setting added come last; the others keep the usual order.
         ranks = [usual.index(name) if name in usual else -1 for name in used]
         kept = next((n for n in range(len(used)) if ranks[n] < 0 or (n and ranks[n] < ranks[n - 1])), len(used))
         words += [f"-{name}" for name in usual if name not in used] + [f"+{name}" for name in used[kept:]]

@@ -35,7 +35,7 @@ def run(
     log = make_log(config.log.format, config.log.level, clock)
     with open_store(config.store.path, config.store.journal, timeout=2.0) as store:
         lock = DaemonLock(store.path)
-        # What is loaded by now stays: to examine it at every collection costs a tenth of the CPU and more.
+        # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.
         gc.collect()
         gc.freeze()
         try:

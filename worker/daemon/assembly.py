@@ -1,4 +1,4 @@
-"""From a configuration to the parts that poll by it, and to the other lanes. Made anew by every reload."""
+"""Makes the parts that poll, and the plans of the other lanes, from a configuration. Every reload makes them anew."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def lanes_of(config: Config, orders: Orders) -> list[LanePlan]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one configuration comes to. ``origin`` is the API's."""
+    """The parts that poll, made from one configuration. ``origin`` is the API's."""
 
     origin: str
     pool: Pool

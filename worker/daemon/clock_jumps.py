@@ -1,4 +1,4 @@
-"""A clock that is set, or a machine that sleeps: due times and lives are on the old time, and are shifted."""
+"""When the clock is set or the machine sleeps, stored times are by the old clock; this shifts them."""
 
 from typing import NamedTuple
 

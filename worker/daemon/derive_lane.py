@@ -6,7 +6,7 @@ from worker.daemon.orders import Orders
 from worker.rounds.ingest.deriving import STEP_RESULTS, derive_missing
 from worker.store.db.store import Store
 
-# Where nothing is to be done: how soon to ask again, for other processes keep results, too.
+# The wait when there is nothing to do. Other processes keep results too, and do not call this lane.
 WAIT_MS = 15_000
 
 

@@ -1,7 +1,7 @@
-"""What goes wrong in any lane, in one place: it is logged once, a person is told, and the lane tries again.
+"""The errors of all lanes are handled here: logged once, shown by `status`; the lane tries again later.
 
-A failure of the storage or a lock that another process holds passes by itself. Anything else is a fault in cdpoll, and
-`status` says it as ``internal_fault``; the place is enough to find it, and holds no data.
+A failure of the storage, or a lock that another process holds, passes by itself. Anything else is a fault in cdpoll:
+`status` shows it as ``internal_fault`` with the line of code, which holds no data.
 """
 
 from worker.core.errors import CdpollError, StorageFailed, TryLater, place_of
@@ -9,18 +9,18 @@ from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.rounds.log_edges import Log
 
-# The main thread's own trouble with the database, under this name.
+# The name for failures of the main thread to write the database.
 STORAGE = "storage"
 
 
 class Faults:
-    """Used by all threads; each lane's trouble is its own entry, written by its thread alone."""
+    """Used by all threads. Each lane has an entry of its own, which its thread alone writes."""
 
     def __init__(self, notify: Notify, notices: Notices, log: Log) -> None:
         self.log = log
         self._notify = notify
         self._notices = notices
-        self._said: dict[str, str] = {}  # by lane: what is wrong now, and has been said
+        self._said: dict[str, str] = {}  # by lane: the error that stands, and was logged
 
     def caught(self, name: str, failed: str, error: Exception) -> int:
         """A step of the lane ``name`` raised ``error``: log ``failed``.
@@ -32,13 +32,13 @@ class Faults:
         else:
             word, hint, exit_code = f"{type(error).__name__} at {place_of(error)}", "please report that line", 70
             self._notices.put("internal_fault", f"a fault in cdpoll itself, {word}: {hint}")
-        # Another process that reads batches is no trouble.
+        # A lock of another process is normal: the lane tries again, and logs nothing.
         if self._new(name, word) and not isinstance(error, TryLater):
             self.log.error(failed, error=word, hint=hint)
         return exit_code
 
     def storage_fails(self, error: CdpollError) -> None:
-        """The main thread cannot write the database. What it heard is kept."""
+        """The main thread cannot write the database. It keeps the replies in memory."""
         if self._new(STORAGE, STORAGE):
             self.log.error("the database cannot be written; what was heard is kept and tried again", hint=error.hint)
         self._notify.send(f"STATUS=cannot write the database: {error.message}")

@@ -40,17 +40,17 @@ class Lane(Protocol):
 
     @property
     def exit_code(self) -> int:
-        """What ``run --once`` ends with because of this lane; 0: nothing went wrong."""
+        """The exit code of ``run --once`` because of this lane; 0: nothing went wrong."""
 
     def run(self, now: int) -> int:
         """Take one step; the instant (ms) at which the next is wanted. It may be called before that instant.
 
-        What it raises ends this lane's object: after a while another one is made, with another store, and goes on from
-        what the database says.
+        If it raises, the thread closes this object and its store. After a while it makes new ones, which continue from
+        the rows of the database.
         """
 
     def close(self) -> None:
-        """Let go of everything, wherever the work is."""
+        """Close what the lane has open; the work may be at any step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Surroundings:
 class LanePlan:
     """A lane to be run. ``failed`` is the event that is logged when a step raises.
 
-    ``after_polls``: take a step whenever polls have brought something, whatever instant the last step named.
+    ``after_polls``: take a step when a poll has had a usable reply, also before the instant that the last step named.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The thread of one lane: step, wait, step, whatever breaks and whatever the clock does."""
+"""The thread of one lane: step, wait, step. An error of a step does not end it, and a set clock does not stop it."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +20,7 @@ OPENING_BOUND_MS = 300_000
 
 LOCK_TIMEOUT_S = 5.0
 
-# The network is let go of at once, and a file that is being read in is not: the process does not wait longer for it.
+# How long the process waits for the lane's thread to end. A connection is cut at once; reading a file takes longer.
 PATIENCE_S = 40.0
 
 
@@ -47,7 +47,7 @@ class LaneThread:
         self._lane: Lane | None = None
         self._called = threading.Event()
         self._calls = 0  # how often a step was asked for
-        self._idle_since: int | None = None  # the number of calls that the step which found nothing to do had heard
+        self._idle_since: int | None = None  # the number of calls before the step that found nothing to do
         self._failed = False
         self._thread = threading.Thread(target=self._work, name=plan.name, daemon=True)
 
@@ -65,7 +65,7 @@ class LaneThread:
         self._called.set()
 
     def stop(self) -> None:
-        """End; nothing is lost: the next start goes on from what the database says."""
+        """End the thread. The next start continues from the rows of the database."""
         self._around.stop.set()
         self._called.set()
         if self._thread.is_alive():
@@ -85,7 +85,7 @@ class LaneThread:
             self._idle_since = calls if lane.idle else None
             wait_ms = next_at - store.now(clock)
         except Exception as error:
-            # Nothing may end this thread in silence.
+            # Any error: it must not end this thread unseen.
             self.exit_code = self._faults.caught(self.plan.name, self.plan.failed, error)
             self._failed = self._around.once
             self._let_go()
@@ -107,7 +107,7 @@ class LaneThread:
         self._let_go()
 
     def _wait(self, wait_ms: int) -> None:
-        # By the monotonic clock: one that is set back must not silence the lane.
+        # By the monotonic clock: if the wall clock is set back, the lane must not wait longer.
         clock = self._around.clock
         until = clock.monotonic() + wait_ms
         while (left := until - clock.monotonic()) > 0:

@@ -1,7 +1,7 @@
 """The loop: pass, wait, pass. It runs a list of lanes: one in this thread, the others in threads of their own.
 
 The main thread does signals, beats, notices and the poll lane. It waits for an event, never sleeps, and never longer
-than a minute, so that a jump of the clock does little harm. What is done in a pass stands in worker/rounds.
+than a minute, so that a jump of the clock does little harm. The work of a pass stands in worker/rounds.
 """
 
 import threading
@@ -135,7 +135,7 @@ class Loop:
             if isinstance(error, StorageFailed | TryLater):
                 self._faults.storage_fails(error)
             else:
-                # Whatever else works goes on, and a person is told once.
+                # The other lanes go on, and a person is told once.
                 self._faults.caught(MAIN, "a fault in cdpoll itself", error)
                 self._tell_at_once(now)
         else:
@@ -159,12 +159,12 @@ class Loop:
                 thread.call()
 
     def _put_in_order(self) -> None:
-        """What a restart is for, and what may have happened while no daemon ran."""
+        """At the start: end old pauses, mend due times that a set clock has left, and clear old notices."""
         now = self._store.now(self._clock)
         with self._store.write():
             shared = api.get(self._store)
             if shared.breaker.reason in ("credentials", "unreachable"):
-                # A restart is how people mend credentials and networks: do not sit out the rest of such a pause.
+                # People restart the daemon after they have mended credentials or the network: test the API at once.
                 breaker = shared.breaker._replace(resumes_at=now, probes=0)
                 api.put(self._store, shared._replace(breaker=breaker))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
@@ -173,7 +173,7 @@ class Loop:
             self._keep_learned(now)
 
     def _keep_learned(self, now: int) -> None:
-        """What a later start is to know; inside a transaction."""
+        """Store what a later start needs; inside a transaction."""
         if self._poll is None:
             api.forget_first_wait(self._store)
         else:
@@ -197,14 +197,14 @@ class Loop:
         self._beats.beat(now, None if self._poll is None else self._poll.parts.tokens.expires_at)
 
     def _tell_at_once(self, now: int) -> None:
-        """Have `status` say what is to be said, if the database can be written; else the next pass does it."""
+        """Write the notices now, if the database can be written; else the next pass does it."""
         try:
             self._beat(now)
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)
 
     def _reload(self) -> None:
-        """SIGHUP. A configuration that cannot be used changes nothing, and is said."""
+        """SIGHUP. If the new configuration cannot be used, the old one stays, and a notice says so."""
         self._signals.reload.clear()
         self._notify.send("RELOADING=1", f"MONOTONIC_USEC={self._clock.monotonic() * 1000}")
         try:
@@ -231,7 +231,7 @@ class Loop:
         self._log = self._faults.log = self._watchdog.log = log
 
     def _drain(self) -> None:
-        """Wait for what is in the air, and save it. Nothing new is sent."""
+        """Wait for the requests under way, and save their replies. Send nothing new."""
         if self._poll is None:
             return
         until = self._clock.monotonic() + self._poll.drain_ms
@@ -240,7 +240,7 @@ class Loop:
             try:
                 self._poll.collect(self._store.now(self._clock))
             except (StorageFailed, TryLater) as error:
-                self._faults.storage_fails(error)  # what was heard is kept, and tried again while there is time
+                self._faults.storage_fails(error)  # the replies are kept, and saved later while there is time
             if self._poll.busy:
                 self._clock.wait(self._signals.wake, DRAIN_WAIT_MS)
 

@@ -1,4 +1,4 @@
-"""What the daemon wants people to know: gathered from all threads, and written by the main one."""
+"""What a person must know: all threads put notices here, and the main thread writes them."""
 
 from queue import Empty, SimpleQueue
 
@@ -7,7 +7,7 @@ from worker.store.state import notices
 
 DAY_MS = 86_400_000
 
-# Of what only a person can see to the end of, the notice goes by itself after this time.
+# cdpoll cannot tell when these are dealt with, so their notices go away after this time.
 LASTING_MS = {"clock_jumped": DAY_MS, "files_lost": 7 * DAY_MS}
 
 
@@ -19,7 +19,7 @@ class Notices:
         self._unwritten: dict[str, str | None] = {}
 
     def put(self, code: str, detail: str | None) -> None:
-        """Have `status` say it (``None``: no longer), as soon as the database can be written."""
+        """Have `status` show ``detail`` as soon as the database can be written; ``None`` takes the notice away."""
         self._new.put((code, detail))
 
     @property

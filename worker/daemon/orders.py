@@ -1,4 +1,4 @@
-"""How one run of the daemon goes: how long, about which tasks, and what a reload reads."""
+"""What a run of the daemon is to do: until when, about which tasks, and how it reloads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

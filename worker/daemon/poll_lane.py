@@ -8,7 +8,7 @@ from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
 from worker.store.tasks import tallies
 
-# What `--once` says of a pass that a pause ended, by the pause's reason.
+# The exit code of `--once` when a pause ended the pass, by the pause's reason.
 PAUSE_EXIT = {"credentials": 77, "unreachable": 69, "rate_limited": 75}
 
 WORK_REMAINS_EXIT = 75
@@ -34,7 +34,7 @@ class PollLane:
         self._round = PollRound(store, parts.pool, parts.rules, around.log, now)
         self._round.only = orders.only
         self._now = now
-        # A single pass is over what was due when it began, for the queue may keep filling.
+        # `--once` polls what was due when it began: other processes may keep recording.
         self._cutoff: int | None = None
 
     def run(self, now: int) -> int:
@@ -43,7 +43,7 @@ class PollLane:
         return self._pass(now, claim=True)
 
     def collect(self, now: int) -> None:
-        """Save what was heard, and send nothing new."""
+        """Save the replies that came, and send nothing new."""
         self._pass(now, claim=False)
 
     def _pass(self, now: int, *, claim: bool) -> int:
@@ -54,7 +54,7 @@ class PollLane:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is in the air, or not saved yet."""
+        """Whether requests are under way, or replies not saved yet."""
         return self._round.busy
 
     @property
@@ -75,7 +75,7 @@ class PollLane:
         if self._round.shared.breaker.paused or self._round.out_of_budget(self._now):
             return True
         if self._round.only is not None:
-            # What another process has concluded or abandoned meanwhile is not waited for.
+            # Do not wait for tasks that another process has concluded or abandoned.
             self._round.only = tasks.pending_among(self._store, self._round.only)
             return not self._round.only
         return tallies.due(self._store, self._now if self._cutoff is None else self._cutoff) == 0

@@ -13,7 +13,7 @@ from worker.store.state import api
 
 
 class Assembled(NamedTuple):
-    """A configuration, and what it comes to. Without ``[api]`` there are no parts."""
+    """A configuration, and what was made from it. Without ``[api]`` there are no parts."""
 
     config: Config
     parts: Parts | None
@@ -21,7 +21,7 @@ class Assembled(NamedTuple):
 
 
 def put_together(config: Config, orders: Orders, signals: Signals, store: Store) -> Assembled:
-    """What a configuration comes to. Raises BadConfiguration; then nothing is left open."""
+    """Make the parts of a configuration. Raises BadConfiguration; then nothing is left open."""
     plans = lanes_of(config, orders)
     parts = assemble(config, signals)
     if parts is not None:
@@ -34,7 +34,7 @@ def put_together(config: Config, orders: Orders, signals: Signals, store: Store)
 
 
 def read_anew(before: Config, orders: Orders, signals: Signals, store: Store) -> Assembled:
-    """What the configuration comes to as it now is. Raises BadConfiguration: the one in force stays."""
+    """Read the configuration again and make its parts. Raises BadConfiguration: the one in force stays."""
     if orders.reload is None:
         raise BadConfiguration("this run does not reload")
     config = orders.reload()

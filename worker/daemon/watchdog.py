@@ -31,7 +31,7 @@ class StepTimer:
 
 
 class Watchdog:
-    """Tells of lanes that are stuck, once, and feeds the watchdog while there are none.
+    """Tells once of each lane that is stuck, and feeds the watchdog while no lane is.
 
     ``interval`` (ms) is how often systemd wants to hear; ``None`` where it does not watch this process.
     """
@@ -55,7 +55,7 @@ class Watchdog:
         self._stuck = found
 
     def feed(self) -> None:
-        """Say to systemd that all is well, or what is not."""
+        """Feed the watchdog, or tell systemd which lanes are stuck."""
         if self._stuck:
             self._notify.send(f"STATUS={self._detail(self._stuck)}")
         elif self.interval is not None:

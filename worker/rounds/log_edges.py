@@ -1,7 +1,7 @@
-"""Log lines on edges only: the first task that begins to fail in some way, silence, and the end of it with a count.
+"""Log lines for edges only: one when polls begin to fail with a code, one when no task has failed with it for a while.
 
-A vendor's bad hour touches thousands of tasks; a line for each, at every poll, would bury what matters. So they are
-counted by code: one line when a code first appears, one when no task has had it for a while.
+A bad hour of the vendor touches thousands of tasks, and a line for each poll would hide the others. So failures are
+counted by code, and the last line has the count.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from worker.core.instant import iso_or_none, words
 from worker.core.pacing.breaker import Breaker
 from worker.core.task import Task
 
-# A code that comes again within this time (ms) is the same failing going on.
+# A code that comes again within this time (ms) counts as the same failure.
 QUIET_MS = 300_000
 
 

@@ -1,4 +1,4 @@
-"""The one way in which a task is concluded, whatever brings the vendor's document: poll, callback, replay or backfill.
+"""The one way in which a task is concluded: by a poll, a callback, a replay or a backfill.
 
 Everything is written in the caller's transaction: the task's state, its result or a revision, the paths, the history,
 the numbers that readers follow and the tallies. What the 271 texts in the body say is read later, outside transactions;

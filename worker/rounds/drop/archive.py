@@ -1,6 +1,6 @@
 """Files that left the drop before they came whole: search the server's archive for them, and tell of those not found.
 
-Some servers move a file to an archive when it is opened. ``[sftp] archive`` says where that is, if we are told.
+Some servers move a file to an archive when it is opened. ``[sftp] archive`` names it, where it is set.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,8 +74,8 @@ def _read_candidate(work: DropWork, now: int, *, one: DropFile, path: Path, othe
 
 
 def tell_hidden(work: DropWork, now: int, gone: list[DropFile]) -> None:
-    """Tell of files that another file of their name hides: this is the last moment at which they are known."""
-    # One that is not in the archive and was not gone before has only changed.
+    """Tell of files that another file of their name hides. The next step forgets them."""
+    # A hidden file that never left the drop was only changed.
     if names := [one.shown for one in gone if one.state == "gone"]:
         work.outcome.lost += names
         lost(work.store, work.log, names, f"another file of its name has come; {BY_HAND}", now)

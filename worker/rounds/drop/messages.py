@@ -1,4 +1,4 @@
-"""What a round over the drop leaves for people: the problems that `status` shows, and lines in the log."""
+"""What a round over the drop tells people: problems for `status`, and lines in the log."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from worker.store.state import notices
 
 
 def came_in(log: Log, report: FileReport) -> None:
-    """What became of a file."""
+    """Log what became of a file."""
     counts = report.counts
     say = log.info if report.state in ("ingested", "known", "skipped") else log.warning
     say(

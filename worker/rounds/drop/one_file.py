@@ -35,13 +35,13 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
         given = BatchFile(file, one.shown, "sftp", hold_test=work.rules.hold_test)
         report = ingest(work.store, given, now, wait=work.patient, progress=progress)
         if report.state == "incomplete":
-            # It is fetched again; but where the server has moved it away, these bytes are all there is.
+            # It is fetched again. But the server may have moved it away, so its bytes are kept.
             keeping.keep_whole(work.store.path, file, report.sha256)
     _told(work, report)
     if report.state == "incomplete":
         remote.again(work.store, one, "incomplete", work.rules.every, now)
     else:
-        # Of a zip something may have been passed over: what is not here is not deleted there.
+        # If parts of a zip were passed over, the zip is not all here, and must stay on the server.
         stored = report.state in ("ingested", "known") and not any(
             issue.code == "members_passed_over" for issue in report.warnings
         )
@@ -51,7 +51,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
 
 
 def read_orphan(work: DropWork, now: int, *, path: Path) -> None:
-    """Read in a file whose name is not known any more; its bytes may be the only ones there are."""
+    """Read in a file whose name is lost. There may be no other copy of it."""
     with path.open("rb") as file:
         given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", hold_test=work.rules.hold_test)
         _told(work, ingest(work.store, given, now, wait=work.patient))

@@ -10,8 +10,8 @@
 Each word is a step, and :meth:`DropRound.run` takes one. A step may put others before those that are still to come: the
 listing plans a fetch for each settled file, each fetch plans the reading.
 
-Whatever ends the process, the next round goes on where the row of the file says it was: bytes in ``incoming/`` are read
-in before anything else, for the server may have moved the file away when we read it.
+If the process ends in the middle, the next round continues from the rows of the files. It first reads in the bytes in
+``incoming/``: the server may have moved the files away when we read them.
 """
 
 from collections.abc import Callable
@@ -81,7 +81,7 @@ class DropRound:
         return wanted
 
     def close(self) -> None:
-        """Let go of the connection and the lock, wherever the round is."""
+        """Close the connection and release the lock; the round may be at any step."""
         self._held.close()
 
     def _open(self, work: DropWork, _now: int) -> None:

@@ -10,7 +10,7 @@ from worker.store.batch.remote import DropFile
 
 
 def tidy(work: DropWork, _now: int) -> None:
-    """Plan it. A server that archives what was read has done so by now: a new listing shows what is left to do."""
+    """List the drop again, then plan. A server may have archived the files that were read; they need nothing more."""
     if work.rules.after != "leave" and remote.untidy(work.store):
         work.first(Step(list_drop), Step(_plan))
 
@@ -29,7 +29,7 @@ def _tidy_one(work: DropWork, _now: int, *, one: DropFile) -> None:
     except SftpFailed as failure:
         if failure.code not in OF_ONE_FILE:
             raise
-        # What changed is listed again; a folder that is not there, or may not be written, wants a person.
+        # A changed file is listed again by the next round. A missing or forbidden folder is for a person to mend.
         if failure.code != "changing":
             work.outcome.failure = failure
     else:

@@ -97,7 +97,7 @@ class Step(NamedTuple):
     size: int = 0
 
     def bound_ms(self, *, patient: bool) -> int:
-        """The longest that the step may take. A patient round waits for another process, however long that reads."""
+        """The longest that the step may take. A patient round waits for another process without a limit."""
         return FAR if patient else STEP_BOUND_MS + max(0, self.size) // SLOWEST_BYTES_PER_MS
 
 

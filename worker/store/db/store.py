@@ -6,7 +6,7 @@ a cursor makes a COMMIT fail and leaves the transaction open; so reads fetch eve
 a failed COMMIT is retried, then rolled back.
 
 Every write transaction begins with BEGIN IMMEDIATE: a deferred one that reads before it writes fails at once under
-concurrency, whatever the timeout.
+concurrency, and the timeout does not help.
 """
 
 import os
@@ -41,7 +41,7 @@ class Store:
         ``:memory:`` is a database in memory, which ends with the connection.
 
         ``timeout``: seconds to wait for another process's lock before :class:`TryLater`.
-        Raises :class:`StorageFailed` when the file cannot be opened. What its tables are is not looked at: see
+        Raises :class:`StorageFailed` when the file cannot be opened. Its tables are not checked here: see
         :func:`worker.store.opening.open_store`.
         """
         self.path = Path(path)
@@ -66,12 +66,12 @@ class Store:
         current = self.conn.execute("PRAGMA journal_mode").fetchone()[0]
         if current == journal:
             return
-        # Leaving or entering WAL needs the file to ourselves; whoever comes first does it, the others follow.
+        # To enter or leave WAL, SQLite needs the file alone. The first process does it; the others find it done.
         with suppress(sqlite3.OperationalError):
             self.conn.execute(f"PRAGMA journal_mode = {journal}").fetchone()
 
     def version(self) -> int:
-        """Of the schema; 0: there is none yet."""
+        """The version of the schema; 0: there is no schema yet."""
         return int(self.read("PRAGMA user_version")[0]["user_version"])
 
     def set_version(self, version: int) -> None:
@@ -79,7 +79,7 @@ class Store:
         self.execute(f"PRAGMA user_version = {version}")
 
     def now(self, clock: TimeOfDay) -> int:
-        """The time of day (ms) by which this database's rows are written: that of ``clock``, for the file is local."""
+        """The time of day (ms) for this database's rows. The file is local, so ``clock`` tells it."""
         return clock.now()
 
     def replaced(self) -> bool:
@@ -110,7 +110,7 @@ class Store:
         return self.conn.execute(sql, params or {}).rowcount
 
     def use_cache(self, kib: int) -> None:
-        """Let this connection keep so much of the database in memory."""
+        """Let this connection keep up to this much of the database in memory."""
         self.execute(f"PRAGMA cache_size = -{kib}")
 
     def wrong(self) -> list[str]:
@@ -137,14 +137,14 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """A write transaction: committed and on the disk when the block ends, else as if it had never been."""
+        """A write transaction: committed and on the disk when the block ends, rolled back when it raises."""
         with self._translated():
             self.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._commit()
             except BaseException:
-                # SQLite may have rolled back already (disk full); then there is nothing left to undo.
+                # SQLite may have rolled back by itself (disk full); then this does nothing.
                 with suppress(sqlite3.Error):
                     self.conn.execute("ROLLBACK")
                 raise
@@ -176,11 +176,11 @@ class Store:
 
 
 def _create_file(path: Path) -> None:
-    """Create an empty file as private as its folder: nobody else's, and the group's only if the folder is."""
+    """Create an empty file for its owner alone; for the group too if the group may write in the folder."""
     if path.exists():
         return
     if not path.parent.exists() and path.parent.parent.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)  # somebody else may be making it at this very moment
+        path.parent.mkdir(mode=0o700, exist_ok=True)  # another process may be making it now
         sync_folder(path.parent.parent)
     mode = 0o600 | _group_rights(path.parent)
     try:

@@ -46,7 +46,7 @@ def shift(store: Store, by: int) -> None:
 
 
 def forget_first_wait(store: Store) -> None:
-    """Nothing is polled by a schedule now: tasks are first polled as the cadence says. Inside a transaction."""
+    """Polling is not configured now: `record` plans first polls by the cadence again. Inside a transaction."""
     store.execute("UPDATE api SET first_wait_ms = NULL WHERE id = 1")
 
 

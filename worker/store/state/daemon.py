@@ -16,7 +16,7 @@ class Beat:
     stopped_at: int | None
     token_expires_at: int | None
 
-    # Passes come at least once a minute. Without one for longer than this, no daemon works, whatever its pid says.
+    # Passes come at least once a minute. After a longer gap no daemon works, even if its pid exists.
     STALE_MS = 150_000
 
     def alive(self, now: int, exists: bool) -> bool:

@@ -51,8 +51,8 @@ def picture(store: Store) -> dict[str, Any]:
 
 
 def stale(store: Store, every: int, started_at: int | None, now: int) -> str | None:
-    """What to say when there was no good round for too long. ``started_at`` is since when the daemon lives, if it does:
-    before that no rounds were made."""
+    """The text for `status` when there was no good round for too long. ``started_at`` is when the daemon was
+    started, if it runs: before that there were no rounds."""
     noted = _noted(store)
     since = max(noted.get("good_at") or noted.get("since") or 0, started_at or 0)
     if not since or now - since <= STALE_AFTER_ROUNDS * every:

@@ -1,4 +1,4 @@
-"""What the daemon wants people to know and no row of a task shows; `status` lists them among the problems."""
+"""What a person must know and no task shows, as the daemon tells it; `status` lists it among the problems."""
 
 from worker.store.db.store import Store
 

@@ -1,4 +1,4 @@
-"""What a person does to a task: look now, a fresh start, no more. Each returns what became of every id."""
+"""What a person does to tasks: poll them now, give them a fresh start, abandon them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
 
 
 def abandon(store: Store, ids: Iterable[str], now: int) -> Handled:
-    """Stop asking. Visible, and a late result still concludes the task."""
+    """Abandon pending tasks. They stay visible, and a late result still concludes them."""
     return _each(
         store,
         ids,

@@ -1,4 +1,4 @@
-"""The history of a task: edges, not every look."""
+"""The history of a task: its changes, not every poll."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """The tasks that a poll pass reads and writes. All but the reads run inside `Store.write`.
 
-A statement costs a thread switch or more while other threads are at work, whatever it does. So what a pass does to many
-tasks is one statement for all of them; lists are padded to a few lengths, so that SQLite need not compile each anew.
+While other threads work, each statement costs a thread switch or more. So a pass changes many tasks with one statement.
+Lists are padded to a few lengths, so that SQLite does not compile a statement for every length.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -161,7 +161,7 @@ def save(store: Store, old: Task, new: Task, now: int) -> bool:
 
 
 def shift(store: Store, by: int) -> None:
-    """The clock jumped by ``by`` ms: that is no part of any task's life, and set back, due times follow it."""
+    """The clock jumped by ``by`` ms: keep the age of every task, and shift due times where the clock was set back."""
     store.execute(
         "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back, pending_at = pending_at + :back,"
         " leased_until = leased_until + :back WHERE state = 'pending'",
@@ -170,7 +170,7 @@ def shift(store: Store, by: int) -> None:
 
 
 def draw_in(store: Store, now: int, latest: int) -> None:
-    """Make due what is due later than any schedule could have said: the clock was set back while no daemon ran."""
+    """Draw in due times that no schedule could have given: the clock was set back while no daemon ran."""
     store.execute(
         "UPDATE tasks SET due_at = :now WHERE state = 'pending' AND due_at > :latest", {"now": now, "latest": latest}
     )

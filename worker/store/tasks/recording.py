@@ -12,7 +12,7 @@ from worker.store.db.store import Store
 from worker.store.state import api
 from worker.store.tasks import history
 
-# One commit per so many ids: a commit costs as much as a hundred inserts, and nobody should wait long for the lock.
+# Ids in one commit. A commit costs as much as a hundred inserts; other processes wait for the lock meanwhile.
 COMMIT_ROWS = 500
 
 
@@ -22,7 +22,7 @@ class Recorded:
 
     new: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
-    abandoned: list[str] = field(default_factory=list)  # the part of ``known`` that nobody polls
+    abandoned: list[str] = field(default_factory=list)  # the part of ``known`` that is abandoned
 
 
 def record(
@@ -39,7 +39,7 @@ def record(
     broken = list(unreadable)
     for start in range(0, max(len(recordings), 1), COMMIT_ROWS):
         with store.write():
-            # Whoever records may know nothing of the API; the database does, from its first use with one.
+            # The caller may have no [api] configured. The database knows the API since its first use with one.
             origin = origin or api.origin_of(store) or ""
             shared = api.get(store)
             for recording in recordings[start : start + COMMIT_ROWS]:
