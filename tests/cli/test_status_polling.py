@@ -66,10 +66,10 @@ def test_show_of_first_polls_and_after_a_fresh_start(house: House, sandbox: Sand
     (task,) = begin(sandbox, 1, "SBX-NEVER")
     house.record(task)
     shown = house.cdpoll("show", task, "--json", check=0).json
-    assert (shown["class"], shown["why"]) == ("unseen", "the first look")
+    assert (shown["class"], shown["why"]) == ("unseen", "the first poll")
     house.cdpoll("run", "--once", check=0)
     house.record("later")
-    assert why(house, "later").startswith("not looked at yet, class unseen: ")
+    assert why(house, "later").startswith("not polled yet, class unseen: ")
     house.rows("UPDATE tasks SET due_at = 1 WHERE id <> 'later'")
     house.cdpoll("run", "--once", check=0)
     assert house.cdpoll("show", task, "--json", check=0).json["class"].startswith("quick")
