@@ -140,7 +140,7 @@ def test_show_says_why_the_next_look_is_when_it_is(house: House, sandbox: Sandbo
     def why(task: str) -> str:
         return str(house.cdpoll("show", task, "--json", check=0).json["why"])
 
-    assert why(pending) == "the first look"
+    assert why(pending) == "the first poll"
     house.rows("UPDATE tasks SET due_at = 1")
     house.cdpoll("run", "--once", check=0)
     assert re.match(r"still pending at \S+ .*, class quick\+.*: .* it is done with \d+% chance", why(pending))
