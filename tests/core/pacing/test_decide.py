@@ -61,14 +61,13 @@ def heard(*replies: tuple[int, Reply], rows: tuple[Task, ...] = ()) -> Collected
 def decided(
     collected: Collected = NOTHING,
     *candidates: Task,
-    free: int = 0,
     own: Own = OWN,
     shared: Shared = FRESH,
     policy: Policy = POLICY,
     **moment: Any,
 ) -> Decision:
     """What is decided now; ``free`` threads wait for work."""
-    return decide(policy, own, shared, collected, candidates, Moment(NOW, NOW, free, **moment))
+    return decide(policy, own, shared, collected, candidates, Moment(NOW, NOW, **({"free": 0} | moment)))
 
 
 def claimed(decision: Decision) -> list[int]:
