@@ -140,7 +140,7 @@ def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
             task_id,
             body=body and as_json,
             schedule=schedule_of(polling),
-            price_floor=delay_per_request_of(polling),
+            least_delay_ms=delay_per_request_of(polling),
         )
         raw = story.first_body(house.store, task_id) if body and not as_json else None
     if found is None:

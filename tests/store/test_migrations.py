@@ -3,6 +3,8 @@
 There is no earlier release yet, so a next version of the schema stands in: what it changes is what real ones will.
 """
 
+import hashlib
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -96,6 +98,16 @@ def test_a_new_database_is_what_the_file_says(path: Path) -> None:
     assert version(path) == SCHEMA_VERSION
     with open_store(path) as store:
         assert store.wrong() == []
+
+
+# Of the statements of this version, without comments and spaces. One that differs means that the schema was changed:
+# raise SCHEMA_VERSION and OLDEST_VERSION until 0.1.0 is released, and from then on add a step.
+STATEMENTS = {10: "4b0848ac408efdb70ee1abe9e199cab60bf9520c00d8b938f8e9101c6941f1ef"}
+
+
+def test_a_change_of_the_schema_has_a_number_of_its_own() -> None:
+    code = re.sub(r"--[^\n]*", "", migrations.SCHEMA.read_text())
+    assert {SCHEMA_VERSION: hashlib.sha256("".join(code.split()).encode()).hexdigest()} == STATEMENTS
 
 
 # --- an earlier release

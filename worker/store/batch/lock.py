@@ -1,4 +1,4 @@
-"""Who may read batches into a database: one at a time, by a lock that the kernel lets go whatever ends the process."""
+"""One process or thread reads batches into a database at a time: a lock on a file beside it."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from worker.files import FileLock
 class IngestLock:
     """A lock beside the database; a context manager, for threads as for processes.
 
-    * ``file``: held while one file is read in. Whoever holds it knows that every row in the state ``staging`` is what
+    * ``file``: held while one file is read in. Its holder knows that every row in the state ``staging`` is what
       a crash left behind.
     * ``round``: held during one round over the drop.
 
-    With ``wait`` the lock is waited for, else :class:`TryLater` is raised where somebody else has it.
+    With ``wait`` the lock is waited for, else :class:`TryLater` is raised where another has it.
     """
 
     def __init__(self, database: Path, what: str, *, wait: bool) -> None:
@@ -31,7 +31,8 @@ class IngestLock:
             ) from None
         except OSError as error:
             raise StorageFailed(
-                f"{self._path}: {error.strerror}", "whoever reads batches must be able to write beside the database"
+                f"{self._path}: {error.strerror}",
+                "the user that reads batches must be able to write beside the database",
             ) from error
         return self
 

@@ -1,4 +1,4 @@
-"""What was handed in and named no task that could be read: kept raw until a person has looked at it."""
+"""What was handed in and named no task that could be read: kept raw until a person drops it."""
 
 from typing import Any
 

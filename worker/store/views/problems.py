@@ -59,7 +59,7 @@ _TLS = (
 )
 
 _ERRORS = {
-    "unknown_status": "a root status nobody knows: show the vendor, and look for a newer cdpoll",
+    "unknown_status": "a root status that this cdpoll does not know: show the vendor, and look for a newer cdpoll",
     "wrong_id": "the vendor answered for another id; nothing was stored: show the vendor",
     "other_tenant": "the answer came from another tenant: check [api] tenant_id and the credentials",
 }

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 PAGE_ROWS = 500
 
-WRITTEN = Schedule()
+DEFAULT_SCHEDULE = Schedule()
 
 
 def task_pages(
@@ -78,12 +78,12 @@ def show(
     task_id: str,
     *,
     body: bool = False,
-    schedule: Schedule = WRITTEN,
-    price_floor: int | None = None,
+    schedule: Schedule = DEFAULT_SCHEDULE,
+    least_delay_ms: int | None = None,
 ) -> Json | None:
     """One task's story as the interface promises it; ``None`` for an unknown id.
 
-    ``price_floor`` (ms) is that of the learned schedule; ``None`` where the written one is in force.
+    ``least_delay_ms``: the least delay per request of the learned schedule; ``None`` with the fixed schedule.
     """
     task = store.one("SELECT * FROM tasks WHERE id = :id", {"id": task_id})
     if task is None:
@@ -105,7 +105,7 @@ def show(
         "trace_id": task["trace_id"],
         "recorded_at": iso(task["recorded_at"]),
         "due_at": iso_or_none(task["due_at"]),
-        "why": _why(store, task, schedule, price_floor),
+        "why": _why(store, task, schedule, least_delay_ms),
         "concluded_at": iso_or_none(task["concluded_at"]),
         "concluded_by": task["concluded_by"],
         "polls": task["polls"],
@@ -125,7 +125,7 @@ def show(
 _WHY = {
     "first": "the first poll",
     "cadence": "it was pending: the cadence goes by its age",
-    "learned": "it was pending: planned from what was seen of such tasks",
+    "learned": "it was pending: planned from what was learned of tasks of its class",
     "backoff": "the last poll brought nothing usable: backoff",
     "grace": "the vendor did not know it: backoff for a while, then the cadence",
     "slow": "nothing can be made of it without a person: the longest interval",
@@ -135,8 +135,8 @@ _WHY = {
 }
 
 
-def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | None) -> str | None:
-    """Why the next look is when it is; ``None`` where there is none."""
+def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int | None) -> str | None:
+    """Why the next poll is when it is; ``None`` where there is none."""
     if row["due_at"] is None:
         return None
     breaker = api.get(store).breaker
@@ -144,8 +144,8 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | 
         return f"the API is paused ({breaker.reason}, {breaker.code}); the next probe is at {iso(breaker.resumes_at)}"
     if row["leased_until"] is not None:
         return f"a poll is under way; if it is lost, the task falls due again at {iso(row['leased_until'])}"
-    learned = price_floor is not None and row["delay_per_request_ms"] is not None
-    if price_floor is not None and learned and row["reason"] in ("first", "learned", "cadence"):
+    learned = least_delay_ms is not None and row["delay_per_request_ms"] is not None
+    if least_delay_ms is not None and learned and row["reason"] in ("first", "learned", "cadence"):
         # Imported here: the list of tasks and their states can do without.
         from worker.core.schedule.hazard import hazard_curve
         from worker.core.schedule.learned import explain
@@ -154,7 +154,7 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, price_floor: int | 
         from worker.store.tasks import polling as tasks
 
         task = tasks.by_seq(store, [row["seq"]], breaker.paused_until_now(row["due_at"]))[row["seq"]]
-        curve = hazard_curve(curves.of_class(store, task.task_class), prior(schedule, price_floor))
+        curve = hazard_curve(curves.of_class(store, task.task_class), prior(schedule, least_delay_ms))
         return explain(task, curve, schedule)
     waited = row["last_poll_at"] if row["reason"] not in ("first", "hand", "retry") else None
     wait = f", {words(row['due_at'] - waited)} after the last poll" if waited and waited < row["due_at"] else ""
