@@ -33,7 +33,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
 
         return drop.run(obj, as_json)
     with ExitStack() as stack:
-        # Root becomes the owner of the database in opened(), and may no longer read what only root can.
+        # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
         house = stack.enter_context(opened_or_created(obj))
         reports: list[dict[str, Any]] = []
@@ -47,7 +47,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
                     with found:
                         reports.append(_read(house, path, found, dry_run))
         finally:
-            # A full disk ends it in the middle, and what came in before is in.
+            # Also when a full disk ends it in the middle: the files before are stored.
             show(reports, as_json)
             for line in refused:
                 click.echo(f"cdpoll: {line}", err=True)

@@ -1,6 +1,7 @@
 """The command line: which command lives where, and how an error ends.
 
-Commands are imported when they are called: `cdpoll record` runs once per check and must not pay for the others.
+Commands are imported when they are called: `cdpoll record` runs once per check, and must not pay for the
+imports of the others.
 """
 
 import contextlib
@@ -143,6 +144,6 @@ def _complain(message: str, hint: str, code: int) -> int:
 
 
 def _fault(error: Exception) -> int:
-    # By class and place only: the text of an unforeseen error may quote what it stumbled over.
+    # By class and place only: the text of an unforeseen error may quote data.
     place = f"{type(error).__name__} at {place_of(error)}"
     return _complain(f"a fault in cdpoll itself: {place}", "please report that line; CDPOLL_DEBUG=1 shows more", 70)

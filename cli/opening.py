@@ -44,7 +44,7 @@ def become_owner(database: Path) -> None:
         return
     import pwd
 
-    # Perhaps the owner cannot read where cdpoll itself lies: what is imported late is imported now.
+    # The owner may not be able to read cdpoll's own files, so import now what is else imported late.
     import worker.daemon
     import worker.store.schema.migrations  # noqa: F401
 

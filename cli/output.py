@@ -1,4 +1,4 @@
-"""What commands print: JSON, and text of others that may hold anything."""
+"""What commands print: JSON, and text from outside made safe for a terminal."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ def dumped(value: Mapping[str, Any], indent: int | None = 2) -> str:
 
 
 def plain(text: str) -> str:
-    """Text of others for a terminal: a control character in it could do anything there."""
+    """Text from outside, for a terminal; control characters are replaced."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

@@ -71,7 +71,7 @@ def record(
     refused: list[BadData] = []
 
     def intakes() -> Iterator[list[Intake]]:
-        """In as many parts as there are to be commits."""
+        """Parts; each is one commit or more."""
         yield [from_ids(ids, **about)]
         yield [from_link(value, **about) for value in links]
         yield [from_location(value, **about) for value in locations]
@@ -165,7 +165,7 @@ def _whole(source: IO[bytes]) -> bytes:
 
 
 def _lines(source: IO[bytes]) -> Iterator[list[bytes]]:
-    """The lines as they come, in as many at a time as there are: what a slow pipe has brought is recorded at once."""
+    """The lines as they come. Each piece that a slow pipe brings is recorded at once."""
     rest, too_long = b"", False
     while piece := os.read(source.fileno(), PIECE_BYTES):
         *lines, rest = (rest + piece).split(b"\n")

@@ -88,7 +88,7 @@ FAULTS: dict[str, Fault] = {
         *_table(
             "life",
             TOKEN,
-            ("expires_lie", "the token lives that many seconds (argument, 2), whatever expires_in says", "2"),
+            ("expires_lie", "the token lives that many seconds (argument, 2); expires_in stays as it is", "2"),
         ),
         *_table(
             "body",

@@ -1,4 +1,4 @@
-"""Applies the faults: which of them strike a request, and what they make of its answer.
+"""Applies the faults: decides which of them strike a request, and changes its answer.
 
 A fault of kind ``instead`` answers in the vendor's place, and nothing else happens. All others act once the vendor has
 answered, so a POST whose answer is spoiled has been carried out all the same.

@@ -176,7 +176,7 @@ class Sandbox:
                 try:
                     connection, address = listener.accept()
                 except OSError:
-                    # the end, or a passing want of file descriptors
+                    # the listener was closed, or file descriptors are short for a moment
                     self.clock.wait(self.stopping, 50)
                     continue
                 self._run(partial(self._serve, connection, address))
@@ -189,7 +189,7 @@ class Sandbox:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 _Handler(connection, address, self)  # type: ignore[arg-type]
         except OSError:
-            pass  # the other side went away, which is its good right
+            pass  # the other side has closed the connection, as it may
         finally:
             with self._guard:
                 self._connections.discard(connection)

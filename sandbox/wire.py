@@ -1,4 +1,4 @@
-"""What goes over the wire, as values: a request as read, a reply as decided.
+"""Requests and replies as values.
 
 The vendor (:mod:`sandbox.vendor`) turns the one into the other and touches no socket; the server
 (:mod:`sandbox.server`) reads and writes bytes and decides nothing.

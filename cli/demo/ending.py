@@ -1,4 +1,4 @@
-"""What the demo shows while it runs, and what it comes to: the database held against what the sandbox knows."""
+"""The demo's progress, and its result: the database compared with what the sandbox knows."""
 
 import sqlite3
 from collections import Counter

@@ -38,7 +38,7 @@ def _line(config: Path, *words: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # `-m cli` must find this very cdpoll, and no setting of the caller's may reach into the demo.
+    # `-m cli` must find this cdpoll, and must not see the caller's CDPOLL_ variables.
     home = str(Path(__file__).parents[2])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDPOLL_")}
     return kept | {"PYTHONPATH": home}

@@ -1,8 +1,8 @@
 """The demo: the main job from end to end, with nothing simulated but the vendor.
 
 It starts the sandbox and the real daemon as a process of its own, submits real-time checks, records the raw response
-headers of each, and watches the database until every task has reached a known end. Then it holds what cdpoll stored
-against what the sandbox knows to be true.
+headers of each, and watches the database until every task has reached a known end. Then it compares what
+cdpoll stored with what the sandbox knows to be true.
 """
 
 import json
@@ -31,7 +31,7 @@ SPEED_FACTOR = 7200.0
 # Checks recorded by one `cdpoll record`.
 CHECKS_PER_RECORD = 20
 
-# A bad day at the vendor, in a few seconds. What is spoiled is spoiled for some polls only: every task has an end.
+# A bad day at the vendor, in a few seconds. Each fault strikes some polls only, so every task has an end.
 FAULTS = (
     "429:1=1x@/coverage-discovery/@3h-,503=2%@/coverage-discovery/,404=2%@/coverage-discovery/,"
     "expired=3x@/coverage-discovery/@2h-,wrong_id=3x,html=1%@/coverage-discovery/,cut=1%@/coverage-discovery/,"

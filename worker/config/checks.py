@@ -1,4 +1,4 @@
-"""What single values cannot show: contradictions between keys, and what is allowed but deserves a warning."""
+"""Checks over several keys: contradictions between them, and what is allowed but deserves a warning."""
 
 from collections.abc import Iterator, Mapping, Set
 from typing import Any

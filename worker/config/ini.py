@@ -90,7 +90,7 @@ class _Reader:
         self.out.headings.append((self.section, Place(self.file, number, private=self.private)))
 
     def setting(self, number: int, text: str, indent: int) -> None:
-        # The text of a broken line is never repeated: it may be half of a secret.
+        # The message does not repeat the text of a broken line: it may be half of a secret.
         delimiter = _DELIMITER.search(text)
         if delimiter is None or delimiter.start() == 0:
             self.wrong(number, "neither a [section] nor a setting; write key = value")
@@ -119,7 +119,7 @@ def invisible(text: str) -> str | None:
 
 
 def parse(data: bytes, file: Path, private: bool) -> Ini:
-    """Read a whole file; mistakes are collected, and whatever is well-formed around them is still returned."""
+    """Read a whole file; mistakes are collected, and the well-formed entries are returned beside them."""
     reader = _Reader(file, private)
     if b"\0" in data:
         reader.wrong(data[: data.index(b"\0")].count(b"\n") + 1, "not a text file; save it as UTF-8 text")

@@ -1,4 +1,4 @@
-"""From everything that was written to one checked configuration, or to all mistakes at once."""
+"""Makes one checked configuration from all files and the environment, or raises all mistakes at once."""
 
 import re
 from collections.abc import Mapping
@@ -99,7 +99,7 @@ def _read(entry: Entry, found: _Found) -> None:
 
 
 def _check_text(text: str, key: Key) -> None:
-    """What is wrong with a value whatever its kind."""
+    """What is wrong with a value of any kind."""
     if not text:
         raise ValueError("empty; write a value, or leave the line out")
     if "\n" in text:
@@ -114,7 +114,7 @@ def _check_text(text: str, key: Key) -> None:
 def _unknown(entry: Entry, found: _Found) -> None:
     names = {key for section, key in KEYS if section == entry.section}
     if not names:
-        return  # its section is unknown, which was said already
+        return  # its section is unknown; that mistake is in the list already
     elsewhere = [section for section, key in KEYS if key == entry.key]
     if elsewhere:
         message = f"unknown key here; it belongs into [{elsewhere[0]}]"

@@ -1,4 +1,4 @@
-"""From the keys of ``[polling]`` to the values that core works with."""
+"""Makes the values that core works with from the keys of ``[polling]``."""
 
 from worker.config.settings import PollingSection
 from worker.core.pacing.limiter import RateLimit

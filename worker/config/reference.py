@@ -91,7 +91,7 @@ def _markdown_default(key: Key) -> str:
 
 
 def _example_section(section: Section) -> str:
-    # The heading alone would ask for the section's required keys; only the main job's stands there from the start.
+    # With its heading a section exists, and its required keys must be set. Only [api], which all need, has it at once.
     mark = "#" * (section.optional and section.name != "api")
     out = [f"\n# {section.doc}\n{mark}[{section.name}]\n"]
     for key in section.keys:

@@ -17,7 +17,7 @@ _LARGEST_BYTES = 8192
 
 
 class Secret:
-    """A value that is known only by where to find it.
+    """A value that is looked up when it is needed; until then only its place is known.
 
     ``where`` is the key as people know it (``[api] client_secret``); ``form`` is ``credential``, ``file``, ``env``,
     ``literal`` or ``missing``; ``shown`` is what may be displayed. ``check`` gets the resolved text and raises
@@ -91,7 +91,7 @@ class Secret:
 
     def _from_file(self, path: Path) -> str:
         try:
-            # Not blocking, so that a pipe nobody writes to cannot hold the process up.
+            # Not blocking: if the file is a pipe without a writer, the open would never return.
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except PermissionError:
             raise BadConfiguration(
@@ -177,7 +177,7 @@ def full_path(text: str, folder: Path | None) -> Path:
         raise ValueError("~ is not expanded; write the path in full")
     path = Path(text)
     if not path.is_absolute():
-        # The working directory differs between the daemon and a command: they would not mean the same file.
+        # The daemon and a command have different working directories, so a relative path would name two files.
         if folder is None:
             raise ValueError("a relative path in an environment variable; write it in full, from /")
         path = folder / path

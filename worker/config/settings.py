@@ -96,7 +96,7 @@ class LogSection(NamedTuple):
 
 
 class Config(NamedTuple):
-    """Everything as computed.
+    """The whole configuration as computed.
 
     ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``source`` is the
     main file, ``files`` are all that were read, both absolute. ``places`` tells for each (section, key) where its

@@ -1,4 +1,4 @@
-"""What may have been meant."""
+"""Finds the known word that a misspelt one may stand for."""
 
 from collections.abc import Iterable
 

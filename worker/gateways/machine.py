@@ -22,7 +22,7 @@ def disk_of(folder: Path) -> Disk | None:
 
 
 def process_exists(pid: int) -> bool:
-    """Whether there is a process of this number, whoever's it is."""
+    """Whether there is a process of this number, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

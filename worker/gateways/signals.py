@@ -19,7 +19,7 @@ class Signals:
         self.reload = threading.Event()
 
     def listen(self) -> None:
-        """Begin; to be called in the main thread before any other is started, so that all inherit the mask."""
+        """Begin. Call it in the main thread before other threads are started: they inherit the mask."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.WATCHED)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
@@ -29,7 +29,7 @@ class Signals:
             if number == signal.SIGHUP:
                 self.reload.set()
             elif self.stop.is_set():
-                os._exit(128 + number)  # every lease falls due again by itself; nothing is lost
+                os._exit(128 + number)  # nothing is lost: every lease runs out by itself
             else:
                 self.stop.set()
             self.wake.set()

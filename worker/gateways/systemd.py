@@ -1,4 +1,4 @@
-"""What systemd wants to hear: the notify protocol, one datagram a message. Outside systemd nothing happens."""
+"""The notify protocol of systemd: one datagram for each message. Outside systemd it does nothing."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import socket
 
 
 class Notify:
-    """Sends to ``$NOTIFY_SOCKET``; only the supervisor is concerned by a failure to send."""
+    """Sends to ``$NOTIFY_SOCKET``. A failure to send is ignored: polling does not depend on it."""
 
     def __init__(self) -> None:
         path = os.environ.get("NOTIFY_SOCKET", "")

@@ -1,7 +1,7 @@
 """What is inside a packed file: the members of a gzip or a zip, unpacked piece by piece and never past a limit.
 
 A file that is not packed is its own only member, so a reader of batches handles both alike. Packing inside packing is
-refused: no vendor does it, and it is how small files become endless ones.
+refused: no vendor does it, and a small file could unpack without end.
 """
 
 import contextlib

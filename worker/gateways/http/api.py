@@ -31,7 +31,7 @@ class ApiSettings:
 
 
 LARGE_BODY_BYTES = 256 * 1024
-# A hundred tasks of ten paths with a 271 of 8 KB each. Whose tasks are larger has to ask for fewer at a time.
+# A hundred tasks of ten paths with a 271 of 8 KB each. A caller with larger tasks asks for fewer in a page.
 PAGE_CAP_BYTES = 8 * 1024 * 1024
 _one_at_a_time = threading.Lock()
 
@@ -74,7 +74,7 @@ class Api:
             token = self._tokens.get(client, now)
             response = self._send(client, url, token, cap)
             if response.status == 401:
-                # Expired, or a product we may not use: one fresh token, one more try, and then it stands.
+                # The token has expired, or we may not use the product: try once more, with a fresh token.
                 token = self._tokens.replace(client, now, token)
                 response = self._send(client, url, token, cap)
         except TokenFailed as failed:
@@ -93,7 +93,7 @@ class Api:
 
 def _health(answer: HttpAnswer) -> Reply:
     if answer.status == 200:
-        # A box in between that answers HTML to everything knows nothing of our credentials.
+        # A machine on the way that answers everything with HTML has not checked our credentials.
         return Pending() if isinstance(parse_json(answer.body), dict) else Unreachable("not_json")
     code = f"http_{answer.status}"
     return Refused(code) if answer.status in (401, 403) else Unreachable(code)

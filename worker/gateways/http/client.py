@@ -67,7 +67,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
     Raises BadConfiguration when that file cannot be used.
     """
-    # Not create_default_context: it would write the session keys to whatever file $SSLKEYLOGFILE names.
+    # Not create_default_context: it writes the session keys to the file that $SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is None:
@@ -95,7 +95,7 @@ class HttpClient:
             follow_redirects=False,
             trust_env=False,
         )
-        del self._client.headers["connection"]  # to keep it is what HTTP/1.1 does without being told
+        del self._client.headers["connection"]  # HTTP/1.1 keeps connections by default
         self._last: tuple[str, dict[str, str], httpx.Request] = ("", {}, httpx.Request("GET", ""))
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -112,7 +112,7 @@ class HttpClient:
             self._cut = False
 
     def cut(self) -> None:
-        """End the request under way, and any other until :meth:`begin`, whatever the peer does."""
+        """End the request under way, and any other until :meth:`begin`. Does not wait for the peer."""
         with self._lock:
             self._cut = True
             self._shut()
@@ -131,7 +131,7 @@ class HttpClient:
 
     def _shut(self) -> None:
         if self._socket is not None:
-            # Not SSLSocket.shutdown: that one drops the TLS object under the reading thread's feet.
+            # Not SSLSocket.shutdown: it drops the TLS object while the other thread reads from it.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
@@ -165,7 +165,7 @@ class HttpClient:
             with contextlib.closing(self._client.send(request, stream=True)) as response:
                 answer = _read(response, cap)
                 if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
-                    # The end of the connection is the end of such a body, and we ended it.
+                    # A body without a length ends with the connection, and here we ended the connection.
                     raise HttpFailed("timeout")
                 return answer
         except httpx.HTTPError as error:

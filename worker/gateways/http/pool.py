@@ -1,7 +1,7 @@
-"""Threads that ask the vendor: each with a client of its own, none with a decision or a clock.
+"""Threads that ask the vendor. Each has a client of its own; they decide nothing and read no clock.
 
-The caller's thread hands out jobs, collects what came of them, and cuts whatever is past its deadline. A slow answer
-holds up no other: there is no batch to wait for.
+The caller's thread hands out jobs, collects their replies, and cuts the requests that are past their deadline. A slow
+answer does not hold up the others: there is no batch to wait for.
 
 While the caller commits, threads that are done would wait for it. So where answers come fast, some jobs are handed out
 *ahead*: twice as many as were finished since the last visit, and never more than four for each thread. Where answers
@@ -150,7 +150,7 @@ class Pool:
                 try:
                     heard = self._ask(client, job)
                 except Exception as error:
-                    # Nothing may end this thread; the class name is enough to find the fault, and holds no data.
+                    # Any error: the thread must live on. The class name tells of the fault, and holds no data.
                     heard = Heard(Unreachable(f"internal_{type(error).__name__}"))
                 finally:
                     with self._lock:

@@ -1,4 +1,4 @@
-"""The bearer token: one for all threads, fetched ahead of its expiry by whichever thread comes first.
+"""The bearer token: one for all threads, fetched ahead of its expiry by the first thread that asks then.
 
 The vendor's number of seconds is trusted where it is one; where it is missing, zero, tiny or no number, a life is
 assumed that causes no storm of refreshes (a token that dies earlier is noticed by its 401). The token and the secret
@@ -110,7 +110,7 @@ class Tokens:
         try:
             return self._fetch(client, now).value
         except TokenFailed:
-            # It was early, and the old one is good for a while; but not every poll need try again.
+            # The old token is good for a while, so wait before the next try.
             self._token = dataclasses.replace(token, refresh_at=now + REFRESH_AHEAD_MS // 4)
             return token.value
 
@@ -151,7 +151,7 @@ class Tokens:
                 "client_secret": self._settings.client_secret(),
             }
         except CdpollError:
-            # It could be read when the daemon started; perhaps it is being changed.
+            # The daemon could read the secret at its start; perhaps it is being changed.
             raise TokenFailed(Refused("secret_unreadable", "token")) from None
         if self._settings.scope:
             fields["scope"] = self._settings.scope

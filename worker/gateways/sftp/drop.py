@@ -1,9 +1,9 @@
 """The vendor's SFTP drop: list, fetch, move and remove the files that are meant for us.
 
 The drop is shared. A name that does not match ``include`` (or matches ``exclude``) is never opened, looked at, moved or
-deleted: on some servers opening a file moves it away, and it would be gone for whom it belongs to.
+deleted: some servers move a file away when it is opened, and its owner would miss it.
 
-One thread uses a Drop; the end of every wait is the guard's, whatever the server does.
+One thread uses a Drop. The guard ends every wait at its deadline.
 """
 
 import contextlib
@@ -157,7 +157,7 @@ class Drop:
         return found
 
     def _entries(self, key: str, folder: str) -> Iterator[Entry]:
-        """What is in the folder that ``key`` names, whatever it is."""
+        """All entries of the folder that ``key`` names, of any type."""
         try:
             yield from self._session.entries(self._folder(folder) or b"/")
         except RequestRefused as refusal:
@@ -258,7 +258,7 @@ class Drop:
         try:
             return self._session.look_at(handle)
         except RequestRefused as refusal:
-            # Some servers move a file to their archive once it was read to its end: then that was all of it.
+            # Some servers move a file to their archive when it was read to its end: then the file is whole.
             if refusal.status == NO_SUCH_FILE:
                 return before
             raise
@@ -284,7 +284,7 @@ class Drop:
 
     @contextlib.contextmanager
     def _doing(self, during: str, ms: int, silence: int | None = None) -> Iterator[None]:
-        """Run a step within its time; whatever ends it comes out as SftpFailed."""
+        """Run a step within its time. Every error of it is raised as SftpFailed."""
         server = self._settings.server
         with self._guard.within(ms, silence):
             try:

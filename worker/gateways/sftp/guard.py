@@ -1,7 +1,7 @@
-"""A deadline that holds whatever the peer does: a thread beside the one that waits shuts the socket.
+"""A deadline that does not depend on the peer: while one thread waits, a second one shuts the socket.
 
 paramiko waits without end in several places (for a subsystem, for a window, for a key exchange), and its own timeouts
-are for one read each, so that a drip outlives them. What ends all of these waits is the end of the connection.
+are for one read each, so that a drip outlives them. All of these waits end when the connection ends.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ class SteadyClock(Protocol):
 
 
 class Guard:
-    """One connection's deadlines. ``stop``, when set, ends whatever is under way like a deadline that has passed."""
+    """One connection's deadlines. ``stop``, when set, ends the step under way like a deadline."""
 
     def __init__(self, clock: SteadyClock, stop: threading.Event) -> None:
         self._clock = clock
@@ -30,12 +30,12 @@ class Guard:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self.cause: str | None = None
-        """Why the connection was shut: ``timeout``, ``stopped``, or None when it was not we who shut it."""
+        """Why the guard shut the connection: ``timeout`` or ``stopped``; None: it did not."""
         self.moved = 0
-        """Grows whenever something came; what watches for silence reads it."""
+        """Grows when bytes came; the thread that watches for silence reads it."""
 
     def hold(self, connection: socket.socket) -> None:
-        """The socket to shut from now on. A descriptor of our own: paramiko closes its own whenever it likes."""
+        """The socket to shut from now on. This duplicates the descriptor: paramiko may close its own at any time."""
         self.release()
         with self._lock:
             self._socket = connection.dup()

@@ -1,7 +1,7 @@
 """Which host keys are on file for a server. Reads OpenSSH's known_hosts; writes nothing.
 
-Ours, because the keys of one host must be a set: a server that changes its key shows the old and the new one in turn,
-and both stand on file for a while, of one type too. Markers are understood, and a line that is broken harms no other.
+paramiko's own reader keeps one key of a type for each host. But while a server changes its key, the file holds the old
+one and the new one. This reader keeps all of them, understands markers, and passes over broken lines.
 """
 
 import base64

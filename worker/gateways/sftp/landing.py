@@ -59,7 +59,7 @@ class Landing:
         return Fetched(path, self.size, digest)
 
     def abandon(self) -> None:
-        """Leave nothing of it."""
+        """Delete what was written."""
         self._file.abandon()
 
     def _fail(self, error: OSError) -> NoReturn:

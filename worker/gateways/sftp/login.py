@@ -1,4 +1,4 @@
-"""From an address to a logged-in SSH transport: socket, handshake, the server's key; then our proofs."""
+"""Connects and logs in over SSH: socket, handshake, the server's key, then our proofs."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ from worker.gateways.sftp.private_key import read_private_key
 from worker.gateways.sftp.proofs import Proofs
 from worker.gateways.sftp.server import Server, cut_or
 
-_FOR_EVER_S = 3600.0  # s: paramiko's own timeouts are put out of the way, the guard is the one that counts
+_FOR_EVER_S = 3600.0  # paramiko's own timeouts must not end a step before the guard does
 _KEXINIT = 20
 
 
@@ -29,7 +29,7 @@ class _Listening(Packetizer):
     spoke = False
 
     def start_handshake(self, timeout: float) -> None:
-        """Nothing: the timer that would run here is a thread that outlives a failed handshake."""
+        """Does nothing. paramiko's timer is a thread that outlives a failed handshake."""
 
     def readline(self, timeout: float) -> str:
         try:
@@ -62,7 +62,7 @@ class _Listening(Packetizer):
 def log_in(server: Server, guard: Guard, step: int) -> paramiko.Transport:
     """Connect, check the server's key, log in; each of the two steps within ``step`` ms. Raises SftpFailed."""
     _quiet()
-    # What is wrong on our side is found before anybody is bothered.
+    # Find mistakes in our own files before the server is asked.
     on_file = read_known_hosts(server.known_hosts, server.host, server.port)
     key = None if server.key_file is None else read_private_key(server.key_file, server.passphrase)
     password = None if server.password is None else server.password()
@@ -96,7 +96,7 @@ def hang_up(transport: paramiko.Transport, guard: Guard) -> None:
 
 
 def _quiet() -> None:
-    """paramiko logs what servers say; without a handler of its own that would end on standard error."""
+    """paramiko logs the texts of servers. Without a handler they would be written to standard error."""
     log = logging.getLogger("paramiko")
     log.setLevel(logging.WARNING)
     log.propagate = False

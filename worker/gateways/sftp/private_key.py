@@ -1,4 +1,4 @@
-"""Our private key from its file, whichever of the usual forms it has."""
+"""Our private key from its file, in any of the usual forms."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which server it is about, and what an interruption of a conversation with it means."""
+"""The server's address and our login; and the failure that an error of paramiko's stands for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """SFTP version 3 as a client that lists, reads, renames and removes, over one channel of paramiko's.
 
-Ours in place of paramiko's SFTPClient, for three things that one cannot do: names are bytes (there, one name that is
-not UTF-8 makes the whole folder unreadable), what is read ahead is bounded and ends with the file (there, a thread
-spins for ever when a file turns out shorter), and a refusal keeps its number.
+paramiko's SFTPClient is not used, for three reasons. One name that is not UTF-8 makes a folder unreadable for it; here
+names are bytes. Its thread that reads ahead spins for ever when a file turns out shorter; here reading ahead is bounded
+and ends with the file. And it loses the number of a refusal.
 """
 
 import contextlib
