@@ -17,6 +17,7 @@ from hypothesis import settings
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House
 from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
+from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.sshd import Sshd, emptied, sshd
 from tests.support.token_endpoint import Endpoint, NeverStopped, asking
 from worker.clock import Clock
@@ -111,6 +112,13 @@ def client(make_client: MakeClient) -> HttpClient:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedVendor]:
+    made = ScriptedVendor()
+    with made.server:
+        yield made
 
 
 # What asks for tokens, and whom (tests/support/token_endpoint.py).

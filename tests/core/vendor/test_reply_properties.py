@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.vendor.test_reply import ID, PATHS, body, read
+from tests.support.vendor_replies import ID, PATHS, body, read
 from worker.core.instant import iso
 from worker.core.vendor.document import parse_json
 from worker.core.vendor.reply import (

@@ -1,15 +1,12 @@
-"""Polls and pages over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
+"""Polls over real HTTP: where the token goes, what a 401 sets off, and what is never sent."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from tests.support.loopback import Asked, Loopback, Peer, answer, bomb, nobody
+from tests.support.scripted_vendor import PREFIX, ScriptedVendor, task
 from worker.core.vendor.document import Document
-from worker.core.vendor.page import Page, PageQuery, Row
 from worker.core.vendor.reply import (
     Concluded,
     Garbled,
@@ -22,83 +19,35 @@ from worker.core.vendor.reply import (
     Unknown,
     Unreachable,
 )
-from worker.gateways.http.api import PAGE_CAP_BYTES, Api, ApiSettings
-from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, tls_context
-from worker.gateways.http.token import Tokens, TokenSettings
+from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient
 
 NOW = 1_800_000_000_000
-TLS = tls_context(None)
-PREFIX = "/rcm/eligibility/v1"
-
-
-class ScriptedVendor:
-    """Token endpoint and API on one port; ``say`` makes the API's answers."""
-
-    def __init__(self) -> None:
-        self.say: Callable[[Asked, Peer], bytes | None] = lambda asked, peer: task("x")
-        self.say_token: Callable[[Asked, Peer], bytes | None] = lambda asked, peer: answer(
-            200, json.dumps({"access_token": f"token-{self.tokens}"}).encode()
-        )
-        self.server = Loopback(
-            lambda asked, peer: (self.say_token if asked.target == "/token" else self.say)(asked, peer)
-        )
-
-    @property
-    def tokens(self) -> int:
-        return self.server.count("/token")
-
-    @property
-    def polls(self) -> list[Asked]:
-        return [asked for asked in self.server.asked if asked.target != "/token"]
-
-    def api(self, tenant_id: str | None = None, base_url: str | None = None) -> Api:
-        secrets = TokenSettings(self.server.url + "/token", lambda: "me", lambda: "secret")
-        settings = ApiSettings(base_url or self.server.url + PREFIX, tenant_id)
-        return Api(settings, Tokens(secrets, threading.Event()))
-
-
-def task(task_id: str, status: str = "pending", *headers: str, **more: str) -> bytes:
-    return answer(200, json.dumps({"id": task_id, "status": status} | more).encode(), *headers)
 
 
 def said(data: bytes, asked: Asked, peer: Peer) -> bytes:
     return data
 
 
-@pytest.fixture
-def vendor() -> Iterator[ScriptedVendor]:
-    made = ScriptedVendor()
-    with made.server:
-        yield made
-
-
-@pytest.fixture
-def client() -> Iterator[HttpClient]:
-    made = HttpClient(TLS, 20_000)
-    yield made
-    made.close()
-
-
-def test_a_poll_is_one_get_with_the_token_and_little_else(vendor: ScriptedVendor, client: HttpClient) -> None:
-    vendor.say = lambda asked, peer: task("AbC-1", "pending", "x-optum-trace-id: tr-1")
-    heard = vendor.api(tenant_id="T1").poll(client, "AbC-1", NOW)
+def test_a_poll_is_one_get_with_the_token_and_little_else(scripted: ScriptedVendor, client: HttpClient) -> None:
+    scripted.say = lambda asked, peer: task("AbC-1", "pending", "x-optum-trace-id: tr-1")
+    heard = scripted.api(tenant_id="T1").poll(client, "AbC-1", NOW)
     assert isinstance(heard.reply, Pending)
     assert heard.reply.document.trace_id == "tr-1"
     assert heard[1:] == (200, "tr-1")
-    [asked] = vendor.polls
+    [asked] = scripted.polls
     assert (asked.method, asked.target, asked.body) == ("GET", PREFIX + "/coverage-discovery/AbC-1", b"")
     assert asked.header("authorization") == "Bearer token-1"
     assert asked.header("accept-encoding") == "identity"
     assert not [name for name, _ in asked.headers if name.startswith("x-")]
-    assert not [name for name, _ in vendor.server.asked[0].headers if name in ("authorization", "x-optum-tenant-id")]
+    assert not [name for name, _ in scripted.server.asked[0].headers if name in ("authorization", "x-optum-tenant-id")]
 
 
-def test_one_token_for_many_polls(vendor: ScriptedVendor, client: HttpClient) -> None:
-    api = vendor.api()
+def test_one_token_for_many_polls(scripted: ScriptedVendor, client: HttpClient) -> None:
+    api = scripted.api()
     for n in range(10):
         api.poll(client, "x", NOW + n)
     api.health(client, NOW)
-    assert (vendor.tokens, len(vendor.polls)) == (1, 11)
+    assert (scripted.tokens, len(scripted.polls)) == (1, 11)
 
 
 # None but the last two could be recorded: valid ids are unreserved characters alone. It must not matter here.
@@ -118,42 +67,44 @@ def test_one_token_for_many_polls(vendor: ScriptedVendor, client: HttpClient) ->
     ],
 )
 def test_an_id_is_one_segment_whatever_is_in_it(
-    vendor: ScriptedVendor, client: HttpClient, task_id: str, segment: str
+    scripted: ScriptedVendor, client: HttpClient, task_id: str, segment: str
 ) -> None:
-    vendor.say = lambda asked, peer: task(task_id, "success")
-    assert isinstance(vendor.api().poll(client, task_id, NOW).reply, Concluded)
-    assert vendor.polls[0].target == f"{PREFIX}/coverage-discovery/{segment}"
+    scripted.say = lambda asked, peer: task(task_id, "success")
+    assert isinstance(scripted.api().poll(client, task_id, NOW).reply, Concluded)
+    assert scripted.polls[0].target == f"{PREFIX}/coverage-discovery/{segment}"
 
 
-def test_the_token_does_not_follow_a_redirect_or_a_link(vendor: ScriptedVendor, client: HttpClient) -> None:
+def test_the_token_does_not_follow_a_redirect_or_a_link(scripted: ScriptedVendor, client: HttpClient) -> None:
     with Loopback(lambda asked, peer: task("x", "success")) as elsewhere:
         url = elsewhere.url + PREFIX
-        api = vendor.api()
+        api = scripted.api()
         for status in (301, 302, 303, 307, 308):
             redirect = answer(status, b"", f"location: {url}/coverage-discovery/x")
-            vendor.say = partial(said, redirect)
+            scripted.say = partial(said, redirect)
             assert api.poll(client, "x", NOW).reply == Garbled("redirect")
-        vendor.say = lambda asked, peer: task("x", "pending", f'link: <{url}/coverage-discovery/x>; rel="related"')
+        scripted.say = lambda asked, peer: task("x", "pending", f'link: <{url}/coverage-discovery/x>; rel="related"')
         assert isinstance(api.poll(client, "x", NOW).reply, Pending)
         assert elsewhere.connections == 0
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://a b/", "//:99999999/", "\x80\xff", "http://" + "a" * 70_000])
-def test_a_redirect_is_a_redirect_wherever_it_leads(vendor: ScriptedVendor, client: HttpClient, location: str) -> None:
-    vendor.say = lambda asked, peer: answer(302, b"", f"location: {location}")
-    assert vendor.api().poll(client, "x", NOW).reply == Garbled("redirect")
+def test_a_redirect_is_a_redirect_wherever_it_leads(
+    scripted: ScriptedVendor, client: HttpClient, location: str
+) -> None:
+    scripted.say = lambda asked, peer: answer(302, b"", f"location: {location}")
+    assert scripted.api().poll(client, "x", NOW).reply == Garbled("redirect")
 
 
 def test_a_rejected_token_is_replaced_once_and_the_poll_repeated_once(
-    vendor: ScriptedVendor, client: HttpClient
+    scripted: ScriptedVendor, client: HttpClient
 ) -> None:
     expired = answer(401, b'{"error": "access_token_expired", "traceId": "t"}')
-    vendor.say = lambda asked, peer: expired if asked.header("authorization") == "Bearer token-1" else task("x")
-    api = vendor.api()
+    scripted.say = lambda asked, peer: expired if asked.header("authorization") == "Bearer token-1" else task("x")
+    api = scripted.api()
     assert isinstance(api.poll(client, "x", NOW).reply, Pending)
-    assert [asked.header("authorization") for asked in vendor.polls] == ["Bearer token-1", "Bearer token-2"]
+    assert [asked.header("authorization") for asked in scripted.polls] == ["Bearer token-1", "Bearer token-2"]
     assert isinstance(api.poll(client, "x", NOW).reply, Pending)
-    assert (vendor.tokens, len(vendor.polls)) == (2, 3)
+    assert (scripted.tokens, len(scripted.polls)) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -166,24 +117,24 @@ def test_a_rejected_token_is_replaced_once_and_the_poll_repeated_once(
     ids=["invalid_product", "html", "deep"],
 )
 def test_still_401_with_a_fresh_token_is_a_refusal(
-    vendor: ScriptedVendor, client: HttpClient, body: bytes, code: str
+    scripted: ScriptedVendor, client: HttpClient, body: bytes, code: str
 ) -> None:
-    vendor.say = lambda asked, peer: answer(401, body)
-    assert vendor.api().poll(client, "x", NOW).reply == Refused(code)
-    assert (vendor.tokens, len(vendor.polls)) == (2, 2)
+    scripted.say = lambda asked, peer: answer(401, body)
+    assert scripted.api().poll(client, "x", NOW).reply == Refused(code)
+    assert (scripted.tokens, len(scripted.polls)) == (2, 2)
 
 
-def test_a_403_is_a_refusal_at_once(vendor: ScriptedVendor, client: HttpClient) -> None:
-    vendor.say = lambda asked, peer: answer(403, b'["not allowed"]')
-    assert vendor.api().poll(client, "x", NOW).reply == Refused("http_403")
-    assert (vendor.tokens, len(vendor.polls)) == (1, 1)
+def test_a_403_is_a_refusal_at_once(scripted: ScriptedVendor, client: HttpClient) -> None:
+    scripted.say = lambda asked, peer: answer(403, b'["not allowed"]')
+    assert scripted.api().poll(client, "x", NOW).reply == Refused("http_403")
+    assert (scripted.tokens, len(scripted.polls)) == (1, 1)
 
 
-def test_a_401_whose_refresh_fails_is_the_tokens_failure(vendor: ScriptedVendor, client: HttpClient) -> None:
-    api = vendor.api()
+def test_a_401_whose_refresh_fails_is_the_tokens_failure(scripted: ScriptedVendor, client: HttpClient) -> None:
+    api = scripted.api()
     api.poll(client, "x", NOW)
-    vendor.say = lambda asked, peer: answer(401)
-    vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}')
+    scripted.say = lambda asked, peer: answer(401)
+    scripted.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}')
     assert api.poll(client, "x", NOW).reply == Refused("token_http_400_invalid_client", "token")
 
 
@@ -197,13 +148,13 @@ TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
 
 @pytest.mark.parametrize(("said", "reply"), TOKEN_TROUBLE, ids=lambda value: getattr(value, "code", ""))
 def test_without_a_token_nothing_is_asked_of_the_api(
-    vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply
+    scripted: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply
 ) -> None:
-    vendor.say_token = lambda asked, peer: said
-    api = vendor.api()
+    scripted.say_token = lambda asked, peer: said
+    api = scripted.api()
     assert api.poll(client, "x", NOW).reply == reply
     assert api.health(client, NOW).reply == reply
-    assert vendor.polls == []
+    assert scripted.polls == []
 
 
 PENDING = Pending(Document("pending", b'{"id": "x", "status": "pending"}', "x"))
@@ -232,13 +183,13 @@ ANSWERS: list[tuple[str, bytes, Reply]] = [
 
 
 @pytest.mark.parametrize(("said", "reply"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_what_an_answer_becomes(vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply) -> None:
+def test_what_an_answer_becomes(scripted: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply) -> None:
     def say(asked: Asked, peer: Peer) -> None:
         peer.send(said)
         peer.close()
 
-    vendor.say = say
-    assert vendor.api(tenant_id="T1").poll(client, "x", NOW).reply == reply
+    scripted.say = say
+    assert scripted.api(tenant_id="T1").poll(client, "x", NOW).reply == reply
 
 
 FACTS = [
@@ -257,86 +208,22 @@ FACTS = [
 
 @pytest.mark.parametrize(("said", "facts"), [case[1:] for case in FACTS], ids=[case[0] for case in FACTS])
 def test_status_and_trace_id_come_with_every_reply(
-    vendor: ScriptedVendor, client: HttpClient, said: bytes, facts: tuple[int, str | None]
+    scripted: ScriptedVendor, client: HttpClient, said: bytes, facts: tuple[int, str | None]
 ) -> None:
-    vendor.say = lambda asked, peer: said
-    assert vendor.api().poll(client, "x", NOW)[1:] == facts
+    scripted.say = lambda asked, peer: said
+    assert scripted.api().poll(client, "x", NOW)[1:] == facts
 
 
-def test_without_an_answer_there_is_no_status(vendor: ScriptedVendor, client: HttpClient) -> None:
-    vendor.say = lambda asked, peer: peer.close()
-    assert vendor.api().poll(client, "x", NOW) == Heard(Unreachable("cut"))
-    vendor.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}', "x-optum-trace-id: tr-1")
-    assert vendor.api().poll(client, "x", NOW) == Heard(Refused("token_http_400_invalid_client", "token"))
+def test_without_an_answer_there_is_no_status(scripted: ScriptedVendor, client: HttpClient) -> None:
+    scripted.say = lambda asked, peer: peer.close()
+    assert scripted.api().poll(client, "x", NOW) == Heard(Unreachable("cut"))
+    scripted.say_token = lambda asked, peer: answer(400, b'{"error": "invalid_client"}', "x-optum-trace-id: tr-1")
+    assert scripted.api().poll(client, "x", NOW) == Heard(Refused("token_http_400_invalid_client", "token"))
 
 
-def test_nobody_is_there(vendor: ScriptedVendor, client: HttpClient) -> None:
+def test_nobody_is_there(scripted: ScriptedVendor, client: HttpClient) -> None:
     with nobody() as url:
-        assert vendor.api(base_url=url + PREFIX).poll(client, "x", NOW).reply == Unreachable("connect")
-
-
-# The list.
-
-QUERY = PageQuery(NOW - 3_600_000, NOW)
-
-
-def test_a_page_is_one_get_with_the_token_and_the_query(vendor: ScriptedVendor, client: HttpClient) -> None:
-    body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
-    vendor.say = lambda asked, peer: answer(200, body, "x-optum-tenant-id: T1")
-    row = Row("AbC-1", "pending", None, ("RTCOB",), None)
-    assert vendor.api(tenant_id="T1").page(client, QUERY, NOW) == Page((row,), 2)
-    [asked] = vendor.polls
-    assert (asked.method, asked.body, asked.header("authorization")) == ("GET", b"", "Bearer token-1")
-    assert asked.target == (
-        f"{PREFIX}/coverage-discovery?status=pending&startDateTime=2027-01-15T07%3A00%3A00Z"
-        "&endDateTime=2027-01-15T08%3A00%3A00Z&sort=startDateTime&offset=0&limit=100"
-    )
-    assert not [name for name, _ in asked.headers if name.startswith("x-")]
-
-
-def test_the_token_follows_no_link_and_no_redirect_of_a_list(vendor: ScriptedVendor, client: HttpClient) -> None:
-    with Loopback(lambda asked, peer: answer(200, b"[]")) as elsewhere:
-        url = f"{elsewhere.url}{PREFIX}/coverage-discovery"
-        api = vendor.api()
-        vendor.say = lambda asked, peer: answer(302, b"", f"location: {url}")
-        assert api.page(client, QUERY, NOW) == Garbled("redirect")
-        vendor.say = lambda asked, peer: answer(200, b"[]", f'link: <{url}?offset=100>; rel="next"')
-        assert api.page(client, QUERY, NOW) == Page((), 0)
-        assert elsewhere.connections == 0
-
-
-def test_a_rejected_token_is_replaced_once_for_a_page_too(vendor: ScriptedVendor, client: HttpClient) -> None:
-    vendor.say = lambda asked, peer: answer(401, b'{"error": "invalid_product"}')
-    assert vendor.api().page(client, QUERY, NOW) == Refused("http_401_invalid_product")
-    assert [asked.header("authorization") for asked in vendor.polls] == ["Bearer token-1", "Bearer token-2"]
-    vendor.say_token = lambda asked, peer: answer(401)
-    assert vendor.api().page(client, QUERY, NOW) == Refused("token_http_401", "token")
-
-
-PAGES: list[tuple[str, bytes, Page | Reply]] = [
-    ("403", answer(403, b'["no"]'), Refused("http_403")),
-    ("404", answer(404, b'["no"]'), Unknown()),
-    ("400", answer(400, b'["no"]'), Rejected("http_400")),
-    ("500", answer(500, b'["oops"]'), Unreachable("http_500")),
-    ("429", answer(429, b"", "retry-after: 30"), RateLimited("http_429", 30_000)),
-    ("html", answer(200, b"<!DOCTYPE html><html></html>"), Garbled("html")),
-    ("one task", task("x", "success"), Garbled("no_list")),
-    ("another tenant", answer(200, b"[]", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
-    ("a bomb", answer(200, bomb(b"[]"), "content-encoding: gzip"), Garbled("too_large")),
-    ("as large as may be", answer(200, b"[]".ljust(PAGE_CAP_BYTES)), Page((), 0)),
-    ("larger", answer(200, b"[]".ljust(PAGE_CAP_BYTES + 1)), Garbled("too_large")),
-    ("half of it", answer(200, b'[{"id": "x", "status": "success"}]')[:-5], Unreachable("cut")),
-]
-
-
-@pytest.mark.parametrize(("said", "reply"), [case[1:] for case in PAGES], ids=[case[0] for case in PAGES])
-def test_what_a_list_becomes(vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Page | Reply) -> None:
-    def say(asked: Asked, peer: Peer) -> None:
-        peer.send(said)
-        peer.close()
-
-    vendor.say = say
-    assert vendor.api(tenant_id="T1").page(client, QUERY, NOW) == reply
+        assert scripted.api(base_url=url + PREFIX).poll(client, "x", NOW).reply == Unreachable("connect")
 
 
 @pytest.mark.parametrize(
@@ -354,9 +241,9 @@ def test_what_a_list_becomes(vendor: ScriptedVendor, client: HttpClient, said: b
     ids=lambda value: getattr(value, "code", ""),
 )
 def test_the_health_check_proves_only_what_it_proves(
-    vendor: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply
+    scripted: ScriptedVendor, client: HttpClient, said: bytes, reply: Reply
 ) -> None:
-    vendor.say = lambda asked, peer: said
-    assert vendor.api().health(client, NOW).reply == reply
-    assert vendor.polls[0].target == PREFIX + "/healthcheck"
-    assert vendor.polls[0].header("authorization") == "Bearer token-1"
+    scripted.say = lambda asked, peer: said
+    assert scripted.api().health(client, NOW).reply == reply
+    assert scripted.polls[0].target == PREFIX + "/healthcheck"
+    assert scripted.polls[0].header("authorization") == "Bearer token-1"
