@@ -58,13 +58,21 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(tree(path)):
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
+@cache
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import; import absolutely"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
@@ -110,7 +118,7 @@ CLOCK_READS = {
 @pytest.mark.parametrize("path", [p for p in SOURCES if module_name(p) != "worker.clock"], ids=module_name)
 def test_only_the_clock_module_reads_a_clock(path: Path) -> None:
     source = path.read_text()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             assert "time" not in {alias.name for alias in node.names}, f"{path}:{node.lineno} imports time"
         if isinstance(node, ast.ImportFrom):
@@ -159,14 +167,14 @@ def test_no_two_classes_of_a_floor_have_one_name(floor: str) -> None:
     found: dict[str, list[str]] = defaultdict(list)
     for path in EVERYTHING:
         if f"{module_name(path)}.".startswith(floor + "."):
-            for node in ast.walk(tree(path)):
+            for node in nodes(path):
                 if isinstance(node, ast.ClassDef):
                     found[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not {name: places for name, places in found.items() if len(places) > 1}
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef]:
-    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef))
+    return (node for node in nodes(path) if isinstance(node, ast.FunctionDef))
 
 
 # A constructor whose arguments are options with defaults, of which a caller names one or two.

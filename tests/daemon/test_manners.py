@@ -41,7 +41,7 @@ def test_a_fault_of_our_own_is_said_and_does_not_spin(
     def broken(*_: object, **__: object) -> list[tuple[int, str]]:
         raise KeyError("a name that nobody may see")
 
-    monkeypatch.setattr("worker.rounds.poll.claiming.tasks.due", broken)
+    monkeypatch.setattr("worker.store.tasks.polling.due", broken)
     with running(house) as (loop, store, clock):
         assert loop.step() > clock.now() + 1000
         said = problems(store, clock.now(), StatusRules(loop.schedule), MACHINE, alive=True)
