@@ -144,7 +144,7 @@ def test_a_long_file_shows_progress_on_a_terminal_only(house: House) -> None:
         )
         os.close(slave)
         shown = b""
-        with contextlib.suppress(OSError):  # that is how a terminal ends when nobody holds its other side
+        with contextlib.suppress(OSError):  # so a terminal ends when its other side is closed
             while piece := terminal.read(4096):
                 shown += piece
         said = process.communicate(timeout=DEADLINE)[0]

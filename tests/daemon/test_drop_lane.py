@@ -1,4 +1,4 @@
-"""The lane of the drop: rounds until it is told to stop, whatever breaks, whatever the clock does."""
+"""The lane of the drop makes rounds until it is told to stop; errors and a set clock do not end them."""
 
 import threading
 from collections.abc import Iterator

@@ -262,7 +262,7 @@ def test_no_lie_is_believed_and_every_end_is_reached(tmp_path: Path, foreign: Lo
             assert (task_id, state, outcome) == (task_id, "concluded", truth(task_id))
             assert (task_id, of_result, body) == (task_id, truth(task_id), result(task_id, truth(task_id)))
 
-        # Nobody else was asked, and nobody without a token.
+        # No other server was asked, and none was asked without a token.
         assert foreign.connections == 0
         assert vendor.strangers == []
 

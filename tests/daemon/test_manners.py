@@ -164,7 +164,7 @@ def test_a_vendor_that_vanishes_is_named_and_survived(house: House, sandbox: San
         assert codes(house) == []
         assert daemon.stopped() == 0
     assert [e["event"] for e in daemon.logged() if e["event"].startswith("api ")] == ["api paused", "api answers again"]
-    assert house.value("SELECT max(failures) FROM tasks") == 0, "an outage is nobody's failure"
+    assert house.value("SELECT max(failures) FROM tasks") == 0, "an outage is no failure of a task"
 
 
 # --- the journal
@@ -278,7 +278,9 @@ def test_a_machine_that_slept_gives_up_nothing(house: House, sandbox: Sandbox) -
         house.rows("UPDATE tasks SET due_at = 1")
         loop.step()
         until(lambda: loop.step() and house.value("SELECT polls FROM tasks") > 0, "a look")
-        assert house.value("SELECT state FROM tasks") == "pending", "time that the machine slept is nobody's life"
+        assert house.value("SELECT state FROM tasks") == "pending", (
+            "the time that the machine slept is no part of a task's life"
+        )
 
 
 def test_a_database_that_is_replaced_ends_the_daemon_so_that_a_restart_opens_the_new_one(house: House) -> None:

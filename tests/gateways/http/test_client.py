@@ -207,7 +207,7 @@ CUTS = [
 def test_a_cut_answer_is_never_taken_for_a_whole_one(serve: Serve, client: HttpClient, script: Script) -> None:
     server = serve(script)
     assert code_of(lambda: get(client, server.url)) == "cut"
-    # It was a fresh connection: whatever is wrong would be so again.
+    # It was a fresh connection: a second try would fail too.
     assert len(server.asked) == client.sent == 1
 
 

@@ -125,7 +125,7 @@ def test_a_cut_between_two_pieces_of_work_does_no_harm(serve: Serve, client: Htt
     assert get(client, server.url).body == b"{}"
 
 
-# Bodies that are too large, or packed in ways nobody asked for.
+# Bodies that are too large, or packed though the client asked for plain ones.
 
 
 def test_the_cap_holds_for_what_is_said_and_for_what_comes(serve: Serve, client: HttpClient) -> None:

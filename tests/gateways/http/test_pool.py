@@ -1,4 +1,4 @@
-"""The pool over real clients: nobody waits for the slow, nothing ends a thread, what is overdue is cut once."""
+"""The pool over real clients: slow requests hold up no others, no error ends a thread, late requests are cut once."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def named(name: str) -> Pending:
 
 
 class Yard:
-    """A server, and pools that ask it; ``until`` collects until there are so many."""
+    """A server, and pools that ask it; ``until`` collects until there are that many."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.server = stack.enter_context(Loopback(self._answer))
@@ -221,7 +221,7 @@ class Gate:
 
 
 def finish(pool: Pool, count: int) -> list[Done]:
-    """Collect once, when so many are done."""
+    """Collect once, when that many are done."""
     until(lambda: pool._done.qsize() == count, f"{count} answers")
     return pool.collect()
 

@@ -1,4 +1,4 @@
-"""What a network and a server can do to a download: whatever it is, it ends in time, with the whole file or none.
+"""What a network and a server can do to a download: it always ends in time, with the whole file or none.
 
 The clock is moved by hand, so that deadlines pass when the test says so and not when the machine is slow.
 """

@@ -124,7 +124,7 @@ def test_a_key_and_a_password_in_sequence(tmp_path: Path, taking: Callable[..., 
 
 
 class Asking(paramiko.ServerInterface):
-    """Asks questions in place of taking a password: so many, one after the other."""
+    """Asks this many questions, one after the other, in place of taking a password."""
 
     def __init__(self, questions: list[tuple[str, bool]]) -> None:
         self._questions = questions

@@ -103,7 +103,7 @@ def test_a_file_is_whole_however_its_pieces_come(size: int, seed: int, large: bo
 
 
 class EndlessChannel:
-    """A channel that answers every request at once, with nobody on the other end."""
+    """A channel that answers every request at once, without a server."""
 
     def __init__(self) -> None:
         self.asked = 0

@@ -1,6 +1,6 @@
 """A drop that moves files away once they were opened: what is gone before it came whole is found there, or told of.
 
-OpenSSH moves nothing by itself: here the test does between two rounds what such a server does when a file is opened.
+OpenSSH moves no file by itself: between two rounds the test moves the files that an archiving server would move.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""One round over the drop, against a real OpenSSH server: settled files only, each once, whatever interrupts."""
+"""One round over the drop, against a real OpenSSH server: settled files only, each once, also after interruptions."""
 
 import io
 import os
@@ -225,13 +225,13 @@ def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetche
 
 def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: DropHouse, server: Sshd) -> None:
     house.put("a.x12", batch("A"))
-    nobody = replace(house.rules.drop, server=replace(house.rules.drop.server, port=1))
-    outcome = house.round(drop=nobody)
+    closed = replace(house.rules.drop, server=replace(house.rules.drop.server, port=1))
+    outcome = house.round(drop=closed)
     assert outcome.failure is not None
     assert outcome.next_at == house.clock.at + RETRY_MS
     with open_store(house.path) as store:
         assert [code for code, _ in notices.listed(store)] == [f"sftp_{outcome.failure.code}"]
-    house.round(drop=nobody)
+    house.round(drop=closed)
     assert [event for event, _ in house.log.lines] == ["the drop cannot be read"]
     assert house.states() == [("a.x12", "ingested")]
     with open_store(house.path) as store:

@@ -6,9 +6,9 @@ Where a response begins:
 - and that a header line or a blank line follows, so that a body which speaks of HTTP is not taken for a response. Only
   at the beginning of the dump, and for a response that ends it, a status line alone is enough.
 
-Where Content-Length leads exactly to a status line or to the end of the dump, the body is jumped over, whatever it
-holds. Lines that are ignored although they look like a header that names a task are counted, and those behind a body
-that has no line end of its own (its last line runs into the next status line) are handed back.
+Where Content-Length leads exactly to a status line or to the end of the dump, the body is jumped over unread. Lines
+that are ignored although they look like a header that names a task are counted. Those behind a body that has no line
+end of its own (its last line runs into the next status line) are handed back.
 """
 
 import re

@@ -113,7 +113,7 @@ def _place_of(target: str) -> _Place:
     scheme, web = _SCHEME.match(path), True
     if scheme is not None:
         path = path[scheme.end() :]
-        # A URN or a mail address has no path that is ours, whatever it spells.
+        # The path of a URN or of a mail address is none of the API's.
         web = scheme[1].lower() in {"http", "https"} and path.startswith("//")
     if path.startswith("//"):
         authority, slash, rest = path[2:].partition("/")

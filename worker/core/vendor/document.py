@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from worker.core.instant import from_iso
 
-# A customer sets up some ten. The body is kept whole, whatever it holds.
+# A customer sets up some ten. The body is kept whole in any case.
 MOST_PATHS = 1000
 
 LISTS = ("successful", "unsuccessful", "pending", "skipped")

@@ -25,7 +25,7 @@ class PageQuery(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One task as the list shows it. ``status`` is whatever stood there; ``pending`` names the unfinished paths."""
+    """One task as the list shows it. ``status`` is the text as it came; ``pending`` names the unfinished paths."""
 
     id: str
     status: str | None

@@ -53,7 +53,7 @@ class DropSettings:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A regular file in the drop as it was at one look.
+    """A regular file in the drop as it was at one listing.
 
     ``name`` is what the server calls it: bytes chosen by others, never to be used as a local path. ``mtime`` is in
     milliseconds since 1970 UTC (the protocol counts seconds), 0 when the server does not tell.

@@ -136,7 +136,7 @@ class PollRound:
 
     @property
     def _held(self) -> frozenset[int]:
-        """Rows not to be claimed, whatever their due time: in the air, or suspect."""
+        """Rows not to be claimed, even if they are due: under way, or suspect."""
         suspect = self.own.suspicion.suspect
         return self._pool.out if suspect is None else self._pool.out | {suspect[0]}
 

@@ -11,7 +11,7 @@ from worker.store.tasks import polling as tasks
 
 
 def write(store: Store, intents: Intents, now: int, leased_until: int) -> list[Change]:
-    """Write all of it; the changes that are worth a look at by the log."""
+    """Write all of it; return the changes that the log may tell of."""
     pending = [save for save in intents.saves if _still_pending(*save)]
     tasks.save_pending(store, pending)
     changes = [_saved(store, save, now) for save in intents.saves if not _still_pending(*save)]
