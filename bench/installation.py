@@ -19,7 +19,7 @@ from worker.core.pacing.judge import Finished
 from worker.core.pacing.limiter import RateLimit, grant
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
-from worker.core.schedule.hazard import Curve
+from worker.core.schedule.hazard import EndCounts
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import Task
 from worker.core.vendor.reply import Reply
@@ -68,7 +68,7 @@ class Installation:
         self._planner = contender.planner()
         self._policy = Policy(contender.schedule, limit, LEASE_MS, self._planner)
         self._selection = contender.selection
-        self._own = Own(since=opens, kept_at=opens)
+        self._own = Own(floated_at=opens, kept_at=opens)
         self._shared = Shared(schedule=self._planner.refresh(ScheduleState()))
         self._in_the_air: deque[tuple[int, int]] = deque()  # when it is heard, and its row
         self._slot_at = opens
@@ -85,12 +85,12 @@ class Installation:
             if self.store.backlog and moment >= self._slot_at:
                 free = THREADS - len(self._in_the_air)
                 slots = grant(self._policy.limit, self._shared.limiter, moment, free).slots
-            floats = moment - self._own.since >= FLOATED_EVERY_MS
+            floats = moment - self._own.floated_at >= FLOATED_EVERY_MS
             if heard or floats or slots:
                 yield self._pass(heard, Moment(moment, moment, slots, backlog=self.store.backlog if floats else None))
                 self._slot_at = grant(self._policy.limit, self._shared.limiter, moment, 0).next_at
 
-    def learned(self) -> dict[str, Curve]:
+    def learned(self) -> dict[str, EndCounts]:
         """The curves of all classes."""
         return self.store.curves | dict(self._planner.changed())
 

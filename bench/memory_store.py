@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from worker.core.pacing.claim_order import LATE_MS
 from worker.core.pacing.decide import Intents
-from worker.core.schedule.hazard import Curve
+from worker.core.schedule.hazard import EndCounts
 from worker.core.task import Task
 
 
@@ -18,7 +18,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.rows: dict[int, Task] = {}
-        self.curves: dict[str, Curve] = {}
+        self.curves: dict[str, EndCounts] = {}
         self._waiting: list[tuple[int, int]] = []  # a heap of (due_at, seq)
         # Tasks that are due, those due longest first; moved from one to the other after LATE_MS.
         self._late: OrderedDict[int, Task] = OrderedDict()

@@ -20,7 +20,7 @@ from worker.core.instant import FAR
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.fixed import FixedPlanner
-from worker.core.schedule.hazard import Curve
+from worker.core.schedule.hazard import EndCounts
 from worker.core.schedule.learned import LearnedPlanner
 
 FIXED, UNTAUGHT = "fixed", "learned, no history ever"
@@ -33,7 +33,7 @@ SCARCE = RateLimit(10.0, 5)
 DELAY_PER_REQUEST_MS = 20_000.0  # where no limit binds
 LEAST_DELAY_MS = 5_000.0  # where one does
 
-History = Mapping[str, Curve]
+History = Mapping[str, EndCounts]
 
 PLAIN: dict[str, Contender] = {
     FIXED: Contender(partial(FixedPlanner, Schedule())),

@@ -90,18 +90,23 @@ class SimulatedVendor:
 
 
 class Life:
-    """One installation. ``price_floor`` (ms) makes it learn; ``live`` runs until every discovery is concluded."""
+    """One installation. ``delay_per_request_ms`` makes it learn; ``live`` runs until every discovery is concluded."""
 
     def __init__(
-        self, folder: Path, schedule: Schedule, price_floor: int | None, manner: Manner, limit: RateLimit = FREE
+        self,
+        folder: Path,
+        schedule: Schedule,
+        delay_per_request_ms: int | None,
+        manner: Manner,
+        limit: RateLimit = FREE,
     ) -> None:
-        self.store = open_store(folder / f"life-{price_floor}.db")
+        self.store = open_store(folder / f"life-{delay_per_request_ms}.db")
         self.store.conn.execute("PRAGMA journal_mode = MEMORY")
         self.store.conn.execute("PRAGMA synchronous = OFF")
         self.schedule = schedule
         self.vendor = SimulatedVendor(manner)
         self.pool = InstantPool(self.vendor)
-        self.rules = PollRules(schedule, limit, 30_000, price_floor)
+        self.rules = PollRules(schedule, limit, 30_000, delay_per_request_ms)
         self.now = NOW
         self.start()
 
@@ -115,7 +120,7 @@ class Life:
             self.round.keep_learned(self.now)
 
     def live(self, discoveries: Iterable[Discovery]) -> None:
-        """Record each of them when it begins (or later), and look until all of them are seen."""
+        """Record each of them when it begins (or later), and poll until all of them are seen."""
         late = self.vendor.manner.recorded_after
         coming = sorted(((NOW + one.start + late, one) for one in discoveries), key=lambda pair: pair[0])
         coming.reverse()

@@ -47,8 +47,8 @@ class Answers(queue.SimpleQueue[Done]):
 class World:
     """The round, its vendor and the time. A job takes ``takes(job)`` simulated ms; longer than its deadline, never.
 
-    ``ahead`` jobs may be handed out beyond one for each thread; ``price_floor`` is that of the learned schedule.
-    ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
+    ``ahead`` jobs may be handed out beyond one for each thread; ``delay_per_request_ms`` is the least one of the
+    learned schedule. ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class World:
         takes: Callable[[Job], int] | None = None,
         timeout: float = 30.0,
         ahead: int | None = 0,
-        price_floor: int | None = None,
+        delay_per_request_ms: int | None = None,
         now: int = NOW,
     ) -> None:
         self.path = path
@@ -72,7 +72,7 @@ class World:
         self.sent_at: list[int] = []
         self.passes = 0
         self.before_sending: Callable[[Job], None] = lambda job: None
-        self.looks: dict[int, int] = {}
+        self.polls: dict[int, int] = {}
         self._changed = threading.Condition()
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self.woken = 0
@@ -82,7 +82,7 @@ class World:
         self.pool = Pool(size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
         self.pool._done = Answers(self._changed)
         self.log = KeptLog()
-        rules = PollRules(SCHEDULE, limit, TIMEOUT, price_floor)
+        rules = PollRules(SCHEDULE, limit, TIMEOUT, delay_per_request_ms)
         self.round = PollRound(self.store, self.pool, rules, self.log, self.now)
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class World:
         landed = threading.Event()
         with self._changed:
             self.asked.append(job)
-            n = self.looks[job.seq] = self.looks.get(job.seq, 0) + 1
+            n = self.polls[job.seq] = self.polls.get(job.seq, 0) + 1
             self.sent_at.append(self.now)
             self._flying[job.seq] = (self.now + min(self.takes(job), TIMEOUT), landed)
             self._changed.notify_all()

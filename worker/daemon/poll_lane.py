@@ -60,7 +60,7 @@ class PollLane:
     @property
     def drain_ms(self) -> int:
         """How long the requests under way may take."""
-        return self._round.rules.deadline + GRACE_MS
+        return self._round.rules.deadline_ms + GRACE_MS
 
     def keep_learned(self, now: int) -> None:
         """Store what was learned, inside a transaction."""

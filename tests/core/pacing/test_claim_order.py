@@ -1,4 +1,4 @@
-"""Late looks and those of the last minute get half of the slots each, and which of the latter come first."""
+"""Late polls and those of the last minute get half of the slots each, and which of the latter come first."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from worker.core.pacing.claim_order import MOST_PATIENCE_MS, deadline, late_slot
 
 
 @given(st.lists(st.integers(0, 20), max_size=50), st.integers(0, 10**9))
-def test_half_for_late_looks_and_half_for_the_others(grants: list[int], made: int) -> None:
+def test_half_for_late_polls_and_half_for_the_others(grants: list[int], made: int) -> None:
     late = others = 0
     for slots in grants:
         share = late_slots(slots, made)

@@ -36,7 +36,7 @@ MINUTE = 60_000
 LEASE = 35_000
 SCHEDULE = Schedule()
 POLICY = Policy(SCHEDULE, RateLimit(10, 20), LEASE, FixedPlanner(SCHEDULE))
-OWN = Own(since=NOW, kept_at=NOW)
+OWN = Own(floated_at=NOW, kept_at=NOW)
 NOTHING, FRESH = Collected(), Shared()
 SUSPECTING = OWN._replace(suspicion=Suspicion(suspect=(1, FORBIDDEN)))
 
@@ -290,13 +290,13 @@ def test_in_one_pass_a_bounded_number_is_planned_anew() -> None:
 
 def test_the_delay_per_request_floats_with_the_backlog_but_not_in_a_pause() -> None:
     policy = POLICY._replace(planner=LearnedPlanner(SCHEDULE, 20_000, {}))
-    own = Own(since=NOW - FLOATED_EVERY_MS, kept_at=NOW, backlog=0, spent=100)
+    own = Own(floated_at=NOW - FLOATED_EVERY_MS, kept_at=NOW, backlog=0, spent=100)
     risen = decided(own=own, policy=policy, backlog=500)
     assert risen.shared.schedule.delay_per_request_ms > 20_000
-    assert (risen.own.since, risen.own.spent, risen.own.backlog) == (NOW, 0, 500)
+    assert (risen.own.floated_at, risen.own.spent, risen.own.backlog) == (NOW, 0, 500)
     paused = decided(own=own, policy=policy, backlog=500, shared=Shared(Breaker("unreachable", "timeout", NOW - 1)))
     assert paused.shared.schedule == ScheduleState()
-    assert paused.own.since == NOW
+    assert paused.own.floated_at == NOW
 
 
 def test_curves_are_stored_from_time_to_time() -> None:
@@ -320,7 +320,7 @@ def test_it_changes_nothing_so_that_a_failed_transaction_leaves_nothing_to_undo(
     finished = heard((1, Pending()), (2, DONE), (3, LOST), (4, FORBIDDEN), (5, Garbled("unknown_status", b"{}")))
     collected = finished._replace(withdrawn=[Withdrawn(6, NOW)], rows={**finished.rows, 6: a_task(6)})
     candidates = [a_task(seq, NOW - 5_000 * seq, delay_per_request_ms=1, task_class="quick") for seq in range(7, 30)]
-    own = Own(since=NOW - FLOATED_EVERY_MS, kept_at=NOW - KEPT_EVERY_MS, spent=9)
+    own = Own(floated_at=NOW - FLOATED_EVERY_MS, kept_at=NOW - KEPT_EVERY_MS, spent=9)
     copies = (dict(collected.rows), list(collected.finished), list(collected.withdrawn), list(candidates))
 
     def again() -> Decision:

@@ -1,4 +1,4 @@
-"""A refusal, and a row of looks without an answer: is it the task, or is it us?"""
+"""A refusal, and a row of polls without an answer: is it the task, or is it us?"""
 
 from itertools import product
 

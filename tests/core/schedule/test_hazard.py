@@ -1,4 +1,4 @@
-"""What is learned of when discoveries end: hazards, censored observations, fading, and the odds that follow."""
+"""What is learned of when discoveries end: hazards, censored observations, fading, and the chances that follow."""
 
 import json
 import random
@@ -13,7 +13,7 @@ from worker.core.schedule.hazard import (
     BINS,
     EDGES_MS,
     ENOUGH_ENDS,
-    Curve,
+    EndCounts,
     HazardCurve,
     bin_of,
     class_of,
@@ -64,20 +64,20 @@ def test_the_odds_by_hand() -> None:
 def test_a_hazard_is_ends_by_time_watched() -> None:
     """Ten tasks spend 20 s in a bin and two end there, many times over: one in ten a second."""
     middle = bin_of(60_000)
-    curve = Curve(
+    counts = EndCounts(
         tuple(200.0 if j == middle else 0.0 for j in range(BINS)),
         tuple(2_000_000.0 if j == middle else 0.0 for j in range(BINS)),
     )
-    assert hazard_curve(curve, PRIOR).hazards[middle] == pytest.approx(1 / 10_000, rel=0.01)
+    assert hazard_curve(counts, PRIOR).hazards[middle] == pytest.approx(1 / 10_000, rel=0.01)
 
 
 curves = st.lists(st.floats(1e-9, 1e-2), min_size=BINS, max_size=BINS).map(lambda h: HazardCurve(tuple(h)))
 
 
 @given(curves, st.integers(0, 40 * DAY), st.integers(0, DAY), st.integers(0, DAY))
-def test_odds_are_odds_and_only_grow(odds: HazardCurve, known: int, first: int, more: int) -> None:
-    likely, waited = odds.outlook(known, known + first)
-    later, longer = odds.outlook(known, known + first + more)
+def test_chances_are_chances_and_only_grow(curve: HazardCurve, known: int, first: int, more: int) -> None:
+    likely, waited = curve.outlook(known, known + first)
+    later, longer = curve.outlook(known, known + first + more)
     assert 0 <= likely <= later <= 1
     assert -1e-6 * first <= waited <= first
     assert longer >= waited - 1e-6 * (first + more)
@@ -85,46 +85,46 @@ def test_odds_are_odds_and_only_grow(odds: HazardCurve, known: int, first: int, 
 
 
 def test_pending_counts_as_time_watched_and_ends_nothing() -> None:
-    curve = watch(Curve(), [(5_000, 65_000)])
-    assert sum(curve.ended) == 0
-    assert sum(curve.under) == pytest.approx(60_000)
-    assert sum(curve.under[: bin_of(5_000)]) == 0
-    assert curve.under[bin_of(5_000)] == pytest.approx(1000 * 2**2.5 - 5_000)
-    assert sum(curve.under[bin_of(65_000) + 1 :]) == 0
+    counts = watch(EndCounts(), [(5_000, 65_000)])
+    assert sum(counts.ended) == 0
+    assert sum(counts.under) == pytest.approx(60_000)
+    assert sum(counts.under[: bin_of(5_000)]) == 0
+    assert counts.under[bin_of(5_000)] == pytest.approx(1000 * 2**2.5 - 5_000)
+    assert sum(counts.under[bin_of(65_000) + 1 :]) == 0
 
 
 def test_an_end_that_the_vendor_tells_is_taken_as_it_is() -> None:
-    curve = learn(Curve(), 10_000, 24_000, 11_000, EVEN)
-    assert curve.ended[bin_of(11_000)] == 1
-    assert sum(curve.ended) == 1
-    assert sum(curve.under) == pytest.approx(1_000)
+    counts = learn(EndCounts(), 10_000, 24_000, 11_000, EVEN)
+    assert counts.ended[bin_of(11_000)] == 1
+    assert sum(counts.ended) == 1
+    assert sum(counts.under) == pytest.approx(1_000)
 
 
 @pytest.mark.parametrize("told", [None, 9_000, 25_000])
 def test_an_end_that_is_not_told_or_not_sane_lies_between_the_looks(told: int | None) -> None:
-    curve = learn(Curve(), 10_000, 24_000, told, EVEN)
-    assert sum(curve.ended) == pytest.approx(1)
-    assert sum(curve.ended[bin_of(10_000) : bin_of(24_000) + 1]) == pytest.approx(1)
+    counts = learn(EndCounts(), 10_000, 24_000, told, EVEN)
+    assert sum(counts.ended) == pytest.approx(1)
+    assert sum(counts.ended[bin_of(10_000) : bin_of(24_000) + 1]) == pytest.approx(1)
     # Under one in ten a second, what ends within 14 s ends after 10 s less what the cut at 14 s takes away.
     mean = 10_000 - 14_000 * exp(-1.4) / (1 - exp(-1.4))
-    assert sum(curve.under) == pytest.approx(mean, rel=0.001)
-    shares = [count for count in curve.ended if count]
+    assert sum(counts.under) == pytest.approx(mean, rel=0.001)
+    shares = [count for count in counts.ended if count]
     likely = EVEN.outlook(10_000, EDGES_MS[bin_of(10_000) + 1])[0] / EVEN.outlook(10_000, 24_000)[0]
     assert shares[0] == pytest.approx(likely)
 
 
 @given(st.integers(0, DAY), st.integers(0, DAY), st.none() | st.integers(0, 2 * DAY), curves)
-def test_every_end_counts_once(known: int, wait: int, told: int | None, odds: HazardCurve) -> None:
-    curve = learn(Curve(), known, known + wait, told, odds)
+def test_every_end_counts_once(known: int, wait: int, told: int | None, curve: HazardCurve) -> None:
+    counts = learn(EndCounts(), known, known + wait, told, curve)
     if wait:
-        assert sum(curve.ended) == pytest.approx(1, rel=1e-4)
-    assert all(value >= 0 for value in (*curve.ended, *curve.under))
-    assert sum(curve.under) <= wait * 1.0001 + 1
+        assert sum(counts.ended) == pytest.approx(1, rel=1e-4)
+    assert all(value >= 0 for value in (*counts.ended, *counts.under))
+    assert sum(counts.under) <= wait * 1.0001 + 1
 
 
 def test_slow_tasks_that_have_not_ended_keep_a_class_from_looking_fast() -> None:
     """Ten of a hundred ended within a minute, and ninety are still pending after a day."""
-    fast, both = Curve(), Curve()
+    fast, both = EndCounts(), EndCounts()
     for n in range(10):
         end = 5_000 * (n + 1)
         fast, both = learn(fast, 0, 60_000, end, EVEN), learn(both, 0, 60_000, end, EVEN)
@@ -138,21 +138,21 @@ def test_slow_tasks_that_have_not_ended_keep_a_class_from_looking_fast() -> None
 @pytest.mark.parametrize("told", [True, False])
 def test_three_hundred_tasks_tell_the_distribution(told: bool) -> None:
     dice = random.Random(5)
-    curve = Curve()
+    counts = EndCounts()
     for _ in range(300):
         lasts = round(MIN * 30 ** dice.random())
         known = 0
         while True:
-            look = known + 10_000 + known // 3
-            if look >= lasts:
-                curve = learn(curve, known, look, lasts if told else None, hazard_curve(curve, PRIOR))
+            polled = known + 10_000 + known // 3
+            if polled >= lasts:
+                counts = learn(counts, known, polled, lasts if told else None, hazard_curve(counts, PRIOR))
                 break
-            curve = watch(curve, [(known, look)])
-            known = look
-    odds = hazard_curve(curve, PRIOR)
+            counts = watch(counts, [(known, polled)])
+            known = polled
+    curve = hazard_curve(counts, PRIOR)
     for minutes in (1, 2, 4, 8, 15, 25):
         true = log(minutes) / log(30)
-        assert odds.outlook(0, minutes * MIN)[0] == pytest.approx(true, abs=0.06 if told else 0.1)
+        assert curve.outlook(0, minutes * MIN)[0] == pytest.approx(true, abs=0.06 if told else 0.1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=5))
@@ -161,38 +161,38 @@ def test_each_bin_counts_the_time_that_tasks_were_watched_in_it(spans: list[tupl
         return max(0.0, min(age, EDGES_MS[j + 1]) - max(known, EDGES_MS[j]))
 
     expected = [sum(within(j, known, age) for known, age in spans) for j in range(BINS)]
-    assert watch(Curve(), spans).under == pytest.approx(expected)
+    assert watch(EndCounts(), spans).under == pytest.approx(expected)
 
 
 def test_what_is_old_fades() -> None:
-    curve = learn(Curve(), 0, 600_000, 500_000, EVEN)
+    counts = learn(EndCounts(), 0, 600_000, 500_000, EVEN)
     for _ in range(1000):
-        curve = learn(curve, 0, 10_000, 5_000, EVEN)
-    assert curve.ended[bin_of(500_000)] == pytest.approx(0.5)
-    assert curve.ended[bin_of(5_000)] == pytest.approx(721.5, rel=0.01)  # half of 1443, where it would end
+        counts = learn(counts, 0, 10_000, 5_000, EVEN)
+    assert counts.ended[bin_of(500_000)] == pytest.approx(0.5)
+    assert counts.ended[bin_of(5_000)] == pytest.approx(721.5, rel=0.01)  # half of 1443, where it would end
 
 
 def test_a_bin_with_few_ends_borrows_and_one_with_enough_does_not() -> None:
     at = bin_of(100_000)
     under = tuple(1_000_000.0 if abs(j - at) < 9 else 0.0 for j in range(BINS))
-    lone = Curve(tuple(3.0 if j == at + 2 else 0.0 for j in range(BINS)), under)
-    rich = Curve(tuple({at: ENOUGH_ENDS, at + 2: 3.0}.get(j, 0.0) for j in range(BINS)), under)
+    lone = EndCounts(tuple(3.0 if j == at + 2 else 0.0 for j in range(BINS)), under)
+    rich = EndCounts(tuple({at: ENOUGH_ENDS, at + 2: 3.0}.get(j, 0.0) for j in range(BINS)), under)
     assert hazard_curve(lone, PRIOR).hazards[at] > 3 * hazard_curve(lone, PRIOR).hazards[at - 5]
     assert hazard_curve(rich, PRIOR).hazards[at] == pytest.approx(ENOUGH_ENDS / 1_000_000, rel=0.1)
 
 
 def test_a_curve_survives_storage_and_is_small() -> None:
-    curve = Curve()
+    counts = EndCounts()
     for n in range(400):
         known, age = n * 500, n * 900 + 7_000
-        curve = watch(curve, [(known, age)]) if n % 3 else learn(curve, known, age, None, EVEN)
-    text = packed(curve)
+        counts = watch(counts, [(known, age)]) if n % 3 else learn(counts, known, age, None, EVEN)
+    text = packed(counts)
     again = unpacked(text)
-    assert again.ended == pytest.approx(curve.ended, rel=1e-4, abs=1e-5)
-    assert again.under == pytest.approx(curve.under, rel=1e-4, abs=1)
+    assert again.ended == pytest.approx(counts.ended, rel=1e-4, abs=1e-5)
+    assert again.under == pytest.approx(counts.under, rel=1e-4, abs=1)
     assert len(text) < 3_000
     assert json.loads(text)["bins"] == BINS
-    assert packed(Curve()) == packed(unpacked(packed(Curve())))
+    assert packed(EndCounts()) == packed(unpacked(packed(EndCounts())))
 
 
 @pytest.mark.parametrize(
@@ -205,15 +205,15 @@ def test_a_curve_survives_storage_and_is_small() -> None:
     + [json.dumps({"bins": BINS, "seen": {"4": [-1, 1]}}), json.dumps({"bins": BINS, "seen": {"400": [1, 1]}})],
 )
 def test_a_damaged_curve_is_an_empty_one(text: str) -> None:
-    assert unpacked(text) == Curve()
+    assert unpacked(text) == EndCounts()
 
 
 @given(st.lists(st.tuples(st.integers(0, 50 * DAY), st.integers(0, DAY), st.booleans()), max_size=30))
 def test_a_forecast_is_usable_whatever_was_seen(seen: list[tuple[int, int, bool]]) -> None:
-    curve = Curve()
+    counts = EndCounts()
     for known, wait, ended in seen:
         if ended:
-            curve = learn(curve, known, known + wait, None, hazard_curve(curve, PRIOR))
+            counts = learn(counts, known, known + wait, None, hazard_curve(counts, PRIOR))
         else:
-            curve = watch(curve, [(known, known + wait)])
-    assert all(0 < hazard < 1 for hazard in hazard_curve(curve, PRIOR).hazards)
+            counts = watch(counts, [(known, known + wait)])
+    assert all(0 < hazard < 1 for hazard in hazard_curve(counts, PRIOR).hazards)

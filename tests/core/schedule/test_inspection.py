@@ -1,4 +1,4 @@
-"""When the next look pays best, that the written cadence bounds the requests, and what the price does."""
+"""When the next poll pays best, that the cadence bounds the requests, and what the delay per request does."""
 
 from math import exp
 
@@ -17,15 +17,15 @@ from worker.core.schedule.credit import (
     with_credit,
 )
 from worker.core.schedule.delay_per_request import Load, delay_after, outdated
-from worker.core.schedule.hazard import BINS, EDGES_MS, Curve, HazardCurve, bin_of, hazard_curve
+from worker.core.schedule.hazard import BINS, EDGES_MS, EndCounts, HazardCurve, bin_of, hazard_curve
 from worker.core.schedule.inspection import next_poll, reason_in_words
 from worker.core.schedule.prior import cadence_wait, prior
 from worker.core.schedule.state import ScheduleState
 
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 S = Schedule()
-PRICE = 20_000.0
-PRIOR = hazard_curve(Curve(), prior(S, PRICE))
+DELAY = 20_000.0
+PRIOR = hazard_curve(EndCounts(), prior(S, DELAY))
 
 
 def even(per: float) -> HazardCurve:
@@ -33,58 +33,58 @@ def even(per: float) -> HazardCurve:
     return HazardCurve((1 / per,) * BINS)
 
 
-def planned(task: Polled, odds: HazardCurve, price: float = PRICE, spared: int = 0) -> Planned:
-    return plan(task, odds, ScheduleState(price, spared), S)
+def planned(task: Polled, curve: HazardCurve, delay: float = DELAY, credit: int = 0) -> Planned:
+    return plan(task, curve, ScheduleState(delay, credit), S)
 
 
-def account(spared: int, change: int) -> int:
-    return with_credit(ScheduleState(0, spared), change).credit
+def account(credit: int, change: int) -> int:
+    return with_credit(ScheduleState(0, credit), change).credit
 
 
 def test_the_best_look_by_hand() -> None:
-    choice = next_poll(100_000, even(HOUR), PRICE, 1, DAY)
+    choice = next_poll(100_000, even(HOUR), DELAY, 1, DAY)
     assert choice.wait == pytest.approx(373_000, rel=0.02)
     assert choice.likely == pytest.approx(0.098, abs=0.002)
     assert choice.waited == pytest.approx(18_700, rel=0.04)
 
 
-@pytest.mark.parametrize("price", [100.0, 1_000.0, 5_000.0])
-def test_where_waits_are_short_beside_the_odds_it_is_w_equals_price(price: float) -> None:
-    assert next_poll(HOUR, even(DAY), price, 1, DAY).waited == pytest.approx(price, rel=0.03)
+@pytest.mark.parametrize("delay", [100.0, 1_000.0, 5_000.0])
+def test_where_waits_are_short_beside_the_hazard_it_is_w_equals_the_delay(delay: float) -> None:
+    assert next_poll(HOUR, even(DAY), delay, 1, DAY).waited == pytest.approx(delay, rel=0.03)
 
 
 def test_it_looks_when_the_quick_ones_are_over_not_when_the_slow_ones_add_up() -> None:
-    """Nine in ten end within 30 s, the others in a day; W reaches the price of 60 s after more than a minute."""
-    odds = HazardCurve(tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES_MS[:BINS]))
-    choice = next_poll(0, odds, 60_000.0, 5_000, HOUR)
+    """Nine in ten end within 30 s, the others in a day; W reaches the delay of 60 s after more than a minute."""
+    curve = HazardCurve(tuple(1 / 12_000 if edge < 30_000 else 1 / DAY for edge in EDGES_MS[:BINS]))
+    choice = next_poll(0, curve, 60_000.0, 5_000, HOUR)
     assert 20_000 < choice.wait <= 32_000
-    assert odds.outlook(0, 65_000)[1] < 60_000
+    assert curve.outlook(0, 65_000)[1] < 60_000
 
 
 curves = st.lists(st.floats(1e-9, 1e-3), min_size=BINS, max_size=BINS).map(lambda h: HazardCurve(tuple(h)))
-prices = st.floats(100, 1e7)
+delays = st.floats(100, 1e7)
 
 
-@given(curves, prices, st.integers(0, 10 * DAY), st.floats(0, 1))
-def test_no_other_look_pays_better(odds: HazardCurve, price: float, known: int, where: float) -> None:
+@given(curves, delays, st.integers(0, 10 * DAY), st.floats(0, 1))
+def test_no_other_poll_pays_better(curve: HazardCurve, delay: float, known: int, where: float) -> None:
     def cost(age: float) -> float:
-        likely, waited = odds.outlook(known, age)
-        return (price + waited) / likely if likely > 0 else float("inf")
+        likely, waited = curve.outlook(known, age)
+        return (delay + waited) / likely if likely > 0 else float("inf")
 
-    choice = next_poll(known, odds, price, 1, 6 * HOUR)
+    choice = next_poll(known, curve, delay, 1, 6 * HOUR)
     other = known + 1 + (6 * HOUR - 1) * where**4
     assert cost(known + choice.wait) <= cost(other) * 1.001
 
 
-@given(curves, prices, st.integers(0, 50 * DAY), st.integers(1, HOUR), st.integers(0, DAY))
-def test_the_bounds_hold(odds: HazardCurve, price: float, known: int, shortest: int, more: int) -> None:
-    choice = next_poll(known, odds, price, shortest, shortest + more)
+@given(curves, delays, st.integers(0, 50 * DAY), st.integers(1, HOUR), st.integers(0, DAY))
+def test_the_bounds_hold(curve: HazardCurve, delay: float, known: int, shortest: int, more: int) -> None:
+    choice = next_poll(known, curve, delay, shortest, shortest + more)
     assert shortest - 1 <= choice.wait <= shortest + more + 1
 
 
-@given(curves, st.integers(0, DAY), prices)
-def test_a_dearer_request_never_comes_sooner(odds: HazardCurve, known: int, price: float) -> None:
-    cheap, dear = (next_poll(known, odds, p, 1, DAY).wait for p in (price, 3 * price))
+@given(curves, st.integers(0, DAY), delays)
+def test_a_dearer_request_never_comes_sooner(curve: HazardCurve, known: int, delay: float) -> None:
+    cheap, dear = (next_poll(known, curve, p, 1, DAY).wait for p in (delay, 3 * delay))
     assert dear >= cheap - 1 - known * 0.003 - cheap * 0.01
 
 
@@ -120,7 +120,7 @@ def test_the_account_by_hand() -> None:
     assert credit_of(S, 0, 10_000, 17_000) == 0
     assert credit_of(S, 0, 10_000, 17_000, end=15_000) == 1  # what it cost
     assert (account(0, -5), account(3, 4), account(10**9, 4)) == (-5, 7, MOST_CREDIT_REQUESTS)
-    assert planned(Polled("x", 1, 10_000), even(HOUR), spared=-5).state.credit == -5
+    assert planned(Polled("x", 1, 10_000), even(HOUR), credit=-5).state.credit == -5
 
 
 lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=6)
@@ -129,36 +129,36 @@ lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size
 @settings(max_examples=60)
 @given(lives, st.lists(curves, min_size=4, max_size=4), st.lists(st.floats(50, 1e6), min_size=3, max_size=3))
 def test_never_more_requests_than_the_written_cadence(
-    tasks: list[tuple[int, int]], odds: list[HazardCurve], paid: list[float]
+    tasks: list[tuple[int, int]], believed: list[HazardCurve], paid: list[float]
 ) -> None:
-    """Whatever is believed, whatever happens, and however the price moves; in any order of the looks."""
-    spared = made = written = 0
-    states = [[0, 0, kind] for _, kind in tasks]  # age when last seen, looks, class
+    """Whatever is believed, whatever happens, and however the delay moves; in any order of the polls."""
+    credit = made = by_cadence = 0
+    states = [[0, 0, kind] for _, kind in tasks]  # age when last seen, polls, class
     due: list[tuple[int, int]] = []
     for number, (_, kind) in enumerate(tasks):
-        first = planned(Polled(str(number), 0, 0), odds[kind], paid[0], spared)
-        spared = first.state.credit
+        first = planned(Polled(str(number), 0, 0), believed[kind], paid[0], credit)
+        credit = first.state.credit
         due.append((first.choice.wait, number))
     while due and made < 400:
         due.sort()
         age, number = due.pop(0)
         lasts, kind = tasks[number]
-        known, looks, _ = states[number]
+        known, polls, _ = states[number]
         made += 1
         ended = age >= lasts
-        spared = account(spared, credit_of(S, 0, known, age, lasts if ended else None))
-        assert spared >= 0
-        states[number] = [age, looks + 1, kind]
+        credit = account(credit, credit_of(S, 0, known, age, lasts if ended else None))
+        assert credit >= 0
+        states[number] = [age, polls + 1, kind]
         if not ended:
-            after = planned(Polled(str(number), looks + 1, age), odds[(kind + looks) % 4], paid[made % 3], spared)
-            assert 0 <= after.state.credit <= spared
-            spared = after.state.credit
+            after = planned(Polled(str(number), polls + 1, age), believed[(kind + polls) % 4], paid[made % 3], credit)
+            assert 0 <= after.state.credit <= credit
+            credit = after.state.credit
             due.append((age + after.choice.wait, number))
     pending = {number for _, number in due}
     for number, (lasts, _) in enumerate(tasks):
         seen = states[number][0]
-        written += cadence_polls(S, 0, seen) if number in pending else cadence_polls(S, 0, lasts - 1) + 1
-    assert made <= written
+        by_cadence += cadence_polls(S, 0, seen) if number in pending else cadence_polls(S, 0, lasts - 1) + 1
+    assert made <= by_cadence
 
 
 def test_a_task_recorded_late_is_planned_from_then() -> None:
@@ -172,32 +172,32 @@ def test_a_million_requests_spared_still_keep_the_shortest_wait() -> None:
 
 
 def test_the_price_by_hand() -> None:
-    assert delay_after(50_000, Load(1000, 10, 0, 2), 10.0, PRICE) == pytest.approx(50_000 * 1.005_17, rel=1e-4)
-    assert delay_after(50_000, Load(1000, 0, 0, 0), 10.0, PRICE) == pytest.approx(50_000 * exp(-0.02))
-    assert delay_after(50_000, Load(1000, 1, 0, 28), 10.0, PRICE) == pytest.approx(50_000 * exp(0.02)), "no steeper"
-    assert delay_after(20_100, Load(1000, 0, 0, 0), 10.0, PRICE) == PRICE
-    assert delay_after(1_000, Load(0, 0, 0, 0), 10.0, PRICE) == PRICE
+    assert delay_after(50_000, Load(1000, 10, 0, 2), 10.0, DELAY) == pytest.approx(50_000 * 1.005_17, rel=1e-4)
+    assert delay_after(50_000, Load(1000, 0, 0, 0), 10.0, DELAY) == pytest.approx(50_000 * exp(-0.02))
+    assert delay_after(50_000, Load(1000, 1, 0, 28), 10.0, DELAY) == pytest.approx(50_000 * exp(0.02)), "no steeper"
+    assert delay_after(20_100, Load(1000, 0, 0, 0), 10.0, DELAY) == DELAY
+    assert delay_after(1_000, Load(0, 0, 0, 0), 10.0, DELAY) == DELAY
 
 
-@given(prices, st.integers(1, 10**9), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+@given(delays, st.integers(1, 10**9), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_the_price_stays_between_floor_and_a_day(
-    price: float, elapsed: int, spent: int, before: int, backlog: int
+    delay: float, elapsed: int, spent: int, before: int, backlog: int
 ) -> None:
-    assert PRICE <= delay_after(price, Load(elapsed, spent, before, backlog), 1.0, PRICE) <= DAY
+    assert DELAY <= delay_after(delay, Load(elapsed, spent, before, backlog), 1.0, DELAY) <= DAY
 
 
 @pytest.mark.parametrize("wanted", [15.0, 40.0, 300.0])
 def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
-    """Demand falls with the square root of the price: it is ``wanted`` a second at the floor, 10 are allowed."""
-    price, backlog, spent = PRICE, 0.0, []
+    """Demand falls with the square root of the delay: it is ``wanted`` a second at the floor, 10 are allowed."""
+    delay, backlog, spent = DELAY, 0.0, []
     for _ in range(3_000):
-        fell_due = wanted * (PRICE / price) ** 0.5
+        fell_due = wanted * (DELAY / delay) ** 0.5
         made = min(10.0, backlog + fell_due)
         load = Load(1000, round(made), round(backlog), round(backlog + fell_due - made))
         backlog += fell_due - made
-        price = delay_after(price, load, 10.0, PRICE)
+        delay = delay_after(delay, load, 10.0, DELAY)
         spent.append(made)
-    demand = wanted * (PRICE / price) ** 0.5
+    demand = wanted * (DELAY / delay) ** 0.5
     assert 4.5 < demand < 10.2  # at least 0.47 of the limit, while a great backlog is worked off
     assert sum(spent[1_000:]) / 2_000 >= 9.8
     if wanted < 100:
@@ -206,14 +206,14 @@ def test_the_price_settles_where_demand_meets_the_limit(wanted: float) -> None:
 
 
 def test_the_backlog_of_an_outage_does_not_silence_the_schedule() -> None:
-    """100,000 looks are due at once: they are worked off, and the price does not run away meanwhile."""
-    price, backlog = PRICE, 100_000.0
+    """100,000 polls are due at once: they are worked off, and the delay does not run away meanwhile."""
+    delay, backlog = DELAY, 100_000.0
     for _ in range(5_000):
-        fell_due = 5 * (PRICE / price) ** 0.5
+        fell_due = 5 * (DELAY / delay) ** 0.5
         load = Load(1000, 10, round(backlog), round(backlog + fell_due - 10))
         backlog += fell_due - 10
-        price = delay_after(price, load, 10.0, PRICE)
-    assert price == pytest.approx(PRICE * (5 / 4.7) ** 2, rel=0.01)  # new demand is 0.47 of the limit then
+        delay = delay_after(delay, load, 10.0, DELAY)
+    assert delay == pytest.approx(DELAY * (5 / 4.7) ** 2, rel=0.01)  # new demand is 0.47 of the limit then
     assert backlog == pytest.approx(100_000 - 5_000 * (10 - 4.7), rel=0.01)
 
 
@@ -223,10 +223,10 @@ def test_only_a_much_lower_price_outdates_a_plan() -> None:
 
 def test_people_are_told_why() -> None:
     made = planned(Polled("t", 3, 5 * MIN), PRIOR)
-    line = reason_in_words(made.choice, "rtcob", 5 * MIN, PRICE)
+    line = reason_in_words(made.choice, "rtcob", 5 * MIN, DELAY)
     assert line.startswith("still pending at 5 min, class rtcob: ")
     assert line.endswith("a request is worth 20 s") or "as the cadence says" in line
     assert "%" in line
-    assert "not polled yet" in reason_in_words(made.choice, "unseen", 0, PRICE)
+    assert "not polled yet" in reason_in_words(made.choice, "unseen", 0, DELAY)
     eager = planned(Polled("t", 3, HOUR), even(1_000), 1.0)
-    assert "as the cadence says" in reason_in_words(eager.choice, "quick", HOUR, PRICE)
+    assert "as the cadence says" in reason_in_words(eager.choice, "quick", HOUR, DELAY)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.database import NOW, SCHEDULE, concluded
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.credit import Polled, cadence_polls, plan
-from worker.core.schedule.hazard import BINS, Curve, HazardCurve, bin_of
+from worker.core.schedule.hazard import BINS, EndCounts, HazardCurve, bin_of
 from worker.core.schedule.learned import LearnedPlanner, explain
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import PollPlan, Task
@@ -25,7 +25,7 @@ FLOOR = 20_000
 MIN, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 DONE = concluded({"id": "t", "status": "success"})
 
-# A task recorded a minute ago, and not looked at since.
+# A task recorded a minute ago, and not polled since.
 FRESH = Task(1, "t", "pending", NOW - MIN, NOW - MIN, due_at=NOW)
 # The same, seen pending half a minute ago.
 SEEN = FRESH._replace(
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 class Way:
     """A planner, and the state as poll passes keep it: each poll is settled, stored and learned from at once."""
 
-    def __init__(self, curves: Mapping[str, Curve] | None = None, delay: float = FLOOR, credit: int = 0) -> None:
+    def __init__(self, curves: Mapping[str, EndCounts] | None = None, delay: float = FLOOR, credit: int = 0) -> None:
         self.before = dict(curves or {})
         self.planner = LearnedPlanner(SCHEDULE, FLOOR, self.before)
         self.state = ScheduleState(delay, credit)
@@ -61,7 +61,7 @@ class Way:
         return self.planner.refresh(self.state).first_wait_ms or 0
 
     @property
-    def curves(self) -> dict[str, Curve]:
+    def curves(self) -> dict[str, EndCounts]:
         return self.before | dict(self.planner.changed())
 
 
@@ -142,27 +142,27 @@ def test_looks_by_hand_and_after_failures_settle_no_account(reason: str, reply: 
 
 def test_looks_that_were_planned_bring_what_they_have_spared() -> None:
     way = Way()
-    # Written looks at ages of 10, 24, 43.6 and 71 s: of the three between 0 and 60 s, one was made.
+    # The cadence polls at ages of 10, 24, 43.6 and 71 s: of the three between 0 and 60 s, one was made.
     way.heard(FRESH, Pending(), NOW)
     assert way.state.credit == 2
     way.heard(FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000), Pending(), NOW)
-    assert way.state.credit == 1, "one before the first written look, that whoever recorded it could not pay"
+    assert way.state.credit == 1, "one before the first of the cadence, that `record` could not pay"
 
 
 def test_a_plan_before_the_next_written_look_is_paid_for_and_one_that_cannot_be_paid_is_not_made() -> None:
-    eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
+    eager = {"quick": EndCounts((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
     task = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, pending_at=NOW)
     rich, poor = Way(eager, credit=3), Way(eager, credit=0)
     soon, late = rich.next_poll(task, NOW), poor.next_poll(task, NOW)
     assert (soon.reason, rich.state.credit, soon.delay_per_request_ms) == ("learned", 2, FLOOR)
     assert (late.reason, poor.state.credit) == ("cadence", 0)
-    looks = [cadence_polls(SCHEDULE, 0, HOUR + wait) for wait in (0, soon.wait_ms, late.wait_ms)]
-    assert looks[0] == looks[1] < looks[2]
+    polls = [cadence_polls(SCHEDULE, 0, HOUR + wait) for wait in (0, soon.wait_ms, late.wait_ms)]
+    assert polls[0] == polls[1] < polls[2]
 
 
 def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> None:
-    """`record` planned first looks before the first written one, and nothing was spared to pay for them."""
-    eager = {"quick": Curve((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
+    """`record` planned first polls before the first one of the cadence, and there was no credit to pay for them."""
+    eager = {"quick": EndCounts((1e6,) * BINS, (1e10,) * BINS)}  # one ends every ten seconds
     way = Way(eager, credit=0)
     old = SEEN._replace(recorded_at=NOW - HOUR, life_from=NOW - HOUR, pending_at=NOW - 1_000)
     first = FRESH._replace(recorded_at=NOW - 5_000, life_from=NOW - 5_000, task_class="quick")
@@ -184,17 +184,17 @@ def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> No
 
 
 def test_the_first_wait_is_the_written_one_until_much_has_been_spared() -> None:
-    quick = {"unseen": Curve((1e6,) * BINS, (1e9,) * BINS)}  # one ends every second
+    quick = {"unseen": EndCounts((1e6,) * BINS, (1e9,) * BINS)}  # one ends every second
     assert (Way(quick, credit=999).first_wait() or 0) >= 10_000
     assert (Way(quick, credit=1_000).first_wait() or 0) < 10_000
-    slow = {"unseen": Curve((1.0,) * BINS, (1e9,) * BINS)}
+    slow = {"unseen": EndCounts((1.0,) * BINS, (1e9,) * BINS)}
     assert (Way(slow, credit=0).first_wait() or 0) > MIN
 
 
 @given(st.integers(0, 40 * DAY), st.integers(0, 40 * DAY), st.floats(1e-8, 1e-2), st.floats(20, 1e8), st.integers(0, 1))
-def test_no_plan_leaves_the_bounds(at: int, entry: int, hazard: float, price: float, spared: int) -> None:
+def test_no_plan_leaves_the_bounds(at: int, entry: int, hazard: float, delay: float, credit: int) -> None:
     made = plan(
-        Polled(f"{at}", 3, at, min(entry, at)), HazardCurve((hazard,) * BINS), ScheduleState(price, spared), SCHEDULE
+        Polled(f"{at}", 3, at, min(entry, at)), HazardCurve((hazard,) * BINS), ScheduleState(delay, credit), SCHEDULE
     )
     assert SCHEDULE.min_interval <= made.choice.wait <= SCHEDULE.max_interval + 1
 
@@ -202,8 +202,8 @@ def test_no_plan_leaves_the_bounds(at: int, entry: int, hazard: float, price: fl
 def test_nor_does_a_written_look_in_place_of_one_that_cannot_be_paid() -> None:
     for name in range(20):
         at = 3 * DAY
-        for looks in range(40):
-            made = plan(Polled(f"{name}", looks, at), HazardCurve((1e-3,) * BINS), ScheduleState(20, 0), SCHEDULE)
+        for polls in range(40):
+            made = plan(Polled(f"{name}", polls, at), HazardCurve((1e-3,) * BINS), ScheduleState(20, 0), SCHEDULE)
             assert (made.choice.basis, made.state.credit) == ("cadence", 0)
             assert made.choice.wait <= SCHEDULE.max_interval + 1
             assert cadence_polls(SCHEDULE, 0, at + made.choice.wait) > cadence_polls(SCHEDULE, 0, at)
@@ -231,10 +231,10 @@ def test_questions_change_nothing_that_is_known() -> None:
 def test_what_was_to_be_stored_and_was_not_is_stored_later(store: Store) -> None:
     way = Way()
     way.heard(SEEN, DONE, NOW)
-    written = way.planner.changed()  # by a transaction that is rolled back
+    stored = way.planner.changed()  # by a transaction that is rolled back
     with store.write():
         curves.keep(store, way.planner.changed())
-    way.planner.kept(written)
+    way.planner.kept(stored)
     assert curves.load(store).keys() == {"quick"}
     assert way.planner.changed() == {}
 
@@ -253,14 +253,14 @@ def test_what_was_learned_since_it_was_stored_is_stored_later() -> None:
 
 def test_why_the_next_look_is_when_it_is_in_words() -> None:
     way = Way()
-    look = way.next_poll(SEEN._replace(pending_at=NOW), NOW)
+    plan = way.next_poll(SEEN._replace(pending_at=NOW), NOW)
     planned = SEEN._replace(
-        pending_at=NOW, due_at=NOW + look.wait_ms, reason=look.reason, delay_per_request_ms=look.delay_per_request_ms
+        pending_at=NOW, due_at=NOW + plan.wait_ms, reason=plan.reason, delay_per_request_ms=plan.delay_per_request_ms
     )
     text = explain(planned, way.planner.hazard_curve("quick"), SCHEDULE)
     assert text.startswith("still pending at 1 min, class quick: ")
     assert "a request is worth 20 s" in text
-    likely, _ = way.planner.hazard_curve("quick").outlook(MIN, MIN + look.wait_ms)
+    likely, _ = way.planner.hazard_curve("quick").outlook(MIN, MIN + plan.wait_ms)
     assert f"it is done with {likely:.0%} chance" in text
     first = FRESH._replace(due_at=FRESH.recorded_at + 10_000, delay_per_request_ms=FLOOR)
     assert explain(first, way.planner.hazard_curve("unseen"), SCHEDULE).startswith(

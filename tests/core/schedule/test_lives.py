@@ -30,19 +30,19 @@ MANNERS = {
 
 
 def needed(told: list[Discovery], manner: Manner) -> int:
-    """The looks that the written cadence, without jitter, would have needed."""
+    """The polls that the cadence, without jitter, would have needed."""
     entry = manner.recorded_after if manner.start_told else 0
     ages = [one.lasts if manner.start_told else one.lasts - manner.recorded_after for one in told]
     return sum(cadence_polls(SCHEDULE, entry, max(entry, age - 1)) + 1 for age in ages)
 
 
-@pytest.mark.parametrize("price", [1_000, FLOOR], ids=["cheap", "dear"])
+@pytest.mark.parametrize("delay", [1_000, FLOOR], ids=["cheap", "dear"])
 @pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS.keys())
 def test_free_of_contention_no_more_requests_than_the_written_cadence(
-    tmp_path: Path, manner: Manner, price: int
+    tmp_path: Path, manner: Manner, delay: int
 ) -> None:
     """Every discovery in turn, from the first one on; the daemon restarts between the lots."""
-    life = Life(tmp_path, SCHEDULE, price, manner)
+    life = Life(tmp_path, SCHEDULE, delay, manner)
     told: list[Discovery] = []
     for seed in range(3):
         told += (lot := list(discoveries(15, seed, longest=2 * HOUR)))
@@ -56,16 +56,16 @@ def test_free_of_contention_no_more_requests_than_the_written_cadence(
     life.close()
 
 
-@pytest.mark.parametrize("price", [1_000, FLOOR], ids=["cheap", "dear"])
-def test_nor_where_nothing_has_been_spared_and_every_discovery_is_a_trap(tmp_path: Path, price: int) -> None:
-    """Each alone in a new installation, and ending just before a written look: any look beside the written ones is one
+@pytest.mark.parametrize("delay", [1_000, FLOOR], ids=["cheap", "dear"])
+def test_nor_where_there_is_no_credit_and_every_discovery_is_a_trap(tmp_path: Path, delay: int) -> None:
+    """Each alone in a new installation, and ending just before a poll of the cadence: any poll beside those is one
     too many."""
     dice = random.Random(7)
     for n in range(12):
         lasts = round((10_000, 24_000, 43_600, 71_040)[n % 4]) - 1_500
         folder = tmp_path / str(n)
         folder.mkdir()
-        life = Life(folder, SCHEDULE, price, Manner())
+        life = Life(folder, SCHEDULE, delay, Manner())
         life.live([Discovery(f"{dice.getrandbits(64):016x}", 1, 0, lasts, 1_000)])
         assert life.requests == n % 4 + 1
         life.close()
@@ -104,7 +104,7 @@ def test_what_was_learned_is_there_after_a_restart_and_plans_the_same(tmp_path: 
 
 
 def test_the_wait_before_the_first_look_is_planned_by_what_was_learned(tmp_path: Path) -> None:
-    """Where everything takes half an hour, nobody looks after ten seconds."""
+    """Where everything takes half an hour, there is no poll after ten seconds."""
     life = Life(tmp_path, SCHEDULE, FLOOR, Manner())
     slow = [Discovery(f"slow-{n}", 1, n * MIN, 30 * MIN + 7_000 * n, 25_000) for n in range(40)]
     life.live(slow)

@@ -19,7 +19,7 @@ def world(tmp_path: Path) -> Iterator[Make]:
 
 
 def warm(w: World, *, size: int = 2) -> list[str]:
-    """Have the pool take jobs ahead; ``size`` look at tasks that are under way, and eight more lie there."""
+    """Have the pool take jobs ahead; ``size`` polls are under way, and eight more lie there."""
     names = [f"t{n:02}" for n in range(40)]
     w.record(*names)
     w.now += 15_000
@@ -149,7 +149,7 @@ def test_after_a_kill_their_leases_run_out(world: Make) -> None:
     lost = w.pool.out  # its process dies here
     successor = world(concludes)
     successor.now = w.now
-    successor.until(NOW + 15_000 + successor.round.rules.lease - 1)
+    successor.until(NOW + 15_000 + successor.round.rules.lease_ms - 1)
     assert not {job.seq for job in successor.asked} & lost
     successor.until(w.now + HOUR)
     asked = [job.seq for job in successor.asked]
@@ -158,7 +158,7 @@ def test_after_a_kill_their_leases_run_out(world: Make) -> None:
     assert successor.count("SELECT count(*) FROM results") == 40
 
 
-def test_with_jobs_ahead_each_look_is_made_once_and_saved_once(world: Make) -> None:
+def test_with_jobs_ahead_each_poll_is_made_once_and_saved_once(world: Make) -> None:
     def script(job: Job, n: int) -> Reply:
         return Pending() if n < 4 else concluded(job.task_id)
 

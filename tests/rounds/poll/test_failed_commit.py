@@ -98,7 +98,7 @@ def too_fast(job: Job, n: int) -> Reply:
 
 def hears_many_things(path: Path) -> World:
     """Eight answers have come; more tasks are due, and so are the curves and the delay per request."""
-    w = World(path, still_pending, limit=RateLimit(1000, 1000), size=8, price_floor=20_000)
+    w = World(path, still_pending, limit=RateLimit(1000, 1000), size=8, delay_per_request_ms=20_000)
     w.record(*(f"t{n}" for n in range(28)))
     for w.script in (still_pending, many_things):
         w.now += MINUTE

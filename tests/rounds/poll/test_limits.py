@@ -26,7 +26,7 @@ from worker.gateways.http.client import HttpClient
 from worker.gateways.http.pool import Job
 from worker.store.state import api
 from worker.store.tasks import tallies
-from worker.store.views import status as look
+from worker.store.views import status as view
 from worker.store.views.problems import StatusRules
 
 
@@ -49,7 +49,7 @@ def test_the_limit_is_never_exceeded_over_hours(world: Make, limit: RateLimit) -
 
 
 def test_requests_that_no_slot_was_granted_for_are_paid_for(world: Make) -> None:
-    """Every look needs a token and a second try: three requests each."""
+    """Every poll needs a token and a second try: three requests each."""
     w = world(lambda job, n: Pending(), limit=RateLimit(1, 3))
 
     ask = w.pool._ask
@@ -65,14 +65,14 @@ def test_requests_that_no_slot_was_granted_for_are_paid_for(world: Make) -> None
 
 
 def test_a_request_that_outlives_its_deadline_does_not_make_the_loop_spin(world: Make) -> None:
-    """Cutting a socket does not end a look that waits for a name server, say."""
+    """Cutting a socket does not end a poll that waits for a name server, say."""
     w = world(concludes)
     w.record("a")
     w.now += 15_000
     w.run()
     asked_at = w.asked[0].asked_at
     assert w.round.run(asked_at + 1, asked_at + 1) == asked_at + TIMEOUT
-    for late in (0, 1, 500, 5_000, w.round.rules.lease, HOUR):
+    for late in (0, 1, 500, 5_000, w.round.rules.lease_ms, HOUR):
         assert w.round.run(asked_at + TIMEOUT + late, asked_at + TIMEOUT + late) > asked_at + TIMEOUT + late
     assert w.round.busy
     assert len(w.asked) == 1  # although its lease is over
@@ -234,13 +234,13 @@ def test_the_budget_of_a_day_holds_over_a_restart_and_ends_at_midnight(world: Ma
     second.until(midnight - 1)
     asked = len(first.asked) + len(second.asked)
     assert asked == 30
-    terms = StatusRules(SCHEDULE, limit)
+    rules = StatusRules(SCHEDULE, limit)
     assert "budget_spent" in [
-        p["code"] for p in look.status(second.store, midnight - 1, terms, MACHINE, None)["problems"]
+        p["code"] for p in view.status(second.store, midnight - 1, rules, MACHINE, None)["problems"]
     ]
-    assert look.status(second.store, midnight - 1, terms, MACHINE, None)["polling"]["requests_today"] == 30
+    assert view.status(second.store, midnight - 1, rules, MACHINE, None)["polling"]["requests_today"] == 30
     assert second.run() == midnight
-    said = look.status(second.store, midnight, terms, MACHINE, None)
+    said = view.status(second.store, midnight, rules, MACHINE, None)
     assert "budget_spent" not in [p["code"] for p in said["problems"]]
     assert (said["polling"]["requests_today"], said["polling"]["daily_budget"]) == (0, 30)
     second.until(midnight + 60_000)

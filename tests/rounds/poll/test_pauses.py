@@ -79,7 +79,7 @@ def test_while_a_probe_is_in_the_air_no_other_is_sent(world: Make) -> None:
 
 
 def test_a_probe_that_outlives_its_deadline_does_not_keep_the_next_from_being_sent(world: Make) -> None:
-    """Cutting a socket does not end a look that waits for a name server: the pause must not last as long as that."""
+    """Cutting a socket does not end a poll that waits for a name server: the pause must not last as long as that."""
     w = world(lambda job, n: RateLimited("http_429", 60_000) if n == 1 else Pending())
     w.record("a", "b", "c")
     w.now += 15_000

@@ -43,7 +43,7 @@ def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> Non
     w = world(concludes)
 
     def peek(job: Job) -> None:
-        seen.append((w.task(job.task_id)["leased_until"], job.asked_at + w.round.rules.lease))
+        seen.append((w.task(job.task_id)["leased_until"], job.asked_at + w.round.rules.lease_ms))
 
     w.before_sending = peek
     w.record(*(f"t{n}" for n in range(9)))
@@ -70,7 +70,7 @@ def test_after_a_crash_the_row_falls_due_again(world: Make, tmp_path: Path) -> N
     assert len(first.asked) == 1  # and then its process dies: the answer is never saved
     second = world(concludes)
     second.now = first.now
-    second.until(second.now + second.round.rules.lease - 1)
+    second.until(second.now + second.round.rules.lease_ms - 1)
     assert second.asked == []
     second.until(second.now + 1_000)
     assert [job.task_id for job in second.asked] == ["a"]

@@ -26,8 +26,8 @@ def claiming(store: Store, delay: float) -> Claiming:
     return Claiming(store, LearnedPlanner(SCHEDULE, FLOOR, {}), delay)
 
 
-def planned(store: Store, ages: Sequence[int], price: float = FLOOR) -> list[Task]:
-    """Tasks seen pending at these ages, and planned from there on at ``price``."""
+def planned(store: Store, ages: Sequence[int], delay: float = FLOOR) -> list[Task]:
+    """Tasks seen pending at these ages, and planned from there on at a delay per request of ``delay``."""
     planner = LearnedPlanner(SCHEDULE, FLOOR, {})
     found = []
     add(store, [NOW] * len(ages))
@@ -36,7 +36,7 @@ def planned(store: Store, ages: Sequence[int], price: float = FLOOR) -> list[Tas
             task = task_of(store, seq)._replace(
                 recorded_at=NOW - age, life_from=NOW - age, pending_at=NOW, last_poll_at=NOW, task_class="other"
             )
-            plan, _ = planner.plan(task, ScheduleState(price), NOW)
+            plan, _ = planner.plan(task, ScheduleState(delay), NOW)
             due_at = NOW + plan.wait_ms
             found.append(
                 task._replace(due_at=due_at, reason=plan.reason, delay_per_request_ms=plan.delay_per_request_ms)
@@ -57,14 +57,14 @@ def planned(store: Store, ages: Sequence[int], price: float = FLOOR) -> list[Tas
     return found
 
 
-def test_a_look_planned_when_requests_were_cheaper_is_put_off(store: Store) -> None:
+def test_a_poll_planned_when_requests_were_cheaper_is_put_off(store: Store) -> None:
     (before,) = planned(store, [600_000])
     assert before.due_at is not None
     dear = claiming(store, 9 * FLOOR)
     assert dear.taken(5, before.due_at) == []
     now = task_of(store, 1)
     assert now.due_at is not None
-    assert now.due_at > before.due_at + (before.due_at - NOW)  # three times the wait, by the root of the price
+    assert now.due_at > before.due_at + (before.due_at - NOW)  # three times the wait, by the root of the delay
     assert (now.delay_per_request_ms, now.reason, now.pending_at) == (9 * FLOOR, "learned", NOW)
     assert now._replace(due_at=before.due_at, delay_per_request_ms=FLOOR, reason=before.reason) == before
     assert dear.taken(5, now.due_at - 1) == []
@@ -86,10 +86,10 @@ def test_what_is_put_off_leaves_its_slot_to_others(store: Store) -> None:
         ("reason = 'retry'", "a person asked for it"),
         ("reason = 'backoff'", "it failed"),
         ("reason = 'again'", "it was put off already"),
-        ("delay_per_request_ms = NULL", "the written cadence planned it"),
+        ("delay_per_request_ms = NULL", "the cadence planned it"),
     ],
 )
-def test_what_no_price_has_planned_is_not_put_off(store: Store, change: str, why: str) -> None:
+def test_what_no_delay_has_planned_is_not_put_off(store: Store, change: str, why: str) -> None:
     (task,) = planned(store, [600_000])
     with store.write():
         store.execute(f"UPDATE tasks SET {change}")
@@ -111,7 +111,7 @@ def test_a_little_dearer_is_no_reason_nor_is_a_probe(store: Store) -> None:
     factor=st.floats(1.2, 4_000),
     late=st.integers(0, 7 * 3_600_000),
 )
-def test_no_look_is_put_off_beyond_the_longest_interval(ages: list[int], factor: float, late: int) -> None:
+def test_no_poll_is_put_off_beyond_the_longest_interval(ages: list[int], factor: float, late: int) -> None:
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db")) as store:
         store.conn.execute("PRAGMA synchronous = OFF")
         before = planned(store, ages)

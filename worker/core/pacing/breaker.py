@@ -36,13 +36,13 @@ class Breaker(NamedTuple):
         return self.paused_total + (max(0, now - self.paused_at) if self.paused_at is not None else 0)
 
 
-def pause(breaker: Breaker, reason: PauseReason, code: str, now: int, wait: int) -> Breaker:
-    """Begin a pause of ``wait`` ms, or prolong the present one after a probe that failed."""
+def pause(breaker: Breaker, reason: PauseReason, code: str, now: int, wait_ms: int) -> Breaker:
+    """Begin a pause of ``wait_ms``, or prolong the present one after a probe that failed."""
     return breaker._replace(
         reason=reason,
         code=code,
         paused_at=breaker.paused_at if breaker.paused_at is not None else now,
-        resumes_at=now + wait,
+        resumes_at=now + wait_ms,
         probes=breaker.probes + 1,
     )
 

@@ -9,7 +9,7 @@ nothing to undo. Steps, in this order:
 3. Each verdict becomes the next state of its task (worker/core/lifecycle.py), with its next poll from the planner.
 4. Jobs that were taken back unbegun are released.
 5. Due tasks are claimed, as many as the breaker, the limiter and the free threads allow, in the order of
-   claim_order.py. One that was planned when requests were worth much less waiting is planned anew instead.
+   claim_order.py. One that was planned at a much lower delay per request is planned anew instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ from worker.core.pacing.limiter import RateLimit, charge, eased, grant, slowed, 
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.delay_per_request import Load
-from worker.core.schedule.hazard import Curve, Observation
+from worker.core.schedule.hazard import EndCounts, Observation
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import PollPlan, Task
 from worker.core.vendor.document import Document
@@ -63,10 +63,10 @@ class Planner(Protocol):
 
     def learn(self, observations: Iterable[Observation]) -> None: ...  # once they are stored
 
-    def changed(self) -> Mapping[str, Curve]:
+    def changed(self) -> Mapping[str, EndCounts]:
         """Curves by class that are not stored as they are."""
 
-    def kept(self, curves: Mapping[str, Curve]) -> None:
+    def kept(self, curves: Mapping[str, EndCounts]) -> None:
         """These are stored now."""
 
 
@@ -82,10 +82,10 @@ class Policy(NamedTuple):
 class Own(NamedTuple):
     """The memory of one process."""
 
-    since: int  # when the delay per request last floated
+    floated_at: int  # when the delay per request last floated
     kept_at: int  # when curves were last stored
     suspicion: Suspicion = NO_SUSPICION
-    backlog: int = 0  # polls that were due and not made at `since`
+    backlog: int = 0  # polls that were due and not made at `floated_at`
     spent: int = 0  # requests granted since then
     slots_given: int = 0  # ever: whether an odd slot is a late task's turn
     usable: int = 0  # replies that told something of a task
@@ -142,12 +142,12 @@ class Intents(NamedTuple):
 
     saves: tuple[Save, ...] = ()
     conclusions: tuple[Conclusion, ...] = ()
-    bodies: tuple[tuple[int, str, bytes], ...] = ()  # of no result, worth keeping: row, why, body
+    bodies: tuple[tuple[int, str, bytes], ...] = ()  # of no result, to be kept: row, reason, body
     released: tuple[int, ...] = ()  # rows whose lease ends unused
     replanned: tuple[tuple[Task, PollPlan], ...] = ()
     claims: tuple[Task, ...] = ()
     health_check: bool = False  # a probe without a task
-    curves: Mapping[str, Curve] = {}
+    curves: Mapping[str, EndCounts] = {}
     observations: tuple[Observation, ...] = ()
 
 
@@ -177,7 +177,7 @@ def decide(
     if requests:
         limiter = grant(policy.limit, shared.limiter, moment.now, requests).limiter
         own, shared = own._replace(spent=own.spent + requests), shared._replace(limiter=limiter)
-    curves: Mapping[str, Curve] = {}
+    curves: Mapping[str, EndCounts] = {}
     if not 0 <= moment.now - own.kept_at < KEPT_EVERY_MS:
         curves = policy.planner.changed()
         own = own._replace(kept_at=moment.now)
@@ -204,12 +204,12 @@ def _floated(policy: Policy, own: Own, shared: Shared, moment: Moment) -> tuple[
     """Time in a pause does not count."""
     if moment.backlog is None:
         return own, shared
-    elapsed = moment.now - own.since
+    elapsed = moment.now - own.floated_at
     if elapsed > 0 and not shared.breaker.paused:
         rate = sustained(policy.limit, shared.limiter, moment.now)
         load = Load(elapsed, own.spent, own.backlog, moment.backlog)
         shared = shared._replace(schedule=policy.planner.float_delay(shared.schedule, load, rate))
-    return own._replace(since=moment.now, spent=0, backlog=moment.backlog), shared
+    return own._replace(floated_at=moment.now, spent=0, backlog=moment.backlog), shared
 
 
 def _judged(

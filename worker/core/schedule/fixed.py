@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.delay_per_request import Load
-from worker.core.schedule.hazard import Curve, Observation
+from worker.core.schedule.hazard import EndCounts, Observation
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import DueReason, PollPlan, Task
 from worker.core.vendor.reply import Reply
@@ -44,8 +44,8 @@ class FixedPlanner:
     def learn(self, observations: Iterable[Observation]) -> None:
         pass
 
-    def changed(self) -> Mapping[str, Curve]:
+    def changed(self) -> Mapping[str, EndCounts]:
         return {}
 
-    def kept(self, curves: Mapping[str, Curve]) -> None:
+    def kept(self, curves: Mapping[str, EndCounts]) -> None:
         pass

@@ -79,7 +79,7 @@ def _plain(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class EndCounts:
     """What was seen of one class: see the module's text. ``under`` in ms; both of length ``BINS``."""
 
     ended: tuple[float, ...] = (0.0,) * BINS
@@ -138,44 +138,44 @@ def bin_of(age: float) -> int:
     return bisect_right(EDGES_MS, max(0.0, age)) - 1
 
 
-def hazard_curve(curve: Curve, prior: tuple[float, ...]) -> HazardCurve:
-    """The hazards that ``curve`` shows, beside those of the prior. O(bins): some 0.2 ms."""
+def hazard_curve(counts: EndCounts, prior: tuple[float, ...]) -> HazardCurve:
+    """The hazards that ``counts`` show, beside those of the prior. O(bins): some 0.2 ms."""
     hazards = []
     for j, expected in enumerate(prior):
-        ended, under = curve.ended[j], curve.under[j]
+        ended, under = counts.ended[j], counts.under[j]
         for reach in range(1, REACH_BINS + 1):
             if ended >= ENOUGH_ENDS:
                 break
             for beside in (j - reach, j + reach):
                 if 0 <= beside < BINS:
-                    ended += curve.ended[beside]
-                    under += curve.under[beside]
+                    ended += counts.ended[beside]
+                    under += counts.under[beside]
         believed = min(PRIOR_ENDED / expected, PRIOR_WATCHED * _WIDTHS_MS[j])
         hazards.append((ended + believed * expected) / (under + believed))
     return HazardCurve(tuple(hazards))
 
 
-def learn(curve: Curve, known: int, age: int, end: int | None, expected: HazardCurve) -> Curve:
-    """The curve after a task ended. O(bins).
+def learn(counts: EndCounts, known: int, age: int, end: int | None, expected: HazardCurve) -> EndCounts:
+    """The counts after a task ended. O(bins).
 
-    It was pending at age ``known`` (0 if nobody had looked), and found concluded when it was ``age`` old; ``end`` is
-    the age at which the vendor says that it ended, if it says so. The class is the one that it had *before* that poll,
+    It was pending at age ``known`` (0 if it was not polled before), and found concluded at ``age``; ``end`` is the age
+    at which the vendor says that it ended, if it says so. The class is the one that it had *before* that poll,
     and ``expected`` the hazard curve for it so far.
     """
     known = max(0, known)
-    ended = [count * FADING_PER_END for count in curve.ended]
-    under = [time * FADING_PER_END for time in curve.under]
+    ended = [count * FADING_PER_END for count in counts.ended]
+    under = [time * FADING_PER_END for time in counts.under]
     if end is not None and known <= end <= max(age, known):
         ended[bin_of(end)] += 1
-        return watch(Curve(tuple(ended), tuple(under)), [(known, end)])
+        return watch(EndCounts(tuple(ended), tuple(under)), [(known, end)])
     if age <= known:
-        return curve
+        return counts
     return _between(ended, under, known, age, expected)
 
 
-def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
-    """The curve after tasks of a class were seen pending: ``(known, age)``, each last seen so at ``known`` before."""
-    under = list(curve.under)
+def watch(counts: EndCounts, spans: Iterable[tuple[int, int]]) -> EndCounts:
+    """The counts after tasks of a class were seen pending: ``(known, age)``, each last seen so at ``known`` before."""
+    under = list(counts.under)
     crossed = [0] * (BINS + 1)  # whole bins: spans that begin to cross here, less those that no longer do
     for known, age in spans:
         start = max(0.0, known)
@@ -191,10 +191,10 @@ def watch(curve: Curve, spans: Iterable[tuple[int, int]]) -> Curve:
     for j, count in enumerate(accumulate(crossed)):
         if count:
             under[j] += count * _WIDTHS_MS[j]
-    return Curve(curve.ended, tuple(under))
+    return EndCounts(counts.ended, tuple(under))
 
 
-def _between(ended: list[float], under: list[float], known: int, age: int, expected: HazardCurve) -> Curve:
+def _between(ended: list[float], under: list[float], known: int, age: int, expected: HazardCurve) -> EndCounts:
     """One end, somewhere between ``known`` and ``age``: its expected share in each bin, and the time until it."""
     done, _ = expected.outlook(known, age)
     pieces = list(expected.pieces(known, age))
@@ -208,29 +208,29 @@ def _between(ended: list[float], under: list[float], known: int, age: int, expec
         ended[j] += ending / done
         under[j] += max(0.0, (ending / hazard - (1 - done) * time) / done)
         left *= exp(-hazard * time)
-    return Curve(tuple(ended), tuple(under))
+    return EndCounts(tuple(ended), tuple(under))
 
 
-def packed(curve: Curve) -> str:
-    """The curve as JSON text of at most some 2 KB, to be stored; bins without news are left out."""
+def packed(counts: EndCounts) -> str:
+    """The counts as JSON text of at most some 2 KB, to be stored; bins without news are left out."""
     seen = {
         j: (float(f"{ended:.6g}"), round(under))
-        for j, (ended, under) in enumerate(zip(curve.ended, curve.under, strict=True))
+        for j, (ended, under) in enumerate(zip(counts.ended, counts.under, strict=True))
         if ended > 1e-6 or under >= 0.5
     }
     return json.dumps({"bins": BINS, "seen": seen}, separators=(",", ":"))
 
 
-def unpacked(text: str) -> Curve:
-    """The curve of :func:`packed`; an empty one where ``text`` is of another time or was damaged. Never raises."""
+def unpacked(text: str) -> EndCounts:
+    """The counts of :func:`packed`; an empty one where ``text`` is of another time or was damaged. Never raises."""
     ended, under = [0.0] * BINS, [0.0] * BINS
     try:
         found = json.loads(text)
         if found["bins"] != BINS:
-            return Curve()
+            return EndCounts()
         for j, (count, time) in found["seen"].items():
             ended[int(j)], under[int(j)] = float(count), float(time)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
-        return Curve()
+        return EndCounts()
     sound = all(0 <= value < 1e18 for value in (*ended, *under))  # false for nan and infinity, too
-    return Curve(tuple(ended), tuple(under)) if sound else Curve()
+    return EndCounts(tuple(ended), tuple(under)) if sound else EndCounts()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.credit import Polled, best_poll, cadence_polls, credit_of, plan, with_credit
 from worker.core.schedule.delay_per_request import Load, delay_after, outdated
-from worker.core.schedule.hazard import Curve, HazardCurve, Observation, hazard_curve, learn, watch
+from worker.core.schedule.hazard import EndCounts, HazardCurve, Observation, hazard_curve, learn, watch
 from worker.core.schedule.inspection import Basis, Choice, reason_in_words
 from worker.core.schedule.prior import prior
 from worker.core.schedule.state import ScheduleState
@@ -39,7 +39,7 @@ class LearnedPlanner:
     ``least_delay_ms`` is the configured ``delay_per_request``; ``curves`` are those that were stored, by class.
     """
 
-    def __init__(self, schedule: Schedule, least_delay_ms: float, curves: Mapping[str, Curve]) -> None:
+    def __init__(self, schedule: Schedule, least_delay_ms: float, curves: Mapping[str, EndCounts]) -> None:
         self._schedule = schedule
         self._least_delay_ms = least_delay_ms
         self._curves = dict(curves)
@@ -123,11 +123,11 @@ class LearnedPlanner:
                 self._changed.add(task_class)
                 self._curves[task_class] = watch(self._curve(task_class), spans)
 
-    def changed(self) -> Mapping[str, Curve]:
+    def changed(self) -> Mapping[str, EndCounts]:
         """The curves that are not stored as they are."""
         return {task_class: self._curve(task_class) for task_class in self._changed}
 
-    def kept(self, curves: Mapping[str, Curve]) -> None:
+    def kept(self, curves: Mapping[str, EndCounts]) -> None:
         """These curves are stored now."""
         self._changed -= {task_class for task_class, curve in curves.items() if curve is self._curves.get(task_class)}
 
@@ -166,8 +166,8 @@ class LearnedPlanner:
             found = best[known, delay] = best_poll(known, known, curve, delay, self._schedule)
         return found
 
-    def _curve(self, task_class: str) -> Curve:
-        return self._curves.get(task_class, Curve())
+    def _curve(self, task_class: str) -> EndCounts:
+        return self._curves.get(task_class, EndCounts())
 
     def _count(self, task_class: str) -> None:
         count = self._observations[task_class] = self._observations.get(task_class, 0) + 1

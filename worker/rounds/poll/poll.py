@@ -52,19 +52,19 @@ LEASE_MARGIN_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class PollRules:
-    """What the pass works by: the schedule, the rate limit, and the total deadline of one request in ms.
+    """What the pass works by: the schedule, the rate limit, and the total deadline of one request.
 
     ``delay_per_request_ms`` is the least one of the learned schedule; ``None``: the fixed one.
     """
 
     schedule: Schedule
     limit: RateLimit
-    deadline: int
+    deadline_ms: int
     delay_per_request_ms: int | None = None
 
     @property
-    def lease(self) -> int:
-        return self.deadline + LEASE_MARGIN_MS
+    def lease_ms(self) -> int:
+        return self.deadline_ms + LEASE_MARGIN_MS
 
     def planner(self, store: Store) -> Planner:
         """The schedule, with the curves that are stored."""
@@ -82,12 +82,12 @@ class PollRound:
         self.rules = rules
         self._log = log
         self.planner = rules.planner(store)
-        self._policy = Policy(rules.schedule, rules.limit, rules.lease, self.planner)
+        self._policy = Policy(rules.schedule, rules.limit, rules.lease_ms, self.planner)
         self._heard: list[Done] = []  # over, and not saved
         self._back: list[Job] = []  # taken back from the pool, and not released in the database
         self._pauses = Pauses()
         self._edges = LogEdges(tallies.by_error(store).items(), now)
-        self.own = Own(since=now, kept_at=now)
+        self.own = Own(floated_at=now, kept_at=now)
         self.shared = api.get(store)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
 
@@ -115,7 +115,7 @@ class PollRound:
         rests = not claim or (self._probing and not probing)
         self._back += self._pool.withdraw(FAR if rests else now - STALE_JOB_MS)
         moment = self._moment(now, monotonic, due_by, claim=claim)
-        if self._heard or self._back or moment.backlog is not None or self._worth_claiming(moment):
+        if self._heard or self._back or moment.backlog is not None or self._can_claim(moment):
             self._pass_or_single_out(moment, monotonic)
         if self._back:
             # A pause has begun, and what no thread had begun was taken back.
@@ -141,7 +141,7 @@ class PollRound:
         return self._pool.out if suspect is None else self._pool.out | {suspect[0]}
 
     def _moment(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> Moment:
-        floats = not 0 <= now - self.own.since < FLOATED_EVERY_MS
+        floats = not 0 <= now - self.own.floated_at < FLOATED_EVERY_MS
         return Moment(
             now=now,
             due_by=now if due_by is None else min(due_by, now),
@@ -151,7 +151,7 @@ class PollRound:
             backlog=tallies.due(self._store, now) if floats else None,
         )
 
-    def _worth_claiming(self, moment: Moment) -> bool:
+    def _can_claim(self, moment: Moment) -> bool:
         """Whether anything would be claimed, as far as can be told without the write lock."""
         breaker, limiter, suspicion = self.shared.breaker, self.shared.limiter, self.own.suspicion
         if moment.free <= 0 or grant(self.rules.limit, limiter, moment.now, 1).slots == 0:
@@ -199,7 +199,7 @@ class PollRound:
             if decision.wants_more:
                 due = reading.candidates(self._store, self.own, before, moment, self.only, more=True)
                 decision = decide(self._policy, self.own, before, heard, due, moment)
-            changes = writing.write(self._store, decision.intents, moment.now, moment.now + self.rules.lease)
+            changes = writing.write(self._store, decision.intents, moment.now, moment.now + self.rules.lease_ms)
             if decision.shared != before:
                 api.put(self._store, decision.shared)
         self._committed(before, decision, changes, moment.now, monotonic)
@@ -214,7 +214,7 @@ class PollRound:
             self.only = (self.only | {job.seq for job in self._back}) - {task.seq for task in intents.claims}
         self._heard.clear()
         self._back = self._pool.withdraw(FAR) if self._probing and not probing else []
-        deadline = monotonic + self.rules.deadline
+        deadline = monotonic + self.rules.deadline_ms
         for task in intents.claims:
             self._pool.submit(Job(task.seq, task.id, now, deadline))
         if intents.health_check:

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from worker.core.schedule.hazard import Curve, packed, unpacked
+from worker.core.schedule.hazard import EndCounts, packed, unpacked
 from worker.store.db.store import Store
 
 
-def load(store: Store) -> dict[str, Curve]:
+def load(store: Store) -> dict[str, EndCounts]:
     """All of them, by class."""
     rows = store.read("SELECT task_class, curve FROM curves")
     return {row["task_class"]: unpacked(row["curve"]) for row in rows}
 
 
-def keep(store: Store, curves: Mapping[str, Curve]) -> None:
+def keep(store: Store, curves: Mapping[str, EndCounts]) -> None:
     """Write these, inside a transaction."""
     for task_class, curve in curves.items():
         store.execute(
@@ -22,7 +22,7 @@ def keep(store: Store, curves: Mapping[str, Curve]) -> None:
         )
 
 
-def of_class(store: Store, task_class: str) -> Curve:
+def of_class(store: Store, task_class: str) -> EndCounts:
     """What was learned of one class; an empty curve where nothing was."""
     row = store.one("SELECT curve FROM curves WHERE task_class = :task_class", {"task_class": task_class})
-    return Curve() if row is None else unpacked(row["curve"])
+    return EndCounts() if row is None else unpacked(row["curve"])
