@@ -46,11 +46,11 @@ def sandbox(port: int, seed: int, speed: float, faults: str, times: str, folder:
     # The signals are awaited, so no thread of the server may take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
-        vendor = Sandbox(Clock(), seed=seed, speed=speed, faults=faults, times=spans, port=port)
+        vendor = Sandbox(Clock(), seed=seed, speed=speed, faults=faults, times=spans)
     except ValueError as error:
         raise BadConfiguration(f"--faults: {error}", "`cdpoll sandbox --faults help` lists what there is") from None
     try:
-        vendor.start()
+        vendor.start(port)
     except OSError as error:
         raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
     try:

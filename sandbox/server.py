@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Self
 
+from sandbox.account import Account
 from sandbox.ledger import Ledger
 from sandbox.mischief import Mischief
 from sandbox.tasks import Task
@@ -26,6 +27,8 @@ from sandbox.vendor import Vendor
 from sandbox.wire import PREFIX, TOKEN_PATH, Reply, Request, problem
 from worker.clock import Clock
 
+HOST = "127.0.0.1"
+SANDBOX_ACCOUNT = Account()
 LARGEST_BODY_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 
@@ -34,9 +37,8 @@ class Sandbox:
     """The simulated vendor, listening while it is started.
 
     ``speed`` divides every time span of the vendor (60: an hour takes a minute). ``faults`` is a text as
-    :mod:`sandbox.faults` describes it; ``times`` comes from :func:`sandbox.times.parse`. ``port`` 0 takes a free port,
-    and keeps it over ``stop`` and ``start``; the vendor's memory outlives both. Raises ValueError for a wrong
-    ``faults`` text, and OSError where the port is taken.
+    :mod:`sandbox.faults` describes it; ``times`` comes from :func:`sandbox.times.parse`. The port and the vendor's
+    memory outlive ``stop`` and ``start``. Raises ValueError for a wrong ``faults`` text.
     """
 
     def __init__(
@@ -47,26 +49,20 @@ class Sandbox:
         speed: float = 1.0,
         faults: str = "",
         times: Times = DEFAULT,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        client_id: str = "sandbox",
-        client_secret: str = "sandbox-secret",  # noqa: S107 - it opens nothing but the sandbox
-        tenant_id: str = "5a4db000-0000-4000-8000-0000000000aa",
-        subtenants: tuple[str, ...] = (),
-        expires_in: float = 3600,
+        account: Account = SANDBOX_ACCOUNT,
     ) -> None:
         if speed <= 0:
             raise ValueError("speed must be greater than 0")
         self.clock, self.seed, self.speed = clock, seed, speed
-        self.client_id, self.client_secret, self.tenant_id = client_id, client_secret, tenant_id
-        self._host, self._port = host, port
+        self.account = account
+        self._port = 0
         self.mischief = Mischief(faults, seed, speed, clock.now())
         self.vendor = Vendor(
             Ledger(seed, Tempo(speed, times)),
-            Tokens(client_id, client_secret, expires_in / speed, seed),
+            Tokens(account.client_id, account.client_secret, account.expires_in_s / speed, seed),
             self.mischief,
-            tenant_id=tenant_id,
-            subtenants=subtenants,
+            tenant_id=account.tenant_id,
+            subtenants=account.subtenants,
         )
         self.stopping = threading.Event()
         self._listener: socket.socket | None = None
@@ -77,8 +73,7 @@ class Sandbox:
     @property
     def origin(self) -> str:
         """``http://127.0.0.1:PORT``."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def base_url(self) -> str:
@@ -111,8 +106,8 @@ class Sandbox:
     def credentials(self) -> dict[str, str]:
         """The fields of a token request."""
         return {
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
+            "client_id": self.account.client_id,
+            "client_secret": self.account.client_secret,
             "grant_type": "client_credentials",
         }
 
@@ -122,10 +117,9 @@ class Sandbox:
         with self.vendor.lock:
             self.mischief = self.vendor.mischief = mischief
 
-    def start(self) -> Self:
-        """Listen. Raises OSError."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.create_server((self._host, self._port), family=family, backlog=256)
+    def start(self, port: int = 0) -> Self:
+        """Listen on ``port``; 0: on the port it had before, else on a free one. Raises OSError where it is taken."""
+        listener = socket.create_server((HOST, port or self._port), backlog=256)
         self._port = listener.getsockname()[1]
         self._listener = listener
         self.vendor.origin = self.origin

@@ -17,9 +17,9 @@ def config_text(sandbox: Sandbox, store_path: str) -> str:
 # Written by the cdpoll sandbox (seed {sandbox.seed}, speed {speed:g}). It opens nothing but that sandbox.
 [api]
 base_url = {sandbox.base_url}
-client_id = {sandbox.client_id}
-client_secret = {sandbox.client_secret}
-tenant_id = {sandbox.tenant_id}
+client_id = {sandbox.account.client_id}
+client_secret = {sandbox.account.client_secret}
+tenant_id = {sandbox.account.tenant_id}
 timeout = 10s
 
 [store]

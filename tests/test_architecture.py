@@ -179,7 +179,6 @@ def functions(path: Path) -> Iterator[ast.FunctionDef]:
 
 # A constructor whose arguments are options with defaults, of which a caller names one or two.
 MANY_OPTIONS = {
-    "sandbox/server.py:__init__",
     "tests/support/poll_world.py:__init__",
 }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from cli.demo.checks import fetch_token, submit
 from cli.demo.ending import Batch, Ending, Picture, answers, compare, read_picture
 from cli.demo.process import Daemon, command
+from sandbox.account import Account
 from sandbox.batch import write_batch
 from sandbox.server import Sandbox
 from sandbox.settings import config_text
@@ -68,7 +69,8 @@ class Demo:
         """Everything from the empty folder to the ending. Raises CdpollError when it cannot even begin."""
         began = self.clock.now()
         self._make_folder()
-        with Sandbox(self.clock, speed=SPEED_FACTOR, faults=FAULTS, expires_in=60 * SPEED_FACTOR) as vendor:
+        account = Account(expires_in_s=60 * SPEED_FACTOR)
+        with Sandbox(self.clock, speed=SPEED_FACTOR, faults=FAULTS, account=account) as vendor:
             config = self._write_config(vendor)
             picture = Picture(self.checks)
             with Daemon(config, self.folder / "daemon.log") as daemon:

@@ -262,8 +262,8 @@ def test_no_token_secret_ref_or_patient_is_in_the_log_and_no_token_on_the_disk(h
     for token in tokens:
         assert token not in logged
         assert token.encode() not in on_disk
-    assert sandbox.client_secret not in logged
-    assert sandbox.client_secret.encode() not in on_disk
+    assert sandbox.account.client_secret not in logged
+    assert sandbox.account.client_secret.encode() not in on_disk
     assert b"MRN-4711" in on_disk
     for private in ("MRN-4711", "INVENTED", "SBX-NOW", "X12", "discoveryPaths", "127.0.0.1"):
         assert private not in logged

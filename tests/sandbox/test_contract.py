@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from sandbox import examples
+from sandbox import account, examples
 from sandbox.transactions import NO_NPI
 from tests.support.sandbox_client import DAY, HOUR, MINUTE, START, Rig
 from tests.support.vendor_schema import REPLIES, TOKEN, TOKEN_ERROR, check_body
@@ -107,7 +107,7 @@ def test_refusals_of_the_posts(rig: Rig, path: str, build: Any) -> None:
 
 
 def test_a_sub_tenant_of_somebody_else() -> None:
-    with Rig(subtenants=("sub-1",)) as rig:
+    with Rig(account=account.Account(subtenants=("sub-1",))) as rig:
         body = examples.real_time_request(1)
         assert rig.call("POST", "", body, x_optum_subtenant_id="sub-1").status_code == 200
         assert rig.call("POST", "", body, x_optum_subtenant_id="sub-2").status_code == 403

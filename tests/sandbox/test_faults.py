@@ -222,7 +222,7 @@ def test_spoiled_answers() -> None:
             rig.sandbox.set_faults(fault)
             return rig.get(path)
 
-        assert spoiled("wrong_tenant").headers["x-optum-tenant-id"] != rig.sandbox.tenant_id
+        assert spoiled("wrong_tenant").headers["x-optum-tenant-id"] != rig.sandbox.account.tenant_id
         for fault, status in (("html", 200), ("502", 502)):
             reply = spoiled(fault)
             assert (reply.status_code, reply.headers["content-type"]) == (status, "text/html")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import examples
+from sandbox.account import Account
 from sandbox.server import LARGEST_BODY_BYTES, Sandbox
 from sandbox.settings import config_text
 from tests.support.frozen_clock import FrozenClock
@@ -164,7 +165,7 @@ def test_two_sandboxes_do_not_share_a_port() -> None:
     with Sandbox(FrozenClock()) as first:
         port = int(first.origin.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
-            Sandbox(FrozenClock(), port=port).start()
+            Sandbox(FrozenClock()).start(port)
 
 
 def test_what_cannot_be() -> None:
@@ -174,14 +175,14 @@ def test_what_cannot_be() -> None:
 
 @pytest.mark.parametrize("speed", [1, 60, 1500, 1_000_000])
 def test_the_configuration_is_ready_to_use(tmp_path: Path, speed: float) -> None:
-    with Rig(speed=speed, client_id="me", client_secret="my-secret") as rig:
+    with Rig(speed=speed, account=Account("me", "my-secret")) as rig:
         path = tmp_path / "cdpoll.ini"
         path.touch(0o600)
         path.write_text(config_text(rig.sandbox, str(tmp_path / "cdpoll.db")))
         config = load(str(path), {})
         api = config.require_api()
         assert api.base_url == rig.sandbox.base_url
-        assert api.tenant_id == rig.sandbox.tenant_id
+        assert api.tenant_id == rig.sandbox.account.tenant_id
         assert config.store.path == tmp_path / "cdpoll.db"
         polling = config.polling
         assert polling.min_interval_ms <= polling.cadence.first <= polling.cadence.ceiling

@@ -81,7 +81,7 @@ class House:
         self.database = folder / "data" / "cdpoll.db"
         self.config = folder / "cdpoll.ini"
         self.log = folder / "daemon.log"
-        (folder / "secret").write_text("sandbox-secret" if sandbox is None else sandbox.client_secret)
+        (folder / "secret").write_text("sandbox-secret" if sandbox is None else sandbox.account.client_secret)
         (folder / "secret").chmod(0o600)
         self.values = {
             "api_base_url": (NOWHERE if sandbox is None else sandbox.origin) + "/rcm/eligibility/v1",

@@ -47,7 +47,7 @@ class Rig:
         sent = {"authorization": f"Bearer {self.token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
         reply = self.http.request(method, self.sandbox.base_url + path, json=body, headers=sent)
         if self.check:
-            check_reply(method, path, sent, reply, self.sandbox.tenant_id)
+            check_reply(method, path, sent, reply, self.sandbox.account.tenant_id)
         return reply
 
     def get(self, path: str, **headers: str) -> httpx.Response:

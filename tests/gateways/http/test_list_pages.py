@@ -22,8 +22,10 @@ def client() -> Iterator[HttpClient]:
 
 
 def api(rig: Rig) -> Api:
-    secrets = TokenSettings(rig.sandbox.token_url, lambda: rig.sandbox.client_id, lambda: rig.sandbox.client_secret)
-    return Api(ApiSettings(rig.sandbox.base_url, rig.sandbox.tenant_id), Tokens(secrets, threading.Event()))
+    secrets = TokenSettings(
+        rig.sandbox.token_url, lambda: rig.sandbox.account.client_id, lambda: rig.sandbox.account.client_secret
+    )
+    return Api(ApiSettings(rig.sandbox.base_url, rig.sandbox.account.tenant_id), Tokens(secrets, threading.Event()))
 
 
 MOST_PAGES = 20
