@@ -12,11 +12,8 @@ from worker.core.task import PollPlan, Task
 from worker.store.db.store import Store
 from worker.store.tasks import history
 
-_COLUMNS = """
-    seq, id, state, recorded_at, life_from, :paused_total - paused_base AS paused, outcome, name, started_at, due_at,
-    leased_until, reason, polls, failures, not_found_since, last_error, last_poll_at, last_status, last_trace_id,
-    correlation_id, trace_id, task_class, pending_at, delay_per_request_ms
-"""
+# In the order of the fields of Task: a row is one as it comes, which takes a seventeenth of handing it over by names.
+_COLUMNS = ", ".join(":paused_total - paused_base AS paused" if name == "paused" else name for name in Task._fields)
 
 Row = TypeVar("Row")
 
@@ -32,7 +29,7 @@ def by_seq(store: Store, seqs: Iterable[int], paused_total: int) -> dict[int, Ta
             f"SELECT {_COLUMNS} FROM tasks WHERE seq IN ({marks})",  # noqa: S608 - names of parameters
             {**params, "paused_total": paused_total},
         )
-        found.update((row["seq"], Task(**row)) for row in rows)
+        found.update((row["seq"], Task._make(row)) for row in rows)
     return found
 
 
@@ -56,7 +53,7 @@ def _due(condition: str, store: Store, paused_total: int, now: int, params: dict
         """,  # noqa: S608 - constants
         {"paused_total": paused_total, "now": now, **params},
     )
-    return [Task(**row) for row in rows]
+    return [Task._make(row) for row in rows]
 
 
 def next_due(store: Store, but: Collection[int] = (), only: frozenset[int] | None = None) -> int | None:
