@@ -5,6 +5,7 @@ Lists are padded to a few lengths, so that SQLite does not compile a statement f
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import TypeVar
 
 from worker.core.lifecycle import edges
@@ -12,8 +13,10 @@ from worker.core.task import PollPlan, Task
 from worker.store.db.store import Store
 from worker.store.tasks import history
 
-# In the order of the fields of Task: a row is one as it comes, which takes a seventeenth of handing it over by names.
 _COLUMNS = ", ".join(":paused_total - paused_base AS paused" if name == "paused" else name for name in Task._fields)
+
+# By name, at half of what Task(**row) takes: a pass reads up to 128 rows.
+_values_of = itemgetter(*Task._fields)
 
 Row = TypeVar("Row")
 
@@ -29,7 +32,7 @@ def by_seq(store: Store, seqs: Iterable[int], paused_total: int) -> dict[int, Ta
             f"SELECT {_COLUMNS} FROM tasks WHERE seq IN ({marks})",  # noqa: S608 - names of parameters
             {**params, "paused_total": paused_total},
         )
-        found.update((row["seq"], Task._make(row)) for row in rows)
+        found.update((row["seq"], Task._make(_values_of(row))) for row in rows)
     return found
 
 
@@ -53,7 +56,7 @@ def _due(condition: str, store: Store, paused_total: int, now: int, params: dict
         """,  # noqa: S608 - constants
         {"paused_total": paused_total, "now": now, **params},
     )
-    return [Task._make(row) for row in rows]
+    return [Task._make(_values_of(row)) for row in rows]
 
 
 def next_due(store: Store, but: Collection[int] = (), only: frozenset[int] | None = None) -> int | None:
