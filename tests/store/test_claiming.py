@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.database import DONE, LEASE, NOW, SCHEDULE, Claiming, add, conclude, elsewhere, record, task_of
+from tests.support.examples import examples
 from worker.core.pacing.claim_order import LATE_MS, deadline
 from worker.core.pacing.decide import Collected, Moment, Own, Policy, Withdrawn, decide
 from worker.core.pacing.limiter import RateLimit
@@ -175,7 +176,7 @@ def test_a_pass_over_few_tasks_asks_the_database_once(store: Store) -> None:
     assert sum("due_at <= " in text for text in said) == 1
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     backlog=st.integers(0, 150),
     slots=st.integers(1, 12),

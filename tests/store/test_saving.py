@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.database import DONE, NOW, SCHEDULE, conclude, concluded, elsewhere, record, task_of
+from tests.support.examples import examples
 from tests.support.saving import PLAIN, add, everything, save, save_each, told, twins
 from worker.core.lifecycle import after
 from worker.core.pacing.breaker import Breaker
@@ -131,7 +132,7 @@ pendings = st.builds(Pending, documents)
 replies = st.one_of(pendings, pendings, pendings, st.sampled_from([Unreachable("timeout"), Garbled("html")]))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(seen, replies), min_size=1, max_size=4), st.integers(0, 30_000))
 def test_all_at_once_is_the_same_as_one_by_one(looks: list[tuple[dict[str, Any], Reply]], later: int) -> None:
     with ExitStack() as stack:
@@ -142,7 +143,7 @@ def test_all_at_once_is_the_same_as_one_by_one(looks: list[tuple[dict[str, Any],
         assert everything(one) == everything(other)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     st.lists(st.tuples(seen, pendings), min_size=1, max_size=6),
     st.integers(0, 30_000),

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from tests.support.cdpoll_process import House
 from tests.support.database import DONE, NOW, SCHEDULE, conclude, record, task_of
+from tests.support.examples import examples
 from worker.core.lifecycle import after
 from worker.core.vendor.reply import Garbled, Reply, Unknown, Unreachable
 from worker.store.db.store import Store
@@ -85,11 +86,11 @@ class Histories(RuleBasedStateMachine):
 
 
 def test_they_are_what_counting_the_rows_gives_after_any_history() -> None:
-    run_state_machine_as_test(Histories, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(Histories, settings=settings(examples(40), stateful_step_count=30))
 
 
 @given(st.integers(0, 4))
-@settings(max_examples=5)
+@examples(5)
 def test_a_poll_that_finds_a_task_still_failing_moves_it_once(failures: int) -> None:
     with open_store(":memory:") as store:
         record(store, "a")

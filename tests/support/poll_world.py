@@ -76,6 +76,7 @@ class World:
         self._changed = threading.Condition()
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self.woken = 0
+        self._closing = False
         self.store = open_store(path, timeout=timeout)
         # No power is cut here, and waiting for the disk would take nine tenths of the time.
         self.store.conn.execute("PRAGMA synchronous = OFF")
@@ -86,8 +87,10 @@ class World:
         self.round = PollRound(self.store, self.pool, rules, self.log, self.now)
 
     def close(self) -> None:
-        for _, landed in self._flying.values():
-            landed.set()
+        with self._changed:
+            self._closing = True  # a thread that becomes free may begin what was handed out ahead
+            for _, landed in self._flying.values():
+                landed.set()
         self.pool.close()
         self.store.close()
 
@@ -101,6 +104,8 @@ class World:
             self.sent_at.append(self.now)
             self._flying[job.seq] = (self.now + min(self.takes(job), TIMEOUT), landed)
             self._changed.notify_all()
+            if self._closing:
+                landed.set()
         assert landed.wait(DEADLINE)
         return Heard(Unreachable("timeout") if self.takes(job) >= TIMEOUT else self.script(job, n))
 

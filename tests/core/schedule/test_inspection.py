@@ -3,9 +3,10 @@
 from math import exp
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from worker.core.schedule.cadence import JITTER, Cadence, Schedule
 from worker.core.schedule.credit import (
     MOST_CREDIT_REQUESTS,
@@ -126,7 +127,7 @@ def test_the_account_by_hand() -> None:
 lives = st.lists(st.tuples(st.integers(1, 3 * DAY), st.integers(0, 3)), min_size=1, max_size=6)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(lives, st.lists(curves, min_size=4, max_size=4), st.lists(st.floats(50, 1e6), min_size=3, max_size=3))
 def test_never_more_requests_than_the_written_cadence(
     tasks: list[tuple[int, int]], believed: list[HazardCurve], paid: list[float]

@@ -5,9 +5,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from worker.core.instant import from_iso, iso
 from worker.core.intake.link import valid_id
 from worker.core.vendor.document import MOST_PATHS
@@ -195,7 +196,7 @@ ENTRIES = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(st.lists(ENTRIES, max_size=6) | ENTRIES)
 def test_no_list_raises_and_every_row_has_a_usable_id(entries: object) -> None:
     page = read(json.dumps(entries).encode())

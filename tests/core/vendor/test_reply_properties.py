@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.vendor_replies import ID, PATHS, body, read
 from worker.core.instant import iso
 from worker.core.vendor.document import parse_json
@@ -42,14 +43,14 @@ def holds(said: bytes, status: int, reply: Reply) -> None:
     assert reply.document.body == said
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(tasks | documents, st.sampled_from([200, 200, 200, 202, 302, 401, 403, 404, 429, 500, 503]))
 def test_no_json_raises_and_none_concludes_but_by_its_root_status(document: object, status: int) -> None:
     said = json.dumps(document).encode()
     holds(said, status, read(said, status, tenant="T1", tenant_id="T1"))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.binary() | st.text().map(str.encode), st.integers(100, 999), st.none() | st.text())
 def test_no_bytes_raise(said: bytes, status: int, header: str | None) -> None:
     holds(said, status, read(said, status, retry_after=header, tenant_id=header, trace_id=header, tenant="T1"))

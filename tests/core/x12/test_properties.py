@@ -4,9 +4,10 @@ import io
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.x12_reading import read
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, group, interchange, subscriber
 from worker.core.x12.batch import Judged, read_batch
@@ -55,7 +56,7 @@ def files(draw: st.DrawFn) -> tuple[str, list[list[Segment]]]:
     return text + draw(st.sampled_from(["", "\n", "\x1a", "\0\0\0"])), written
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(files(), st.sampled_from([3, 50, 256 * 1024]), st.sampled_from(["", "\ufeff", "\n\n"]))
 def test_what_is_written_is_read(made: tuple[str, list[list[Segment]]], piece: int, before: str) -> None:
     text, written = made
@@ -121,7 +122,7 @@ def consume(data: bytes, piece: int) -> None:
     recognise(data)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_changed_bytes_never_raise(data: st.DataObject) -> None:
     text = bytearray(SMALL.encode())
@@ -131,7 +132,7 @@ def test_changed_bytes_never_raise(data: st.DataObject) -> None:
     consume(bytes(text), data.draw(st.sampled_from([13, 4096])))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.sampled_from([*SMALL.split("~"), "ISA*", "ISA", "~", "*", "\n", "HL*1", "EB*", "LS", "SE", "ST", ""]))
 )

@@ -5,9 +5,10 @@ import threading
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.loopback import Asked, Loopback, Peer, answer, nobody
 from tests.support.token_endpoint import SECRET, Endpoint, NeverStopped, asking, failure, granted
 from worker.core.errors import BadConfiguration
@@ -103,7 +104,7 @@ def test_a_life_that_is_not_said_is_an_hour(endpoint: Endpoint, tokens: Tokens, 
     assert tokens.expires_at == NOW + HOUR
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3))
 def test_whatever_is_said_the_life_is_neither_a_storm_nor_for_ever(expires_in: object) -> None:
     assert SHORTEST_LIFE_MS <= module._life(expires_in) <= LONGEST_LIFE_MS

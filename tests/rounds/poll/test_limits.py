@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.database import MACHINE
+from tests.support.examples import examples
 from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, concluded, concludes, within, worlds
 from worker.core.pacing.limiter import DAY_MS, FULL_PACE_PPM, RateLimit
 from worker.core.vendor.reply import (
@@ -107,7 +108,7 @@ REPLIES: list[Callable[[str], Reply]] = [
 ]
 
 
-@settings(derandomize=True, max_examples=20, deadline=None)
+@examples(20)
 @given(
     script=st.lists(st.sampled_from(range(len(REPLIES))), min_size=1, max_size=30),
     spans=st.lists(st.sampled_from([0, 1, 80, 4_000, 29_999, TIMEOUT]), min_size=1, max_size=5),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.database import NOW, SCHEDULE, Claiming, add, elsewhere, task_of
+from tests.support.examples import examples
 from worker.core.pacing.decide import MOST_REPLANNED_TASKS
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.schedule.state import ScheduleState
@@ -105,7 +106,7 @@ def test_a_little_dearer_is_no_reason_nor_is_a_probe(store: Store) -> None:
     assert claiming(store, 9 * FLOOR).taken(1, due_at, probing=True) == [1]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     ages=st.lists(st.integers(0, 30 * DAY), min_size=1, max_size=12),
     factor=st.floats(1.2, 4_000),
