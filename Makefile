@@ -1,4 +1,4 @@
-# Two commands matter to a newcomer: `make demo` and `make test`. The others are for whoever changes the code.
+# Two commands matter to a newcomer: `make demo` and `make test`. The others are for those who change the code.
 # Everything is installed into .venv from hashed requirement files; nothing outside this folder is touched.
 
 PYTHON ?= python3

@@ -89,7 +89,7 @@ def main() -> None:
     given = parser.parse_args()
     names = given.only.split(",")
     if unknown := set(names) - PARTS.keys():
-        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+        parser.exit(2, f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}\n")
     folder = given.to or (None if given.quick else HERE)
     for name in names:
         began = time.perf_counter()

@@ -59,7 +59,7 @@ def _entry(entry: str) -> dict[str, tuple[int, int]]:
         low = duration(shortest)
         high = duration(longest) if dash else low
     except OverflowError:
-        raise ValueError("that is longer than anybody waits") from None
+        raise ValueError("that is too long") from None
     if low < 1:
         raise ValueError("a path takes at least a millisecond")
     if high < low:

@@ -90,7 +90,7 @@ def test_all_mistakes_in_the_times_are_told_at_once() -> None:
         ["Medicaid=0s-1s", "a path takes at least a millisecond"],
         ["Medicare", "'' is not a duration"],
         ["quick=soon", "'soon' is not a duration"],
-        ["RTCOB=1s-" + "9" * 400 + "d", "that is longer than anybody waits"],
+        ["RTCOB=1s-" + "9" * 400 + "d", "that is too long"],
         ["zzz=1s", "there is no family 'zzz'; see `help`"],
     ]
 

@@ -59,9 +59,6 @@ class InstantPool:
     def in_time(self, monotonic: int) -> bool:
         return False
 
-    def out_since(self, moment: int) -> frozenset[int]:
-        return frozenset()
-
     def cut_overdue(self, monotonic: int) -> None:
         pass
 

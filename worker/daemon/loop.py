@@ -16,7 +16,7 @@ from worker.daemon.beats import Beats
 from worker.daemon.clock_jumps import ClockJumps
 from worker.daemon.faults import STORAGE, Faults
 from worker.daemon.lane import Lane, Surroundings
-from worker.daemon.lane_thread import LaneThread
+from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
 from worker.daemon.notices import Notices
 from worker.daemon.orders import Orders
 from worker.daemon.poll_lane import WORK_REMAINS_EXIT, PollLane
@@ -31,9 +31,7 @@ from worker.store.state import api, daemon, notices
 from worker.store.tasks import polling as tasks
 from worker.store.tasks import tallies
 
-LONGEST_WAIT_MS = 60_000
 SHORTEST_IDLE_WAIT_MS = 50
-RETRY_MS = 5_000
 DRAIN_WAIT_MS = 200
 
 MAIN = "poll"

@@ -64,22 +64,22 @@ def _conclude_row(store: Store, task: Task, document: Document, source: Source, 
 
 def _keep(store: Store, task: int, document: Document, source: Source, now: int) -> Kept:
     """Keep the body, unless an equal one is there. Bodies that differ only by one lacking ``realTime`` are the same."""
-    known = store.read(
+    kept = store.read(
         "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results"
         " WHERE task = :task AND source <> 'batch' ORDER BY revision",
         {"task": task},
     )
     mine = document.fingerprint
-    for other in known:
+    for other in kept:
         theirs = Fingerprint(other["canonical_sha256"], other["real_time_sha256"])
         if mine.same_as(theirs):
             if mine.real_time is None or theirs.real_time is not None:
                 return "same"
             _replace_bytes(store, other["seq"], document)
             return "fuller"
-    seq = _add(store, task, document, source, known[-1]["revision"] + 1 if known else 1, now)
-    outbox.publish(store, task, seq, "revision" if known else "result")
-    if not known:
+    seq = _add(store, task, document, source, kept[-1]["revision"] + 1 if kept else 1, now)
+    outbox.publish(store, task, seq, "revision" if kept else "result")
+    if not kept:
         return "first"
     history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")
     return "revision"

@@ -87,7 +87,7 @@ class Own(NamedTuple):
     suspicion: Suspicion = NO_SUSPICION
     backlog: int = 0  # polls that were due and not made at `floated_at`
     spent: int = 0  # requests granted since then
-    slots_given: int = 0  # ever: whether an odd slot is a late task's turn
+    slots_given: int = 0  # ever; while it is even, the odd slot of a pass is a late task's
     usable: int = 0  # replies that told something of a task
     unreachable: int = 0  # polls that brought no whole answer
 

@@ -74,7 +74,7 @@ NO_TASK = 0
 # Tasks in a row without a usable answer that are no accident of theirs.
 MISSES_IN_A_ROW = 5
 
-# Of the tasks refused during a pause, so many of the latest are remembered.
+# The latest tasks refused during a pause that are remembered, at most.
 REMEMBERED_REFUSALS = 100
 
 _NOT_THE_API = {"html", "not_json", "redirect", "encoding", "too_large"}

@@ -24,8 +24,8 @@ are 5 a second with a burst of 2. It outlives restarts and idle hours.
 clock is set back over midnight by up to an hour, the new day stays, so its budget is not given twice; set back
 further, what was counted stays counted until the next midnight. So no jump silences for more than 25 hours.
 
-Requests that no slot was granted for (a token, a repeat) are charged when they are
-known, and the slots after them come later.
+Requests that no slot was granted for (a token, a repeat) are charged when they are known, and the slots after them come
+later.
 
 Instants and durations are milliseconds where nothing else is said.
 """

@@ -19,8 +19,8 @@ from worker.core.schedule.state import ScheduleState
 from worker.core.task import PLANNED, DueReason, PollPlan, Task
 from worker.core.vendor.reply import Concluded, Pending, Reply
 
-# The hazards of a class are computed anew for each observation up to so many, and then every so many: a curve changes
-# little by one observation among many.
+# The hazards of a class are computed anew for each of its first observations, and later once in a hundred: one
+# observation among many changes a curve little.
 EACH_OBSERVATION_UP_TO = 20
 OBSERVATIONS_PER_CURVE = 100
 

@@ -20,7 +20,7 @@ from worker.core.x12.dates import Period
 from worker.core.x12.issues import Issue
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
 
-# So many benefits are remembered in their JSON form: most of a batch's are alike.
+# Benefits whose JSON form is remembered, at most, and the longest of them: most of a batch's are alike.
 _MOST_REMEMBERED_OBJECTS = 4096
 _LONGEST_REMEMBERED_CHARS = 4096
 

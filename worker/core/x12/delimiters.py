@@ -121,7 +121,7 @@ def _terminator(window: bytes, at: int, separator: bytes) -> tuple[bytes, int, b
         if not candidate:
             return NoIsa.CUT
         if not candidate.isalnum():
-            # Wrapped after every character, a segment's name may be spread over so many bytes.
+            # Where a line break follows every character, a segment's name may be spread over 16 bytes.
             if len(window) < min(past + 16, _WINDOW_BYTES):
                 return NoIsa.CUT
             follows = _NEXT_SEGMENT.match(window, past + 1)

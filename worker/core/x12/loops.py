@@ -185,7 +185,7 @@ def _tree(lines: tuple[str, ...], element: str) -> HlTree:
 NO_HL = HlTree((), (), (), (), plain=True)
 _known_tree = lru_cache(maxsize=256)(_tree)
 _MOST_REMEMBERED_HL = 16
-"""Most sets have one of a few shapes of at most so many HL; these are looked up."""
+"""The most HL of a set whose shape is remembered: most sets have one of a few small shapes."""
 
 
 def body(tset: TransactionSet, text: str) -> str:

@@ -14,7 +14,7 @@ FileKind = Literal[
 ``mail`` one whose parts are encoded."""
 
 HEAD_BYTES = 64 * 1024
-"""So many bytes are enough to tell, also where a mail's header or a log stands before the first ISA."""
+"""Bytes that are enough to tell, also where a mail's header or a log stands before the first ISA."""
 
 _ARMOUR = b"-----BEGIN PGP MESSAGE-----"
 _PACKET = re.compile(rb"[\x80-\x88\x8a-\xbf\xc1-\xc4\xc8\xc9\xcb\xd2\xd4]")

@@ -79,7 +79,7 @@ class Scanner:
         self.refused = False
         """There is an ISA whose delimiters cannot be delimiters."""
         self.astray = False
-        """So many things look like an ISA and are none that going on would take for ever."""
+        """Thousands of segments look like an ISA and are none: to go on would take for ever."""
         self.utf16 = False
         self.size = 0
         self._source = source

@@ -92,10 +92,6 @@ class Pool:
         """The rows that are being asked about."""
         return frozenset(job.seq for job in self._out)
 
-    def out_since(self, moment: int) -> frozenset[int]:
-        """Those of them that were handed out at ``moment`` (the jobs' ``asked_at``) or before."""
-        return frozenset(job.seq for job in self._out if job.asked_at <= moment)
-
     @property
     def next_deadline(self) -> int | None:
         """On the monotonic clock, ms."""

@@ -1,6 +1,6 @@
 """The database: one SQLite file, opened so that what was committed survives power loss.
 
-Measured (see "Decisions" in the README): only ``synchronous=FULL`` with WAL or TRUNCATE lost nothing over hundreds of
+Measured (see docs/decisions.md): only ``synchronous=FULL`` with WAL or TRUNCATE lost nothing over hundreds of
 power cuts. WAL needs a SQLite that carries the WAL-reset fix, else TRUNCATE is used. Under TRUNCATE a reader that holds
 a cursor makes a COMMIT fail and leaves the transaction open; so reads fetch everything at once and in short pages, and
 a failed COMMIT is retried, then rolled back.

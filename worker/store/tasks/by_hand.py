@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
+from worker.core.task import DueReason
 from worker.store.db.store import Store
 from worker.store.state import api
 from worker.store.tasks import history
@@ -25,10 +27,10 @@ def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
         store,
         ids,
         """
-        UPDATE tasks SET due_at = :now, leased_until = NULL, reason = 'hand'
+        UPDATE tasks SET due_at = :now, leased_until = NULL, reason = :reason
         WHERE id = :id AND state = 'pending' RETURNING seq
         """,
-        {"now": now},
+        {"now": now, "reason": DueReason.HAND},
         {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},
         None,
     )
@@ -40,11 +42,11 @@ def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
         store,
         ids,
         """
-        UPDATE tasks SET state = 'pending', due_at = :now, leased_until = NULL, reason = 'retry', life_from = :now,
+        UPDATE tasks SET state = 'pending', due_at = :now, leased_until = NULL, reason = :reason, life_from = :now,
             paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL
         WHERE id = :id AND state <> 'concluded' RETURNING seq
         """,
-        {"now": now},
+        {"now": now, "reason": DueReason.RETRY},
         {"concluded": "is concluded: the vendor has said its last word"},
         ("retried", "by hand"),
     )
@@ -69,7 +71,7 @@ def _each(
     store: Store,
     ids: Iterable[str],
     sql: str,
-    params: dict[str, int],
+    params: dict[str, Any],
     reasons: dict[str, str],
     event: tuple[str, str] | None,
 ) -> Handled:
@@ -83,6 +85,6 @@ def _each(
                 if event is not None:
                     history.add(store, row["seq"], params["now"], *event)
                 continue
-            known = store.one("SELECT state FROM tasks WHERE id = :id", {"id": task_id})
-            handled.refused[task_id] = UNKNOWN if known is None else reasons[known["state"]]
+            row = store.one("SELECT state FROM tasks WHERE id = :id", {"id": task_id})
+            handled.refused[task_id] = UNKNOWN if row is None else reasons[row["state"]]
     return handled

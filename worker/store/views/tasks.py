@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.core.instant import iso, iso_or_none, words
 from worker.core.schedule.cadence import Schedule
+from worker.core.task import PLANNED, DueReason
 from worker.store.db.store import Store
 from worker.store.state import api
 from worker.store.views.overdue import OVERDUE
@@ -123,15 +124,15 @@ def show(
 
 
 _WHY = {
-    "first": "the first poll",
-    "cadence": "it was pending: the cadence goes by its age",
-    "learned": "it was pending: planned from what was learned of tasks of its class",
-    "backoff": "the last poll brought nothing usable: backoff",
-    "grace": "the vendor did not know it: backoff for a while, then the cadence",
-    "slow": "nothing can be made of it without a person: the longest interval",
-    "again": "the last answer told nothing of it: again when the API is ready",
-    "hand": "asked for by hand",
-    "retry": "a fresh start by hand",
+    DueReason.FIRST: "the first poll",
+    DueReason.CADENCE: "it was pending: the cadence goes by its age",
+    DueReason.LEARNED: "it was pending: planned from what was learned of tasks of its class",
+    DueReason.BACKOFF: "the last poll brought nothing usable: backoff",
+    DueReason.GRACE: "the vendor did not know it: backoff for a while, then the cadence",
+    DueReason.SLOW: "nothing can be made of it without a person: the longest interval",
+    DueReason.AGAIN: "the last answer told nothing of it: again when the API is ready",
+    DueReason.HAND: "asked for by hand",
+    DueReason.RETRY: "a fresh start by hand",
 }
 
 
@@ -145,7 +146,7 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int
     if row["leased_until"] is not None:
         return f"a poll is under way; if it is lost, the task falls due again at {iso(row['leased_until'])}"
     learned = least_delay_ms is not None and row["delay_per_request_ms"] is not None
-    if least_delay_ms is not None and learned and row["reason"] in ("first", "learned", "cadence"):
+    if least_delay_ms is not None and learned and row["reason"] in PLANNED:
         # Imported here: the list of tasks and their states can do without.
         from worker.core.schedule.hazard import hazard_curve
         from worker.core.schedule.learned import explain
@@ -156,7 +157,7 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int
         task = tasks.by_seq(store, [row["seq"]], breaker.paused_until_now(row["due_at"]))[row["seq"]]
         curve = hazard_curve(curves.of_class(store, task.task_class), prior(schedule, least_delay_ms))
         return explain(task, curve, schedule)
-    waited = row["last_poll_at"] if row["reason"] not in ("first", "hand", "retry") else None
+    waited = row["last_poll_at"] if row["reason"] not in (DueReason.FIRST, DueReason.HAND, DueReason.RETRY) else None
     wait = f", {words(row['due_at'] - waited)} after the last poll" if waited and waited < row["due_at"] else ""
     return _WHY.get(row["reason"], str(row["reason"])) + wait
 
