@@ -28,7 +28,7 @@ from worker.gateways.sftp.drop import Server
 from worker.gateways.sftp.known_hosts import on_file
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _with_a_file(server: Sshd) -> None:
     server.put("a.x12")
 
