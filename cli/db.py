@@ -29,9 +29,9 @@ def path(obj: dict[str, Any], as_json: bool) -> None:
 @click.pass_obj
 def integrity(obj: dict[str, Any], as_json: bool) -> int:
     """Read every page of the database and check it; exit 74 if anything is wrong."""
-    with opened(obj) as house:
-        wrong = house.store.wrong()
-        where = str(house.store.path)
+    with opened(obj) as here:
+        wrong = here.store.wrong()
+        where = str(here.store.path)
     if as_json:
         click.echo(dumped({"database": where, "ok": not wrong, "wrong": wrong}))
     elif wrong:

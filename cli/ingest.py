@@ -35,7 +35,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
     with ExitStack() as stack:
         # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
-        house = stack.enter_context(opened_or_created(obj))
+        here = stack.enter_context(opened_or_created(obj))
         reports: list[dict[str, Any]] = []
         refused: list[str] = []
         try:
@@ -45,7 +45,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
                     refused.append(found)
                 else:
                     with found:
-                        reports.append(_read(house, path, found, dry_run))
+                        reports.append(_read(here, path, found, dry_run))
         finally:
             # Also when a full disk ends it in the middle: the files before are stored.
             show(reports, as_json)
@@ -66,18 +66,18 @@ def _open(stack: ExitStack, path: str) -> BinaryIO | str:
         return f"{path}: {error.strerror}"
 
 
-def _read(house: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, Any]:
+def _read(here: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, Any]:
     """Read one file; its report."""
     from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 
     name = "standard input" if path == "-" else Path(path).name
     with ExitStack() as stack:
         if not file.seekable():
-            file = stack.enter_context(keeping.spooled(house.store.path, file))
+            file = stack.enter_context(keeping.spooled(here.store.path, file))
         progress = stack.enter_context(bar(name, os.fstat(file.fileno()).st_size))
-        given = BatchFile(file, name, "path", hold_test=house.hold_test)
+        given = BatchFile(file, name, "path", hold_test=here.hold_test)
         work = ingest_dry_run if dry_run else ingest
-        return report_json(work(house.store, given, house.now, progress=progress))
+        return report_json(work(here.store, given, here.now, progress=progress))
 
 
 @click.command()
@@ -85,8 +85,8 @@ def _read(house: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, 
 @click.pass_obj
 def files(obj: dict[str, Any], as_json: bool) -> None:
     """List the batch files that came in, oldest first."""
-    with opened(obj) as house:
-        pages = quarantine.files(house.store)
+    with opened(obj) as here:
+        pages = quarantine.files(here.store)
         if as_json:
             echo_pages("files", pages)
             return

@@ -28,8 +28,8 @@ def quarantine() -> None:
 @click.pass_obj
 def list_(obj: dict[str, Any], as_json: bool) -> None:
     """Print each with its number and the reason."""
-    with opened(obj) as house:
-        found = store.listed(house.store)
+    with opened(obj) as here:
+        found = store.listed(here.store)
     if as_json:
         click.echo(dumped(found))
         return
@@ -47,12 +47,12 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
 def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> None:
     """Print why one file or set is here, and where it is kept."""
     kind, seq = _parsed(number)
-    with opened(obj) as house:
-        found = store.one_file(house.store, seq) if kind == "f" else store.one_set(house.store, seq)
+    with opened(obj) as here:
+        found = store.one_file(here.store, seq) if kind == "f" else store.one_set(here.store, seq)
         if found is None:
             raise BadData(f"{number} is not in quarantine", "`cdpoll quarantine list` shows what is")
         if with_bytes:
-            found["bytes"] = _first(house, kind, seq, found).decode("latin-1")
+            found["bytes"] = _first(here, kind, seq, found).decode("latin-1")
     if as_json:
         click.echo(dumped(found))
         return
@@ -65,11 +65,11 @@ def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> N
         click.echo(f"bytes        {found['bytes']!r}")
 
 
-def _first(house: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
+def _first(here: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
     if kind == "s":
-        return store.set_bytes(house.store, seq)[:FIRST_BYTES]
+        return store.set_bytes(here.store, seq)[:FIRST_BYTES]
     try:
-        with keeping.kept_path(house.store.path, found["sha256"]).open("rb") as file:
+        with keeping.kept_path(here.store.path, found["sha256"]).open("rb") as file:
             return file.read(FIRST_BYTES)
     except OSError as error:
         raise BadData(f"{error.filename}: {error.strerror}") from error
@@ -85,12 +85,12 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
 
     done, refused = [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
-    with opened(obj) as house:
+    with opened(obj) as here:
         for number, kind, seq in parsed:
             if kind == "f":
-                reason = retry_file(house.store, seq, house.now, hold_test=house.hold_test)
+                reason = retry_file(here.store, seq, here.now, hold_test=here.hold_test)
             else:
-                reason = retry_set(house.store, seq, house.now)
+                reason = retry_set(here.store, seq, here.now)
             if reason is None:
                 done.append(number)
             else:
@@ -106,9 +106,9 @@ def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Delete these for good: a file with its bytes, a set so that it does not come back with another file."""
     done, refused = [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
-    with opened(obj) as house:
+    with opened(obj) as here:
         for number, kind, seq in parsed:
-            if (store.drop_file if kind == "f" else store.drop_set)(house.store, seq):
+            if (store.drop_file if kind == "f" else store.drop_set)(here.store, seq):
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": "is not in quarantine"})

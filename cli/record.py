@@ -87,8 +87,8 @@ def record(
                 yield [from_jsonl_line(line, n, **about) for n, line in enumerate(lines, number + 1)]
                 number += len(lines)
 
-    with opened_or_created(obj) as house:
-        summary = _record(house, intakes(), ref)
+    with opened_or_created(obj) as here:
+        summary = _record(here, intakes(), ref)
     for error in refused:
         summary.complain(error.message, error.hint)
     summary.tell(as_json)
@@ -131,23 +131,23 @@ class _Summary:
                     click.echo(f"{word} {task_id}")
 
 
-def _record(house: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _Summary:
-    api = house.config.api
+def _record(here: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _Summary:
+    api = here.config.api
     origin = "" if api is None else api.origin
     if origin:
-        bind_origin(house.store, origin)
+        bind_origin(here.store, origin)
     summary = _Summary()
     clock = Clock()
     for batch in parts:
         if not any(intake.recordings or intake.unreadable or intake.notes for intake in batch):
             continue
         done = recording.record(
-            house.store,
+            here.store,
             [found for intake in batch for found in intake.recordings],
             [replace(item, ref=item.ref or ref) for intake in batch for item in intake.unreadable],
             origin=origin,
             now=clock.now(),
-            schedule=schedule_of(house.config.polling),
+            schedule=schedule_of(here.config.polling),
         )
         summary.recorded.update(dict.fromkeys(done.new))
         summary.known.update((i, None) for i in done.known if i not in summary.recorded)

@@ -32,17 +32,15 @@ def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
 
 
 def _picture(obj: dict[str, Any]) -> view.Json:
-    with opened(obj) as house:
-        source, sftp, polling = house.config.source, house.config.sftp, house.config.polling
+    with opened(obj) as here:
+        source, sftp, polling = here.config.source, here.config.sftp, here.config.polling
         rules = StatusRules(
             schedule_of(polling),
             rate_limit_of(polling),
             delay_per_request_of(polling),
             None if sftp is None else sftp.every_ms,
         )
-        return view.status(
-            house.store, house.now, rules, _machine(house.store), None if source is None else str(source)
-        )
+        return view.status(here.store, here.now, rules, _machine(here.store), None if source is None else str(source))
 
 
 def _machine(store: Store) -> Machine:
@@ -133,16 +131,16 @@ def _batch_rows(picture: view.Json) -> list[tuple[str, str]]:
 @click.pass_obj
 def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
     """One task's life: how it came in, what was seen, how it ended."""
-    with opened(obj) as house:
-        polling = house.config.polling
+    with opened(obj) as here:
+        polling = here.config.polling
         found = story.show(
-            house.store,
+            here.store,
             task_id,
             body=body and as_json,
             schedule=schedule_of(polling),
             least_delay_ms=delay_per_request_of(polling),
         )
-        raw = story.first_body(house.store, task_id) if body and not as_json else None
+        raw = story.first_body(here.store, task_id) if body and not as_json else None
     if found is None:
         raise BadData(f"no task {task_id} is recorded here", "`cdpoll record` makes one; ids keep their letter case")
     if as_json:

@@ -27,9 +27,9 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
 @click.pass_obj
 def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) -> None:
     """List tasks, oldest first: id, state, when the next poll is due, polls, refs."""
-    with opened(obj) as house:
-        after = schedule_of(house.config.polling).alert_after if overdue else None
-        pages = story.task_pages(house.store, house.now, state=state, overdue_after=after)
+    with opened(obj) as here:
+        after = schedule_of(here.config.polling).alert_after if overdue else None
+        pages = story.task_pages(here.store, here.now, state=state, overdue_after=after)
         if as_json:
             echo_pages("tasks", pages)
         else:
@@ -53,18 +53,18 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
 
     A living daemon does it within seconds; without one, this command asks the vendor itself.
     """
-    with opened(obj) as house:
-        handled = by_hand.due_now(house.store, ids, house.now)
-        beat = last_beat(house.store)
-        alive = beat is not None and beat.alive(house.now, process_exists(beat.pid))
+    with opened(obj) as here:
+        handled = by_hand.due_now(here.store, ids, here.now)
+        beat = last_beat(here.store)
+        alive = beat is not None and beat.alive(here.now, process_exists(beat.pid))
     code = 0
     if handled.done and not alive:
         from worker import daemon
 
-        house.config.require_api()
-        code = daemon.run(house.config, "once", Clock(), only=frozenset(handled.done.values()))
-    with opened(obj) as house:
-        states = story.states(house.store, handled.done)
+        here.config.require_api()
+        code = daemon.run(here.config, "once", Clock(), only=frozenset(handled.done.values()))
+    with opened(obj) as here:
+        states = story.states(here.store, handled.done)
     by = "daemon" if alive else "command"
     if as_json:
         _tell_json(handled, {"by": by, "states": states})
@@ -109,8 +109,8 @@ def _by_hand(
     said: str,
     as_json: bool,
 ) -> int:
-    with opened(obj) as house:
-        handled = act(house.store, ids, house.now)
+    with opened(obj) as here:
+        handled = act(here.store, ids, here.now)
     if as_json:
         _tell_json(handled, {})
     else:

@@ -20,8 +20,8 @@ def unreadable() -> None:
 @click.pass_obj
 def list_(obj: dict[str, Any], as_json: bool) -> None:
     """Print each with its number, the reason and the raw text, which may hold patient data."""
-    with opened(obj) as house:
-        items = store.listed(house.store)
+    with opened(obj) as here:
+        items = store.listed(here.store)
     if as_json:
         click.echo(dumped({"unreadable": items}))
     for item in [] if as_json else items:
@@ -36,8 +36,8 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
 @click.pass_obj
 def drop(obj: dict[str, Any], numbers: tuple[int, ...]) -> int:
     """Forget these: their tasks were recorded in another way, or there were none."""
-    with opened(obj) as house:
-        gone = store.drop(house.store, numbers)
+    with opened(obj) as here:
+        gone = store.drop(here.store, numbers)
     if not gone:
         raise BadData("none of these numbers is known", "`cdpoll unreadable list` shows them")
     click.echo(f"dropped {', '.join(map(str, gone))}")

@@ -114,7 +114,7 @@ class Life:
 
     def keep(self) -> None:
         with self.store.write():
-            self.round.keep_learned(self.now)
+            self.round.keep_learned()
 
     def live(self, discoveries: Iterable[Discovery]) -> None:
         """Record each of them when it begins (or later), and poll until all of them are seen."""

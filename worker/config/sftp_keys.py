@@ -88,7 +88,7 @@ SFTP = Section(
             "The folder that the server itself moves files to once they were opened, if it does so. What is gone from "
             "the drop before it came whole is searched there, by name and size.",
             sample="/outbound/archive",
-            otherwise="what is gone is only told of",
+            otherwise="what is gone is only reported",
         ),
         Key("every", span("10s", "7d"), "5m", "How often the drop is listed."),
         Key(

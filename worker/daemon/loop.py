@@ -168,19 +168,19 @@ class Loop:
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
             for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck"):
                 notices.put(self._store, code, None, now)
-            self._keep_learned(now)
+            self._keep_learned()
 
-    def _keep_learned(self, now: int) -> None:
+    def _keep_learned(self) -> None:
         """Store what a later start needs; inside a transaction."""
         if self._poll is None:
             api.forget_first_wait(self._store)
         else:
-            self._poll.keep_learned(now)
+            self._poll.keep_learned()
 
     def _store_learned(self) -> None:
         try:
             with self._store.write():
-                self._keep_learned(self._store.now(self._clock))
+                self._keep_learned()
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)
 
@@ -248,7 +248,7 @@ class Loop:
         try:
             with self._store.write():
                 now = self._store.now(self._clock)
-                self._keep_learned(now)
+                self._keep_learned()
                 daemon.stopped(self._store, now)
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)

@@ -62,9 +62,9 @@ class PollLane:
         """How long the requests under way may take."""
         return self._round.rules.deadline_ms + GRACE_MS
 
-    def keep_learned(self, now: int) -> None:
+    def keep_learned(self) -> None:
         """Store what was learned, inside a transaction."""
-        self._round.keep_learned(now)
+        self._round.keep_learned()
 
     @property
     def idle(self) -> bool:

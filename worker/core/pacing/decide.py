@@ -64,9 +64,9 @@ class Planner(Protocol):
     def learn(self, observations: Iterable[Observation]) -> None: ...  # once they are stored
 
     def changed(self) -> Mapping[str, EndCounts]:
-        """Curves by class that are not stored as they are."""
+        """Counts by class that are not stored as they are."""
 
-    def kept(self, curves: Mapping[str, EndCounts]) -> None:
+    def kept(self, counts: Mapping[str, EndCounts]) -> None:
         """These are stored now."""
 
 

@@ -47,5 +47,5 @@ class FixedPlanner:
     def changed(self) -> Mapping[str, EndCounts]:
         return {}
 
-    def kept(self, curves: Mapping[str, EndCounts]) -> None:
+    def kept(self, counts: Mapping[str, EndCounts]) -> None:
         pass

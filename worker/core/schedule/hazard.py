@@ -42,8 +42,8 @@ from typing import NamedTuple
 EDGES_MS: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
 BINS = len(EDGES_MS) - 1
 _WIDTHS_MS = (*(EDGES_MS[j + 1] - EDGES_MS[j] for j in range(BINS - 1)), EDGES_MS[BINS - 1])
-PRIOR_ENDED = 0.5  # what the prior is worth in each bin: at most so many tasks that ended,
-PRIOR_WATCHED = 3.0  # and at most so many that were watched
+PRIOR_ENDED = 0.5  # the prior counts in each bin for at most this number of tasks that ended,
+PRIOR_WATCHED = 3.0  # and this number that were watched
 ENOUGH_ENDS = 5.0  # that a bin needs to stand alone
 REACH_BINS = 4  # that it borrows from on each side
 FADING_PER_END = 0.5 ** (1 / 1000)
@@ -198,7 +198,7 @@ def _between(ended: list[float], under: list[float], known: int, age: int, expec
     """One end, somewhere between ``known`` and ``age``: its expected share in each bin, and the time until it."""
     done, _ = expected.outlook(known, age)
     pieces = list(expected.pieces(known, age))
-    if done < 1e-9:  # nobody expected it: anywhere is as good
+    if done < 1e-9:  # the curve did not expect it: any moment is as good
         pieces = [(start, until, 1e-3 / (age - known)) for start, until, _ in pieces]
         done = -expm1(-1e-3)
     left = 1.0

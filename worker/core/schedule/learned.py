@@ -36,14 +36,14 @@ _UNSEEN = "unseen"
 class LearnedPlanner:
     """Plans by what was seen of tasks. See ``Planner`` in worker/core/pacing/decide.py.
 
-    ``least_delay_ms`` is the configured ``delay_per_request``; ``curves`` are those that were stored, by class.
+    ``least_delay_ms`` is the configured ``delay_per_request``; ``counts`` are what was stored, by class.
     """
 
-    def __init__(self, schedule: Schedule, least_delay_ms: float, curves: Mapping[str, EndCounts]) -> None:
+    def __init__(self, schedule: Schedule, least_delay_ms: float, counts: Mapping[str, EndCounts]) -> None:
         self._schedule = schedule
         self._least_delay_ms = least_delay_ms
-        self._curves = dict(curves)
-        self._changed: set[str] = set()  # classes whose curves are not stored yet
+        self._counts = dict(counts)
+        self._changed: set[str] = set()  # classes whose counts are not stored yet
         self._observations: dict[str, int] = {}
         # Remembered answers to pure questions:
         self._hazard_curves: dict[str, HazardCurve] = {}
@@ -105,15 +105,15 @@ class LearnedPlanner:
         return Observation(task.task_class, known, now - begin, ended=True, end=told)
 
     def learn(self, observations: Iterable[Observation]) -> None:
-        """Take what polls have shown into the curves. Not before it is stored: nothing here is ever taken back."""
+        """Count what polls have shown. Not before it is stored: nothing here is ever taken back."""
         watched: dict[str, list[tuple[int, int]]] = {}
         for seen in observations:
             of_class = watched.setdefault(seen.task_class, [])
             if seen.ended:
-                curve = watch(self._curve(seen.task_class), of_class)
+                counts = watch(self._counts_of(seen.task_class), of_class)
                 of_class.clear()
                 expected = self.hazard_curve(seen.task_class)
-                self._curves[seen.task_class] = learn(curve, seen.known, seen.age, seen.end, expected)
+                self._counts[seen.task_class] = learn(counts, seen.known, seen.age, seen.end, expected)
                 self._changed.add(seen.task_class)
             elif seen.age > seen.known:
                 of_class.append((seen.known, seen.age))  # many at once cost a tenth of each
@@ -121,22 +121,22 @@ class LearnedPlanner:
         for task_class, spans in watched.items():
             if spans:
                 self._changed.add(task_class)
-                self._curves[task_class] = watch(self._curve(task_class), spans)
+                self._counts[task_class] = watch(self._counts_of(task_class), spans)
 
     def changed(self) -> Mapping[str, EndCounts]:
-        """The curves that are not stored as they are."""
-        return {task_class: self._curve(task_class) for task_class in self._changed}
+        """The counts by class that are not stored as they are."""
+        return {task_class: self._counts_of(task_class) for task_class in self._changed}
 
-    def kept(self, curves: Mapping[str, EndCounts]) -> None:
-        """These curves are stored now."""
-        self._changed -= {task_class for task_class, curve in curves.items() if curve is self._curves.get(task_class)}
+    def kept(self, counts: Mapping[str, EndCounts]) -> None:
+        """These are stored now."""
+        self._changed -= {task_class for task_class, one in counts.items() if one is self._counts.get(task_class)}
 
     def hazard_curve(self, task_class: str) -> HazardCurve:
         """What is expected of tasks of a class."""
         found = self._hazard_curves.get(task_class)
         if found is None:
             expected = prior(self._schedule, self._least_delay_ms)
-            found = self._hazard_curves[task_class] = hazard_curve(self._curve(task_class), expected)
+            found = self._hazard_curves[task_class] = hazard_curve(self._counts_of(task_class), expected)
         return found
 
     def _floored(self, state: ScheduleState) -> ScheduleState:
@@ -166,8 +166,8 @@ class LearnedPlanner:
             found = best[known, delay] = best_poll(known, known, curve, delay, self._schedule)
         return found
 
-    def _curve(self, task_class: str) -> EndCounts:
-        return self._curves.get(task_class, EndCounts())
+    def _counts_of(self, task_class: str) -> EndCounts:
+        return self._counts.get(task_class, EndCounts())
 
     def _count(self, task_class: str) -> None:
         count = self._observations[task_class] = self._observations.get(task_class, 0) + 1

@@ -175,7 +175,7 @@ class _FileReader:
         after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             self.ends.incomplete = "The file changed while it was being read."
-        return self.concluded()
+        return self.finish()
 
     def begun(self) -> Staging:
         if self.staging is None:
@@ -208,7 +208,7 @@ class _FileReader:
                 into.add(tset, "quarantined", issues)
             elif reading is None:
                 self.warnings.of_set(())
-                kind = tset.code + _said(acceptance(tset))
+                kind = tset.code + _in_brackets(acceptance(tset))
                 self.ends.others[kind] = self.ends.others.get(kind, 0) + 1
                 into.add(tset, "other", issues)
             else:
@@ -226,14 +226,14 @@ class _FileReader:
         self.warnings.of_file(end)
         self.ends.interchanges += end.interchanges
         for code in (*end.ta1_codes, *[""] * (end.ta1_count - len(end.ta1_codes))):
-            said = _said(acceptance_of(code))
+            said = _in_brackets(acceptance_of(code))
             self.ends.acknowledgements[said] = self.ends.acknowledgements.get(said, 0) + 1
         if end.state == "incomplete":
             self.ends.incomplete = where + end.reason
         elif end.state == "unreadable":
             self.ends.unreadable = where + end.reason
 
-    def concluded(self) -> FileReport:
+    def finish(self) -> FileReport:
         """Finish or discard what was staged, by what was heard of the file's end."""
         if self.staging is not None:
             self.staging.flush()
@@ -247,34 +247,34 @@ class _FileReader:
             if self.staging is None and not self.ends.incomplete:
                 self.ends.unreadable = self.ends.unreadable or f"Nothing in the zip is X12; {self.passed_over.first}."
         if self.ends.incomplete:
-            return self.whole("incomplete", self.ends.incomplete)
+            return self.keep_no_set("incomplete", self.ends.incomplete)
         if self.ends.unreadable:
-            return self.whole("quarantined", self.ends.unreadable)
+            return self.keep_no_set("quarantined", self.ends.unreadable)
         if not (counts.transaction_sets or counts.quarantined_sets or counts.known_sets):
-            return self.whole("skipped", self.nothing())
+            return self.keep_no_set("skipped", self.skip_reason())
         self.target.finish(counts, self.warnings.all())
-        return self.said("ingested", counts, None)
+        return self.made_report("ingested", counts, None)
 
-    def nothing(self) -> str:
+    def skip_reason(self) -> str:
         """Why a whole file is skipped."""
         held = [f"{count} of {kind}" for kind, count in sorted(self.ends.others.items())]
         held += [f"{count} TA1{said}" for said, count in sorted(self.ends.acknowledgements.items())]
         return f"The file holds no 271: {', '.join(held)}." if held else "The file holds no transaction set."
 
-    def whole(self, state: FileState, reason: str) -> FileReport:
+    def keep_no_set(self, state: FileState, reason: str) -> FileReport:
         """A file of which no set is kept."""
         if self.staging is not None:
             self.target.discard()
         counts = Counts(interchanges=self.ends.interchanges)
         self.target.note(state, reason, counts.interchanges, self.warnings.all())
-        return self.said(state, counts, reason)
+        return self.made_report(state, counts, reason)
 
-    def said(self, state: FileState, counts: Counts, reason: str | None) -> FileReport:
+    def made_report(self, state: FileState, counts: Counts, reason: str | None) -> FileReport:
         warnings, number = self.warnings.all(), self.target.number
         return FileReport(self.given.name, self.facts.sha256, self.facts.size, state, counts, warnings, reason, number)
 
 
-def _said(acceptance: str) -> str:
+def _in_brackets(acceptance: str) -> str:
     return f" ({acceptance})" if acceptance else ""
 
 

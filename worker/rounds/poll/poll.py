@@ -122,13 +122,11 @@ class PollRound:
             self._pass(self._moment(now, monotonic, due_by, claim=False), monotonic)
         return self._next(moment, monotonic, FAR if due_by is None else due_by) if claim else FAR
 
-    def keep_learned(self, now: int) -> None:
+    def keep_learned(self) -> None:
         """Store what was learned, inside a transaction."""
-        kept = self.planner.changed()
-        curves.keep(self._store, kept)
+        curves.keep(self._store, self.planner.changed())
         shared = api.get(self._store)
         api.put(self._store, shared._replace(schedule=self.planner.refresh(shared.schedule)))
-        self.own = self.own._replace(kept_at=now)
 
     @property
     def _probing(self) -> bool:
