@@ -187,6 +187,13 @@ def test_while_a_task_is_suspected_one_other_is_asked_due_or_not() -> None:
     assert claimed(decided(NOTHING, *candidates, free=4, own=SUSPECTING)) == [2]
 
 
+def test_a_task_that_fails_is_no_probe_before_it_is_due() -> None:
+    failing = a_task(2, NOW + MINUTE, failures=1)
+    decision = decided(NOTHING, failing, free=4, own=SUSPECTING)
+    assert (claimed(decision), decision.intents.health_check) == ([], True)
+    assert claimed(decided(NOTHING, failing._replace(due_at=NOW), free=4, own=SUSPECTING)) == [2]
+
+
 def test_where_there_is_no_other_task_the_health_check_is_the_probe() -> None:
     decision = decided(NOTHING, a_task(1), free=4, own=SUSPECTING)
     assert (claimed(decision), decision.intents.health_check) == ([], True)

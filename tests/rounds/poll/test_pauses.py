@@ -145,3 +145,14 @@ def test_an_outage_pauses_after_some_tasks_and_ends_by_itself(world: Make) -> No
     w.until(NOW + 4 * HOUR)
     assert sum(job.asked_at < back for job in w.asked) < MISSES_IN_A_ROW + 4 + 40
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 40
+
+
+def test_tasks_that_fail_are_not_polled_in_a_storm_to_find_out_about_another(world: Make) -> None:
+    w = world(lambda job, n: Refused("http_403") if job.task_id == "bad" else Unreachable("http_500"))
+    w.record("failing-1", "failing-2")
+    w.until(NOW + 60_000)
+    w.record("bad")
+    before = len(w.asked)
+    w.until(w.now + 60_000)
+    assert len(w.asked) - before < 10
+    assert api.get(w.store).breaker.reason == "credentials", "the health check failed, too"

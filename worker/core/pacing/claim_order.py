@@ -66,6 +66,16 @@ def in_order(due: Iterable[Task], now: int) -> InOrder:
     return InOrder([task for *_, task in sorted(late)], [task for *_, task in sorted(fresh)])
 
 
-def calmest_first(due: Iterable[Task]) -> list[Task]:
-    """The order of probes: a task that is itself the trouble proves nothing."""
-    return sorted(due, key=lambda task: (task.failures > 0, task.due_at or 0, task.seq))
+def probe_order(candidates: Iterable[Task], due_by: int, suspect: int | None) -> list[Task]:
+    """The order of probes: a task that is itself the trouble proves nothing.
+
+    To find out about the row ``suspect``, another is polled before it is due. But one that fails waits until it is due:
+    otherwise it would be polled again and again, as fast as the limit allows.
+    """
+    found = [
+        task
+        for task in candidates
+        if task.due_at is not None and task.seq != suspect
+        if task.due_at <= due_by or (suspect is not None and not task.failures)
+    ]
+    return sorted(found, key=lambda task: (task.failures > 0, task.due_at or 0, task.seq))

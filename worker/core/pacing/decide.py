@@ -15,10 +15,9 @@ nothing to undo. Steps, in this order:
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from worker.core.instant import FAR
 from worker.core.lifecycle import after, excused, shown
 from worker.core.pacing.breaker import Breaker
-from worker.core.pacing.claim_order import calmest_first, in_order, late_slots
+from worker.core.pacing.claim_order import in_order, late_slots, probe_order
 from worker.core.pacing.judge import NO_SUSPICION, Finished, Suspicion, Verdict, judge, too_fast, usable
 from worker.core.pacing.limiter import RateLimit, charge, eased, grant, slowed, sustained
 from worker.core.pacing.shared import Shared
@@ -306,11 +305,10 @@ def _claimed(
     slots = grant(policy.limit, shared.limiter, moment.now, wanted).slots
     if slots <= 0:
         return own, shared, _Claimed()
-    due_by = moment.due_by if suspect is None else FAR
-    due = [task for task in candidates if task.due_at is not None and task.due_at <= due_by]
     if probing:
-        due = [task for task in due if suspect is None or task.seq != suspect[0]]
-        return own, shared, _Claimed(slots, tuple(calmest_first(due)[:slots]))
+        due = probe_order(candidates, moment.due_by, None if suspect is None else suspect[0])
+        return own, shared, _Claimed(slots, tuple(due[:slots]))
+    due = [task for task in candidates if task.due_at is not None and task.due_at <= moment.due_by]
     late, fresh = in_order(due, moment.now)
     queue = _Queue(policy.planner, shared.schedule, moment.now)
     for_late = late_slots(slots, own.slots_given)
