@@ -81,8 +81,9 @@ def test_poll_with_a_daemon_leaves_it_to_the_daemon(tmp_path: Path, sandbox: San
 def test_poll_says_why_it_could_not(house: House, sandbox: Sandbox) -> None:
     (wanted,) = begin(sandbox, 1)
     house.record(wanted)
-    sandbox.set_faults("token_refused")
-    house.cdpoll("poll", wanted, check=77)
+    for fault in ("forbidden@GET", "token_refused"):
+        sandbox.set_faults(fault)
+        house.cdpoll("poll", wanted, check=77)
     sandbox.stop()
     house.cdpoll("poll", wanted, check=69)
     assert house.value("SELECT state FROM tasks") == "pending"

@@ -67,6 +67,13 @@ def test_the_end_of_once_tells_why(house: House, sandbox: Sandbox, faults: str, 
     assert house.rows("SELECT state FROM tasks") == [("pending",)] * 2
 
 
+def test_once_finds_out_whether_a_single_refused_task_is_about_us(house: House, sandbox: Sandbox) -> None:
+    record_due(house, *begin(sandbox, 1))
+    sandbox.set_faults("forbidden@GET")
+    house.cdpoll("run", "--once", check=77)
+    assert house.value("SELECT failures FROM tasks") == 0
+
+
 def test_once_ends_with_75_when_the_budget_of_the_day_is_spent(house: House, sandbox: Sandbox) -> None:
     house.write(polling_daily_budget="3")
     record_due(house, *begin(sandbox, 4))
