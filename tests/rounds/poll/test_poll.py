@@ -11,6 +11,7 @@ import pytest
 from tests.support.poll_world import HOUR, NOW, Make, concludes, worlds
 from worker.core.errors import TryLater
 from worker.core.instant import FAR
+from worker.core.pacing.claim_order import CANDIDATE_ROWS
 from worker.core.task import Task
 from worker.core.vendor.reply import Garbled
 from worker.gateways.http.pool import Job
@@ -60,6 +61,22 @@ def test_a_task_in_the_air_is_not_asked_for_again_however_long_it_takes(world: M
     assert w.round.busy
     w.until(NOW + HOUR)
     assert len(w.asked) == 1
+
+
+def test_tasks_in_the_air_whose_leases_have_run_out_take_no_place_of_others(world: Make) -> None:
+    """A clock set forward ends all leases, and `cdpoll poll` ends some."""
+    many = CANDIDATE_ROWS
+    w = world(concludes, size=2 * many, takes=lambda job: 29_000)
+    w.record(*(f"t{n}" for n in range(many)))
+    w.now += 15_000
+    w.run()
+    assert len(w.asked) == many
+    with w.store.write():
+        w.store.execute("UPDATE tasks SET leased_until = NULL")
+    w.record("late")
+    w.now += 15_000
+    w.run()
+    assert [job.task_id for job in w.asked[many:]] == ["late"]
 
 
 def test_after_a_crash_the_row_falls_due_again(world: Make, tmp_path: Path) -> None:
