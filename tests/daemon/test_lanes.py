@@ -83,6 +83,10 @@ def raising(error: Exception) -> Callable[[], object]:
     return step
 
 
+def raising_on_close(_lane: ToyLane) -> None:
+    raise OSError("patient data")
+
+
 def test_a_third_lane_runs_in_its_thread_beside_the_others(house: House, sandbox: Sandbox) -> None:
     house.record(*begin(sandbox, 2))
     house.rows("UPDATE tasks SET due_at = 1")
@@ -120,6 +124,18 @@ def test_faults_of_a_lane_are_told_once_and_it_is_made_anew(house: House, by_han
     toy.turn()
     assert len(by_hand.log.lines) == 2, "it went well in between: that is news again"
     toy.stop()
+
+
+def test_a_lane_that_cannot_even_be_closed_is_made_anew(
+    house: House, by_hand: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = toy_of(by_hand)
+    ToyLane.step = staticmethod(raising(ValueError("patient data")))
+    monkeypatch.setattr(ToyLane, "close", raising_on_close)
+    assert [toy.turn(), toy.turn()] == [RETRY_MS, RETRY_MS]
+    assert ToyLane.made == 2
+    told = [str(fields["error"]).partition(" at ")[0] for _, fields in by_hand.log.lines]
+    assert told == ["ValueError", "OSError"], "each is told once"
 
 
 def test_another_process_that_holds_a_lock_is_no_fault(house: House, by_hand: ByHand) -> None:

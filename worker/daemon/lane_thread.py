@@ -117,7 +117,12 @@ class LaneThread:
     def _let_go(self) -> None:
         lane, store = self._lane, self._store
         self._lane, self._store = None, None
-        if lane is not None:
-            lane.close()
-        if store is not None:
-            store.close()
+        try:
+            if lane is not None:
+                lane.close()
+        except Exception as error:
+            # As with a step: it must not end this thread unseen.
+            self._faults.caught(f"{self.plan.name} (closing)", self.plan.failed, error)
+        finally:
+            if store is not None:
+                store.close()
