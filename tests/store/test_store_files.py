@@ -80,6 +80,14 @@ def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == b"something of somebody else's, and not short\n" * 50
 
 
+def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("CREATE TABLE theirs (x)")
+        with pytest.raises(StorageFailed, match="of another program"):
+            open_store(path)
+        assert conn.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+
+
 def test_a_database_that_is_no_longer_writable(path: Path, store: Store) -> None:
     store.conn.execute("PRAGMA query_only = ON")
     with pytest.raises(StorageFailed) as caught:

@@ -28,13 +28,18 @@ STEPS: Steps = {}
 def bring_up(store: Store, version: int, steps: Steps = STEPS) -> None:
     """Bring ``store`` to the schema ``version``; safe when several processes start at once.
 
-    Raises :class:`StorageFailed`, and leaves the file as it was, when a row would then refer to nothing.
+    Raises :class:`StorageFailed`, and leaves the file as it was, when a row would then refer to nothing, and when the
+    file holds the tables of another program.
     """
     with store.rebuilding():
         # The write lock is held now: another process that was doing the same has finished.
         db = Database(store.conn, execute_plugins=False, strict=True)
         present = store.version()
         if present == 0:
+            if db.table_names():
+                raise StorageFailed(
+                    f"{store.path} is a database of another program", "set [store] path to a file of cdpoll's own"
+                )
             for statement in statements(SCHEMA.read_text(encoding="utf-8")):
                 db.execute(statement)
         else:
