@@ -22,6 +22,8 @@ from worker.clock import Clock
 from worker.daemon.loop import Loop
 from worker.store.db.store import Store
 from worker.store.opening import open_store
+from worker.store.state import api
+from worker.store.tasks import polling as tasks
 from worker.store.views.problems import Machine, StatusRules, problems
 
 
@@ -87,6 +89,23 @@ def test_a_clock_that_jumps_is_named_and_holds_up_nothing(house: House, sandbox:
                 "clock_jumped"
             ]
         )
+
+
+@pytest.mark.parametrize("jump", [-7_200_000, 7_200_000])
+def test_a_jump_while_the_api_is_paused_makes_no_task_older_or_younger(house: House, jump: int) -> None:
+    house.record("a")
+    with running(house) as (loop, store, clock):
+        loop.step()
+        now = clock.now()
+        house.rows("UPDATE api SET reason = 'unreachable', paused_at = ?, resumes_at = ?", now, now + 60_000)
+        ages = []
+        for by in (0, jump):
+            clock.jump(by)
+            loop.step()
+            paused_total = api.get(store).breaker.paused_until_now(clock.now())
+            (task,) = tasks.by_seq(store, [1], paused_total).values()
+            ages.append(task.life(clock.now()))
+        assert ages[0] == ages[1]
 
 
 # --- storage

@@ -33,6 +33,8 @@ class ClockJumps:
                 tasks.shift(self._store, jumped)
                 if jumped < 0:
                     api.shift(self._store, jumped)
+                else:
+                    api.shift_pause(self._store, jumped)
         self._before = (now, monotonic)
         if abs(jumped) <= JUMP_MS:
             return None

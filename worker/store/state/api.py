@@ -45,6 +45,11 @@ def shift(store: Store, by: int) -> None:
     )
 
 
+def shift_pause(store: Store, by: int) -> None:
+    """The clock was set forward by ``by`` ms: the pause has not lasted longer. It ends when that was planned."""
+    store.execute("UPDATE api SET paused_at = paused_at + :by", {"by": by})
+
+
 def forget_first_wait(store: Store) -> None:
     """Polling is not configured now: `record` plans first polls by the cadence again. Inside a transaction."""
     store.execute("UPDATE api SET first_wait_ms = NULL WHERE id = 1")
