@@ -51,6 +51,15 @@ def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Ser
     }
 
 
+def test_an_answer_that_came_with_the_one_before_is_no_answer(serve: Serve, client: HttpClient) -> None:
+    server = serve(lambda asked, peer: answer(200, asked.target.encode()) + answer(404, b"of nobody's request"))
+    bodies = [get(client, f"{server.url}/{n}").body for n in range(3)]
+    assert bodies == [b"/0", b"/1", b"/2"]
+    with pytest.raises(HttpFailed) as caught:
+        client.send("POST", server.url, {}, b"")
+    assert caught.value.code == "protocol", "only a GET is made again by itself"
+
+
 def test_a_cookie_is_not_kept(serve: Serve, client: HttpClient) -> None:
     server = serve(always(answer(200, b"{}", "Set-Cookie: session=1; Path=/")))
     get(client, server.url)

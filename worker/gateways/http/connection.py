@@ -54,10 +54,15 @@ class Connection(httpx.BaseTransport):
             content=() if request.method == "GET" else cast(Iterable[bytes], request.stream),
             extensions={"timeout": request.extensions["timeout"]},
         )
+        connection, reads = self._connection(asked.url.origin), self._backend.reads
         try:
-            answer = self._connection(asked.url.origin).handle_request(asked)
+            answer = connection.handle_request(asked)
         except _FAILURES as error:
             _fail(error)
+        if self._backend.reads == reads:
+            # Nothing was read after the request: these bytes came with the answer before, and answer nothing.
+            connection.close()
+            raise httpx.RemoteProtocolError("an answer that nobody had asked for")
         headers = answer.headers
         if 300 <= answer.status < 400:
             headers = [(name, value) for name, value in headers if name.lower() != b"location"]
@@ -118,23 +123,27 @@ def _proxy(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) 
 
 class _WatchedBackend(httpcore.SyncBackend):
     def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+        self.opened = opened
+        self.reads = 0  # from all its streams, ever
 
     def connect_tcp(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
-        return _WatchedStream(super().connect_tcp(*args, **named), self._opened)
+        return _WatchedStream(super().connect_tcp(*args, **named), self)
 
 
 class _WatchedStream(httpcore.NetworkStream):
-    """A stream of httpcore's, as it is."""
+    """A stream of httpcore's, as it is, whose reads are counted."""
 
-    def __init__(self, stream: httpcore.NetworkStream, opened: Opened) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, backend: _WatchedBackend) -> None:
         self._stream = stream
-        self._opened = opened
-        self.read = stream.read  # type: ignore[method-assign]
+        self._backend = backend
         self.write = stream.write  # type: ignore[method-assign]
         self.close = stream.close  # type: ignore[method-assign]
         self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
-        opened(stream.get_extra_info("socket"))
+        backend.opened(stream.get_extra_info("socket"))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._backend.reads += 1
+        return self._stream.read(max_bytes, timeout)
 
     def start_tls(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
-        return _WatchedStream(self._stream.start_tls(*args, **named), self._opened)
+        return _WatchedStream(self._stream.start_tls(*args, **named), self._backend)
