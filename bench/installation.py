@@ -70,7 +70,7 @@ class Installation:
         self._selection = contender.selection
         self._own = Own(floated_at=opens, kept_at=opens)
         self._shared = Shared(schedule=self._planner.refresh(ScheduleState()))
-        self._in_the_air: deque[tuple[int, int]] = deque()  # when it is heard, and its row
+        self._under_way: deque[tuple[int, int]] = deque()  # when it is heard, and its row
         self._slot_at = opens
         self._arrived = 0
 
@@ -83,7 +83,7 @@ class Installation:
             heard = self._hear()
             slots = 0
             if self.store.backlog and moment >= self._slot_at:
-                free = THREADS - len(self._in_the_air)
+                free = THREADS - len(self._under_way)
                 slots = grant(self._policy.limit, self._shared.limiter, moment, free).slots
             floats = moment - self._own.floated_at >= FLOATED_EVERY_MS
             if heard or floats or slots:
@@ -120,9 +120,9 @@ class Installation:
 
     def _next_moment(self) -> int | None:
         """When something can be done: not before there is a slot, while tasks are due."""
-        moments = [self._in_the_air[0][0]] if self._in_the_air else []
+        moments = [self._under_way[0][0]] if self._under_way else []
         if self.store.backlog:
-            if len(self._in_the_air) < THREADS:
+            if len(self._under_way) < THREADS:
                 moments.append(self._slot_at)
         else:
             if self.store.next_due is not None:
@@ -143,8 +143,8 @@ class Installation:
 
     def _hear(self) -> list[Finished]:
         heard = []
-        while self._in_the_air and self._in_the_air[0][0] <= self.now:
-            heard_at, seq = self._in_the_air.popleft()
+        while self._under_way and self._under_way[0][0] <= self.now:
+            heard_at, seq = self._under_way.popleft()
             heard.append(Finished(seq, self._reply(self._world[seq - 1], self.now), heard_at - POLL_MS))
         return heard
 
@@ -157,7 +157,7 @@ class Installation:
         self._own, self._shared = decision.own, decision.shared
         self._planner.kept(intents.curves)
         self._planner.learn(intents.observations)
-        self._in_the_air.extend((moment.now + POLL_MS, task.seq) for task in intents.claims)
+        self._under_way.extend((moment.now + POLL_MS, task.seq) for task in intents.claims)
         return intents
 
 

@@ -66,6 +66,7 @@ def show(reports: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def in_words(one: dict[str, Any]) -> str:
+    """What became of a file, in one line; ``one`` is its report as JSON."""
     if one["reason"]:
         return f"{one['state']}. {one['reason']}"
     said = f"{one['state']}, {one['transaction_sets']} transaction sets"

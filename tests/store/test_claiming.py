@@ -68,7 +68,7 @@ def test_claims_take_the_longest_due_first_and_hold_them_for_the_lease(store: St
         assert claim(store, LEASE, LEASE + 1, limit=9) == ["t1", "t2", "t0", "t3"], "the leases have run out"
 
 
-def test_claims_leave_out_what_is_in_the_air_and_probe_with_the_calm_ones(store: Store) -> None:
+def test_claims_leave_out_what_is_under_way_and_probe_with_the_calm_ones(store: Store) -> None:
     record(store, "troubled", now=NOW)
     record(store, "calm", now=NOW + 1000)
     with store.write():
@@ -212,7 +212,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
 
 def test_rows_that_are_held_are_not_claimed(store: Store) -> None:
     add(store, [NOW - n for n in range(9, 0, -1)])
-    assert Claiming(store).taken(4, in_the_air=frozenset({1, 2, 4})) == [3, 5, 6, 7]
+    assert Claiming(store).taken(4, under_way=frozenset({1, 2, 4})) == [3, 5, 6, 7]
 
 
 def test_a_pass_over_some_rows_takes_those_and_the_longest_due_first(store: Store) -> None:

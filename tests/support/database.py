@@ -75,14 +75,14 @@ class Claiming:
         slots: int,
         now: int = NOW,
         *,
-        in_the_air: frozenset[int] = frozenset(),
+        under_way: frozenset[int] = frozenset(),
         probing: bool = False,
         only: frozenset[int] | None = None,
     ) -> list[int]:
         """The rows that one pass claims."""
         breaker = Breaker("unreachable", "timeout", now - 1, now, 1) if probing else Breaker()
         shared = Shared(breaker, schedule=self.state)
-        moment = Moment(now, now, slots, in_the_air)
+        moment = Moment(now, now, slots, under_way)
         own = self.own._replace(kept_at=now)
         with self.store.write():
             due = reading.candidates(self.store, own, shared, moment, only)

@@ -204,7 +204,7 @@ def test_where_there_is_no_other_task_the_health_check_is_the_probe() -> None:
     ("how", "reason"),
     [
         ({"own": OWN}, "no task is suspected"),
-        ({"own": SUSPECTING, "awaited": True}, "what is in the air may tell"),
+        ({"own": SUSPECTING, "awaited": True}, "what is under way may tell"),
         ({"own": SUSPECTING, "free": 0}, "no thread is free"),
     ],
 )
@@ -241,9 +241,9 @@ def test_as_many_are_claimed_as_the_limiter_grants() -> None:
     assert decision.shared.limiter.tat_us == 1000 * NOW + 3 * 100_000
 
 
-def test_what_is_not_due_in_the_air_or_just_heard_is_left() -> None:
+def test_what_is_not_due_under_way_or_just_heard_is_left() -> None:
     candidates = [a_task(1), a_task(2, NOW + 1), a_task(3), polled(4), a_task(5, due_at=None)]
-    decision = decided(heard((4, Pending())), *candidates, free=9, in_the_air=frozenset({3}))
+    decision = decided(heard((4, Pending())), *candidates, free=9, under_way=frozenset({3}))
     assert claimed(decision) == [1]
 
 

@@ -63,7 +63,7 @@ def failing(w: World, fails_at: int | None) -> Iterator[FailingConnection]:
 
 
 def remembered(w: World) -> dict[str, object]:
-    """All that a pass leaves behind: in the database, in memory, in the air and in the log."""
+    """All that a pass leaves behind: in the database, in memory, under way and in the log."""
     rows = {table: [tuple(row) for row in w.store.read(f"SELECT * FROM {table} ORDER BY 1, 2")] for table in TABLES}
     return {
         **rows,
@@ -71,7 +71,7 @@ def remembered(w: World) -> dict[str, object]:
         "shared": w.round.shared,
         "curves to be stored": w.round.planner.changed(),
         "requests": sorted(w.asked),
-        "in the air": w.pool.out,
+        "under way": w.pool.out,
         "log": list(w.log.lines),
         "busy": w.round.busy,
     }

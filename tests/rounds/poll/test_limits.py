@@ -259,5 +259,5 @@ def test_tokens_and_repeats_count_against_the_budget(world: Make) -> None:
     w.pool._ask = greedy
     w.record(*(f"t{n}" for n in range(30)))
     w.until(w.now + HOUR)
-    assert 10 <= len(w.asked) <= 10 + 4  # those in the air when the budget ended
+    assert 10 <= len(w.asked) <= 10 + 4  # those under way when the budget ended
     assert api.get(w.store).limiter.spent == 3 * len(w.asked)

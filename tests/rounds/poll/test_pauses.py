@@ -60,7 +60,7 @@ def test_a_pause_probes_one_at_a_time_and_ever_more_slowly(world: Make) -> None:
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded' AND failures = 0") == 20
 
 
-def test_while_a_probe_is_in_the_air_no_other_is_sent(world: Make) -> None:
+def test_while_a_probe_is_under_way_no_other_is_sent(world: Make) -> None:
     w = world(lambda job, n: RateLimited("http_429", 60_000) if n == 1 else Pending())
     w.record("a", "b", "c")
     w.now += 15_000

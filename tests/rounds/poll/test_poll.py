@@ -53,7 +53,7 @@ def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> Non
     assert all(leased == until for leased, until in seen)
 
 
-def test_a_task_in_the_air_is_not_asked_for_again_however_long_it_takes(world: Make) -> None:
+def test_a_task_under_way_is_not_asked_for_again_however_long_it_takes(world: Make) -> None:
     w = world(concludes, takes=lambda job: 25_000)
     w.record("a")
     w.until(NOW + 25_000)
@@ -63,7 +63,7 @@ def test_a_task_in_the_air_is_not_asked_for_again_however_long_it_takes(world: M
     assert len(w.asked) == 1
 
 
-def test_tasks_in_the_air_whose_leases_have_run_out_take_no_place_of_others(world: Make) -> None:
+def test_tasks_under_way_whose_leases_have_run_out_take_no_place_of_others(world: Make) -> None:
     """A clock set forward ends all leases, and `cdpoll poll` ends some."""
     many = CANDIDATE_ROWS
     w = world(concludes, size=2 * many, takes=lambda job: 29_000)
@@ -94,7 +94,7 @@ def test_after_a_crash_the_row_falls_due_again(world: Make, tmp_path: Path) -> N
     assert second.task("a")["state"] == "concluded"
 
 
-def test_no_more_in_the_air_than_there_are_threads(world: Make) -> None:
+def test_no_more_under_way_than_there_are_threads(world: Make) -> None:
     most = 0
     w = world(concludes, size=3, takes=lambda job: 1000)
 

@@ -109,14 +109,14 @@ class Collected(NamedTuple):
 class Moment(NamedTuple):
     """The time, and what the pool can take. Tasks are claimed that are due ``due_by``; ``free`` threads wait for work.
 
-    ``in_the_air`` are rows that are being polled; ``awaited``: something in the air may still answer in time.
+    ``under_way`` are rows that are being polled; ``awaited``: something under way may still answer in time.
     ``backlog`` is given when the delay per request is to float.
     """
 
     now: int
     due_by: int
     free: int
-    in_the_air: frozenset[int] = frozenset()
+    under_way: frozenset[int] = frozenset()
     awaited: bool = False
     backlog: int | None = None
 
@@ -162,13 +162,13 @@ class Decision(NamedTuple):
 def decide(
     policy: Policy, own: Own, shared: Shared, heard: Collected, candidates: Sequence[Task], moment: Moment
 ) -> Decision:
-    """What one pass is to do. ``candidates`` are tasks that may be claimed; those not due, or in the air, are left."""
+    """What one pass is to do. ``candidates`` are tasks that may be claimed; those not due, or under way, are left."""
     own, shared = _floated(policy, own, shared, moment)
     suspect_known = own.suspicion.suspect is not None  # then candidates were read for a probe, due or not
     own, shared, verdicts = _judged(policy, own, shared, heard.finished, moment.now)
     schedule, intents = _followed(policy, shared.schedule, heard, verdicts, moment.now)
     own, shared, released = _released(policy, own, shared._replace(schedule=schedule), heard)
-    free = [task for task in candidates if task.seq not in heard.rows and task.seq not in moment.in_the_air]
+    free = [task for task in candidates if task.seq not in heard.rows and task.seq not in moment.under_way]
     own, shared, claimed = _claimed(policy, own, shared, free, moment)
     if own.suspicion.suspect is not None and suspect_known and claimed.slots and not claimed.tasks:
         claimed = claimed._replace(health_check=True)
@@ -193,7 +193,7 @@ def decide(
 
 
 def may_send(breaker: Breaker, suspicion: Suspicion, moment: Moment) -> bool:
-    """False while a pause lasts, or a probe (or what left before it) is still in the air."""
+    """False while a pause lasts, or a probe (or what left before it) is still under way."""
     if breaker.resumes_at is not None and moment.now < breaker.resumes_at:
         return False
     return not ((breaker.paused or suspicion.suspect is not None) and moment.awaited)

@@ -61,6 +61,8 @@ class Verdict(NamedTuple):
 
 
 class Judgement(NamedTuple):
+    """The breaker and the suspicion after a reply, and what becomes of tasks because of it."""
+
     breaker: Breaker
     suspicion: Suspicion
     verdicts: tuple[Verdict, ...]

@@ -69,9 +69,11 @@ class LimiterState(NamedTuple):
 
 
 class Grant(NamedTuple):
+    """What :func:`grant` gives."""
+
     slots: int
     limiter: LimiterState  # to be stored
-    next_at: int  # when the next slot comes free
+    next_at: int  # when the next slot comes free, ms
 
 
 def grant(limit: RateLimit, limiter: LimiterState, now: int, wanted: int) -> Grant:

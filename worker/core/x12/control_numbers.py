@@ -65,12 +65,13 @@ class ControlNumbers:
 
 
 def element_at(elements: list[str], index: int) -> str:
+    """The element without blanks around it; empty where the segment ends before it."""
     return elements[index].strip() if len(elements) > index else ""
 
 
 def number_at(elements: list[str], index: int) -> int:
     """The element as a number; -1 where it is none."""
-    text = elements[index].strip() if len(elements) > index else ""
+    text = element_at(elements, index)
     return int(text) if text.isdecimal() and text.isascii() and len(text) <= 12 else -1
 
 

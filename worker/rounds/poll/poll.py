@@ -74,7 +74,7 @@ class PollRules:
 
 
 class PollRound:
-    """Holds what is in the air between two passes; everything else is in the database."""
+    """Holds what is under way between two passes; everything else is in the database."""
 
     def __init__(self, store: Store, pool: Pool, rules: PollRules, log: Log, now: int) -> None:
         self._store = store
@@ -98,7 +98,7 @@ class PollRound:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is in the air, or heard or taken back and not saved."""
+        """Whether anything is under way, or heard or taken back and not saved."""
         return bool(self._heard or self._back or self._pool.out)
 
     def run(self, now: int, monotonic: int, *, due_by: int | None = None, claim: bool = True) -> int:
@@ -144,7 +144,7 @@ class PollRound:
             now=now,
             due_by=now if due_by is None else min(due_by, now),
             free=max(0, self._pool.free) if claim else 0,
-            in_the_air=self._pool.out,
+            under_way=self._pool.out,
             awaited=self._pool.in_time(monotonic),
             backlog=tallies.due(self._store, now) if floats else None,
         )

@@ -39,9 +39,9 @@ def candidates(
     due_by = FAR if suspected else moment.due_by
     limit = max(CANDIDATE_ROWS, moment.free) * (2 if more else 1)
     found = tasks.due(store, paused_total, now, limit, due_by)
-    if any(task.seq in moment.in_the_air for task in found):
+    if any(task.seq in moment.under_way for task in found):
         # Their leases have run out: the clock was set forward, or a person wants them now. They take no one's place.
-        limit += len(moment.in_the_air)
+        limit += len(moment.under_way)
         found = tasks.due(store, paused_total, now, limit, due_by)
     if suspected or shared.breaker.paused:
         if all(task.failures for task in found):

@@ -125,6 +125,7 @@ def unsettled(store: Store, before: int) -> list[DropFile]:
 
 
 def in_state(store: Store, state: str) -> list[DropFile]:
+    """The files that have come this far (see the table above), by name."""
     return _rows(store, "WHERE state = :state ORDER BY name", {"state": state})
 
 

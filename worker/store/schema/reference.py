@@ -21,6 +21,8 @@ This page is made from the comments in `worker/store/schema/schema.sql`.
 
 @dataclass(slots=True)
 class Column:
+    """A column of a table or a view, and what its comment says."""
+
     name: str
     declared: str  # its type, and whether it may be empty; '' in a view
     meaning: str

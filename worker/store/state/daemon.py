@@ -49,5 +49,6 @@ def stopped(store: Store, now: int) -> None:
 
 
 def last_beat(store: Store) -> Beat | None:
+    """The row; ``None`` where no daemon ever ran."""
     row = store.one("SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon WHERE id = 1")
     return None if row is None else Beat(**{key: row[key] for key in row.keys()})  # noqa: SIM118
