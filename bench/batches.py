@@ -34,6 +34,6 @@ def part(*, quick: bool) -> Part:
     text += f"\n\n{read.sets:,} transaction sets for the reader, {kept.sets:,} for ingest; medians of the rounds."
     headline = (
         f"A batch of {read.sets:,} transaction sets is read in {read.reader_to_floor:.0f} times the CPU of splitting"
-        f" the file, with {peak:.0f} MB of memory whatever its size; ingest runs at {kept.speed:.2f} of that speed."
+        f" the file, with {peak:.0f} MB of memory for any size of file; ingest runs at {kept.speed:.2f} of that speed."
     )
     return Part("Batch files", "python -m bench --only batches", text, targets, [headline])

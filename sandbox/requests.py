@@ -75,7 +75,7 @@ _ADDRESS: Fields = {
     "countrySubDivisionCode": _FREE,
 }
 _PERSON: Fields = {
-    # the vendor no longer uses these dates, and bounds them in no way
+    # the vendor has stopped using these dates, and sets no bounds for them
     **_each(
         _FREE,
         "beginningCardIssueDate endCardIssueDate idCardIssueDate planIssueDate beginningPlanIssueDate endPlanIssueDate",

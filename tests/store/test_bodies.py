@@ -13,11 +13,6 @@ from worker.store.tasks import bodies
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     with open_store(path) as opened:
         record(opened, "a", "b")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -15,19 +14,7 @@ from worker.store import outbox
 from worker.store.conclude import Source
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
-from worker.store.opening import open_store
 from worker.store.views import tasks as story
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
 
 
 def test_the_body_is_kept_byte_for_byte_with_its_paths(store: Store, path: Path) -> None:

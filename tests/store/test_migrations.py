@@ -27,7 +27,7 @@ NEXT = SCHEMA_VERSION + 1
 
 
 def next_step(db: Database) -> None:
-    """What a release may bring: a new column, a column that may no longer be empty, a new table, another view."""
+    """What a release may bring: a new column, a column that must be filled from now on, a new table, another view."""
     db.table("sets").transform(not_null={"sha256"}, defaults={"sha256": ""})
     db.table("notices").add_column("seen_by", str)
     db.table("purges").create({"seq": int, "at": int}, pk="seq", not_null={"at"})

@@ -24,18 +24,6 @@ from worker.store.outbox import Published
 OTHER = {**DONE, "endDateTime": "2026-01-01T00:00:00Z"}
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data" / "cdpoll.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
-
-
 class Follower:
     """A reader who remembers the last number, and takes up to ``most`` at a time."""
 

@@ -1,6 +1,6 @@
 """What polls leave behind where somebody else changed the task while it was asked about: both stand."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,20 +13,8 @@ from worker.core.schedule.learned import LearnedPlanner
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Garbled, Pending, Reply
 from worker.store.db.store import Store
-from worker.store.opening import open_store
 from worker.store.tasks import by_hand
 from worker.store.tasks import polling as tasks
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
 
 
 def retried(store: Store, seqs: Sequence[int]) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,17 +12,6 @@ from tests.support.database import elsewhere, record
 from worker.core.errors import BadConfiguration, StorageFailed
 from worker.store.db.store import Store
 from worker.store.opening import SCHEMA_VERSION, open_store
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:

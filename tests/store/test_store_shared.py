@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,6 @@ from worker.store.tasks import tallies
 from worker.store.views import status as look
 from worker.store.views import tasks as story
 from worker.store.views.problems import StatusRules
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("journal", ["wal", "truncate"])

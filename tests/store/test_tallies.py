@@ -1,4 +1,4 @@
-"""The counts that status reads: always those that counting the rows gives, whatever changed them."""
+"""The counts that `status` reads equal those of counting the rows, after every way to change a task."""
 
 from pathlib import Path
 

@@ -73,7 +73,7 @@ class Ended:
 
 
 class House:
-    """A folder with everything an installation has; the vendor is ``sandbox``, or nobody."""
+    """A folder with everything an installation has; the vendor is ``sandbox``; without one, no vendor answers."""
 
     def __init__(self, folder: Path, sandbox: Sandbox | None = None, **keys: str) -> None:
         """``keys`` override what stands in the configuration, as ``section_key``; an empty text leaves it out."""
@@ -165,7 +165,7 @@ class Daemon:
         self._socket.bind("\0" + name)
         self._socket.settimeout(DEADLINE)
         self.heard: list[str] = []
-        self._unread = 0  # the first of them that nobody has waited for
+        self._unread = 0  # index of the first one that no test has waited for
         self.house = house
         line = ("--config", str(house.config), "run", *args)
         with house.log.open("ab") as log, Path(os.devnull).open("r+b") as null:

@@ -96,7 +96,7 @@ class Claiming:
 
 
 def elsewhere(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
-    """What a second connection sees, waiting for nobody."""
+    """What a second connection sees, without waiting for a lock."""
     with closing(sqlite3.connect(path, timeout=0)) as conn:
         return conn.execute(sql, params).fetchall()
 

@@ -56,7 +56,7 @@ class FaultyProxy:
             sock.close()
 
     def let_through(self, count: int) -> None:
-        """Let so many more bytes drip."""
+        """Let ``count`` more bytes drip."""
         with self._drop:
             self._drops += count
             self._drop.notify_all()

@@ -1,4 +1,4 @@
-"""A small server on loopback that answers with whatever bytes a test's script decides, well-formed or not.
+"""A small server on loopback that answers with the bytes that a test's script decides on, well-formed or not.
 
 A script is called for each request, with what was asked and with the connection it came on; the bytes it returns are
 sent. ``None`` means that the script has done all the sending itself. The connection stays open for the next request
@@ -98,7 +98,7 @@ def head(status: int, *headers: str) -> bytes:
 
 
 def bomb(prefix: bytes = b"", size: int = 400 * 1024 * 1024) -> bytes:
-    """Gzip of ``prefix`` and ``size`` blanks, without a checksum that fits: nobody should get that far."""
+    """Gzip of ``prefix`` and ``size`` blanks, with a wrong checksum: a reader has to stop before it."""
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
     begun = pack.compress(prefix) + pack.flush(zlib.Z_FULL_FLUSH)
     # After a full flush a megabyte packs to the same bytes each time.
@@ -239,7 +239,7 @@ def make_certificate(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") ->
 
 @contextlib.contextmanager
 def nobody() -> Iterator[str]:
-    """The address of a port on which nobody listens, and nobody will meanwhile."""
+    """The address of a port that this process holds, and on which no server listens."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"

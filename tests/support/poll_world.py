@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,28 @@ NOW = 1_800_000_000_000
 SCHEDULE = Schedule()
 TIMEOUT = 30_000
 HOUR = 3_600_000
+NO_LIMIT = RateLimit(1000, 1000)
 TLS = tls_context(None)
 
 Script = Callable[[Job, int], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a world is set up.
+
+    A job takes ``takes(job)`` simulated ms, and at most its deadline. ``ahead`` is how many jobs may be handed out
+    beyond one for each of the ``size`` threads. ``delay_per_request_ms`` is the least one of the learned schedule.
+    ``timeout`` is how many seconds the store waits for the write lock; ``now`` is the first instant.
+    """
+
+    limit: RateLimit = NO_LIMIT
+    size: int = 4
+    takes: Callable[[Job], int] = lambda job: 100
+    timeout: float = 30.0
+    ahead: int | None = 0
+    delay_per_request_ms: int | None = None
+    now: int = NOW
 
 
 class Answers(queue.SimpleQueue[Done]):
@@ -45,29 +65,16 @@ class Answers(queue.SimpleQueue[Done]):
 
 
 class World:
-    """The round, its vendor and the time. A job takes ``takes(job)`` simulated ms; longer than its deadline, never.
+    """The round, its vendor and the time.
 
-    ``ahead`` jobs may be handed out beyond one for each thread; ``delay_per_request_ms`` is the least one of the
-    learned schedule. ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
+    ``asked`` are the requests, ``sent_at`` the instants at which a thread began them.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        script: Script,
-        *,
-        limit: RateLimit,
-        size: int = 4,
-        takes: Callable[[Job], int] | None = None,
-        timeout: float = 30.0,
-        ahead: int | None = 0,
-        delay_per_request_ms: int | None = None,
-        now: int = NOW,
-    ) -> None:
+    def __init__(self, path: Path, script: Script, setup: Setup) -> None:
         self.path = path
-        self.now = now
+        self.now = setup.now
         self.script = script
-        self.takes = takes or (lambda job: 100)
+        self.takes = setup.takes
         self.asked: list[Job] = []
         self.sent_at: list[int] = []
         self.passes = 0
@@ -77,13 +84,13 @@ class World:
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self.woken = 0
         self._closing = False
-        self.store = open_store(path, timeout=timeout)
+        self.store = open_store(path, timeout=setup.timeout)
         # No power is cut here, and waiting for the disk would take nine tenths of the time.
         self.store.conn.execute("PRAGMA synchronous = OFF")
-        self.pool = Pool(size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=ahead)
+        self.pool = Pool(setup.size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=setup.ahead)
         self.pool._done = Answers(self._changed)
         self.log = KeptLog()
-        rules = PollRules(SCHEDULE, limit, TIMEOUT, delay_per_request_ms)
+        rules = PollRules(SCHEDULE, setup.limit, TIMEOUT, setup.delay_per_request_ms)
         self.round = PollRound(self.store, self.pool, rules, self.log, self.now)
 
     def close(self) -> None:
@@ -178,8 +185,8 @@ def worlds(path: Path) -> Iterator[Make]:
     """A maker of worlds on one database: two of them are two processes."""
     made: list[World] = []
 
-    def make(script: Script, *, limit: RateLimit | None = None, **how: Any) -> World:
-        made.append(World(path, script, limit=limit or RateLimit(1000, 1000), **how))
+    def make(script: Script, **how: Any) -> World:
+        made.append(World(path, script, Setup(**how)))
         return made[-1]
 
     try:

@@ -1,8 +1,8 @@
 """A real OpenSSH server on loopback, started by the tests as an ordinary process with keys made for them.
 
-It runs as whoever runs the tests, and lets that user in. For root there is more to choose from: a chrooted server, and
-a user with a password, who is made for the tests and removed after them. Everybody tests the same promises with what
-takes no rights: a server that begins in a folder of its own, and paramiko's for passwords. Where the Debian package
+It runs as the user who runs the tests, and lets that user in. Root can also have a chrooted server, and a user with a
+password, who is made for the tests and removed after them. Other users test the same promises with what takes no
+rights: a server that begins in a folder of its own, and paramiko's server for passwords. Where the Debian package
 openssh-server is missing, the tests that need it say so and are skipped.
 """
 

@@ -26,7 +26,7 @@ class NeverStopped(threading.Event):
 
 
 class Endpoint:
-    """A token endpoint: a new token each time, or whatever ``say`` makes of the request."""
+    """A token endpoint: a new token each time, or the bytes that ``say`` returns for the request."""
 
     def __init__(self) -> None:
         self.say: Callable[[Asked, Peer], bytes | None] | None = None

@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 from worker.core.vendor.document import Outcome
 
-# pending: it is polled. concluded: the vendor has finished, and its result is stored. abandoned: it is no longer
-# polled, visibly; a person can revive it, and a late result still concludes it.
+# pending: it is polled. concluded: the vendor has finished, and its result is stored. abandoned: polls have
+# stopped, and `status` says so; a person can revive it, and a late result still concludes it.
 State = Literal["pending", "concluded", "abandoned"]
 
 # The longest discovery in a sample took 31 days: a start that lies further back is not believed.

@@ -259,7 +259,7 @@ def test_the_rejections_of_every_loop_have_words() -> None:
 
 
 def test_what_is_remembered_is_bounded_and_right() -> None:
-    """A benefit read again after thousands of others is the same, and only so many are kept."""
+    """A benefit read again after thousands of others is the same, and the number of those kept is bounded."""
     known = benefits.Benefits(USUAL, "2110C")
     chunks = [f"C*IND*30****{number}" for number in range(5000)]
     first = [known[chunk] for chunk in chunks]

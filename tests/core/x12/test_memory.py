@@ -1,4 +1,4 @@
-"""What reading one set costs in memory, whatever is in it: some tens of megabytes, or it is held alone."""
+"""Reading one set takes some tens of megabytes at most; a set that would take more is held alone."""
 
 import io
 import tracemalloc

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.batch.test_matching import NOW, ONE, TRACED, body, conclude, elsewhere, joined, record, store
+from tests.store.batch.test_matching import NOW, ONE, TRACED, body, conclude, elsewhere, joined, record
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
@@ -12,8 +12,6 @@ from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import quarantine
 from worker.store.db.store import Store
 from worker.store.views import tasks as story
-
-__all__ = ["store"]
 
 SET = a_set(subscriber(ACTIVE))
 TEST = interchange(group(SET), usage="T")

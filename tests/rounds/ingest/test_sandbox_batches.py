@@ -38,7 +38,7 @@ def test_what_was_polled_before_is_joined_by_its_text(tmp_path: Path, sandbox: S
     assert report.counts.transaction_sets == sets
     joined = house.rows("SELECT DISTINCT id, refs FROM batch_answers WHERE match = 'matched'")
     assert set(joined) == {(task, "account 7") for task in polled}
-    # The others were never recorded: what is said of them names nobody's task.
+    # The others were never recorded: no answer about them is joined to a task.
     assert house.value("SELECT count(*) FROM batch_answers WHERE match = 'unmatched'") >= len(other)
     assert house.value("SELECT count(*) FROM results WHERE source <> 'batch'") == len(polled)
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.poll_world import NOW, World, concluded
+from tests.support.poll_world import NOW, Setup, World, concluded
 from worker.core.errors import StorageFailed
-from worker.core.pacing.limiter import RateLimit
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Garbled, Pending, RateLimited, Rejected, Reply
 from worker.gateways.http.pool import Job
@@ -98,7 +97,7 @@ def too_fast(job: Job, n: int) -> Reply:
 
 def hears_many_things(path: Path) -> World:
     """Eight answers have come; more tasks are due, and so are the curves and the delay per request."""
-    w = World(path, still_pending, limit=RateLimit(1000, 1000), size=8, delay_per_request_ms=20_000)
+    w = World(path, still_pending, Setup(size=8, delay_per_request_ms=20_000))
     w.record(*(f"t{n}" for n in range(28)))
     for w.script in (still_pending, many_things):
         w.now += MINUTE
@@ -111,7 +110,7 @@ def hears_many_things(path: Path) -> World:
 
 def hears_a_429(path: Path) -> World:
     """Four answers have come, so jobs were handed out ahead of the threads; the next four answers are refusals."""
-    w = World(path, still_pending, limit=RateLimit(1000, 1000), size=4, ahead=None)
+    w = World(path, still_pending, Setup(ahead=None))
     w.record(*(f"t{n}" for n in range(20)))
     w.now += MINUTE
     for w.script in (still_pending, too_fast):

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from tests.support.database import MACHINE
 from tests.support.examples import examples
-from tests.support.poll_world import HOUR, NOW, SCHEDULE, TIMEOUT, Make, World, concluded, concludes, within, worlds
+from tests.support.poll_world import (
+    HOUR,
+    NOW,
+    SCHEDULE,
+    TIMEOUT,
+    Make,
+    Setup,
+    World,
+    concluded,
+    concludes,
+    within,
+    worlds,
+)
 from worker.core.pacing.limiter import DAY_MS, FULL_PACE_PPM, RateLimit
 from worker.core.vendor.reply import (
     Garbled,
@@ -125,9 +137,8 @@ def test_whatever_comes_the_round_never_spins_and_loses_nothing(
         return REPLIES[script[at % len(script)]](job.task_id) if n <= 8 else concluded(job.task_id)
 
     with tempfile.TemporaryDirectory() as folder:
-        w = World(
-            Path(folder, "cdpoll.db"), reply, limit=limit, size=size, takes=lambda job: spans[job.seq % len(spans)]
-        )
+        setup = Setup(limit, size, takes=lambda job: spans[job.seq % len(spans)])
+        w = World(Path(folder, "cdpoll.db"), reply, setup)
         try:
             w.record(*(f"t{n}" for n in range(count)))
             w.until(NOW + 12 * HOUR)

@@ -2,9 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,18 +19,11 @@ from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch.staging import PAGE_ROWS
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
-from worker.store.opening import open_store
 from worker.store.tasks import tallies
 from worker.store.tasks.recording import record as record_ids
 from worker.store.views import tasks as story
 
 NOW = 1_800_000_000_000
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "cdpoll.db") as opened:
-        yield opened
 
 
 def record(store: Store, task_id: str, **about: Any) -> None:

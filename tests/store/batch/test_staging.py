@@ -1,4 +1,4 @@
-"""While a file is read in nobody is held up and nothing is seen before its time; a crash leaves nothing."""
+"""While a file is staged, other processes can write and no view shows its sets; a crash leaves nothing."""
 
 import gc
 import os
@@ -28,7 +28,7 @@ def test_transactions_are_small_and_the_file_appears_at_one_moment(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moments: list[int] = []
-    # A polling process writes and reads between any two transactions, and waits for nobody.
+    # A polling process writes and reads between any two transactions, without waiting.
     with open_store(path, timeout=0.05) as poller:
         poll = Store.write
 

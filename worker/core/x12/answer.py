@@ -103,7 +103,7 @@ class ParsedSet(NamedTuple):
         for number in self.patients:
             try:
                 answer = reader.answer(number)
-            except Exception:  # whatever one patient's segments do, the others are read
+            except Exception:  # a fault in one patient's segments does not stop the reading of the others
                 answer = reader.unreadable(number)
             yield answer
 
@@ -162,8 +162,8 @@ def _patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> t
     """The numbers of the HL that an answer is made of, where the set is not a plain one.
 
     The patient is the deepest level: a 2000D, else the 2000C. A 2000C above dependents is an answer of its own where it
-    has benefits, and instead of theirs where only it has a trace. A payer's or provider's loop with nobody below is one
-    where it was rejected.
+    has benefits, and instead of theirs where only it has a trace. A payer's or provider's loop without a
+    patient below it is an answer where it was rejected.
     """
     element, terminator = delimiters.element, delimiters.terminator
 

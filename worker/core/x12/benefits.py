@@ -102,7 +102,7 @@ def _number(text: str) -> Decimal | None:
 class Benefits(dict[str, Entry]):
     """Reads benefits, and remembers them: the text between one ``EB*`` and the next is the same for many patients.
 
-    ``benefits[text]`` is the :data:`Entry` of such a text, whether it is remembered or not.
+    ``benefits[text]`` is the :data:`Entry` of that text. It is read, or found among what is remembered.
 
     Only what comes a second time is kept: a text of one patient's own would cost more in memory that is strewn about
     than reading it. A plain dictionary is several times faster than ``functools.lru_cache`` here, whose keys would be

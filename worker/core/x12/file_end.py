@@ -10,8 +10,10 @@ issue that says so and the segment it concerns."""
 
 
 def file_end_state(scanner: Scanner, interchanges: int, awaited: str, *, closed: bool) -> Ending:
-    """How a file ended whose last byte was read. It held ``interchanges`` of them; the last one is ``closed``, or still
-    waits for the segment ``awaited``."""
+    """How a file ended, after its last byte was read.
+
+    It held this number of ``interchanges``. The last one is ``closed``, or the segment ``awaited`` is missing.
+    """
     if scanner.endless is not None:
         # Like any other file that ends inside an interchange it may still be on its way.
         reason = f"The file ends inside the segment at byte {scanner.endless}, which is longer than any real one."

@@ -142,7 +142,7 @@ def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, HlTree, tupl
     if not blocks:
         return head, NO_HL, ()
     lines, _, texts = zip(*[block.partition(terminator) for block in blocks], strict=True)
-    tree = (_known_tree if len(lines) <= _MOST_REMEMBERED_HL else _tree)(lines, element)
+    tree = (_known_tree if len(lines) <= _REMEMBERED_HL_SEGMENTS else _tree)(lines, element)
     return head, tree, texts
 
 
@@ -184,8 +184,8 @@ def _tree(lines: tuple[str, ...], element: str) -> HlTree:
 
 NO_HL = HlTree((), (), (), (), plain=True)
 _known_tree = lru_cache(maxsize=256)(_tree)
-_MOST_REMEMBERED_HL = 16
-"""The most HL of a set whose shape is remembered: most sets have one of a few small shapes."""
+_REMEMBERED_HL_SEGMENTS = 16
+"""Most sets have one of a few shapes with at most 16 HL; trees of that size are remembered."""
 
 
 def body(tset: TransactionSet, text: str) -> str:

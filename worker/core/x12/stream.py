@@ -27,7 +27,7 @@ class _OpenSet(NamedTuple):
 
 
 def transaction_sets(source: ByteSource, limits: Limits = Limits()) -> Iterator[TransactionSet | FileEnd]:  # noqa: B008
-    """Every transaction set of a file in order, whatever its kind, then one :class:`FileEnd`.
+    """Every transaction set of a file in order, of any kind, then one :class:`FileEnd`.
 
     Broken sets come too, with an issue that holds them. What the file's end says decides whether anything may be
     stored, so sets are to be staged until then. Memory does not grow with the file.

@@ -52,7 +52,7 @@ def _candidate(one: DropFile, files: Sequence[RemoteFile], missing: list[DropFil
 def _fetch_candidate(
     work: DropWork, _now: int, *, one: DropFile, files: Sequence[RemoteFile], missing: list[DropFile]
 ) -> None:
-    """Fetch the first of ``files`` that may be the file; ``one`` is no longer missing then."""
+    """Fetch the first of ``files`` that may be the file, and stop calling ``one`` missing."""
     others = [_candidate(one, files[1:], missing)] if files[1:] else []
     try:
         fetched = work.drop.fetch(files[0], work.incoming, archive=work.rules.archive)

@@ -159,14 +159,14 @@ class _FileReader:
                 if self.readable(member.kind, member.head, number):
                     self.read(self.begun(), _Counted(member.stream, file, self.facts.size, self.progress), number)
             if self.staging is not None:
-                self.staging.flush()  # here: it writes the last answers, and whatever they do to our code is caught
+                self.staging.flush()  # it writes the last answers; here, so that a fault in it is caught below
         except CdpollError:
             raise
         except OSError as error:
             raise StorageFailed(f"{self.given.name}: {error.strerror}", "is the disk there?") from error
         except Exception as error:
             if not isinstance(error, NotUnpacked):
-                # Whatever a file does to our code, it waits for a person, and the others are read.
+                # A file that our code fails on waits for a person. The other files are read.
                 self.ends.unreadable = f"A fault in cdpoll itself: {type(error).__name__} at {place_of(error)}."
             elif error.code == "cut_short":
                 self.ends.incomplete = error.reason

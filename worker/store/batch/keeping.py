@@ -53,7 +53,7 @@ def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
 
 @contextmanager
 def spooled(database: Path, source: BinaryIO) -> Iterator[BinaryIO]:
-    """What comes through a pipe, as a private file that can be read twice; it is gone afterwards, whatever happens."""
+    """What comes through a pipe, as a private file without a name: it can be read twice, and no crash leaves it."""
     path = folder(database, INCOMING) / f".pipe-{os.getpid()}.part"
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), "w+b") as file:

@@ -12,7 +12,7 @@ unmatched  everything else
 
 Where a task was recorded with neither member id nor birth date, or the answer has none, nothing speaks against the
 trace number; but two answers that name different patients (by member id, birth date or name) are never both joined by
-it, whatever the task was recorded with: a member id is shared by a family, a birth date by twins.
+it, even where the task was recorded with one of these: a family shares a member id, twins share a birth date.
 """
 
 import re
@@ -119,7 +119,7 @@ def match_keys(answer: Answer, sha256: str | None) -> MatchKeys:
 def match_all(
     store: Store, keys_of_all: Sequence[MatchKeys], joined_before: JoinedPatients | None = None
 ) -> list[Match]:
-    """The :class:`Match` of each, with what the database holds now; a few statements whatever their number.
+    """The :class:`Match` of each, with what the database holds now; it takes a few statements for any number.
 
     In a dry run ``joined_before`` is what the calls before this one have joined; what this one joins is added to it.
     """

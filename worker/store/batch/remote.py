@@ -185,6 +185,6 @@ def missed(store: Store, one: DropFile) -> None:
 
 
 def forget(store: Store, one: DropFile) -> None:
-    """The file is no longer in the drop."""
+    """The file has left the drop: forget it."""
     with store.write():
         store.execute("DELETE FROM remote_files WHERE name = :name", {"name": one.name})

@@ -18,7 +18,7 @@ CREATE TABLE tasks (
     id TEXT NOT NULL UNIQUE,            -- the vendor's id of the discovery, opaque
     origin TEXT NOT NULL,               -- of the API that the id belongs to; '' until one is configured
     state TEXT NOT NULL CHECK (state = 'pending' OR state = 'concluded' OR state = 'abandoned'),
-        -- pending: polled; concluded: the vendor has finished; abandoned: no longer polled
+        -- pending: polled; concluded: the vendor has finished; abandoned: polls have stopped
     outcome TEXT CHECK (outcome = 'success' OR outcome = 'failure'),
         -- the vendor's word for a concluded task; failure: no coverage was found
     name TEXT,                          -- the customer's name for this sort of discovery, as the vendor shows it
@@ -53,7 +53,7 @@ CREATE TABLE tasks (
     verify_at INTEGER,                  -- when a concluded task is to be polled once more, to compare the bodies
     concluded_at INTEGER,               -- when the result came
     concluded_by TEXT,                  -- what brought it: poll, callback, replay or backfill
-    abandoned_at INTEGER,               -- since when it is no longer polled
+    abandoned_at INTEGER,               -- when it was abandoned
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
     CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     CHECK (leased_until IS NULL OR state = 'pending')
@@ -162,7 +162,7 @@ CREATE TABLE results (
     ended_at INTEGER,                   -- the vendor's endDateTime
     body BLOB NOT NULL,                 -- as received, byte for byte; of a batch's answer, what it says as JSON
     body_sha256 TEXT,                   -- of those bytes; none: an answer of a batch, whose set has one
-    canonical_sha256 TEXT,              -- of what the body says, whatever its spelling
+    canonical_sha256 TEXT,              -- of the body without traceId, tenantName and realTime, in canonical JSON
     real_time_sha256 TEXT,              -- of what its realTime says, likewise
     derived INTEGER
         -- which version of the X12 reader made its rows of answers and texts; none: they are still to be made
