@@ -65,6 +65,14 @@ def _record_one(
 ) -> str:
     """Record one id; ``new``, or the state of the task that was known already."""
     first_wait = shared.schedule.first_wait_ms
+    details = {
+        "correlation_id": recording.correlation_id,
+        "trace_id": recording.trace_id,
+        "trace_number": recording.trace_number,
+        "originator_id": recording.originator_id,
+        "member_id": recording.member_id,
+        "birth_date": recording.birth_date,
+    }
     sent_at = recording.sent_at if recording.sent_at is not None and recording.sent_at <= now else None
     row = store.one(
         """
@@ -81,12 +89,7 @@ def _record_one(
             "origin": origin,
             "name": recording.title,
             "source": recording.source,
-            "correlation_id": recording.correlation_id,
-            "trace_id": recording.trace_id,
-            "trace_number": recording.trace_number,
-            "originator_id": recording.originator_id,
-            "member_id": recording.member_id,
-            "birth_date": recording.birth_date,
+            **details,
             "now": now,
             "started_at": sent_at,
             "paused_base": shared.breaker.paused_until_now(now),
@@ -104,7 +107,7 @@ def _record_one(
         known = store.one("SELECT seq, state FROM tasks WHERE id = :id", {"id": recording.id})
         assert known is not None
         seq, state = known["seq"], known["state"]
-        _complete(store, seq, recording)
+        _complete(store, seq, details)
     if recording.ref is not None:
         added = store.execute(
             """
@@ -119,8 +122,8 @@ def _record_one(
     return str(state)
 
 
-def _complete(store: Store, seq: int, recording: Recording) -> None:
-    """Fill in what an earlier recording of the same id did not know. What is known is never overwritten."""
+def _complete(store: Store, seq: int, details: dict[str, str | None]) -> None:
+    """Fill in the ``details`` that earlier recordings of the same id lacked. No value is overwritten."""
     store.execute(
         """
         UPDATE tasks SET
@@ -130,15 +133,7 @@ def _complete(store: Store, seq: int, recording: Recording) -> None:
             member_id = coalesce(member_id, :member_id), birth_date = coalesce(birth_date, :birth_date)
         WHERE seq = :seq
         """,
-        {
-            "seq": seq,
-            "correlation_id": recording.correlation_id,
-            "trace_id": recording.trace_id,
-            "trace_number": recording.trace_number,
-            "originator_id": recording.originator_id,
-            "member_id": recording.member_id,
-            "birth_date": recording.birth_date,
-        },
+        {"seq": seq, **details},
     )
 
 
