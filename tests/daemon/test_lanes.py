@@ -237,3 +237,27 @@ def test_a_reload_ends_the_lanes_and_starts_those_of_the_new_configuration(house
         assert toy_of(by_hand) is now, "a configuration that is refused changes nothing"
         assert now._thread.is_alive()
         assert "reload_refused" in by_hand.problems()
+
+
+def test_all_lanes_are_told_to_end_before_any_is_waited_for(by_hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(LaneThread, "stop", lambda self: told.append("stop"))
+    monkeypatch.setattr(LaneThread, "join", lambda self: told.append("join"))
+    by_hand.loop.close()
+    lanes = len(by_hand.loop._threads)
+    assert lanes > 1
+    assert told == ["stop"] * lanes + ["join"] * lanes
+
+
+def test_the_watchdog_is_fed_while_requests_under_way_are_awaited(
+    house: House, systemd: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with loop_by_hand(house) as by_hand:
+        poll = by_hand.loop._poll
+        assert poll is not None
+        left = [True, True, False, False, False, False]
+        monkeypatch.setattr(type(poll), "busy", property(lambda self: left.pop(0)))
+        by_hand.signals.wake.set()
+        monkeypatch.setattr(by_hand.clock, "wait", lambda event, ms: True)
+        by_hand.loop._drain()
+        assert "WATCHDOG=1" in systemd()

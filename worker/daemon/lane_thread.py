@@ -65,9 +65,12 @@ class LaneThread:
         self._called.set()
 
     def stop(self) -> None:
-        """End the thread. The next start continues from the rows of the database."""
+        """Have the thread end. The next start continues from the rows of the database."""
         self._around.stop.set()
         self._called.set()
+
+    def join(self) -> None:
+        """Wait until the thread has ended, at most :data:`PATIENCE_S`."""
         if self._thread.is_alive():
             self._thread.join(PATIENCE_S)
 

@@ -146,8 +146,10 @@ class Loop:
 
     def close(self) -> None:
         """Let the threads end."""
-        for lane in self._threads:
-            lane.stop()
+        for thread in self._threads:
+            thread.stop()  # all at once: one that is slow to end must not delay the others
+        for thread in self._threads:
+            thread.join()
         if self._poll is not None:
             self._poll.close()
 
@@ -234,6 +236,7 @@ class Loop:
             return
         until = self._clock.monotonic() + self._poll.drain_ms
         while self._poll.busy and self._clock.monotonic() < until:
+            self._watchdog.feed()
             self._signals.wake.clear()
             try:
                 self._poll.collect(self._store.now(self._clock))
