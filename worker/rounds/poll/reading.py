@@ -47,6 +47,7 @@ def candidates(
         if all(task.failures for task in found):
             found += tasks.due_without_failure(store, paused_total, now, limit, due_by)
     elif len(found) == limit and (found[0].due_at or 0) <= now - LATE_MS:
-        last = found[-1].due_at or 0
-        found += tasks.due(store, paused_total, now, limit, due_by, after=max(last, now - LATE_MS))
+        seqs = {task.seq for task in found}
+        fresh = tasks.due(store, paused_total, now, limit, due_by, after=now - LATE_MS)
+        found += [task for task in fresh if task.seq not in seqs]
     return found
