@@ -62,6 +62,10 @@ class _BadBody(Exception):
     """The code of :class:`Unusable`."""
 
 
+def _keep_none(response: httpx.Response) -> None:
+    """In place of reading the cookies of an answer."""
+
+
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """One verified context for all clients: TLS 1.2 or later, the system's authorities or ``ca_file``'s.
 
@@ -96,7 +100,7 @@ class HttpClient:
             trust_env=False,
         )
         # None is kept in any case; to look for them in each answer took a seventh of the request's CPU.
-        self._client.cookies.extract_cookies = lambda _response: None  # type: ignore[method-assign]
+        self._client.cookies.extract_cookies = _keep_none  # type: ignore[method-assign]
         del self._client.headers["connection"]  # HTTP/1.1 keeps connections by default
         self._last: tuple[str, dict[str, str], httpx.Request] = ("", {}, httpx.Request("GET", ""))
         self._lock = threading.Lock()
