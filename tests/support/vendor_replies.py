@@ -3,11 +3,7 @@
 import json
 from typing import Any
 
-from worker.core.vendor.reply import (
-    HttpAnswer,
-    Reply,
-    read_reply,
-)
+from worker.core.vendor.reply import HttpAnswer, Reply, read_reply
 
 NOW = 1_800_000_000_000  # Fri, 15 Jan 2027 08:00:00 GMT
 ID = "0e56C-87ee-11ee"

@@ -6,11 +6,7 @@ from hypothesis import strategies as st
 
 from tests.core.intake.test_recording import CD, LINK, ids
 from worker.core.errors import BadData
-from worker.core.intake.recording import (
-    Intake,
-    Recording,
-    from_headers,
-)
+from worker.core.intake.recording import Intake, Recording, from_headers
 from worker.core.vendor.httpdate import http_date
 
 

@@ -25,11 +25,7 @@ from tests.support.story import (
 )
 from worker.core.pacing.breaker import Breaker, pause, resume
 from worker.core.pacing.judge import Suspicion, usable
-from worker.core.vendor.reply import (
-    Pending,
-    RateLimited,
-    Reply,
-)
+from worker.core.vendor.reply import Pending, RateLimited, Reply
 
 BEGINS: dict[str, Reply] = {"rate_limited": NOT_NOW, "credentials": TOKEN_REFUSED, "unreachable": TOKEN_GONE}
 

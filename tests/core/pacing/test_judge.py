@@ -21,13 +21,7 @@ from tests.support.story import (
 )
 from worker.core.pacing.breaker import Breaker
 from worker.core.pacing.judge import MISSES_IN_A_ROW, NO_TASK, Suspicion, Verdict
-from worker.core.vendor.reply import (
-    Pending,
-    Rejected,
-    Reply,
-    Unknown,
-    Unreachable,
-)
+from worker.core.vendor.reply import Pending, Rejected, Reply, Unknown, Unreachable
 
 # A refusal: the task's fault, or ours?
 

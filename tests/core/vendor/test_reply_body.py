@@ -7,11 +7,7 @@ import pytest
 
 from tests.support.vendor_replies import DONE, ID, NOW, PATHS, body, read
 from worker.core.vendor.document import MOST_PATHS, Document
-from worker.core.vendor.reply import (
-    Concluded,
-    Garbled,
-    Pending,
-)
+from worker.core.vendor.reply import Concluded, Garbled, Pending
 
 
 @pytest.mark.parametrize(

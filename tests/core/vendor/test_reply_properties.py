@@ -10,10 +10,7 @@ from tests.support.examples import examples
 from tests.support.vendor_replies import ID, PATHS, body, read
 from worker.core.instant import iso
 from worker.core.vendor.document import parse_json
-from worker.core.vendor.reply import (
-    Concluded,
-    Reply,
-)
+from worker.core.vendor.reply import Concluded, Reply
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 KEYS = ("id", "status", "discoveryPaths", "name", "realTime", "traceId", "startDateTime", "endDateTime", "endDatetime")

@@ -9,19 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.loopback import (
-    Asked,
-    Certificate,
-    MakeClient,
-    Peer,
-    Serve,
-    always,
-    answer,
-    bomb,
-    code_of,
-    get,
-    head,
-)
+from tests.support.loopback import Asked, Certificate, MakeClient, Peer, Serve, always, answer, bomb, code_of, get, head
 from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, Response, Unusable, header, tls_context
 
 # The total deadline: another thread cuts.

@@ -5,15 +5,7 @@ import pytest
 from tests.support.loopback import Asked, Loopback, Peer, answer, bomb
 from tests.support.scripted_vendor import PREFIX, ScriptedVendor, task
 from worker.core.vendor.page import Page, PageQuery, Row
-from worker.core.vendor.reply import (
-    Garbled,
-    RateLimited,
-    Refused,
-    Rejected,
-    Reply,
-    Unknown,
-    Unreachable,
-)
+from worker.core.vendor.reply import Garbled, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 from worker.gateways.http.api import PAGE_CAP_BYTES
 from worker.gateways.http.client import HttpClient
 

@@ -13,16 +13,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from tests.support.sshd import (
-    ME,
-    PASSWORD,
-    Sshd,
-    failure,
-    keygen,
-    known_line,
-    names,
-    sshd,
-)
+from tests.support.sshd import ME, PASSWORD, Sshd, failure, keygen, known_line, names, sshd
 from worker.core import ssh
 from worker.gateways.sftp.drop import Server
 from worker.gateways.sftp.known_hosts import on_file

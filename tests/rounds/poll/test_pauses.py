@@ -8,13 +8,7 @@ import pytest
 
 from tests.support.poll_world import HOUR, NOW, SCHEDULE, Make, concluded, concludes, worlds
 from worker.core.pacing.judge import MISSES_IN_A_ROW, NO_TASK
-from worker.core.vendor.reply import (
-    Pending,
-    RateLimited,
-    Refused,
-    Reply,
-    Unreachable,
-)
+from worker.core.vendor.reply import Pending, RateLimited, Refused, Reply, Unreachable
 from worker.gateways.http.pool import Job
 from worker.store.state import api
 

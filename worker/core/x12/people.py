@@ -2,13 +2,7 @@
 
 from typing import NamedTuple
 
-from worker.core.x12.codes import (
-    FOLLOW_UPS,
-    REJECTIONS,
-    RETRYABLE_FOLLOW_UPS,
-    RETRYABLE_REASONS,
-    words,
-)
+from worker.core.x12.codes import FOLLOW_UPS, REJECTIONS, RETRYABLE_FOLLOW_UPS, RETRYABLE_REASONS, words
 from worker.core.x12.fast_tuples import new_tuple
 
 _ID_QUALIFIERS = frozenset(("24", "34", "46", "FA", "FI", "II", "MI", "NI", "PI", "PP", "SV", "XV", "XX", "ZZ"))

@@ -1,12 +1,6 @@
 """What can go wrong with an SFTP server, as one exception with a stable code, a line for people and a hint."""
 
-from worker.core.errors import (
-    BadConfiguration,
-    CdpollError,
-    StorageFailed,
-    TryLater,
-    VendorUnreachable,
-)
+from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater, VendorUnreachable
 
 _CONFIGURATION = {
     "known_hosts",
