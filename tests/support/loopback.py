@@ -238,7 +238,7 @@ def make_certificate(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") ->
 
 
 @contextlib.contextmanager
-def nobody() -> Iterator[str]:
+def closed_port() -> Iterator[str]:
     """The address of a port that this process holds, and on which no server listens."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.loopback import Asked, Loopback, Peer, answer, bomb, nobody
+from tests.support.loopback import Asked, Loopback, Peer, answer, bomb, closed_port
 from tests.support.scripted_vendor import PREFIX, ScriptedVendor, task
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import (
@@ -222,7 +222,7 @@ def test_without_an_answer_there_is_no_status(scripted: ScriptedVendor, client: 
 
 
 def test_nobody_is_there(scripted: ScriptedVendor, client: HttpClient) -> None:
-    with nobody() as url:
+    with closed_port() as url:
         assert scripted.api(base_url=url + PREFIX).poll(client, "x", NOW).reply == Unreachable("connect")
 
 

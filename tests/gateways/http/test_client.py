@@ -15,10 +15,10 @@ from tests.support.loopback import (
     Serve,
     always,
     answer,
+    closed_port,
     code_of,
     get,
     head,
-    nobody,
 )
 from worker.gateways.http.client import HttpClient, HttpFailed, header, tls_context
 
@@ -52,7 +52,7 @@ def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Ser
 
 
 def test_an_answer_that_came_with_the_one_before_is_no_answer(serve: Serve, client: HttpClient) -> None:
-    server = serve(lambda asked, peer: answer(200, asked.target.encode()) + answer(404, b"of nobody's request"))
+    server = serve(lambda asked, peer: answer(200, asked.target.encode()) + answer(404, b"to no request"))
     bodies = [get(client, f"{server.url}/{n}").body for n in range(3)]
     assert bodies == [b"/0", b"/1", b"/2"]
     with pytest.raises(HttpFailed) as caught:
@@ -134,7 +134,7 @@ def test_a_connection_is_kept_and_each_poll_has_its_own_target_and_token(serve: 
 
 
 def test_nobody_listens(client: HttpClient) -> None:
-    with nobody() as url:
+    with closed_port() as url:
         assert code_of(lambda: get(client, url)) == "connect"
 
 

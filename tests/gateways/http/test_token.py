@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from tests.support.loopback import Asked, Loopback, Peer, answer, nobody
+from tests.support.loopback import Asked, Loopback, Peer, answer, closed_port
 from tests.support.token_endpoint import SECRET, Endpoint, NeverStopped, asking, failure, granted
 from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
@@ -166,7 +166,7 @@ def test_a_cut_is_tried_three_times_also_on_a_kept_connection(
 
 
 def test_nobody_is_there(stop: NeverStopped, client: HttpClient) -> None:
-    with nobody() as url:
+    with closed_port() as url:
         assert failure(lambda: Tokens(asking(url), stop).get(client, NOW)) == Unreachable("token_connect", "token")
     assert client.sent == 3
 

@@ -1,4 +1,4 @@
-"""Answers that are about us: they hold everybody back, and nobody is to blame."""
+"""Answers that are about us: they hold back every task, and no task is blamed."""
 
 from collections.abc import Iterator
 from itertools import pairwise

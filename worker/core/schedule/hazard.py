@@ -42,8 +42,8 @@ from typing import NamedTuple
 EDGES_MS: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
 BINS = len(EDGES_MS) - 1
 _WIDTHS_MS = (*(EDGES_MS[j + 1] - EDGES_MS[j] for j in range(BINS - 1)), EDGES_MS[BINS - 1])
-PRIOR_ENDED = 0.5  # the prior counts in each bin for at most this number of tasks that ended,
-PRIOR_WATCHED = 3.0  # and this number that were watched
+PRIOR_ENDED_TASKS = 0.5  # the prior counts in each bin for at most this number of tasks that ended,
+PRIOR_WATCHED_TASKS = 3.0  # and this number that were watched
 ENOUGH_ENDS = 5.0  # that a bin needs to stand alone
 REACH_BINS = 4  # that it borrows from on each side
 FADING_PER_END = 0.5 ** (1 / 1000)
@@ -150,7 +150,7 @@ def hazard_curve(counts: EndCounts, prior: tuple[float, ...]) -> HazardCurve:
                 if 0 <= beside < BINS:
                     ended += counts.ended[beside]
                     under += counts.under[beside]
-        believed = min(PRIOR_ENDED / expected, PRIOR_WATCHED * _WIDTHS_MS[j])
+        believed = min(PRIOR_ENDED_TASKS / expected, PRIOR_WATCHED_TASKS * _WIDTHS_MS[j])
         hazards.append((ended + believed * expected) / (under + believed))
     return HazardCurve(tuple(hazards))
 

@@ -21,14 +21,14 @@ from worker.core.vendor.reply import Concluded, Pending, Reply
 
 # The hazards of a class are computed anew for each of its first observations, and later once in a hundred: one
 # observation among many changes a curve little.
-EACH_OBSERVATION_UP_TO = 20
+EACH_UP_TO_OBSERVATIONS = 20
 OBSERVATIONS_PER_CURVE = 100
 
 # Best polls that are remembered for each class.
 _REMEMBERED_POLLS = 5_000
 
 # A wait to the first poll that is shorter than the cadence's takes this much credit: `record` keeps no account.
-_CREDIT_FOR_SHORT_FIRST_WAIT = 1_000
+_SHORT_FIRST_WAIT_CREDITS = 1_000
 
 _UNSEEN = "unseen"
 
@@ -85,7 +85,7 @@ class LearnedPlanner:
     def refresh(self, state: ScheduleState) -> ScheduleState:
         """The state with the wait from recording to the first poll as it would be planned now."""
         state = self._floored(state)
-        given = ScheduleState(state.delay_per_request_ms, 1 if state.credit >= _CREDIT_FOR_SHORT_FIRST_WAIT else 0)
+        given = ScheduleState(state.delay_per_request_ms, 1 if state.credit >= _SHORT_FIRST_WAIT_CREDITS else 0)
         made = plan(Polled(_UNSEEN, 0, 0), self.hazard_curve(_UNSEEN), given, self._schedule)
         return state._replace(first_wait_ms=made.choice.wait)
 
@@ -171,7 +171,7 @@ class LearnedPlanner:
 
     def _count(self, task_class: str) -> None:
         count = self._observations[task_class] = self._observations.get(task_class, 0) + 1
-        if count < EACH_OBSERVATION_UP_TO or count % OBSERVATIONS_PER_CURVE == 0:
+        if count < EACH_UP_TO_OBSERVATIONS or count % OBSERVATIONS_PER_CURVE == 0:
             self._hazard_curves.pop(task_class, None)
             self._best.pop(task_class, None)
 

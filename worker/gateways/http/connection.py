@@ -62,7 +62,7 @@ class Connection(httpx.BaseTransport):
         if self._backend.reads == reads:
             # Nothing was read after the request: these bytes came with the answer before, and answer nothing.
             connection.close()
-            raise httpx.RemoteProtocolError("an answer that nobody had asked for")
+            raise httpx.RemoteProtocolError("an answer to no request")
         headers = answer.headers
         if 300 <= answer.status < 400:
             headers = [(name, value) for name, value in headers if name.lower() != b"location"]
