@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from sandbox.server import Sandbox
+from tests.support.bent_sftp import Bend, BentServer
 from tests.support.cdpoll_process import House
 from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
 from tests.support.scripted_vendor import ScriptedVendor
@@ -112,6 +113,15 @@ def client(make_client: MakeClient) -> HttpClient:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool
+
+
+# An SFTP server whose answers a test bends.
+
+
+@pytest.fixture
+def bend(tmp_path: Path) -> Iterator[Bend]:
+    with ExitStack() as stack:
+        yield lambda drop: stack.enter_context(BentServer(drop, tmp_path))
 
 
 @pytest.fixture

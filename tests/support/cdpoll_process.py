@@ -75,7 +75,7 @@ class Ended:
 class House:
     """A folder with everything an installation has; the vendor is ``sandbox``; without one, no vendor answers."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox | None = None, **keys: str) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox | None = None, /, **keys: str) -> None:
         """``keys`` override what stands in the configuration, as ``section_key``; an empty text leaves it out."""
         self.folder = folder
         self.database = folder / "data" / "cdpoll.db"
@@ -101,7 +101,7 @@ class House:
         """Write the configuration anew, with other values for some keys."""
         self.values.update(keys)
         lines: list[str] = []
-        for section in ("api", "store", "polling", "log"):
+        for section in ("api", "store", "polling", "sftp", "log"):
             found = {k.partition("_")[2]: v for k, v in self.values.items() if k.startswith(section + "_") and v}
             lines += [f"[{section}]", *(f"{key} = {value}" for key, value in found.items())] if found else []
         self.config.write_text("\n".join(lines) + "\n")
@@ -142,6 +142,15 @@ class House:
 
     def record(self, *ids: str, check: int = 0) -> Any:
         return self.cdpoll("record", "--json", *ids, check=check).json
+
+    def ingest(self, *paths: Path, check: int | None = None) -> list[dict[str, Any]]:
+        """Read files in, or without any make one round over the drop; what is said of each file."""
+        files: list[dict[str, Any]] = self.cdpoll("ingest", "--json", *map(str, paths), check=check).json["files"]
+        return files
+
+    def problems(self) -> dict[str, str]:
+        """What ``status`` names, by its code, with the hint; that no daemon runs is no news here."""
+        return {one["code"]: one["hint"] for one in self.status()["problems"] if one["code"] != "daemon_down"}
 
     def status(self) -> Any:
         return self.cdpoll("status", "--json", check=0).json

@@ -1,4 +1,4 @@
-"""A database, a drop on a real OpenSSH server, and rounds between them, at times that the tests set."""
+"""A database, a drop, and rounds between them, at times that the tests set."""
 
 import os
 import sqlite3
@@ -14,6 +14,7 @@ from tests.support.sshd import Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.daemon.drop_lane import whole_round
 from worker.daemon.lane import Surroundings
+from worker.gateways.sftp.drop import DropSettings
 from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
 from worker.store.batch import keeping
 from worker.store.opening import open_store
@@ -34,20 +35,13 @@ class SettlingClock(FrozenClock):
         return event.is_set()
 
 
-class DropHouse:
-    """A database, a drop, and rounds between them."""
+class DropRounds:
+    """A database, and rounds over a drop that any server has."""
 
-    def __init__(self, folder: Path, server: Sshd) -> None:
-        self.server, self.path = server, folder / "data" / "cdpoll.db"
-        self.drop = server.drop
+    def __init__(self, folder: Path, drop: DropSettings) -> None:
+        self.path = folder / "data" / "cdpoll.db"
         self.clock, self.log, self.stop = SettlingClock(), KeptLog(), threading.Event()
-        self.rules = DropRules(server.settings("*.x12", "*.x12_*"), SETTLE, EVERY)
-
-    def put(self, name: str, text: str | bytes, age: int = 100) -> Path:
-        path = self.drop / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
-        return path
+        self.rules = DropRules(drop, SETTLE, EVERY)
 
     def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> DropOutcome:
         """One round, ``wait`` ms after the last."""
@@ -65,6 +59,20 @@ class DropHouse:
 
     def incoming(self) -> list[str]:
         return sorted(path.name for path in (self.path.parent / keeping.INCOMING).iterdir())
+
+
+class DropHouse(DropRounds):
+    """The same with a drop on a real OpenSSH server."""
+
+    def __init__(self, folder: Path, server: Sshd) -> None:
+        super().__init__(folder, server.settings("*.x12", "*.x12_*"))
+        self.drop = server.drop
+
+    def put(self, name: str, text: str | bytes, age: int = 100) -> Path:
+        path = self.drop / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
+        return path
 
 
 def batch(*members: str) -> str:

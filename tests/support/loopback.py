@@ -35,6 +35,11 @@ class Asked:
     body: bytes
     connection: int
 
+    @property
+    def id(self) -> str:
+        """Of the task that was asked for."""
+        return self.target.rpartition("/")[2]
+
     def header(self, name: str) -> str | None:
         """The values of one header, or ``None``."""
         values = [value for key, value in self.headers if key == name]
