@@ -60,11 +60,16 @@ def test_no_status_but_200_concludes_whatever_its_body(status: int, reply: Reply
     assert read(said, status) == reply
 
 
-def test_a_503_is_about_us_only_with_retry_after() -> None:
-    assert read(b"", 503, retry_after="5") == RateLimited("http_503", 5000)
-    assert read(b"", 503, retry_after="soon") == RateLimited("http_503", None)
-    assert read(b"", 503) == Unreachable("http_503")
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateways_trouble_is_about_us_only_with_retry_after(status: int) -> None:
+    assert read(b"", status, retry_after="5") == RateLimited(f"http_{status}", 5000)
+    assert read(b"", status, retry_after="soon") == RateLimited(f"http_{status}", None)
+    assert read(b"", status) == Unreachable(f"http_{status}")
     assert read(b"", 500, retry_after="5") == Unreachable("http_500")
+
+
+def test_a_407_is_the_proxys_whoever_relays_it() -> None:
+    assert read(b"", 407) == Refused("proxy_auth", "proxy")
 
 
 @pytest.mark.parametrize(
@@ -72,8 +77,13 @@ def test_a_503_is_about_us_only_with_retry_after() -> None:
     [
         (b'{"error": "invalid_product", "error_description": "Jane Roe", "traceId": "x"}', "http_401_invalid_product"),
         (b'{"error": "access_token_expired"}', "http_401_access_token_expired"),
+        (b'{"error": " Invalid_Token\\n"}', "http_401_invalid_token"),
         (b'{"error": "Jane Roe"}', "http_401"),
-        (b'{"error": "invalid_product\\n"}', "http_401"),
+        (b'{"error": "jane_roe"}', "http_401"),
+        (b'{"error": "client_s3cret"}', "http_401"),
+        (b'{"error": null}', "http_401"),
+        (b'{"error": {"code": "invalid_token"}}', "http_401"),
+        (b'{"errors": ["invalid_token"]}', "http_401"),
         (b'{"error": ["invalid_product"]}', "http_401"),
         (b'{"error": "' + b"a" * 41 + b'"}', "http_401"),
         (b'["invalid_product"]', "http_401"),
@@ -82,7 +92,7 @@ def test_a_503_is_about_us_only_with_retry_after() -> None:
         (b'{"error": "invalid_product"}' + b" " * 10_000, "http_401"),
     ],
 )
-def test_the_word_of_a_refusal_is_kept_only_where_it_is_a_plain_word(said: bytes, code: str) -> None:
+def test_the_word_of_a_refusal_is_kept_only_where_it_is_a_known_one(said: bytes, code: str) -> None:
     assert read(said, 401) == Refused(code)
 
 
@@ -108,10 +118,18 @@ def test_the_word_of_a_refusal_is_kept_only_where_it_is_a_plain_word(said: bytes
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", RETRY_AFTER_CAP_MS),
         ("-5", None),
-        ("+5", None),
+        ("+5", 5_000),
+        ("5.", 5_000),
+        ("0.004", 4),
         ("1e3", None),
-        ("5 s", None),
-        ("5, 5", None),
+        ("5 s", 5_000),
+        ("30 seconds", 30_000),
+        ("5 m", None),
+        ("5, 5", 5_000),
+        ("5, 120, 7", 120_000),
+        ("5, soon", 5_000),
+        ("Fri, 15 Jan 2027 08:00:30 GMT, Fri, 15 Jan 2027 08:00:30 GMT", 30_000),
+        ("Fri, 15 Jan 2027 08:00:30 GMT, 60", 60_000),
         ("0x10", None),
         ("inf", None),
         ("nan", None),
@@ -119,14 +137,32 @@ def test_the_word_of_a_refusal_is_kept_only_where_it_is_a_plain_word(said: bytes
         ("soon", None),
         ("Fri, 30 Feb 2027 08:00:30 GMT", None),
         ("Fri, 15 Jan 2027 08:00:30 +0100", None),
-        ("2027-01-15T08:00:30Z", None),
-        ("9" * 500, None),
+        ("Fri, 15 Jan 2027 08:00:30 UTC", 30_000),
+        ("15 Jan 2027 08:00:30 +0000", 30_000),
+        ("2027-01-15T08:00:30Z", 30_000),
+        ("9" * 500, RETRY_AFTER_CAP_MS),
         (None, None),
     ],
 )
 def test_retry_after_in_both_forms_and_capped(value: str | None, wait: int | None) -> None:
     assert retry_after(value, NOW) == wait
     assert read(b"", 429, retry_after=value) == RateLimited("http_429", wait)
+
+
+@pytest.mark.parametrize(
+    ("date", "value", "wait"),
+    [
+        ("Fri, 15 Jan 2027 09:00:00 GMT", "Fri, 15 Jan 2027 09:00:30 GMT", 30_000),  # their clock is an hour ahead
+        ("Fri, 15 Jan 2027 07:00:00 GMT", "Fri, 15 Jan 2027 07:00:30 GMT", 30_000),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", "30", 30_000),
+        ("Fri, 15 Jan 2027 09:00:00 GMT", "Fri, 15 Jan 2027 08:59:00 GMT", 0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 15 Jan 2027 08:00:30 GMT", RETRY_AFTER_CAP_MS),
+        ("yesterday", "Fri, 15 Jan 2027 08:00:30 GMT", 30_000),
+        ("", "Fri, 15 Jan 2027 08:00:30 GMT", 30_000),
+    ],
+)
+def test_a_date_is_measured_against_the_answers_own_clock(date: str, value: str, wait: int) -> None:
+    assert read(b"", 429, retry_after=value, date=date) == RateLimited("http_429", wait)
 
 
 @given(st.text() | st.from_regex(r"[0-9]{1,14}(\.[0-9]*)?", fullmatch=True))
@@ -177,6 +213,9 @@ def test_a_number_is_an_id_where_it_is_the_one_that_was_asked_for() -> None:
 def test_another_tenants_body_is_not_stored() -> None:
     assert read(DONE, tenant="T1", tenant_id="T2") == Garbled("other_tenant")
     assert read(DONE, tenant="T1", tenant_id="t1") == Garbled("other_tenant")
+    for several in ("T1, T2", "T2, T1", "T2, T2"):
+        assert read(DONE, tenant="T1", tenant_id=several) == Garbled("other_tenant")
     # No header, or none configured: nothing to compare.
-    for tenant, echoed in (("T1", "T1"), ("T1", None), ("T1", ""), (None, "T2")):
-        assert isinstance(read(DONE, tenant=tenant, tenant_id=echoed), Concluded)
+    for echoed in ("T1", "T1, T1", "T1,", "", None):
+        assert isinstance(read(DONE, tenant="T1", tenant_id=echoed), Concluded)
+    assert isinstance(read(DONE, tenant_id="T2"), Concluded)

@@ -51,9 +51,8 @@ def test_a_200_that_is_no_task(said: bytes, code: str) -> None:
     [
         (None, "no_status"),
         ("", "no_status"),
-        ("Success", "unknown_status"),
-        ("SUCCESS", "unknown_status"),
-        ("success ", "unknown_status"),
+        (" ", "no_status"),
+        ("succ ess", "unknown_status"),
         ("complete", "unknown_status"),
         ("error", "unknown_status"),
         (True, "unknown_status"),
@@ -66,6 +65,14 @@ def test_a_200_that_is_no_task(said: bytes, code: str) -> None:
 )
 def test_a_root_status_that_nobody_knows_concludes_nothing(status: object, code: str) -> None:
     assert read(body(status=status, discoveryPaths=PATHS)) == Garbled(code)
+
+
+@pytest.mark.parametrize("status", ["Success", "SUCCESS", "success ", "\tsuccess\r\n", "\u00a0Success"], ids=repr)
+def test_case_and_blanks_of_a_root_status_mean_nothing(status: str) -> None:
+    said = read(body(status=status, discoveryPaths=PATHS))
+    assert isinstance(said, Concluded)
+    assert said.document.outcome == "success"
+    assert isinstance(read(body(status=status.lower().replace("success", "Pending"))), Pending)
 
 
 def test_the_body_with_an_unknown_status_is_kept_and_no_other() -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.loopback import Asked, Loopback, Peer, answer, bomb, closed_port
+from tests.support.loopback import Asked, Loopback, MakeClient, Peer, Serve, always, answer, bomb, closed_port
 from tests.support.scripted_vendor import PREFIX, ScriptedVendor, task
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import (
@@ -170,9 +170,18 @@ ANSWERS: list[tuple[str, bytes, Reply]] = [
         RateLimited("http_503", 30_000),
     ),
     ("429", answer(429, b"", "retry-after: 30"), RateLimited("http_429", 30_000)),
+    (
+        "502 by another clock",
+        answer(502, b"", "date: Fri, 15 Jan 2027 09:00:00 GMT", "retry-after: Fri, 15 Jan 2027 09:00:30 GMT"),
+        RateLimited("http_502", 30_000),
+    ),
+    ("429 said twice", answer(429, b"", "retry-after: 30", "Retry-After: 30"), RateLimited("http_429", 30_000)),
+    ("429 said in two ways", answer(429, b"", "retry-after: 7", "Retry-After: 30"), RateLimited("http_429", 30_000)),
     ("html", answer(200, b"<!DOCTYPE html><html></html>"), Garbled("html")),
     ("another task", task("X", "success"), Garbled("wrong_id")),
     ("another tenant", task("x", "success", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
+    ("two tenants", task("x", "success", "x-optum-tenant-id: T1", "x-optum-tenant-id: T2"), Garbled("other_tenant")),
+    ("our tenant twice", task("x", "pending", "x-optum-tenant-id: T1", "X-Optum-Tenant-Id: T1"), PENDING),
     ("our tenant", task("x", "pending", "x-optum-tenant-id: T1"), PENDING),
     ("a bomb", answer(200, bomb(b'{"id": "x", "status": "success"}'), "content-encoding: gzip"), Garbled("too_large")),
     ("an encoding", answer(200, b"\x0b\x00", "content-encoding: br"), Garbled("encoding")),
@@ -221,6 +230,22 @@ def test_without_an_answer_there_is_no_status(scripted: ScriptedVendor, client: 
     assert scripted.api().poll(client, "x", NOW) == Heard(Refused("token_http_400_invalid_client", "token"))
 
 
+def test_a_proxys_refusal_stands_for_what_was_asked_meanwhile(
+    scripted: ScriptedVendor, serve: Serve, make_client: MakeClient
+) -> None:
+    proxy = serve(always(answer(407, b"", "proxy-authenticate: Basic")))
+    api = scripted.api(base_url="https://vendor.test")
+    refused = Heard(Refused("proxy_auth", "proxy"))
+    # The token is there already: it came before the proxy wanted another login.
+    api._tokens.get(make_client(), NOW)
+    clients = [make_client(proxy=proxy.url) for _ in range(3)]
+    assert [api.poll(client, "x", NOW + n) for n, client in enumerate(clients)] == [refused] * 3
+    assert api.health(clients[0], NOW + 9_000) == refused
+    assert len(proxy.asked) == 1
+    assert api.poll(clients[0], "x", NOW + 20_000) == refused
+    assert len(proxy.asked) == 2, "a probe is one attempt"
+
+
 def test_nobody_is_there(scripted: ScriptedVendor, client: HttpClient) -> None:
     with closed_port() as url:
         assert scripted.api(base_url=url + PREFIX).poll(client, "x", NOW).reply == Unreachable("connect")
@@ -235,7 +260,9 @@ def test_nobody_is_there(scripted: ScriptedVendor, client: HttpClient) -> None:
         (answer(403), Refused("http_403")),
         (answer(401), Refused("http_401")),
         (answer(404), Unreachable("http_404")),
-        (answer(429), Unreachable("http_429")),
+        (answer(407), Refused("proxy_auth", "proxy")),
+        (answer(429, b"", "retry-after: 7"), RateLimited("http_429", 7000)),
+        (answer(503, b"", "retry-after: 7"), RateLimited("http_503", 7000)),
         (answer(302, b"", "location: /login"), Unreachable("http_302")),
     ],
     ids=lambda value: getattr(value, "code", ""),

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,10 @@ def test_a_proxy_that_refuses_or_hides_a_bad_certificate(
     serve: Serve, make_client: MakeClient, certificate: Certificate
 ) -> None:
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
-    refusing = serve(always(answer(407, b"", "proxy-authenticate: Basic")))
-    assert code_of(lambda: get(make_client(proxy=refusing.url), server.url)) == "proxy"
+    for status, code in ((407, "proxy_auth"), (403, "proxy"), (502, "proxy")):
+        refusing = serve(always(answer(status, b"", "proxy-authenticate: Basic")))
+        assert code_of(partial(get, make_client(proxy=refusing.url), server.url)) == code
+        assert len(refusing.asked) == 1, "one attempt"
     client = make_client(proxy=serve(tunnel(server)).url)
     assert code_of(lambda: get(client, server.url)) == "tls"
     assert server.asked == []

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from functools import partial
 from urllib.parse import parse_qs
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from tests.support.loopback import Asked, Loopback, Peer, answer, closed_port
+from tests.support.loopback import Asked, Loopback, MakeClient, Peer, Serve, always, answer, closed_port
 from tests.support.token_endpoint import SECRET, Endpoint, NeverStopped, asking, failure, granted
 from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
@@ -118,13 +119,15 @@ def test_whatever_is_said_the_life_is_neither_a_storm_nor_for_ever(expires_in: o
     ("body", "word"),
     [
         (b'{"error": "invalid_client", "error_description": "leaked"}', "_invalid_client"),
+        (b'{"error": " Invalid_Client "}', "_invalid_client"),
         (b'{"error": "Leaked secret!"}', ""),
+        (b'{"error": "leaked_secret"}', ""),
         (b'["leaked"]', ""),
         (b"<html>leaked</html>", ""),
         (b"[" * 5000, ""),
         (b"", ""),
     ],
-    ids=["a word", "no plain word", "array", "html", "deep", "empty"],
+    ids=["a word", "in capitals", "no word", "an unknown word", "array", "html", "deep", "empty"],
 )
 def test_a_refusal_is_one_and_is_not_repeated(
     endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, body: bytes, word: str
@@ -132,6 +135,48 @@ def test_a_refusal_is_one_and_is_not_repeated(
     endpoint.say = lambda asked, peer: answer(status, body)
     assert failure(lambda: tokens.get(client, NOW)) == Refused(f"token_http_{status}{word}", "token")
     assert endpoint.count == 1
+
+
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize(
+    ("error", "code"), [("invalid_client", "_invalid_client"), ("Leaked: the secret is wrong", ""), ("odd", "")]
+)
+def test_an_error_that_comes_as_a_success_is_a_refusal(
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, error: str, code: str
+) -> None:
+    endpoint.say = lambda asked, peer: answer(status, json.dumps({"error": error, "access_token": None}).encode())
+    assert failure(lambda: tokens.get(client, NOW)) == Refused(f"token_http_{status}{code}", "token")
+    assert endpoint.count == 1
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable"])
+def test_an_error_of_the_endpoints_own_is_no_refusal(
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, error: str
+) -> None:
+    endpoint.say = lambda asked, peer: answer(status, json.dumps({"error": error}).encode())
+    assert failure(lambda: tokens.get(client, NOW)) == Unreachable(f"token_http_{status}", "token")
+    assert endpoint.count == 3
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
+@pytest.mark.parametrize("more", [{}, {"error": ""}, {"error": None, "token_type": "mac"}, {"error": "odd"}], ids=str)
+def test_a_success_with_a_token_gives_one(
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, more: dict[str, object]
+) -> None:
+    body = json.dumps({"access_token": "\n tok.en= \r\n"} | more).encode()
+    endpoint.say = lambda asked, peer: answer(status, b"\xef\xbb\xbf" + body)
+    assert tokens.get(client, NOW) == "tok.en="
+
+
+def test_a_proxy_that_wants_another_login_is_asked_once(
+    stop: NeverStopped, serve: Serve, make_client: MakeClient
+) -> None:
+    proxy = serve(always(answer(407, b"", "proxy-authenticate: Basic")))
+    client = make_client(proxy=proxy.url)
+    for url in ("https://vendor.test", "http://vendor.test"):
+        assert failure(partial(Tokens(asking(url), stop).get, client, NOW)) == Refused("proxy_auth", "proxy")
+    assert [asked.method for asked in proxy.asked] == ["CONNECT", "POST"]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -198,7 +243,13 @@ def test_a_cut_at_the_deadline_ends_the_attempts(endpoint: Endpoint, tokens: Tok
 
 @pytest.mark.parametrize(
     ("status", "headers", "wait"),
-    [(429, (), None), (429, ("retry-after: 30",), 30_000), (503, ("retry-after: 30",), 30_000)],
+    [
+        (429, (), None),
+        (429, ("retry-after: 30",), 30_000),
+        (502, ("retry-after: 30", "retry-after: 30"), 30_000),
+        (503, ("date: Sun, 06 Nov 1994 08:49:37 GMT", "retry-after: Sun, 06 Nov 1994 08:50:07 GMT"), 30_000),
+        (504, ("retry-after: soon",), None),
+    ],
 )
 def test_a_rate_limit_is_heeded(
     endpoint: Endpoint, tokens: Tokens, client: HttpClient, status: int, headers: tuple[str, ...], wait: int | None
@@ -218,7 +269,8 @@ GARBLED = {
     "a header of its own": b'{"access_token": "x\\r\\nx-leaked: y"}',
     "a blank": b'{"access_token": "leaked leaked"}',
     "not ascii": b'{"access_token": "leaked\\u00e9"}',
-    "a line end at the end": b'{"access_token": "leaked\\n"}',
+    "nothing but blanks": b'{"access_token": " \\n"}',
+    "an error that is no word": b'{"error": {"code": "leaked"}}',
     "deep": b"[" * 100_000,
     "nothing": b"",
 }

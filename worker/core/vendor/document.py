@@ -91,7 +91,8 @@ class NoDocument:
     """The body says nothing certain of the task; ``code`` says why, in a stable word that holds nothing of the body.
 
     ``html`` and ``not_json``: it is no JSON. ``no_task``: it is JSON, but of no task. ``wrong_id``: it is of another
-    task. ``no_status`` and ``unknown_status``: the root status is missing, or one that the contract does not name.
+    task. ``no_status`` and ``unknown_status``: the root status is missing, or one that the contract does not name, in
+    whatever case and between whatever blanks.
     """
 
     code: str
@@ -121,7 +122,8 @@ def read_document(body: bytes, asked_id: str | None) -> Document | NoDocument:
 
 
 def _read(content: Json, body: bytes, task_id: str) -> Document | NoDocument:
-    match content.get("status"):
+    word = content.get("status")
+    match word.strip().lower() if isinstance(word, str) else word:
         case "pending" | "success" | "failure" as status:
             concluded = status != "pending"
         case None | "":

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = r"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)"
 _FORMS = (
-    re.compile(rf"[a-z]{{3}}, (?P<d>\d\d) (?P<m>[a-z]{{3}}) (?P<y>\d{{4}}) {_TIME} gmt", re.ASCII),
+    # The first is often written by hand: without a day of the week, with one digit, with another name for the zone.
+    re.compile(
+        rf"(?:[a-z]{{3}}, )?(?P<d>\d\d?) (?P<m>[a-z]{{3}}) (?P<y>\d{{4}}) {_TIME} (?:gmt|utc?|z|[+-]0000)", re.ASCII
+    ),
     re.compile(rf"[a-z]{{6,9}}, (?P<d>\d\d)-(?P<m>[a-z]{{3}})-(?P<y>\d\d) {_TIME} gmt", re.ASCII),
     re.compile(rf"[a-z]{{3}} (?P<m>[a-z]{{3}}) (?P<d>[ \d]\d) {_TIME} (?P<y>\d{{4}})", re.ASCII),
 )

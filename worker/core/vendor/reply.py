@@ -11,25 +11,56 @@ Garbled        anything else that came whole: HTML with 200, a redirect,   the t
                no JSON, another task's body, another tenant, a root
                status not in the contract, a body too large
 Unreachable    no whole answer: connecting, timeout, cut, 5xx              the task, or the way there
-RateLimited    429; 503 with Retry-After                                   us
-Refused        403; 401 with a fresh token; the token was refused          us, or the task
+RateLimited    429; 502, 503 or 504 with Retry-After                       us
+Refused        403; 401 with a fresh token; the token was refused; 407     us, or the task
 =============  ==========================================================  ==========================
 
 Only a root status of ``success`` or ``failure`` in a body that is provably about the task asked for is a conclusion.
-``code`` is a stable snake_case word for `last_error`, logs and `status`; it never holds anything out of a body.
+``code`` is a stable snake_case word for `last_error`, logs and `status`. Nothing out of a body is in it but the word of
+a refusal, and that only where it is one of REFUSAL_WORDS.
 """
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from worker.core.instant import from_iso
 from worker.core.vendor.document import Document, NoDocument, parse_json, read_document
 from worker.core.vendor.httpdate import http_date
 
-Where = Literal["api", "token"]
+# Who speaks: the API, the token endpoint, or the proxy on the way to both.
+Where = Literal["api", "token", "proxy"]
 
 RETRY_AFTER_CAP_MS = 3_600_000
 
+# The words of ``error`` that the contract names, those of OAuth 2.0 (RFC 6749, RFC 6750), and what gateways say in
+# their place. Any other text is the sender's own, and may hold anything.
+REFUSAL_WORDS = frozenset(
+    {
+        "access_denied",
+        "access_token_expired",
+        "expired_token",
+        "forbidden",
+        "insufficient_scope",
+        "invalid_client",
+        "invalid_credentials",
+        "invalid_grant",
+        "invalid_product",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_token",
+        "token_expired",
+        "unauthorized",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
+
+# A machine on the way says these statuses of itself, and with Retry-After when it is to be asked again.
+_BUSY = (502, 503, 504)
+
+_SECONDS = re.compile(r"\+?(\d+(?:\.\d*)?) ?(?:s|secs?|seconds?)?", re.ASCII | re.IGNORECASE)
 
 _NOTHING_TOLD = Document("pending")
 
@@ -81,6 +112,8 @@ class Refused:
     where: Where = "api"
 
 
+PROXY_REFUSED = Refused("proxy_auth", "proxy")
+
 Reply = Pending | Concluded | Unknown | Rejected | Garbled | Unreachable | RateLimited | Refused
 
 
@@ -94,11 +127,12 @@ class Heard(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole HTTP answer, as far as it matters here."""
+    """A whole HTTP answer, as far as it matters here. A header that came several times has its values in one list."""
 
     status: int
     body: bytes
     retry_after: str | None = None
+    date: str | None = None
     tenant_id: str | None = None
     trace_id: str | None = None
 
@@ -119,41 +153,71 @@ def read_reply(answer: HttpAnswer, asked_id: str, tenant_id: str | None, now: in
 def read_status(answer: HttpAnswer, tenant_id: str | None, now: int) -> Reply | None:
     """What status and headers alone decide, of one task or of a list; ``None`` where the body has the word."""
     status = answer.status
-    if status == 429 or (status == 503 and answer.retry_after is not None):
-        return RateLimited(f"http_{status}", retry_after(answer.retry_after, now))
+    if (limited := rate_limited(answer, now)) is not None:
+        return limited
     if status in (401, 403):
-        return Refused(_refusal(answer))
+        return Refused(refusal(answer))
     if status == 404:
         return Unknown()
+    if status == 407:
+        return PROXY_REFUSED
     if status == 408 or status >= 500:
         return Unreachable(f"http_{status}")
     if status >= 400:
         return Rejected(f"http_{status}")
     if status != 200:
         return Garbled("redirect" if 300 <= status < 400 else f"http_{status}")
-    if tenant_id and answer.tenant_id and answer.tenant_id != tenant_id:
+    if tenant_id and answer.tenant_id and _other_tenant(tenant_id, answer.tenant_id):
         return Garbled("other_tenant")
     return None
 
 
-def _refusal(answer: HttpAnswer) -> str:
-    """``http_401`` with the vendor's own word for it, where it is a plain word (``invalid_product``)."""
+def _other_tenant(tenant_id: str, echoed: str) -> bool:
+    """Two machines on the way may each have added the header: one value that differs is enough."""
+    return echoed != tenant_id and any(value.strip() not in ("", tenant_id) for value in echoed.split(","))
+
+
+def refusal(answer: HttpAnswer) -> str:
+    """``http_401`` with the sender's own word for it, where it is one that is known (``invalid_product``)."""
+    word = error_word(answer)
+    return f"http_{answer.status}_{word}" if word in REFUSAL_WORDS else f"http_{answer.status}"
+
+
+def error_word(answer: HttpAnswer) -> str:
+    """The ``error`` of a body as OAuth has it, in lower case; empty where there is none."""
     content = parse_json(answer.body) if len(answer.body) < 10_000 else None
     word = content.get("error") if isinstance(content, dict) else None
-    if isinstance(word, str) and re.fullmatch(r"[a-z_]{1,40}", word):
-        return f"http_{answer.status}_{word}"
-    return f"http_{answer.status}"
+    return word.strip().lower() if isinstance(word, str) else ""
 
 
-def retry_after(value: str | None, now: int) -> int | None:
-    """The wait in ms that a Retry-After asks for, in seconds or as an HTTP date; capped at an hour."""
+def rate_limited(answer: HttpAnswer, now: int) -> RateLimited | None:
+    """The reply to an answer that says: not now."""
+    if answer.status != 429 and (answer.status not in _BUSY or answer.retry_after is None):
+        return None
+    return RateLimited(f"http_{answer.status}", retry_after(answer.retry_after, now, answer.date))
+
+
+def retry_after(value: str | None, now: int, date: str | None = None) -> int | None:
+    """The wait in ms that a Retry-After asks for, in seconds or as a date; the longest of several, capped at an hour.
+
+    A date is measured against ``date``, the answer's own Date: the sender's clock made both. Without it, against
+    ``now``. What is no wait, or a negative one, is ``None``.
+    """
     if value is None:
         return None
-    stripped = value.strip()
-    if re.fullmatch(r"\d{1,12}(\.\d+)?", stripped):
-        wait = round(float(stripped) * 1000)
-    elif (moment := http_date(stripped)) is not None:
-        wait = moment - now
-    else:
-        return None
-    return max(0, min(wait, RETRY_AFTER_CAP_MS))
+    sent = http_date(date or "")
+    # A value that came twice is one list, and a date has a comma of its own.
+    parts = value.split(",")
+    texts = (value, *parts, *map(",".join, pairwise(parts)))
+    waits = [wait for text in texts if (wait := _wait(text.strip(), now if sent is None else sent)) is not None]
+    return max(0, min(max(waits), RETRY_AFTER_CAP_MS)) if waits else None
+
+
+def _wait(text: str, since: int) -> int | None:
+    seconds = _SECONDS.fullmatch(text)
+    if seconds is not None:
+        return round(min(float(seconds[1]) * 1000, RETRY_AFTER_CAP_MS))
+    moment = http_date(text)
+    if moment is None:
+        moment = from_iso(text)
+    return None if moment is None else moment - since

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from worker.core.vendor.document import parse_json
 from worker.core.vendor.page import Page, PageQuery, query_text, read_page
 from worker.core.vendor.reply import (
+    PROXY_REFUSED,
     Concluded,
     Garbled,
     Heard,
@@ -16,9 +17,10 @@ from worker.core.vendor.reply import (
     Refused,
     Reply,
     Unreachable,
+    rate_limited,
     read_reply,
 )
-from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, HttpFailed, Response, Unusable, header
+from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, HttpFailed, Response, Unusable, answer_of, header
 from worker.gateways.http.token import TokenFailed, Tokens
 
 
@@ -35,13 +37,17 @@ LARGE_BODY_BYTES = 256 * 1024
 PAGE_CAP_BYTES = 8 * 1024 * 1024
 _one_at_a_time = threading.Lock()
 
+# A proxy locks an account after a few refused logins. What other threads had begun meanwhile is not to try it too.
+PROXY_REFUSAL_STANDS_MS = 10_000
+
 
 class Api:
-    """Stateless but for the token; any number of threads, each with a client of its own."""
+    """Stateless but for the token and a proxy's refusal; any number of threads, each with a client of its own."""
 
     def __init__(self, settings: ApiSettings, tokens: Tokens) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._proxy_refused_at: int | None = None
 
     def poll(self, client: HttpClient, task_id: str, now: int) -> Heard:
         """Ask for one task. Never raises for anything the network or the vendor does."""
@@ -65,11 +71,14 @@ class Api:
     def health(self, client: HttpClient, now: int) -> Heard:
         """Does the API take our credentials? ``Pending()`` stands for yes."""
         answer = self._get(client, "/healthcheck", now)
-        return answer if isinstance(answer, Heard) else Heard(_health(answer), answer.status, answer.trace_id)
+        return answer if isinstance(answer, Heard) else Heard(_health(answer, now), answer.status, answer.trace_id)
 
     def _get(self, client: HttpClient, path: str, now: int, cap: int = BODY_CAP_BYTES) -> HttpAnswer | Heard:
         """A whole answer, or what is heard in its place."""
         url = self._settings.base_url + path
+        refused_at = self._proxy_refused_at
+        if refused_at is not None and 0 <= now - refused_at < PROXY_REFUSAL_STANDS_MS:
+            return Heard(PROXY_REFUSED)
         try:
             token = self._tokens.get(client, now)
             response = self._send(client, url, token, cap)
@@ -78,32 +87,32 @@ class Api:
                 token = self._tokens.replace(client, now, token)
                 response = self._send(client, url, token, cap)
         except TokenFailed as failed:
-            return Heard(failed.reply)
+            return Heard(self._noted(failed.reply, now))
         except HttpFailed as failed:
-            return Heard(Unreachable(failed.code))
+            refused = failed.code == PROXY_REFUSED.code
+            return Heard(self._noted(PROXY_REFUSED if refused else Unreachable(failed.code), now))
         except Unusable as unusable:
             response = unusable.response
             return Heard(Garbled(unusable.code), response.status, header(response, "x-optum-trace-id"))
-        return _answer(response)
+        return answer_of(response)
+
+    def _noted(self, reply: Reply, now: int) -> Reply:
+        if reply == PROXY_REFUSED:
+            self._proxy_refused_at = now
+        return reply
 
     @staticmethod
     def _send(client: HttpClient, url: str, token: str, cap: int) -> Response:
         return client.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
 
 
-def _health(answer: HttpAnswer) -> Reply:
+def _health(answer: HttpAnswer, now: int) -> Reply:
+    if (limited := rate_limited(answer, now)) is not None:
+        return limited
     if answer.status == 200:
         # A machine on the way that answers everything with HTML has not checked our credentials.
         return Pending() if isinstance(parse_json(answer.body), dict) else Unreachable("not_json")
+    if answer.status == 407:
+        return PROXY_REFUSED
     code = f"http_{answer.status}"
     return Refused(code) if answer.status in (401, 403) else Unreachable(code)
-
-
-def _answer(response: Response) -> HttpAnswer:
-    return HttpAnswer(
-        status=response.status,
-        body=response.body,
-        retry_after=header(response, "retry-after"),
-        tenant_id=header(response, "x-optum-tenant-id"),
-        trace_id=header(response, "x-optum-trace-id"),
-    )

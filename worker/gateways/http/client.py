@@ -18,6 +18,7 @@ import httpx
 
 from worker import __version__
 from worker.core.errors import BadConfiguration
+from worker.core.vendor.reply import HttpAnswer
 from worker.gateways.http.connection import Connection
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
@@ -33,7 +34,7 @@ _HEADERS = {
 
 
 class HttpFailed(Exception):
-    """No whole answer came. ``code``: dns, connect, tls, proxy, timeout, cut or protocol."""
+    """No whole answer came. ``code``: dns, connect, tls, proxy, proxy_auth, timeout, cut or protocol."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -50,7 +51,7 @@ class Response:
 
 
 class Unusable(Exception):
-    """A 200 came whose body is not worth reading. ``code``: too_large or encoding; ``response`` has no body."""
+    """A 2xx came whose body is not worth reading. ``code``: too_large or encoding; ``response`` has no body."""
 
     def __init__(self, code: str, response: Response) -> None:
         super().__init__(code)
@@ -185,7 +186,7 @@ def _read(response: httpx.Response, cap: int) -> Response:
     try:
         return replace(bodiless, body=_unpacked(response, cap))
     except _BadBody as error:
-        if bodiless.status == 200:
+        if 200 <= bodiless.status < 300:
             raise Unusable(str(error), bodiless) from None
         return bodiless  # the status says enough
 
@@ -227,7 +228,7 @@ def _code(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "timeout"
     if isinstance(error, httpx.ProxyError):
-        return "proxy"
+        return "proxy_auth" if str(error).startswith("407") else "proxy"
     if isinstance(error, httpx.ConnectError):
         return "connect"
     # "Server disconnected" and "peer closed connection" are protocol errors to httpx, like an answer that is no HTTP.
@@ -236,6 +237,21 @@ def _code(error: httpx.HTTPError) -> str:
 
 
 def header(response: Response, name: str) -> str | None:
-    """One header value, or ``None``; what is no printable text is dropped."""
-    value = response.headers.get(name)
-    return value if value is not None and re.fullmatch(r"[\x20-\x7e]{1,512}", value) else None
+    """The value of one header, or ``None``. Equal ones count once; what is no printable text is dropped."""
+    values = response.headers.get_list(name)
+    if not values:
+        return None
+    value = values[0] if len(values) == 1 else ", ".join(dict.fromkeys(values))
+    return value if re.fullmatch(r"[\x20-\x7e]{1,512}", value) else None
+
+
+def answer_of(response: Response) -> HttpAnswer:
+    """What the core reads of an answer."""
+    return HttpAnswer(
+        status=response.status,
+        body=response.body,
+        retry_after=header(response, "retry-after"),
+        date=header(response, "date"),
+        tenant_id=header(response, "x-optum-tenant-id"),
+        trace_id=header(response, "x-optum-trace-id"),
+    )

@@ -18,13 +18,25 @@ from tenacity.nap import sleep_using_event
 
 from worker.core.errors import CdpollError
 from worker.core.vendor.document import parse_json
-from worker.core.vendor.reply import RateLimited, Refused, Unreachable, retry_after
-from worker.gateways.http.client import HttpClient, HttpFailed, Response, Unusable, header
+from worker.core.vendor.reply import (
+    PROXY_REFUSED,
+    HttpAnswer,
+    RateLimited,
+    Refused,
+    Unreachable,
+    error_word,
+    rate_limited,
+    refusal,
+)
+from worker.gateways.http.client import HttpClient, HttpFailed, Unusable, answer_of
 
 DEFAULT_LIFE_MS = 3_600_000
 SHORTEST_LIFE_MS = 30_000
 LONGEST_LIFE_MS = 86_400_000
 REFRESH_AHEAD_MS = 60_000
+
+# What OAuth calls a trouble of the endpoint's own, in the words of a refusal.
+_THEIR_TROUBLE = ("server_error", "temporarily_unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,28 +169,32 @@ class Tokens:
         except Unusable as error:
             raise TokenFailed(Unreachable(f"token_{error.code}", "token")) from None
         except HttpFailed as error:
+            if error.code == PROXY_REFUSED.code:
+                raise TokenFailed(PROXY_REFUSED) from None
             raise _Transient(Unreachable(f"token_{error.code}", "token")) from None
-        return _read(response, now)
+        return _read(answer_of(response), now)
 
 
-def _read(response: Response, now: int) -> _Token:
-    status = response.status
-    after = header(response, "retry-after")
-    if status == 429 or (status == 503 and after is not None):
-        raise TokenFailed(RateLimited(f"token_http_{status}", retry_after(after, now), "token"))
-    if status >= 500:
+def _read(answer: HttpAnswer, now: int) -> _Token:
+    """The token in a 2xx. An ``error`` refuses us, with whatever status it comes."""
+    status = answer.status
+    if (limited := rate_limited(answer, now)) is not None:
+        raise TokenFailed(RateLimited(f"token_{limited.code}", limited.retry_after, "token"))
+    if status == 407:
+        raise TokenFailed(PROXY_REFUSED)
+    word = error_word(answer)
+    if status >= 500 or word in _THEIR_TROUBLE:
         raise _Transient(Unreachable(f"token_http_{status}", "token"))
-    document = parse_json(response.body)
-    fields = document if isinstance(document, dict) else {}
-    if status in (400, 401, 403):
-        word = fields.get("error")
-        plain = isinstance(word, str) and re.fullmatch(r"[a-z_]{1,40}", word)
-        raise TokenFailed(Refused(f"token_http_{status}" + (f"_{word}" if plain else ""), "token"))
-    value = fields.get("access_token")
-    if status != 200 or not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
-        raise TokenFailed(Unreachable("token_garbled" if status == 200 else f"token_http_{status}", "token"))
-    life = _life(fields.get("expires_in"))
-    return _Token(value, now + life - min(REFRESH_AHEAD_MS, life // 5), now + life)
+    well = 200 <= status < 300
+    fields = parse_json(answer.body) if well else None
+    value = fields.get("access_token") if isinstance(fields, dict) else None
+    value = value.strip() if isinstance(value, str) else ""
+    if isinstance(fields, dict) and re.fullmatch(r"[\x21-\x7e]+", value):
+        life = _life(fields.get("expires_in"))
+        return _Token(value, now + life - min(REFRESH_AHEAD_MS, life // 5), now + life)
+    if status in (400, 401, 403) or (well and word):
+        raise TokenFailed(Refused(f"token_{refusal(answer)}", "token"))
+    raise TokenFailed(Unreachable("token_garbled" if well else f"token_http_{status}", "token"))
 
 
 def _life(expires_in: object) -> int:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from worker.core.instant import words
+from worker.core.pacing.breaker import PauseReason
 from worker.core.pacing.limiter import RateLimit, spent_today
 from worker.core.schedule.cadence import Schedule
+from worker.core.vendor.reply import PROXY_REFUSED
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices
 from worker.store.state import drop as rounds
@@ -53,6 +55,8 @@ _PAUSES = {
     "rate_limited": "the vendor asked for fewer requests: lower requests_per_second if this comes often",
     "unreachable": "the vendor does not answer: check the network, the proxy and the vendor's status page",
 }
+
+_PROXY = "the proxy refuses the login: check the user name and the password in [api] proxy"
 
 _TLS = (
     "the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to your proxy's authority"
@@ -103,8 +107,7 @@ def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, al
     shared = api.get(store)
     breaker = shared.breaker
     if breaker.reason is not None:
-        tls = (breaker.code or "").endswith("tls")
-        found.append(Problem(f"api_{breaker.reason}", 1, _TLS if tls else _PAUSES[breaker.reason]))
+        found.append(Problem(f"api_{breaker.reason}", 1, _pause_hint(breaker.reason, breaker.code or "")))
     if daily is not None and spent_today(shared.limiter, now) >= daily:
         hint = f"the {daily} requests of the day are spent: nothing is asked before midnight UTC; see daily_budget"
         found.append(Problem("budget_spent", 1, hint))
@@ -134,6 +137,12 @@ def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, al
             Problem("unreadable", unreadable, "handed in, but no task id could be read: see `cdpoll unreadable list`")
         )
     return found
+
+
+def _pause_hint(reason: PauseReason, code: str) -> str:
+    if code == PROXY_REFUSED.code:
+        return _PROXY
+    return _TLS if code.endswith("tls") else _PAUSES[reason]
 
 
 def _failing(store: Store, said: str | None) -> list[Problem]:
