@@ -6,11 +6,11 @@ from worker.core.errors import BadConfiguration, StorageFailed
 from worker.store.db.store import Store
 
 # In the file's user_version.
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 
 # Databases below this were made by builds before the first release: nothing brings them up to date. Until then, both
 # numbers are raised by one with every change of schema.sql.
-OLDEST_VERSION = 10
+OLDEST_VERSION = 11
 
 
 def open_store(path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> Store:

@@ -41,9 +41,10 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     if report.state == "incomplete":
         remote.again(work.store, one, "incomplete", work.rules.every, now)
     else:
-        # If parts of a zip were passed over, the zip is not all here, and must stay on the server.
-        stored = report.state in ("ingested", "known") and not any(
-            issue.code == "members_passed_over" for issue in report.warnings
+        # If parts of a zip were passed over, the zip is not all here, and must stay on the server. So must what was
+        # incomplete once, in any copy: nothing proves that this one is whole.
+        stored = report.state in ("ingested", "known") and not (
+            report.was_incomplete or any(issue.code == "members_passed_over" for issue in report.warnings)
         )
         remote.move_on(work.store, one, "done", tidy=stored and work.rules.after != "leave")
     path.unlink(missing_ok=True)

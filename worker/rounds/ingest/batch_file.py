@@ -65,10 +65,12 @@ def ingest(
     """
     with IngestLock(store.path, "file", wait=wait), rare_collections():
         batches.remove_leftovers(store)
-        facts = _facts(given, now)
+        facts = _facts(store, given, now)
         row = batches.finished_file(store, facts.sha256)
         if row is not None and row["seq"] != given.replaces:
-            return _known(given, row)
+            if facts.was_incomplete:
+                batches.come_whole(store, facts, row["seq"])
+            return _known(given, facts, row)
         while derive_fresh(store):
             pass  # its answers are joined to results that hold the same texts
         return _FileReader(given, facts, _KeptFile(store, facts, given.file), progress).report()
@@ -76,29 +78,32 @@ def ingest(
 
 def ingest_dry_run(store: Store, given: BatchFile, now: int, *, progress: Progress | None = None) -> FileReport:
     """What :func:`ingest` would report, with nothing written."""
-    facts = _facts(given, now)
+    facts = _facts(store, given, now)
     row = batches.finished_file(store, facts.sha256)
     if row is not None:
-        return _known(given, row)
+        return _known(given, facts, row)
     return _FileReader(given, facts, DryRun(store), progress).report()
 
 
-def _facts(given: BatchFile, now: int) -> FileFacts:
+def _facts(store: Store, given: BatchFile, now: int) -> FileFacts:
     digest = hashlib.sha256()
     given.file.seek(0)
     size = 0
     while piece := given.file.read(_PIECE_BYTES):
         digest.update(piece)
         size += len(piece)
-    return FileFacts(given.name, given.source, digest.hexdigest(), size, now, given.replaces)
+    sha256 = digest.hexdigest()
+    was_incomplete = batches.was_incomplete(store, given.name, sha256)
+    return FileFacts(given.name, given.source, sha256, size, now, given.replaces, was_incomplete)
 
 
-def _known(given: BatchFile, row: dict[str, Any]) -> FileReport:
+def _known(given: BatchFile, facts: FileFacts, row: dict[str, Any]) -> FileReport:
     """A file of which every byte was there before. What is in quarantine or was skipped is still that."""
     counts = Counts(**{name: row[name] for name in Counts.__slots__})
     state = "known" if row["state"] == "ingested" else row["state"]
     warnings = tuple(Issue(**one) for one in json.loads(row["warnings"]))
-    return FileReport(given.name, row["sha256"], row["size"], state, counts, warnings, row["reason"], row["seq"])
+    sha256, size, reason, number = row["sha256"], row["size"], row["reason"], row["seq"]
+    return FileReport(given.name, sha256, size, state, counts, warnings, reason, number, facts.was_incomplete)
 
 
 @dataclass(slots=True)
@@ -271,7 +276,9 @@ class _FileReader:
 
     def made_report(self, state: FileState, counts: Counts, reason: str | None) -> FileReport:
         warnings, number = self.warnings.all(), self.target.number
-        return FileReport(self.given.name, self.facts.sha256, self.facts.size, state, counts, warnings, reason, number)
+        was = self.facts.was_incomplete or state == "incomplete"
+        sha256, size = self.facts.sha256, self.facts.size
+        return FileReport(self.given.name, sha256, size, state, counts, warnings, reason, number, was)
 
 
 def _in_brackets(acceptance: str) -> str:

@@ -11,7 +11,10 @@ _MOST_FILE_ISSUES = 100
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of one file. ``number`` is its row, if it has one."""
+    """What became of one file. ``number`` is its row, if it has one.
+
+    ``was_incomplete``: it, or an earlier one of its name, is incomplete or once was; the server's copy is left alone.
+    """
 
     name: str
     sha256: str
@@ -21,6 +24,7 @@ class FileReport:
     warnings: tuple[Issue, ...] = ()
     reason: str | None = None
     number: int | None = None
+    was_incomplete: bool = False
 
 
 class FileWarnings:

@@ -39,6 +39,8 @@ class FileFacts:
     now: int
     replaces: int | None = None
     """The row that the file has already, because it was in quarantine."""
+    was_incomplete: bool = False
+    """It, or an earlier one of its name, once was incomplete."""
 
 
 def finished_file(store: Store, sha256: str) -> dict[str, Any] | None:
@@ -48,6 +50,24 @@ def finished_file(store: Store, sha256: str) -> dict[str, Any] | None:
         {"sha256": sha256},
     )
     return None if row is None else dict(row)
+
+
+def was_incomplete(store: Store, name: str, sha256: str) -> bool:
+    """Whether a file of this name, or one of these bytes, once was incomplete."""
+    row = store.one(
+        "SELECT 1 FROM files WHERE was_incomplete = 1 AND (name = :name OR sha256 = :sha256) LIMIT 1",
+        {"name": name, "sha256": sha256},
+    )
+    return row is not None
+
+
+def come_whole(store: Store, facts: FileFacts, seq: int) -> None:
+    """A file that was incomplete is, by now, one that is known: its own row goes, and that of the other remembers."""
+    with store.write():
+        store.execute("UPDATE files SET was_incomplete = 1 WHERE seq = :seq", {"seq": seq})
+        store.execute(
+            "DELETE FROM files WHERE name = :name AND state = 'incomplete' AND was_incomplete = 1", {"name": facts.name}
+        )
 
 
 class FileRows:
@@ -69,14 +89,15 @@ class FileRows:
         with self._store.write():
             row = self._store.one(
                 """
-                INSERT INTO files (name, source, sha256, size, state, first_at, done_at)
-                VALUES (:name, :source, :sha256, :size, 'staging', :now, :now) RETURNING seq
+                INSERT INTO files (name, source, sha256, size, state, was_incomplete, first_at, done_at)
+                VALUES (:name, :source, :sha256, :size, 'staging', :was_incomplete, :now, :now) RETURNING seq
                 """,
                 {
                     "name": facts.name,
                     "source": facts.source,
                     "sha256": facts.sha256,
                     "size": facts.size,
+                    "was_incomplete": int(facts.was_incomplete),
                     "now": facts.now,
                 },
             )
@@ -135,20 +156,31 @@ class FileRows:
             self._envelope_seq = row["seq"]
         return self._envelope_seq
 
-    def finish(self, counts: Counts, warnings: Iterable[Issue]) -> None:
-        """Show the file, and with it all of its sets and answers, at one moment."""
+    def finish(self, counts: Counts, warnings: Iterable[Issue], incomplete: str | None = None) -> None:
+        """Show the file, and with it all of its sets and answers, at one moment. ``incomplete`` is what was missing of
+        one that a person takes as it is."""
         assert self.number is not None
+        facts = self._facts
         with self._store.write():
-            # An incomplete file of the same name was this one on its way here.
+            # An incomplete file of the same name was this one on its way here; one of the same bytes is this one.
             self._store.execute(
-                "DELETE FROM files WHERE seq = :replaces OR (state = 'incomplete' AND seq <> :file"
-                " AND name = (SELECT name FROM files WHERE seq = :file))",
-                {"file": self.number, "replaces": self._facts.replaces},
+                "DELETE FROM files WHERE seq = :replaces OR (state = 'incomplete' AND was_incomplete = 1"
+                " AND seq <> :file AND (name = :name OR sha256 = :sha256))",
+                {"file": self.number, "replaces": facts.replaces, "name": facts.name, "sha256": facts.sha256},
             )
             names = ", ".join(f"{name} = :{name}" for name in asdict(counts))
+            taken = incomplete is not None
             self._store.execute(
-                f"UPDATE files SET state = 'ingested', warnings = :warnings, {names} WHERE seq = :file",  # noqa: S608
-                {"warnings": _as_json(warnings), "file": self.number, **asdict(counts)},
+                "UPDATE files SET state = 'ingested', reason = :reason, as_is = :as_is, was_incomplete = :was,"
+                f" warnings = :warnings, {names} WHERE seq = :file",  # noqa: S608
+                {
+                    "reason": incomplete,
+                    "as_is": int(taken),
+                    "was": int(taken or facts.was_incomplete),
+                    "warnings": _as_json(warnings),
+                    "file": self.number,
+                    **asdict(counts),
+                },
             )
             outbox.publish_answers(self._store, self.number, 1, counts.delivered, "file")
 
@@ -164,25 +196,33 @@ class FileRows:
         An incomplete file has one row by its name, and keeps the time of its first.
         """
         facts = self._facts
+        was = facts.was_incomplete or state == "incomplete"
         if facts.replaces is not None:
             with self._store.write():
                 self._store.execute(
-                    "UPDATE files SET state = :state, reason = :reason, done_at = :now WHERE seq = :seq",
-                    {"state": state, "reason": reason, "now": facts.now, "seq": facts.replaces},
+                    "UPDATE files SET state = :state, reason = :reason, was_incomplete = :was, done_at = :now"
+                    " WHERE seq = :seq",
+                    {"state": state, "reason": reason, "was": int(was), "now": facts.now, "seq": facts.replaces},
                 )
             self.number = facts.replaces
             return
         with self._store.write():
             before = self._store.one(
-                "SELECT min(first_at) AS at FROM files WHERE name = :name AND state = 'incomplete'",
+                "SELECT min(first_at) AS at FROM files"
+                " WHERE name = :name AND state = 'incomplete' AND was_incomplete = 1",
                 {"name": facts.name},
             )
-            self._store.execute("DELETE FROM files WHERE name = :name AND state = 'incomplete'", {"name": facts.name})
+            self._store.execute(
+                "DELETE FROM files WHERE name = :name AND state = 'incomplete' AND was_incomplete = 1",
+                {"name": facts.name},
+            )
             row = self._store.one(
                 """
-                INSERT INTO files (name, source, sha256, size, state, reason, interchanges, warnings, first_at, done_at)
-                VALUES (:name, :source, :sha256, :size, :state, :reason, :interchanges, :warnings, :first_at, :now)
-                RETURNING seq
+                INSERT INTO files (
+                    name, source, sha256, size, state, reason, interchanges, warnings, was_incomplete, first_at, done_at
+                ) VALUES (
+                    :name, :source, :sha256, :size, :state, :reason, :interchanges, :warnings, :was, :first_at, :now
+                ) RETURNING seq
                 """,
                 {
                     "name": facts.name,
@@ -192,6 +232,7 @@ class FileRows:
                     "state": state,
                     "reason": reason,
                     "warnings": _as_json(warnings),
+                    "was": int(was),
                     "first_at": before["at"] if before is not None and before["at"] is not None else facts.now,
                     "now": facts.now,
                     "interchanges": interchanges,

@@ -38,7 +38,7 @@ class DryRun:
         counts.test_answers += keys.count(None)
         return counts
 
-    def finish(self, counts: Counts, warnings: Iterable[Issue]) -> None:
+    def finish(self, counts: Counts, warnings: Iterable[Issue], incomplete: str | None = None) -> None:
         pass
 
     def discard(self) -> None:

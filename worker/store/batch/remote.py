@@ -130,8 +130,9 @@ def in_state(store: Store, state: str) -> list[DropFile]:
 
 
 def untidy(store: Store) -> list[DropFile]:
-    """The files that are stored, and still to be moved or deleted on the server."""
-    return _rows(store, "WHERE state = 'done' AND tidy = 1 ORDER BY name", {})
+    """The files that are stored, and still to be moved or deleted on the server. One that was incomplete never is: no
+    count can prove that its later copy is whole."""
+    return _rows(store, "WHERE state = 'done' AND tidy = 1 AND was_incomplete = 0 ORDER BY name", {})
 
 
 def next_wanted(store: Store, settle: int) -> int | None:
@@ -171,7 +172,8 @@ def again(store: Store, one: DropFile, error: str, every: int, now: int) -> None
         store.execute(
             """
             UPDATE remote_files SET state = 'seen', local = NULL, attempts = attempts + 1, next_at = :next_at,
-                error = :error
+                error = :error,
+                was_incomplete = CASE WHEN :error = 'incomplete' THEN 1 ELSE was_incomplete END
             WHERE name = :name
             """,
             {"next_at": now + wait, "error": error, "name": one.name},

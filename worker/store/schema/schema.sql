@@ -304,11 +304,13 @@ CREATE TABLE files (
     quarantined_sets INTEGER NOT NULL DEFAULT 0, -- sets that could not be understood
     other_sets INTEGER NOT NULL DEFAULT 0, -- sets of other kinds than 271
     warnings TEXT NOT NULL DEFAULT '[]', -- JSON
+    was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: it, or an earlier one of its name, once was incomplete
+    as_is INTEGER NOT NULL DEFAULT 0,   -- 1: a person took it as it is, although it is incomplete
     first_at INTEGER NOT NULL,          -- when it, or an incomplete one of its name, was first read
     done_at INTEGER NOT NULL            -- when it came into its state
 ) STRICT;
 CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
-CREATE INDEX files_name ON files (name) WHERE state = 'incomplete';
+CREATE INDEX files_name ON files (name) WHERE was_incomplete = 1;
 
 -- The interchange and the functional group that transaction sets of a file stood in.
 CREATE TABLE envelopes (
@@ -354,6 +356,7 @@ CREATE TABLE remote_files (
     attempts INTEGER NOT NULL DEFAULT 0, -- to fetch it, or to find it again
     next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before
     tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
+    was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: a copy of it once was incomplete: it stays where it is
     error TEXT                          -- why it could not be fetched the last time
 ) STRICT;
 
