@@ -171,8 +171,8 @@ class FileRows:
             names = ", ".join(f"{name} = :{name}" for name in asdict(counts))
             taken = incomplete is not None
             self._store.execute(
-                "UPDATE files SET state = 'ingested', reason = :reason, as_is = :as_is, was_incomplete = :was,"
-                f" warnings = :warnings, {names} WHERE seq = :file",  # noqa: S608
+                f"UPDATE files SET state = 'ingested', warnings = :warnings, {names}, reason = :reason,"  # noqa: S608
+                " as_is = :as_is, was_incomplete = :was WHERE seq = :file",
                 {
                     "reason": incomplete,
                     "as_is": int(taken),
