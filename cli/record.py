@@ -1,8 +1,9 @@
 """``cdpoll record``: make ids durable. Exit 0 means that they are on the disk."""
 
+import codecs
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import IO, Any
 
@@ -13,15 +14,8 @@ from cli.output import AS_JSON, dumped
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
-from worker.core.intake.recording import (
-    Intake,
-    from_body,
-    from_headers,
-    from_ids,
-    from_jsonl_line,
-    from_link,
-    from_location,
-)
+from worker.core.intake.json_recording import from_body, from_jsonl_line
+from worker.core.intake.recording import Intake, from_headers, from_ids, from_link, from_location
 from worker.store.state.api import bind_origin
 from worker.store.tasks import recording
 
@@ -167,7 +161,12 @@ def _whole(source: IO[bytes]) -> bytes:
 def _lines(source: IO[bytes]) -> Iterator[list[bytes]]:
     """The lines as they come. Each piece that a slow pipe brings is recorded at once."""
     rest, too_long = b"", False
+    decode: Callable[[bytes], str] | None = None
     while piece := os.read(source.fileno(), PIECE_BYTES):
+        if not rest and piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            decode = codecs.getincrementaldecoder("utf-16")("replace").decode  # as PowerShell writes files
+        if decode is not None:
+            piece = decode(piece).encode()
         *lines, rest = (rest + piece).split(b"\n")
         if too_long and lines:
             lines, too_long = [TOO_LONG, *lines[1:]], False

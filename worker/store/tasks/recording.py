@@ -37,7 +37,7 @@ def record(
     """Make ids durable; harmless to repeat. When this returns, they are on the disk."""
     done: dict[str, str] = {}
     broken = list(unreadable)
-    for start in range(0, max(len(recordings), 1), COMMIT_ROWS):
+    for start in range(0, max(len(recordings), len(broken), 1), COMMIT_ROWS):
         with store.write():
             # The caller may have no [api] configured. The database knows the API since its first use with one.
             origin = origin or api.origin_of(store) or ""
@@ -45,9 +45,8 @@ def record(
             for recording in recordings[start : start + COMMIT_ROWS]:
                 state = _record_one(store, recording, origin, now, schedule, shared)
                 done.setdefault(recording.id, state)
-            for item in broken:
+            for item in broken[start : start + COMMIT_ROWS]:
                 _keep_unreadable(store, item, now)
-            broken = []
     return Recorded(
         new=[i for i, state in done.items() if state == "new"],
         known=[i for i, state in done.items() if state != "new"],

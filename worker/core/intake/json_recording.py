@@ -1,0 +1,258 @@
+"""The tasks that JSON names: the bodies of answers to a discovery POST, and JSON lines of callers.
+
+A text that was damaged on its way names what it names for certain, and the rest of it is kept as it is.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from worker.core.errors import BadData
+from worker.core.intake.dump import Field
+from worker.core.intake.json_documents import cut_array, documents, text_of
+from worker.core.intake.link import RAW_LIMIT_CHARS, Unreadable, unreadable, valid_id
+from worker.core.intake.receipt import json_text, read_receipt
+from worker.core.intake.recording import Intake, Recording, each_once, from_dump, from_fields, merge, recordings_of
+
+_KEPT = frozenset({"link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id"})
+
+# The keys of a JSON line: what names tasks, and what is said about them.
+_NAMING = ("link", "location", "headers", "body", "id")
+_ABOUT = ("ref", "correlation_id", "trace_id", "trace_number", "originator_id", "member_id", "birth_date")
+
+_REPEATS = "a key stands twice in one object: each of its values was read"
+_BLANK = "\0 \t\r\n"  # NUL too: a file that was given its size before its content ends so
+
+
+class CutObject(BadData):
+    """An object without its end. What it names could still turn out to be no task."""
+
+
+def from_body(
+    data: bytes, *, name: str = "the body", ref: str | None = None, correlation_id: str | None = None
+) -> Intake:
+    """The body of a discovery POST's answer: 202 (an object), 207 (an array), 200 (a dry run); or a task's own body.
+
+    Of a text that is cut off or damaged, the items of a 207 that are whole are read. Raises ``BadData`` for anything
+    else: a real-time answer, whose ``id`` is not a task's, an error, no JSON.
+    """
+    text = text_of(data).strip(_BLANK)
+    if not text:
+        raise BadData(f"{name} is empty: did the request fail?", "hand in the body of a discovery POST's answer")
+    try:
+        return _from_text(text, name, Recording("", "body", ref=ref, correlation_id=correlation_id))
+    except CutObject as mistake:
+        return Intake(unreadable=tuple(_pieces(text, mistake.message)))
+
+
+def _from_text(text: str, name: str, pattern: Recording) -> Intake:
+    """What the text of a body names. Raises ``BadData``."""
+    found = documents(text)
+    if not found.whole:
+        return _from_cut(text, name, pattern)
+    parts: list[Intake] = []
+    refused: list[tuple[object, BadData]] = []
+    for document in (one for variants in found.whole for one in variants):
+        try:
+            parts.append(_from_document(document, name, pattern))
+        except BadData as mistake:
+            refused.append((document, mistake))
+    if not parts:
+        raise refused[0][1]
+    parts += [Intake(unreadable=(unreadable(json_text(document), error.message),)) for document, error in refused]
+    parts.append(
+        Intake(
+            unreadable=tuple(_pieces(found.rest, f"{name}: this stands behind the end of the JSON")),
+            notes=(f"{name}: {_REPEATS}",) if found.repeats else (),
+        )
+    )
+    whole = merge(parts)
+    return replace(whole, recordings=each_once(whole.recordings))
+
+
+def _from_document(document: object, name: str, pattern: Recording) -> Intake:
+    receipt = read_receipt(document, name)
+    return Intake(each_once(recordings_of(receipt.tasks, pattern)), receipt.unreadable, receipt.notes)
+
+
+def _from_cut(text: str, name: str, pattern: Recording) -> Intake:
+    """A text with no whole document. Of the list of a 207 each item is read as far as it is whole; the rest is kept."""
+    cut = cut_array(text)
+    if cut is None:
+        if text.startswith("{"):
+            raise CutObject(f"{name} is cut off or damaged", "fetch the answer again and hand in all of it")
+        hint = "hand in the body alone" + ("; a dump with headers goes to --headers" if text[:5] == "HTTP/" else "")
+        raise BadData(f"{name} is not JSON", hint)
+    reason = f"{name} is cut off or damaged within its item {len(cut.whole) + 1}, or behind it"
+    parts = [Intake(unreadable=tuple(_pieces(cut.rest or text, reason)))]
+    if any(isinstance(item, dict) for item in cut.whole):
+        parts.insert(0, _from_document(list(cut.whole), name, pattern))
+    if cut.cut:
+        # Nothing is said of it here: all of it is kept in any case.
+        parts.append(Intake(recordings_of(read_receipt([cut.cut], name).tasks, pattern)))
+    whole = merge(parts)
+    return replace(whole, recordings=each_once(whole.recordings))
+
+
+def _pieces(text: str, reason: str) -> Iterator[Unreadable]:
+    """All of a text, in as many values as can be kept."""
+    count = -(-len(text) // RAW_LIMIT_CHARS)
+    for n in range(count):
+        part = f" (part {n + 1} of {count})" if count > 1 else ""
+        yield unreadable(text[n * RAW_LIMIT_CHARS : (n + 1) * RAW_LIMIT_CHARS], reason + part)
+
+
+def from_jsonl_line(line: bytes, number: int, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
+    """One line of JSONL: an object that names tasks in ``link``, ``location``, ``headers``, ``body`` or ``id``.
+
+    What the line says of a task goes before ``ref`` and ``correlation_id``, and those before what a response in it
+    says. A blank line is nothing. A line that is no such object is unreadable as a whole; where one of its values is
+    bad, the others are read, and so are several objects whose line end was lost. A line whose values are sound and name
+    no task (a response without a Link header) is noted. Never raises for what the line holds.
+    """
+    if not line.strip():
+        return Intake()
+    defaults = Recording("", "jsonl", ref=ref, correlation_id=correlation_id)
+    try:
+        text = line.decode("utf-8-sig")
+    except ValueError:
+        intake = _line_lost(line.decode("utf-8", "backslashreplace"), "not JSON in UTF-8")
+    else:
+        found = documents(text, exact=True)
+        alone = text if len(found.whole) == 1 and not found.rest else None
+        parts = [_from_variants(variants, alone, defaults) for variants in found.whole]
+        if found.rest or not parts:
+            parts.append(_line_lost(found.rest if parts else text, "not JSON in UTF-8"))
+        if found.repeats:
+            parts.append(Intake(notes=(_REPEATS,)))
+        intake = merge(parts)
+    bad = (replace(item, reason=f"line {number}: {item.reason}") for item in intake.unreadable)
+    notes = (f"line {number}: {note}" for note in intake.notes)
+    return Intake(intake.recordings, tuple(bad), tuple(notes))
+
+
+def _line_lost(text: str, reason: str) -> Intake:
+    return Intake(unreadable=(unreadable(text, reason),))
+
+
+def _from_variants(variants: tuple[object, ...], line: str | None, defaults: Recording) -> Intake:
+    """One object of a line, as several where keys stand twice in it; ``line`` is its text, where it stands alone."""
+    raw = json_text(variants[0]) if line is None else line
+    parts: list[Intake] = []
+    doubtful: set[str] = set()
+    first = variants[0]
+    try:
+        for record in variants:
+            if not isinstance(record, dict) or not isinstance(first, dict):
+                raise BadData("not a JSON object")
+            doubtful |= {key for key in _ABOUT if record.get(key) != first.get(key)}
+        # Neither of two refs, and none in their place: to give a patient's result to another account would be worse
+        # than to ask a person.
+        known = replace(
+            defaults,
+            ref=None if "ref" in doubtful else defaults.ref,
+            correlation_id=None if "correlation_id" in doubtful else defaults.correlation_id,
+        )
+        for record in variants:
+            assert isinstance(record, dict)
+            parts.append(_from_record({key: record[key] for key in record if key not in doubtful}, known))
+    except BadData as mistake:
+        return _line_lost(raw, mistake.message)
+    if doubtful:
+        reason = f"{', '.join(sorted(doubtful))} stands twice, its tasks are recorded without it"
+        parts.append(_line_lost(raw, reason))
+    whole = merge(parts)
+    return replace(whole, recordings=each_once(whole.recordings), notes=tuple(dict.fromkeys(whole.notes)))
+
+
+def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
+    if not record.keys() <= {*_NAMING, *_ABOUT}:
+        raise BadData(f"a key is none of {', '.join((*_NAMING, *_ABOUT))}")
+    if not record.keys() & {*_NAMING}:
+        raise BadData(f"names nothing: none of {', '.join(_NAMING)} is there")
+    about = {key: _text(record.get(key), key) for key in _ABOUT}
+    pattern = Recording(
+        "",
+        defaults.source,
+        ref=about["ref"] or defaults.ref,
+        correlation_id=about["correlation_id"] or defaults.correlation_id,
+        trace_id=about["trace_id"],
+        trace_number=about["trace_number"],
+        originator_id=about["originator_id"],
+        member_id=about["member_id"],
+        birth_date=about["birth_date"],
+    )
+    parts: list[Intake] = []
+    for key, read in _KEY_READERS.items():
+        value = record.get(key)
+        if value in (None, "", [], {}):
+            continue
+        try:
+            parts.append(read(value, pattern))
+        except BadData as mistake:
+            # A real-time answer logged beside its Link header is no mistake: the header says it all.
+            if key == "body" and any(part.recordings for part in parts):
+                parts.append(Intake(notes=(mistake.message,)))
+            else:
+                parts.append(Intake(unreadable=(unreadable(json_text(value), mistake.message),)))
+    intake = merge(parts)
+    lost = tuple(replace(item, ref=pattern.ref) for item in intake.unreadable)
+    silent = not (intake.recordings or intake.unreadable or intake.notes)
+    return Intake(each_once(intake.recordings), lost, ("names no task",) if silent else intake.notes)
+
+
+def _json_link(value: object, pattern: Recording) -> Intake:
+    return from_fields([Field("link", text) for text in _texts(value, "link")], pattern)
+
+
+def _json_location(value: object, pattern: Recording) -> Intake:
+    return from_fields([Field("location", text) for text in _texts(value, "location")], pattern)
+
+
+def _json_headers(value: object, pattern: Recording) -> Intake:
+    if isinstance(value, dict):
+        kept = {name: value[name] for name in value if name.strip().lower() in _KEPT}
+        fields = [Field(name.strip().lower(), text) for name in kept for text in _texts(kept[name], "headers")]
+        return from_fields(fields, pattern)
+    # The blank line at the end may have been stripped before it was logged; JSON that parses has not been cut off.
+    dump = (_text(value, "headers") or "") + "\r\n\r\n"
+    return from_dump(dump.encode("latin-1", "backslashreplace"), "headers", pattern)
+
+
+def _json_id(value: object, pattern: Recording) -> Intake:
+    text = (_text(value, "id") or "").strip()
+    if not valid_id(text):
+        raise BadData("id is not a task id")
+    return Intake((replace(pattern, id=text),))
+
+
+def _json_body(value: object, pattern: Recording) -> Intake:
+    if isinstance(value, str):
+        return _from_text(value.strip(_BLANK), "body", pattern)
+    return _from_document(value, "body", pattern)
+
+
+# The order decides: of an id that comes twice, the first is kept. Headers say the most, and the body comes last.
+_KEY_READERS: dict[str, Callable[[object, Recording], Intake]] = {
+    "headers": _json_headers,
+    "link": _json_link,
+    "location": _json_location,
+    "id": _json_id,
+    "body": _json_body,
+}
+
+
+def _text(value: object, key: str) -> str | None:
+    """A string; a number as one; ``None`` for nothing. Raises ``BadData`` for the rest, and for what cannot be kept."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise BadData(f"{key} is not text")
+    text = str(value)
+    if "\0" in text or text != text.encode("utf-8", "replace").decode():
+        raise BadData(f"{key} holds characters that are no text")
+    return text
+
+
+def _texts(value: object, key: str) -> list[str]:
+    """The text, or the texts of a list."""
+    return [text for item in (value if isinstance(value, list) else [value]) if (text := _text(item, key))]
