@@ -51,15 +51,6 @@ def test_identity_is_asked_for_and_nothing_is_sent_that_was_not_meant(serve: Ser
     }
 
 
-def test_an_answer_that_came_with_the_one_before_is_no_answer(serve: Serve, client: HttpClient) -> None:
-    server = serve(lambda asked, peer: answer(200, asked.target.encode()) + answer(404, b"to no request"))
-    bodies = [get(client, f"{server.url}/{n}").body for n in range(3)]
-    assert bodies == [b"/0", b"/1", b"/2"]
-    with pytest.raises(HttpFailed) as caught:
-        client.send("POST", server.url, {}, b"")
-    assert caught.value.code == "protocol", "only a GET is made again by itself"
-
-
 def test_a_cookie_is_not_kept(serve: Serve, client: HttpClient) -> None:
     server = serve(always(answer(200, b"{}", "Set-Cookie: session=1; Path=/")))
     get(client, server.url)
@@ -77,10 +68,7 @@ def test_one_connection_serves_many_requests(serve: Serve, client: HttpClient) -
 @pytest.mark.parametrize("value", [b"caf\xe9", b"a\x01b", b"", b"x" * 513], ids=["latin-1", "control", "empty", "long"])
 def test_a_header_that_is_no_printable_text_is_dropped(serve: Serve, client: HttpClient, value: bytes) -> None:
     server = serve(always(b"HTTP/1.1 200 OK\r\nx-optum-trace-id: " + value + b"\r\ncontent-length: 0\r\n\r\n"))
-    try:
-        assert header(get(client, server.url), "x-optum-trace-id") is None
-    except HttpFailed as failed:
-        assert failed.code == "protocol"  # noqa: PT017 - some of them are refused as a whole
+    assert header(get(client, server.url), "x-optum-trace-id") is None
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -231,12 +219,11 @@ def test_under_tls_too(serve: Serve, make_client: MakeClient, certificate: Certi
 NONSENSE = {
     "not http": b"220 mail.example.com ESMTP\r\n\r\n",
     "a bad status": b"HTTP/1.1 2xx OK\r\n\r\n",
-    "a folded header": b"HTTP/1.1 200 OK\r\n folded\r\n\r\n",
     "a length that is no number": head(200, "content-length: many") + b"{}",
     "two lengths": head(200, "content-length: 2", "content-length: 3") + b"{} ",
     "a bad chunk size": head(200, "transfer-encoding: chunked") + b"zz\r\n{}\r\n0\r\n\r\n",
-    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 200_000,
-    "more headers than fit": head(200, *(f"x-{n}: {'y' * 90}" for n in range(2000))),
+    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 300_000,
+    "more headers than fit": head(200, *(f"x-{n}: {'y' * 90}" for n in range(3000))),
 }
 
 
@@ -249,13 +236,6 @@ def test_what_is_no_http_is_said_to_be_that(serve: Serve, client: HttpClient, sa
     server = serve(script)
     assert code_of(lambda: get(client, server.url)) == "protocol"
     assert len(server.asked) == 1
-
-
-def test_a_body_longer_than_said_is_read_to_what_was_said(serve: Serve, client: HttpClient) -> None:
-    server = serve(always(head(200, "content-length: 2") + b'{}{"id": "smuggled"}'))
-    assert get(client, server.url).body == b"{}"
-    # What came after it must not be taken for the next answer.
-    assert get(client, server.url).body == b"{}"
 
 
 def test_chunks_and_interim_answers_and_http_1_0_are_understood(serve: Serve, client: HttpClient) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.loopback import (
     Asked,
     Certificate,
@@ -32,7 +33,7 @@ def test_a_certificate_nobody_vouches_for_is_refused(
     serve: Serve, client: HttpClient, make_client: MakeClient, certificate: Certificate
 ) -> None:
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
-    assert code_of(lambda: get(client, server.url)) == "tls"
+    assert code_of(lambda: get(client, server.url)) == "tls_self_signed"
     assert server.asked == []
     assert get(make_client(tls_context(str(certificate.cert))), server.url).body == b"{}"
 
@@ -40,8 +41,46 @@ def test_a_certificate_nobody_vouches_for_is_refused(
 def test_a_certificate_of_another_host_is_refused(serve: Serve, make_client: MakeClient, tmp_path: Path) -> None:
     other = make_certificate(tmp_path, "DNS:vendor.example.com")
     server = serve(always(answer(200, b"{}")), tls=other.server())
-    assert code_of(lambda: get(make_client(tls_context(str(other.cert))), server.url)) == "tls"
+    assert code_of(lambda: get(make_client(tls_context(str(other.cert))), server.url)) == "tls_other_host"
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("of", "days", "code"),
+    [
+        ("ours", (-60, -30), "tls_expired"),
+        ("ours", (2, 30), "tls_not_yet_valid"),
+        ("other", (-1, 30), "tls_unknown_issuer"),
+    ],
+)
+def test_each_fault_of_a_certificate_has_its_code(
+    serve: Serve, make_client: MakeClient, tmp_path: Path, of: str, days: tuple[int, int], code: str
+) -> None:
+    authorities = {name: Authority(tmp_path, name) for name in ("ours", "other")}
+    shown = authorities[of].certificate("shown", days=days)
+    server = serve(always(answer(200, b"{}")), tls=shown.server())
+    assert code_of(lambda: get(make_client(tls_context(str(authorities["ours"].file))), server.url)) == code
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "tls_old_protocol"),  # the alert protocol_version
+        (b"\x15\x03\x03\x00\x02\x02\x28", "tls"),  # handshake_failure
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "tls_not_spoken"),
+        (b"", "tls"),
+    ],
+    ids=["old", "no cipher", "ssh", "closed"],
+)
+def test_what_a_peer_says_in_place_of_tls(serve: Serve, client: HttpClient, said: bytes, code: str) -> None:
+    def greet(peer: Peer) -> None:
+        peer.sock.recv(4096)
+        peer.send(said)
+        peer.close()
+
+    server = serve(always(b""), greet=greet)
+    assert code_of(lambda: get(client, server.url.replace("http:", "https:"))) == code
 
 
 def test_tls_1_1_is_refused_and_1_2_is_spoken(serve: Serve, make_client: MakeClient, certificate: Certificate) -> None:
@@ -54,7 +93,7 @@ def test_tls_1_1_is_refused_and_1_2_is_spoken(serve: Serve, make_client: MakeCli
     # Without this the ciphers and not the version would be what is refused.
     ours.set_ciphers("ALL:@SECLEVEL=0")
     server = serve(always(answer(200, b"{}")), tls=old)
-    assert code_of(lambda: get(make_client(ours), server.url)) == "tls"
+    assert code_of(lambda: get(make_client(ours), server.url)) == "tls_old_protocol"
     assert server.asked == []
     enough = certificate.server()
     enough.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -67,7 +106,7 @@ def test_plain_http_where_tls_was_expected(serve: Serve, client: HttpClient) -> 
         peer.hold()
 
     server = serve(always(b""), greet=greet)
-    assert code_of(lambda: get(client, server.url.replace("http:", "https:"))) == "tls"
+    assert code_of(lambda: get(client, server.url.replace("http:", "https:"))) == "tls_not_spoken"
 
 
 # The proxy that is configured.
@@ -120,7 +159,7 @@ def test_a_proxy_that_refuses_or_hides_a_bad_certificate(
         assert code_of(partial(get, make_client(proxy=refusing.url), server.url)) == code
         assert len(refusing.asked) == 1, "one attempt"
     client = make_client(proxy=serve(tunnel(server)).url)
-    assert code_of(lambda: get(client, server.url)) == "tls"
+    assert code_of(lambda: get(client, server.url)) == "tls_self_signed"
     assert server.asked == []
     client.close()
 
@@ -133,7 +172,7 @@ def test_a_tunnel_in_which_tls_fails_does_not_end_the_wire(
     through = [tunnel(stranger), tunnel(server)]
     proxy = serve(lambda asked, peer: through[peer.number](asked, peer))
     client = make_client(tls_context(str(certificate.cert)), timeout=2000, proxy=proxy.url)
-    assert code_of(lambda: get(client, server.url)) == "tls"
+    assert code_of(lambda: get(client, server.url)) == "tls_self_signed"
     assert get(client, server.url).body == b"{}"
     client.close()
 

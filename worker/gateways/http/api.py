@@ -51,6 +51,14 @@ class Api:
 
     def poll(self, client: HttpClient, task_id: str, now: int) -> Heard:
         """Ask for one task. Never raises for anything the network or the vendor does."""
+        heard = self._poll(client, task_id, now)
+        if client.was_kept and heard.status == 200 and not _names(heard.reply, task_id):
+            # Perhaps it is what was left over from another request: over a connection of its own it is not.
+            client.forget()
+            heard = self._poll(client, task_id, now)
+        return heard
+
+    def _poll(self, client: HttpClient, task_id: str, now: int) -> Heard:
         answer = self._get(client, f"/coverage-discovery/{quote(task_id, safe='')}", now)
         if isinstance(answer, Heard):
             return answer
@@ -104,6 +112,13 @@ class Api:
     @staticmethod
     def _send(client: HttpClient, url: str, token: str, cap: int) -> Response:
         return client.send("GET", url, {"authorization": f"Bearer {token}"}, cap=cap)
+
+
+def _names(reply: Reply, task_id: str) -> bool:
+    """Whether the answer is no task's body, or one that names this task itself."""
+    if isinstance(reply, Pending | Concluded):
+        return task_id.encode() in reply.document.body
+    return not (isinstance(reply, Garbled) and reply.code == "wrong_id")
 
 
 def _health(answer: HttpAnswer, now: int) -> Reply:

@@ -10,7 +10,6 @@ import re
 import socket
 import ssl
 import threading
-import zlib
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -19,7 +18,9 @@ import httpx
 from worker import __version__
 from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import HttpAnswer
+from worker.gateways.http.coding import BadBody, unpacked
 from worker.gateways.http.connection import Connection
+from worker.gateways.http.failure import code_of
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
 BODY_CAP_BYTES = 4 * 1024 * 1024
@@ -34,7 +35,7 @@ _HEADERS = {
 
 
 class HttpFailed(Exception):
-    """No whole answer came. ``code``: dns, connect, tls, proxy, proxy_auth, timeout, cut or protocol."""
+    """No whole answer came. ``code``: see worker/gateways/http/failure.py."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -57,10 +58,6 @@ class Unusable(Exception):
         super().__init__(code)
         self.code = code
         self.response = response
-
-
-class _BadBody(Exception):
-    """The code of :class:`Unusable`."""
 
 
 def _keep_none(response: httpx.Response) -> None:
@@ -92,8 +89,9 @@ class HttpClient:
 
     def __init__(self, tls: ssl.SSLContext, timeout: int, proxy: str | None = None) -> None:
         """``timeout``: ms without a byte (the caller of :meth:`cut` bounds the whole request)."""
+        self._connection = Connection(tls, proxy, self._opened, lambda: self._cut)
         self._client = httpx.Client(
-            transport=Connection(tls, proxy, self._opened),
+            transport=self._connection,
             headers=_HEADERS,
             timeout=httpx.Timeout(timeout / 1000, connect=min(timeout, LONGEST_CONNECT_MS) / 1000),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -112,6 +110,15 @@ class HttpClient:
 
     def close(self) -> None:
         self._client.close()
+
+    @property
+    def was_kept(self) -> bool:
+        """Whether the last answer came over a connection that had carried others."""
+        return not self._connected
+
+    def forget(self) -> None:
+        """End the kept connection."""
+        self._connection.close()
 
     def begin(self) -> None:
         """A new piece of work begins: an earlier cut is over."""
@@ -176,7 +183,7 @@ class HttpClient:
                     raise HttpFailed("timeout")
                 return answer
         except httpx.HTTPError as error:
-            raise HttpFailed("timeout" if self._cut else _code(error)) from None
+            raise HttpFailed("timeout" if self._cut else code_of(error)) from None
         except httpx.InvalidURL:
             raise HttpFailed("protocol") from None
 
@@ -184,56 +191,23 @@ class HttpClient:
 def _read(response: httpx.Response, cap: int) -> Response:
     bodiless = Response(response.status_code, response.headers, b"")
     try:
-        return replace(bodiless, body=_unpacked(response, cap))
-    except _BadBody as error:
+        return replace(bodiless, body=unpacked(_capped(response, cap), header(bodiless, "content-encoding"), cap))
+    except BadBody as error:
         if 200 <= bodiless.status < 300:
             raise Unusable(str(error), bodiless) from None
         return bodiless  # the status says enough
 
 
-def _unpacked(response: httpx.Response, cap: int) -> bytes:
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        return _capped(response, cap, None)
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return _capped(response, cap, zlib.decompressobj(wbits=47))
-    raise _BadBody("encoding")
-
-
-def _capped(response: httpx.Response, cap: int, unpacker: "zlib._Decompress | None") -> bytes:
-    body = bytearray()
-    raw = 0
+def _capped(response: httpx.Response, cap: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
     assert isinstance(response.stream, httpx.SyncByteStream)
-    for chunk in response.stream:
-        raw += len(chunk)
-        try:
-            body += chunk if unpacker is None else unpacker.decompress(chunk, cap + 1 - len(body))
-        except zlib.error:
-            raise _BadBody("encoding") from None
-        if raw > cap or len(body) > cap:
-            raise _BadBody("too_large")
-    if unpacker is not None and not unpacker.eof:
-        raise _BadBody("encoding")
-    return bytes(body)
-
-
-def _code(error: httpx.HTTPError) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "tls"
-        if isinstance(cause, socket.gaierror):
-            return "dns"
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.TimeoutException):
-        return "timeout"
-    if isinstance(error, httpx.ProxyError):
-        return "proxy_auth" if str(error).startswith("407") else "proxy"
-    if isinstance(error, httpx.ConnectError):
-        return "connect"
-    # "Server disconnected" and "peer closed connection" are protocol errors to httpx, like an answer that is no HTTP.
-    ended = isinstance(error, httpx.RemoteProtocolError) and re.search("disconnected|closed", str(error))
-    return "cut" if ended or isinstance(error, httpx.NetworkError) else "protocol"
+    for part in response.stream:
+        parts.append(part)
+        size += len(part)
+        if size > cap:
+            raise BadBody("too_large")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def header(response: Response, name: str) -> str | None:

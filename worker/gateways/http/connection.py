@@ -2,8 +2,13 @@
 
 httpx's own transport keeps a pool of connections, which one thread with one connection does not need and which takes
 more CPU than the connection itself. It would hand over the socket, too (to the ``trace`` extension of every request).
+
+Here are besides what a library leaves to the peer's good manners: heads are mended before the parser sees them
+(head.py), dead addresses are passed by (dialing.py), and a connection on which more came than was asked for is not used
+again: what is left over would be the answer to the next task's request.
 """
 
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator
@@ -11,8 +16,15 @@ from typing import Any, NoReturn, cast
 
 import httpcore
 import httpx
+from httpcore._backends.sync import SyncStream
+
+from worker.gateways.http.dialing import Dialer
+from worker.gateways.http.head import END_OF_HEAD, HEAD_CAP_BYTES, INTERIM, WELL_FORMED, mended
 
 KEPT_S = 50.0  # an idle connection is used again within this time
+
+# Interim answers (100, 103) before the real one. Some servers send one or two.
+MOST_INTERIM_ANSWERS = 20
 
 _FAILURES = (
     httpcore.TimeoutException,
@@ -28,20 +40,23 @@ Opened = Callable[[socket.socket], None]
 class Connection(httpx.BaseTransport):
     """For one thread; ``opened`` hears of each new socket, again when TLS is on it. Raises httpx's errors.
 
+    ``given_up`` tells, while an address is still being connected to, whether to stop.
     A request's extension ``target`` (bytes) takes the place of its URL's path and query.
     Of a redirect, ``Location`` is left out: httpx.Client reads it even where it follows none, and raises where it is
     no URL.
     """
 
-    def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened) -> None:
+    def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened, given_up: Callable[[], bool]) -> None:
         self._tls = tls
-        self._backend = _WatchedBackend(opened)
+        self._backend = _Backend(opened, given_up)
         self._proxy = None if proxy is None else _proxy(proxy, tls, self._backend)
         self._kept: tuple[httpcore.Origin, httpcore.ConnectionInterface] | None = None
 
     def close(self) -> None:
+        """End the connection. The next request opens another."""
         if self._kept is not None:
             self._kept[1].close()
+            self._kept = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -54,15 +69,10 @@ class Connection(httpx.BaseTransport):
             content=() if request.method == "GET" else cast(Iterable[bytes], request.stream),
             extensions={"timeout": request.extensions["timeout"]},
         )
-        connection, reads = self._connection(asked.url.origin), self._backend.reads
         try:
-            answer = connection.handle_request(asked)
+            answer = self._connection(asked.url.origin).handle_request(asked)
         except _FAILURES as error:
             _fail(error)
-        if self._backend.reads == reads:
-            # Nothing was read after the request: these bytes came with the answer before, and answer nothing.
-            connection.close()
-            raise httpx.RemoteProtocolError("an answer to no request")
         headers = answer.headers
         if 300 <= answer.status < 400:
             headers = [(name, value) for name, value in headers if name.lower() != b"location"]
@@ -74,9 +84,9 @@ class Connection(httpx.BaseTransport):
         """The one there is, if it leads there and still can be used."""
         if self._kept is not None:
             leads_to, kept = self._kept
-            if leads_to == origin and kept.is_available() and not kept.has_expired():
+            if leads_to == origin and kept.is_available() and not kept.has_expired() and not _left_over(kept):
                 return kept
-            kept.close()
+            self.close()
         connection = self._new(origin)
         self._kept = origin, connection
         return connection
@@ -121,29 +131,88 @@ def _proxy(address: str, tls: ssl.SSLContext, backend: httpcore.NetworkBackend) 
     )
 
 
-class _WatchedBackend(httpcore.SyncBackend):
-    def __init__(self, opened: Opened) -> None:
+def _left_over(connection: Any) -> bool:
+    """Whether bytes came after the last answer, with it. (What came later is seen by ``has_expired``.)"""
+    while hasattr(connection, "_connection"):  # a tunnel or an origin, around the connection itself
+        connection = connection._connection
+    return bool(connection._h11_state.trailing_data[0])
+
+
+class _Backend(httpcore.SyncBackend):
+    def __init__(self, opened: Opened, given_up: Callable[[], bool]) -> None:
         self.opened = opened
-        self.reads = 0  # from all its streams, ever
+        self._dialer = Dialer(given_up)
 
-    def connect_tcp(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
-        return _WatchedStream(super().connect_tcp(*args, **named), self)
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: object, **__: object
+    ) -> httpcore.NetworkStream:
+        try:
+            made = self._dialer.dial(host, port, 3600 if timeout is None else timeout)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return _Stream(SyncStream(made), self.opened)
 
 
-class _WatchedStream(httpcore.NetworkStream):
-    """A stream of httpcore's, as it is, whose reads are counted."""
+class _Stream(httpcore.NetworkStream):
+    """A stream of httpcore's; the head of each answer is mended."""
 
-    def __init__(self, stream: httpcore.NetworkStream, backend: _WatchedBackend) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, opened: Opened) -> None:
         self._stream = stream
-        self._backend = backend
-        self.write = stream.write  # type: ignore[method-assign]
+        self._opened = opened
+        self._head_due = False
+        self._asked = False
         self.close = stream.close  # type: ignore[method-assign]
         self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]
-        backend.opened(stream.get_extra_info("socket"))
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._backend.reads += 1
-        return self._stream.read(max_bytes, timeout)
+        opened(stream.get_extra_info("socket"))
 
     def start_tls(self, *args: Any, **named: Any) -> httpcore.NetworkStream:
-        return _WatchedStream(self._stream.start_tls(*args, **named), self._backend)
+        return _Stream(self._stream.start_tls(*args, **named), self._opened)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not self._asked:
+            self._asked = True
+            self._refuse_a_greeting()
+        self._head_due = True
+        self._stream.write(buffer, timeout)
+
+    def _refuse_a_greeting(self) -> None:
+        """What a peer says before it is asked is no answer. (Under TLS its bytes may be of the handshake.)"""
+        sock = self.get_extra_info("socket")
+        if not isinstance(sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                if sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    raise httpcore.RemoteProtocolError("an answer to no request")
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = self._stream.read(max_bytes, timeout)
+        if self._head_due:
+            if WELL_FORMED.match(data) is None:
+                return self._mended(bytearray(data), max_bytes, timeout)
+            self._head_due = False
+        return data
+
+    def _mended(self, data: bytearray, max_bytes: int, timeout: float | None) -> bytes:
+        """What has been read, with a whole head at its beginning, mended; without interim answers before it."""
+        searched = interim = 0
+        while True:
+            if data.startswith((b"\r", b"\n")):
+                data, searched = data.lstrip(b"\r\n"), 0  # some send an empty line first
+            end = END_OF_HEAD.search(data, max(0, searched - 2))
+            searched = len(data)
+            if end is not None and INTERIM.match(data):
+                interim += 1
+                if interim > MOST_INTERIM_ANSWERS:
+                    raise httpcore.RemoteProtocolError("interim answers without end")
+                del data[: end.end()]
+                searched = 0
+            elif end is not None:
+                self._head_due = False
+                head = bytes(data[: end.end()])
+                return (head if WELL_FORMED.fullmatch(head) else mended(head)) + data[end.end() :]
+            else:
+                more = self._stream.read(max_bytes, timeout) if len(data) <= HEAD_CAP_BYTES else b""
+                if not more:
+                    return bytes(data)  # cut short, or endless: the parser says so
+                data += more

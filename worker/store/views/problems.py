@@ -8,7 +8,6 @@ from worker.core.instant import words
 from worker.core.pacing.breaker import PauseReason
 from worker.core.pacing.limiter import RateLimit, spent_today
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.reply import PROXY_REFUSED
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices
 from worker.store.state import drop as rounds
@@ -56,11 +55,20 @@ _PAUSES = {
     "unreachable": "the vendor does not answer: check the network, the proxy and the vendor's status page",
 }
 
-_PROXY = "the proxy refuses the login: check the user name and the password in [api] proxy"
-
-_TLS = (
-    "the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to your proxy's authority"
-)
+_PAUSE_CODES = {
+    "proxy_auth": "the proxy refuses the login: check the user name and the password in [api] proxy",
+    "tls_expired": "the vendor's certificate has expired: check this machine's clock, then tell the vendor",
+    "tls_not_yet_valid": "the vendor's certificate is not valid yet: set this machine's clock, then tell the vendor",
+    "tls_other_host": "the certificate is for another host: check the host name in [api] base_url, token_url and proxy",
+    "tls_self_signed": "the certificate is signed by itself alone: if it is the right one, set [api] ca_file to it",
+    "tls_unknown_issuer": (
+        "the issuer of the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to the "
+        "authority of your proxy"
+    ),
+    "tls_old_protocol": "the peer speaks no TLS 1.2 or later: ask the vendor, or whoever runs the proxy, for it",
+    "tls_not_spoken": "the peer does not speak TLS at this port: check host and port in [api] base_url and proxy",
+    "tls": "the TLS handshake fails: try `openssl s_client -connect HOST:443`, and look at what is between",
+}
 
 _ERRORS = {
     "unknown_status": "a root status that this cdpoll does not know: show the vendor, and look for a newer cdpoll",
@@ -140,9 +148,7 @@ def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, al
 
 
 def _pause_hint(reason: PauseReason, code: str) -> str:
-    if code == PROXY_REFUSED.code:
-        return _PROXY
-    return _TLS if code.endswith("tls") else _PAUSES[reason]
+    return _PAUSE_CODES.get(code.removeprefix("token_"), _PAUSES[reason])
 
 
 def _failing(store: Store, said: str | None) -> list[Problem]:
