@@ -46,7 +46,7 @@ def claims(path: Path, pending: int, times: int) -> Claims:
     began = time.perf_counter()
     fill(path, pending, NOW_MS, due)
     got = Claims([], [], [], time.perf_counter() - began)
-    with open_store(path) as store:
+    with open_store(path, create=True) as store:
         policy = Policy(
             Schedule(), RateLimit(1000.0, 1000), 30_000, LearnedPlanner(Schedule(), DELAY_PER_REQUEST_MS, {})
         )

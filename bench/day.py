@@ -56,7 +56,7 @@ def main() -> None:
 
     wake = threading.Event()
     tls = tls_context(None)
-    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "cdpoll.db") as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "cdpoll.db", create=True) as store:
         pool = Pool(4, lambda: HttpClient(tls, 1000), ask, wake.set)
         rules = PollRules(schedule, RateLimit(1.0, 5), 30_000)
         round_ = PollRound(store, pool, rules, Quiet(), START_MS)

@@ -18,7 +18,7 @@ def fill(path: Path, count: int, now: int, due: Callable[[int], int], *, seen: b
     They were recorded in the two days before ``now``, and seen pending a few times unless ``seen`` is false. Their ids
     are random, so neighbours in the table are none in the index.
     """
-    with open_store(path):
+    with open_store(path, create=True):
         pass  # the schema
     dice = random.Random(count)  # noqa: S311
     database = sqlite3.connect(path, isolation_level=None)

@@ -76,8 +76,9 @@ def measure(sets: int = 50_000, rounds: int = 3, journal: str = "auto") -> Inges
         for turn in range(rounds):
             readers.append(timed(lambda: x12.reader(path)))
             database = Path(folder) / f"{turn}.db"
-            open_store(database, journal).close()
-            with contextlib.closing(Watched(database, journal)) as store, path.open("rb") as file:
+            open_store(database, journal, create=True).close()
+            with contextlib.closing(Watched(database)) as store, path.open("rb") as file:
+                store.use_journal(journal)
                 given = BatchFile(file, "batch", "path")
                 ingests.append(timed(partial(ingest, store, given, 1_800_000_000_000)))
                 (row,) = store.read("SELECT count(*) AS n FROM found_coverage")

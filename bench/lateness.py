@@ -45,7 +45,7 @@ def lateness(path: Path, pending: int, seconds: int) -> list[float]:
     asked = [False] * (many + 1)
     wake = threading.Event()
     tls = tls_context(None)
-    with open_store(path) as store:
+    with open_store(path, create=True) as store:
         pool = Pool(THREADS, lambda: HttpClient(tls, 1000), ask, wake.set)
         rules = PollRules(Schedule(), RateLimit(1000.0, 100), 30_000, DELAY_PER_REQUEST_MS)
         round_ = PollRound(store, pool, rules, Quiet(), clock.now())

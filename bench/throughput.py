@@ -146,7 +146,7 @@ def make_database(folder: Path, url: str, polls: int, schedule: str) -> Path:
         "[log]\nlevel = warning\n"
     )
     tasks = [Recording(f"task-{n:07d}", "id") for n in range(polls)]
-    with open_store(database) as store:
+    with open_store(database, create=True) as store:
         record(store, tasks, (), origin="", now=Clock().now() - 20_000, schedule=Schedule())
     return config
 

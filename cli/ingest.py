@@ -35,7 +35,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
     with ExitStack() as stack:
         # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
-        here = stack.enter_context(opened_or_created(obj))
+        here = stack.enter_context(opened_or_created(obj, migrate=True))
         reports: list[dict[str, Any]] = []
         refused: list[str] = []
         try:

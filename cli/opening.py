@@ -7,7 +7,6 @@ from typing import Any
 
 from worker.clock import Clock
 from worker.config import Config, load
-from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -46,6 +45,7 @@ def become_owner(database: Path) -> None:
 
     # The owner may not be able to read cdpoll's own files, so import now what is else imported late.
     import worker.daemon
+    import worker.store.schema.creation
     import worker.store.schema.migrations  # noqa: F401
 
     try:
@@ -58,23 +58,31 @@ def become_owner(database: Path) -> None:
 
 
 def opened(obj: dict[str, Any]) -> Opened:
-    """The configuration and its database. Raises StorageFailed (74) where there is no database yet."""
+    """The configuration and its database. Raises StorageFailed (74) where there is none of the present schema."""
+    return _opened(obj)
+
+
+def opened_or_created(obj: dict[str, Any], *, migrate: bool = False) -> Opened:
+    """The configuration and its database, which is created where there never was one.
+
+    ``migrate``: one of an earlier release is brought up to date; else it is TryLater (75).
+    """
+    return _opened(obj, create=True, migrate=migrate)
+
+
+def opened_or_migrated(obj: dict[str, Any]) -> Opened:
+    """The configuration and its database, which is brought up to date if need be. Raises StorageFailed (74) where
+    there is none."""
+    return _opened(obj, migrate=True)
+
+
+def _opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False) -> Opened:
     config = load(obj["config"], os.environ)
     become_owner(config.store.path)
-    if not config.store.path.exists():
-        raise StorageFailed(
-            f"{config.store.path}: no such database yet",
-            "it is made by the first `cdpoll record` or `cdpoll run`; is [store] path the one they use?",
-        )
-    return _opened(config)
+    place = config.store
+    store = open_store(place.path, place.journal, create=create, migrate=_without_telling if migrate else None)
+    return Opened(config, store, Clock().now())
 
 
-def opened_or_created(obj: dict[str, Any]) -> Opened:
-    """The configuration and its database, which is created where there is none."""
-    config = load(obj["config"], os.environ)
-    become_owner(config.store.path)
-    return _opened(config)
-
-
-def _opened(config: Config) -> Opened:
-    return Opened(config, open_store(config.store.path, config.store.journal), Clock().now())
+def _without_telling() -> None:
+    """What a migration calls meanwhile: no one waits for a sign of it."""

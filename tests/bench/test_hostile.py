@@ -65,7 +65,7 @@ def test_a_large_file_of_nothing_is_told_of_and_none_of_it_kept(tmp_path: Path) 
     path = tmp_path / "sparse.x12"
     path.write_bytes(HEADER + b"ST*271*0001~MSG*")
     os.truncate(path, 256 * 1024 * 1024)
-    with open_store(tmp_path / "cdpoll.db") as store, path.open("rb") as file:
+    with open_store(tmp_path / "cdpoll.db", create=True) as store, path.open("rb") as file:
         report = ingest(store, BatchFile(file, path.name, "path"), 1_800_000_000_000)
         assert (report.state, report.size) == ("incomplete", 256 * 1024 * 1024)
         assert "longer than any real one" in (report.reason or "")

@@ -47,6 +47,7 @@ class Running:
         faults = Faults(Notify(), self.notices, house.log)
         self.lane = LaneThread(plan, (house.path, "auto"), around, faults, self.woken.set)
         self.house = house
+        open_store(house.path, create=True).close()  # the main thread makes it
 
     def turns(self, count: int) -> list[int]:
         """What the lane wants to wait for after each of ``count`` steps, ms; the time passes."""

@@ -14,7 +14,7 @@ from worker.store.tasks import bodies
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    with open_store(path) as opened:
+    with open_store(path, create=True) as opened:
         record(opened, "a", "b")
         yield opened
 

@@ -188,7 +188,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
     """With an end of the queue for each: whoever has waited longest is asked within 2 * place / slots passes, however
     much comes in; and while what comes in needs no more than half of the slots, it is asked in the pass it falls due.
     """
-    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db")) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db"), create=True) as store:
         store.conn.execute("PRAGMA synchronous = OFF")
         add(store, [NOW - DAY + n for n in range(backlog)])
         claiming, claimed_in, came, known = Claiming(store), dict[int, int](), dict[int, int](), backlog

@@ -161,7 +161,7 @@ def test_readers_between_any_two_transactions_miss_nothing(
     """While two files are staged, tasks are concluded and refs come late; two readers look after each transaction."""
     readers = [Follower(1), Follower(100)]
     monkeypatch.setattr(staging, "PAGE_ROWS", 4)
-    with open_store(path) as poller, Store(path) as reading:
+    with open_store(path, create=True) as poller, Store(path) as reading:
         steps = iter(range(1, 1000))
 
         def meanwhile() -> None:
@@ -199,7 +199,7 @@ def after_each_write(store: Store, monkeypatch: pytest.MonkeyPatch, meanwhile: C
 
 def test_readers_beside_writers_in_threads_miss_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "PAGE_ROWS", 8)
-    open_store(path).close()
+    open_store(path, create=True).close()
     working = threading.Event()
     working.set()
     readers = [Follower(1), Follower(50)]
@@ -231,7 +231,7 @@ def test_readers_beside_writers_in_threads_miss_nothing(path: Path, monkeypatch:
             working.clear()
         for reading in following:
             reading.result()
-    with open_store(path) as store:
+    with open_store(path, create=True) as store:
         found = agree(store)
     assert len(found) > 140 + 80
     assert [reader.seen for reader in readers] == [found, found]
@@ -252,5 +252,5 @@ def test_numbers_of_what_was_removed_are_missing_and_the_rest_is_found(store: St
 
 def alone(path: Path, work: Callable[[Store], object]) -> None:
     """In a thread, with a connection of its own."""
-    with open_store(path) as store:
+    with open_store(path, create=True) as store:
         work(store)

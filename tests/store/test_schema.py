@@ -77,7 +77,7 @@ def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store
 )
 def test_what_every_pass_asks_is_read_in_the_order_of_an_index(tmp_path: Path, statement: str, index: str) -> None:
     """With a million pending tasks, sorting them takes a second."""
-    with open_store(tmp_path / "c.db") as store:
+    with open_store(tmp_path / "c.db", create=True) as store:
         plan = " ".join(row["detail"] for row in store.read(f"EXPLAIN QUERY PLAN {statement}"))
     assert index in plan
     assert "TEMP B-TREE" not in plan

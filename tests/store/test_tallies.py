@@ -41,7 +41,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = open_store(":memory:")
+        self.store = open_store(":memory:", create=True)
         self.now = NOW
 
     def teardown(self) -> None:
@@ -92,7 +92,7 @@ def test_they_are_what_counting_the_rows_gives_after_any_history() -> None:
 @given(st.integers(0, 4))
 @examples(5)
 def test_a_poll_that_finds_a_task_still_failing_moves_it_once(failures: int) -> None:
-    with open_store(":memory:") as store:
+    with open_store(":memory:", create=True) as store:
         record(store, "a")
         for n in range(failures):
             with store.write():

@@ -90,7 +90,7 @@ from worker.store.opening import open_store
 
 if len(sys.argv) > 3:
     die_at(Moment(*json.loads(sys.argv[3])))
-with open_store(sys.argv[1]) as store, Path(sys.argv[2]).open("rb") as file:
+with open_store(sys.argv[1], create=True) as store, Path(sys.argv[2]).open("rb") as file:
     report = ingest(store, BatchFile(file, "big", "path"), 1_800_000_000_000)
     print(report.state, report.counts.transaction_sets, flush=True)
 """

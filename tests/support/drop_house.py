@@ -46,7 +46,7 @@ class DropRounds:
     def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> DropOutcome:
         """One round, ``wait`` ms after the last."""
         self.clock.at += wait
-        with open_store(self.path) as store:
+        with open_store(self.path, create=True) as store:
             work = DropWork(store, replace(self.rules, **changes), self.log, patient)
             return whole_round(work, Surroundings(self.clock, self.log, self.stop, patient))
 

@@ -97,7 +97,7 @@ class Life:
         manner: Manner,
         limit: RateLimit = FREE,
     ) -> None:
-        self.store = open_store(folder / f"life-{delay_per_request_ms}.db")
+        self.store = open_store(folder / f"life-{delay_per_request_ms}.db", create=True)
         self.store.conn.execute("PRAGMA journal_mode = MEMORY")
         self.store.conn.execute("PRAGMA synchronous = OFF")
         self.schedule = schedule

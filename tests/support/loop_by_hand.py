@@ -38,7 +38,7 @@ class ByHand:
 def loop_by_hand(house: House, orders: Orders | None = None) -> Iterator[ByHand]:
     """The loop at the time at which ids were recorded; its lanes' threads are not started."""
     clock, log, signals = FrozenClock(Clock().now()), KeptLog(), Signals()
-    with open_store(house.database) as store:
+    with open_store(house.database, create=True) as store:
         loop = Loop(load(str(house.config), {}), orders or Orders(), clock, signals, store, log)
         try:
             yield ByHand(loop, store, clock, log, signals)

@@ -84,7 +84,7 @@ class World:
         self._flying: dict[int, tuple[int, threading.Event]] = {}
         self.woken = 0
         self._closing = False
-        self.store = open_store(path, timeout=setup.timeout)
+        self.store = open_store(path, timeout=setup.timeout, create=True)
         # No power is cut here, and waiting for the disk would take nine tenths of the time.
         self.store.conn.execute("PRAGMA synchronous = OFF")
         self.pool = Pool(setup.size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=setup.ahead)
@@ -121,7 +121,7 @@ class World:
             self.woken += 1
 
     def record(self, *ids: str) -> None:
-        with open_store(self.path) as other:
+        with open_store(self.path, create=True) as other:
             recordings = [Recording(task_id, "id") for task_id in ids]
             record_ids(other, recordings, (), origin="", now=self.now, schedule=SCHEDULE)
 

@@ -91,9 +91,11 @@ def everything(store: Store) -> list[list[tuple[Any, ...]]]:
 def twins(stack: ExitStack, rows: Sequence[dict[str, Any]]) -> tuple[Store, Store, list[int]]:
     """Two databases with the same claimed tasks."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    with open_store(folder / "one.db", "truncate") as first:
+    with open_store(folder / "one.db", "truncate", create=True) as first:
         first.conn.execute("PRAGMA synchronous = OFF")
         asked = add(first, rows)
     shutil.copy(folder / "one.db", folder / "other.db")
-    one, other = (stack.enter_context(open_store(folder / name, "truncate")) for name in ("one.db", "other.db"))
+    one, other = (
+        stack.enter_context(open_store(folder / name, "truncate", create=True)) for name in ("one.db", "other.db")
+    )
     return one, other, asked

@@ -10,9 +10,13 @@ from worker.config import Config
 from worker.daemon.loop import Loop
 from worker.daemon.orders import Mode, Orders
 from worker.gateways.signals import Signals
+from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.store.db.lock import DaemonLock
 from worker.store.opening import open_store
+
+# How much longer systemd waits for the start each time that a migration says that it goes on.
+MIGRATING_US = 300_000_000
 
 
 def run(
@@ -33,7 +37,13 @@ def run(
     signals = Signals()
     signals.listen()
     log = make_log(config.log.format, config.log.level, clock)
-    with open_store(config.store.path, config.store.journal, timeout=2.0) as store:
+    notify = Notify()
+
+    def migrating() -> None:
+        notify.send(f"EXTEND_TIMEOUT_USEC={MIGRATING_US}", "STATUS=bringing the database up to date")
+
+    place = config.store
+    with open_store(place.path, place.journal, timeout=2.0, create=True, migrate=migrating) as store:
         lock = DaemonLock(store.path)
         # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.
         gc.collect()

@@ -8,6 +8,7 @@ from worker.core.errors import CdpollError, StorageFailed, TryLater, place_of
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.rounds.log_edges import Log
+from worker.store.db.store import Store
 
 # The name for failures of the main thread to write the database.
 STORAGE = "storage"
@@ -21,6 +22,7 @@ class Faults:
         self._notify = notify
         self._notices = notices
         self._said: dict[str, str] = {}  # by lane: the error that stands, and was logged
+        self._damage_said = False
 
     def caught(self, name: str, failed: str, error: Exception) -> int:
         """A step of the lane ``name`` raised ``error``: log ``failed``.
@@ -42,6 +44,14 @@ class Faults:
         if self._new(STORAGE, STORAGE):
             self.log.error("the database cannot be written; what was heard is kept and tried again", hint=error.hint)
         self._notify.send(f"STATUS=cannot write the database: {error.message}")
+
+    def look_at(self, store: Store) -> None:
+        """Tell once that a text was read that cannot be decoded."""
+        if store.damaged and not self._damage_said:
+            self._damage_said = True
+            hint = "`cdpoll db integrity` says where a text in the database was damaged; the rest is worked on"
+            self.log.error("a text in the database cannot be decoded", hint=hint)
+            self._notices.put("damaged_text", hint)
 
     def well(self, name: str) -> None:
         """A step of this lane (or :data:`STORAGE`) went well."""

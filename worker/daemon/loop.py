@@ -125,6 +125,7 @@ class Loop:
                 next_at = self._poll.run(now)
                 if self._poll.brought:
                     self._call_after_polls()
+            self._faults.look_at(self._store)
             self._beat(now)
         except Exception as error:
             if self._orders.mode == "once":
@@ -168,7 +169,7 @@ class Loop:
                 breaker = shared.breaker._replace(resumes_at=now, probes=0)
                 api.put(self._store, shared._replace(breaker=breaker))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
-            for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck"):
+            for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck", "damaged_text"):
                 notices.put(self._store, code, None, now)
             self._keep_learned()
 

@@ -1,48 +1,159 @@
-"""Opens the database, and sees that its schema is the present one."""
+"""Opens the database: sees that it is there, that it is the one that was here before, and that its schema is the
+present one.
 
+=====================  ======================  ==============================================================
+the file               its marker              what is done
+=====================  ======================  ==============================================================
+none                   none                    made, with ``create``; else 74
+none, empty, damaged   any                     74: restore a copy, or ``cdpoll db forget``. Nothing is written
+whole                  the same identity       opened
+whole                  another identity        74: another database was put there
+whole                  none                    opened; the next transaction that is committed writes one
+=====================  ======================  ==============================================================
+"""
+
+import os
+from collections.abc import Callable
 from pathlib import Path
 
-from worker.core.errors import BadConfiguration, StorageFailed
+from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.store.db import marker
+from worker.store.db.failures import RESTORE, translated
+from worker.store.db.lock import DaemonLock
 from worker.store.db.store import Store
 
 # In the file's user_version.
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 
 # Databases below this were made by builds before the first release: nothing brings them up to date. Until then, both
 # numbers are raised by one with every change of schema.sql.
-OLDEST_VERSION = 11
+OLDEST_VERSION = 12
+
+FORGET = f"{RESTORE}, or begin anew with `cdpoll db forget`"
 
 
-def open_store(path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> Store:
-    """The database at ``path``, created or brought up to date if need be; ``journal`` is auto, wal or truncate.
+def open_store(
+    path: str | Path,
+    journal: str = "auto",
+    *,
+    timeout: float = 15.0,
+    create: bool = False,
+    migrate: Callable[[], None] | None = None,
+) -> Store:
+    """The database at ``path``; ``journal`` is auto, wal or truncate.
 
-    ``timeout``: seconds to wait for another process's lock before :class:`TryLater`. Close the store, or use it as a
-    context manager. Raises :class:`StorageFailed` when the file cannot be opened or is of a build before the first
-    release, :class:`BadConfiguration` when a newer cdpoll wrote it.
+    ``timeout``: seconds to wait for another process's lock before :class:`TryLater`. ``create``: make it where there
+    never was one. ``migrate``: bring one of an earlier release up to date, and call this time and again meanwhile.
+    Close the store, or use it as a context manager.
+
+    Raises :class:`StorageFailed` when there is no database that can be used, :class:`BadConfiguration` when a newer
+    cdpoll wrote it. One of an earlier release that is not to be migrated is :class:`TryLater` for who may create one,
+    else :class:`StorageFailed`; :class:`TryLater` as well where a daemon works on it.
     """
-    store = Store(path, journal, timeout=timeout)
+    if str(path) == ":memory:":
+        return _in_memory()
+    path = Path(path)
+    with translated(path):
+        missing = not path.exists()
+    if missing and create:
+        # Imported here: most commands find a database.
+        from worker.store.schema import creation
+
+        creation.create(path, SCHEMA_VERSION, timeout)
+    store = _opened(path, timeout)
     try:
-        _see_to_schema(store)
+        _see_to_schema(store, migrate, TryLater if create else StorageFailed)
+        _see_to_marker(store)
+        store.use_journal(journal)
     except BaseException:
         store.close()
         raise
     return store
 
 
-def _see_to_schema(store: Store) -> None:
+def identity_of(store: Store) -> str:
+    """The random value that tells this database, and its copies, from every other."""
+    row = store.one("SELECT value FROM meta WHERE key = 'identity'")
+    if row is None:
+        raise StorageFailed(f"{store.path} has lost its identity", f"run `cdpoll db integrity`, and {RESTORE}")
+    return str(row["value"])
+
+
+def _in_memory() -> Store:
+    from worker.store.schema import creation
+
+    store = Store(":memory:", lone=True)
+    creation.build(store, SCHEMA_VERSION)
+    return store
+
+
+def _opened(path: Path, timeout: float) -> Store:
+    with translated(path):
+        try:
+            return Store(path, timeout=timeout)
+        except StorageFailed:
+            if path.exists():
+                raise
+        if marker.read(Path(os.path.realpath(path))) is not None:
+            raise StorageFailed(f"{path} is gone: there was a database, as its marker beside it says", FORGET)
+        raise StorageFailed(
+            f"{path}: no such database yet",
+            "it is made by the first `cdpoll record` or `cdpoll run`; is [store] path the one they use?",
+        )
+
+
+def _see_to_schema(store: Store, migrate: Callable[[], None] | None, refusal: type[TryLater | StorageFailed]) -> None:
     version = store.version()
+    if version == 0:
+        tables = store.read("SELECT name FROM sqlite_master")
+        if tables:
+            raise StorageFailed(
+                f"{store.path} is a database of another program", "set [store] path to a file of cdpoll's own"
+            )
+        raise StorageFailed(f"{store.path} has no tables: the database that was here is lost", FORGET)
     if version > SCHEMA_VERSION:
         raise BadConfiguration(
             f"{store.path} was written by a newer cdpoll (schema {version}; this one knows {SCHEMA_VERSION})",
             "install that version again, or restore the copy of the database made before the upgrade",
         )
-    if 0 < version < OLDEST_VERSION:
+    if version < OLDEST_VERSION:
         raise StorageFailed(
             f"{store.path} is from a build of cdpoll before the first release (schema {version}), and cannot be read",
             "move it away and record its ids again; `cdpoll tasks --json` of that build lists them",
         )
-    if version < SCHEMA_VERSION:
-        # Imported here: sqlite_utils takes longer than a whole `record`, and is needed once per version.
-        from worker.store.schema import migrations
+    if version == SCHEMA_VERSION:
+        return
+    if migrate is None:
+        raise refusal(
+            f"{store.path} is of an earlier cdpoll (schema {version}; this one needs {SCHEMA_VERSION})",
+            "run `cdpoll db migrate`, or start the daemon again: it does the same",
+        )
+    # Imported here: sqlite_utils takes longer than a whole `record`, and is needed once per version.
+    from worker.store.schema import migrations
 
-        migrations.bring_up(store, SCHEMA_VERSION)
+    # A daemon of the version before would go on writing what it knows.
+    lock = DaemonLock(store.path)
+    try:
+        migrations.bring_up(store, SCHEMA_VERSION, migrate)
+    finally:
+        lock.release()
+
+
+def _see_to_marker(store: Store) -> None:
+    with translated(store.path):
+        found = marker.read(store.file)
+    is_so = marker.Marked(identity_of(store), SCHEMA_VERSION)
+    if found is not None and found.identity not in (None, is_so.identity):
+        raise StorageFailed(
+            f"{store.path} is another database than the one that was used here, as its marker beside it says",
+            "put the right one back, or take this one with `cdpoll db forget`",
+        )
+    if found != is_so:
+        store.after_commit = lambda: _mark(store, is_so)
+
+
+def _mark(store: Store, marked: marker.Marked) -> None:
+    # A process that was killed while it made the database has left a second name of it.
+    store.file.with_name(store.file.name + ".new").unlink(missing_ok=True)
+    if marker.read(store.file) != marked:
+        marker.write(store.file, marked)

@@ -35,7 +35,7 @@ SEEN = FRESH._replace(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "cdpoll.db") as opened:
+    with open_store(tmp_path / "cdpoll.db", create=True) as opened:
         yield opened
 
 

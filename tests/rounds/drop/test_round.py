@@ -115,7 +115,7 @@ def test_what_could_not_be_moved_is_moved_by_a_later_round(house: DropHouse) -> 
     assert outcome.failure.code == "move_to_missing"
     assert outcome.next_at == house.clock.at + RETRY_MS
     assert (house.drop / "a.x12").exists()
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         assert [code for code, _ in notices.listed(store)] == ["sftp_move_to_missing"]
     (house.drop / "nowhere").mkdir()
     assert house.states(after="move", move_to=str(house.drop / "nowhere")) == []
@@ -133,7 +133,7 @@ def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_i
     assert [one.state for one in house.round(wait=1).reports] == ["incomplete"]
     assert house.round(wait=EVERY).reports == []
     assert [one.state for one in house.round(wait=EVERY).reports] == ["incomplete"]
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         day_later = look.status(store, house.clock.at + 86_400_000, StatusRules(), MACHINE, None)
         assert day_later["files"]["incomplete"] == 1
         assert "incomplete_files" in {one["code"] for one in day_later["problems"]}
@@ -200,7 +200,7 @@ def test_a_crash_after_the_fetch_loses_nothing_and_doubles_nothing(
 
 
 def test_bytes_that_nobody_knows_the_name_of_are_read_in_all_the_same(house: DropHouse) -> None:
-    open_store(house.path).close()
+    open_store(house.path, create=True).close()
     folder = keeping.folder(house.path, keeping.INCOMING)
     (folder / "f00d").write_text(batch("A"))
     (folder / "half.part").write_text("ISA")
@@ -209,7 +209,7 @@ def test_bytes_that_nobody_knows_the_name_of_are_read_in_all_the_same(house: Dro
 
 
 def test_one_round_at_a_time(house: DropHouse) -> None:
-    open_store(house.path).close()
+    open_store(house.path, create=True).close()
     with IngestLock(house.path, "round", wait=False), pytest.raises(TryLater) as caught:
         house.round()
     assert caught.value.exit_code == 75
@@ -229,12 +229,12 @@ def test_a_server_that_cannot_be_reached_is_a_problem_until_it_can(house: DropHo
     outcome = house.round(drop=closed)
     assert outcome.failure is not None
     assert outcome.next_at == house.clock.at + RETRY_MS
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         assert [code for code, _ in notices.listed(store)] == [f"sftp_{outcome.failure.code}"]
     house.round(drop=closed)
     assert [event for event, _ in house.log.lines] == ["the drop cannot be read"]
     assert house.states() == [("a.x12", "ingested")]
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         assert notices.listed(store) == []
 
 
@@ -243,14 +243,14 @@ def test_a_drop_that_is_not_there_is_a_problem_until_it_is_made(house: DropHouse
     settings = replace(house.rules.drop, folder=str(later))
     outcome = house.round(drop=settings)
     assert (outcome.failure and outcome.failure.code, outcome.next_at) == ("drop_missing", house.clock.at + RETRY_MS)
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         ((code, detail),) = notices.listed(store)
     assert code == "sftp_drop_missing"
     assert f"has no folder {later}: check drop under [sftp]" in detail
     later.mkdir()
     (later / "a.x12").write_text(batch("A"))
     assert house.states(drop=settings) == [("a.x12", "ingested")]
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         assert notices.listed(store) == []
     (later / "a.x12").unlink()
     later.rmdir()
@@ -271,7 +271,7 @@ def test_nothing_is_begun_once_the_process_is_told_to_stop(house: DropHouse) -> 
     house.stop.set()
     outcome = house.round(wait=SETTLE)
     assert outcome.reports == []
-    with open_store(house.path) as store:
+    with open_store(house.path, create=True) as store:
         assert notices.listed(store) == []
 
 

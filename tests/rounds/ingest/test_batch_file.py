@@ -107,7 +107,7 @@ def test_other_line_ends_make_another_file_with_the_same_sets(store: Store, path
 def test_two_processes_with_the_same_file_store_it_once(tmp_path: Path, path: Path) -> None:
     file = tmp_path / "big.x12"
     file.write_text(batch(*range(1500)))
-    open_store(path).close()
+    open_store(path, create=True).close()
     crowd = [start(path, file) for _ in range(3)]
     said = sorted(one.communicate(timeout=DEADLINE)[0].decode().strip() for one in crowd)
     assert said == ["ingested 1500", "known 1500", "known 1500"]

@@ -31,7 +31,7 @@ def house(tmp_path: Path) -> House:
 def take_in(house: House, name: str, content: str) -> None:
     path = house.folder / name
     path.write_text(content)
-    with open_store(house.database) as store, path.open("rb") as file:
+    with open_store(house.database, create=True) as store, path.open("rb") as file:
         ingest(store, BatchFile(file, name, "path"), NOW)
 
 
@@ -83,7 +83,7 @@ def test_a_set_that_is_understood_now_is_accepted_with_what_it_says(
     """As if this were a later cdpoll, which does without the SE."""
     take_in(house, "broken.x12", BROKEN)
     monkeypatch.setattr(issues, "HELD", issues.HELD - {"se_missing"})
-    with open_store(house.database) as store:
+    with open_store(house.database, create=True) as store:
         (held,) = quarantine.listed(store)["sets"]
         number = int(held["number"][1:])
         assert retry_set(store, number, NOW + 1) is None
@@ -177,7 +177,7 @@ def held(house: House, content: str, monkeypatch: pytest.MonkeyPatch, *, hold_te
     path.write_text(content)
     with monkeypatch.context() as patch:
         patch.setattr(issues, "HELD", issues.HELD | {"se_count"})
-        with open_store(house.database) as store, path.open("rb") as file:
+        with open_store(house.database, create=True) as store, path.open("rb") as file:
             ingest(store, BatchFile(file, "given.x12", "path", hold_test=hold_test), NOW)
     return int(house.value("SELECT max(seq) FROM sets WHERE state = 'quarantined'"))
 
@@ -187,7 +187,7 @@ def test_a_set_of_thousands_of_patients_leaves_the_quarantine_at_one_moment_by_s
 ) -> None:
     number = held(house, interchange(group(a_set(patients(3000), count="1"))), monkeypatch)
     seen: list[tuple[int, int, int]] = []
-    with open_store(house.database) as store:
+    with open_store(house.database, create=True) as store:
 
         def look() -> None:
             views = [house.value(f"SELECT count(*) FROM {view}") for view in ("batch_answers", "found_coverage")]
@@ -215,7 +215,7 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
             raise KeyboardInterrupt
         return put_answers(*args)
 
-    with open_store(house.database) as store:
+    with open_store(house.database, create=True) as store:
         with monkeypatch.context() as patch:
             patch.setattr(quarantine, "put_answers", cut)
             with pytest.raises(KeyboardInterrupt):
@@ -230,7 +230,7 @@ def test_a_retry_that_is_cut_short_leaves_nothing_and_is_made_again(
 
 def test_what_a_retry_left_is_gone_when_the_set_is_dropped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     number = held(house, interchange(group(a_set(patients(500), count="1"))), monkeypatch)
-    with open_store(house.database) as store:
+    with open_store(house.database, create=True) as store:
         with monkeypatch.context() as patch:
             patch.setattr(quarantine, "asdict", lambda _one: 1 // 0)  # needed last, when all is staged
             with pytest.raises(ZeroDivisionError):
@@ -245,7 +245,7 @@ def test_a_test_that_is_understood_later_is_held_back_all_the_same(
 ) -> None:
     text = interchange(group(a_set(count="1")), usage="T")
     number = held(house, text, monkeypatch, hold_test=True)
-    with open_store(house.database) as store:
+    with open_store(house.database, create=True) as store:
         assert retry_set(store, number, NOW + 1) is None
     assert house.rows("SELECT state FROM sets") == [("test",)]
     assert house.rows("SELECT match FROM batch_answers") == [("test",)]

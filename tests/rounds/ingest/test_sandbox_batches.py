@@ -50,10 +50,10 @@ def test_a_quirk_changes_no_answer(tmp_path: Path, sandbox: Sandbox, quirk: str)
     sets = write_batch(sandbox, plain)
     assert write_batch(sandbox, odd, quirks=[quirk]) >= sets
     assert plain.read_bytes() != odd.read_bytes()
-    with open_store(tmp_path / "cdpoll.db") as store:
+    with open_store(tmp_path / "cdpoll.db", create=True) as store:
         report = read(store, odd)
         rows = store.read("SELECT coverage, member_id, payer FROM batch_answers ORDER BY answer")
-    with open_store(tmp_path / "other.db") as store:
+    with open_store(tmp_path / "other.db", create=True) as store:
         read(store, plain)
         expected = store.read("SELECT coverage, member_id, payer FROM batch_answers ORDER BY answer")
     assert (report.state, report.counts.quarantined_sets) == ("ingested", 0)

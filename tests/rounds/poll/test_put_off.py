@@ -113,7 +113,7 @@ def test_a_little_dearer_is_no_reason_nor_is_a_probe(store: Store) -> None:
     late=st.integers(0, 7 * 3_600_000),
 )
 def test_no_poll_is_put_off_beyond_the_longest_interval(ages: list[int], factor: float, late: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db")) as store:
+    with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db"), create=True) as store:
         store.conn.execute("PRAGMA synchronous = OFF")
         before = planned(store, ages)
         now = max(task.due_at or 0 for task in before) + late

@@ -29,7 +29,7 @@ def test_transactions_are_small_and_the_file_appears_at_one_moment(
 ) -> None:
     moments: list[int] = []
     # A polling process writes and reads between any two transactions, without waiting.
-    with open_store(path, timeout=0.05) as poller:
+    with open_store(path, timeout=0.05, create=True) as poller:
         poll = Store.write
 
         def seen() -> None:
@@ -85,7 +85,7 @@ def test_kill_9_in_the_middle_leaves_nothing_that_is_seen_and_the_next_reading_r
 ) -> None:
     file = tmp_path / "big.x12"
     file.write_text(batch(*range(1500)))
-    open_store(path).close()
+    open_store(path, create=True).close()
     with start(path, file, last) as process:
         assert process.wait(DEADLINE) in KILLED
     staged, files = elsewhere(path, "SELECT (SELECT count(*) FROM sets), (SELECT count(*) FROM files)")[0]

@@ -144,11 +144,12 @@ class FileRows:
         if self._envelope[0] is not tset.interchange or self._envelope[1] is not tset.group:
             self._envelope = (tset.interchange, tset.group)
             row = self._store.one(
-                "INSERT INTO envelopes (file, interchange, grouped)"
-                " VALUES (:file, :interchange, :grouped) RETURNING seq",
+                "INSERT INTO envelopes (file, interchange, grouped, test)"
+                " VALUES (:file, :interchange, :grouped, :test) RETURNING seq",
                 {
                     "file": self.number,
                     "interchange": json.dumps(asdict(tset.interchange), ensure_ascii=False),
+                    "test": int(tset.interchange.test),
                     "grouped": None if tset.group is None else json.dumps(asdict(tset.group), ensure_ascii=False),
                 },
             )

@@ -11,13 +11,19 @@ concurrency, and the timeout does not help.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from worker.core.errors import StorageFailed, TryLater
-from worker.files import sync_folder
+from worker.core.errors import StorageFailed
+from worker.store.db import damage
+from worker.store.db.failures import RESTORE, is_busy, is_undecodable, translated
+from worker.store.db.writers import WriterTurn
+
+# Of SQLite's virtual machine, between two calls while a long statement runs: some tenths of a second.
+CALL_STEPS = 5_000_000
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -36,39 +42,55 @@ class TimeOfDay(Protocol):
 class Store:
     """One connection, for one thread. Close it, or use it as a context manager."""
 
-    def __init__(self, path: str | Path, journal: str = "auto", *, timeout: float = 15.0) -> None:
-        """Open the file at ``path``, creating an empty one if need be; ``journal`` is auto, wal or truncate. The path
-        ``:memory:`` is a database in memory, which ends with the connection.
+    def __init__(self, path: str | Path, *, timeout: float = 15.0, lone: bool = False) -> None:
+        """Open the database at ``path``; the path ``:memory:`` is one in memory, which ends with the connection.
 
-        ``timeout``: seconds to wait for another process's lock before :class:`TryLater`.
-        Raises :class:`StorageFailed` when the file cannot be opened. Its tables are not checked here: see
-        :func:`worker.store.opening.open_store`.
+        ``timeout``: seconds to wait for another process's lock before :class:`TryLater`. ``lone``: it is about to be
+        made, and no other process knows of it. Raises :class:`StorageFailed` where there is none: a file of no bytes
+        is none either. Its tables are not checked here: see :func:`worker.store.opening.open_store`.
         """
         self.path = Path(path)
-        with self._translated():
-            if str(path) != ":memory:":
-                _create_file(self.path)
-            self.conn = sqlite3.connect(self.path, isolation_level=None, timeout=timeout)
-        self._file = _identity(self.path)
+        self.after_commit: Callable[[], None] | None = None
+        """Called once, in the turn of the next transaction, after its commit."""
+        self.damaged = False
+        """Whether a text was read that cannot be decoded."""
+        self._wal: tuple[Path, tuple[int, int]] | None = None
+        with translated(self.path):
+            # Where the path is a link, SQLite's own files lie beside the target.
+            self.file = Path(os.path.realpath(self.path))
+            self._file = _identity(self.path)
+            if str(path) == ":memory:":
+                self.conn = sqlite3.connect(path, isolation_level=None)
+            else:
+                if not lone:
+                    _refuse_what_is_no_database(self.path)
+                address = f"{self.file.as_uri()}?mode=rw"
+                self.conn = sqlite3.connect(address, uri=True, isolation_level=None, timeout=timeout)
+        self._turn = nullcontext() if lone else WriterTurn(self.file, timeout)
         try:
-            with self._translated():
+            with translated(self.path):
                 self.conn.row_factory = sqlite3.Row
                 self.conn.execute("PRAGMA foreign_keys = ON")
                 self.conn.execute("PRAGMA synchronous = FULL")
-                self._set_journal(journal)
+                # What stands in the schema of a file that somebody has changed may call nothing that does harm.
+                self.conn.execute("PRAGMA trusted_schema = OFF")
         except BaseException:
-            self.conn.close()
+            self.close()
             raise
 
-    def _set_journal(self, journal: str) -> None:
+    def use_journal(self, journal: str) -> None:
+        """``journal`` is auto, wal or truncate, or for a lone database memory."""
         if journal == "auto":
             journal = "wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate"
-        current = self.conn.execute("PRAGMA journal_mode").fetchone()[0]
-        if current == journal:
-            return
-        # To enter or leave WAL, SQLite needs the file alone. The first process does it; the others find it done.
-        with suppress(sqlite3.OperationalError):
-            self.conn.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+        if self.read("PRAGMA journal_mode")[0]["journal_mode"] != journal:
+            # To enter or leave WAL, SQLite needs the file alone. The first process does it; the others find it done.
+            with suppress(sqlite3.OperationalError):
+                self.conn.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+        if journal == "wal":
+            self.version()  # the first read opens the WAL, which stays the same file while the database is open
+            wal = self.file.with_name(self.file.name + "-wal")
+            there = _inode(wal)
+            self._wal = None if there is None else (wal, there)
 
     def version(self) -> int:
         """The version of the schema; 0: there is no schema yet."""
@@ -83,7 +105,11 @@ class Store:
         return clock.now()
 
     def replaced(self) -> bool:
-        """Whether another file, or none, lies where this one was opened."""
+        """Whether another file, an empty one or none lies where this one was opened: what is written now is lost."""
+        if self._file is None:  # a lone one, that was empty when it was opened
+            return False
+        if self._wal is not None and _inode(self._wal[0]) != self._wal[1]:
+            return True
         return _identity(self.path) != self._file
 
     def __enter__(self) -> "Store":
@@ -94,11 +120,24 @@ class Store:
 
     def close(self) -> None:
         self.conn.close()
+        if isinstance(self._turn, WriterTurn):
+            self._turn.close()
 
     def read(self, sql: str, params: Params | None = None) -> list[sqlite3.Row]:
-        """All rows of a short query; no cursor stays open."""
-        with self._translated():
-            return self.conn.execute(sql, params or {}).fetchall()
+        """All rows of a short query; no cursor stays open.
+
+        A text that cannot be decoded, because bits of it have changed on the disk, is shown with U+FFFD in those places
+        and keeps nobody from reading the other rows.
+        """
+        with translated(self.path):
+            try:
+                return self.conn.execute(sql, params or {}).fetchall()
+            except sqlite3.OperationalError as error:
+                if not is_undecodable(error) or not sql.lstrip().startswith("SELECT"):
+                    raise
+            self.damaged = True
+            with damage.shown(self.conn):
+                return self.conn.execute(sql, params or {}).fetchall()
 
     def one(self, sql: str, params: Params | None = None) -> sqlite3.Row | None:
         """The first row, or ``None``."""
@@ -114,9 +153,20 @@ class Store:
         self.execute(f"PRAGMA cache_size = -{kib}")
 
     def wrong(self) -> list[str]:
-        """What SQLite's own checks of every page and every reference say; empty when the file is whole."""
+        """What is wrong with the file, in words; empty when it is whole.
+
+        SQLite's own checks of every page and every reference, and what they do not look at: texts that cannot be
+        decoded.
+        """
         found = [str(row["integrity_check"]) for row in self.read("PRAGMA integrity_check(20)")]
-        return [line for line in found if line != "ok"] + self.dangling()
+        found = [line for line in found if line != "ok"] + self.dangling()
+        with translated(self.path):
+            try:
+                return found + damage.undecodable(self.conn)
+            except sqlite3.DatabaseError:
+                if found:
+                    return found  # pages are gone: that says enough
+                raise
 
     def dangling(self) -> list[str]:
         """In words, up to twenty rows that refer to nothing; inside a transaction or not."""
@@ -136,94 +186,83 @@ class Store:
             self.conn.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
+    def calling(self, working: Callable[[], None]) -> Iterator[None]:
+        """Call ``working`` time and again while long statements run: several times a second."""
+
+        def call() -> int:
+            working()
+            return 0  # go on
+
+        self.conn.set_progress_handler(call, CALL_STEPS)
+        try:
+            yield
+        finally:
+            self.conn.set_progress_handler(None, CALL_STEPS)
+
+    @contextmanager
     def write(self) -> Iterator[None]:
-        """A write transaction: committed and on the disk when the block ends, rolled back when it raises."""
-        with self._translated():
-            self.conn.execute("BEGIN IMMEDIATE")
+        """A write transaction: committed and on the disk when the block ends, rolled back when it raises.
+
+        Raises :class:`StorageFailed` as well where the file was removed or replaced meanwhile: then the commit went
+        into a file that has no name any more.
+        """
+        with translated(self.path), self._turn:
             try:
+                self.conn.execute("BEGIN IMMEDIATE")
                 yield
                 self._commit()
-            except BaseException:
+            except BaseException as error:
                 # SQLite may have rolled back by itself (disk full); then this does nothing.
                 with suppress(sqlite3.Error):
                     self.conn.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error | StorageFailed):
+                    self._refuse_replaced()
                 raise
+            self._refuse_replaced()
+            if self.after_commit is not None:
+                self.after_commit()
+                self.after_commit = None
+
+    def _refuse_replaced(self) -> None:
+        if self.replaced():
+            raise StorageFailed(
+                f"{self.path} was removed or replaced while it was in use; what was just written is lost",
+                "the same command again writes to what lies there now; see `cdpoll status`",
+            )
 
     def _commit(self) -> None:
         for attempt in range(3):
             try:
                 self.conn.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or attempt == 2:
+                if not is_busy(error) or attempt == 2:
                     raise
             else:
                 return
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            if _is_busy(error):
-                raise TryLater(f"{self.path} is busy: another process holds its lock", "try again") from error
-            raise StorageFailed(f"{self.path}: {error}", _hint(error, self.path)) from error
-        except sqlite3.DatabaseError as error:
-            raise StorageFailed(f"{self.path}: {error}", _hint(error, self.path)) from error
-        except OSError as error:
-            raise StorageFailed(
-                f"{error.filename or self.path}: {error.strerror}", _permission_hint(self.path)
-            ) from error
 
-
-def _create_file(path: Path) -> None:
-    """Create an empty file for its owner alone; for the group too if the group may write in the folder."""
-    if path.exists():
-        return
-    if not path.parent.exists() and path.parent.parent.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)  # another process may be making it now
-        sync_folder(path.parent.parent)
-    mode = 0o600 | _group_rights(path.parent)
-    try:
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
-    except FileExistsError:
-        return
-    try:
-        os.fchmod(fd, mode)
-    finally:
-        os.close(fd)
-    sync_folder(path.parent)
-
-
-def _group_rights(folder: Path) -> int:
-    """The group may do what it may do in a folder that it may write; never more than the umask leaves."""
-    umask = os.umask(0o077)
-    os.umask(umask)
-    shared = folder.stat().st_mode & 0o020
-    return 0o060 & ~umask if shared else 0
+def _refuse_what_is_no_database(path: Path) -> None:
+    """Before SQLite touches it: to SQLite, a file of no bytes is an empty database."""
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise StorageFailed(f"{path} is a folder", "set [store] path to a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageFailed(f"{path} is no file", "set [store] path to a file")
+    if found.st_size == 0:
+        raise StorageFailed(
+            f"{path} is empty: the database that was here is lost, or was not restored",
+            f"{RESTORE}, or begin anew with `cdpoll db forget`",
+        )
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is; ``None``: it is gone, or empty."""
+    return _inode(path, least_bytes=1)
+
+
+def _inode(path: Path, least_bytes: int = 0) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-
-
-def _permission_hint(path: Path) -> str:
-    return f"check that {path.parent} exists and that this user may write there, or set [store] path"
-
-
-def _hint(error: sqlite3.Error, path: Path) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith("SQLITE_FULL"):
-        return "free some space on that disk; nothing that was acknowledged is lost"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return "stop the daemon, run `cdpoll db integrity`, and restore the last good copy"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return _permission_hint(path)
-    return "see `cdpoll db integrity`"
+    return (found.st_dev, found.st_ino) if found.st_size >= least_bytes else None

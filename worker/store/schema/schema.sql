@@ -317,7 +317,8 @@ CREATE TABLE envelopes (
     seq INTEGER PRIMARY KEY,            -- the row's number
     file INTEGER NOT NULL REFERENCES files (seq) ON DELETE CASCADE, -- the file
     interchange TEXT NOT NULL,          -- JSON: number, delimiters, and values of the ISA
-    grouped TEXT                        -- JSON: values of the GS
+    grouped TEXT,                       -- JSON: values of the GS
+    test INTEGER NOT NULL               -- 1: the interchange was marked as a test
 ) STRICT;
 CREATE INDEX envelopes_file ON envelopes (file);
 
@@ -411,11 +412,12 @@ CREATE TABLE notices (
     detail TEXT NOT NULL                -- what is wrong, and what to do
 ) STRICT;
 
--- Single values: the API this database belongs to, the drop, and how its rounds went.
+-- Single values: the identity of this database, the API it belongs to, the drop, and how its rounds went.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,               -- which
     value TEXT NOT NULL                 -- its value
 ) STRICT;
+INSERT INTO meta (key, value) VALUES ('identity', lower(hex(randomblob(16))));
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -493,7 +495,7 @@ SELECT
     answers.group_name, answers.other_payers, NULL, answers.match, files.name,
     NULL,
     strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
-    json_extract(envelopes.interchange, '$.test')
+    envelopes.test
 FROM answers
 JOIN results ON results.seq = answers.result
 JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
@@ -533,7 +535,7 @@ SELECT
     answers.originator_id,              -- TRN03
     CAST(results.body AS TEXT) AS said, -- all that it says, as JSON
     strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at, -- when it was read
-    json_extract(envelopes.interchange, '$.test') AS test -- 1 where its interchange was marked as a test
+    envelopes.test                      -- 1 where its interchange was marked as a test
 FROM answers
 JOIN results ON results.seq = answers.result
 JOIN sets ON sets.seq = answers.from_set AND sets.state IN ('accepted', 'test')

@@ -20,6 +20,7 @@ CRITICAL = frozenset(
         "daemon_down",
         "daemon_stuck",
         "internal_fault",
+        "damaged_text",
         "lane_stuck",
         "disk_full",
         "disk_read_only",

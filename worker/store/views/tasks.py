@@ -1,6 +1,5 @@
 """Tasks as people read them: the list, and one task's life. Reads only, in short statements."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -189,7 +188,7 @@ def _batch_answers(store: Store, task: int) -> list[Json]:
     rows = store.read(
         """
         SELECT files.name AS file, answers.coverage, answers.payer, answers.payer_id, answers.plan, results.received_at,
-            envelopes.interchange
+            envelopes.test
         FROM results JOIN answers ON answers.result = results.seq
         JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
         JOIN files ON files.seq = sets.file AND files.state = 'ingested'
@@ -202,8 +201,7 @@ def _batch_answers(store: Store, task: int) -> list[Json]:
 
 
 def _batch_answer(row: Json) -> Json:
-    test = json.loads(row.pop("interchange"))["test"]
-    return {**row, "received_at": iso(row["received_at"]), "test": test}
+    return {**row, "received_at": iso(row["received_at"]), "test": bool(row["test"])}
 
 
 def _history(store: Store, task: sqlite3.Row) -> list[Json]:

@@ -1,0 +1,69 @@
+"""What SQLite and the system say of a database, as errors of cdpoll: one line and what to do next.
+
+No text that stands in a row gets into them.
+"""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.core.errors import StorageFailed, TryLater
+
+RESTORE = "restore the last good copy of the database"
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds a lock that is needed."""
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def is_undecodable(error: sqlite3.Error) -> bool:
+    """Whether Python could not decode the text of a column. It is the one error that quotes what stands there."""
+    return str(error).startswith("Could not decode to UTF-8")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise what SQLite or the system says of the database at ``path`` as :class:`StorageFailed`, or
+    :class:`TryLater` where it is busy."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if is_busy(error):
+            raise TryLater(f"{path} is busy: another process holds its lock", "try again") from error
+        if is_undecodable(error):
+            # Without its cause, whose message quotes the text.
+            raise StorageFailed(
+                f"{path}: a text in it cannot be decoded", f"`cdpoll db integrity` says where; {RESTORE}"
+            ) from None
+        raise StorageFailed(f"{path}: {error}", _hint(error, path)) from error
+    except OSError as error:
+        raise StorageFailed(f"{error.filename or path}: {error.strerror}", _os_hint(error, path)) from error
+
+
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", "")
+
+
+def _hint(error: sqlite3.Error, path: Path) -> str:
+    name = _name(error)
+    if name.startswith("SQLITE_FULL"):
+        return FREE_SPACE
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return _permission_hint(path)
+    return "see `cdpoll db integrity`"
+
+
+FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
+
+
+def _os_hint(error: OSError, path: Path) -> str:
+    return FREE_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else _permission_hint(path)
+
+
+def _permission_hint(path: Path) -> str:
+    return f"check that {path.parent} exists and that this user may write there, or set [store] path"

@@ -1,0 +1,93 @@
+"""``cdpoll db forget``: a new database may be made where one was lost, and another one may be used where it was put.
+
+Nothing is deleted but the marker. A database that can be used stays where it is. What is left of one that cannot be
+used is renamed.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from worker.core.errors import StorageFailed
+from worker.files import sync_folder
+from worker.store.db import marker
+from worker.store.db.failures import translated
+from worker.store.db.store import Store
+from worker.store.db.writers import WriterTurn
+from worker.store.opening import SCHEMA_VERSION, identity_of
+
+# What SQLite keeps beside a database.
+BESIDE = ("-wal", "-shm", "-journal")
+
+
+class Remains(NamedTuple):
+    """What lies at the path of a database: ``usable`` or not, its marker, and files of one that cannot be used."""
+
+    usable: bool
+    marked: bool
+    left: list[Path]
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to forget."""
+        return self.marked or bool(self.left)
+
+
+def remains_of(path: Path) -> Remains:
+    """Look, and change nothing. Raises :class:`StorageFailed` where it cannot be told what lies there, or what lies
+    there was never cdpoll's."""
+    file = Path(os.path.realpath(path))
+    with translated(path):
+        marked = marker.marker_of(file).exists()
+        there = file.exists()
+        usable = there and _usable(path)
+        left = [one for one in (file, *(_beside(file, ending) for ending in BESIDE)) if one.exists()]
+        if there and not usable and not marked and file.stat().st_size:
+            raise StorageFailed(
+                f"{path} is no database of cdpoll, and there never was one, as far as can be told",
+                "set [store] path to a file of cdpoll's own, or move that file away",
+            )
+    return Remains(usable, marked, [] if usable else left)
+
+
+def forget(path: Path, suffix: str, timeout: float = 15.0) -> list[Path]:
+    """Remove the marker, and put ``suffix`` behind the names of files that are no use; the new names."""
+    file = Path(os.path.realpath(path))
+    renamed = []
+    with translated(path), closing(WriterTurn(file, timeout)) as turn, turn:
+        for one in remains_of(path).left:
+            renamed.append(file.with_name(f"{file.name}{suffix}{one.name.removeprefix(file.name)}"))
+            one.rename(renamed[-1])
+        # The marker goes last: until then nothing new is made.
+        marker.marker_of(file).unlink(missing_ok=True)
+        sync_folder(file.parent)
+    return renamed
+
+
+def _usable(path: Path) -> bool:
+    if path.is_file() and path.stat().st_size == 0:
+        return False
+    try:
+        with Store(path) as store:
+            version = store.version()
+            if version == SCHEMA_VERSION:
+                identity_of(store)
+            return version > 0 or bool(store.read("SELECT name FROM sqlite_master"))
+    except StorageFailed as error:
+        if _damaged(error):
+            return False
+        raise
+
+
+def _damaged(error: StorageFailed) -> bool:
+    """Whether it is the file's fault, and not that it may not be read."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.DatabaseError) and getattr(cause, "sqlite_errorname", "").startswith(
+        ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+    )
+
+
+def _beside(file: Path, ending: str) -> Path:
+    return file.with_name(file.name + ending)
