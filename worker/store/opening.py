@@ -62,8 +62,10 @@ def open_store(
         creation.create(path, SCHEMA_VERSION, timeout)
     store = _opened(path, timeout)
     try:
-        _see_to_schema(store, migrate, TryLater if create else StorageFailed)
+        version = _known_version(store)
         _see_to_marker(store)
+        if version < SCHEMA_VERSION:
+            _bring_up(store, version, migrate, TryLater if create else StorageFailed)
         store.use_journal(journal)
     except BaseException:
         store.close()
@@ -102,7 +104,8 @@ def _opened(path: Path, timeout: float) -> Store:
         )
 
 
-def _see_to_schema(store: Store, migrate: Callable[[], None] | None, refusal: type[TryLater | StorageFailed]) -> None:
+def _known_version(store: Store) -> int:
+    """The version of its schema, which can be read or brought up to date."""
     version = store.version()
     if version == 0:
         tables = store.read("SELECT name FROM sqlite_master")
@@ -121,8 +124,12 @@ def _see_to_schema(store: Store, migrate: Callable[[], None] | None, refusal: ty
             f"{store.path} is from a build of cdpoll before the first release (schema {version}), and cannot be read",
             "move it away and record its ids again; `cdpoll tasks --json` of that build lists them",
         )
-    if version == SCHEMA_VERSION:
-        return
+    return version
+
+
+def _bring_up(
+    store: Store, version: int, migrate: Callable[[], None] | None, refusal: type[TryLater | StorageFailed]
+) -> None:
     if migrate is None:
         raise refusal(
             f"{store.path} is of an earlier cdpoll (schema {version}; this one needs {SCHEMA_VERSION})",
