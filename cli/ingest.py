@@ -11,6 +11,7 @@ import click
 from cli.opening import Opened, opened, opened_or_created
 from cli.output import AS_JSON, echo_pages, plain
 from cli.reports import bar, exit_code, in_words, report_json, show
+from worker.clock import Clock
 from worker.core.errors import BadData
 from worker.store.batch import keeping, quarantine
 
@@ -36,6 +37,8 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
         # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
         here = stack.enter_context(opened_or_created(obj, migrate=True))
+        if not dry_run:
+            _read_unknown(here)
         reports: list[dict[str, Any]] = []
         refused: list[str] = []
         try:
@@ -54,6 +57,17 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
     if refused and not reports:
         return 65
     return 1 if refused else exit_code(reports)
+
+
+def _read_unknown(here: Opened) -> None:
+    """Read in again what is kept beside the database and is not known to it."""
+    from worker.log import make_log
+    from worker.rounds.ingest import found_again
+
+    log = make_log(here.config.log.format, "warning", Clock())
+    for path in found_again.unknown_kept(here.store, wait=True):
+        report = found_again.read_again(here.store, path, here.now, wait=True, hold_test=here.hold_test)
+        found_again.tell(here.store, log, report, here.now, kept=True)
 
 
 def _open(stack: ExitStack, path: str) -> BinaryIO | str:

@@ -14,7 +14,7 @@ from tests.support.sshd import LAYOUTS, Sshd, sshd
 from worker.clock import Clock
 from worker.core import ssh
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
-from worker.gateways.sftp.landing import Landing, remove_partial
+from worker.gateways.sftp.landing import Landing, make_whole, with_temporary_names
 
 BIG = bytes(range(256)) * 12_000  # 3 MB: more than is read ahead
 
@@ -229,15 +229,16 @@ def test_a_disk_without_room_is_said_before_the_file_is_opened(server: Sshd, tmp
         assert drop.fetch(remote, tmp_path / "in").size == 4
 
 
-def test_what_a_crash_left_half_fetched_is_removed(tmp_path: Path) -> None:
+def test_what_a_crash_left_has_a_temporary_name_until_it_is_made_whole(tmp_path: Path) -> None:
     landing = Landing(tmp_path, 3)
     landing.write(b"abc")
     (tmp_path / "whole").write_bytes(b"")
-    assert len(list(tmp_path.iterdir())) == 2
-    assert remove_partial(tmp_path) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    (left,) = with_temporary_names(tmp_path)
+    assert make_whole(left) == tmp_path / hashlib.sha256(b"abc").hexdigest()
+    assert make_whole(tmp_path / "whole").name == hashlib.sha256(b"").hexdigest()
+    assert with_temporary_names(tmp_path) == []
     landing.abandon()
-    assert remove_partial(tmp_path / "nowhere") == 0
+    assert with_temporary_names(tmp_path / "nowhere") == []
 
 
 def test_keys_are_renewed_in_the_middle_of_a_file(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 import errno
 import hashlib
+import os
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from worker.files import DurableFile
+from worker.files import DurableFile, sync_folder
 from worker.gateways.sftp.failure import SftpFailed
 
 _PARTIAL = ".part"
+_HINT = "let this user write there"
 _RESERVE_BYTES = 64 * 1024 * 1024  # bytes to leave free: the database has to grow by what the file holds
 
 
@@ -66,13 +68,22 @@ class Landing:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise SftpFailed("disk_full", f"no room in {self._folder}", "make room; the file is fetched then") from None
         reason = (error.strerror or type(error).__name__).lower()
-        hint = "let this user write there"
-        raise SftpFailed("local", f"{self._folder} cannot be written ({reason})", hint) from None
+        raise SftpFailed("local", f"{self._folder} cannot be written ({reason})", _HINT) from None
 
 
-def remove_partial(folder: Path) -> int:
-    """Remove what a crash left half fetched; how many there were. Only while nothing is fetched into the folder."""
-    partial = [path for path in folder.glob(f"*{_PARTIAL}") if path.is_file()] if folder.is_dir() else []
-    for path in partial:
-        path.unlink(missing_ok=True)
-    return len(partial)
+def make_whole(path: Path) -> Path:
+    """Give a file with a temporary name its own name, on the disk. Raises SftpFailed."""
+    try:
+        with path.open("rb") as file:
+            final = path.with_name(hashlib.file_digest(file, "sha256").hexdigest())
+            os.fsync(file.fileno())
+        path.rename(final)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise SftpFailed("local", f"{path.parent} cannot be written ({error.strerror})", _HINT) from None
+    return final
+
+
+def with_temporary_names(folder: Path) -> list[Path]:
+    """What a crash left under a temporary name, whole or not. Only while nothing is fetched into the folder."""
+    return sorted(path for path in folder.glob(f"*{_PARTIAL}") if path.is_file()) if folder.is_dir() else []

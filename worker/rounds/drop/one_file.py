@@ -6,6 +6,7 @@ from pathlib import Path
 from worker.gateways.sftp.drop import RemoteFile, SftpFailed
 from worker.rounds.drop.messages import came_in
 from worker.rounds.drop.work import OF_ONE_FILE, DropWork, Step
+from worker.rounds.ingest import found_again
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import keeping, remote
@@ -51,12 +52,14 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     return report.state
 
 
-def read_orphan(work: DropWork, now: int, *, path: Path) -> None:
-    """Read in a file whose name is lost. There may be no other copy of it."""
-    with path.open("rb") as file:
-        given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", hold_test=work.rules.hold_test)
-        _told(work, ingest(work.store, given, now, wait=work.patient))
-    path.unlink(missing_ok=True)
+def read_orphan(work: DropWork, now: int, *, path: Path, kept: bool = False) -> None:
+    """Read in a file that the database does not know to be here. There may be no other copy of it: it stays if it was
+    ``kept``, and else goes once the database has what it holds."""
+    report = found_again.read_again(work.store, path, now, wait=work.patient, hold_test=work.rules.hold_test)
+    _told(work, report)
+    found_again.tell(work.store, work.log, report, now, kept=kept)
+    if not kept:
+        path.unlink(missing_ok=True)
 
 
 def _told(work: DropWork, report: FileReport) -> None:

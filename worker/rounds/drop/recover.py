@@ -1,25 +1,47 @@
 """What an earlier round left when its process ended: bytes that were fetched are read in before anything else."""
 
 from functools import partial
+from pathlib import Path
 
-from worker.gateways.sftp.landing import remove_partial
+from worker.gateways.sftp.landing import make_whole, with_temporary_names
 from worker.rounds.drop.one_file import read_in, read_orphan
 from worker.rounds.drop.work import DropWork, Step
-from worker.store.batch import batches, keeping, remote
-from worker.store.batch.lock import IngestLock
+from worker.rounds.ingest import found_again
+from worker.rounds.ingest.batch_file import BatchFile, ingest_dry_run
+from worker.store.batch import remote
 from worker.store.batch.remote import DropFile
 
 
-def recover(work: DropWork, now: int) -> None:
+def recover(work: DropWork, _now: int) -> None:
     """Clean up, and plan one step for each file that was fetched before, or while that process died."""
     server, folder = work.rules.drop.server, work.rules.drop.folder
     remote.bind(work.store, f"{server.username}@{server.host}:{server.port} {folder}")
-    remove_partial(work.incoming)
-    with IngestLock(work.store.path, "file", wait=work.patient):
-        batches.remove_leftovers(work.store)
-        keeping.sweep(work.store)
+    halves = with_temporary_names(work.incoming)
+    work.first(*(Step(partial(_adopt, path=path), path.stat().st_size) for path in halves), Step(_read_left))
+
+
+def _adopt(work: DropWork, now: int, *, path: Path) -> None:
+    """A file that has a temporary name still: it is whole if it reads so, or has the size that was announced. Else it
+    is half of a file that is fetched again."""
+    size = path.stat().st_size
+    whole = size > 0 and any(one.size == size for one in remote.in_state(work.store, "fetching"))
+    if not whole:
+        with path.open("rb") as file:
+            whole = ingest_dry_run(work.store, BatchFile(file, path.name, "sftp"), now).state == "ingested"
+    if whole:
+        make_whole(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read_left(work: DropWork, now: int) -> None:
+    kept = found_again.unknown_kept(work.store, wait=work.patient)
     fetched = remote.in_state(work.store, "fetched")
-    work.first(*(Step(partial(_read_fetched, one=one), one.size) for one in fetched), *_unnoted(work, fetched, now))
+    work.first(
+        *(Step(partial(read_orphan, path=path, kept=True), path.stat().st_size) for path in kept),
+        *(Step(partial(_read_fetched, one=one), one.size) for one in fetched),
+        *_unnoted(work, fetched, now),
+    )
 
 
 def _read_fetched(work: DropWork, now: int, *, one: DropFile) -> None:

@@ -1,6 +1,12 @@
-"""Files that are kept whole: those in quarantine, by their SHA-256, in a private folder beside the database."""
+"""Files that are kept whole: those in quarantine, by their SHA-256, in a private folder beside the database.
+
+A file goes only when the database knows it and says so: it holds what is in the file, or the file's row was removed
+(``discarded``). One that the database does not know was kept by a later state of it, of which this one is an older
+copy.
+"""
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,6 +20,9 @@ from worker.store.db.store import Store
 
 QUARANTINE = "quarantine"
 INCOMING = "incoming"
+PARTIAL = ".part"  # the end of the name of a file that is being written
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def folder(database: Path, name: str) -> Path:
@@ -39,7 +48,7 @@ def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
     if final.exists():
         return
     try:
-        out = DurableFile(final.with_name(f".{secrets.token_hex(8)}.part"))
+        out = DurableFile(final.with_name(f".{secrets.token_hex(8)}{PARTIAL}"))
         try:
             file.seek(0)
             shutil.copyfileobj(file, out, 1024 * 1024)
@@ -54,7 +63,7 @@ def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
 @contextmanager
 def spooled(database: Path, source: BinaryIO) -> Iterator[BinaryIO]:
     """What comes through a pipe, as a private file without a name: it can be read twice, and no crash leaves it."""
-    path = folder(database, INCOMING) / f".pipe-{os.getpid()}.part"
+    path = folder(database, INCOMING) / f".pipe-{os.getpid()}{PARTIAL}"
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), "w+b") as file:
             path.unlink()
@@ -70,12 +79,27 @@ def drop_whole(database: Path, sha256: str) -> None:
     kept_path(database, sha256).unlink(missing_ok=True)
 
 
-def sweep(store: Store) -> None:
-    """Delete what is kept of files that are neither in quarantine nor incomplete any more."""
-    for path in folder(store.path, QUARANTINE).iterdir():
-        row = store.one(
-            "SELECT 1 FROM files WHERE sha256 = :sha256 AND state IN ('quarantined', 'incomplete')",
-            {"sha256": path.name},
-        )
-        if row is None:
-            path.unlink(missing_ok=True)
+def sweep(store: Store) -> list[Path]:
+    """Delete what is kept of files that are neither in quarantine nor incomplete any more; the files that the database
+    does not know. The caller holds :class:`~worker.store.batch.lock.IngestLock`: nothing is being kept meanwhile.
+    """
+    kept = store.path.parent / QUARANTINE
+    if not kept.is_dir():
+        return []
+    unknown = []
+    for path in sorted(kept.iterdir()):
+        if path.name.startswith(".") and path.suffix == PARTIAL:
+            path.unlink(missing_ok=True)  # half a copy of ours, of bytes that were elsewhere
+        elif _SHA256.fullmatch(path.name):
+            states = store.read("SELECT state FROM files WHERE sha256 = :sha256", {"sha256": path.name})
+            if any(row["state"] in ("quarantined", "incomplete") for row in states):
+                continue
+            if states or store.one("SELECT 1 FROM discarded WHERE sha256 = :sha256", {"sha256": path.name}):
+                path.unlink(missing_ok=True)
+            else:
+                unknown.append(path)
+    if store.one("SELECT 1 FROM discarded LIMIT 1"):
+        sync_folder(kept)  # else a power loss could bring a file back that the database does not know any more
+        with store.write():
+            store.execute("DELETE FROM discarded")
+    return unknown

@@ -312,6 +312,15 @@ CREATE TABLE files (
 CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
 CREATE INDEX files_name ON files (name) WHERE was_incomplete = 1;
 
+-- Files whose row was removed while their bytes were kept: these may be deleted. What is kept and is in neither table
+-- belongs to a later state of this database. Bounded: each round, and each `cdpoll ingest`, empties it.
+CREATE TABLE discarded (
+    sha256 TEXT PRIMARY KEY             -- of the file's bytes
+) STRICT;
+CREATE TRIGGER files_removed AFTER DELETE ON files WHEN old.state = 'incomplete' OR old.state = 'quarantined' BEGIN
+    INSERT INTO discarded (sha256) VALUES (old.sha256) ON CONFLICT (sha256) DO NOTHING;
+END;
+
 -- The interchange and the functional group that transaction sets of a file stood in.
 CREATE TABLE envelopes (
     seq INTEGER PRIMARY KEY,            -- the row's number
