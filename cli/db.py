@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.opening import become_owner, opened, opened_or_migrated
-from cli.output import AS_JSON, dumped
+from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config import load
 from worker.core.instant import iso
@@ -38,7 +38,7 @@ def integrity(obj: dict[str, Any], as_json: bool) -> int:
     if as_json:
         click.echo(dumped({"database": where, "ok": not wrong, "wrong": wrong}))
     elif wrong:
-        click.echo("\n".join(wrong))
+        say(*wrong)
     else:
         click.echo(f"{where}: whole")
     return 74 if wrong else 0

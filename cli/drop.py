@@ -5,9 +5,8 @@ import threading
 from contextlib import ExitStack
 from typing import Any
 
-import click
-
 from cli.opening import opened_or_created
+from cli.output import say
 from cli.reports import bar, exit_code, report_json, show
 from worker.clock import Clock
 from worker.config import load
@@ -29,9 +28,9 @@ def run(obj: dict[str, Any], as_json: bool) -> int:
     reports = [report_json(one) for one in outcome.reports]
     show(reports, as_json)
     for name in outcome.unsettled:
-        click.echo(f"cdpoll: {name} is still changing, or could not be fetched; it is tried again", err=True)
+        say(f"cdpoll: {name} is still changing, or could not be fetched; it is tried again", err=True)
     for name in outcome.lost:
-        click.echo(f"cdpoll: {name} is gone from the drop before it came whole; see `cdpoll status`", err=True)
+        say(f"cdpoll: {name} is gone from the drop before it came whole; see `cdpoll status`", err=True)
     if outcome.failure is not None:
         raise outcome.failure.as_error()
     return max(exit_code(reports), 1 if outcome.unsettled or outcome.lost else 0)

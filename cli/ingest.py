@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from cli.opening import Opened, opened, opened_or_created
-from cli.output import AS_JSON, echo_pages, plain
+from cli.output import AS_JSON, echo_pages, say
 from cli.reports import bar, exit_code, in_words, report_json, show
 from worker.clock import Clock
 from worker.core.errors import BadData
@@ -53,7 +53,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
             # Also when a full disk ends it in the middle: the files before are stored.
             show(reports, as_json)
             for line in refused:
-                click.echo(f"cdpoll: {line}", err=True)
+                say(f"cdpoll: {line}", err=True)
     if refused and not reports:
         return 65
     return 1 if refused else exit_code(reports)
@@ -106,4 +106,4 @@ def files(obj: dict[str, Any], as_json: bool) -> None:
             return
         for page in pages:
             for one in page:
-                click.echo(f"{one['number']:<6} {one['done_at']}  {plain(one['name'])}: {in_words(one)}")
+                say(f"{one['number']:<6} {one['done_at']}  {one['name']}: {in_words(one)}")

@@ -137,9 +137,11 @@ def _guarded(args: list[str] | None) -> int:
 
 
 def _complain(message: str, hint: str, code: int) -> int:
-    click.echo(f"cdpoll: {message}", err=True)
+    from cli.output import say
+
+    say(*f"cdpoll: {message}".split("\n"), err=True)
     if hint:
-        click.echo(f"        {hint}", err=True)
+        say(*f"        {hint}".split("\n"), err=True)
     return code
 
 

@@ -1,6 +1,7 @@
-"""What commands print: JSON, and text from outside made safe for a terminal."""
+"""What commands print: JSON, and text, in both of which nothing from outside steers a terminal or a reader's eye."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,15 +11,37 @@ import click
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
 
+# Control characters that JSON allows in a string, and characters without a shape of their own: of the direction of
+# writing, of joining, of width 0.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
+
 def dumped(value: Mapping[str, Any], indent: int | None = 2) -> str:
-    """JSON for standard output; in escapes where that cannot take every letter."""
+    """JSON for standard output; in escapes where that cannot take every letter, and where a letter cannot be seen."""
     plain_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    return json.dumps(value, indent=indent, ensure_ascii=plain_only)
+    return json_seen(json.dumps(value, indent=indent, ensure_ascii=plain_only))
+
+
+def json_seen(text: str) -> str:
+    """The same JSON, with characters in escapes that cannot be seen."""
+    return _UNSEEN.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def plain(text: str) -> str:
-    """Text from outside, for a terminal; control characters are replaced."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text from outside, as one line for a terminal: what cannot be seen, a line end too, stands there as in Python,
+    ``\\x1b`` say."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Print text that may hold something from outside: each argument is one line, whatever is in it."""
+    if lines:
+        click.echo("\n".join(map(plain, lines)), err=err)
 
 
 def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.opening import Opened, opened
-from cli.output import AS_JSON, dumped, plain
+from cli.output import AS_JSON, dumped, say
 from worker.core.errors import BadData
 from worker.store.batch import keeping
 from worker.store.batch import quarantine as store
@@ -34,9 +34,9 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
         click.echo(dumped(found))
         return
     for one in found["files"]:
-        click.echo(f"{one['number']:<6} {one['since']}  {plain(one['name'])}: {one['reason']}")
+        say(f"{one['number']:<6} {one['since']}  {one['name']}: {one['reason']}")
     for one in found["sets"]:
-        click.echo(f"{one['number']:<6} {one['since']}  {plain(one['file'])}, byte {one['offset']}: {one['reason']}")
+        say(f"{one['number']:<6} {one['since']}  {one['file']}, byte {one['offset']}: {one['reason']}")
 
 
 @quarantine.command()
@@ -58,9 +58,9 @@ def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> N
         return
     for key, value in found.items():
         if key not in ("issues", "bytes"):
-            click.echo(f"{key:<12} {plain(str(value))}")
+            say(f"{key:<12} {value}")
     for issue in found.get("issues", []):
-        click.echo(f"issue        {issue['code']} ({issue['segment']}): {issue['message']}")
+        say(f"issue        {issue['code']} ({issue['segment']}): {issue['message']}")
     if with_bytes:
         click.echo(f"bytes        {found['bytes']!r}")
 
@@ -130,7 +130,7 @@ def _tell(done: list[str], refused: list[dict[str, str]], said: str, as_json: bo
         for number in done:
             click.echo(f"{number} {said}")
         for one in refused:
-            click.echo(f"cdpoll: {one['number']}: {one['reason']}", err=True)
+            say(f"cdpoll: {one['number']}: {one['reason']}", err=True)
     if not refused:
         return 0
     return 1 if done else 65

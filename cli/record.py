@@ -10,7 +10,7 @@ from typing import IO, Any
 import click
 
 from cli.opening import Opened, opened_or_created
-from cli.output import AS_JSON, dumped
+from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
@@ -101,11 +101,11 @@ class _Summary:
 
     @staticmethod
     def complain(message: str, hint: str = "") -> None:
-        click.echo(f"cdpoll: {message}" + (f"\n        {hint}" if hint else ""), err=True)
+        say(f"cdpoll: {message}", *([f"        {hint}"] if hint else []), err=True)
 
     def tell(self, as_json: bool) -> None:
         for note in self.notes:
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}", err=True)
         for item in self.unreadable:
             self.complain(f"unreadable, kept raw: {item['reason']}", "`cdpoll unreadable list` shows it")
         if self.abandoned:

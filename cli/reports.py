@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli.output import dumped, plain
+from cli.output import dumped, plain, say
 
 # A file smaller than this is read before a bar could be seen.
 SHOWN_WITH_A_BAR_BYTES = 4 * 1024 * 1024
@@ -23,10 +23,11 @@ def bar(name: str, size: int) -> Iterator[Any]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(name, total=size)
+        task = shown.add_task(escape(plain(name)), total=size)
         yield lambda at, _size: shown.update(task, completed=at)
 
 
@@ -60,9 +61,9 @@ def show(reports: list[dict[str, Any]], as_json: bool) -> None:
         click.echo(dumped({"files": reports}))
         return
     for one in reports:
-        click.echo(f"{plain(one['name'])}: {in_words(one)}")
+        say(f"{one['name']}: {in_words(one)}")
         for warning in one["warnings"]:
-            click.echo(f"    {warning['code']}: {warning['message']}")
+            say(f"    {warning['code']}: {warning['message']}")
 
 
 def in_words(one: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """``cdpoll status`` and ``cdpoll show``. Both read only, and both start fast."""
 
+import sys
 from typing import Any
 
 import click
 
 from cli.completion import complete_id
 from cli.opening import opened
-from cli.output import AS_JSON, dumped, plain
+from cli.output import AS_JSON, dumped, json_seen, say
 from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import words
@@ -27,7 +28,10 @@ def status(obj: dict[str, Any], as_json: bool, check: bool) -> int:
     if check:
         return _check(obj)
     picture = _picture(obj)
-    click.echo(dumped(picture) if as_json else "\n".join(_lines(picture)))
+    if as_json:
+        click.echo(dumped(picture))
+    else:
+        say(*_lines(picture))
     return 0
 
 
@@ -55,7 +59,7 @@ def _check(obj: dict[str, Any]) -> int:
     except Exception as error:
         # One line is all that a Nagios plug-in has, and what follows a bar is read as performance data.
         said = str(getattr(error, "message", type(error).__name__)).replace("\n", "; ").replace("|", "/")
-        click.echo(f"CDPOLL UNKNOWN - {said}")
+        say(f"CDPOLL UNKNOWN - {said}")
         return 3
     problems = picture["problems"]
     code = 2 if any(p["severity"] == "critical" for p in problems) else 1 if problems else 0
@@ -146,10 +150,20 @@ def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
     if as_json:
         click.echo(dumped(found))
         return
-    click.echo("\n".join(plain(line) for line in _story(found)))
+    say(*_story(found))
     if body:
         click.echo("")
-        click.echo(raw if raw is not None else "no body yet")
+        _show_body(raw)
+
+
+def _show_body(raw: bytes | None) -> None:
+    """As received; on a terminal, with what cannot be seen in escapes of JSON."""
+    if raw is None:
+        click.echo("no body yet")
+    elif sys.stdout.isatty():
+        say(*json_seen(raw.decode("utf-8", "replace")).splitlines())
+    else:
+        click.echo(raw)
 
 
 def _story(story: view.Json) -> list[str]:

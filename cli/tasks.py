@@ -7,7 +7,7 @@ import click
 
 from cli.completion import complete_id
 from cli.opening import opened
-from cli.output import AS_JSON, dumped, echo_pages, plain
+from cli.output import AS_JSON, dumped, echo_pages, say
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.gateways.machine import process_exists
@@ -34,7 +34,7 @@ def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) 
             echo_pages("tasks", pages)
         else:
             for page in pages:
-                click.echo("\n".join(plain(_line(row)) for row in page))
+                say(*map(_line, page))
 
 
 def _line(row: story.Json) -> str:
@@ -71,7 +71,7 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     else:
         for found in states:
             word = found["outcome"] or found["last_error"] or found["state"]
-            click.echo(f"{found['id']} " + ("is due now; the daemon polls it" if alive else word))
+            say(f"{found['id']} " + ("is due now; the daemon polls it" if alive else word))
     if code:
         click.echo(f"cdpoll: the vendor could not be asked: {_PAUSED[code]}", err=True)
     return code or _refusals(handled, as_json)
@@ -115,7 +115,7 @@ def _by_hand(
         _tell_json(handled, {})
     else:
         for task_id in handled.done:
-            click.echo(f"{task_id} {said}")
+            say(f"{task_id} {said}")
     return _refusals(handled, as_json)
 
 
@@ -128,7 +128,7 @@ def _refusals(handled: Handled, as_json: bool) -> int:
     """65 if nothing was done, 1 if a part of it was, 0 if all."""
     if not as_json:
         for task_id, reason in handled.refused.items():
-            click.echo(f"cdpoll: {task_id} {reason}", err=True)
+            say(f"cdpoll: {task_id} {reason}", err=True)
     if not handled.refused:
         return 0
     return 1 if handled.done else 65

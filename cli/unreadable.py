@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from cli.opening import opened
-from cli.output import AS_JSON, dumped
+from cli.output import AS_JSON, echo_pages, say
 from worker.core.errors import BadData
 from worker.store.tasks import unreadable as store
 
@@ -21,24 +21,31 @@ def unreadable() -> None:
 def list_(obj: dict[str, Any], as_json: bool) -> None:
     """Print each with its number, the reason and the raw text, which may hold patient data."""
     with opened(obj) as here:
-        items = store.listed(here.store)
-    if as_json:
-        click.echo(dumped({"unreadable": items}))
-    for item in [] if as_json else items:
-        click.echo(
-            f"{item['number']}  {item['first_at']}  {item['reason']}" + (f"  ref {item['ref']}" if item["ref"] else "")
-        )
-        click.echo(f"    {item['raw']!r}")
+        pages = store.pages(here.store)
+        if as_json:
+            echo_pages("unreadable", pages)
+            return
+        for page in pages:
+            for item in page:
+                ref = f"  ref {item['ref']}" if item["ref"] else ""
+                say(f"{item['number']}  {item['first_at']}  {item['reason']}{ref}", f"    {item['raw']}")
 
 
 @unreadable.command()
-@click.argument("numbers", metavar="NUMBER...", type=int, nargs=-1, required=True)
+@click.argument("numbers", metavar="[NUMBER]...", type=int, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All that there are when the command begins.")
 @click.pass_obj
-def drop(obj: dict[str, Any], numbers: tuple[int, ...]) -> int:
+def drop(obj: dict[str, Any], numbers: tuple[int, ...], every: bool) -> int:
     """Forget these: their tasks were recorded in another way, or there were none."""
+    if every == bool(numbers):
+        raise click.UsageError("give the numbers to drop, or --all")
     with opened(obj) as here:
-        gone = store.drop(here.store, numbers)
+        if every:
+            click.echo(f"dropped {store.drop_all(here.store)}")
+            return 0
+        wanted = list(dict.fromkeys(numbers))
+        gone = store.drop(here.store, wanted)
     if not gone:
         raise BadData("none of these numbers is known", "`cdpoll unreadable list` shows them")
     click.echo(f"dropped {', '.join(map(str, gone))}")
-    return 0 if len(gone) == len(set(numbers)) else 1
+    return 0 if len(gone) == len(wanted) else 1
