@@ -8,8 +8,10 @@ import pytest
 
 from tests.support.database import NOW, Claiming, elsewhere, record
 from worker.core.errors import StorageFailed
+from worker.store.batch import quarantine
 from worker.store.db import damage
 from worker.store.db.store import Store
+from worker.store.state import api, drop
 from worker.store.tasks import polling as tasks
 
 # "Müller" in Latin-1: no UTF-8.
@@ -74,3 +76,35 @@ def test_the_list_has_an_end(path: Path, store: Store) -> None:
     for row in range(1, 41):
         spoil(path, "refs", "ref", row)
     assert len(store.wrong()) == damage.MOST_LINES
+
+
+def test_json_of_ours_that_is_none_any_more(path: Path, store: Store) -> None:
+    about = {"sha256": "f", "size": 5, "warnings": "[{", "first_at": 1, "done_at": 2}
+    with store.write():
+        store.execute(
+            "INSERT INTO files (seq, name, source, state, sha256, size, warnings, first_at, done_at)"
+            " VALUES (1, 'a', 'path', 'ingested', :sha256, :size, :warnings, :first_at, :done_at)",
+            about,
+        )
+        store.execute("INSERT INTO envelopes (seq, file, interchange, grouped, test) VALUES (1, 1, '{', NULL, 0)")
+        store.execute("INSERT INTO meta (key, value) VALUES ('sftp_rounds', '{')")
+    (page,) = quarantine.files(store)
+    assert page[0]["warnings"] == [damage.LOST_ISSUE]
+    assert drop.picture(store)["failure"] is None
+    assert drop.stale(store, 1, None, NOW) is None
+    assert store.wrong() == [
+        "what stands in row 1 of envelopes, column interchange, is no JSON",
+        "what stands in row 1 of files, column warnings, is no JSON",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}x", "7", "[7]", "null", '[{"code": "a"}]', '[{"cOde": "a"}]'])
+def test_issues_that_are_none(text: str) -> None:
+    assert damage.json_issues(text) == [damage.LOST_ISSUE]
+
+
+def test_a_pause_for_a_reason_that_is_none_is_ended_by_its_probes(store: Store) -> None:
+    with store.write():
+        store.execute("UPDATE api SET reason = 'creDentials', code = 'x', paused_at = 5, resumes_at = 6")
+    breaker = api.get(store).breaker
+    assert (breaker.reason, breaker.code, breaker.paused_at, breaker.resumes_at) == ("unreachable", None, 5, 6)

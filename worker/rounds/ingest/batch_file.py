@@ -9,7 +9,6 @@
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from worker.store.batch.dry_run import DryRun
 from worker.store.batch.lock import IngestLock
 from worker.store.batch.rows import Counts
 from worker.store.batch.staging import Staging, Target
+from worker.store.db.damage import json_issues
 from worker.store.db.store import Store
 
 _PIECE_BYTES = 1024 * 1024
@@ -101,7 +101,7 @@ def _known(given: BatchFile, facts: FileFacts, row: dict[str, Any]) -> FileRepor
     """A file of which every byte was there before. What is in quarantine or was skipped is still that."""
     counts = Counts(**{name: row[name] for name in Counts.__slots__})
     state = "known" if row["state"] == "ingested" else row["state"]
-    warnings = tuple(Issue(**one) for one in json.loads(row["warnings"]))
+    warnings = tuple(Issue(**one) for one in json_issues(row["warnings"]))
     sha256, size, reason, number = row["sha256"], row["size"], row["reason"], row["seq"]
     return FileReport(given.name, sha256, size, state, counts, warnings, reason, number, facts.was_incomplete)
 

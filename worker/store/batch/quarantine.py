@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from worker.core.errors import StorageFailed
 from worker.core.instant import iso
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
@@ -18,6 +19,7 @@ from worker.store.batch import batches, keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.batch.rows import Counts, identity, put_answers
 from worker.store.batch.staging import StagedAnswer, StagedSet, count_sets
+from worker.store.db.damage import json_issues
 from worker.store.db.store import Store
 
 Json = dict[str, Any]
@@ -52,7 +54,7 @@ def files(store: Store) -> Iterator[list[Json]]:
                 "first_at": iso(row["first_at"]),
                 "done_at": iso(row["done_at"]),
                 **{name: row[name] for name in _COUNTS.split(", ")},
-                "warnings": json.loads(row["warnings"]),
+                "warnings": json_issues(row["warnings"]),
                 "reason": row["reason"],
             }
             for row in rows
@@ -91,7 +93,7 @@ def _file(row: Any) -> Json:
 
 
 def _set(row: Any) -> Json:
-    issues = json.loads(row["issues"])
+    issues = json_issues(row["issues"])
     return {
         "number": f"s{row['seq']}",
         "file": row["name"],
@@ -237,10 +239,15 @@ def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: 
 
 
 def _restored(row: Any) -> TransactionSet:
-    values = json.loads(row["interchange"])
-    interchange = Interchange(**{**values, "delimiters": Delimiters(*values["delimiters"])})
-    group = None if row["grouped"] is None else Group(**json.loads(row["grouped"]))
-    issues = [Issue(**one) for one in json.loads(row["issues"]) if one["code"] not in _FOUND_BY_READING]
+    try:
+        values = json.loads(row["interchange"])
+        interchange = Interchange(**{**values, "delimiters": Delimiters(*values["delimiters"])})
+        group = None if row["grouped"] is None else Group(**json.loads(row["grouped"]))
+    except (ValueError, TypeError, LookupError):
+        raise StorageFailed(
+            f"the envelope of set s{row['seq']} is damaged in the database", "`cdpoll db integrity` says what else is"
+        ) from None
+    issues = [Issue(**one) for one in json_issues(row["issues"]) if one["code"] not in _FOUND_BY_READING]
     return TransactionSet(
         row["code"],
         row["control"],

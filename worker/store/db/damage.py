@@ -1,14 +1,51 @@
-"""Texts that cannot be decoded: a bit of them has changed on the disk, and SQLite does not look at them."""
+"""Texts in which a bit has changed on the disk: SQLite does not look at them.
 
+They cannot be decoded, or they are JSON of ours no more. Nobody is kept from the other rows.
+"""
+
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Read at a time while every text is looked at: no cursor stays open for long.
 PAGE_ROWS = 500
 
 # Told of one database.
 MOST_LINES = 20
+
+# What is read as JSON.
+JSON_COLUMNS = (
+    ("curves", "curve"),
+    ("envelopes", "grouped"),
+    ("envelopes", "interchange"),
+    ("files", "warnings"),
+    ("sets", "issues"),
+)
+
+# Stands for the issues of a file or set that cannot be read any more.
+LOST_ISSUE = {"code": "damaged", "segment": "", "message": "what was noted here was damaged on the disk"}
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """What a column of ours says; empty where it is damaged."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def json_issues(text: str) -> list[dict[str, str]]:
+    """The issues in a column of ours; one that says so where they are damaged."""
+    try:
+        found = json.loads(text)
+        if all(one.keys() == LOST_ISSUE.keys() for one in found):
+            return list(found)
+    except (ValueError, AttributeError, TypeError):
+        pass
+    return [LOST_ISSUE]
 
 
 @contextmanager
@@ -21,8 +58,8 @@ def shown(conn: sqlite3.Connection) -> Iterator[None]:
         conn.text_factory = str
 
 
-def undecodable(conn: sqlite3.Connection) -> list[str]:
-    """In words, where such texts stand, the texts left out; at most :data:`MOST_LINES`."""
+def damaged_texts(conn: sqlite3.Connection) -> list[str]:
+    """In words, where such texts stand and not what they say; at most :data:`MOST_LINES`."""
     found: list[str] = []
     tables = conn.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall()
     for name in sorted(row["name"] for row in tables):
@@ -30,6 +67,12 @@ def undecodable(conn: sqlite3.Connection) -> list[str]:
         last: int | None = -(2**63)
         while last is not None and len(found) < MOST_LINES:
             last = _look_at_page(conn, name, columns, last, found)
+    for name, column in JSON_COLUMNS:
+        rows = conn.execute(
+            f"SELECT _rowid_ AS _number_ FROM {name}"  # noqa: S608 - names of our own
+            f" WHERE {column} IS NOT NULL AND json_valid({column}) = 0 LIMIT {MOST_LINES}"
+        ).fetchall()
+        found += [f"what stands in row {row['_number_']} of {name}, column {column}, is no JSON" for row in rows]
     return found[:MOST_LINES]
 
 

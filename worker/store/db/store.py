@@ -155,14 +155,13 @@ class Store:
     def wrong(self) -> list[str]:
         """What is wrong with the file, in words; empty when it is whole.
 
-        SQLite's own checks of every page and every reference, and what they do not look at: texts that cannot be
-        decoded.
+        SQLite's own checks of every page and every reference, and what they do not look at: damaged texts.
         """
         found = [str(row["integrity_check"]) for row in self.read("PRAGMA integrity_check(20)")]
         found = [line for line in found if line != "ok"] + self.dangling()
         with translated(self.path):
             try:
-                return found + damage.undecodable(self.conn)
+                return found + damage.damaged_texts(self.conn)
             except sqlite3.DatabaseError:
                 if found:
                     return found  # pages are gone: that says enough

@@ -3,13 +3,16 @@
 Every poll pass reads and writes that row in its transaction, so it is the lock as well.
 """
 
+from typing import get_args
+
 from worker.core.errors import BadConfiguration
-from worker.core.pacing.breaker import Breaker
+from worker.core.pacing.breaker import Breaker, PauseReason
 from worker.core.pacing.limiter import LimiterState
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.state import ScheduleState
 from worker.store.db.store import Store
 
+_REASONS = (None, *get_args(PauseReason))
 _FIELDS = (*Breaker._fields, *LimiterState._fields, *ScheduleState._fields)
 _COLUMNS = ", ".join(_FIELDS)
 _SET = ", ".join(f"{name} = :{name}" for name in _FIELDS)
@@ -19,8 +22,11 @@ def get(store: Store) -> Shared:
     """The row as it stands in the database."""
     row = store.one(f"SELECT {_COLUMNS} FROM api WHERE id = 1")  # noqa: S608 - constants
     assert row is not None
+    breaker = Breaker(**{name: row[name] for name in Breaker._fields})
+    if breaker.reason not in _REASONS:
+        breaker = breaker._replace(reason="unreachable", code=None)  # damaged on the disk: probes end the pause
     return Shared(
-        Breaker(**{name: row[name] for name in Breaker._fields}),
+        breaker,
         LimiterState(**{name: row[name] for name in LimiterState._fields}),
         ScheduleState(**{name: row[name] for name in ScheduleState._fields}),
     )

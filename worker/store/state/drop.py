@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from worker.core.instant import iso_or_none, words
+from worker.store.db.damage import json_object
 from worker.store.db.store import Store
 
 _KEY = "sftp_rounds"
@@ -62,5 +63,4 @@ def stale(store: Store, every: int, started_at: int | None, now: int) -> str | N
 
 def _noted(store: Store) -> dict[str, Any]:
     row = store.one("SELECT value FROM meta WHERE key = :key", {"key": _KEY})
-    found: dict[str, Any] = {} if row is None else json.loads(row["value"])
-    return found
+    return {} if row is None else json_object(row["value"])
