@@ -47,8 +47,8 @@ def drop(store: Store, numbers: Sequence[int]) -> list[int]:
 
 def drop_all(store: Store) -> int:
     """Forget all that there are now, and none that comes meanwhile; how many they were."""
-    latest = store.one("SELECT max(seq) AS seq FROM unreadable")
-    if latest is None or latest["seq"] is None:
+    latest = store.one("SELECT seq FROM unreadable ORDER BY seq DESC LIMIT 1")
+    if latest is None:
         return 0
     gone, part = 0, PAGE_ROWS
     while part == PAGE_ROWS:
