@@ -179,7 +179,8 @@ def test_any_number_of_looks_in_few_statements(count: int) -> None:
         save(one, asked, heard, NOW)
         one.conn.set_trace_callback(None)
         assert sum("UPDATE tasks" in text for text in said) == -(-count // tasks.MOST_ROWS)
-        assert sum("INSERT INTO history" in text for text in said) == -(-count // tasks.MOST_ROWS)
+        # A statement is told again for each row that a trigger looks at.
+        assert len({text for text in said if "INSERT INTO history" in text}) == -(-count // tasks.MOST_ROWS)
         save_each(other, asked, heard, NOW)
         assert everything(one) == everything(other)
 

@@ -67,7 +67,8 @@ CREATE INDEX tasks_life ON tasks (state, life_base);
 CREATE INDEX tasks_not_found ON tasks (state, not_found_since) WHERE not_found_since IS NOT NULL;
 CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;
 
--- The caller's own keys for a task. A task may have any number of them.
+-- The caller's own keys for a task. A task may have any number of them: each is what a caller wants the result for, so
+-- none is left out.
 CREATE TABLE refs (
     task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE, -- its row
     ref TEXT NOT NULL,                  -- the caller's key; may be patient data
@@ -76,7 +77,8 @@ CREATE TABLE refs (
     PRIMARY KEY (task, ref)
 ) STRICT;
 
--- What happened to a task: its changes of state, not each poll.
+-- What happened to a task: its changes of state, not each poll. Of one task at most 200 rows are kept: the first 20, one
+-- that says how many are left out after them, and the newest.
 CREATE TABLE history (
     seq INTEGER PRIMARY KEY,            -- the row's number, in the order of events
     task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE, -- its row
@@ -85,8 +87,21 @@ CREATE TABLE history (
     detail TEXT                         -- a few words more, without patient data
 ) STRICT;
 CREATE INDEX history_task ON history (task, seq);
+-- The 21st row becomes the one that counts, and the one behind it goes.
+CREATE TRIGGER history_bounded AFTER INSERT ON history
+WHEN (SELECT count(*) FROM history WHERE task = new.task) > 200
+BEGIN
+    UPDATE history SET event = 'left_out', detail = '1'
+        WHERE seq = (SELECT seq FROM history WHERE task = new.task ORDER BY seq LIMIT 1 OFFSET 20)
+        AND event <> 'left_out';
+    UPDATE history SET detail = CAST(CAST(detail AS INTEGER) + 1 AS TEXT)
+        WHERE seq = (SELECT seq FROM history WHERE task = new.task ORDER BY seq LIMIT 1 OFFSET 20);
+    DELETE FROM history
+        WHERE seq = (SELECT seq FROM history WHERE task = new.task ORDER BY seq LIMIT 1 OFFSET 21);
+END;
 
--- What was handed in as an id and could not be read, until a person has dealt with it.
+-- What was handed in as an id and could not be read, until a person has dealt with it. It grows by what callers hand in:
+-- an equal text is kept once, of at most 64 KiB, and `cdpoll unreadable drop --all` empties it.
 CREATE TABLE unreadable (
     seq INTEGER PRIMARY KEY,            -- its number in `cdpoll unreadable`
     raw TEXT NOT NULL,                  -- as it was handed in
@@ -147,7 +162,8 @@ END;
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Results
 
--- One row for each body of a concluded task, and for each answer of a batch.
+-- One row for each body of a concluded task, and for each answer of a batch. A task gets a revision only by a body that
+-- differs from the last.
 CREATE TABLE results (
     seq INTEGER PRIMARY KEY,
         -- the row's key, never used again; given before the row is visible: outbox has the numbers to follow
@@ -243,7 +259,8 @@ CREATE TABLE texts (
 ) STRICT;
 CREATE INDEX texts_result ON texts (result);
 
--- Bodies that were kept and are no result: of a status that is not known, of a callback that cannot be used.
+-- Bodies that were kept and are no result: of a status that is not known, of a callback that cannot be used. Of polled
+-- bodies at most 5 of a task and 1,000 in all are kept, and an equal one once.
 CREATE TABLE bodies (
     seq INTEGER PRIMARY KEY,            -- the row's number
     task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE, -- the row of its task, where that is known
@@ -352,7 +369,8 @@ CREATE TABLE sets (
 CREATE INDEX sets_file ON sets (file);
 CREATE INDEX sets_held ON sets (state) WHERE state = 'quarantined';
 
--- What the drop held when it was last listed. A file is settled when its size and time were the same for long enough.
+-- What the drop held when it was last listed; what is no longer there is forgotten, at the latest after a week. A file
+-- is settled when its size and time were the same for long enough.
 CREATE TABLE remote_files (
     name BLOB PRIMARY KEY,              -- the server's bytes
     shown TEXT NOT NULL,                -- the same for people
@@ -414,7 +432,8 @@ CREATE TABLE daemon (
     token_expires_at INTEGER            -- until when its token is good
 ) STRICT;
 
--- What the daemon wants people to know and no row of a task shows. `cdpoll status` lists them among the problems.
+-- What the daemon wants people to know and no row of a task shows, one row for each code. `cdpoll status` lists them
+-- among the problems.
 CREATE TABLE notices (
     code TEXT PRIMARY KEY,              -- the problem's code
     at INTEGER NOT NULL,                -- since when

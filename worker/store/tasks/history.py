@@ -1,4 +1,4 @@
-"""The history of a task: its changes, not every poll."""
+"""The history of a task: its changes, not every poll. A trigger of the table bounds the rows of each task."""
 
 from collections.abc import Sequence
 
