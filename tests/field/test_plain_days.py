@@ -1,11 +1,4 @@
-"""Trouble that other software met in the field, tried on the whole program.
-
-Each module here holds one kind: a vendor that answers byte for byte (tests/support/scripted_vendor.py), a drop on a
-server that bends its answers (tests/support/bent_sftp.py), small batches of numbered patients
-(tests/support/numbered_patients.py) and the commands of ``cdpoll`` between them.
-
-This one has days without trouble: it shows that the peers of the other modules answer well unless they are bent.
-"""
+"""Days without trouble: the peers of the other modules answer well unless they are bent."""
 
 from pathlib import Path
 
