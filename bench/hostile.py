@@ -59,7 +59,7 @@ FORMS: dict[str, tuple[bytes, Iterator[bytes], bytes]] = {
     "sets of blanks": (HEADER, endless(BLANKS), TRAILER),
     "no interchange": (b"", endless(b"WORDS AND WORDS "), b""),
     "false interchanges": (HEADER, endless(b"~ISA*"), b""),
-    "padding": (HEADER + TRAILER, endless(b"\0"), b""),
+    "padding": (HEADER + b"ST*271*0001~SE*2*0001~" + TRAILER, endless(b"\0"), b""),
 }
 
 

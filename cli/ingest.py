@@ -18,15 +18,18 @@ from worker.store.batch import keeping, quarantine
 
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.option("--as-is", is_flag=True, help="Take of an incomplete file what is there; needs a path.")
 @click.option("--dry-run", is_flag=True, help="Read and report; write nothing.")
 @AS_JSON
 @click.pass_obj
-def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bool, as_json: bool) -> int:
     """Read batch 271 files into the database: those named (- is standard input), or one round over the SFTP drop.
 
     Harmless to repeat: a file is known by its content, and so is every transaction set in it. Exit 1: something was
     quarantined, incomplete or could not be opened; 65: nothing could be read at all.
     """
+    if not paths and as_is:
+        raise click.UsageError("--as-is needs a path: what is taken incomplete is named by a person")
     if not paths and dry_run:
         raise BadData("--dry-run needs a path", "to fetch a file may move it away for others: name files of your own")
     if not paths:
@@ -48,7 +51,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], dry_run: bool, as_json: 
                     refused.append(found)
                 else:
                     with found:
-                        reports.append(_read(here, path, found, dry_run))
+                        reports.append(_read(here, path, found, as_is=as_is, dry_run=dry_run))
         finally:
             # Also when a full disk ends it in the middle: the files before are stored.
             show(reports, as_json)
@@ -80,7 +83,7 @@ def _open(stack: ExitStack, path: str) -> BinaryIO | str:
         return f"{path}: {error.strerror}"
 
 
-def _read(here: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, Any]:
+def _read(here: Opened, path: str, file: BinaryIO, *, as_is: bool, dry_run: bool) -> dict[str, Any]:
     """Read one file; its report."""
     from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 
@@ -89,7 +92,7 @@ def _read(here: Opened, path: str, file: BinaryIO, dry_run: bool) -> dict[str, A
         if not file.seekable():
             file = stack.enter_context(keeping.spooled(here.store.path, file))
         progress = stack.enter_context(bar(name, os.fstat(file.fileno()).st_size))
-        given = BatchFile(file, name, "path", hold_test=here.hold_test)
+        given = BatchFile(file, name, "path", hold_test=here.hold_test, as_is=as_is)
         work = ingest_dry_run if dry_run else ingest
         return report_json(work(here.store, given, here.now, progress=progress))
 

@@ -44,6 +44,7 @@ def report_json(report: Any) -> dict[str, Any]:
         "other_sets": counts["other_sets"],
         "warnings": [asdict(one) for one in report.warnings],
         "reason": report.reason,
+        "as_is": report.as_is,
         "number": None if report.number is None else f"f{report.number}",
     }
 
@@ -68,11 +69,12 @@ def show(reports: list[dict[str, Any]], as_json: bool) -> None:
 
 def in_words(one: dict[str, Any]) -> str:
     """What became of a file, in one line; ``one`` is its report as JSON."""
-    if one["reason"]:
+    if one["reason"] and not one["as_is"]:
         return f"{one['state']}. {one['reason']}"
     said = f"{one['state']}, {one['transaction_sets']} transaction sets"
     said += f" ({one['known_sets']} known before)" if one["known_sets"] else ""
     kinds = ("matched", "candidates", "unmatched")
     said += f", {sum(one[kind] for kind in kinds)} answers: {', '.join(f'{one[kind]} {kind}' for kind in kinds)}"
     said += f"; {one['test_answers']} more held back as tests" if one["test_answers"] else ""
-    return said + (f"; {one['quarantined_sets']} sets in quarantine" if one["quarantined_sets"] else "")
+    said += f"; {one['quarantined_sets']} sets in quarantine" if one["quarantined_sets"] else ""
+    return said + (f"; taken as it is, although incomplete. {one['reason']}" if one["as_is"] else "")

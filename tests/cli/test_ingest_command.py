@@ -207,3 +207,14 @@ def test_what_hinders_a_round_has_its_exit_code(house: House, server: Sshd) -> N
     assert "check move_to under [sftp]" in ended.err
     configure(house, server)
     house.cdpoll("ingest", "--dry-run", check=65)
+
+
+def test_an_incomplete_file_is_taken_as_it_is_where_a_person_names_it(house: House) -> None:
+    given = put(house, "cut.x12", batch("A", "B")[:-20])
+    assert "--as-is needs a path" in house.cdpoll("ingest", "--as-is", check=2).err
+    house.cdpoll("ingest", given, check=1)
+    (taken,) = house.cdpoll("ingest", "--as-is", "--json", given, check=0).json["files"]
+    assert (taken["state"], taken["as_is"]) == ("ingested", True)
+    assert b"taken as it is, although incomplete. The file ends before" in house.cdpoll("files").out
+    (listed,) = house.cdpoll("files", "--json").json["files"]
+    assert (listed["as_is"], listed["reason"]) == (True, taken["reason"])

@@ -7,6 +7,7 @@ import pytest
 from tests.support.x12_reading import AAA, BHT, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, reading
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set
 from worker.core.x12.answer import parse_271
+from worker.core.x12.batch import judged
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import holds
 from worker.core.x12.stream import transaction_sets
@@ -156,7 +157,8 @@ def test_two_payers_each_with_its_own_patients() -> None:
 @pytest.mark.parametrize(
     ("hl", "code"),
     [
-        (("HL", "3", "9", "22", "0"), "hl_parent"),
+        (("HL", "3", "9", "22", "0"), "hl_orphan"),
+        (("HL", "3", "3", "22", "0"), "hl_orphan"),
         (("HL", "3", "", "22", "0"), "hl_parent"),
         (("HL", "2", "2", "22", "0"), "hl_duplicate"),
         (("HL", "3", "2", "99", "0"), "hl_level"),
@@ -190,6 +192,27 @@ def test_two_patients_under_one_hl_are_held(spliced: list[Segment]) -> None:
     found = reading(*SOURCE, *RECEIVER, *spliced, whole=True)
     assert [one.code for one in found.issues] == ["hl_lost"]
     assert holds(found.issues)
+
+
+@pytest.mark.parametrize("joined", [[*SOURCE, BHT], [*SOURCE, BHT, *SOURCE], [BHT, *SOURCE]])
+def test_a_set_joined_of_two_at_a_bht_is_held(joined: list[Segment]) -> None:
+    found = reading(*joined, *RECEIVER, *holder(ACTIVE), whole=True)
+    assert "bht_repeated" in [one.code for one in found.issues]
+    assert holds(found.issues)
+
+
+@pytest.mark.parametrize(("count", "codes"), [(None, ["hl_gap"]), ("40", ["hl_gap", "set_spliced"])])
+def test_one_patient_with_the_end_of_another_is_held_where_both_counts_say_so(
+    count: str | None, codes: list[str]
+) -> None:
+    """The first has the third one's benefits, as the fourth follows: HL01 leaps, and SE01 announces more."""
+    patients = [*holder(ACTIVE, children="0"), *holder(ACTIVE, hl="6", children="0")]
+    body = [BHT, *SOURCE, *RECEIVER, *patients]
+    tset = next(transaction_sets(io.BytesIO(a_file(a_set(body, **({"count": count} if count else {}))).encode())))
+    assert isinstance(tset, TransactionSet)
+    found = judged(tset)
+    assert [one.code for one in found.issues if one.code != "se_count"] == codes
+    assert found.verdict == ("hold" if count else "warn")
 
 
 def test_what_is_named_under_a_benefit_is_no_lost_patient() -> None:

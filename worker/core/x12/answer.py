@@ -125,7 +125,11 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         return ParsedSet("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)
     if tree.notes:
-        issues += [issue(code, "HL", f"HL {number}") for code, number in tree.notes]
+        issues += [issue(code, "HL", f"HL {number}" if number else "") for code, number in tree.notes]
+        if any(one.code == "se_count" for one in tset.issues) and any(code == "hl_gap" for code, _ in tree.notes):
+            issues.append(issue("set_spliced", "HL"))
+    if text.count(f"{delimiters.terminator}BHT{delimiters.element}") > 1:
+        issues.append(issue("bht_repeated", "BHT"))
     _, found, bht = head.rpartition(f"{delimiters.terminator}BHT")
     reference = created = ""
     if found:

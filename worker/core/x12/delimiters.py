@@ -15,7 +15,7 @@ ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 
 ISA_START = re.compile(rb"I[\r\n]*S[\r\n]*A[\r\n]*(?=[^A-Za-z0-9 \r\n])", re.IGNORECASE)
 
-_WINDOW_BYTES = 512
+ISA_WINDOW_BYTES = 512
 """Bytes that any ISA and its terminator fit into, line breaks included."""
 
 _LONGEST_ELEMENT_BYTES = 40
@@ -68,7 +68,7 @@ def parse_isa(data: bytes | bytearray, at: int, within: Delimiters | None = None
     start = ISA_START.match(data, at)
     if start is None:
         return NoIsa.OTHER
-    window = bytes(data[at : at + _WINDOW_BYTES])
+    window = bytes(data[at : at + ISA_WINDOW_BYTES])
     separator = window[start.end() - at : start.end() - at + 1]
     parts = window.translate(None, b"\r\n").split(separator, 16)
     if any(len(part) > _LONGEST_ELEMENT_BYTES for part in parts[1:16]) or (len(parts) > 2 and len(parts[1]) > 4):
@@ -80,7 +80,7 @@ def parse_isa(data: bytes | bytearray, at: int, within: Delimiters | None = None
     ):
         return NoIsa.OTHER
     if len(parts) < 17:
-        return NoIsa.CUT if len(window) < _WINDOW_BYTES else NoIsa.OTHER
+        return NoIsa.CUT if len(window) < ISA_WINDOW_BYTES else NoIsa.OTHER
     version, usage = parts[12].strip(), parts[15].strip().upper()
     if not (version.isdigit() and version[:2] == b"00") and usage not in {b"T", b"P", b"I"}:
         return NoIsa.OTHER
@@ -122,7 +122,7 @@ def _terminator(window: bytes, at: int, separator: bytes) -> tuple[bytes, int, b
             return NoIsa.CUT
         if not candidate.isalnum():
             # Where a line break follows every character, a segment's name may be spread over 16 bytes.
-            if len(window) < min(past + 16, _WINDOW_BYTES):
+            if len(window) < min(past + 16, ISA_WINDOW_BYTES):
                 return NoIsa.CUT
             follows = _NEXT_SEGMENT.match(window, past + 1)
             if follows and follows[1] == separator:

@@ -10,22 +10,25 @@ answer_empty                   a patient has neither a benefit nor a rejection
 answer_unreadable              an answer could not be read any further; nothing is said of its coverage
 bad_number                     an amount, a percentage or a quantity is not a number; it is left out
 bht_missing                    the set has no BHT, so it does not say which inquiry it answers, nor when
+bht_repeated             held  a second BHT stands in the set: it is joined of two
 component_is_repetition        ISA11 and ISA16 are the same character; it is read as the repetition separator
 control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together before; the set is read all the same
 control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
 date_format                    DTP02 or DMG02 announces another form of date than the one that follows
 file_cut                       the file ends inside an interchange; nothing of it is to be stored
 ge_control                     GE02 is not GS06
-ge_count                       GE01 is not the number of sets in the group
+ge_count                       GE01 is not the number of sets in the group; where it is larger, the file is incomplete
 ge_missing                     a group is not closed before the next GS, IEA or ISA
 ge_without_gs                  a GE closes no open group
 gs_code                        GS01 is not HB, although the group holds a 271
 hl_duplicate                   an HL01 occurs twice in a set
 hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
+hl_gap                         numbers are missing among the HL01 of a set
 hl_lost                  held  a patient begins without an HL, under a benefit, behind another name, or under a provider
-hl_parent                      HL02 names no level above; the nearest one before it is taken
-iea_control                    IEA02 is not ISA13
-iea_count                      IEA01 is not the number of groups in the interchange
+hl_orphan                held  HL02 names an HL that the set does not have, or one that cannot be above
+hl_parent                      HL02 is empty below the payer; the nearest level above is taken
+iea_control                    IEA02 is not ISA13: the file is incomplete
+iea_count                      IEA01 is not the number of groups; where it is larger, the file is incomplete
 iea_missing                    an interchange is not closed before the next ISA
 impossible_date                a date does not exist or is not a plausible one; it is kept as text
 isa_width                      an element of the ISA, or the whole of it, does not have its fixed width
@@ -39,16 +42,17 @@ no_patient                     the set has neither a subscriber nor a rejection 
 not_in_force                   the payer says active, but the dates beside it leave out the date asked for
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
-nul_bytes                      zeros stand in the data of a set: most likely something is missing there
+nul_bytes                held  zeros stand in the data: something is missing there, and a file with them is incomplete
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
 repetition_separator           ISA11 cannot be a separator; repetitions are not split
-se_control                     SE02 is not ST02
+se_control               held  SE02 is not ST02
 se_count                       SE01 is not the number of segments
 se_missing               held  the next ST, GE, GS, IEA or ISA comes before the set's SE
 segment_repeated               a segment that a patient has once at most (NM1, DMG, …) stands again; the first counts
 segment_too_long         held  a segment is longer than any real one
 set_cut                  held  the text ends before the set's SE
+set_spliced              held  SE01 and HL01 say both that something is missing in the set
 set_too_large            held  the set is larger than the limit
 set_unreadable           held  the set could not be read
 shifted_nm1                    an NM1 lacks a separator, so its identifier stands one element early
@@ -76,6 +80,7 @@ MESSAGES = {
     "answer_unreadable": "The answer could not be read any further; nothing is said of its coverage.",
     "bad_number": "An amount, a percentage or a quantity is not a number and was left out.",
     "bht_missing": "The set has no BHT: it does not say which inquiry it answers, nor when.",
+    "bht_repeated": "A second BHT stands in the set: it is joined of two.",
     "component_is_repetition": "ISA11 and ISA16 are the same character; it was read as the repetition separator.",
     "control_number_reused": "The control numbers occurred before in this file; the set was read all the same.",
     "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
@@ -87,9 +92,11 @@ MESSAGES = {
     "ge_without_gs": "The GE closes no open group.",
     "gs_code": "GS01 is not HB, although the group holds a 271.",
     "hl_duplicate": "HL01 occurs twice in the set.",
+    "hl_gap": "Numbers are missing among the HL01 of the set.",
     "hl_level": "HL03 is none of 20, 21, 22 and 23; what stands under it was not read.",
     "hl_lost": "A patient begins without an HL of its own, so it is unclear of whom the benefits are.",
-    "hl_parent": "HL02 names no level above; the nearest one before it was taken.",
+    "hl_orphan": "HL02 names an HL that the set does not have, or one that cannot be above.",
+    "hl_parent": "HL02 is empty below the payer; the nearest level above was taken.",
     "iea_control": "IEA02 is not ISA13.",
     "iea_count": "IEA01 is not the number of groups in the interchange.",
     "iea_missing": "The interchange is not closed by an IEA.",
@@ -105,7 +112,7 @@ MESSAGES = {
     "not_in_force": "The payer says active, but the dates beside it leave out the date asked for.",
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
-    "nul_bytes": "Zeros stand in the data; most likely something is missing there.",
+    "nul_bytes": "Zeros stand in the data: something is missing there.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
     "repetition_separator": "ISA11 cannot be a separator; repetitions were not split.",
@@ -115,6 +122,7 @@ MESSAGES = {
     "segment_repeated": "A segment that a patient has once at most stands again; the first counts.",
     "segment_too_long": "A segment is longer than any real one.",
     "set_cut": "The text ends before the set's SE.",
+    "set_spliced": "SE01 and HL01 say both that something is missing in the set.",
     "set_too_large": "The set is larger than the limit.",
     "set_unreadable": "The set could not be read.",
     "shifted_nm1": "The NM1 lacks a separator; the identifier was taken from one element earlier.",
@@ -136,13 +144,18 @@ MESSAGES = {
 
 HELD = frozenset(
     {
+        "bht_repeated",
         "hl_lost",
+        "hl_orphan",
         "no_hierarchy",
+        "nul_bytes",
         "outside_interchange",
         "patient_too_large",
+        "se_control",
         "se_missing",
         "segment_too_long",
         "set_cut",
+        "set_spliced",
         "set_too_large",
         "set_unreadable",
         "st_code",

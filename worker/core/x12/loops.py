@@ -34,6 +34,7 @@ _CODES = {
 LONGEST_PATIENT_CHARS = 512 * 1024
 """Characters from one HL to the next: five thousand benefits of a hundred each. The longest answer in the vendor's
 samples has 109; five amounts for each of a hundred service types, in and out of network, would be a thousand."""
+_LONGEST_HL01_CHARS = 12
 MOST_HL_SEGMENTS = 20_000
 """The guide foresees 99 patients in a set, which are some 200 HL; trading partners may agree on more."""
 
@@ -77,7 +78,7 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
         # Not by an expression: those take the square of a long run of blanks that stands elsewhere.
         end = delimiters.terminator
         text = end.join([segment.rstrip(" ") for segment in text.split(end)])
-    if "\0" in text and "\0" not in delimiters:
+    if b"\0" in raw:
         issues.append(issue("nul_bytes", "ST"))
     return text, issues
 
@@ -164,10 +165,13 @@ def _tree(lines: tuple[str, ...], element: str) -> HlTree:
             if level != SOURCE:
                 parent = before.get(above) or last.get(above, 0)
                 if not parent or rows[parent - 1][2] >= level:
-                    notes.append(("hl_parent", number))
+                    notes.append(("hl_orphan" if above else "hl_parent", number))
                     parent = latest.get(_LEVEL_ABOVE[level], 0)
             before[own] = latest[level] = number
         parents.append(parent)
+    numbers = {int(own) for own, _, _ in rows if own.isdecimal() and len(own) <= _LONGEST_HL01_CHARS}
+    if numbers and max(numbers) - min(numbers) >= len(numbers):
+        notes.append(("hl_gap", 0))
     levels = tuple([row[2] if row[2] in _LEVELS else "" for row in rows])
     chains = []
     for parent in parents:

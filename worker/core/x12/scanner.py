@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from worker.core.x12.delimiters import ISA_START, Delimiters, Isa, NoIsa, parse_isa
+from worker.core.x12.delimiters import ISA_START, ISA_WINDOW_BYTES, Delimiters, Isa, NoIsa, parse_isa
 from worker.core.x12.envelope import BLANKS
 from worker.core.x12.envelope_patterns import NEXT_ISA, between_interchanges, untidy_within, within_interchange
 
@@ -26,6 +26,7 @@ UTF16_ISA = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_ISA_IN_ZEROS = re.compile(rb"I(?:SA?)?\x00", re.IGNORECASE)
 _MOST_FALSE_STARTS = 10_000
 
 
@@ -80,6 +81,9 @@ class Scanner:
         """There is an ISA whose delimiters cannot be delimiters."""
         self.astray = False
         """Thousands of segments look like an ISA and are none: to go on would take for ever."""
+        self.hole: int | None = None
+        """Offset of the first zero byte that stands where something is missing: before or in an interchange, or before
+        what remains of one."""
         self.utf16 = False
         self.size = 0
         self._source = source
@@ -96,6 +100,7 @@ class Scanner:
         self._open = False
         self._done = False
         self._false_starts = 0
+        self._zero: int | None = None  # offset of the first zero byte since the last ISA or IEA
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def slice(self, start: int, end: int | None) -> bytes:
@@ -172,6 +177,7 @@ class Scanner:
         """The segment ``buffer[start:end]``; the search goes on at its terminator, or behind it where it has none."""
         if not self._open:
             self._note_junk(self._at, start)
+            self._pass_zeros(start, hole=True)  # the rest of an interchange
         raw = self._buffer[start:end].translate(None, self._breaks)
         elements = raw.decode("latin-1").split(self._element)
         self._at = end
@@ -192,6 +198,7 @@ class Scanner:
             text = re.split(rb"[\x00\x1a]", window[: another.start()] if another else window, maxsplit=1)[0]
             stop = after = name_end + len(text.rstrip(BLANKS))
         segment = self._segment(start, stop, after)
+        self._pass_zeros(after, hole=True)
         self._open = False
         self._pattern = between_interchanges(self._delimiters) if self._delimiters else NEXT_ISA
         return segment
@@ -201,6 +208,7 @@ class Scanner:
         if isinstance(isa, Isa):
             if not self._open:
                 self._note_junk(self._at, start)
+            self._pass_zeros(start, hole=self._open or self._delimiters is None)
             self._delimiters = isa.delimiters
             self._element = isa.delimiters.element
             self._terminator = isa.delimiters.terminator.encode("latin-1")
@@ -214,11 +222,14 @@ class Scanner:
             return Segment("ISA", list(isa.values), self._base + start, self._base + isa.end, lower, True, isa)
         if isa is NoIsa.CUT:
             self.partial_isa = not self._read()
-        elif isa is NoIsa.REFUSED:
-            self.refuse()
         else:
             if not self._open:
                 self._note_junk(self._at, name_end)
+                if self._buffer.find(0, start, start + ISA_WINDOW_BYTES) >= 0:
+                    self._pass_zeros(start + ISA_WINDOW_BYTES, hole=True)  # it was an ISA
+            if isa is NoIsa.REFUSED:
+                self.refuse()
+                return None
             self._at = name_end
             self._false_starts += 1
             self.astray = self._done = self._false_starts > _MOST_FALSE_STARTS
@@ -260,8 +271,23 @@ class Scanner:
             self.partial_isa = word in (b"I", b"IS", b"ISA")
 
     def _note_junk(self, start: int, end: int) -> None:
-        if end > start and self._buffer[start:end].strip(BLANKS + self._terminator + BYTE_ORDER_MARK):
+        blanks = BLANKS + self._terminator + BYTE_ORDER_MARK
+        text = self._buffer[start:end].rstrip(blanks)
+        if said := text.lstrip(blanks):
+            # Zeros pad what they follow; but before junk, or behind the first letters of an ISA, they are a hole.
+            last = start + len(text)
+            begun = None if self.junk else _ISA_IN_ZEROS.match(self._buffer, last - len(said))
             self.junk = True
+            self._pass_zeros(begun.end() if begun else last, hole=True)
+
+    def _pass_zeros(self, end: int, *, hole: bool) -> None:
+        """What zero bytes stand before an index are a ``hole``, or padding. The next ones are those behind it."""
+        if self._zero is None or self._zero >= self._base + end:
+            return
+        if hole and self.hole is None:
+            self.hole = self._zero
+        at = self._buffer.find(0, end)
+        self._zero = self._base + at if at >= 0 else None
 
     # -- the source -------------------------------------------------------------------------------------------------
 
@@ -270,6 +296,8 @@ class Scanner:
         raw = self._source.read(self._limits.piece)
         if not raw:
             self._done = self._done or final
+            if final and (self._open or self.partial_isa):
+                self._pass_zeros(len(self._buffer), hole=True)
             return False
         if not self.size:
             raw = self._sniff(raw)
@@ -281,6 +309,8 @@ class Scanner:
         del self._buffer[:unwanted]
         self._base += unwanted
         self._at -= unwanted
+        if self._zero is None and (at := piece.find(0)) >= 0:
+            self._zero = self._base + len(self._buffer) + at
         self._buffer += piece
         return True
 

@@ -8,10 +8,10 @@ from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, Transa
 from worker.core.x12.envelope_patterns import is_tidy
 from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.file_end import file_end_state
+from worker.core.x12.file_issues import FileIssues
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.scanner import ByteSource, Limits, Scanner, Segment
 
-_MOST_FILE_ISSUES = 100
 _MOST_TA1_CODES = 100
 _PADDING = ["", "", "", ""]
 
@@ -54,8 +54,8 @@ class _EnvelopeReader:
         self.group_has_271 = False
         self.lower_case = False
         self.ta1_codes: list[str] = []
-        self.issues: list[Issue] = []
-        self.more_issues = 0
+        self.found = FileIssues()
+        self.note = self.found.note
 
     def read(self) -> Iterator[TransactionSet | FileEnd]:
         scanner = self.scanner
@@ -180,6 +180,7 @@ class _EnvelopeReader:
             offset = segment.end - len(raw := raw.lstrip(BLANKS))
         if self.closed:
             issues.append(issue("outside_interchange", "SE"))
+        self.sets_here += 1
         version = self.group.version if self.group else ""
         headless = _OpenSet("", element_at(segment.elements, 2), version, offset, issues)
         return self.finished(headless, segment.end - offset, 0, raw)
@@ -267,27 +268,18 @@ class _EnvelopeReader:
         if self.group is None:
             self.note("ge_without_gs", "GE", f"interchange {self.interchanges}")
             return
-        if number_at(segment.elements, 1) != self.sets_here:
-            self.note("ge_count", "GE", where)
-        control = element_at(segment.elements, 2)
-        if control != self.group.control and not same_number(control, self.group.control):
-            self.note("ge_control", "GE", where)
+        self.found.group_closed(segment.elements, self.group, where, self.sets_here)
         self.group = None
 
     def close_interchange(self, segment: Segment) -> None:
         self.missing_ge()
-        where = f"interchange {self.interchanges}"
         if self.closed or self.interchange is None:
-            self.note("trailing_junk", "IEA", where)
+            self.note("trailing_junk", "IEA", f"interchange {self.interchanges}")
             return
         control, expected = element_at(segment.elements, 2), self.interchange.control
-        same = control == expected or same_number(control, expected)
         if not segment.terminated and control != expected and expected.startswith(control):
             return  # The file ends in the middle of the control number.
-        if number_at(segment.elements, 1) != self.groups_here:
-            self.note("iea_count", "IEA", where)
-        if not same:
-            self.note("iea_control", "IEA", where)
+        self.found.interchange_closed(segment.elements, self.interchange, self.groups_here)
         self.closed = True
 
     def missing_ge(self) -> None:
@@ -312,12 +304,6 @@ class _EnvelopeReader:
 
     # -- the file ---------------------------------------------------------------------------------------------------
 
-    def note(self, code: str, segment: str, where: str = "") -> None:
-        if len(self.issues) < _MOST_FILE_ISSUES:
-            self.issues.append(issue(code, segment, where))
-        else:
-            self.more_issues += 1
-
     def begin_numbers(self) -> None:
         assert self.interchange is not None
         control = self.group.control if self.group else ""
@@ -325,7 +311,8 @@ class _EnvelopeReader:
 
     def end(self) -> FileEnd:
         scanner = self.scanner
-        state, reason, *noted = file_end_state(scanner, self.interchanges, self.awaited, closed=self.closed)
+        open_at = "" if self.closed else self.awaited
+        state, reason, *noted = file_end_state(scanner, self.interchanges, open_at, self.found.lost)
         if noted:
             self.note(*noted)
         if self.closed and scanner.junk and state == "complete":
@@ -343,6 +330,6 @@ class _EnvelopeReader:
             self.ta1_count,
             tuple(self.ta1_codes),
             scanner.size,
-            tuple(self.issues),
-            self.more_issues,
+            tuple(self.found.first),
+            self.found.more,
         )

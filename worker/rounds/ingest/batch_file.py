@@ -27,7 +27,7 @@ from worker.gateways.unpack import NotUnpacked, members
 from worker.rounds.ingest.deriving import derive_fresh
 from worker.rounds.ingest.file_report import FileReport, FileWarnings
 from worker.rounds.ingest.garbage_collection import rare_collections
-from worker.rounds.ingest.refusal import PassedOver, cut_at_once, refusal
+from worker.rounds.ingest.refusal import PassedOver, begins_with_a_hole, cut_at_once, refusal
 from worker.store.batch import batches, keeping
 from worker.store.batch.batches import FileFacts, FileRows, FileSource, FileState
 from worker.store.batch.dry_run import DryRun
@@ -54,6 +54,8 @@ class BatchFile:
     """The row of the file in quarantine that this is."""
     hold_test: bool = False
     """Hold back what is marked as a test in it."""
+    as_is: bool = False
+    """A person takes what is there of it, although it may be incomplete."""
 
 
 def ingest(
@@ -103,7 +105,8 @@ def _known(given: BatchFile, facts: FileFacts, row: dict[str, Any]) -> FileRepor
     state = "known" if row["state"] == "ingested" else row["state"]
     warnings = tuple(Issue(**one) for one in json_issues(row["warnings"]))
     sha256, size, reason, number = row["sha256"], row["size"], row["reason"], row["seq"]
-    return FileReport(given.name, sha256, size, state, counts, warnings, reason, number, facts.was_incomplete)
+    was = facts.was_incomplete or bool(row["was_incomplete"])
+    return FileReport(given.name, sha256, size, state, counts, warnings, reason, number, was, bool(row["as_is"]))
 
 
 @dataclass(slots=True)
@@ -125,7 +128,7 @@ class FileTarget(Target, Protocol):
     number: int | None
 
     def begin(self) -> None: ...
-    def finish(self, counts: Counts, warnings: Iterable[Issue]) -> None: ...
+    def finish(self, counts: Counts, warnings: Iterable[Issue], incomplete: str | None = None) -> None: ...
     def discard(self) -> None: ...
     def note(self, state: FileState, reason: str, interchanges: int, warnings: Iterable[Issue]) -> None: ...
 
@@ -162,7 +165,7 @@ class _FileReader:
             for count, member in enumerate(members(file), 1):
                 number = 0 if member.name is None else count
                 if self.readable(member.kind, member.head, number):
-                    self.read(self.begun(), _Counted(member.stream, file, self.facts.size, self.progress), number)
+                    self.read(self.begun(), self.counted(member.stream), number)
             if self.staging is not None:
                 self.staging.flush()  # it writes the last answers; here, so that a fault in it is caught below
         except CdpollError:
@@ -178,9 +181,13 @@ class _FileReader:
             else:
                 self.ends.unreadable = error.reason
         after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+        if changed:
             self.ends.incomplete = "The file changed while it was being read."
-        return self.finish()
+        return self.finish(as_is=self.given.as_is and not changed)
+
+    def counted(self, stream: ByteSource) -> "_Counted":
+        return _Counted(stream, self.given, self.facts.size, self.progress)
 
     def begun(self) -> Staging:
         if self.staging is None:
@@ -193,7 +200,10 @@ class _FileReader:
         which may be passed over."""
         if kind == "x12" or (kind == "empty" and len(head) == HEAD_BYTES):
             return True  # blanks for longer than was looked at: the reader passes over them
-        if number:
+        if begins_with_a_hole(head, member=number > 0):
+            where = f"Member {number}" if number else "The file"
+            self.ends.incomplete = f"{where} has zeros where its first interchange should begin."
+        elif number:
             if not self.passed_over.take(number, kind, head):
                 self.ends.unreadable = f"Member {number} {refusal(kind, head)}."
         elif kind == "empty":
@@ -238,8 +248,9 @@ class _FileReader:
         elif end.state == "unreadable":
             self.ends.unreadable = where + end.reason
 
-    def finish(self) -> FileReport:
-        """Finish or discard what was staged, by what was heard of the file's end."""
+    def finish(self, *, as_is: bool) -> FileReport:
+        """Finish or discard what was staged, by what was heard of the file's end. ``as_is``: also where something is
+        missing."""
         if self.staging is not None:
             self.staging.flush()
         counts = Counts() if self.staging is None else self.staging.counts
@@ -251,14 +262,16 @@ class _FileReader:
             self.warnings.note(issue("members_passed_over", "", said))
             if self.staging is None and not self.ends.incomplete:
                 self.ends.unreadable = self.ends.unreadable or f"Nothing in the zip is X12; {self.passed_over.first}."
-        if self.ends.incomplete:
+        holds_sets = bool(counts.transaction_sets or counts.quarantined_sets or counts.known_sets)
+        if self.ends.incomplete and not (as_is and holds_sets and not self.ends.unreadable):
             return self.keep_no_set("incomplete", self.ends.incomplete)
         if self.ends.unreadable:
             return self.keep_no_set("quarantined", self.ends.unreadable)
-        if not (counts.transaction_sets or counts.quarantined_sets or counts.known_sets):
+        if not holds_sets:
             return self.keep_no_set("skipped", self.skip_reason())
-        self.target.finish(counts, self.warnings.all())
-        return self.made_report("ingested", counts, None)
+        missing = self.ends.incomplete or None
+        self.target.finish(counts, self.warnings.all(), missing)
+        return self.made_report("ingested", counts, missing, as_is=missing is not None)
 
     def skip_reason(self) -> str:
         """Why a whole file is skipped."""
@@ -274,11 +287,11 @@ class _FileReader:
         self.target.note(state, reason, counts.interchanges, self.warnings.all())
         return self.made_report(state, counts, reason)
 
-    def made_report(self, state: FileState, counts: Counts, reason: str | None) -> FileReport:
+    def made_report(self, state: FileState, counts: Counts, reason: str | None, *, as_is: bool = False) -> FileReport:
         warnings, number = self.warnings.all(), self.target.number
-        was = self.facts.was_incomplete or state == "incomplete"
+        was = self.facts.was_incomplete or state == "incomplete" or as_is
         sha256, size = self.facts.sha256, self.facts.size
-        return FileReport(self.given.name, sha256, size, state, counts, warnings, reason, number, was)
+        return FileReport(self.given.name, sha256, size, state, counts, warnings, reason, number, was, as_is)
 
 
 def _in_brackets(acceptance: str) -> str:
@@ -288,14 +301,20 @@ def _in_brackets(acceptance: str) -> str:
 class _Counted:
     """A stream that tells how far the file that it comes from has been read."""
 
-    def __init__(self, stream: ByteSource, file: BinaryIO, size: int, progress: Progress | None) -> None:
-        self._stream, self._file, self._size, self._progress = stream, file, size, progress
+    def __init__(self, stream: ByteSource, given: BatchFile, size: int, progress: Progress | None) -> None:
+        self._stream, self._file, self._size, self._progress = stream, given.file, size, progress
+        self._as_is = given.as_is
 
     def read(self, size: int, /) -> bytes:
         if self._stream is self._file:
             # What was added since the file was measured would be read without end if it is added fast enough.
             size = min(size, max(0, self._size - self._file.tell()))
-        piece = self._stream.read(size)
+        try:
+            piece = self._stream.read(size)
+        except NotUnpacked as error:
+            if not (self._as_is and error.code == "cut_short"):
+                raise
+            piece = b""  # the reader sees that it ends too early, and gives what came before
         if self._progress is not None:
             self._progress(self._file.tell(), self._size)
         return piece

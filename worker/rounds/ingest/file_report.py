@@ -25,6 +25,8 @@ class FileReport:
     reason: str | None = None
     number: int | None = None
     was_incomplete: bool = False
+    as_is: bool = False
+    """A person took it, although it is incomplete as ``reason`` says."""
 
 
 class FileWarnings:

@@ -1,7 +1,11 @@
 """Why a file, or a member of a zip, is not read: it is no X12."""
 
+import re
+
+from worker.core.x12.delimiters import ISA_START
 from worker.core.x12.envelope import BLANKS
 from worker.core.x12.recognise import FileKind, first_bytes
+from worker.core.x12.scanner import BYTE_ORDER_MARK
 
 _REASONS = {
     "pgp": "is encrypted with PGP: decrypt it first, or have it delivered unencrypted",
@@ -15,6 +19,8 @@ _REASONS = {
     "empty": "is empty",
 }
 
+_SEGMENT = re.compile(rb"(?:ST|SE|HL|EB|NM1)([^A-Za-z0-9\s\x00])[0-9A-Z]+\1", re.IGNORECASE)
+
 # These may hold answers all the same, so a zip with one of them waits for a person.
 _TELLING = frozenset(("pgp", "ebcdic", "mail", "x12_bare"))
 
@@ -25,6 +31,16 @@ _BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))
 def refusal(kind: FileKind, head: bytes) -> str:
     """What a file or member is that is no X12, as the end of a sentence."""
     return _REASONS.get(kind) or f"is no X12; it begins with the bytes {first_bytes(head)}"
+
+
+def begins_with_a_hole(head: bytes, *, member: bool) -> bool:
+    """Whether zeros stand where the first ISA should, or within it: blocks of the file are still to be written. What
+    lies beside a batch in a zip may begin with zeros; a ``member`` must look like X12 behind them."""
+    text = head.removeprefix(BYTE_ORDER_MARK).lstrip(BLANKS.replace(b"\0", b""))
+    begun, zeros, _ = text.partition(b"\0")
+    if not zeros or (member and head.strip(b"\0") and not _SEGMENT.search(head)):
+        return False
+    return begun.upper() in (b"", b"I", b"IS", b"ISA") or ISA_START.match(text) is not None
 
 
 def cut_at_once(head: bytes) -> bool:

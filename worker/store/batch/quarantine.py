@@ -31,7 +31,19 @@ _COUNTS = (
 
 # Issues that the reading of a set alone brings to light: trying again finds them again, or does not.
 _FOUND_BY_READING = frozenset(
-    {"hl_lost", "no_hierarchy", "no_patient", "patient_too_large", "set_unreadable", "st_code", "too_many_hl"}
+    {
+        "bht_repeated",
+        "hl_lost",
+        "hl_orphan",
+        "no_hierarchy",
+        "no_patient",
+        "nul_bytes",
+        "patient_too_large",
+        "set_spliced",
+        "set_unreadable",
+        "st_code",
+        "too_many_hl",
+    }
 )
 
 
@@ -39,8 +51,8 @@ def files(store: Store) -> Iterator[list[Json]]:
     """Every file that came in, oldest first, in short pages."""
     last = 0
     while rows := store.read(
-        f"SELECT seq, name, source, sha256, size, state, reason, warnings, first_at, done_at, {_COUNTS} FROM files"  # noqa: S608
-        " WHERE seq > :last AND state <> 'staging' ORDER BY seq LIMIT 200",
+        f"SELECT seq, name, source, sha256, size, state, reason, as_is, warnings, first_at, done_at, {_COUNTS}"  # noqa: S608
+        " FROM files WHERE seq > :last AND state <> 'staging' ORDER BY seq LIMIT 200",
         {"last": last},
     ):
         yield [
@@ -56,6 +68,7 @@ def files(store: Store) -> Iterator[list[Json]]:
                 **{name: row[name] for name in _COUNTS.split(", ")},
                 "warnings": json_issues(row["warnings"]),
                 "reason": row["reason"],
+                "as_is": bool(row["as_is"]),
             }
             for row in rows
         ]
