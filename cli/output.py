@@ -49,7 +49,7 @@ def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]]) -> None:
     click.echo(f'{{"{name}": [', nl=False)
     separator = "\n  "
     for page in pages:
-        for row in page:
-            click.echo(separator + dumped(row, None), nl=False)
+        if page:
+            click.echo(separator + ",\n  ".join(dumped(row, None) for row in page), nl=False)
             separator = ",\n  "
     click.echo("\n]}")

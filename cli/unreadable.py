@@ -26,9 +26,12 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
             echo_pages("unreadable", pages)
             return
         for page in pages:
-            for item in page:
-                ref = f"  ref {item['ref']}" if item["ref"] else ""
-                say(f"{item['number']}  {item['first_at']}  {item['reason']}{ref}", f"    {item['raw']}")
+            say(*(line for item in page for line in _lines(item)))
+
+
+def _lines(item: dict[str, Any]) -> tuple[str, str]:
+    ref = f"  ref {item['ref']}" if item["ref"] else ""
+    return f"{item['number']}  {item['first_at']}  {item['reason']}{ref}", f"    {item['raw']}"
 
 
 @unreadable.command()
