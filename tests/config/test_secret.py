@@ -247,6 +247,16 @@ def test_a_proxy_without_a_password_is_no_secret(text: str) -> None:
     assert not config.warnings
 
 
+@pytest.mark.parametrize("key", ["BASE_URL", "TOKEN_URL"])
+@pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "https://127.0.0.1:3128", "{env P}"])
+def test_no_secret_goes_through_a_proxy_in_clear(key: str, proxy: str) -> None:
+    environ = {"CDPOLL_API_BASE_URL": "https://h.example/v1", f"CDPOLL_API_{key}": "http://127.0.0.1:1/v1"}
+    assert load(None, environ).api is not None
+    with pytest.raises(BadConfiguration) as caught:
+        load(None, environ | {"CDPOLL_API_PROXY": proxy})
+    assert "through the proxy in clear" in str(caught.value)
+
+
 def test_a_missing_secret_says_which() -> None:
     config = load(None, {"CDPOLL_API_BASE_URL": "https://h.example/v1"})
     assert config.api is not None

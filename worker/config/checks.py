@@ -41,6 +41,16 @@ def contradictions(
         )
 
 
+def api_contradictions(api: Mapping[str, Any], places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    """Mistakes between the keys of ``[api]``; ``api`` holds its fields."""
+    if api["proxy"] is None:
+        return
+    for key in ("base_url", "token_url"):
+        if (api[key] or "").startswith("http://") and ("api", key) in places:
+            message = "http goes through the proxy in clear, with secret and token; write https://, or leave proxy out"
+            yield Mistake(places["api", key], "api", key, message)
+
+
 def sftp_contradictions(
     sftp: Mapping[str, Any], heading: Place, places: Mapping[tuple[str, str], Place]
 ) -> Iterator[Mistake]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.config.checks import contradictions, sftp_contradictions, warnings
+from worker.config.checks import api_contradictions, contradictions, sftp_contradictions, warnings
 from worker.config.ini import Entry, invisible
 from worker.config.keys import KEYS, SECTIONS, VARIABLES
 from worker.config.kinds import Written
@@ -47,6 +47,8 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     written = dict(reversed(sources.headings))
     sections = {s.name: _section(s, written.get(s.name), found) for s in SECTIONS}
     found.mistakes += contradictions(sections["polling"] or {}, found.values.keys(), found.places)
+    if sections["api"] is not None:
+        found.mistakes += api_contradictions(sections["api"], found.places)
     if sections["sftp"] is not None:
         found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
     if found.mistakes:
