@@ -76,10 +76,11 @@ def test_backoff_of_an_outage_ends_at_the_ceiling_and_of_a_rejection_at_the_long
     assert lost - NOW < HOUR < 5 * HOUR < refused - NOW
 
 
-def test_an_unknown_status_waits_the_longest_at_once() -> None:
-    due_at = after(T, Garbled("unknown_status"), NOW, S).due_at
+@pytest.mark.parametrize("failures", [0, 30])
+def test_an_unknown_status_is_polled_again_in_an_hour(failures: int) -> None:
+    due_at = after(T._replace(failures=failures), Garbled("unknown_status"), NOW, S).due_at
     assert due_at is not None
-    assert due_at - NOW > 5 * HOUR
+    assert 0.9 * HOUR < due_at - NOW < 1.1 * HOUR
 
 
 def test_not_found_has_a_grace_from_the_first_time_then_the_slow_cadence() -> None:
@@ -92,9 +93,25 @@ def test_not_found_has_a_grace_from_the_first_time_then_the_slow_cadence() -> No
 
 @pytest.mark.parametrize("reply", [Pending(), Unknown()], ids=repr)
 def test_given_up_only_on_the_vendors_own_word(reply: Reply) -> None:
-    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY)
+    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY, last_poll_at=NOW - 6 * HOUR)
     new = after(old, reply, NOW, S)
     assert (new.state, new.outcome, new.due_at) == ("abandoned", None, None)
+
+
+@pytest.mark.parametrize("reply", [Pending(), Unknown()], ids=repr)
+@pytest.mark.parametrize("give_up_after", [HOUR, 45 * DAY])
+def test_not_given_up_before_several_polls_after_its_time(reply: Reply, give_up_after: int) -> None:
+    schedule = S._replace(give_up_after=give_up_after)
+    task = T._replace(recorded_at=NOW - 90 * DAY, life_from=NOW - 90 * DAY)
+    assert after(task, reply, NOW, schedule).state == "pending", "the first poll ever"
+    task = T._replace(recorded_at=NOW, life_from=NOW)
+    polls = []
+    while task.state == "pending":
+        polls.append(task.due_at or NOW)
+        task = after(task, reply, polls[-1], schedule)
+    late = [at for at in polls if at - NOW >= give_up_after]
+    assert 2 <= len(late) <= 5
+    assert late[-1] - NOW < 2 * give_up_after
 
 
 @pytest.mark.parametrize("reply", [*UNUSABLE[1:], *ABOUT_US], ids=repr)
@@ -104,7 +121,8 @@ def test_no_failure_of_ours_gives_up(reply: Reply) -> None:
 
 
 def test_paused_time_and_a_retry_do_not_count_against_the_life() -> None:
-    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY)
+    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY, last_poll_at=NOW - 6 * HOUR)
+    assert after(old, Pending(), NOW, S).state == "abandoned"
     assert after(old._replace(paused=2 * DAY), Pending(), NOW, S).state == "pending"
     assert after(old._replace(life_from=NOW - DAY), Pending(), NOW, S).state == "pending"
 

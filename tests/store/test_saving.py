@@ -199,7 +199,7 @@ def test_what_is_found_concluded_and_what_is_pending_are_saved_in_one_pass(store
 
 
 def test_a_task_at_the_end_of_its_life_is_given_up(store: Store, path: Path) -> None:
-    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after}
+    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after - 86_400_000, "last_poll_at": NOW - 3_600_000}
     asked = add(store, [PLAIN, old, PLAIN])
     save(store, asked, [Pending()] * 3, NOW)
     assert elsewhere(path, "SELECT state, abandoned_at FROM tasks ORDER BY seq") == [
@@ -210,8 +210,9 @@ def test_a_task_at_the_end_of_its_life_is_given_up(store: Store, path: Path) -> 
 
 
 def test_a_pause_is_no_part_of_its_life(store: Store, path: Path) -> None:
-    asked = add(store, [PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after}])
+    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after - 86_400_000, "last_poll_at": NOW - 3_600_000}
+    asked = add(store, [old])
     with store.write():
-        api.put(store, api.get(store)._replace(breaker=Breaker(paused_total=1)))
+        api.put(store, api.get(store)._replace(breaker=Breaker(paused_total=86_400_001)))
     save(store, asked, [Pending()], NOW)
     assert elsewhere(path, "SELECT state FROM tasks") == [("pending",)]

@@ -10,15 +10,16 @@ Unknown        pending, one failure more              backoff for ``not_found_gr
                                                       as the cadence says
 Rejected       pending, one failure more              backoff up to the longest interval
 Garbled        pending, one failure more              backoff up to the longest interval; an unknown root status
-                                                      waits the longest at once
+                                                      an hour, however often it comes
 Unreachable    pending, one failure more              backoff up to the cadence's ceiling
 RateLimited    as it was: this is about us            at once, when the pause of the whole API is over
 Refused        as it was: this is about us            at once, likewise
 =============  =====================================  ===========================================================
 
 A Pending or Unknown heard after ``give_up_after`` makes the task **abandoned**: visible, never a failure, and a person
-can revive it. No other reply does, so a task is only given up on the vendor's own word, and time in which the API was
-paused does not count. Every reply ends the lease of the row.
+can revive it. No other reply does, so a task is only given up on the vendor's own word, and not before it was polled
+several times since then: the computer may have been off, or its clock wrong. Time in which the API was paused does not
+count. Every reply ends the lease of the row.
 """
 
 from functools import lru_cache
@@ -53,12 +54,12 @@ def after(task: Task, reply: Reply, now: int, schedule: Schedule, plan: PollPlan
     if task.state != "pending":
         return task
     if isinstance(reply, Pending):
-        task = shown(task, reply.document, now)
-        return _planned(task, plan or cadence_plan(schedule, task, now), now, schedule)
+        seen = shown(task, reply.document, now)
+        return _planned(task, seen, plan or cadence_plan(schedule, seen, now), now, schedule)
     polled = task._replace(polls=task.polls + 1, last_poll_at=now, leased_until=None)
     match reply:
         case Unknown():
-            return _unknown(polled, now, schedule)
+            return _unknown(task, polled, now, schedule)
         case Rejected(code) | Garbled(code):
             failed = _failed(polled, code)
             if code == "unknown_status":
@@ -124,20 +125,31 @@ def _concluded(task: Task, document: Document, now: int) -> Task:
     )
 
 
-def _unknown(task: Task, now: int, schedule: Schedule) -> Task:
+def _unknown(before: Task, task: Task, now: int, schedule: Schedule) -> Task:
     since = task.not_found_since if task.not_found_since is not None else now
     failed = _failed(task, "not_found")._replace(not_found_since=since)
     if now - since < schedule.not_found_grace:
         wait = schedule.backoff(failed.failures, task.id, failed.polls)
-        return _planned(failed, PollPlan(wait, DueReason.GRACE), now, schedule)
+        return _planned(before, failed, PollPlan(wait, DueReason.GRACE), now, schedule)
     # Nothing was seen of it: what is learned of others says nothing, the cadence stands.
-    return _planned(failed, cadence_plan(schedule, failed, now), now, schedule)
+    return _planned(before, failed, cadence_plan(schedule, failed, now), now, schedule)
 
 
-def _planned(task: Task, plan: PollPlan, now: int, schedule: Schedule) -> Task:
-    if task.life(now) >= schedule.give_up_after:
+def _planned(before: Task, task: Task, plan: PollPlan, now: int, schedule: Schedule) -> Task:
+    if _outlived(before, now, schedule):
         return task._replace(state="abandoned", due_at=None)
     return task._replace(due_at=now + plan.wait_ms, reason=plan.reason, delay_per_request_ms=plan.delay_per_request_ms)
+
+
+def _outlived(task: Task, now: int, schedule: Schedule) -> bool:
+    """Whether ``give_up_after`` is over, and was over for some time when the task was polled before.
+
+    That time is as long as two polls of a task so old are apart, so this is the third poll, or the second at least.
+    """
+    last = task.last_poll_at
+    if last is None or task.life(now) < schedule.give_up_after:
+        return False
+    return task.life(last) >= schedule.give_up_after + min(schedule.max_interval, schedule.give_up_after // 8)
 
 
 def _failed(task: Task, code: str) -> Task:

@@ -33,7 +33,7 @@ class DueReason(StrEnum):
     """The last poll was unusable. Each one in a row doubles the wait."""
 
     SLOW = "slow"
-    """The vendor's word for the state of the task is unknown: a person has to see it, so the longest interval."""
+    """The vendor's word for the state of the task is unknown: a person has to see it, so it is polled once an hour."""
 
     AGAIN = "again"
     """The last answer was about us and not about the task (429, refused credentials, an outage), so the task is due at

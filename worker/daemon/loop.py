@@ -13,7 +13,7 @@ from worker.config.polling import schedule_of
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import Beats
-from worker.daemon.clock_jumps import ClockJumps
+from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
 from worker.daemon.faults import STORAGE, Faults
 from worker.daemon.lane import Lane, Surroundings
 from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
@@ -33,6 +33,9 @@ from worker.store.tasks import tallies
 
 SHORTEST_IDLE_WAIT_MS = 50
 DRAIN_WAIT_MS = 200
+
+# While no daemon ran for longer than this, tasks have not become older.
+LONGEST_REST_MS = 7 * 86_400_000
 
 MAIN = "poll"
 
@@ -162,6 +165,8 @@ class Loop:
     def _put_in_order(self) -> None:
         """At the start: end old pauses, mend due times that a set clock has left, and clear old notices."""
         now = self._store.now(self._clock)
+        earliest = now - LONGEST_REST_MS - 2 * self.schedule.max_interval
+        tasks.begin_strange(self._store, tasks.Strange(earliest, now + LEEWAY_MS), now)
         with self._store.write():
             shared = api.get(self._store)
             if shared.breaker.reason in ("credentials", "unreachable"):

@@ -239,3 +239,8 @@ def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypat
     said = [fields for event, fields in w.log.lines if event.startswith("a fault in cdpoll itself")]
     assert [fields["task"] for fields in said] == ["bad"]
     assert "nobody may see" not in str(w.log.lines)
+    bad = w.task("bad")
+    assert (bad["failures"], bad["last_error"], bad["reason"]) == (1, "internal", "backoff")
+    assert bad["due_at"] > w.now
+    w.until(NOW + HOUR)
+    assert len([job for job in w.asked if job.task_id == "bad"]) < 12, "its own backoff, and not the lease, paces it"

@@ -22,6 +22,8 @@ from zlib import crc32
 # A few per cent, so that tasks recorded together do not stay together. Full jitter costs half as many requests again.
 JITTER = 0.04
 
+SLOW_MS = 3_600_000
+
 
 class Cadence(NamedTuple):
     """The cadence: ``first`` poll, ``growth`` of the waits up to ``ceiling``, then ``share`` of the age."""
@@ -73,8 +75,8 @@ class Schedule(NamedTuple):
         return min((first * (6 if slowly else 1)) << min(probes, 30), longest if slowly else longest // 3)
 
     def slow(self, task_id: str, polls: int) -> int:
-        """The wait for what needs a person before another poll can help: the longest interval."""
-        return self._bounded(jittered(self.max_interval, task_id, polls))
+        """The wait for what needs a person before another poll can help: an hour."""
+        return self._bounded(jittered(SLOW_MS, task_id, polls))
 
     def _bounded(self, wait: int) -> int:
         return max(self.min_interval, min(wait, self.max_interval))

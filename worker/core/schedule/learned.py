@@ -58,7 +58,7 @@ class LearnedPlanner:
         state, planned_at = self._floored(state), task.delay_per_request_ms
         if task.reason not in PLANNED or planned_at is None or not outdated(planned_at, state.delay_per_request_ms):
             return None
-        last = task.pending_at if task.pending_at is not None else task.recorded_at
+        last = task.pending_at if task.pending_at is not None else task.life_from
         made, state = self._plan_from(task, state, last)
         due = last + made.wait_ms
         return (made._replace(wait_ms=due - now), state) if due > now else None

@@ -31,6 +31,7 @@ from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.fixed import FixedPlanner
 from worker.core.schedule.learned import LearnedPlanner
+from worker.core.vendor.reply import Garbled
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.log_edges import Change, Log, LogEdges, Pauses
 from worker.rounds.poll import reading, writing
@@ -48,6 +49,9 @@ STALE_JOB_MS = 500
 
 # A lease is a little longer than a request can take, so that a row is not claimed twice while one is under way.
 LEASE_MARGIN_MS = 5_000
+
+# What is heard of a task whose reply breaks our own code.
+BROKEN = Garbled("internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +176,31 @@ class PollRound:
                 raise  # no reply is to blame
             waiting, self._heard = self._heard, []
             for n, done in enumerate(waiting):
-                self._heard = [done]
                 try:
-                    self._pass(moment._replace(free=0, backlog=None), monotonic)
+                    self._pass_alone(done, moment._replace(free=0, backlog=None), monotonic)
                 except CdpollError:
                     self._heard = waiting[n:]
                     raise
-                except Exception as error:
-                    self._heard = []  # its lease runs out, and it is asked again
-                    place = f"{type(error).__name__} at {place_of(error)}"
-                    self._log.error(
-                        "a fault in cdpoll itself: a reply was left out", task=done.job.task_id or None, place=place
-                    )
+
+    def _pass_alone(self, done: Done, moment: Moment, monotonic: int) -> None:
+        """A pass over one reply. If it breaks our own code, that is a failure of its task, with the backoff of one."""
+        self._heard = [done]
+        try:
+            self._pass(moment, monotonic)
+        except CdpollError:
+            raise
+        except Exception as error:
+            place = f"{type(error).__name__} at {place_of(error)}"
+            self._log.error(
+                "a fault in cdpoll itself: a reply was left out", task=done.job.task_id or None, place=place
+            )
+            self._heard = [done._replace(reply=BROKEN)]
+            try:
+                self._pass(moment, monotonic)
+            except CdpollError:
+                raise
+            except Exception:
+                self._heard = []  # its row breaks our code, too: it is asked again when its lease has run out
 
     def _pass(self, moment: Moment, monotonic: int) -> None:
         finished = [_finished(done) for done in self._heard]

@@ -6,7 +6,7 @@ Lists are padded to a few lengths, so that SQLite does not compile a statement f
 
 from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from worker.core.lifecycle import edges
 from worker.core.task import PollPlan, Task
@@ -22,6 +22,12 @@ Row = TypeVar("Row")
 
 _LENGTHS_ROWS = (1, 4, 16, 64)
 MOST_ROWS = _LENGTHS_ROWS[-1]  # of one statement
+
+# When a task was polled last, or recorded, or given a fresh start.
+_LAST_SEEN = "CASE WHEN last_poll_at > life_from THEN last_poll_at ELSE life_from END"
+
+# A jump of the clock by more than this is no machine that slept.
+FAR_JUMP_MS = 3_600_000
 
 
 def by_seq(store: Store, seqs: Iterable[int], paused_total: int) -> dict[int, Task]:
@@ -161,12 +167,68 @@ def save(store: Store, old: Task, new: Task, now: int) -> bool:
 
 
 def shift(store: Store, by: int) -> None:
-    """The clock jumped by ``by`` ms: keep the age of every task, and shift due times where the clock was set back."""
+    """The clock jumped by ``by`` ms: keep the life of every task, and shift due times where the clock was set back.
+
+    After more than an hour the age cannot be told from ``recorded_at`` any more: it goes by ``life_from`` from now on.
+    """
+    far = by if abs(by) > FAR_JUMP_MS else 0
     store.execute(
-        "UPDATE tasks SET paused_base = paused_base - :by, due_at = due_at + :back, pending_at = pending_at + :back,"
-        " leased_until = leased_until + :back WHERE state = 'pending'",
-        {"by": by, "back": min(by, 0)},
+        """
+        UPDATE tasks SET life_from = life_from + CAST(:far AS BIGINT),
+            paused_base = paused_base - CAST(:near AS BIGINT),
+            due_at = due_at + CAST(:back AS BIGINT), pending_at = pending_at + CAST(:back AS BIGINT),
+            last_poll_at = last_poll_at + CAST(:seen AS BIGINT), leased_until = leased_until + CAST(:back AS BIGINT)
+        WHERE state = 'pending'
+        """,
+        {"far": far, "near": by - far, "back": min(by, 0), "seen": far or min(by, 0)},
     )
+
+
+def newest_seq(store: Store) -> int:
+    """The row recorded last; 0: there is none."""
+    row = store.one("SELECT seq FROM tasks ORDER BY seq DESC LIMIT 1")
+    return 0 if row is None else int(row["seq"])
+
+
+class Strange(NamedTuple):
+    """Tasks last seen before ``earliest`` or after ``latest`` (ms); with ``after_seq`` those recorded after that row.
+
+    A wrong clock has recorded or polled them, or no daemon ran since. By an age of years a new task would be polled
+    every few hours, and given up soon; and by one below zero as often as a new one, until the clock has come so far.
+    """
+
+    earliest: int
+    latest: int
+    after_seq: int | None = None
+
+    @property
+    def seen(self) -> str:
+        return _LAST_SEEN if self.after_seq is None else "life_from"
+
+    @property
+    def condition(self) -> str:
+        return f"state = 'pending' AND seq > :after_seq AND ({self.seen} < :earliest OR {self.seen} > :latest)"
+
+    @property
+    def params(self) -> dict[str, int]:
+        return {"earliest": self.earliest, "latest": self.latest, "after_seq": self.after_seq or 0}
+
+
+def begin_strange(store: Store, strange: Strange, now: int) -> None:
+    """Let the lives of these tasks go on from ``now``. Not inside a transaction: most often there are none."""
+    if store.one(f"SELECT seq FROM tasks WHERE {strange.condition} LIMIT 1", strange.params) is None:  # noqa: S608
+        return
+    with store.write():
+        store.execute(
+            f"""
+            UPDATE tasks SET life_from = life_from + CAST(:now AS BIGINT) - {strange.seen},
+                pending_at = pending_at + CAST(:now AS BIGINT) - {strange.seen},
+                last_poll_at = CASE WHEN last_poll_at IS NULL THEN NULL ELSE CAST(:now AS BIGINT) END,
+                due_at = CASE WHEN {strange.seen} > :latest THEN CAST(:now AS BIGINT) ELSE due_at END
+            WHERE {strange.condition}
+            """,  # noqa: S608 - constants
+            {"now": now, **strange.params},
+        )
 
 
 def draw_in(store: Store, now: int, latest: int) -> None:
