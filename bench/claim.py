@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from bench.filling import DELAY_PER_REQUEST_MS, far, fill
 from bench.part import Part, at_most, quantile, table
-from worker.core.pacing.decide import Collected, Moment, Own, Policy, decide
+from worker.core.pacing.decide import Collected, decide
 from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.policy import Moment, Own, Policy
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.learned import LearnedPlanner

@@ -14,9 +14,10 @@ from bench.discoveries import KINDS, Discovery, reply
 from bench.memory_store import MemoryStore
 from worker.core.instant import FAR
 from worker.core.pacing.claim_order import CANDIDATE_ROWS
-from worker.core.pacing.decide import FLOATED_EVERY_MS, Collected, Intents, Moment, Own, Planner, Policy, decide
+from worker.core.pacing.decide import FLOATED_EVERY_MS, Collected, Intents, decide
 from worker.core.pacing.judge import Finished
 from worker.core.pacing.limiter import RateLimit, grant
+from worker.core.pacing.policy import Moment, Own, Planner, Policy
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.hazard import EndCounts

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.support.database import DONE, LEASE, NOW, SCHEDULE, Claiming, add, conclude, elsewhere, record, task_of
 from tests.support.examples import examples
 from worker.core.pacing.claim_order import LATE_MS, deadline
-from worker.core.pacing.decide import Collected, Moment, Own, Policy, Withdrawn, decide
+from worker.core.pacing.decide import Collected, Withdrawn, decide
 from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.policy import Moment, Own, Policy
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.fixed import FixedPlanner
 from worker.rounds.poll import writing
@@ -224,10 +225,10 @@ def test_a_pass_over_some_rows_takes_those_and_the_longest_due_first(store: Stor
     assert claiming.taken(2, only=frozenset()) == []
 
 
-def test_a_probe_goes_to_the_calm_one_that_is_due_for_longest(store: Store) -> None:
+def test_a_step_of_probes_begins_with_the_newest_calm_one(store: Store) -> None:
     add(store, [NOW - n for n in range(9, 0, -1)])
     with store.write():
         store.execute("UPDATE tasks SET failures = 1, last_error = 'timeout' WHERE seq IN (1, 2, 9)")
     claiming = Claiming(store)
-    assert [claiming.taken(1, probing=True) for _ in range(3)] == [[3], [4], [5]]
-    assert [claiming.taken(9, probing=True) for _ in range(6)] == [[6], [7], [8], [1], [2], [9]], "one at a time"
+    assert [claiming.taken(1, probing=True) for _ in range(3)] == [[8], [7], [6]]
+    assert [claiming.taken(9, probing=True) for _ in range(3)] == [[5, 3], [4, 1], [2, 9]], "and the health check"

@@ -11,8 +11,9 @@ from typing import Any
 from worker.core.intake.recording import Recording
 from worker.core.lifecycle import after
 from worker.core.pacing.breaker import Breaker
-from worker.core.pacing.decide import Collected, Moment, Own, Planner, Policy, decide
+from worker.core.pacing.decide import Collected, decide
 from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.policy import Moment, Own, Planner, Policy
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.fixed import FixedPlanner

@@ -9,9 +9,10 @@ from typing import Any
 
 from tests.support.database import NOW, ORIGIN, SCHEDULE, task_of
 from worker.core.lifecycle import after, shown
-from worker.core.pacing.decide import Decision, Moment, Own, Planner, Policy, decide
+from worker.core.pacing.decide import Decision, decide
 from worker.core.pacing.judge import Finished
 from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.policy import Moment, Own, Planner, Policy
 from worker.core.schedule.fixed import FixedPlanner
 from worker.core.schedule.state import ScheduleState
 from worker.core.vendor.document import Document

@@ -3,6 +3,7 @@
 from worker.core.pacing.breaker import Breaker
 from worker.core.pacing.judge import Finished, Suspicion, judge
 from worker.core.schedule.cadence import Schedule
+from worker.core.task import Task
 from worker.core.vendor.document import Document, Fingerprint
 from worker.core.vendor.reply import (
     Concluded,
@@ -46,18 +47,25 @@ class Story:
         self.suspicion = Suspicion()
         self.now = now
 
-    def hear(self, seq: int, reply: Reply, *, asked: int | None = None) -> list[tuple[int, Reply, bool]]:
-        """``asked``: how many ms ago the request went out (10)."""
+    def hear(
+        self, seq: int, reply: Reply, *, asked: int | None = None, row: Task | None = None
+    ) -> list[tuple[int, Reply, bool]]:
+        """``asked``: how many ms ago the request went out (10). ``row``: as the task was before."""
         asked_at = self.now - (10 if asked is None else asked)
-        judged = judge(self.breaker, self.suspicion, Finished(seq, reply, asked_at), self.now, S)
+        judged = judge(self.breaker, self.suspicion, Finished(seq, reply, asked_at), self.now, S, row)
         self.breaker, self.suspicion = judged.breaker, judged.suspicion
         return [(v.seq, v.reply, v.excused) for v in judged.verdicts]
 
-    def at_the_probe(self) -> "Story":
-        """Time passes until a probe is due, and its answer is there a little later."""
+    def ask(self, *seqs: int) -> "Story":
+        """Probes go out."""
+        self.suspicion = self.suspicion._replace(asked=frozenset(seqs))
+        return self
+
+    def at_the_probe(self, *seqs: int) -> "Story":
+        """Time passes until a step of probes is due, and their answers are there a little later."""
         assert self.breaker.resumes_at is not None
         self.now = self.breaker.resumes_at + 100
-        return self
+        return self.ask(*seqs)
 
     @property
     def pause(self) -> tuple[str | None, int]:

@@ -65,6 +65,8 @@ def after(task: Task, reply: Reply, now: int, schedule: Schedule, plan: PollPlan
             if code == "unknown_status":
                 return failed._replace(due_at=now + schedule.slow(task.id, failed.polls), reason=DueReason.SLOW)
             wait = schedule.backoff(failed.failures, task.id, failed.polls, schedule.max_interval)
+            if isinstance(reply, Rejected):
+                wait = max(wait, reply.wait_ms)
             return failed._replace(due_at=now + wait, reason=DueReason.BACKOFF)
         case Unreachable(code):
             failed = _failed(polled, code)

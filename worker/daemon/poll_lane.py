@@ -74,7 +74,7 @@ class PollLane:
             return tallies.by_state(self._store)["pending"] == 0
         if self._round.shared.breaker.paused or self._round.out_of_budget(self._now):
             return True
-        if self._round.own.suspicion.suspect is not None:
+        if self._round.own.suspicion.open:
             return False  # one more request tells whether the refusal was about us
         if self._round.only is not None:
             # Do not wait for tasks that another process has concluded or abandoned.

@@ -25,7 +25,7 @@ from tests.support.story import (
 )
 from worker.core.pacing.breaker import Breaker, pause, resume
 from worker.core.pacing.judge import Suspicion, usable
-from worker.core.vendor.reply import Pending, RateLimited, Reply
+from worker.core.vendor.reply import Pending, RateLimited, Rejected, Reply
 
 BEGINS: dict[str, Reply] = {"rate_limited": NOT_NOW, "credentials": TOKEN_REFUSED, "unreachable": TOKEN_GONE}
 
@@ -68,13 +68,13 @@ def test_a_429_pauses_everything_for_as_long_as_was_asked_and_blames_nobody() ->
     assert (story.breaker.code, story.breaker.paused_at, story.breaker.probes) == ("http_429", T0, 1)
 
 
-def test_a_429_without_a_date_pauses_by_backoff_and_a_date_of_now_for_a_moment() -> None:
+@pytest.mark.parametrize("soon", [NOT_NOW, RateLimited("http_503", 0), RateLimited("http_429", 1_000)], ids=repr)
+def test_a_429_without_a_date_or_with_one_that_is_near_pauses_by_backoff(soon: Reply) -> None:
     story = Story()
-    story.hear(1, NOT_NOW)
+    story.hear(1, soon)
     assert story.pause == ("rate_limited", S.probe(0))
-    story = Story()
-    story.hear(1, RateLimited("http_503", 0))
-    assert story.pause == ("rate_limited", S.min_interval)
+    story.at_the_probe().hear(2, soon)
+    assert story.pause == ("rate_limited", S.probe(1)), "ever more slowly"
 
 
 def test_a_429_while_others_succeed_pauses_and_their_results_count() -> None:
@@ -123,7 +123,7 @@ def test_a_late_reply_with_a_later_date_prolongs_the_pause_and_an_earlier_does_n
 def test_after_the_clock_was_set_back_a_probe_still_ends_the_pause() -> None:
     story = paused()
     story.now = T0 - 10 * HOUR
-    assert story.hear(2, Pending()) == [blamed(2, Pending())]
+    assert story.hear(2, Pending())[-1] == blamed(2, Pending())
     assert not story.breaker.paused
 
 
@@ -133,9 +133,10 @@ def test_after_the_clock_was_set_back_a_probe_still_ends_the_pause() -> None:
 @pytest.mark.parametrize("reason", ["rate_limited", "credentials", "unreachable"])
 @pytest.mark.parametrize("reply", USABLE, ids=repr)
 def test_any_usable_answer_to_a_probe_ends_the_pause(reason: str, reply: Reply) -> None:
-    story = paused(reason).at_the_probe()
+    story = paused(reason).at_the_probe(2)
     began = T0
-    assert story.hear(2, reply) == [blamed(2, reply)]
+    its_own = [blamed(1, Rejected("http_429"))] if reason == "rate_limited" else []
+    assert story.hear(2, reply) == [*its_own, blamed(2, reply)]
     assert story.breaker == Breaker(paused_total=story.now - began)
 
 
@@ -153,7 +154,7 @@ def test_any_usable_answer_to_a_probe_ends_the_pause(reason: str, reply: Reply) 
 )
 @pytest.mark.parametrize("before", ["rate_limited", "credentials", "unreachable"])
 def test_a_probe_that_fails_prolongs_the_pause_for_its_own_reason(probe: Reply, reason: str, before: str) -> None:
-    story = paused(before).at_the_probe()
+    story = paused(before).at_the_probe(2)
     assert story.hear(2, probe) == [excused(2, probe)]
     assert story.pause == (reason, S.probe(1, slowly=reason == "credentials"))
     assert (story.breaker.paused_at, story.breaker.probes, story.breaker.paused_total) == (T0, 2, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.database import NOW, SCHEDULE, Claiming, add, elsewhere, task_of
 from tests.support.examples import examples
-from worker.core.pacing.decide import MOST_REPLANNED_TASKS
+from worker.core.pacing.claiming import MOST_REPLANNED_TASKS
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import Task

@@ -1,14 +1,15 @@
 """The circuit breaker: the API as a whole is polled, or rests because an answer was about us and not about a task.
 
-A pause holds every request except one probe at a time, first when ``resumes_at`` has come, then ever more slowly. A
-usable answer to a probe ends it. Time spent in a pause does not count against the life of any task (``paused_total``).
+A pause holds every request except a step of probes (claiming.py), first when ``resumes_at`` has come, then ever more
+slowly. A usable answer to a probe ends it. Time spent in a pause does not count against the life of any task
+(``paused_total``).
 
 ================  =================================================================================
 reason            begins with
 ================  =================================================================================
-rate_limited      429, or 503 with Retry-After: for as long as the vendor asked, else backoff
-credentials       the token refused, or the API refusing two different requests with a fresh token
-unreachable       no token to be had, or five tasks in a row without a whole answer
+rate_limited      429, or 502 to 504 with Retry-After: for as long as was asked, and the own backoff at least
+credentials       the token or the proxy refused us, or the API refused a task, and all that was asked then
+unreachable       no token to be had, or five tasks in a row without a whole answer, and none to the probes then
 ================  =================================================================================
 """
 
@@ -30,6 +31,11 @@ class Breaker(NamedTuple):
     @property
     def paused(self) -> bool:
         return self.reason is not None
+
+    @property
+    def before_the_api(self) -> bool:
+        """Whether the API was not even reached: no task can tell anything of a token or a proxy that refuses us."""
+        return self.code is not None and self.code.startswith(("token_", "proxy_"))
 
     def paused_until_now(self, now: int) -> int:
         """All time ever spent in pauses, the present one included."""

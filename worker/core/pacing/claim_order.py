@@ -14,12 +14,16 @@ that has been due longest: n late polls are worked off in n / (rate / 2) seconds
 it that after an outage a task of today does not wait behind all those of yesterday. Where slots come one by one, the
 two take turns.
 
+Tasks whose last poll failed come last among the fresh ones. When they have waited a minute they are late, and have
+their turn among those. So tasks that always fail cost the others at most every other slot.
+
 By hand: 100,000 polls due after an outage, 10 requests a second. 5 a second go to the oldest, so the last of them is
 made within 100,000 / 5 = 20,000 s; the other 5 serve what falls due now, at once as long as it is no more than 5 a
 second, which the delay per request sees to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from worker.core.task import Task
@@ -55,27 +59,32 @@ class InOrder(NamedTuple):
 def in_order(due: Iterable[Task], now: int) -> InOrder:
     """Put tasks that are due into the order of claiming."""
     late: list[tuple[int, int, Task]] = []
-    fresh: list[tuple[float, int, int, Task]] = []
+    fresh: list[tuple[bool, float, int, int, Task]] = []
     for task in due:
         due_at = task.due_at or 0
         if due_at <= now - LATE_MS:
             late.append((due_at, task.seq, task))
         else:
             planned_at = task.pending_at if task.pending_at is not None else task.recorded_at
-            fresh.append((deadline(due_at, planned_at), due_at, task.seq, task))
+            fresh.append((task.failures > 0, deadline(due_at, planned_at), due_at, task.seq, task))
     return InOrder([task for *_, task in sorted(late)], [task for *_, task in sorted(fresh)])
 
 
-def probe_order(candidates: Iterable[Task], due_by: int, suspect: int | None) -> list[Task]:
-    """The order of probes: a task that is itself the trouble proves nothing.
+def probe_order(candidates: Iterable[Task], due_by: int, but: Collection[int], answered: Sequence[int]) -> list[Task]:
+    """The order of probes: a task that is itself the trouble proves nothing, so ``but`` these.
 
-    To find out about the row ``suspect``, another is polled before it is due. But one that fails waits until it is due:
-    otherwise it would be polled again and again, as fast as the limit allows.
+    First one that was ``answered`` lately, then the newest, then those due longest. They are asked before they are due.
+    But one that fails waits until it is due: otherwise it would be polled again and again, as fast as the limit allows.
     """
-    found = [
-        task
-        for task in candidates
-        if task.due_at is not None and task.seq != suspect
-        if task.due_at <= due_by or (suspect is not None and not task.failures)
-    ]
-    return sorted(found, key=lambda task: (task.failures > 0, task.due_at or 0, task.seq))
+    found = [task for task in candidates if task.due_at is not None and (not task.failures or task.due_at <= due_by)]
+    found.sort(key=lambda task: (task.failures > 0, task.due_at or 0, task.seq))
+    others = [task for task in found if task.seq not in but]
+    lately = max(
+        (task for task in others if task.seq in answered), key=lambda task: answered.index(task.seq), default=None
+    )
+    newest = max((task for task in others if not task.failures and task is not lately), key=_number, default=None)
+    first = [task for task in (lately, newest) if task is not None]
+    return [*first, *(task for task in others if task not in first)]
+
+
+_number = attrgetter("seq")

@@ -82,7 +82,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
+    """``wait_ms``: no sooner than after this time may it be asked again."""
+
     code: str
+    wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,11 @@ from dataclasses import dataclass
 
 from worker.core.errors import CdpollError, place_of
 from worker.core.instant import FAR
-from worker.core.pacing.decide import (
-    FLOATED_EVERY_MS,
-    Decision,
-    Moment,
-    Own,
-    Planner,
-    Policy,
-    Withdrawn,
-    decide,
-    may_send,
-)
+from worker.core.pacing.claiming import early_probe_at, may_send, recorded_in_pause
+from worker.core.pacing.decide import FLOATED_EVERY_MS, Decision, Withdrawn, decide
 from worker.core.pacing.judge import NO_TASK, Finished
 from worker.core.pacing.limiter import RateLimit, grant, spent_today
+from worker.core.pacing.policy import Moment, Own, Planner, Policy
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.fixed import FixedPlanner
@@ -89,6 +81,7 @@ class PollRound:
         self._policy = Policy(rules.schedule, rules.limit, rules.lease_ms, self.planner)
         self._heard: list[Done] = []  # over, and not saved
         self._back: list[Job] = []  # taken back from the pool, and not released in the database
+        self._failing: frozenset[int] = frozenset()  # rows under way whose last poll had failed
         self._pauses = Pauses()
         self._edges = LogEdges(tallies.by_error(store).items(), now)
         self.own = Own(floated_at=now, kept_at=now)
@@ -134,13 +127,12 @@ class PollRound:
 
     @property
     def _probing(self) -> bool:
-        return self.own.suspicion.suspect is not None or self.shared.breaker.paused
+        return self.own.suspicion.open or self.shared.breaker.paused
 
     @property
-    def _held(self) -> frozenset[int]:
-        """Rows not to be claimed, even if they are due: under way, or suspect."""
-        suspect = self.own.suspicion.suspect
-        return self._pool.out if suspect is None else self._pool.out | {suspect[0]}
+    def _for_failing(self) -> int:
+        """How many more tasks whose last poll failed may be polled: they take half of the threads, and one at least."""
+        return max(1, self._pool.size // 2) - len(self._failing & self._pool.out)
 
     def _moment(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> Moment:
         floats = not 0 <= now - self.own.floated_at < FLOATED_EVERY_MS
@@ -151,6 +143,7 @@ class PollRound:
             under_way=self._pool.out,
             awaited=self._pool.in_time(monotonic),
             backlog=tallies.due(self._store, now) if floats else None,
+            for_failing=self._for_failing,
         )
 
     def _can_claim(self, moment: Moment) -> bool:
@@ -159,8 +152,9 @@ class PollRound:
         if moment.free <= 0 or grant(self.rules.limit, limiter, moment.now, 1).slots == 0:
             return False
         if not may_send(breaker, suspicion, moment):
-            return False
-        if suspicion.suspect is not None:
+            early_at = self._early_at(moment.now)
+            return early_at is not None and early_at <= moment.due_by and not moment.awaited
+        if suspicion.open:
             return True
         due_at = self._next_due()
         return due_at is not None and due_at <= moment.due_by
@@ -227,6 +221,7 @@ class PollRound:
         self.own, self.shared = decision.own, decision.shared
         if self.only is not None:
             self.only = (self.only | {job.seq for job in self._back}) - {task.seq for task in intents.claims}
+        self._failing = (self._failing & self._pool.out) | {task.seq for task in intents.claims if task.failures}
         self._heard.clear()
         self._back = self._pool.withdraw(FAR) if self._probing and not probing else []
         deadline = monotonic + self.rules.deadline_ms
@@ -241,8 +236,18 @@ class PollRound:
             getattr(self._log, line.level)(line.event, **line.fields)
 
     def _next_due(self) -> int | None:
-        only = self.only if self.own.suspicion.suspect is None else None
-        return tasks.next_due(self._store, self._held, only)
+        # While the API is probed, one that fails may be the only one there is.
+        with_failures = self._probing or self._for_failing > 0
+        return tasks.next_due(self._store, self._pool.out, self.only, with_failures=with_failures)
+
+    def _early_at(self, now: int) -> int | None:
+        """When a task that was recorded in the pause may be asked before the pause is over."""
+        early_at = early_probe_at(self.shared.breaker, self.own)
+        if early_at is None or self.only is not None:
+            return None
+        newest = tasks.newest(self._store, 0, now, reading.NEWEST_ROWS)
+        due = [task.due_at for task in recorded_in_pause(self.shared.breaker, newest) if task.due_at is not None]
+        return max(early_at, min(due)) if due else None
 
     def _next(self, moment: Moment, monotonic: int, cutoff: int) -> int:
         now, times = moment.now, [FAR]
@@ -253,10 +258,13 @@ class PollRound:
         if self._pool.waiting:
             times.append(now + AHEAD_AGAIN_MS)
         if self._pool.free > 0 and not (self._probing and self._pool.in_time(monotonic)):
-            due_at = now if self.own.suspicion.suspect is not None else self._next_due()
+            slot_at = grant(self.rules.limit, self.shared.limiter, now, 0).next_at
+            due_at = now if self.own.suspicion.open else self._next_due()
             if due_at is not None and due_at <= cutoff:
-                slot_at = grant(self.rules.limit, self.shared.limiter, now, 0).next_at
                 times.append(max(due_at, slot_at, self.shared.breaker.resumes_at or 0))
+            early_at = self._early_at(now)
+            if early_at is not None and early_at <= cutoff:
+                times.append(max(early_at, slot_at))
         return min(times)
 
 

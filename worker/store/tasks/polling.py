@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
+from worker.core.instant import FAR
 from worker.core.lifecycle import edges
 from worker.core.task import PollPlan, Task
 from worker.store.db.store import Store
@@ -52,6 +53,19 @@ def due_without_failure(store: Store, paused_total: int, now: int, limit: int, d
     return _due("failures = 0", store, paused_total, now, {"limit": limit, "due_by": due_by})
 
 
+def newest(store: Store, paused_total: int, now: int, limit: int) -> list[Task]:
+    """Up to ``limit`` tasks whose last poll was usable, or that were not polled, the newest first."""
+    rows = store.read(
+        f"""
+        SELECT {_COLUMNS} FROM tasks
+        WHERE state = 'pending' AND failures = 0 AND (leased_until IS NULL OR leased_until <= :now)
+        ORDER BY seq DESC LIMIT :limit
+        """,  # noqa: S608 - constants
+        {"paused_total": paused_total, "now": now, "limit": limit},
+    )
+    return [Task._make(_values_of(row)) for row in rows]
+
+
 def _due(condition: str, store: Store, paused_total: int, now: int, params: dict[str, int]) -> list[Task]:
     rows = store.read(
         f"""
@@ -65,22 +79,28 @@ def _due(condition: str, store: Store, paused_total: int, now: int, params: dict
     return [Task._make(_values_of(row)) for row in rows]
 
 
-def next_due(store: Store, but: Collection[int] = (), only: frozenset[int] | None = None) -> int | None:
+def next_due(
+    store: Store, but: Collection[int] = (), only: frozenset[int] | None = None, *, with_failures: bool = True
+) -> int | None:
     """When any task, or any of ``only``, can next be claimed, ms; the rows in ``but`` apart.
 
-    A leased one can when its lease has run out.
+    A leased one can when its lease has run out. Without ``with_failures``: none whose last poll failed.
     """
     if only is not None:
         rows = by_seq(store, sorted(only.difference(but)), 0).values()
-        return min((max(row.due_at, row.leased_until or 0) for row in rows if row.due_at is not None), default=None)
+        times = [
+            max(row.due_at, row.leased_until or 0) for row in rows if row.due_at and (with_failures or not row.failures)
+        ]
+        return min(times, default=None)
     free = store.read(
         "SELECT seq, due_at AS claimable_at FROM tasks WHERE state = 'pending' AND leased_until IS NULL"
-        " ORDER BY due_at LIMIT :limit",
-        {"limit": len(but) + 1},
+        " AND failures <= :most_failures ORDER BY due_at LIMIT :limit",
+        {"limit": len(but) + 1, "most_failures": FAR if with_failures else 0},
     )
     leased = store.read(
         "SELECT seq, CASE WHEN leased_until > due_at THEN leased_until ELSE due_at END AS claimable_at"
-        " FROM tasks WHERE leased_until IS NOT NULL"
+        " FROM tasks WHERE leased_until IS NOT NULL AND failures <= :most_failures",
+        {"most_failures": FAR if with_failures else 0},
     )
     return min((row["claimable_at"] for row in (*free, *leased) if row["seq"] not in but), default=None)
 
