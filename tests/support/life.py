@@ -35,7 +35,7 @@ class Manner:
 class InstantPool:
     """In the pool's place: every job is answered in the moment it is submitted, and collected in the next pass."""
 
-    free, waiting, next_deadline = 1_000, False, None
+    free, size, waiting, next_deadline = 1_000, 1_000, False, None
     out: frozenset[int] = frozenset()
 
     def __init__(self, vendor: "SimulatedVendor") -> None:
