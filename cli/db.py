@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.opening import become_owner, opened, opened_or_migrated
+from cli.opening import opened, opened_or_migrated, settle_in
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config import load
@@ -70,7 +70,7 @@ def forget(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     from worker.store import forgetting
 
     path = load(obj["config"], os.environ).store.path
-    become_owner(path)
+    settle_in(path)
     found = forgetting.remains_of(path)
     if found.any and not yes:
         if not sys.stdin.isatty():

@@ -4,17 +4,18 @@ Commands are imported when they are called: `cdpoll record` runs once per check,
 imports of the others.
 """
 
-import contextlib
 import io
 import os
 import re
-import resource
+import signal
 import sys
 
 import click
 
+from cli import FOUND_SIGHUP
 from worker import __version__
 from worker.core.errors import CdpollError, place_of
+from worker.gateways.machine import keep_out_of_core_files
 
 # name -> (module, attribute, one line for --help)
 COMMANDS = {
@@ -70,13 +71,14 @@ class Lazy(click.Group):
 def cli(ctx: click.Context, config: str | None) -> None:
     """Make sure that no Coverage Discovery is ever lost."""
     ctx.obj = {"config": config}
+    if ctx.invoked_subcommand != "run" and FOUND_SIGHUP is not None:
+        signal.signal(signal.SIGHUP, FOUND_SIGHUP)
 
 
 def main() -> None:
     """The entry point: every error is one clear line, a hint, and the documented exit code."""
-    # A core file of any command would hold patient data.
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)  # until the state folder is known: cli/opening.py
+    keep_out_of_core_files()
     # A standard stream that the caller has closed is replaced by an empty one.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

@@ -1,6 +1,7 @@
 """What most commands begin with: the configuration, and the database it names."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from worker.clock import Clock
 from worker.config import Config, load
 from worker.store.db.store import Store
 from worker.store.opening import open_store
+
+# What is taken from the modes of new files: everything of others, and of the group where the folder is not shared.
+SHARED_UMASK, PRIVATE_UMASK = 0o007, 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +35,23 @@ class Opened:
         self.store.close()
 
 
-def become_owner(database: Path) -> None:
-    """Root works as the owner of the state directory, so that no file there is root's and shut to the daemon."""
-    if os.geteuid() != 0:
-        return
-    folder = database.parent
+def settle_in(database: Path) -> None:
+    """Work so that all who may use the state folder can use what this command makes there.
+
+    In a folder that its group may write, files are the group's too; elsewhere they are this user's alone. A setgid
+    folder hands its group on, so nothing has to be changed afterwards (the unit forbids that). Root works as the owner
+    of the folder: no file there is root's, and shut to the daemon.
+    """
+    folder = database.resolve().parent
     while not folder.exists():
         folder = folder.parent
-    owner = folder.stat()
-    if owner.st_uid == 0:
-        return
+    found = folder.stat()
+    os.umask(SHARED_UMASK if found.st_mode & stat.S_IWGRP else PRIVATE_UMASK)
+    if os.geteuid() == 0 and found.st_uid != 0:
+        _become(found)
+
+
+def _become(owner: os.stat_result) -> None:
     import pwd
 
     # The owner may not be able to read cdpoll's own files, so import now what is else imported late.
@@ -78,7 +89,7 @@ def opened_or_migrated(obj: dict[str, Any]) -> Opened:
 
 def _opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False) -> Opened:
     config = load(obj["config"], os.environ)
-    become_owner(config.store.path)
+    settle_in(config.store.path)
     place = config.store
     store = open_store(place.path, place.journal, create=create, migrate=_without_telling if migrate else None)
     return Opened(config, store, Clock().now())

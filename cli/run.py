@@ -1,12 +1,11 @@
 """``cdpoll run``: the daemon."""
 
 import os
-from contextlib import suppress
 from typing import Any
 
 import click
 
-from cli.opening import become_owner
+from cli.opening import settle_in
 from worker.clock import Clock
 from worker.config import load
 
@@ -22,14 +21,14 @@ def run(obj: dict[str, Any], mode: str | None) -> int:
     reads the configuration anew. Refused credentials pause the daemon, they never end it (`--once`: exit 77).
     """
     config = load(obj["config"], os.environ)
+    from worker import daemon
+    from worker.log import write_line
+
     for warning in config.warnings:
-        with suppress(OSError):  # a log that cannot be written must not keep the daemon from its work
-            click.echo(f"warning: {warning}", err=True)
+        write_line(f"warning: {warning}")  # a log that takes no lines must not keep the daemon from its work
     if config.sftp is None or config.api is not None:
         config.require_api()  # an installation may have nothing but [sftp]
-    become_owner(config.store.path)
-    from worker import daemon
-
+    settle_in(config.store.path)
     return daemon.run(
         config,
         mode or "forever",  # type: ignore[arg-type]

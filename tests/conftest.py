@@ -32,6 +32,14 @@ settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """A command that was called in this process has set its own."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 # A database where nothing is yet.
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.frozen_clock import NOW, frozen
 from worker.clock import Clock
-from worker.log import make_log
+from worker.log import flush, make_log
 
 
 def test_the_real_clock_tells_the_time_that_freezegun_froze() -> None:
@@ -35,4 +35,5 @@ def test_waiting_ends_with_the_event_or_with_the_time() -> None:
 def test_lines_of_the_log_are_stamped_by_the_clock(capfd: pytest.CaptureFixture[str]) -> None:
     with frozen(NOW):
         make_log("json", "info", Clock()).info("started")
+    flush()
     assert json.loads(capfd.readouterr().err)["timestamp"].startswith("2027-01-15T08:00:00")

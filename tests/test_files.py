@@ -17,7 +17,7 @@ def test_a_file_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
     file.finish(tmp_path / "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     assert (tmp_path / "whole").read_bytes() == b"a" * 3_000_000 + b"b"
-    assert (tmp_path / "whole").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "whole").stat().st_mode & 0o007 == 0, "nothing for others; the umask decides for the group"
     file.abandon()
     assert (tmp_path / "whole").exists()
 
@@ -64,10 +64,10 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_one_holds_a_lock_at_a_time(tmp_path: Path) -> None:
-    lock = FileLock(tmp_path / "lock", 0o600, wait=False)
+    lock = FileLock(tmp_path / "lock", wait=False)
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(BlockingIOError):
-        FileLock(tmp_path / "lock", 0o600, wait=False)
+        FileLock(tmp_path / "lock", wait=False)
     assert len(list(Path("/proc/self/fd").iterdir())) == before, "the one that failed keeps nothing open"
     lock.release()
-    FileLock(tmp_path / "lock", 0o600, wait=False).release()
+    FileLock(tmp_path / "lock", wait=False).release()

@@ -1,5 +1,9 @@
 """Files that survive power loss, and locks on files. A failure raises OSError; the caller says what it means.
 
+Files are made for their user and group, and the umask of the process takes the group away where the folder is not
+shared (cli/opening.py). No mode is changed afterwards: that would clear an inherited setgid bit, and the unit forbids
+it.
+
 The store and the gateways both use this module, and may not import each other.
 """
 
@@ -19,12 +23,12 @@ def sync_folder(folder: Path) -> None:
 
 
 class DurableFile:
-    """A private file that is written under a temporary name, and gets its own name once it is whole and on the disk."""
+    """A file that is written under a temporary name, and gets its own name once it is whole and on the disk."""
 
     def __init__(self, temporary: Path) -> None:
         """``temporary`` must not exist yet."""
         self._temporary = temporary
-        self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -54,9 +58,9 @@ class DurableFile:
 class FileLock:
     """An exclusive lock, held from construction to :meth:`release`. The kernel releases it when the process ends."""
 
-    def __init__(self, path: Path, mode: int, *, wait: bool) -> None:
-        """Make the file with ``mode`` if need be. Without ``wait``, BlockingIOError says that another has the lock."""
-        self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode)
+    def __init__(self, path: Path, *, wait: bool) -> None:
+        """Make the file if need be. Without ``wait``, BlockingIOError says that another has the lock."""
+        self._fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:

@@ -208,8 +208,8 @@ def test_lines_carry_priorities_only_where_the_journal_reads_them(house: House, 
 OWNER = """
 import os, sys
 from pathlib import Path
-from cli.opening import become_owner
-become_owner(Path(sys.argv[1]))
+from cli.opening import settle_in
+settle_in(Path(sys.argv[1]))
 print(os.getuid(), os.getgid(), sorted(os.getgroups()))
 """
 

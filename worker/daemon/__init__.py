@@ -1,8 +1,6 @@
 """The daemon: what is built from a configuration (assembly), and the loop that runs it."""
 
-import contextlib
 import gc
-import resource
 from collections.abc import Callable
 
 from worker.clock import Clock
@@ -31,9 +29,6 @@ def run(
 
     ``reload`` reads the configuration anew on SIGHUP; ``only`` are the rows that a pass of mode ``once`` is about.
     """
-    # A core file would hold patient data and the token. (The unit's LimitCORE=0 says so too, and forbids this call.)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signals = Signals()
     signals.listen()
     log = make_log(config.log.format, config.log.level, clock)

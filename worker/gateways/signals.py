@@ -21,6 +21,7 @@ class Signals:
     def listen(self) -> None:
         """Begin. Call it in the main thread before other threads are started: they inherit the mask."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.WATCHED)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # blocked now; what is ignored could not be awaited
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def _listen(self) -> None:

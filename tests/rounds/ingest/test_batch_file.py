@@ -174,7 +174,7 @@ def test_a_file_that_is_no_batch_is_kept_whole(store: Store, path: Path, content
     assert says in (report.reason or "")
     kept = keeping.kept_path(path, report.sha256)
     assert kept.read_bytes() == content
-    assert (kept.stat().st_mode & 0o777, kept.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert (kept.stat().st_mode & 0o007, kept.parent.stat().st_mode & 0o007) == (0, 0), "nothing for others"
     assert read(store, content, name="again").state == "quarantined"
     assert elsewhere(path, "SELECT count(*) FROM files") == [(1,)]
 

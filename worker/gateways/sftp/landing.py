@@ -35,7 +35,7 @@ class Landing:
         self._hash = hashlib.sha256()
         self.size = 0
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o770, parents=True, exist_ok=True)
             if shutil.disk_usage(folder).free < size + _RESERVE_BYTES:
                 raise OSError(errno.ENOSPC, "")
             self._file = DurableFile(folder / f"{secrets.token_hex(16)}{_PARTIAL}")

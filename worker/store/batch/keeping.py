@@ -26,11 +26,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def folder(database: Path, name: str) -> Path:
-    """A private folder beside the database, made if need be."""
+    """A folder beside the database, made if need be, for those who may use the database."""
     found = database.parent / name
     try:
         if not found.is_dir():
-            found.mkdir(mode=0o700, exist_ok=True)
+            found.mkdir(mode=0o770, exist_ok=True)
             sync_folder(found.parent)
     except OSError as error:
         raise StorageFailed(f"{found}: {error.strerror}", "cdpoll must be able to write beside its database") from error
@@ -65,7 +65,7 @@ def spooled(database: Path, source: BinaryIO) -> Iterator[BinaryIO]:
     """What comes through a pipe, as a private file without a name: it can be read twice, and no crash leaves it."""
     path = folder(database, INCOMING) / f".pipe-{os.getpid()}{PARTIAL}"
     try:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600), "w+b") as file:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o660), "w+b") as file:
             path.unlink()
             shutil.copyfileobj(source, file, 1024 * 1024)
             file.seek(0)

@@ -23,8 +23,7 @@ class IngestLock:
 
     def __enter__(self) -> "IngestLock":
         try:
-            mode = self._path.parent.stat().st_mode & 0o060 | 0o600
-            self._lock = FileLock(self._path, mode, wait=self._wait)
+            self._lock = FileLock(self._path, wait=self._wait)
         except BlockingIOError:
             raise TryLater(
                 "another cdpoll is reading batches into this database", "wait for it to end, and try again"

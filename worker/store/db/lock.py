@@ -13,7 +13,7 @@ class DaemonLock:
         database = database.resolve()  # a link to it is the same database
         path = database.with_name(database.name + ".lock")
         try:
-            self._lock = FileLock(path, database.stat().st_mode & 0o660, wait=False)
+            self._lock = FileLock(path, wait=False)
         except BlockingIOError:
             raise TryLater(
                 f"another cdpoll already works on {database}",

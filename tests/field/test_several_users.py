@@ -1,0 +1,120 @@
+"""The service, a member of its group and root use one state folder, each of them first.
+
+Who comes first makes the files. With a narrow umask he would lock out the others, for good.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import worker.daemon
+import worker.store.schema.creation
+import worker.store.schema.migrations  # noqa: F401 - what is imported late could not be read by the users
+from cli.main import call
+
+
+class User(NamedTuple):
+    """Invented numbers: no account is needed."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    umask: int
+
+
+SHARED_GID = 61_000
+USERS = {
+    "service": User(61_001, SHARED_GID, (), 0o022),
+    "member": User(61_002, 61_002, (SHARED_GID,), 0o077),
+    "root": User(0, 0, (), 0o022),
+}
+
+# The command, and the exit codes of one that has done its work: the vendor cannot be reached, the file is no batch.
+COMMANDS = {
+    "record": (("record", "id-{name}"), {0}),
+    "run": (("run", "--once"), {0, 69}),
+    "ingest": (("ingest", "{bad}"), {1}),
+    "status": (("status", "--json"), {0}),
+}
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
+
+
+class Office:
+    """A state folder as the unit makes it, with a configuration that all may read."""
+
+    def __init__(self, folder: Path, mode: int) -> None:
+        self.state, self.ini = folder / "state", folder / "cdpoll.ini"
+        self.state.mkdir()
+        os.chown(self.state, USERS["service"].uid, SHARED_GID)
+        self.state.chmod(mode)
+        self.ini.write_text(
+            f"[store]\npath = {self.state}/cdpoll.db\n"
+            "[api]\nbase_url = http://127.0.0.1:9/v1\nclient_id = c\nclient_secret = {env CDPOLL_TEST_SECRET}\n"
+        )
+        self.ini.chmod(0o644)
+        folder.chmod(0o755)
+
+    def call(self, name: str, command: str) -> int:
+        """Run a command as a user; its exit code."""
+        words, _ = COMMANDS[command]
+        bad = self.ini.with_name(f"bad-{name}.x12")
+        bad.write_text(f"no batch of {name}")
+        bad.chmod(0o644)
+        arguments = ["--config", str(self.ini), *(word.format(name=name, bad=bad) for word in words)]
+        child = os.fork()
+        if child == 0:
+            code = 99
+            try:
+                user = USERS[name]
+                os.chdir("/")
+                os.umask(user.umask)
+                os.environ["CDPOLL_TEST_SECRET"] = "s"
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                os.setgroups(user.groups)
+                os.setgid(user.gid)
+                os.setuid(user.uid)
+                code = call(arguments)
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Below /tmp, for the folders of pytest are root's alone."""
+    made = Path(tempfile.mkdtemp())
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.mark.parametrize("first", COMMANDS)
+@pytest.mark.parametrize("order", list(itertools.permutations(USERS)), ids="-".join)
+def test_in_a_shared_folder_each_can_come_first_with_anything(folder: Path, order: tuple[str, ...], first: str) -> None:
+    office = Office(folder, 0o2770)
+    office.call(order[0], first)
+    codes = {(name, command): office.call(name, command) for name in order for command in COMMANDS}
+    assert [key for key, code in codes.items() if code not in COMMANDS[key[1]][1]] == []
+    for found in office.state.rglob("*"):
+        about = found.stat()
+        assert about.st_gid == SHARED_GID, found.name
+        assert about.st_mode & 0o007 == 0, found.name
+        assert about.st_mode & 0o060 == 0o060, found.name
+
+
+def test_in_a_private_folder_root_works_as_its_owner_and_no_one_else_gets_in(folder: Path) -> None:
+    office = Office(folder, 0o700)
+    assert office.call("root", "record") == 0
+    assert office.call("root", "ingest") == 1
+    assert office.call("service", "record") == 0
+    assert office.call("service", "ingest") == 1
+    assert office.call("member", "record") == 74
+    assert {found.stat().st_uid for found in office.state.rglob("*")} == {USERS["service"].uid}
+    assert {found.stat().st_mode & 0o077 for found in office.state.rglob("*")} == {0}
