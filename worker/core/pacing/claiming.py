@@ -50,7 +50,10 @@ def early_probe_at(breaker: Breaker, own: Own) -> int | None:
     """From when a task that was recorded in the pause may be asked, before the pause is over; ``None``: not at all."""
     if not breaker.paused or breaker.reason == "rate_limited" or breaker.before_the_api:
         return None
-    return own.early_at + EARLY_PROBE_EVERY_MS
+    # An eighth of the time that the pause has lasted: where new tasks keep coming, an API that refuses all would
+    # otherwise get a request every ten seconds for ever.
+    lasted = own.early_at - (breaker.paused_at or 0)
+    return own.early_at + max(EARLY_PROBE_EVERY_MS, lasted // 8)
 
 
 def recorded_in_pause(breaker: Breaker, tasks: Sequence[Task]) -> list[Task]:

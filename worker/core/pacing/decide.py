@@ -147,7 +147,7 @@ def _judged(policy: Policy, own: Own, shared: Shared, heard: Collected, now: int
             limiter = charge(policy.limit, limiter, one.requests - 1, now)
         if usable(one.reply):
             limiter = eased(limiter, now)
-        elif too_fast(one.reply) and not breaker.paused and not is_own(row, one.reply):
+        elif too_fast(one.reply, limiter.pace) and not breaker.paused and not is_own(row, one.reply):
             limiter = slowed(policy.limit, limiter, one.asked_at, now)
         if isinstance(one.reply, Pending) and one.seq != NO_TASK:
             answered = (*(seq for seq in answered if seq != one.seq), one.seq)[-REMEMBERED_ANSWERS:]

@@ -61,6 +61,9 @@ MISSES_IN_A_ROW = 5
 # The latest tasks whose refusals are remembered, at most.
 REMEMBERED_REFUSALS = 100
 
+# A pace at which a 503 does not mean that we ask too fast.
+DOUBTED_PACE_PPM = 125_000
+
 
 class Suspicion(NamedTuple):
     """What the latest replies suggest. Not stored: after a restart it is soon found out again."""
@@ -120,11 +123,15 @@ def usable(reply: Reply) -> bool:
     return isinstance(reply, Pending | Concluded | Unknown | Rejected)
 
 
-def too_fast(reply: Reply) -> bool:
-    """Whether a reply of the API may mean that we ask too fast."""
+def too_fast(reply: Reply, pace: int) -> bool:
+    """Whether a reply of the API may mean that we ask too fast, at this pace (millionths of the rate).
+
+    A 503 that asks for no wait may as well be its task's own trouble, and a hundred tasks may be in it. So it is
+    doubted at an eighth of the rate.
+    """
     if isinstance(reply, RateLimited):
         return reply.where == "api"
-    return isinstance(reply, Unreachable) and reply.code == "http_503"
+    return isinstance(reply, Unreachable) and reply.code == "http_503" and pace > DOUBTED_PACE_PPM
 
 
 def is_own(task: Task | None, reply: Reply) -> bool:

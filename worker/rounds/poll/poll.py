@@ -142,7 +142,7 @@ class PollRound:
             free=max(0, self._pool.free) if claim else 0,
             under_way=self._pool.out,
             awaited=self._pool.in_time(monotonic),
-            backlog=tallies.due(self._store, now) if floats else None,
+            backlog=tallies.due_unfailed(self._store, now) if floats else None,
             for_failing=self._for_failing,
         )
 

@@ -36,6 +36,11 @@ def due(store: Store, by: int) -> int:
     return int(row["n"])
 
 
+def due_unfailed(store: Store, by: int) -> int:
+    """As :func:`due`, less all those whose last poll failed, due or not: to look at each would take long."""
+    return max(0, due(store, by) - sum(by_error(store).values()))
+
+
 def _counted(store: Store, name: str) -> dict[str, int]:
     rows = store.read(
         """
