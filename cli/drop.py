@@ -28,9 +28,11 @@ def run(obj: dict[str, Any], as_json: bool) -> int:
     reports = [report_json(one) for one in outcome.reports]
     show(reports, as_json)
     for name in outcome.unsettled:
-        say(f"cdpoll: {name} is still changing, or could not be fetched; it is tried again", err=True)
+        say(f"cdpoll: {name} is still changing; it is tried again", err=True)
+    for name, failure in outcome.failed:
+        say(f"cdpoll: {name} is tried again: {failure.message}; {failure.hint}", err=True)
     for name in outcome.lost:
         say(f"cdpoll: {name} is gone from the drop before it came whole; see `cdpoll status`", err=True)
     if outcome.failure is not None:
         raise outcome.failure.as_error()
-    return max(exit_code(reports), 1 if outcome.unsettled or outcome.lost else 0)
+    return max(exit_code(reports), 1 if outcome.unsettled or outcome.failed or outcome.lost else 0)

@@ -58,7 +58,10 @@ class BentFile:
 
 
 class BentDrop:
-    """The folder ``/out``. Each method below answers one question; a number is a status in place of the answer."""
+    """The folder ``/out``. Each method below answers one question; a number is a status in place of the answer.
+
+    One that raises EOFError closes the channel.
+    """
 
     names_per_packet: int | None = 100  # None: all in one packet
     password_good = True
@@ -68,6 +71,7 @@ class BentDrop:
         self.asked: list[tuple[str, str]] = []  # what was asked ("open", "read" …), and of which name
         self.logins = 0  # how often a password was tried
         self.connections = 0
+        self.over = threading.Event()  # set at the end of the test; what waits for it leaves a question unanswered
 
     def put(self, name: str, data: bytes) -> None:
         """A file of that name, newer than any that was there."""
@@ -100,15 +104,16 @@ class BentDrop:
         """No bytes are the end of the file."""
         return file.data[offset : offset + length]
 
-    def closed(self, name: str, file: BentFile) -> None:
-        pass
+    def closed(self, name: str, file: BentFile) -> int | None:
+        """None closes it."""
+        return None
 
     def folder(self) -> int | None:
         """Asked at the beginning of each listing; None lists."""
         return None
 
-    def before_names(self, over: threading.Event) -> None:
-        """Called before each packet of names; ``over`` is set at the end of the test."""
+    def before_names(self) -> None:
+        """Called before each packet of names."""
 
     def names(self) -> list[tuple[bytes, bytes]]:
         """Each name with what is told of it."""
@@ -164,6 +169,7 @@ class _Answers(paramiko.SubsystemHandler):
                 number, length = struct.unpack(">II", packet[1:9])
                 kind, body = self._answer(packet[0], packet[9 : 9 + length], packet[9 + length :])
                 self._send(kind, struct.pack(">I", number) + body)
+        channel.close()
 
     def _exactly(self, count: int) -> bytes:
         out = b""
@@ -213,9 +219,8 @@ class _Answers(paramiko.SubsystemHandler):
             return self._names(self.lists[handle])
         if kind == _CLOSE:
             self.lists.pop(handle, None)
-            if handle in self.files:
-                self.drop.closed(*self.files.pop(handle))
-            return _status(OK)
+            refusal = self.drop.closed(*self.files.pop(handle)) if handle in self.files else None
+            return _status(refusal or OK)
         if kind == _FSTAT:
             return _told(self.drop.fstat(*self.files[handle]))
         data = self.drop.read(*self.files[handle], *struct.unpack(">QI", rest[:12]))
@@ -237,7 +242,7 @@ class _Answers(paramiko.SubsystemHandler):
         return _HANDLE, text(handle)
 
     def _names(self, left: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
-        self.drop.before_names(self.over)
+        self.drop.before_names()
         some = left[: self.drop.names_per_packet]
         del left[: len(some)]
         if not some:
@@ -259,7 +264,7 @@ class BentServer:
     def __init__(self, drop: BentDrop, folder: Path) -> None:
         self.drop = drop
         self._key = paramiko.ECDSAKey.generate()
-        self._over = threading.Event()
+        self._over = drop.over
         self._transports: list[paramiko.Transport] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.database import MACHINE
 from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
@@ -18,6 +19,8 @@ from worker.gateways.sftp.drop import DropSettings
 from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
 from worker.store.batch import keeping
 from worker.store.opening import open_store
+from worker.store.views import status as look
+from worker.store.views.problems import StatusRules
 
 SETTLE, EVERY = 30_000, 300_000
 
@@ -79,3 +82,10 @@ def batch(*members: str) -> str:
     return interchange(
         group(*(a_set(subscriber(ACTIVE, member=one), control=f"{n:04d}") for n, one in enumerate(members)))
     )
+
+
+def problems(rounds: DropRounds) -> dict[str, str]:
+    """What `status` names of the drop, by its code."""
+    with open_store(rounds.path) as store:
+        found = look.status(store, rounds.clock.at, StatusRules(every_ms=EVERY), MACHINE, None)["problems"]
+    return {one["code"]: one["hint"] for one in found if one["code"] != "daemon_down"}

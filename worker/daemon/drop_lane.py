@@ -77,7 +77,7 @@ class DropLane:
 
 def connected(rules: DropRules, around: Surroundings) -> AbstractContextManager[Drop]:
     """A connection to the drop, for a round."""
-    return connect(rules.drop, around.clock, around.stop)
+    return connect(rules.drop, around.clock, around.stop, moving=around.moves)
 
 
 def whole_round(work: DropWork, around: Surroundings) -> DropOutcome:

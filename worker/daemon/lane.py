@@ -58,13 +58,14 @@ class Surroundings:
     """What a lane may use beside its store. ``stop`` is set when it is to end: a wait on the network ends then.
 
     ``clock`` is for the deadlines of sockets, in gateways; the steps themselves are given the time. ``once``: the run
-    ends by itself.
+    ends by itself. ``moves`` is to be called while a step that may last long moves: its bound begins anew.
     """
 
     clock: Clock
     log: Log
     stop: threading.Event
     once: bool
+    moves: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from worker.daemon.faults import Faults
@@ -40,7 +41,7 @@ class LaneThread:
         self.timer = StepTimer(plan.name)
         self.exit_code = 0
         self._place = place
-        self._around = around
+        self._around = replace(around, moves=lambda: self.timer.moves(around.clock.monotonic()))
         self._faults = faults
         self._wake = wake
         self._store: Store | None = None

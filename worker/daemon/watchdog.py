@@ -19,6 +19,11 @@ class StepTimer:
         """A step begins, which is to end within ``bound_ms``."""
         self._under_way = (monotonic, bound_ms)
 
+    def moves(self, monotonic: int) -> None:
+        """The step under way is not stuck: its bound begins anew. Its thread calls, or one that it waits for."""
+        if self._under_way is not None:
+            self._under_way = (monotonic, self._under_way[1])
+
     def end(self) -> None:
         self._under_way = None
 

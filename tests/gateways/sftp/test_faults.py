@@ -202,15 +202,50 @@ def test_a_host_that_swallows_the_connection_attempt(tmp_path: Path) -> None:
     assert result.code == "timeout"
 
 
-@pytest.mark.parametrize(("total", "silence", "moves"), [(10_000, 1_000_000, True), (1_000_000, 10_000, False)])
-def test_both_the_total_and_the_silence_end_a_step(total: int, silence: int, moves: bool) -> None:
+def turned(clock: FrozenClock, guard: Guard, arrives: int, answers: int) -> int:
+    """How many seconds of the clock a step lasts in which so many bytes and whole answers come each second."""
+    for seconds in range(int(DEADLINE / 0.005)):
+        if guard.cause is not None:
+            assert guard.cause == "timeout"
+            return seconds
+        guard.arrived += arrives
+        guard.answers += answers
+        clock.advance(1000)
+        threading.Event().wait(0.005)
+    raise AssertionError("the step has no end")
+
+
+SLOW, FAST = 1_000, 20_000  # bytes a second; the border is 16,000
+
+
+@pytest.mark.parametrize(
+    ("arrives", "answers", "at_least"),
+    [(0, 0, 10), (SLOW, 0, 10), (FAST, 0, 100), (0, 1, 100), (SLOW, 1, 100)],
+)
+def test_a_listing_is_ended_by_silence_and_else_by_its_total(arrives: int, answers: int, at_least: int) -> None:
     clock = FrozenClock(held=True)
     guard = Guard(clock, threading.Event())
-    with guard.within(total, silence):
-        for _ in range(int(DEADLINE / 0.005)):
-            if guard.cause is not None:
-                break
-            guard.moved += moves
+    with guard.answering(10_000, 100_000):
+        assert at_least <= turned(clock, guard, arrives, answers) < at_least + 50
+
+
+@pytest.mark.parametrize(("arrives", "answers"), [(0, 0), (SLOW, 0), (SLOW, 1), (0, 1)])
+def test_a_download_is_ended_by_silence_and_by_being_slow(arrives: int, answers: int) -> None:
+    clock = FrozenClock(held=True)
+    guard = Guard(clock, threading.Event())
+    with guard.streaming(10_000):
+        assert 10 <= turned(clock, guard, arrives, answers) < 60
+
+
+def test_while_bytes_come_that_is_told_and_what_is_fast_enough_has_no_end() -> None:
+    clock = FrozenClock(held=True)
+    told = threading.Event()
+    guard = Guard(clock, threading.Event(), told.set)
+    with guard.streaming(10_000):
+        for _ in range(200):
+            told.clear()
+            guard.arrived += FAST
+            guard.answers += 1
             clock.advance(1000)
-            threading.Event().wait(0.005)
-    assert guard.cause == "timeout"
+            assert told.wait(20)
+    assert guard.cause is None

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from worker.clock import Clock
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, Server
 from worker.gateways.sftp.guard import Guard
-from worker.gateways.sftp.session import Attributes, Entry, Nonsense, RequestRefused, Session
+from worker.gateways.sftp.packets import Attributes, Entry, Nonsense
+from worker.gateways.sftp.session import RequestRefused, Session
 
 Answer = Callable[[int, int, bytes], list[bytes]]
 
@@ -141,7 +142,7 @@ def test_no_more_is_asked_for_than_two_megabytes_ahead() -> None:
 @pytest.mark.parametrize(("real", "announced"), [(10, 100_000), (100_000, 10), (0, 70_000)])
 def test_the_end_is_where_the_server_says_and_the_talk_goes_on(real: int, announced: int) -> None:
     def answer(kind: int, request: int, body: bytes) -> list[bytes]:
-        if kind == 8:
+        if kind == 7:
             return [packet(105, request, 1, struct.pack(">Q", real))]
         offset, count = read_request(body)
         data = bytes(max(0, min(count, real - offset)))
@@ -149,11 +150,11 @@ def test_the_end_is_where_the_server_says_and_the_talk_goes_on(real: int, announ
 
     with session(answer) as (talk, _):
         got = sum(map(len, talk.content(b"h", announced)))
-        assert got == real if real <= announced else got > announced
-        assert talk.look_at(b"h").size == real
+        assert got == real
+        assert talk.stat(b"h").size == real
         # Given up in the middle: what was asked for still comes, and is not taken for the answer to something else.
         next(iter(talk.content(b"h", announced)), None)
-        assert talk.look_at(b"h").size == real
+        assert talk.stat(b"h").size == real
 
 
 def listing(*entries: bytes) -> Answer:
@@ -209,13 +210,30 @@ def test_nonsense_is_no_answer(reply: bytes) -> None:
         talk.open(b"/a")
 
 
-@pytest.mark.parametrize("data", [b"", bytes(40_000)], ids=["empty", "too long"])
-def test_pieces_that_were_not_asked_for(data: bytes) -> None:
-    def answer(_kind: int, request: int, _body: bytes) -> list[bytes]:
-        return [packet(103, request, text(data))]
+@pytest.mark.parametrize("over", [0, 1, 70_000])
+@pytest.mark.parametrize("last", ["end", "failure", "nothing"])
+def test_pieces_that_are_longer_than_asked_for_and_ends_that_are_said_in_other_ways(over: int, last: str) -> None:
+    content = random.Random(over).randbytes(100_000)
 
-    with session(answer) as (talk, _), pytest.raises(Nonsense):
-        list(talk.content(b"h", 10))
+    def answer(_kind: int, request: int, body: bytes) -> list[bytes]:
+        offset, count = read_request(body)
+        data = content[offset : offset + count + over]
+        if data or last == "nothing":
+            return [packet(103, request, text(data))]
+        return [status(request, 1 if last == "end" else 4)]
+
+    for size in (-1, 0, 99_999, 100_000, 100_001, 2**62):
+        with session(answer) as (talk, _):
+            assert b"".join(talk.content(b"h", size)) == content
+            assert talk.ended_by == (4 if last == "failure" else 1)
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_a_file_of_which_no_byte_may_be_read(code: int) -> None:
+    with session(lambda _kind, request, _body: [status(request, code)]) as (talk, _):
+        with pytest.raises(RequestRefused) as caught:
+            list(talk.content(b"h", 10))
+        assert caught.value.status == code
 
 
 @pytest.mark.parametrize("version", [packet(2, 2), packet(101, 3), packet(2)], ids=repr)

@@ -4,7 +4,8 @@
 
     drop.py        what a round uses: connect, list, fetch, remove, move
     login.py       socket, handshake, host key; proofs.py: key, password, questions; server.py: who and where
-    session.py     SFTP version 3, as far as it is needed here
+    session.py     SFTP version 3, as far as it is needed here; packets.py: what its packets hold
+    remote_file.py which files are ours, and what is known of one
     guard.py       deadlines: at the deadline the socket is shut
     landing.py     temp, fsync, rename: a file is whole and durable, or not there
     failure.py     every failure as a code, a line and what to do

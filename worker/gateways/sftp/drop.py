@@ -7,11 +7,9 @@ One thread uses a Drop. The guard ends every wait at its deadline.
 """
 
 import contextlib
-import fnmatch
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -20,66 +18,48 @@ from worker.gateways.sftp.failure import SftpFailed
 from worker.gateways.sftp.guard import Guard, SteadyClock
 from worker.gateways.sftp.landing import Fetched, Landing
 from worker.gateways.sftp.login import hang_up, log_in
-from worker.gateways.sftp.server import Server, cut_or
-from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED, Attributes, Entry, RequestRefused, Session
+from worker.gateways.sftp.packets import Attributes, Entry
+from worker.gateways.sftp.remote_file import (
+    UNKNOWN_SIZE_BYTES,
+    DropSettings,
+    RemoteFile,
+    as_file,
+    as_path,
+    is_name,
+    renamed,
+)
+from worker.gateways.sftp.server import REFUSALS, Server, cut_or, refusal_of
+from worker.gateways.sftp.session import END, NO_SUCH_FILE, RequestRefused, Session
 
-__all__ = ["Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
+__all__ = ["UNKNOWN_SIZE_BYTES", "Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
 
-STEP_MS = 30_000  # for each of: connecting, logging in, listing, moving, and silence during a download
-_SLOWEST_BYTES_PER_MS = 16  # bytes a millisecond: a download that takes longer than this on the whole is given up
-_MOST_ENTRIES = 100_000
+STEP_MS = 30_000  # for each of: connecting, logging in, moving, and silence while files are listed or fetched
+_LISTING_MS = 3_600_000  # for a listing in which the server is never silent
+_MOST_ENTRIES = 1_000_000  # of the folder, whatever they are
+_MOST_FILES = 100_000  # that are meant for us
+_LARGEST_NAMES_BYTES = 16 * 1024 * 1024  # of all files that are meant for us
 _MOST_NAMESAKES = 1000
 _MOST_ALIKE_ENTRIES = 10
 _WINDOW_BYTES = 4 * 1024 * 1024
 _PACKET_BYTES = 256 * 1024 - 1024  # the most that a piece of a file needs; smaller ones cost twice the CPU
 
-
-@dataclass(frozen=True, slots=True)
-class DropSettings:
-    """``folder`` is the drop, ``include`` and ``exclude`` patterns of names as :mod:`fnmatch` has them, case counts."""
-
-    server: Server
-    folder: str
-    include: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-
-    def wants(self, name: bytes) -> bool:
-        """Whether a file of this name is meant for us."""
-        text = _text(name)
-        return any(fnmatch.fnmatchcase(text, pattern) for pattern in self.include) and not any(
-            fnmatch.fnmatchcase(text, pattern) for pattern in self.exclude
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A regular file in the drop as it was at one listing.
-
-    ``name`` is what the server calls it: bytes chosen by others, never to be used as a local path. ``mtime`` is in
-    milliseconds since 1970 UTC (the protocol counts seconds), 0 when the server does not tell.
-    """
-
-    name: bytes
-    size: int
-    mtime: int
-
-    @property
-    def text(self) -> str:
-        """The name for people and logs: what is not printable is escaped."""
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in _text(self.name))
-
-
 Progress = Callable[[int], None]
 
 
 def connect(
-    settings: DropSettings, clock: SteadyClock, stop: threading.Event, *, step: int = STEP_MS
+    settings: DropSettings,
+    clock: SteadyClock,
+    stop: threading.Event,
+    *,
+    step: int = STEP_MS,
+    moving: Callable[[], None] = lambda: None,
 ) -> "contextlib.AbstractContextManager[Drop]":
     """Connect and log in; the drop, for as long as the ``with`` block lasts. Raises SftpFailed.
 
-    Every step ends within ``step`` ms of ``clock``, or soon after ``stop`` is set, by cutting the connection.
+    Every step ends within ``step`` ms of ``clock`` without a word from the server, or soon after ``stop`` is set, by
+    cutting the connection. ``moving`` is called, by another thread, while bytes come.
     """
-    return _connected(settings, Guard(clock, stop), step)
+    return _connected(settings, Guard(clock, stop, moving), step)
 
 
 @contextlib.contextmanager
@@ -116,26 +96,37 @@ class Drop:
         self._guard = guard
         self._step = step
         self._session = session
+        self._broken = False
         self.others = 0
         """How many entries of the folder the last :meth:`list` left alone."""
+        self.looks = True
+        """Whether the server is asked about single files. It is not once it left such a question unanswered; the caller
+        takes that over to its next connection."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection is of no use any more."""
+        return self._broken or self._guard.cause is not None or self._session.over
 
     def list(self) -> list[RemoteFile]:
-        """The regular files that are meant for us, by name."""
+        """The regular files that are meant for us, by name; a name that is listed twice is there twice."""
         found: list[RemoteFile] = []
-        seen = 0
-        with self._doing("looking into the drop", self._step):
+        unclear: list[RemoteFile] = []
+        seen = names = 0
+        with self._doing("looking into the drop", self._listing(), repeatable=True):
             for entry in self._entries("drop", self._settings.folder):
                 seen += 1
-                if seen > _MOST_ENTRIES:
-                    raise SftpFailed("protocol", f"the drop holds more than {_MOST_ENTRIES} entries", "clear it out")
-                name = entry.name
-                if entry.regular is not False and _is_name(name) and self._settings.wants(name):
-                    found.append(RemoteFile(name, *_known(entry.attributes)))
-            # Servers may leave the size out of a listing; that of a file of ours may be asked for.
-            found = [file if file.size >= 0 else self._looked_at(file) for file in found]
-        found = sorted((file for file in found if file.size >= 0), key=lambda file: file.name)
+                if entry.regular is False or not is_name(entry.name) or not self._settings.wants(entry.name):
+                    continue
+                file = as_file(entry.name, entry.attributes)
+                # Servers may leave out of a listing how large a file is, or what it is at all.
+                (unclear if file.size == UNKNOWN_SIZE_BYTES or entry.regular is None else found).append(file)
+                names += len(entry.name)
+                if len(found) + len(unclear) > _MOST_FILES or names > _LARGEST_NAMES_BYTES:
+                    raise _too_many(f"more than {_MOST_FILES} files for us, or too long names")
+        found += filter(None, map(self._cleared_up, unclear))
         self.others = seen - len(found)
-        return found
+        return sorted(found, key=lambda file: file.name)
 
     def archived(self, folder: str, wanted: Iterable[RemoteFile]) -> dict[bytes, Sequence[RemoteFile]]:
         """The files of ``folder`` that may be those wanted, by the name wanted, the likeliest first.
@@ -143,67 +134,119 @@ class Drop:
         A server that moves a file away once it was opened may give it another name if the first is taken (``a.x12_1``,
         ``a_1.x12``). What has another size is another file; the time may have been changed by the move.
         """
-        found: dict[bytes, Sequence[RemoteFile]] = {}
-        with self._doing("looking into the archive", self._step):
-            held = [
-                RemoteFile(entry.name, *_known(entry.attributes))
-                for entry in self._entries("archive", folder)
-                if entry.regular is not False and _is_name(entry.name)
-            ]
-        for one in wanted:
-            alike = [file for file in held if file.size == one.size and _renamed(one.name, file.name)]
-            alike.sort(key=lambda file, time=one.mtime: (file.mtime == time, file.mtime), reverse=True)  # type: ignore[misc]
-            found[one.name] = alike[:_MOST_ALIKE_ENTRIES]
-        return found
+        files = list(wanted)
+        found: dict[bytes, list[RemoteFile]] = {one.name: [] for one in files}
+        sizes = {one.size for one in files}
+        with self._doing("looking into the archive", self._listing(), repeatable=True):
+            for entry in self._entries("archive", folder):
+                held = as_file(entry.name, entry.attributes)
+                if entry.regular is False or not is_name(held.name) or held.size not in sizes:
+                    continue
+                for one in files:
+                    if held.size == one.size and renamed(one.name, held.name):
+                        found[one.name].append(held)
+        return {
+            one.name: sorted(
+                found[one.name],
+                key=lambda file, time=one.mtime: (file.mtime == time, file.mtime),  # type: ignore[misc]
+                reverse=True,
+            )[:_MOST_ALIKE_ENTRIES]
+            for one in files
+        }
 
     def _entries(self, key: str, folder: str) -> Iterator[Entry]:
         """All entries of the folder that ``key`` names, of any type."""
         try:
-            yield from self._session.entries(self._folder(folder) or b"/")
+            for number, entry in enumerate(self._session.entries(as_path(folder) or b"/")):
+                if number == _MOST_ENTRIES:
+                    raise _too_many(f"more than {_MOST_ENTRIES} entries")
+                yield entry
         except RequestRefused as refusal:
             if refusal.status == NO_SUCH_FILE:
                 raise self._no_folder(key, folder) from None
             raise
+
+    def _cleared_up(self, file: RemoteFile) -> RemoteFile | None:
+        """The file with what the server says when it is asked; ``None`` if that is no file."""
+        told = self.look(file)
+        if told is None:
+            return file
+        if told.regular is False:
+            return None
+        asked = as_file(file.name, told)
+        return replace(
+            file, size=asked.size if file.size == UNKNOWN_SIZE_BYTES else file.size, mtime=file.mtime or asked.mtime
+        )
 
     def _no_folder(self, key: str, folder: str) -> SftpFailed:
         message = f"{self._settings.server.name} has no folder {folder}"
         hint = f"check {key} under [sftp]: is it written as the server calls it? a relative path begins at the login"
         return SftpFailed(f"{key}_missing", message, hint)
 
+    def look(self, remote: RemoteFile, *, archive: str | None = None) -> Attributes | None:
+        """What the server says of a file now; ``None`` where it does not say."""
+        path = self._path(remote, archive)
+        if not self.looks:
+            return None
+        try:
+            with self._doing("asking about a file", self._guard.within(self._step), repeatable=True):
+                return self._session.stat(path)
+        except SftpFailed as failure:
+            if failure.code == "timeout":
+                self.looks = False
+            if failure.code in REFUSALS:
+                return None
+            raise
+
     def fetch(
         self, remote: RemoteFile, to: Path, on_progress: Progress | None = None, *, archive: str | None = None
     ) -> Fetched:
-        """Bring a file into the private folder ``to``, whole and durable, under its hash.
+        """Bring a file into the private folder ``to``, durable, under its hash.
 
-        ``changing`` when it is not, before and after, what ``remote`` says, or ends elsewhere. ``on_progress`` is told
-        how many bytes are there. ``archive``: the folder it is in, if :meth:`archived` found it.
+        Between OPEN and CLOSE there is nothing but READ, to the end of the file: some servers take any other question
+        for the end, and give a file once. What they say of its size is a guess; whether it is whole, its content tells.
+        ``on_progress`` is told how many bytes are there. ``archive``: the folder where :meth:`archived` found it.
         """
-        path = self._path(remote) if archive is None else self._folder(archive) + b"/" + remote.name
-        landing = Landing(to, remote.size)
+        before = self.look(remote, archive=archive)
+        file = remote if before is None else self._as_told(remote, before)
+        path = self._path(remote, archive)
+        landing = Landing(to, file.size)
         try:
-            time = self._step + remote.size // _SLOWEST_BYTES_PER_MS
-            with self._doing("fetching a file", time, self._step):
+            with self._doing("opening a file", self._guard.within(self._step)):
                 handle = self._session.open(path)
-            with self._closing(handle), self._doing("fetching a file", time, self._step):
-                self._bring(handle, remote, landing, on_progress)
+            with self._closing(handle), self._doing("fetching a file", self._guard.streaming(self._step)):
+                for piece in self._session.content(handle, file.size):
+                    landing.write(piece)
+                    if on_progress is not None:
+                        on_progress(landing.size)
                 # Durable before the handle is closed: that is when some servers move the file away.
-                return landing.finish()
+                fetched = landing.finish()
         except BaseException:
             landing.abandon()
             raise
+        cut = self._session.ended_by != END and 0 <= fetched.size < file.size
+        return replace(fetched, told=file, changed=cut or self._has_changed(file, archive, fetched.size))
 
-    def _bring(self, handle: bytes, remote: RemoteFile, landing: Landing, on_progress: Progress | None) -> None:
-        before = self._session.look_at(handle)
-        if before.size not in (None, remote.size):
-            raise _changing()
-        for piece in self._session.content(handle, remote.size):
-            landing.write(piece)
-            if landing.size > remote.size:
-                raise _changing()
-            if on_progress is not None:
-                on_progress(landing.size)
-        if landing.size != remote.size or self._look_again(handle, before) != before:
-            raise _changing()
+    def _as_told(self, remote: RemoteFile, told: Attributes) -> RemoteFile:
+        """What is said of a file that is about to be opened goes before what the listing said."""
+        asked = as_file(remote.name, told)
+        return replace(asked, size=remote.size if told.size is None else asked.size, mtime=asked.mtime or remote.mtime)
+
+    def _has_changed(self, file: RemoteFile, archive: str | None, size: int) -> bool:
+        """Whether a file that was read is another one now, so that what came may be half of each.
+
+        It need not be there any more. One that has only grown or shrunk after it was read to its end is no such case.
+        """
+        try:
+            told = self.look(file, archive=archive)
+        except SftpFailed:
+            return False  # the file is here
+        if told is None:
+            return False
+        now = as_file(file.name, told)
+        if now.size not in (UNKNOWN_SIZE_BYTES, file.size):
+            return size != file.size
+        return bool(now.mtime and file.mtime and now.mtime != file.mtime)
 
     @contextlib.contextmanager
     def _closing(self, handle: bytes) -> Iterator[None]:
@@ -211,14 +254,15 @@ class Drop:
         try:
             yield
         finally:
-            with contextlib.suppress(SftpFailed), self._doing("closing a file", self._step):
-                self._session.close(handle)
+            if not self.broken:
+                with contextlib.suppress(SftpFailed), self._doing("closing a file", self._guard.within(self._step)):
+                    self._session.close(handle)
 
     def remove(self, remote: RemoteFile) -> None:
         """Delete a file, if it is still the one that ``remote`` says (else ``changing``)."""
         path = self._path(remote)
-        with self._doing("deleting a file", self._step):
-            self._check_same(path, remote)
+        self._check_same(remote)
+        with self._doing("deleting a file", self._guard.within(self._step)):
             self._session.remove(path)
 
     def move(self, remote: RemoteFile, to: str) -> bytes:
@@ -227,10 +271,10 @@ class Drop:
         A name that is taken there gets ``_1``, ``_2`` and so on: nothing is written over.
         """
         path = self._path(remote)
-        with self._doing("moving a file", self._step):
-            self._check_same(path, remote)
+        self._check_same(remote)
+        with self._doing("moving a file", self._guard.answering(self._step, _LISTING_MS)):
             for number in range(_MOST_NAMESAKES):
-                target = self._folder(to) + b"/" + remote.name + (b"_%d" % number if number else b"")
+                target = as_path(to) + b"/" + remote.name + (b"_%d" % number if number else b"")
                 if self._exists(target):
                     continue
                 try:
@@ -240,38 +284,32 @@ class Drop:
                         raise
                     if self._exists(target):
                         continue  # another took the name in between
-                    if refusal.status == NO_SUCH_FILE or not self._exists(self._folder(to) or b"/"):
+                    if refusal.status == NO_SUCH_FILE or not self._exists(as_path(to) or b"/"):
                         raise self._no_folder("move_to", to) from None
                     raise
                 return target
         raise SftpFailed("refused", f"{to} holds a thousand files of one name", "clear it out")
 
-    def _path(self, remote: RemoteFile) -> bytes:
-        if not _is_name(remote.name) or not self._settings.wants(remote.name):
+    def _path(self, remote: RemoteFile, archive: str | None = None) -> bytes:
+        if archive is not None:
+            return as_path(archive) + b"/" + remote.name
+        if not is_name(remote.name) or not self._settings.wants(remote.name):
             raise ValueError("a file that is not meant for us")
-        return self._folder(self._settings.folder) + b"/" + remote.name
+        return as_path(self._settings.folder) + b"/" + remote.name
 
-    def _folder(self, folder: str) -> bytes:
-        return folder.rstrip("/").encode("utf-8", "surrogateescape")
-
-    def _look_again(self, handle: bytes, before: Attributes) -> Attributes:
-        try:
-            return self._session.look_at(handle)
-        except RequestRefused as refusal:
-            # Some servers move a file to their archive when it was read to its end: then the file is whole.
-            if refusal.status == NO_SUCH_FILE:
-                return before
-            raise
-
-    def _looked_at(self, file: RemoteFile) -> RemoteFile:
-        try:
-            return RemoteFile(file.name, *_known(self._session.stat(self._path(file))))
-        except RequestRefused:
-            return file
-
-    def _check_same(self, path: bytes, remote: RemoteFile) -> None:
-        if _known(self._session.stat(path)) != (remote.size, remote.mtime):
-            raise _changing()
+    def _check_same(self, remote: RemoteFile) -> None:
+        """That what the server says of a file is what it said before; what it does not say is no difference."""
+        with self._doing("asking about a file", self._guard.within(self._step), repeatable=True):
+            try:
+                now = as_file(remote.name, self._session.stat(self._path(remote)))
+            except RequestRefused as refusal:
+                if refusal.status == NO_SUCH_FILE:
+                    raise
+                return
+        for known, told, none in ((remote.size, now.size, UNKNOWN_SIZE_BYTES), (remote.mtime, now.mtime, 0)):
+            if none not in (known, told) and known != told:
+                hint = "it is looked at again"
+                raise SftpFailed("changing", "the file is still changing, or not the one that was seen", hint)
 
     def _exists(self, path: bytes) -> bool:
         try:
@@ -282,54 +320,31 @@ class Drop:
             raise
         return True
 
+    def _listing(self) -> contextlib.AbstractContextManager[None]:
+        return self._guard.answering(self._step, _LISTING_MS)
+
     @contextlib.contextmanager
-    def _doing(self, during: str, ms: int, silence: int | None = None) -> Iterator[None]:
-        """Run a step within its time. Every error of it is raised as SftpFailed."""
+    def _doing(
+        self, during: str, guarded: contextlib.AbstractContextManager[None], *, repeatable: bool = False
+    ) -> Iterator[None]:
+        """Run a step within its time. Every error of it is raised as SftpFailed.
+
+        ``repeatable``: it may be done again at once over another connection, where this one is broken.
+        """
         server = self._settings.server
-        with self._guard.within(ms, silence):
+        with guarded:
             try:
                 yield
             except SftpFailed:
                 raise
             except RequestRefused as refusal:
-                raise _refusal(refusal.status, server, during) from None
+                raise refusal_of(refusal.status, server, during) from None
             except Exception as error:
-                raise cut_or(error, self._guard, server, during) from None
+                self._broken = True
+                failure = cut_or(error, self._guard, server, during)
+                failure.repeatable = repeatable and failure.code != "stopped"
+                raise failure from None
 
 
-def _refusal(status: int, server: Server, during: str) -> SftpFailed:
-    if status == NO_SUCH_FILE:
-        hint = "another system may have taken it; a server may also move a file away once it was read"
-        return SftpFailed("vanished", f"{server.name}: the file is not there, while {during}", hint)
-    if status == PERMISSION_DENIED:
-        hint = f"ask its side to allow this to {server.username}, or set after = leave for a read-only drop"
-        return SftpFailed("permission", f"{server.name} does not allow {during}", hint)
-    hint = "ask its side for the reason in its log"
-    return SftpFailed("refused", f"{server.name} refused (status {status}) while {during}", hint)
-
-
-def _changing() -> SftpFailed:
-    return SftpFailed("changing", "the file is still changing, or not the one that was seen", "it is looked at again")
-
-
-def _known(attributes: Attributes) -> tuple[int, int]:
-    """Size (-1 when not told) and time in milliseconds."""
-    size = -1 if attributes.size is None else attributes.size
-    return size, (attributes.modified or 0) * 1000
-
-
-def _is_name(name: bytes) -> bool:
-    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
-
-
-def _renamed(name: bytes, other: bytes) -> bool:
-    """Whether ``other`` is the name, or what a server makes of it where it is taken."""
-    stem, dot, ending = name.rpartition(b".")
-    forms = [re.escape(name) + rb"(?:_\d{1,4})?"] + [re.escape(stem) + rb"_\d{1,4}" + re.escape(dot + ending)] * bool(
-        dot
-    )
-    return any(re.fullmatch(form, other, re.DOTALL) for form in forms)
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
+def _too_many(what: str) -> SftpFailed:
+    return SftpFailed("protocol", f"the folder holds {what}", "clear it out")

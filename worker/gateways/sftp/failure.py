@@ -51,6 +51,7 @@ class SftpFailed(Exception):
     move_to_missing      the folder that ``move_to`` names is not there, or is none
     changing             the file is still changing, or is not the one that was ingested: look again later
     refused              the server answered with a failure that says nothing more
+    too_large            the file is far larger than the server says
     disk_full            our disk has no room for the file
     local                our own folder cannot be written
     stopped              this process was told to stop
@@ -62,6 +63,8 @@ class SftpFailed(Exception):
         self.code = code
         self.message = message
         self.hint = hint
+        self.repeatable = False
+        """Nothing was touched: the same may be asked again at once, over a new connection."""
 
     def as_error(self) -> CdpollError:
         """The same as the error of a command, with its exit code."""

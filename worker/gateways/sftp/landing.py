@@ -11,33 +11,47 @@ from typing import NoReturn
 
 from worker.files import DurableFile, sync_folder
 from worker.gateways.sftp.failure import SftpFailed
+from worker.gateways.sftp.remote_file import RemoteFile
 
 _PARTIAL = ".part"
 _HINT = "let this user write there"
 _RESERVE_BYTES = 64 * 1024 * 1024  # bytes to leave free: the database has to grow by what the file holds
+_MEASURE_BYTES = 16 * 1024 * 1024  # between two looks at the room that is left
+_LARGEST_SURPLUS_BYTES = 4 * 1024**3  # beyond what the server announces: some files have no end
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A whole file on our disk; ``path`` is its SHA-256 (in hexadecimal, as ``sha256``) in the folder given."""
+    """A file on our disk; ``path`` is its SHA-256 (in hexadecimal, as ``sha256``) in the folder given.
+
+    ``told`` is what the server said of it just before it was opened. ``changed``: the file was another one afterwards,
+    or reading it ended by a refusal, so that what came may not be whole even if it looks so.
+    """
 
     path: Path
     size: int
     sha256: str
+    told: RemoteFile | None = None
+    changed: bool = False
 
 
 class Landing:
-    """One file on its way in. Raises SftpFailed (``disk_full``, ``local``) from every method but :meth:`abandon`."""
+    """One file on its way in. Raises SftpFailed from every method but :meth:`abandon`.
+
+    ``disk_full`` and ``local`` are about us, ``too_large`` is about the file.
+    """
 
     def __init__(self, folder: Path, size: int) -> None:
-        """``size`` is what the server announces: room for it is looked for before the file is opened there."""
+        """``size`` is what the server announces (-1: nothing): room for it is looked for before the file is opened
+        there."""
         self._folder = folder
         self._hash = hashlib.sha256()
+        self._most = max(size, 0) + _LARGEST_SURPLUS_BYTES
+        self._measured = 0
         self.size = 0
         try:
             folder.mkdir(mode=0o770, parents=True, exist_ok=True)
-            if shutil.disk_usage(folder).free < size + _RESERVE_BYTES:
-                raise OSError(errno.ENOSPC, "")
+            self._look_for_room(max(size, 0))
             self._file = DurableFile(folder / f"{secrets.token_hex(16)}{_PARTIAL}")
         except OSError as error:
             self._fail(error)
@@ -46,9 +60,18 @@ class Landing:
         self._hash.update(data)
         self.size += len(data)
         try:
+            if self.size > self._most:
+                raise SftpFailed("too_large", "the file is far larger than the server says", "ask its side what it is")
+            if self.size - self._measured > _MEASURE_BYTES:
+                self._measured = self.size
+                self._look_for_room(0)
             self._file.write(data)
         except OSError as error:
             self._fail(error)
+
+    def _look_for_room(self, count: int) -> None:
+        if shutil.disk_usage(self._folder).free < count + _RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, "")
 
     def finish(self) -> Fetched:
         """Make it durable under its own name; one that is there already has the same content."""

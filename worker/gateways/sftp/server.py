@@ -1,4 +1,4 @@
-"""The server's address and our login; and the failure that an error of paramiko's stands for."""
+"""The server's address and our login; and the failure that an error of paramiko's, or a refusal, stands for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from pathlib import Path
 from worker.core.ssh import MODERN, Algorithms
 from worker.gateways.sftp.failure import SftpFailed
 from worker.gateways.sftp.guard import Guard
+from worker.gateways.sftp.session import NO_SUCH_FILE, PERMISSION_DENIED
+
+REFUSALS = ("vanished", "permission", "refused")
 
 Reveal = Callable[[], str]
 
@@ -43,3 +46,15 @@ def cut_or(error: BaseException, guard: Guard, server: Server, during: str) -> S
         return SftpFailed("cut", f"{server.name} ended the connection while {during}", hint)
     hint = "is this an SFTP server, and is it the right port?"
     return SftpFailed("protocol", f"{server.name} said something unexpected while {during}", hint)
+
+
+def refusal_of(status: int, server: Server, during: str) -> SftpFailed:
+    """What the status of an answer means, as one of :data:`REFUSALS`."""
+    if status == NO_SUCH_FILE:
+        hint = "another system may have taken it; a server may also move a file away once it was read"
+        return SftpFailed("vanished", f"{server.name}: the file is not there, while {during}", hint)
+    if status == PERMISSION_DENIED:
+        hint = f"ask its side to allow this to {server.username}, or set after = leave for a read-only drop"
+        return SftpFailed("permission", f"{server.name} does not allow {during}", hint)
+    hint = "ask its side for the reason in its log"
+    return SftpFailed("refused", f"{server.name} refused (status {status}) while {during}", hint)

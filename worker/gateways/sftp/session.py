@@ -6,22 +6,23 @@ and ends with the file. And it loses the number of a refusal.
 """
 
 import contextlib
-import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import paramiko
 
 from worker.gateways.sftp.guard import Guard
+from worker.gateways.sftp.packets import Attributes, Entry, Fields, Nonsense, string
 
-_INIT, _VERSION, _OPEN, _CLOSE, _READ, _LSTAT, _FSTAT = 1, 2, 3, 4, 5, 7, 8
-_OPENDIR, _READDIR, _REMOVE, _RENAME, _EXTENDED = 11, 12, 13, 18, 200
+_INIT, _VERSION, _OPEN, _CLOSE, _READ, _LSTAT = 1, 2, 3, 4, 5, 7
+_OPENDIR, _READDIR, _REMOVE, _STAT, _RENAME, _EXTENDED = 11, 12, 13, 17, 18, 200
 _STATUS, _HANDLE, _DATA, _NAME, _ATTRS, _EXTENDED_REPLY = 101, 102, 103, 104, 105, 201
 
 OK, END, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, BAD_MESSAGE, NO_CONNECTION, LOST, UNSUPPORTED = range(9)
 
 _LONGEST_PACKET_BYTES = 512 * 1024
+_LONGEST_NAMES_BYTES = 32 * 1024 * 1024  # some servers put a whole folder into one packet
+_MOST_EMPTY_PACKETS = 1000  # a listing made of them alone has no end
 _LIMITS = b"limits@openssh.com"
 _USUAL_READ_BYTES = 32 * 1024  # every server answers this in one piece
 _LARGEST_READ_BYTES = 255 * 1024
@@ -36,71 +37,6 @@ class RequestRefused(Exception):
         self.status = status
 
 
-class Nonsense(Exception):
-    """The answer is no SFTP, or not to what was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What a server says of a file; None for what it does not say. ``modified`` is in seconds since 1970 UTC."""
-
-    size: int | None
-    mode: int | None
-    modified: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a folder. ``regular`` is None when the server does not tell what it is."""
-
-    name: bytes
-    attributes: Attributes
-    regular: bool | None
-
-
-class _Reader:
-    """Takes the fields of one packet apart. Raises Nonsense when it is too short."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, count: int) -> bytes:
-        end = self._at + count
-        if end > len(self._data):
-            raise Nonsense
-        found = self._data[self._at : end]
-        self._at = end
-        return found
-
-    def number(self, size: int = 4) -> int:
-        return int.from_bytes(self.take(size), "big")
-
-    def string(self) -> bytes:
-        return self.take(self.number())
-
-    def attributes(self) -> Attributes:
-        flags = self.number()
-        size = self.number(8) if flags & 1 else None
-        if flags & 2:
-            self.take(8)
-        mode = self.number() if flags & 4 else None
-        modified = struct.unpack(">II", self.take(8))[1] if flags & 8 else None
-        if flags & 0x80000000:
-            for _ in range(self.number()):
-                self.string()
-                self.string()
-        return Attributes(size, mode, modified)
-
-    @property
-    def more(self) -> bool:
-        return self._at < len(self._data)
-
-
-def _string(data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + data
-
-
 class Session:
     """One conversation. Its callers run it inside a guard: nothing here bounds how long it takes.
 
@@ -113,6 +49,8 @@ class Session:
         self._last = 0
         self._stale: set[int] = set()  # reads of a file that has been closed
         self._read_size = _USUAL_READ_BYTES
+        self.ended_by = END
+        """The status that the latest :meth:`content` ended with."""
         channel.sendall(struct.pack(">IBI", 5, _INIT, 3))
         kind, reply = self._receive()
         if kind != _VERSION or reply.number() < 3:
@@ -123,10 +61,15 @@ class Session:
                 break
             reply.string()
 
+    @property
+    def over(self) -> bool:
+        """Whether the server has ended the conversation."""
+        return bool(self._channel.closed or self._channel.eof_received)
+
     def _ask_limits(self) -> None:
         """A larger piece a request is twice as fast, where the server says that it takes one."""
         try:
-            kind, reply = self._ask(_EXTENDED, _string(_LIMITS))
+            kind, reply = self._ask(_EXTENDED, string(_LIMITS))
         except RequestRefused:
             return
         if kind == _EXTENDED_REPLY:
@@ -135,75 +78,83 @@ class Session:
 
     def entries(self, folder: bytes) -> Iterator[Entry]:
         """The names in a folder, in the server's order, without ``.`` and ``..``."""
-        handle = self._handle(_OPENDIR, _string(folder))
+        handle = self._handle(_OPENDIR, string(folder))
+        empty = 0
         while True:
             try:
-                kind, reply = self._ask(_READDIR, _string(handle))
+                kind, reply = self._ask(_READDIR, string(handle))
             except RequestRefused as refusal:
                 if refusal.status != END:
                     raise
                 break
-            if kind != _NAME:
+            count = reply.number() if kind == _NAME else 0
+            empty += not count
+            if kind != _NAME or empty > _MOST_EMPTY_PACKETS:
                 raise Nonsense
-            for _ in range(reply.number()):
-                name, long, attributes = reply.string(), reply.string(), reply.attributes()
-                if name not in (b".", b".."):
-                    yield Entry(name, attributes, _is_regular(attributes, long))
+            for _ in range(count):
+                entry = reply.entry()
+                if entry.name not in (b".", b".."):
+                    yield entry
         self.close(handle)
 
     def stat(self, path: bytes) -> Attributes:
-        """The attributes of a file, of a symbolic link itself."""
-        return self._attributes(_LSTAT, path)
+        """The attributes of a file; of a symbolic link itself, where the server can tell."""
+        try:
+            return self._attributes(_LSTAT, path)
+        except RequestRefused as refusal:
+            if refusal.status in (NO_SUCH_FILE, PERMISSION_DENIED):
+                raise
+            # Some servers know nothing but STAT.
+            return self._attributes(_STAT, path)
 
     def remove(self, path: bytes) -> None:
-        self._ask(_REMOVE, _string(path))
+        self._ask(_REMOVE, string(path))
 
     def rename(self, path: bytes, to: bytes) -> None:
-        self._ask(_RENAME, _string(path) + _string(to))
+        self._ask(_RENAME, string(path) + string(to))
 
     def open(self, path: bytes) -> bytes:
         """Open a file for reading; the handle for the methods below."""
-        return self._handle(_OPEN, _string(path) + struct.pack(">II", 1, 0))
-
-    def look_at(self, handle: bytes) -> Attributes:
-        """The attributes of an open file."""
-        return self._attributes(_FSTAT, handle)
+        return self._handle(_OPEN, string(path) + struct.pack(">II", 1, 0))
 
     def close(self, handle: bytes) -> None:
         """Let go of an open file or folder; a refusal changes nothing."""
         with contextlib.suppress(RequestRefused):
-            self._ask(_CLOSE, _string(handle))
+            self._ask(_CLOSE, string(handle))
 
     def content(self, handle: bytes, size: int) -> Iterator[bytes]:
-        """The bytes of an open file in order, to its end wherever that is (at most one piece past ``size``).
+        """The bytes of an open file in order, to its end wherever that is. ``size`` (-1: not known) is a guess.
 
-        Reads ahead, never more than two megabytes beyond what was handed out.
+        Reads ahead, never more than two megabytes beyond what was handed out; behind ``size`` one piece at first. A
+        refusal ends the file like its end does, unless not one byte was read: :attr:`ended_by` tells.
         """
         waiting: dict[int, tuple[int, int]] = {}  # request -> offset and length asked for
         arrived: dict[int, bytes] = {}  # offset -> data that is not its turn yet
+        ends: dict[int, int] = {}  # offset -> the status that a piece there was answered with
         asked = handed = 0
-        ended = False
+        behind = self._read_size
+        self.ended_by = END
         try:
             while True:
                 requests = b""
-                # One request past the size: its answer tells whether the file has grown.
-                while not ended and asked <= size and asked - handed < _READ_AHEAD_BYTES:
+                while not ends and asked - handed < _ahead(asked, handed, size, behind):
                     requests += self._read_request(waiting, handle, asked, self._read_size)
                     asked += self._read_size
                 if requests:
                     self._channel.sendall(requests)
                 if not waiting:
-                    return
+                    break
                 kind, request, reply = self._answer()
                 offset, length = waiting.pop(request, (0, 0))
                 if kind == _STATUS:
-                    ended = True
-                    if (status := reply.number()) != END:
-                        raise RequestRefused(status)
+                    ends[offset] = reply.number()
                     continue
-                data = reply.string()
-                if kind != _DATA or not 1 <= len(data) <= length:
+                if kind != _DATA or not length:
                     raise Nonsense
+                data = reply.string()[:length]
+                if not data:
+                    ends[offset] = END
+                    continue
                 if len(data) < length:
                     # Less than asked for is allowed, and need not be the end.
                     rest = self._read_request(waiting, handle, offset + len(data), length - len(data))
@@ -212,14 +163,18 @@ class Session:
                 while handed in arrived:
                     piece = arrived.pop(handed)
                     handed += len(piece)
+                    behind = min(2 * behind, _READ_AHEAD_BYTES) if handed > size else behind
                     yield piece
+            self.ended_by = ends.get(handed, END)
+            if self.ended_by != END and not handed:
+                raise RequestRefused(self.ended_by)
         finally:
             self._stale |= waiting.keys()
 
     def _read_request(self, waiting: dict[int, tuple[int, int]], handle: bytes, offset: int, length: int) -> bytes:
         request = self._next()
         waiting[request] = (offset, length)
-        return self._packed(_READ, request, _string(handle) + struct.pack(">QI", offset, length))
+        return self._packed(_READ, request, string(handle) + struct.pack(">QI", offset, length))
 
     def _handle(self, kind: int, body: bytes) -> bytes:
         got, reply = self._ask(kind, body)
@@ -228,12 +183,12 @@ class Session:
         return reply.string()
 
     def _attributes(self, kind: int, what: bytes) -> Attributes:
-        got, reply = self._ask(kind, _string(what))
+        got, reply = self._ask(kind, string(what))
         if got != _ATTRS:
             raise Nonsense
         return reply.attributes()
 
-    def _ask(self, kind: int, body: bytes) -> tuple[int, _Reader]:
+    def _ask(self, kind: int, body: bytes) -> tuple[int, Fields]:
         """One request and its answer. Raises RequestRefused for a status other than OK."""
         request = self._next()
         self._channel.sendall(self._packed(kind, request, body))
@@ -251,7 +206,7 @@ class Session:
     def _packed(self, kind: int, request: int, body: bytes) -> bytes:
         return struct.pack(">IBI", len(body) + 5, kind, request) + body
 
-    def _answer(self) -> tuple[int, int, _Reader]:
+    def _answer(self) -> tuple[int, int, Fields]:
         """The next answer that is waited for: its kind, the request it answers, the rest."""
         while True:
             kind, reply = self._receive()
@@ -260,29 +215,31 @@ class Session:
                 return kind, request, reply
             self._stale.discard(request)
 
-    def _receive(self) -> tuple[int, _Reader]:
+    def _receive(self) -> tuple[int, Fields]:
         length = int.from_bytes(self._exactly(4), "big")
-        if not 1 <= length <= _LONGEST_PACKET_BYTES:
+        if not 1 <= length <= _LONGEST_NAMES_BYTES:
             raise Nonsense
-        packet = self._exactly(length)
-        return packet[0], _Reader(packet[1:])
+        kind = self._exactly(1)[0]
+        if length > _LONGEST_PACKET_BYTES and kind != _NAME:
+            raise Nonsense
+        packet = self._exactly(length - 1)
+        self._guard.answers += 1
+        return kind, Fields(packet)
 
     def _exactly(self, count: int) -> bytes:
-        got = self._channel.recv(count)
-        if len(got) < count:
-            pieces = [got]
-            while got and (count := count - len(got)):
-                got = self._channel.recv(count)
-                pieces.append(got)
+        pieces = []
+        while count:
+            got = self._channel.recv(count)
             if not got:
                 raise EOFError
-            got = b"".join(pieces)
-        self._guard.moved += 1
-        return got
+            self._guard.arrived += len(got)
+            pieces.append(got)
+            count -= len(got)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _is_regular(attributes: Attributes, long: bytes) -> bool | None:
-    if attributes.mode is not None and stat.S_IFMT(attributes.mode):
-        return stat.S_ISREG(attributes.mode)
-    # Old servers tell in the line that `ls -l` would print, if at all.
-    return long[:1] == b"-" if long[:1] in (b"-", b"d", b"l", b"p", b"s", b"c", b"b") else None
+def _ahead(asked: int, handed: int, size: int, behind: int) -> int:
+    """How far ahead of what was handed out to ask, in bytes."""
+    if asked <= size:
+        return _READ_AHEAD_BYTES  # one request past the size: its answer tells whether there is more
+    return behind if handed > size else 0

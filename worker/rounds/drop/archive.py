@@ -10,7 +10,7 @@ from pathlib import Path
 from worker.gateways.sftp.drop import RemoteFile, SftpFailed
 from worker.rounds.drop.messages import lost
 from worker.rounds.drop.one_file import read_in
-from worker.rounds.drop.work import OF_ONE_FILE, DropWork, Step
+from worker.rounds.drop.work import DropWork, Step
 from worker.store.batch import remote
 from worker.store.batch.remote import DropFile
 from worker.store.state import notices
@@ -33,7 +33,8 @@ def search(
         tell(work, now, wanted)
         return
     try:
-        found = work.drop.archived(work.rules.archive, [RemoteFile(one.name, one.size, one.mtime) for one in wanted])
+        files, archive = [RemoteFile(one.name, one.size, one.mtime) for one in wanted], work.rules.archive
+        found = work.ask(lambda drop: drop.archived(archive, files))
     except SftpFailed as failure:
         if failure.code != "archive_missing":
             raise
@@ -46,7 +47,7 @@ def search(
 
 
 def _candidate(one: DropFile, files: Sequence[RemoteFile], missing: list[DropFile]) -> Step:
-    return Step(partial(_fetch_candidate, one=one, files=files, missing=missing), one.size)
+    return Step(partial(_fetch_candidate, one=one, files=files, missing=missing))
 
 
 def _fetch_candidate(
@@ -55,16 +56,16 @@ def _fetch_candidate(
     """Fetch the first of ``files`` that may be the file, and stop calling ``one`` missing."""
     others = [_candidate(one, files[1:], missing)] if files[1:] else []
     try:
-        fetched = work.drop.fetch(files[0], work.incoming, archive=work.rules.archive)
+        fetched = work.ask(lambda drop: drop.fetch(files[0], work.incoming, archive=work.rules.archive))
     except SftpFailed as failure:
-        if failure.code not in OF_ONE_FILE:
+        if not work.of_one_file(failure):
             raise
         work.first(*others)
         return
     if one in missing:
         missing.remove(one)
     remote.move_on(work.store, one, "fetched", fetched.path.name)
-    work.first(Step(partial(_read_candidate, one=one, path=fetched.path, others=others), one.size))
+    work.first(Step(partial(_read_candidate, one=one, path=fetched.path, others=others), fetched.size))
 
 
 def _read_candidate(work: DropWork, now: int, *, one: DropFile, path: Path, others: list[Step]) -> None:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from worker.core.instant import FAR
+from worker.gateways.sftp.drop import Drop
 from worker.rounds.drop.archive import search, tell_hidden
 from worker.rounds.drop.one_file import fetch
 from worker.rounds.drop.work import DropWork, Step
@@ -14,7 +15,7 @@ def list_drop(work: DropWork, _now: int) -> None:
 
     Where another file hides one that was begun, the archive is searched before that: the note forgets the hidden one.
     """
-    work.listed = {one.name: one for one in work.drop.list()}
+    work.listed = {one.name: one for one in work.ask(Drop.list)}
     hidden = remote.hidden(work.store, _rows(work))
     searching = [Step(partial(search, wanted=hidden, tell=tell_hidden))] if hidden else []
     work.first(*searching, Step(_note))
@@ -42,4 +43,4 @@ def _plan_fetches(work: DropWork, now: int) -> None:
     since = now - work.rules.settle
     work.outcome.unsettled = [one.shown for one in remote.unsettled(work.store, since)]
     files = remote.settled(work.store, since, FAR if work.patient else now)
-    work.first(*(Step(partial(fetch, one=one, file=work.listed[one.name]), one.size) for one in files))
+    work.first(*(Step(partial(fetch, one=one, file=work.listed[one.name])) for one in files))

@@ -1,46 +1,52 @@
 """The two steps of one file: its bytes into the private folder, and from there into the database."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from worker.gateways.sftp.drop import RemoteFile, SftpFailed
 from worker.rounds.drop.messages import came_in
-from worker.rounds.drop.work import OF_ONE_FILE, DropWork, Step
+from worker.rounds.drop.work import DropWork, Step
 from worker.rounds.ingest import found_again
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import keeping, remote
-from worker.store.batch.remote import DropFile
+from worker.store.batch.remote import CHANGED, DropFile
 
 
 def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
     """Fetch a file of the drop; reading it in is the next step."""
     remote.move_on(work.store, one, "fetching")
     try:
-        fetched = work.drop.fetch(file, work.incoming)
+        fetched = work.ask(lambda drop: drop.fetch(file, work.incoming))
     except SftpFailed as failure:
         remote.again(work.store, one, failure.code, work.rules.every, now)
-        if failure.code not in OF_ONE_FILE:
+        if not work.of_one_file(failure):
             raise
         work.log.warning("a file of the drop could not be fetched", code=failure.code)
-        work.outcome.unsettled.append(one.shown)
+        work.outcome.failed.append((one.shown, failure))
         return
-    remote.move_on(work.store, one, "fetched", fetched.path.name)
-    work.first(Step(partial(read_in, one=one, path=fetched.path), one.size))
+    if fetched.told is not None:
+        work.told[one.name] = fetched.told
+    error = CHANGED if fetched.changed else None
+    remote.move_on(work.store, one, "fetched", fetched.path.name, error=error)
+    work.first(Step(partial(read_in, one=replace(one, error=error), path=fetched.path), fetched.size))
 
 
 def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds."""
+    # A file that changed may be half of one and half of another. The same bytes a second time are one file.
+    changed = one.error == CHANGED and not remote.came_before(work.store, one, path.name)
     with path.open("rb") as file:
-        progress = work.progress(one.shown, one.size) if work.progress else None
-        given = BatchFile(file, one.shown, "sftp", hold_test=work.rules.hold_test)
+        progress = work.progress(one.shown, path.stat().st_size) if work.progress else None
+        given = BatchFile(file, one.shown, "sftp", hold_test=work.rules.hold_test, changed=changed)
         report = ingest(work.store, given, now, wait=work.patient, progress=progress)
         if report.state == "incomplete":
             # It is fetched again. But the server may have moved it away, so its bytes are kept.
             keeping.keep_whole(work.store.path, file, report.sha256)
     _told(work, report)
     if report.state == "incomplete":
-        remote.again(work.store, one, "incomplete", work.rules.every, now)
+        remote.again(work.store, one, CHANGED if changed else "incomplete", work.rules.every, now)
     else:
         # If parts of a zip were passed over, the zip is not all here, and must stay on the server. So must what was
         # incomplete once, in any copy: nothing proves that this one is whole.

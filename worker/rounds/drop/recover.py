@@ -39,7 +39,7 @@ def _read_left(work: DropWork, now: int) -> None:
     fetched = remote.in_state(work.store, "fetched")
     work.first(
         *(Step(partial(read_orphan, path=path, kept=True), path.stat().st_size) for path in kept),
-        *(Step(partial(_read_fetched, one=one), one.size) for one in fetched),
+        *(Step(partial(_read_fetched, one=one), _size(work, one)) for one in fetched),
         *_unnoted(work, fetched, now),
     )
 
@@ -53,6 +53,11 @@ def _read_fetched(work: DropWork, now: int, *, one: DropFile) -> None:
         remote.move_on(work.store, one, "seen")
 
 
+def _size(work: DropWork, one: DropFile) -> int:
+    path = work.incoming / (one.local or "")
+    return path.stat().st_size if path.is_file() else 0
+
+
 def _unnoted(work: DropWork, fetched: list[DropFile], now: int) -> list[Step]:
     """The steps for files in the private folder that the database does not know to be there."""
     steps: list[Step] = []
@@ -62,7 +67,8 @@ def _unnoted(work: DropWork, fetched: list[DropFile], now: int) -> list[Step]:
         if path.name.startswith(".") or path.name in noted or not path.is_file():
             continue
         size = path.stat().st_size
-        # Files are fetched one at a time, so there is hardly ever more than one that this can be.
+        # Files are fetched one at a time, so there is hardly ever more than one that this can be. One of another size
+        # may be another file, left behind by a database that was restored: then the server's is fetched again.
         whose = next((one for one in halfway if one.size == size), None)
         if whose is None:
             steps.append(Step(partial(read_orphan, path=path), size))

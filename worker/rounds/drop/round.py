@@ -30,6 +30,9 @@ from worker.store.batch.lock import IngestLock
 # After a failure of the connection the next round comes sooner than usual.
 RETRY_MS = 60_000
 
+# In one round; each that breaks costs half a minute if the server is silent.
+MOST_CONNECTIONS = 8
+
 # Between two rounds at least.
 SHORTEST_WAIT_MS = 1_000
 
@@ -42,6 +45,9 @@ class DropRound:
         self._work = work
         self._connect = connect
         self._held = ExitStack()
+        self._line = self._held.enter_context(ExitStack())
+        self._drop: Drop | None = None
+        self._connections = 0
         self._held.enter_context(IngestLock(work.store.path, "round", wait=False))
         steps = (recover, self._open, list_drop, settle, tidy, retrieve, _finish)
         work.steps.extend(Step(take) for take in steps)
@@ -85,7 +91,27 @@ class DropRound:
         self._held.close()
 
     def _open(self, work: DropWork, _now: int) -> None:
-        work.connection = self._held.enter_context(self._connect())
+        work.connected = self._connected
+        self._connected()
+
+    def _connected(self) -> Drop:
+        """The connection; a new one where the last is broken. Some servers hang up after they refused a file."""
+        before = self._drop
+        if before is not None and not before.broken:
+            return before
+        self._line.close()
+        try:
+            if self._connections == MOST_CONNECTIONS:
+                what = f"the connection broke {MOST_CONNECTIONS} times in one round"
+                raise SftpFailed("cut", what, "the next round goes on with the files that were not tried yet")
+            self._connections += 1
+            self._drop = self._line.enter_context(self._connect())
+        except SftpFailed as failure:
+            self._work.no_connection = failure
+            raise
+        if before is not None:
+            self._drop.looks = before.looks
+        return self._drop
 
 
 def _finish(work: DropWork, now: int) -> None:

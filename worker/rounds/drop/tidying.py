@@ -2,35 +2,37 @@
 
 from functools import partial
 
+from worker.core.instant import FAR
 from worker.gateways.sftp.drop import RemoteFile, SftpFailed
 from worker.rounds.drop.listing import list_drop
-from worker.rounds.drop.work import OF_ONE_FILE, DropWork, Step
+from worker.rounds.drop.work import DropWork, Step
 from worker.store.batch import remote
 from worker.store.batch.remote import DropFile
 
 
-def tidy(work: DropWork, _now: int) -> None:
+def tidy(work: DropWork, now: int) -> None:
     """List the drop again, then plan. A server may have archived the files that were read; they need nothing more."""
-    if work.rules.after != "leave" and remote.untidy(work.store):
+    if work.rules.after != "leave" and remote.untidy(work.store, FAR if work.patient else now):
         work.first(Step(list_drop), Step(_plan))
 
 
-def _plan(work: DropWork, _now: int) -> None:
-    work.first(*(Step(partial(_tidy_one, one=one)) for one in remote.untidy(work.store)))
+def _plan(work: DropWork, now: int) -> None:
+    untidy = remote.untidy(work.store, FAR if work.patient else now)
+    work.first(*(Step(partial(_tidy_one, one=one)) for one in untidy))
 
 
-def _tidy_one(work: DropWork, _now: int, *, one: DropFile) -> None:
-    file = RemoteFile(one.name, one.size, one.mtime)
+def _tidy_one(work: DropWork, now: int, *, one: DropFile) -> None:
+    file = work.told.get(one.name, RemoteFile(one.name, one.size, one.mtime))
+    to = work.rules.move_to or ""
     try:
-        if work.rules.after == "move":
-            work.drop.move(file, work.rules.move_to or "")
-        else:
-            work.drop.remove(file)
+        work.ask(lambda drop: drop.move(file, to) if work.rules.after == "move" else drop.remove(file))
     except SftpFailed as failure:
-        if failure.code not in OF_ONE_FILE:
+        if not work.of_one_file(failure):
             raise
-        # A changed file is listed again by the next round. A missing or forbidden folder is for a person to mend.
-        if failure.code != "changing":
-            work.outcome.failure = failure
+        if failure.code == "vanished":
+            return  # there is nothing left to do; the next listing shows it
+        remote.still_untidy(work.store, one, failure.code, work.rules.every, now)
+        work.log.warning("a file of the drop could not be moved or deleted", code=failure.code)
+        work.outcome.failed.append((one.shown, failure))
     else:
         remote.forget(work.store, one)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from worker.core.instant import FAR
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed
@@ -14,15 +14,20 @@ from worker.rounds.log_edges import Log
 from worker.store.batch import keeping
 from worker.store.db.store import Store
 
-# The codes of failures that concern one file: the round goes on with the next file.
-OF_ONE_FILE = {"changing", "vanished", "permission", "refused"}
+# The codes of failures that end a round. Any other that comes while a file is dealt with concerns that file alone, and
+# the round goes on with the next one, over a new connection if need be.
+OF_ALL_FILES = {"stopped", "local", "drop_missing", "move_to_missing", "archive_missing"}
 
-# The gateway ends each of its own operations within 30 s. A step uses at most five of them (to connect, to log in, to
-# open SFTP, to list, to close), and waits at most 5 s for the lock of the database, a few times.
+# The gateway ends each of its own operations within 30 s, and those that list or fetch when nothing came for so long;
+# while something comes, the bound begins anew. A step uses at most eight of them (to ask about a file; to connect, to
+# log in and to open SFTP; to ask again, to open, to close and to ask once more), and waits at most 5 s for the lock of
+# the database, a few times.
 STEP_BOUND_MS = 300_000
 
-# The gateway gives up a download that is slower than this; what is read from our own disk is far faster.
+# What is read from our own disk is far faster.
 SLOWEST_BYTES_PER_MS = 16
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class DropOutcome:
     unsettled: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """Files that are gone from the drop before they came whole, and were not found anywhere."""
+    failed: list[tuple[str, SftpFailed]] = field(default_factory=list)
+    """Files that could not be fetched, moved or deleted, and why. They are tried again."""
     failure: SftpFailed | None = None
     next_at: int = 0
 
@@ -67,15 +74,28 @@ class DropWork:
     steps: "deque[Step]" = field(default_factory=deque)
     wait_until: int = 0
     """The next step is not wanted before this instant (ms)."""
-    connection: Drop | None = None
+    connected: Callable[[], Drop] | None = None
+    """Gives the connection, or a new one where that is broken. The step that sets it comes before all that use it."""
+    no_connection: SftpFailed | None = None
+    """Why there is none any more."""
     listed: dict[bytes, RemoteFile] = field(default_factory=dict)
     """The latest listing, by name."""
+    told: dict[bytes, RemoteFile] = field(default_factory=dict)
+    """What the server said of each file that was fetched in this round, just before that."""
 
-    @property
-    def drop(self) -> Drop:
-        """The connection; the step that opens it comes before all that use it."""
-        assert self.connection is not None
-        return self.connection
+    def ask(self, question: Callable[[Drop], _Answer]) -> _Answer:
+        """Ask the drop something; once more over a new connection, where this one breaks before anything is touched."""
+        assert self.connected is not None
+        try:
+            return question(self.connected())
+        except SftpFailed as failure:
+            if not failure.repeatable or failure is self.no_connection:
+                raise
+        return question(self.connected())
+
+    def of_one_file(self, failure: SftpFailed) -> bool:
+        """Whether a failure that came while a file was dealt with concerns that file alone."""
+        return failure.code not in OF_ALL_FILES and failure is not self.no_connection
 
     @property
     def incoming(self) -> Path:
@@ -90,7 +110,7 @@ class DropWork:
 class Step(NamedTuple):
     """One bounded piece of a round. ``take`` gets the instant (ms) at which it begins.
 
-    ``size`` is that of the file (bytes) that the step moves or reads; it makes the bound longer.
+    ``size`` is that of the file (bytes) that the step reads in; it makes the bound longer.
     """
 
     take: Callable[[DropWork, int], object]

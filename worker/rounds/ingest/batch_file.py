@@ -56,6 +56,8 @@ class BatchFile:
     """Hold back what is marked as a test in it."""
     as_is: bool = False
     """A person takes what is there of it, although it may be incomplete."""
+    changed: bool = False
+    """It changed while it was fetched: even if it looks whole, it may be half of one file and half of another."""
 
 
 def ingest(
@@ -181,7 +183,7 @@ class _FileReader:
             else:
                 self.ends.unreadable = error.reason
         after = os.fstat(file.fileno())
-        changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+        changed = self.given.changed or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
         if changed:
             self.ends.incomplete = "The file changed while it was being read."
         return self.finish(as_is=self.given.as_is and not changed)

@@ -19,6 +19,9 @@ from worker.store.state import drop as rounds
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
 LONGEST_RETRY_MS = 6 * 3_600_000
 
+# The code of a file that changed while it was fetched. Its row says so while its bytes are here to be read in, too.
+CHANGED = "changing"
+
 # Its fetch was begun and did not come to an end. (Of an incomplete file there are all the bytes that it had.)
 _BEGUN = "error IS NOT NULL AND error <> 'incomplete'"
 
@@ -40,6 +43,7 @@ class DropFile:
     attempts: int
     next_at: int
     tidy: int
+    error: str | None
 
 
 def bind(store: Store, drop: str) -> None:
@@ -50,7 +54,7 @@ def bind(store: Store, drop: str) -> None:
     with store.write():
         store.execute("DELETE FROM remote_files WHERE state <> 'fetched'")
         # What is still to be read in has its bytes here; a file of its name in this drop is not the one they came from.
-        store.execute("UPDATE remote_files SET size = -1")
+        store.execute("UPDATE remote_files SET mtime = -1")
         rounds.forget(store)
         store.execute(
             "INSERT INTO meta (key, value) VALUES ('sftp_drop', :drop) ON CONFLICT (key) DO UPDATE SET value = :drop",
@@ -114,7 +118,8 @@ def settled(store: Store, before: int, now: int) -> list[DropFile]:
     """The files to fetch: of one size and time since ``before`` at the latest, and not waiting to be tried again."""
     return _rows(
         store,
-        "WHERE state = 'seen' AND seen_at <= :before AND next_at <= :now ORDER BY mtime, name",
+        # Those that failed before come last: a server that is slow to refuse them holds up no other.
+        "WHERE state = 'seen' AND seen_at <= :before AND next_at <= :now ORDER BY attempts, mtime, name",
         {"before": before, "now": now},
     )
 
@@ -129,10 +134,11 @@ def in_state(store: Store, state: str) -> list[DropFile]:
     return _rows(store, "WHERE state = :state ORDER BY name", {"state": state})
 
 
-def untidy(store: Store) -> list[DropFile]:
+def untidy(store: Store, now: int) -> list[DropFile]:
     """The files that are stored, and still to be moved or deleted on the server. One that was incomplete never is: no
     count can prove that its later copy is whole."""
-    return _rows(store, "WHERE state = 'done' AND tidy = 1 AND was_incomplete = 0 ORDER BY name", {})
+    where = "WHERE state = 'done' AND tidy = 1 AND was_incomplete = 0 AND next_at <= :now ORDER BY attempts, name"
+    return _rows(store, where, {"now": now})
 
 
 def next_wanted(store: Store, settle: int) -> int | None:
@@ -156,18 +162,23 @@ def _remote(row: sqlite3.Row) -> DropFile:
     return DropFile(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - iterating a Row yields its values
 
 
-def move_on(store: Store, one: DropFile, state: str, local: str | None = None, *, tidy: bool = False) -> None:
-    """The file has come this far."""
+def move_on(
+    store: Store, one: DropFile, state: str, local: str | None = None, *, tidy: bool = False, error: str | None = None
+) -> None:
+    """The file has come this far. What was tried for it begins anew once it is read in."""
     with store.write():
         store.execute(
-            "UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = NULL WHERE name = :name",
-            {"state": state, "local": local, "tidy": int(tidy), "name": one.name},
+            """
+            UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = :error,
+                attempts = CASE WHEN :state = 'done' THEN 0 ELSE attempts END
+            WHERE name = :name
+            """,
+            {"state": state, "local": local, "tidy": int(tidy), "error": error, "name": one.name},
         )
 
 
 def again(store: Store, one: DropFile, error: str, every: int, now: int) -> None:
     """The file is to be fetched again: it was incomplete, or could not be fetched (``error`` is a code)."""
-    wait = min(every * 2 ** min(one.attempts, 20), LONGEST_RETRY_MS)
     with store.write():
         store.execute(
             """
@@ -176,8 +187,30 @@ def again(store: Store, one: DropFile, error: str, every: int, now: int) -> None
                 was_incomplete = CASE WHEN :error = 'incomplete' THEN 1 ELSE was_incomplete END
             WHERE name = :name
             """,
-            {"next_at": now + wait, "error": error, "name": one.name},
+            {"next_at": now + _wait(one, every), "error": error, "name": one.name},
         )
+
+
+def still_untidy(store: Store, one: DropFile, error: str, every: int, now: int) -> None:
+    """The file is stored, and could not be moved or deleted."""
+    with store.write():
+        store.execute(
+            "UPDATE remote_files SET attempts = attempts + 1, next_at = :next_at, error = :error WHERE name = :name",
+            {"next_at": now + _wait(one, every), "error": error, "name": one.name},
+        )
+
+
+def _wait(one: DropFile, every: int) -> int:
+    return min(every << min(one.attempts, 20), LONGEST_RETRY_MS)
+
+
+def came_before(store: Store, one: DropFile, sha256: str) -> bool:
+    """Whether the latest incomplete file of this name had the same bytes."""
+    row = store.one(
+        "SELECT 1 FROM files WHERE name = :name AND sha256 = :sha256 AND state = 'incomplete'",
+        {"name": one.shown, "sha256": sha256},
+    )
+    return row is not None
 
 
 def missed(store: Store, one: DropFile) -> None:

@@ -61,6 +61,45 @@ def stale(store: Store, every: int, started_at: int | None, now: int) -> str | N
     return f"no good round over the drop for {words(now - since)}, though every is {words(every)}: see the log"
 
 
+# What a person is told of a file that could not be fetched, by the code of the failure.
+_REASONS = {
+    "changing": "it keeps changing",
+    "vanished": "the server lists it, but says that it is not there",
+    "permission": "the server does not allow it",
+    "refused": "the server refuses it",
+    "timeout": "the server stays silent",
+    "cut": "the server ends the connection",
+    "disk_full": "our disk has no room for it",
+    "too_large": "it is far larger than the server says",
+}
+
+# These are normal for once.
+_PASSING = "'changing', 'vanished'"
+_NAMED_FILES = 5
+_SHOWN_NAME_LETTERS = 100
+
+
+def troubled(store: Store) -> tuple[int, str] | None:
+    """How many files of the drop are in trouble of their own, and the text for `status`, which names some of them."""
+    rows = store.read(
+        f"""
+        SELECT shown, error, state FROM remote_files
+        WHERE error IS NOT NULL AND error <> 'incomplete' AND error <> 'interrupted' AND state <> 'gone'
+            AND (error NOT IN ({_PASSING}) OR attempts > 1)
+        ORDER BY attempts DESC, name
+        """  # noqa: S608 - a constant
+    )
+    if not rows:
+        return None
+    said = [
+        f"{row['shown'][:_SHOWN_NAME_LETTERS]} is not {'moved or deleted' if row['state'] == 'done' else 'fetched'}:"
+        f" {_REASONS.get(row['error'], row['error'])}"
+        for row in rows[:_NAMED_FILES]
+    ]
+    more = [f"and {len(rows) - _NAMED_FILES} more"] if len(rows) > _NAMED_FILES else []
+    return len(rows), "; ".join([*said, *more]) + " (they are tried again)"
+
+
 def _noted(store: Store) -> dict[str, Any]:
     row = store.one("SELECT value FROM meta WHERE key = :key", {"key": _KEY})
     return {} if row is None else json_object(row["value"])

@@ -113,6 +113,8 @@ def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, al
         beat = daemon.last_beat(store) if alive else None
         stale = rounds.stale(store, every, None if beat is None else beat.started_at, now)
         found += [] if stale is None else [Problem("sftp_stale", 1, stale)]
+        troubled = rounds.troubled(store)
+        found += [] if troubled is None else [Problem("sftp_files", *troubled)]
     found += _disk(store.path.parent, machine)
     shared = api.get(store)
     breaker = shared.breaker
