@@ -4,7 +4,7 @@ A reader raises ValueError with one line, "what is wrong; what to write"; it nev
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from worker.config.secret import FORMS, Secret, full_path, one_visible_line, rea
 from worker.config.urls import read_service_url, read_url
 from worker.core import instant
 from worker.core.schedule.cadence import Cadence
+
+_QUOTED_CHARACTERS = 7
 
 
 class Written(NamedTuple):
@@ -48,9 +50,11 @@ class Kind(NamedTuple):
     comments: bool = True
 
 
-def quoted(text: str) -> str:
-    """The text for a message, shortened when it is long."""
-    return f'"{text}"' if len(text) <= 40 else f'"{text[:40]}…"'
+def quoted(text: str, known: Iterable[str] = ()) -> str:
+    """The text for a message where it is short, or close to a known word; any other may be a secret in a wrong line."""
+    from worker.config.suggestion import slip
+
+    return f'"{text}"' if len(text) <= _QUOTED_CHARACTERS or slip(text.lower(), known) else "the value"
 
 
 def _milliseconds(text: str) -> int:
@@ -114,7 +118,7 @@ def word(*allowed: str) -> Kind:
         if value not in allowed:
             from worker.config.suggestion import nearest
 
-            raise ValueError(f"{quoted(written.text)} is not known here; {nearest(value, allowed)}")
+            raise ValueError(f"{quoted(written.text, allowed)} is not known here; {nearest(value, allowed)}")
         return value
 
     return Kind("one of " * (len(allowed) > 1) + ", ".join(f"`{w}`" for w in allowed), read)

@@ -18,6 +18,7 @@ from worker.config.table import Key, Section
 _TOKEN_PATH = "/apip/auth/v2/token"  # noqa: S105  (a path, not a token)
 _HINT = "`cdpoll config check` lists all mistakes; config.example.ini explains every key"
 _HINT_NONE = "`cdpoll sandbox` prints a ready-made configuration to try; or start from config.example.ini"
+_UNSET = f"unset it (`env | grep -o ^{PREFIX}[^=]*` lists the names)"
 
 
 @dataclass(slots=True)
@@ -53,7 +54,9 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
         found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
     if found.mistakes:
         nothing = sources.main is None and not sources.entries
-        raise ConfigurationMistakes(_sorted(sources, found.mistakes), _HINT_NONE if nothing else _HINT)
+        raise ConfigurationMistakes(
+            [_guarded(m) for m in _sorted(sources, found.mistakes)], _HINT_NONE if nothing else _HINT
+        )
     api = ApiSection(**sections["api"]) if sections["api"] is not None else None
     polling = PollingSection(**(sections["polling"] or {}))
     sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
@@ -76,9 +79,7 @@ def _check_headings(sources: Sources, found: _Found) -> None:
         if name not in known:
             from worker.config.suggestion import nearest
 
-            found.mistakes.append(
-                Mistake(place, _printable(name), None, f"unknown section; {nearest(name.lower(), known)}")
-            )
+            found.mistakes.append(Mistake(place, name, None, f"unknown section; {nearest(name.lower(), known)}"))
 
 
 def _read(entry: Entry, found: _Found) -> None:
@@ -124,7 +125,7 @@ def _unknown(entry: Entry, found: _Found) -> None:
         from worker.config.suggestion import nearest
 
         message = f"unknown key; {nearest(entry.key, names)}"
-    found.mistakes.append(Mistake(entry.place, entry.section, _printable(entry.key), message))
+    found.mistakes.append(Mistake(entry.place, entry.section, entry.key, message))
 
 
 def _check_variables(found: _Found) -> None:
@@ -135,13 +136,25 @@ def _check_variables(found: _Found) -> None:
 
             # The prefix is left out: it would make every name alike.
             meant = near(name.removeprefix(PREFIX), (known.removeprefix(PREFIX) for known in VARIABLES))
-            message = f"sets no known key; {f'did you mean {PREFIX}{meant}?' if meant else 'unset it'}"
-            found.mistakes.append(Mistake(Place(variable=_printable(name)), None, None, message))
+            message = f"sets no known key; {f'did you mean {PREFIX}{meant}?' if meant else _UNSET}"
+            found.mistakes.append(Mistake(Place(variable=name), None, None, message))
 
 
-def _printable(name: str) -> str:
-    """A name for a message; a line that is no setting at all (half of a wrapped secret, say) is not repeated."""
-    return name if re.fullmatch(r"[A-Za-z0-9_. -]{1,60}", name) else "(not a name)"
+def _guarded(mistake: Mistake) -> Mistake:
+    """A mistake without those names that are not close to a known one: they may be a secret, or half of one.
+
+    The line is told in any case. All mistakes pass here, so what makes them need not care.
+    """
+    from worker.config.suggestion import slip
+
+    place, section, key, message = mistake
+    if section is not None and not slip(section.lower(), (known.name for known in SECTIONS)):
+        section = None
+    if key is not None and not slip(key, (known for _, known in KEYS)):
+        key = None
+    if place.variable is not None and not slip(place.variable, VARIABLES):
+        place = place._replace(variable=f"{PREFIX}…")
+    return Mistake(place, section, key, message)
 
 
 def _section(section: Section, heading: Place | None, found: _Found) -> dict[str, Any] | None:

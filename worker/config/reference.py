@@ -34,6 +34,8 @@ as computed and where its value comes from.
 - `[section]` lines and `key = value` lines in UTF-8. Comments stand on lines of their own and begin with `#` or `;`.
 - An unknown section, key or `CDPOLL_` variable is a mistake, and so is a section or key that is written twice in one
   file. An empty value is a mistake too: leave the line out for the default.
+- Messages tell the line of a mistake. They quote a name or a value only when it is short or at most two letters from a
+  known one: it may be a secret that stands in the wrong place.
 - Durations carry units (`ms`, `s`, `m`, `h`, `d`, `w`) and can be put together: `30s`, `1h30m`, `45d`.
 - A relative path is relative to the file that says it; from the environment, paths are written in full.
 

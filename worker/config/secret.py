@@ -12,6 +12,7 @@ FORMS = "{credential NAME}, {file PATH} or {env NAME}"
 _REFERENCE = re.compile(r"\{\s*(credential|file|env)\s+([^{}]*[^{}\s])\s*\}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_@:.-]{1,255}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOLD_VARIABLE = re.compile(r"[A-Z]+(_[A-Z0-9]+)*")
 _VISIBLE = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u00ff]+")
 _LARGEST_BYTES = 8192
 
@@ -75,8 +76,10 @@ class Secret:
         try:
             return self._environ[self._argument]
         except KeyError:
+            # A secret may stand where the name belongs. What is written like a variable's name is told.
+            name = f" {self._argument}" if _TOLD_VARIABLE.fullmatch(self._argument) else " that it names"
             raise BadConfiguration(
-                f"{self.where}: the environment variable {self._argument} is not set",
+                f"{self.where}: the environment variable{name} is not set",
                 "set it where this process is started, or write the secret as {file PATH} or {credential NAME}",
             ) from None
 

@@ -46,7 +46,7 @@ def _algorithms(written: Written) -> ssh.Algorithms:
         from worker.config.suggestion import nearest
 
         raise ValueError(
-            f"{quoted(error.args[0])} is no algorithm known here; {nearest(error.args[0], ssh.NAMES)}"
+            f"{quoted(error.args[0], ssh.NAMES)} is no algorithm known here; {nearest(error.args[0], ssh.NAMES)}"
         ) from None
 
 

@@ -61,7 +61,7 @@ def changed(words: tuple[str, ...]) -> Algorithms:
     for word in words:
         sign, name = word[:1], word[1:]
         if sign not in ("+", "-") or not name:
-            raise ValueError(f'"{word[:60]}" has no sign; write +name to use an algorithm too, -name to leave it out')
+            raise ValueError("a word has no sign; write +name to use an algorithm too, -name to leave it out")
         if name in SHA1_SIGNATURES:
             raise ValueError(f"{name} signs with SHA-1, which is not accepted any more; leave it out")
         kind = next((k for k in KINDS if name in getattr(MODERN, k) + getattr(OLD, k)), None)
