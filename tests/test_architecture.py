@@ -36,7 +36,7 @@ FLOORS: dict[str, set[str]] = {
     "worker.rounds": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"},
     "worker.gateways": {"worker.gateways", "worker.files", "worker.core"},
     "worker.store": {"worker.store", "worker.files", "worker.core"},
-    "worker.config": {"worker.config", "worker.core"},
+    "worker.config": {"worker.config", "worker.files", "worker.core"},
     "worker.log": {"worker.clock", "worker.core"},
     "worker.clock": set(),
     "worker.files": set(),

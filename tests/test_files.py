@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.files import DurableFile, FileLock
+from worker.files import DurableFile, FileLock, open_regular
 
 
 def test_a_file_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
@@ -71,3 +71,17 @@ def test_one_holds_a_lock_at_a_time(tmp_path: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before, "the one that failed keeps nothing open"
     lock.release()
     FileLock(tmp_path / "lock", wait=False).release()
+
+
+def test_only_a_regular_file_is_opened_and_a_pipe_without_a_writer_holds_up_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"a")
+    with open_regular(tmp_path / "file") as file:
+        assert file.read() == b"a"
+    with open_regular(Path("/dev/null")) as file:
+        assert file.read() == b""
+    os.mkfifo(tmp_path / "pipe")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name, said in ("pipe", "not a regular file"), (".", "Is a directory"), ("none", "No such file"):
+        with pytest.raises(OSError, match=said):
+            open_regular(tmp_path / name)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before, "nothing stays open"

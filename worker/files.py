@@ -4,13 +4,34 @@ Files are made for their user and group, and the umask of the process takes the 
 shared (cli/opening.py). No mode is changed afterwards: that would clear an inherited setgid bit, and the unit forbids
 it.
 
-The store and the gateways both use this module, and may not import each other.
+The configuration, the store and the gateways use this module, and may not import each other.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
+
+_NULL_DEVICE = os.makedev(1, 3)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file (or /dev/null) to read it. Any other is an OSError: a pipe would wait for its writer."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        found = os.fstat(fd)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        null = stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL_DEVICE
+        if not stat.S_ISREG(found.st_mode) and not null:
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return os.fdopen(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -194,7 +194,7 @@ def test_what_a_file_must_not_hold(tmp_path: Path, content: bytes, what: str) ->
 def test_only_regular_files_hold_secrets(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "not a regular file" in failure(from_environment(f"{{file {tmp_path}/pipe}}", {})).message
-    assert "not a regular file" in failure(from_environment(f"{{file {tmp_path}}}", {})).message
+    assert "is a directory" in failure(from_environment(f"{{file {tmp_path}}}", {})).message
 
 
 def test_a_file_that_may_not_be_read_says_whose_it_is() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from worker.core.errors import BadConfiguration
+from worker.files import open_regular
 
 FORMS = "{credential NAME}, {file PATH} or {env NAME}"
 _REFERENCE = re.compile(r"\{\s*(credential|file|env)\s+([^{}]*[^{}\s])\s*\}")
@@ -94,8 +95,8 @@ class Secret:
 
     def _from_file(self, path: Path) -> str:
         try:
-            # Not blocking: if the file is a pipe without a writer, the open would never return.
-            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open_regular(path) as file:
+                data = file.read(_LARGEST_BYTES + 1)
         except PermissionError:
             raise BadConfiguration(
                 f"{self.where}: {path} cannot be read: {_ownership(path)}",
@@ -103,14 +104,6 @@ class Secret:
             ) from None
         except (OSError, ValueError) as error:
             raise self._unusable(path, (getattr(error, "strerror", None) or "not a path").lower()) from None
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise self._unusable(path, "not a regular file")
-        with os.fdopen(handle, "rb") as file:
-            try:
-                data = file.read(_LARGEST_BYTES + 1)
-            except OSError as error:
-                raise self._unusable(path, (error.strerror or "read error").lower()) from None
         if len(data) > _LARGEST_BYTES:
             raise self._unusable(path, f"larger than {_LARGEST_BYTES} bytes")
         try:

@@ -1,5 +1,6 @@
 """Finds the configuration: one main file, the ``conf.d`` beside it, and the environment."""
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from worker.config.ini import Entry, parse
 from worker.config.mistakes import BUILT_IN, Mistake, Place
+from worker.files import open_regular
 
 PREFIX = "CDPOLL_"
 #: Variables that begin with the prefix and are no keys.
@@ -92,7 +94,7 @@ def _fragments(folder: Path, sources: Sources) -> list[Path]:
 
 def _read(path: Path, sources: Sources) -> None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             private = os.fstat(file.fileno()).st_mode & 0o077 == 0
             data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
@@ -111,6 +113,6 @@ def _read(path: Path, sources: Sources) -> None:
 def _unreadable(path: Path, error: OSError) -> Mistake:
     reason = (error.strerror or type(error).__name__).lower()
     cure = "name a file that is there" if isinstance(error, FileNotFoundError) else "let this user read it"
-    if isinstance(error, IsADirectoryError):
+    if isinstance(error, IsADirectoryError) or error.errno == errno.EINVAL:
         cure = "name the file itself"
     return Mistake(Place(path), None, None, f"cannot be read ({reason}); {cure}")

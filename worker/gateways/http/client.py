@@ -12,12 +12,14 @@ import ssl
 import threading
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 
 import httpx
 
 from worker import __version__
 from worker.core.errors import BadConfiguration
 from worker.core.vendor.reply import HttpAnswer
+from worker.files import open_regular
 from worker.gateways.http.coding import BadBody, unpacked
 from worker.gateways.http.connection import Connection
 from worker.gateways.http.failure import code_of
@@ -76,6 +78,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
         context.load_default_certs()
     else:
         try:
+            open_regular(Path(ca_file)).close()  # a pipe would make OpenSSL wait
             context.load_verify_locations(ca_file)
         except OSError as error:  # an SSLError is one, too
             reason = "holds no PEM certificate" if isinstance(error, ssl.SSLError) else str(error.strerror).lower()

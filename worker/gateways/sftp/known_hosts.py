@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from worker.files import open_regular
 from worker.gateways.sftp.failure import SftpFailed
 
 _LARGEST_BYTES = 4 * 1024 * 1024
@@ -44,7 +45,7 @@ class OnFile:
 def read_known_hosts(path: Path, host: str, port: int) -> OnFile:
     """What is on file for ``host`` at ``port``. Raises SftpFailed when the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             text = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from worker.files import open_regular
 from worker.gateways.sftp.failure import SftpFailed
 
 _LARGEST_BYTES = 256 * 1024
@@ -53,7 +54,7 @@ def read_private_key(path: Path, passphrase: Callable[[], str] | None) -> parami
 
 def _content(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(_LARGEST_BYTES)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
