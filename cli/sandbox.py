@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.own_folder import own_folder, write_private
 from worker.clock import Clock
 from worker.core.errors import BadConfiguration, TryLater
 
@@ -63,12 +64,13 @@ def _serve(vendor: "Sandbox", home: Path) -> None:
     """Hand out the configuration, and stay until a signal comes."""
     from sandbox.settings import config_text
 
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = home / "cdpoll.ini"
     text = config_text(vendor, str(home / f"cdpoll-{vendor.origin.rpartition(':')[2]}.db"))
-    with os.fdopen(os.open(config, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
+    folder = own_folder(home)
+    try:
+        write_private(folder, config.name, text)
+    finally:
+        os.close(folder)
     click.echo(text)
     click.echo(f"base URL   {vendor.base_url}", err=True)
     click.echo(f"token URL  {vendor.token_url}", err=True)

@@ -34,11 +34,12 @@ class Daemon:
 
 
 def _line(config: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "cli", "--config", str(config), *words]
+    return [sys.executable, "-P", "-m", "cli", "--config", str(config), *words]
 
 
 def _environment() -> dict[str, str]:
-    # `-m cli` must find this cdpoll, and must not see the caller's CDPOLL_ variables.
+    # `-m cli` must find this very cdpoll, and must not see the caller's CDPOLL_ variables. With -P it does not look
+    # into the working folder, where anyone may have put a `cli`.
     home = str(Path(__file__).parents[2])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDPOLL_")}
     return kept | {"PYTHONPATH": home}

@@ -17,6 +17,7 @@ from pathlib import Path
 from cli.demo.checks import fetch_token, submit
 from cli.demo.ending import Batch, Ending, Picture, answers, compare, read_picture
 from cli.demo.process import Daemon, command
+from cli.own_folder import own_folder, write_private
 from sandbox.account import Account
 from sandbox.batch import write_batch
 from sandbox.server import Sandbox
@@ -101,17 +102,18 @@ class Demo:
         return self.folder / "cdpoll.db"
 
     def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, mode=0o700)
-        except OSError as error:
-            raise StorageFailed(f"{self.folder}: {error.strerror}", "name another folder with --dir") from error
+        os.close(own_folder(self.folder.parent))
+        os.close(own_folder(self.folder, new=True))
 
     def _write_config(self, vendor: Sandbox) -> Path:
         config = self.folder / "cdpoll.ini"
         # A drip is cut off at the request's deadline; two seconds of it are enough to see.
         text = config_text(vendor, str(self.database)).replace("timeout = 10s", "timeout = 2s")
-        with os.fdopen(os.open(config, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(text)
+        folder = own_folder(self.folder)
+        try:
+            write_private(folder, config.name, text)
+        finally:
+            os.close(folder)
         return config
 
     def _submit_all(self, vendor: Sandbox, token: str, config: Path, picture: Picture) -> None:
