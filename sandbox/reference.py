@@ -18,7 +18,8 @@ transactions. The same seed and the same requests give the same answers.
     cdpoll --config cdpoll-sandbox/cdpoll.ini run
 
 `--speed` divides every time span of the vendor. The configuration that is printed (and kept in
-`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit.
+`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit. The folder must be
+yours, not writable by all, and no symbolic link, for the file holds a secret; the same goes for `cdpoll demo --dir`.
 
 ## A rehearsal
 

@@ -7,6 +7,7 @@ from worker.clock import Clock
 from worker.config import Config
 from worker.daemon.loop import Loop
 from worker.daemon.orders import Mode, Orders
+from worker.daemon.starting import wait_for_room
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify
 from worker.log import make_log
@@ -38,12 +39,16 @@ def run(
         notify.send(f"EXTEND_TIMEOUT_USEC={MIGRATING_US}", "STATUS=bringing the database up to date")
 
     place = config.store
-    with open_store(place.path, place.journal, timeout=2.0, create=True, migrate=migrating) as store:
-        lock = DaemonLock(store.path)
-        # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.
-        gc.collect()
-        gc.freeze()
-        try:
-            return Loop(config, Orders(mode, only, reload), clock, signals, store, log).run()
-        finally:
-            lock.release()
+
+    def start() -> int:
+        with open_store(place.path, place.journal, timeout=2.0, create=True, migrate=migrating) as store:
+            lock = DaemonLock(store.path)
+            # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.
+            gc.collect()
+            gc.freeze()
+            try:
+                return Loop(config, Orders(mode, only, reload), clock, signals, store, log).run()
+            finally:
+                lock.release()
+
+    return wait_for_room(start, place.path.parent, clock, signals.stop, notify, log) if mode == "forever" else start()
