@@ -11,8 +11,9 @@ INSTALL := $(PIP) install --require-hashes --no-deps
 
 .PHONY: demo test test-long bench check lock clean
 
+# Nothing is written into another user's folder: as root in a checkout of somebody else, the demo runs below /tmp.
 demo: $(VENV)/.run
-	@$(BIN)/cdpoll demo
+	@$(BIN)/cdpoll demo $$(test -O . || echo --dir "$$(mktemp -d)/cdpoll-demo")
 
 # One process for each core. Tests marked `system` need root, a machine of their own or a browser.
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal
