@@ -13,7 +13,7 @@ from worker.core.errors import TryLater
 from worker.core.instant import FAR
 from worker.core.pacing.claim_order import CANDIDATE_ROWS
 from worker.core.task import Task
-from worker.core.vendor.reply import Garbled
+from worker.core.vendor.reply import Garbled, Pending
 from worker.gateways.http.pool import Job
 from worker.store.conclude import conclude
 from worker.store.db.store import Store
@@ -244,3 +244,36 @@ def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypat
     assert bad["due_at"] > w.now
     w.until(NOW + HOUR)
     assert len([job for job in w.asked if job.task_id == "bad"]) < 12, "its own backoff, and not the lease, paces it"
+
+
+def test_a_row_that_cannot_be_planned_anew_holds_up_no_other(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    w = world(concludes, delay_per_request_ms=20_000)
+    replan = w.round.planner.replan
+
+    def breaks(task: Task, *rest: Any) -> Any:
+        if task.id == "bad":
+            raise OverflowError(task.seq)
+        return replan(task, *rest)
+
+    monkeypatch.setattr(w.round.planner, "replan", breaks)
+    w.record("good-1", "bad", "good-2")
+    w.until(NOW + HOUR)
+    assert [w.task(task_id)["state"] for task_id in ("good-1", "bad", "good-2")] == ["concluded"] * 3
+
+
+def test_a_row_whose_next_poll_cannot_be_planned_fails_with_a_backoff(
+    world: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = world(lambda job, n: Pending(), delay_per_request_ms=20_000)
+    plan = w.round.planner.plan
+
+    def breaks(task: Task, *rest: Any) -> Any:
+        if task.id == "bad":
+            raise OverflowError(task.seq)
+        return plan(task, *rest)
+
+    monkeypatch.setattr(w.round.planner, "plan", breaks)
+    w.record("good-1", "bad", "good-2")
+    w.until(NOW + HOUR)
+    assert [w.task(task_id)["failures"] > 3 for task_id in ("good-1", "bad", "good-2")] == [False, True, False]
+    assert (w.task("bad")["last_error"], w.task("bad")["reason"]) == ("internal", "backoff")

@@ -135,7 +135,10 @@ class _Queue:
             considered += 1
             if task.failures and self._for_failing <= 0:
                 continue
-            made = self._planner.replan(task, self.state, self._now)
+            try:
+                made = self._planner.replan(task, self.state, self._now)
+            except Exception:
+                made = None  # one row that breaks our own code stops no others; it is polled as it was planned
             if made is None:
                 taken.append(task)
                 self._for_failing -= task.failures > 0
