@@ -6,6 +6,7 @@
     ├── BadData             65  what was handed in cannot be used, or names nothing we know
     ├── VendorUnreachable   69  the vendor (or its SFTP server) did not answer usefully
     ├── StorageFailed       74  the database could not be read or written
+    │   └── DamagedRow          a row of it was damaged on the disk
     ├── TryLater            75  busy, or work remains: the same call may succeed later
     └── BadConfiguration    78  the configuration is missing or wrong
 
@@ -44,6 +45,10 @@ class VendorUnreachable(CdpollError):
 
 class StorageFailed(CdpollError):
     exit_code = 74
+
+
+class DamagedRow(StorageFailed):
+    """A column of a row does not hold what it was given: a bit has changed on the disk."""
 
 
 class TryLater(CdpollError):

@@ -28,8 +28,8 @@ from worker.log import make_log
 from worker.rounds.log_edges import Log
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices
+from worker.store.tasks import mending, tallies
 from worker.store.tasks import polling as tasks
-from worker.store.tasks import tallies
 
 SHORTEST_IDLE_WAIT_MS = 50
 DRAIN_WAIT_MS = 200
@@ -165,6 +165,9 @@ class Loop:
     def _put_in_order(self) -> None:
         """At the start: end old pauses, mend due times that a set clock has left, and clear old notices."""
         now = self._store.now(self._clock)
+        mended = mending.mend(self._store, now, api.get(self._store).breaker.paused_until_now(now))
+        if mended:
+            self._log.error(mending.MENDED, tasks=mended)
         earliest = now - LONGEST_REST_MS - 2 * self.schedule.max_interval
         tasks.begin_strange(self._store, tasks.Strange(earliest, now + LEEWAY_MS), now)
         with self._store.write():

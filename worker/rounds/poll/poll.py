@@ -12,7 +12,7 @@ nothing heard is lost: if the transaction fails, what was heard is kept here and
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.core.errors import CdpollError, place_of
+from worker.core.errors import CdpollError, DamagedRow, place_of
 from worker.core.instant import FAR
 from worker.core.pacing.claiming import early_probe_at, may_send, recorded_in_pause
 from worker.core.pacing.decide import FLOATED_EVERY_MS, Decision, Withdrawn, decide
@@ -20,7 +20,7 @@ from worker.core.pacing.judge import NO_TASK, Finished
 from worker.core.pacing.limiter import RateLimit, grant, spent_today
 from worker.core.pacing.policy import Moment, Own, Planner, Policy
 from worker.core.pacing.shared import Shared
-from worker.core.schedule.cadence import Schedule
+from worker.core.schedule.cadence import SLOW_MS, Schedule
 from worker.core.schedule.fixed import FixedPlanner
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.vendor.reply import Garbled
@@ -29,8 +29,8 @@ from worker.rounds.log_edges import Change, Log, LogEdges, Pauses
 from worker.rounds.poll import reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
+from worker.store.tasks import mending, tallies
 from worker.store.tasks import polling as tasks
-from worker.store.tasks import tallies
 
 # How soon to come again after a request that has outlived its deadline.
 CUT_AGAIN_MS = 200
@@ -104,6 +104,14 @@ class PollRound:
         ``due_by``: claim only what was due then (for one pass over a queue that keeps filling). ``claim=False``: only
         save what was heard, for the way out. Raises StorageFailed or TryLater with nothing lost.
         """
+        try:
+            return self._run(now, monotonic, due_by, claim=claim)
+        except Exception as error:
+            if not self._mended(error, now):
+                raise
+            return self._run(now, monotonic, due_by, claim=claim)
+
+    def _run(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> int:
         self._pool.cut_overdue(monotonic)
         self._heard += self._pool.collect(now - STALE_JOB_MS)
         probing = self._probing
@@ -194,9 +202,27 @@ class PollRound:
             except CdpollError:
                 raise
             except Exception:
-                self._heard = []  # its row breaks our code, too: it is asked again when its lease has run out
+                self._heard = []  # its row breaks our code, too
+                mending.put_off(self._store, done.job.seq, moment.now, SLOW_MS)
 
     def _pass(self, moment: Moment, monotonic: int) -> None:
+        try:
+            self._pass_once(moment, monotonic)
+        except Exception as error:
+            if not self._mended(error, moment.now):
+                raise
+            self._pass_once(moment, monotonic)
+
+    def _mended(self, error: Exception, now: int) -> bool:
+        """Whether damaged rows may have been the cause of ``error``, and are none any more."""
+        if isinstance(error, CdpollError) and not isinstance(error, DamagedRow):
+            return False
+        mended = mending.mend(self._store, now, api.get(self._store).breaker.paused_until_now(now))
+        if mended:
+            self._log.error(mending.MENDED, tasks=mended)
+        return mended > 0
+
+    def _pass_once(self, moment: Moment, monotonic: int) -> None:
         finished = [_finished(done) for done in self._heard]
         withdrawn = [Withdrawn(job.seq, job.asked_at) for job in self._back]
         with self._store.write():

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.core.errors import StorageFailed, TryLater
+from worker.core.errors import DamagedRow, StorageFailed, TryLater
 
 RESTORE = "restore the last good copy of the database"
 
@@ -38,7 +38,8 @@ def translated(path: Path) -> Iterator[None]:
             raise StorageFailed(
                 f"{path}: a text in it cannot be decoded", f"`cdpoll db integrity` says where; {RESTORE}"
             ) from None
-        raise StorageFailed(f"{path}: {error}", _hint(error, path)) from error
+        kind = DamagedRow if str(error).startswith("cannot store ") else StorageFailed
+        raise kind(f"{path}: {error}", _hint(error, path)) from error
     except OSError as error:
         raise StorageFailed(f"{error.filename or path}: {error.strerror}", _os_hint(error, path)) from error
 

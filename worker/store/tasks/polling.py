@@ -43,7 +43,7 @@ def by_seq(store: Store, seqs: Iterable[int], paused_total: int) -> dict[int, Ta
     return found
 
 
-def due(store: Store, paused_total: int, now: int, limit: int, due_by: int, after: int = 0) -> list[Task]:
+def due(store: Store, paused_total: int, now: int, limit: int, due_by: int, after: int = -FAR) -> list[Task]:
     """Up to ``limit`` tasks that may be claimed, those due longest: due ``after`` some instant, and by ``due_by``."""
     return _due("due_at > :after", store, paused_total, now, {"limit": limit, "due_by": due_by, "after": after})
 
