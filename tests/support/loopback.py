@@ -250,6 +250,18 @@ def closed_port() -> Iterator[str]:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
+@contextlib.contextmanager
+def full_listener() -> Iterator[int]:
+    """The port of a listener that accepts no connection: its queue is full, and no further SYN is answered."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
 # How the client is tested against it.
 
 # What no test waits for: a failure that depends on this timeout is a test that hangs.

@@ -1,7 +1,6 @@
 """The client against servers that misbehave: a whole answer comes as it was sent, and every failure has its code."""
 
 import socket
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,12 @@ from tests.support.loopback import (
     answer,
     closed_port,
     code_of,
+    full_listener,
     get,
     head,
 )
 from worker.gateways.http.client import HttpClient, HttpFailed, header, tls_context
+from worker.gateways.http.head import HEAD_CAP_BYTES
 
 # What is asked for, and what comes back.
 
@@ -140,14 +141,8 @@ def test_a_peer_that_says_nothing(serve: Serve, make_client: MakeClient) -> None
 
 
 def test_a_peer_that_does_not_even_connect(make_client: MakeClient) -> None:
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        # A full queue answers no further SYN: a black hole.
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        assert code_of(lambda: get(make_client(timeout=100), f"http://127.0.0.1:{full.getsockname()[1]}/")) == "timeout"
+    with full_listener() as port:
+        assert code_of(lambda: get(make_client(timeout=100), f"http://127.0.0.1:{port}/")) == "timeout"
 
 
 def refuse(asked: Asked, peer: Peer) -> None:
@@ -216,6 +211,11 @@ def test_under_tls_too(serve: Serve, make_client: MakeClient, certificate: Certi
     assert len(server.asked) == 1
 
 
+def head_of(size_bytes: int) -> bytes:
+    least = head(200, "content-length: 2", "x: ")
+    return head(200, "content-length: 2", "x: " + "y" * (size_bytes - len(least)))
+
+
 NONSENSE = {
     "not http": b"220 mail.example.com ESMTP\r\n\r\n",
     "a bad status": b"HTTP/1.1 2xx OK\r\n\r\n",
@@ -224,6 +224,8 @@ NONSENSE = {
     "a bad chunk size": head(200, "transfer-encoding: chunked") + b"zz\r\n{}\r\n0\r\n\r\n",
     "headers without end": b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 300_000,
     "more headers than fit": head(200, *(f"x-{n}: {'y' * 90}" for n in range(3000))),
+    # Its end comes with the read that goes beyond the limit.
+    "a head that is a little too long": head_of(HEAD_CAP_BYTES + 100),
 }
 
 
@@ -236,6 +238,11 @@ def test_what_is_no_http_is_said_to_be_that(serve: Serve, client: HttpClient, sa
     server = serve(script)
     assert code_of(lambda: get(client, server.url)) == "protocol"
     assert len(server.asked) == 1
+
+
+def test_a_head_may_be_as_long_as_the_limit(serve: Serve, client: HttpClient) -> None:
+    server = serve(always(head_of(HEAD_CAP_BYTES) + b"{}"))
+    assert get(client, server.url).body == b"{}"
 
 
 def test_chunks_and_interim_answers_and_http_1_0_are_understood(serve: Serve, client: HttpClient) -> None:

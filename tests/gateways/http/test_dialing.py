@@ -3,11 +3,10 @@
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 
-from tests.support.loopback import MakeClient, Serve, always, answer, closed_port, code_of, get
+from tests.support.loopback import MakeClient, Serve, always, answer, closed_port, code_of, full_listener, get
 from worker.gateways.http import dialing
 from worker.gateways.http.client import HttpClient
 from worker.gateways.http.dialing import Address, Dialer, interleaved
@@ -19,14 +18,8 @@ Names = Callable[..., None]
 
 @pytest.fixture
 def dead() -> Iterator[int]:
-    """The port of a listener that lets nobody in: its queue is full."""
-    with ExitStack() as stack:
-        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        yield full.getsockname()[1]
+    with full_listener() as port:
+        yield port
 
 
 @pytest.fixture

@@ -207,12 +207,14 @@ class _Stream(httpcore.NetworkStream):
                     raise httpcore.RemoteProtocolError("interim answers without end")
                 del data[: end.end()]
                 searched = 0
-            elif end is not None:
+            elif end is not None and end.end() <= HEAD_CAP_BYTES:
                 self._head_due = False
                 head = bytes(data[: end.end()])
                 return (head if WELL_FORMED.fullmatch(head) else mended(head)) + data[end.end() :]
             else:
                 more = self._stream.read(max_bytes, timeout) if len(data) <= HEAD_CAP_BYTES else b""
+                if not more and len(data) > HEAD_CAP_BYTES:
+                    raise httpcore.RemoteProtocolError("a head without end")
                 if not more:
-                    return bytes(data)  # cut short, or endless: the parser says so
+                    return bytes(data)  # cut short: the parser says so
                 data += more
