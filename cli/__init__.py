@@ -1,3 +1,5 @@
+"""What people type: the commands of cdpoll, as thin as they can be. The work is done by `worker`."""
+
 import signal
 import threading
 

@@ -58,20 +58,20 @@ class _Lines:
         self.dropped = 0  # since one was last taken
         self._queue: queue.Queue[str] = queue.Queue(MOST_WAITING_LINES)
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._lock = threading.Lock()
 
     def put(self, line: str) -> None:
         """Never waits."""
-        with self._starting:
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="log", daemon=True)
                 self._thread.start()
-        try:
-            self._queue.put_nowait(line)
-        except queue.Full:
-            self.dropped += 1
-        else:
-            self.dropped = 0
+            try:
+                self._queue.put_nowait(line)
+            except queue.Full:
+                self.dropped += 1
+            else:
+                self.dropped = 0
 
     def flush(self, seconds: float = LAST_LINES_S) -> None:
         """Wait until all lines are written, for so long at most."""

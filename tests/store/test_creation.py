@@ -16,20 +16,6 @@ from worker.core.errors import StorageFailed
 from worker.store.forgetting import forget
 from worker.store.opening import SCHEMA_VERSION, open_store
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
-def used(path: Path) -> Path:
-    """A database with a task in it."""
-    with open_store(path, create=True) as store:
-        record(store, "a")
-    return path
-
-
 # --- made where there never was one
 
 

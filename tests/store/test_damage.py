@@ -1,4 +1,4 @@
-"""Texts in which a bit has changed on the disk: nobody is kept from the other rows, and no text gets into a message."""
+"""Texts in which a bit has changed on the disk: the other rows can be read, and no text gets into a message."""
 
 import sqlite3
 from contextlib import closing

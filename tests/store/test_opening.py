@@ -27,20 +27,6 @@ from worker.store import opening
 from worker.store.forgetting import forget, remains_of
 from worker.store.opening import SCHEMA_VERSION, identity_of, open_store
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
-def used(path: Path) -> Path:
-    """A database with a task in it."""
-    with open_store(path, create=True) as store:
-        record(store, "a")
-    return path
-
-
 # --- refused where one was
 
 

@@ -30,11 +30,6 @@ DAY = 86_400_000
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     with open_store(path, create=True) as opened:
         yield opened

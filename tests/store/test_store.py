@@ -24,11 +24,6 @@ from worker.store.tasks.recording import record as record_ids
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "cdpoll.db"
-
-
-@pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     with open_store(path, create=True) as opened:
         yield opened

@@ -62,7 +62,6 @@ def test_where_no_file_can_be_made(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
-    path.parent.mkdir()
     path.write_bytes(b"something of somebody else's, and not short\n" * 50)
     with pytest.raises(StorageFailed) as caught:
         open_store(path, create=True)
@@ -71,7 +70,6 @@ def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
 
 
 def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
-    path.parent.mkdir()
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("CREATE TABLE theirs (x)")
         with pytest.raises(StorageFailed, match="of another program"):

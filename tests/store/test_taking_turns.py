@@ -91,8 +91,7 @@ def test_readers_take_no_turn_and_make_no_file(path: Path, store: Store) -> None
     assert sorted(path.parent.iterdir()) == before
 
 
-def test_a_lock_that_cannot_be_opened_stops_nobody(path: Path) -> None:
-    path.parent.mkdir()
+def test_a_lock_that_cannot_be_opened_stops_no_writer(path: Path) -> None:
     path.with_name("cdpoll.db.queue").symlink_to(path.with_name("theirs"))
     path.with_name("cdpoll.db.writer").mkdir()
     with open_store(path, create=True) as store:

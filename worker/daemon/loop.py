@@ -34,7 +34,7 @@ from worker.store.tasks import polling as tasks
 SHORTEST_IDLE_WAIT_MS = 50
 DRAIN_WAIT_MS = 200
 
-# While no daemon ran for longer than this, tasks have not become older.
+# How long no daemon may have run: what is older than this (and the longest wait) at a start has a wrong clock.
 LONGEST_REST_MS = 7 * 86_400_000
 
 MAIN = "poll"

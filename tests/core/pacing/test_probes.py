@@ -65,6 +65,9 @@ def test_after_a_refusal_a_third_task_takes_the_place_of_the_health_check() -> N
 def test_where_the_api_is_not_reached_one_request_is_the_whole_step(code: str) -> None:
     decision = decided(NOTHING, *(a_task(n) for n in range(1, 6)), free=4, shared=after_the_pause("credentials", code))
     assert (claimed(decision), decision.intents.health_check) == ([5], False)
+    tried = OWN._replace(suspicion=Suspicion(excused=((1, LOST), (3, LOST))))
+    again = decided(NOTHING, *map(a_task, (1, 3)), free=4, own=tried, shared=after_the_pause("credentials", code))
+    assert claimed(again) == [3], "also where all were tried before"
 
 
 def test_those_that_were_tried_in_the_pause_are_asked_again_only_where_there_are_no_others() -> None:

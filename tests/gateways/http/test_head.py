@@ -142,7 +142,7 @@ REFUSED = {
     "chunked by another name": (b"Transfer\xadEncoding: chunked", LENGTH),
     "gzip, chunked": (b"Transfer-Encoding: gzip, chunked",),
     "another coding": (b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked"),
-    "a coding nobody knows": (b"Transfer-Encoding: xchunked", LENGTH),
+    "an unknown coding": (b"Transfer-Encoding: xchunked", LENGTH),
 }
 
 

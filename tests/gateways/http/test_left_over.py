@@ -1,4 +1,4 @@
-"""More comes on a kept connection than was asked for: it is nobody's answer, and least of all another task's."""
+"""More comes on a kept connection than was asked for: it answers nothing, least of all another task."""
 
 import json
 import select
@@ -92,7 +92,7 @@ def test_what_a_peer_says_before_it_is_asked_is_no_answer(
 NAMELESS = json.dumps({"status": "success", "discoveryPaths": {}}).encode()
 
 
-@pytest.mark.parametrize("stray", [task("other", "success"), answer(200, NAMELESS)], ids=["another task's", "nobody's"])
+@pytest.mark.parametrize("stray", [task("other", "success"), answer(200, NAMELESS)], ids=["another task's", "no name"])
 def test_an_answer_that_names_another_task_or_none_is_asked_for_anew(
     scripted: ScriptedVendor, client: HttpClient, stray: bytes
 ) -> None:

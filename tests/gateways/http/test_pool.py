@@ -93,7 +93,7 @@ def test_every_job_comes_back_with_what_became_of_it(yard: Yard) -> None:
     assert (pool.free, pool.out, pool.next_deadline, pool.collect()) == (3, frozenset(), None, [])
 
 
-def test_a_slow_answer_holds_up_nobody_and_is_cut_at_its_deadline(yard: Yard) -> None:
+def test_a_slow_answer_holds_up_no_other_and_is_cut_at_its_deadline(yard: Yard) -> None:
     pool = yard.pool(2)
     slow = job(1, "slow", SOON)
     pool.submit(slow)

@@ -221,7 +221,7 @@ def test_the_body_of_an_unknown_status_is_kept_once_and_the_task_is_polled_on(wo
     assert w.task("new")["polls"] == 3
 
 
-def test_a_reply_that_breaks_our_own_code_holds_up_nobody(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reply_that_breaks_our_own_code_holds_up_no_other(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(store: Store, task: Task, *rest: Any) -> Any:
         if task.id == "bad":
             raise ZeroDivisionError("a name that nobody may see")

@@ -82,9 +82,8 @@ def probe_order(candidates: Iterable[Task], due_by: int, but: Collection[int], a
     lately = max(
         (task for task in others if task.seq in answered), key=lambda task: answered.index(task.seq), default=None
     )
-    newest = max((task for task in others if not task.failures and task is not lately), key=_number, default=None)
+    newest = max(
+        (task for task in others if not task.failures and task is not lately), key=attrgetter("seq"), default=None
+    )
     first = [task for task in (lately, newest) if task is not None]
     return [*first, *(task for task in others if task not in first)]
-
-
-_number = attrgetter("seq")

@@ -87,25 +87,23 @@ def _probes(
     policy: Policy, own: Own, shared: Shared, candidates: Sequence[Task], moment: Moment
 ) -> tuple[Own, Shared, Claimed]:
     breaker, suspicion = shared.breaker, own.suspicion
-    tried = suspicion.seqs
-    found = probe_order(candidates, moment.due_by, tried, own.answered)
+    found = probe_order(candidates, moment.due_by, suspicion.seqs, own.answered)
+    checks, most = not (suspicion.refused or breaker.reason == "credentials"), PROBE_REQUESTS
     if not may_send(breaker, suspicion, moment):
         early_at = early_probe_at(breaker, own)
         found = [task for task in recorded_in_pause(breaker, found) if (task.due_at or 0) <= moment.due_by]
         if not found or early_at is None or moment.now < early_at or moment.awaited:
             return own, shared, Claimed()
         own = own._replace(early_at=moment.now)
-        found, checks = found[:1], False
+        checks, most = False, 1
     elif breaker.before_the_api:
-        found, checks = found[:1], False
-    else:
-        checks = not (suspicion.refused or breaker.reason == "credentials")
+        checks, most = False, 1
     if breaker.paused:
         found = found or probe_order(candidates, moment.due_by, (), ())  # it has to be one of those again
         if all((task.due_at or 0) > moment.due_by for task in candidates):
             return own, shared, Claimed()  # nothing waits for the pause to end
-    most = min(moment.free, PROBE_REQUESTS if checks or len(found) > 1 or not found else 1)
-    slots = grant(policy.limit, shared.limiter, moment.now, most).slots
+    wanted = max(1, min(most, len(found) + checks))
+    slots = grant(policy.limit, shared.limiter, moment.now, min(moment.free, wanted)).slots
     if slots <= 0:
         return own, shared, Claimed()
     health_check = not found or (checks and slots > 1)

@@ -185,7 +185,7 @@ def _answered(breaker: Breaker, suspicion: Suspicion, verdict: Verdict, now: int
     blamed = tuple(
         Verdict(seq, _own(reply), counted=True)
         for seq, reply in suspicion.excused
-        # An outage is nobody's own trouble. A task that is in trouble fails again, and then by itself.
+        # An outage is not the task's own trouble. A task that is in trouble fails again, and then by itself.
         if seq != verdict.seq and isinstance(reply, Refused | RateLimited)
     )
     if breaker.paused:

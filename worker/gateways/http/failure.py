@@ -8,7 +8,7 @@ tls_expired          the certificate is no longer valid
 tls_not_yet_valid    it is not valid yet
 tls_other_host       it is for another host
 tls_self_signed      it has no issuer but itself
-tls_unknown_issuer   nobody who is trusted has issued it
+tls_unknown_issuer   none of the trusted issuers has signed it
 tls_old_protocol     the peer speaks no version from TLS 1.2 on
 tls_not_spoken       the peer answers, but not in TLS
 tls                  anything else in the handshake

@@ -1,6 +1,6 @@
 """Texts in which a bit has changed on the disk: SQLite does not look at them.
 
-They cannot be decoded, or they are JSON of ours no more. Nobody is kept from the other rows.
+They cannot be decoded, or they are JSON of ours no more. The other rows can still be read.
 """
 
 import json

@@ -127,7 +127,7 @@ class Store:
         """All rows of a short query; no cursor stays open.
 
         A text that cannot be decoded, because bits of it have changed on the disk, is shown with U+FFFD in those places
-        and keeps nobody from reading the other rows.
+        and the other rows can be read.
         """
         with translated(self.path):
             try:
