@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.core.lifecycle import after, excused
+from worker.core.lifecycle import LAST_POLLS, after, excused
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task
 from worker.core.vendor.document import Document, Fingerprint
@@ -93,7 +93,7 @@ def test_not_found_has_a_grace_from_the_first_time_then_the_slow_cadence() -> No
 
 @pytest.mark.parametrize("reply", [Pending(), Unknown()], ids=repr)
 def test_given_up_only_on_the_vendors_own_word(reply: Reply) -> None:
-    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY, last_poll_at=NOW - 6 * HOUR)
+    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY, polls_outlived=LAST_POLLS - 1)
     new = after(old, reply, NOW, S)
     assert (new.state, new.outcome, new.due_at) == ("abandoned", None, None)
 
@@ -102,16 +102,21 @@ def test_given_up_only_on_the_vendors_own_word(reply: Reply) -> None:
 @pytest.mark.parametrize("give_up_after", [HOUR, 45 * DAY])
 def test_not_given_up_before_several_polls_after_its_time(reply: Reply, give_up_after: int) -> None:
     schedule = S._replace(give_up_after=give_up_after)
-    task = T._replace(recorded_at=NOW - 90 * DAY, life_from=NOW - 90 * DAY)
-    assert after(task, reply, NOW, schedule).state == "pending", "the first poll ever"
-    task = T._replace(recorded_at=NOW, life_from=NOW)
-    polls = []
-    while task.state == "pending":
-        polls.append(task.due_at or NOW)
-        task = after(task, reply, polls[-1], schedule)
-    late = [at for at in polls if at - NOW >= give_up_after]
-    assert 2 <= len(late) <= 5
-    assert late[-1] - NOW < 2 * give_up_after
+    for old in (T._replace(recorded_at=NOW - 90 * DAY, life_from=NOW - 90 * DAY), T):
+        task, polls = old, []
+        while task.state == "pending":
+            polls.append(task.due_at or NOW)
+            task = after(task, reply, polls[-1], schedule)
+        assert len([at for at in polls if at - old.life_from >= give_up_after]) == 3
+
+
+def test_only_usable_polls_past_its_life_count() -> None:
+    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY)
+    seen = [after(old, Pending(), NOW, S)]
+    for reply in (Garbled("html"), Pending()):
+        seen.append(after(seen[-1], reply, NOW + HOUR, S))
+    assert [task.polls_outlived for task in seen] == [1, 1, 2]
+    assert after(seen[-1]._replace(life_from=NOW - DAY), Pending(), NOW, S).polls_outlived == 0, "a fresh start"
 
 
 @pytest.mark.parametrize("reply", [*UNUSABLE[1:], *ABOUT_US], ids=repr)
@@ -121,7 +126,7 @@ def test_no_failure_of_ours_gives_up(reply: Reply) -> None:
 
 
 def test_paused_time_and_a_retry_do_not_count_against_the_life() -> None:
-    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY, last_poll_at=NOW - 6 * HOUR)
+    old = T._replace(recorded_at=NOW - 46 * DAY, life_from=NOW - 46 * DAY, polls_outlived=LAST_POLLS - 1)
     assert after(old, Pending(), NOW, S).state == "abandoned"
     assert after(old._replace(paused=2 * DAY), Pending(), NOW, S).state == "pending"
     assert after(old._replace(life_from=NOW - DAY), Pending(), NOW, S).state == "pending"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.database import DONE, NOW, SCHEDULE, conclude, concluded, elsewhere, record, task_of
 from tests.support.examples import examples
 from tests.support.saving import PLAIN, add, everything, save, save_each, told, twins
-from worker.core.lifecycle import after
+from worker.core.lifecycle import LAST_POLLS, after
 from worker.core.pacing.breaker import Breaker
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.schedule.state import ScheduleState
@@ -194,7 +194,7 @@ def test_what_is_found_concluded_and_what_is_pending_are_saved_in_one_pass(store
 
 
 def test_a_task_at_the_end_of_its_life_is_given_up(store: Store, path: Path) -> None:
-    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after - 86_400_000, "last_poll_at": NOW - 3_600_000}
+    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after - 86_400_000, "polls_outlived": LAST_POLLS - 1}
     asked = add(store, [PLAIN, old, PLAIN])
     save(store, asked, [Pending()] * 3, NOW)
     assert elsewhere(path, "SELECT state, abandoned_at FROM tasks ORDER BY seq") == [
@@ -205,7 +205,7 @@ def test_a_task_at_the_end_of_its_life_is_given_up(store: Store, path: Path) -> 
 
 
 def test_a_pause_is_no_part_of_its_life(store: Store, path: Path) -> None:
-    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after - 86_400_000, "last_poll_at": NOW - 3_600_000}
+    old = PLAIN | {"recorded_at": NOW - SCHEDULE.give_up_after - 86_400_000, "polls_outlived": LAST_POLLS - 1}
     asked = add(store, [old])
     with store.write():
         api.put(store, api.get(store)._replace(breaker=Breaker(paused_total=86_400_001)))

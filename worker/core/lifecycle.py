@@ -16,10 +16,10 @@ RateLimited    as it was: this is about us            at once, when the pause of
 Refused        as it was: this is about us            at once, likewise
 =============  =====================================  ===========================================================
 
-A Pending or Unknown heard after ``give_up_after`` makes the task **abandoned**: visible, never a failure, and a person
-can revive it. No other reply does, so a task is only given up on the vendor's own word, and not before it was polled
-several times since then: the computer may have been off, or its clock wrong. Time in which the API was paused does not
-count. Every reply ends the lease of the row.
+The third Pending or Unknown that is heard after ``give_up_after`` makes the task **abandoned**: visible, never a
+failure, and a person can revive it. No other reply does, so a task is only given up on the vendor's own word, and never
+at once: the computer may have been off, or its clock wrong. Time in which the API was paused does not count. Every
+reply ends the lease of the row.
 """
 
 from functools import lru_cache
@@ -41,6 +41,9 @@ from worker.core.vendor.reply import (
     Unknown,
     Unreachable,
 )
+
+# So often a task is still polled once ``give_up_after`` is over.
+LAST_POLLS = 3
 
 
 def after(task: Task, reply: Reply, now: int, schedule: Schedule, plan: PollPlan | None = None) -> Task:
@@ -138,20 +141,11 @@ def _unknown(before: Task, task: Task, now: int, schedule: Schedule) -> Task:
 
 
 def _planned(before: Task, task: Task, plan: PollPlan, now: int, schedule: Schedule) -> Task:
-    if _outlived(before, now, schedule):
+    outlived = before.polls_outlived + 1 if before.life(now) >= schedule.give_up_after else 0
+    task = task._replace(polls_outlived=outlived)
+    if outlived >= LAST_POLLS:
         return task._replace(state="abandoned", due_at=None)
     return task._replace(due_at=now + plan.wait_ms, reason=plan.reason, delay_per_request_ms=plan.delay_per_request_ms)
-
-
-def _outlived(task: Task, now: int, schedule: Schedule) -> bool:
-    """Whether ``give_up_after`` is over, and was over for some time when the task was polled before.
-
-    That time is as long as two polls of a task so old are apart, so this is the third poll, or the second at least.
-    """
-    last = task.last_poll_at
-    if last is None or task.life(now) < schedule.give_up_after:
-        return False
-    return task.life(last) >= schedule.give_up_after + min(schedule.max_interval, schedule.give_up_after // 8)
 
 
 def _failed(task: Task, code: str) -> Task:

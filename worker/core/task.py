@@ -85,6 +85,7 @@ class Task(NamedTuple):
     task_class: str = "unseen"  # see worker/core/schedule/hazard.py
     pending_at: int | None = None  # when the vendor last showed it as pending
     delay_per_request_ms: int | None = None  # at which the next poll was planned, by the learned schedule
+    polls_outlived: int = 0  # that came to nothing after ``give_up_after``
 
     def age(self, now: int) -> int:
         """The age that schedules go by: of the discovery, or of the fresh start that a person gave it.

@@ -49,6 +49,7 @@ CREATE TABLE tasks (
     last_trace_id TEXT,                 -- the vendor's trace id of the last reply, of a failure too
     pending_at INTEGER,                 -- when the vendor last showed the task as pending
     task_class TEXT NOT NULL DEFAULT 'unseen', -- the class that the learned schedule sorts it into
+    polls_outlived INTEGER NOT NULL DEFAULT 0, -- polls that came to nothing after give_up_after
     delay_per_request_ms INTEGER,       -- what a request was worth, in ms of waiting, when the next poll was planned
     verify_at INTEGER,                  -- when a concluded task is to be polled once more, to compare the bodies
     concluded_at INTEGER,               -- when the result came

@@ -19,6 +19,7 @@ _NUMBERS = {
     "due_at": ":now",
     "polls": "0",
     "failures": "0",
+    "polls_outlived": "0",
 }
 _OPTIONAL_NUMBERS = (
     "started_at",
@@ -40,7 +41,7 @@ MOST_POLLS = 1_000_000_000
 
 
 def _sound(column: str) -> str:
-    if column in ("polls", "failures"):
+    if _NUMBERS.get(column) == "0":
         return f"(typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MOST_POLLS})"
     return f"(typeof({column}) = 'integer' AND {column} BETWEEN {-FAR} AND {FAR})"
 

@@ -141,7 +141,8 @@ def save_pending(store: Store, saves: Sequence[tuple[Task, Task]]) -> None:
     for start in range(0, len(saves), MOST_ROWS):
         rows = [
             (new.seq, new.due_at, new.reason, new.polls, new.last_poll_at, new.task_class, new.delay_per_request_ms,
-             new.name, new.started_at, new.correlation_id, new.trace_id, new.last_status, new.last_trace_id)
+             new.name, new.started_at, new.correlation_id, new.trace_id, new.last_status, new.last_trace_id,
+             new.polls_outlived)
             for _, new in saves[start : start + MOST_ROWS]
         ]  # fmt: skip
         part = _padded(rows)
@@ -151,7 +152,7 @@ def save_pending(store: Store, saves: Sequence[tuple[Task, Task]]) -> None:
                 last_poll_at = seen.column5, pending_at = seen.column5, task_class = seen.column6,
                 delay_per_request_ms = seen.column7, name = seen.column8, started_at = seen.column9,
                 correlation_id = seen.column10, trace_id = seen.column11, last_status = seen.column12,
-                last_trace_id = seen.column13
+                last_trace_id = seen.column13, polls_outlived = seen.column14
             FROM (VALUES {_values(part)}) AS seen WHERE tasks.seq = seen.column1
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
@@ -174,7 +175,7 @@ def save(store: Store, old: Task, new: Task, now: int) -> bool:
             not_found_since = :not_found_since, last_error = :last_error, last_poll_at = :last_poll_at,
             last_status = :last_status, last_trace_id = :last_trace_id, correlation_id = :correlation_id,
             trace_id = :trace_id, task_class = :task_class, pending_at = :pending_at,
-            delay_per_request_ms = :delay_per_request_ms,
+            delay_per_request_ms = :delay_per_request_ms, polls_outlived = :polls_outlived,
             abandoned_at = CASE WHEN :state = 'abandoned' THEN coalesce(abandoned_at, :now) ELSE NULL END
         WHERE seq = :seq AND state <> 'concluded'
         """,
