@@ -56,3 +56,13 @@ def test_a_clock_set_far_while_it_runs_changes_no_age(house: House, by: int) -> 
             (task,) = tasks.by_seq(store, [1], api.get(store).breaker.paused_until_now(clock.now())).values()
             assert 0 <= task.age(clock.now()) < 60_000
             assert task.life(clock.now()) < 60_000
+
+
+@pytest.mark.parametrize("days_off", [0, 6])
+def test_with_a_right_clock_every_plan_stays_as_it_was(house: House, days_off: int) -> None:
+    house.record("a", "b")
+    before = house.rows("SELECT recorded_at, life_from, paused_base, due_at FROM tasks")
+    with loop_by_hand(house) as made:
+        made.clock.advance(days_off * 86_400_000)
+        made.loop._put_in_order()
+    assert house.rows("SELECT recorded_at, life_from, paused_base, due_at FROM tasks") == before
