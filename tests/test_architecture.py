@@ -34,12 +34,13 @@ FLOORS: dict[str, set[str]] = {
     "sandbox": {"sandbox", "worker.clock", "worker.core.instant", "worker.core.errors"},
     "worker.daemon": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
     "worker.rounds": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"},
-    "worker.gateways": {"worker.gateways", "worker.files", "worker.core"},
-    "worker.store": {"worker.store", "worker.files", "worker.core"},
-    "worker.config": {"worker.config", "worker.files", "worker.core"},
+    "worker.gateways": {"worker.gateways", "worker.files", "worker.ownership", "worker.core"},
+    "worker.store": {"worker.store", "worker.files", "worker.ownership", "worker.core"},
+    "worker.config": {"worker.config", "worker.files", "worker.ownership", "worker.core"},
     "worker.log": {"worker.clock", "worker.core"},
     "worker.clock": set(),
     "worker.files": set(),
+    "worker.ownership": set(),
     "worker.core": {"worker.core"},
 }
 

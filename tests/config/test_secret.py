@@ -205,10 +205,11 @@ def test_a_file_that_may_not_be_read_says_whose_it_is() -> None:
         ini(folder / "closed/secret", HIDDEN)
         (folder / "closed").chmod(0)
         error = failure(from_environment(f"{{file {folder}/secret}}", {}))
-        assert error.message.endswith(f"it belongs to {me} with mode 0000, and this process runs as {me}")
+        assert f"{folder}/secret belongs to {me}:" in error.message
+        assert error.message.endswith(f" with mode 0000, and this process runs as {me}")
         assert "chown" in error.hint
         error = failure(from_environment(f"{{file {folder}/closed/secret}}", {}))
-        assert error.message.endswith(f"this process runs as {me}, which may not look into the folder")
+        assert f"{folder}/closed belongs to {me}:" in error.message
         (folder / "closed").chmod(0o700)
 
 

@@ -6,6 +6,7 @@ Who comes first makes the files. With a narrow umask he would lock out the other
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import worker.daemon
 import worker.store.schema.creation
 import worker.store.schema.migrations  # noqa: F401 - what is imported late could not be read by the users
 from cli.main import call
+from worker.log import flush
 
 
 class User(NamedTuple):
@@ -37,7 +39,7 @@ USERS = {
 
 # The command, and the exit codes of one that has done its work: the vendor cannot be reached, the file is no batch.
 COMMANDS = {
-    "record": (("record", "id-{name}"), {0}),
+    "record": (("record", "id-{number}"), {0}),
     "run": (("run", "--once"), {0, 69}),
     "ingest": (("ingest", "{bad}"), {1}),
     "status": (("status", "--json"), {0}),
@@ -50,7 +52,8 @@ class Office:
     """A state folder as the unit makes it, with a configuration that all may read."""
 
     def __init__(self, folder: Path, mode: int) -> None:
-        self.state, self.ini = folder / "state", folder / "cdpoll.ini"
+        self.state, self.ini, self.errors = folder / "state", folder / "cdpoll.ini", folder / "errors"
+        self._numbers = itertools.count()
         self.state.mkdir()
         os.chown(self.state, USERS["service"].uid, SHARED_GID)
         self.state.chmod(mode)
@@ -65,9 +68,10 @@ class Office:
         """Run a command as a user; its exit code."""
         words, _ = COMMANDS[command]
         bad = self.ini.with_name(f"bad-{name}.x12")
-        bad.write_text(f"no batch of {name}")
+        number = next(self._numbers)
+        bad.write_text(f"no batch: {number}")
         bad.chmod(0o644)
-        arguments = ["--config", str(self.ini), *(word.format(name=name, bad=bad) for word in words)]
+        arguments = ["--config", str(self.ini), *(word.format(number=number, bad=bad) for word in words)]
         child = os.fork()
         if child == 0:
             code = 99
@@ -77,10 +81,13 @@ class Office:
                 os.umask(user.umask)
                 os.environ["CDPOLL_TEST_SECRET"] = "s"
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                sys.stderr = self.errors.open("w")
                 os.setgroups(user.groups)
                 os.setgid(user.gid)
                 os.setuid(user.uid)
                 code = call(arguments)
+                flush()
+                sys.stderr.flush()
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
@@ -118,3 +125,42 @@ def test_in_a_private_folder_root_works_as_its_owner_and_no_one_else_gets_in(fol
     assert office.call("member", "record") == 74
     assert {found.stat().st_uid for found in office.state.rglob("*")} == {USERS["service"].uid}
     assert {found.stat().st_mode & 0o077 for found in office.state.rglob("*")} == {0}
+
+
+# What was made by root with a narrow umask, and the commands that cannot do without it.
+LOCKED = {
+    "cdpoll.db": {"record", "run", "ingest", "status"},
+    "cdpoll.db-journal": {"record", "run", "ingest"},
+    "cdpoll.db.marker": {"record", "run", "ingest", "status"},
+    "cdpoll.db.lock": {"run"},
+    "cdpoll.db.ingest-file": {"ingest"},
+    "cdpoll.db.queue": set(),
+    "cdpoll.db.writer": set(),
+    "quarantine": {"ingest"},
+}
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_what_cannot_be_used_is_named_with_owner_mode_and_cure_and_stops_only_what_needs_it(
+    folder: Path, name: str
+) -> None:
+    office = Office(folder, 0o2770)
+    for command in COMMANDS:
+        assert office.call("service", command) in COMMANDS[command][1]
+    locked = office.state / name
+    mode = 0o700 if locked.is_dir() else 0o600
+    os.chown(locked, 0, 0)
+    locked.chmod(mode)
+    stopped = set()
+    for command in COMMANDS:
+        code = office.call("service", command)
+        if code in COMMANDS[command][1]:
+            continue
+        stopped.add(command)
+        said = office.errors.read_text()
+        assert (code, f"{locked} belongs to root:" in said, f"with mode {mode:04o}" in said) == (74, True, True), said
+        assert f"chown --reference={office.state} {locked}" in said
+    assert stopped == LOCKED[name]
+    shutil.chown(locked, USERS["service"].uid, SHARED_GID)
+    locked.chmod(mode | 0o60)
+    assert all(office.call("service", command) in codes for command, (_, codes) in COMMANDS.items())

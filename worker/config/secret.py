@@ -1,13 +1,12 @@
 """Secrets: written as a reference, resolved when they are first needed, never shown."""
 
-import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from worker.core.errors import BadConfiguration
 from worker.files import open_regular
+from worker.ownership import who_may
 
 FORMS = "{credential NAME}, {file PATH} or {env NAME}"
 _REFERENCE = re.compile(r"\{\s*(credential|file|env)\s+([^{}]*[^{}\s])\s*\}")
@@ -98,8 +97,9 @@ class Secret:
             with open_regular(path) as file:
                 data = file.read(_LARGEST_BYTES + 1)
         except PermissionError:
+            found = who_may(path, write=False)
             raise BadConfiguration(
-                f"{self.where}: {path} cannot be read: {_ownership(path)}",
+                f"{self.where}: {path} cannot be read: {found[1] if found else 'permission denied'}",
                 "let this user read it (chown, chmod), or hand it over with systemd's LoadCredential=",
             ) from None
         except (OSError, ValueError) as error:
@@ -178,20 +178,3 @@ def full_path(text: str, folder: Path | None) -> Path:
             raise ValueError("a relative path in an environment variable; write it in full, from /")
         path = folder / path
     return path
-
-
-def _ownership(path: Path) -> str:
-    import pwd
-
-    def name(uid: int) -> str:
-        try:
-            return pwd.getpwuid(uid).pw_name
-        except KeyError:
-            return f"uid {uid}"
-
-    here = f"this process runs as {name(os.geteuid())}"
-    try:
-        status = path.stat()
-    except OSError:
-        return f"{here}, which may not look into the folder"
-    return f"it belongs to {name(status.st_uid)} with mode {stat.S_IMODE(status.st_mode):04o}, and {here}"

@@ -12,6 +12,7 @@ from typing import NoReturn
 from worker.files import DurableFile, sync_folder
 from worker.gateways.sftp.failure import SftpFailed
 from worker.gateways.sftp.remote_file import RemoteFile
+from worker.ownership import cure
 
 _PARTIAL = ".part"
 _HINT = "let this user write there"
@@ -91,7 +92,7 @@ class Landing:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise SftpFailed("disk_full", f"no room in {self._folder}", "make room; the file is fetched then") from None
         reason = (error.strerror or type(error).__name__).lower()
-        raise SftpFailed("local", f"{self._folder} cannot be written ({reason})", _HINT) from None
+        raise SftpFailed("local", f"{self._folder} cannot be written ({reason})", cure(self._folder) or _HINT) from None
 
 
 def make_whole(path: Path) -> Path:
@@ -103,7 +104,7 @@ def make_whole(path: Path) -> Path:
         path.rename(final)
         sync_folder(path.parent)
     except OSError as error:
-        raise SftpFailed("local", f"{path.parent} cannot be written ({error.strerror})", _HINT) from None
+        raise SftpFailed("local", f"{path.parent} cannot be written ({error.strerror})", cure(path) or _HINT) from None
     return final
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from worker.files import open_regular
 from worker.gateways.sftp.failure import SftpFailed
+from worker.ownership import who_may
 
 _LARGEST_BYTES = 256 * 1024
 
@@ -58,7 +59,9 @@ def _content(path: Path) -> bytes:
             return file.read(_LARGEST_BYTES)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise _unusable(path, f"cannot be read ({reason})", "name a file that this user may read") from None
+        found = who_may(path, write=False)
+        hint = found[1] if found else "name a file that this user may read"
+        raise _unusable(path, f"cannot be read ({reason})", hint) from None
 
 
 def _load(data: bytes, password: bytes | None) -> object:

@@ -5,6 +5,7 @@ A file goes only when the database knows it and says so: it holds what is in the
 copy.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -16,10 +17,12 @@ from typing import BinaryIO
 
 from worker.core.errors import StorageFailed
 from worker.files import DurableFile, sync_folder
+from worker.ownership import cure
 from worker.store.db.store import Store
 
 QUARANTINE = "quarantine"
 INCOMING = "incoming"
+_MAKE_ROOM = "make room on that disk; nothing was lost"
 PARTIAL = ".part"  # the end of the name of a file that is being written
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,8 +35,12 @@ def folder(database: Path, name: str) -> Path:
         if not found.is_dir():
             found.mkdir(mode=0o770, exist_ok=True)
             sync_folder(found.parent)
+        if not os.access(found, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise StorageFailed(f"{found}: {error.strerror}", "cdpoll must be able to write beside its database") from error
+        raise StorageFailed(
+            f"{found}: {error.strerror}", cure(found) or "cdpoll must be able to write beside its database"
+        ) from error
     return found
 
 
@@ -45,9 +52,9 @@ def kept_path(database: Path, sha256: str) -> Path:
 def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
     """Copy a file's bytes to the quarantine, on the disk when this returns. One that is there is left alone."""
     final = folder(database, QUARANTINE) / sha256
-    if final.exists():
-        return
     try:
+        if final.exists():
+            return
         out = DurableFile(final.with_name(f".{secrets.token_hex(8)}{PARTIAL}"))
         try:
             file.seek(0)
@@ -57,7 +64,7 @@ def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
             out.abandon()
             raise
     except OSError as error:
-        raise StorageFailed(f"{final}: {error.strerror}", "make room on that disk; nothing was lost") from error
+        raise StorageFailed(f"{final}: {error.strerror}", cure(final.parent) or _MAKE_ROOM) from error
 
 
 @contextmanager
@@ -71,7 +78,7 @@ def spooled(database: Path, source: BinaryIO) -> Iterator[BinaryIO]:
             file.seek(0)
             yield file
     except OSError as error:
-        raise StorageFailed(f"{path}: {error.strerror}", "make room on that disk; nothing was lost") from error
+        raise StorageFailed(f"{path}: {error.strerror}", cure(path.parent) or _MAKE_ROOM) from error
 
 
 def drop_whole(database: Path, sha256: str) -> None:
@@ -83,9 +90,9 @@ def sweep(store: Store) -> list[Path]:
     """Delete what is kept of files that are neither in quarantine nor incomplete any more; the files that the database
     does not know. The caller holds :class:`~worker.store.batch.lock.IngestLock`: nothing is being kept meanwhile.
     """
-    kept = store.path.parent / QUARANTINE
-    if not kept.is_dir():
+    if not (store.path.parent / QUARANTINE).is_dir():
         return []
+    kept = folder(store.path, QUARANTINE)
     unknown = []
     for path in sorted(kept.iterdir()):
         if path.name.startswith(".") and path.suffix == PARTIAL:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from worker.core.errors import StorageFailed, TryLater
 from worker.files import FileLock
+from worker.ownership import cure
 
 
 class IngestLock:
@@ -31,7 +32,7 @@ class IngestLock:
         except OSError as error:
             raise StorageFailed(
                 f"{self._path}: {error.strerror}",
-                "the user that reads batches must be able to write beside the database",
+                cure(self._path) or "the user that reads batches must be able to write beside the database",
             ) from error
         return self
 

@@ -4,12 +4,14 @@ No text that stands in a row gets into them.
 """
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from worker.core.errors import DamagedRow, StorageFailed, TryLater
+from worker.ownership import cure
 
 RESTORE = "restore the last good copy of the database"
 
@@ -63,8 +65,12 @@ FREE_SPACE = "free some space on that disk; nothing that was acknowledged is los
 
 
 def _os_hint(error: OSError, path: Path) -> str:
-    return FREE_SPACE if error.errno in (errno.ENOSPC, errno.EDQUOT) else _permission_hint(path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FREE_SPACE
+    return _permission_hint(Path(os.fsdecode(error.filename)) if error.filename else path)
 
 
 def _permission_hint(path: Path) -> str:
-    return f"check that {path.parent} exists and that this user may write there, or set [store] path"
+    beside = (path.with_name(path.name + journal) for journal in ("", "-journal", "-wal", "-shm"))
+    seen = next((hint for hint in map(cure, beside) if hint is not None), None)
+    return seen or f"check that {path.parent} exists and that this user may write there, or set [store] path"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from worker.core.errors import StorageFailed, TryLater
 from worker.files import FileLock
+from worker.ownership import cure
 
 
 class DaemonLock:
@@ -21,7 +22,7 @@ class DaemonLock:
             ) from None
         except OSError as error:
             raise StorageFailed(
-                f"{path}: {error.strerror}", "the daemon must be able to write beside its database"
+                f"{path}: {error.strerror}", cure(path) or "the daemon must be able to write beside its database"
             ) from error
 
     def release(self) -> None:
