@@ -1,6 +1,7 @@
 """``cdpoll ingest`` without a path: one round over the SFTP drop."""
 
 import os
+import sys
 import threading
 from contextlib import ExitStack
 from typing import Any
@@ -23,7 +24,8 @@ def run(obj: dict[str, Any], as_json: bool) -> int:
     clock = Clock()
     around = Surroundings(clock, make_log(config.log.format, "error", clock), threading.Event(), once=True)
     with opened_or_created(obj, migrate=True) as here, ExitStack() as stack:
-        work = DropWork(here.store, rules, around.log, True, lambda name, size: stack.enter_context(bar(name, size)))
+        work = DropWork(here.store, rules, around.log, patient=True, by_hand=sys.stdin.isatty())
+        work.progress = lambda name, size: stack.enter_context(bar(name, size))
         outcome = whole_round(work, around)
     reports = [report_json(one) for one in outcome.reports]
     show(reports, as_json)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bent_sftp import Bend, BentDrop
 from tests.support.cdpoll_process import DEADLINE, House
 from tests.support.sshd import ME, Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
@@ -218,3 +219,21 @@ def test_an_incomplete_file_is_taken_as_it_is_where_a_person_names_it(house: Hou
     assert b"taken as it is, although incomplete. The file ends before" in house.cdpoll("files").out
     (listed,) = house.cdpoll("files", "--json").json["files"]
     assert (listed["as_is"], listed["reason"]) == (True, taken["reason"])
+
+
+def test_after_a_refused_login_a_script_waits_and_a_person_at_a_terminal_does_not(tmp_path: Path, bend: Bend) -> None:
+    drop = BentDrop()
+    drop.password_good = False
+    house = House(tmp_path, **bend(drop).keys())
+    assert "refused user with the password" in house.cdpoll("ingest", check=77).err
+    for command in (("ingest",), ("run", "--once")):
+        waits = house.cdpoll(*command, check=77)
+        assert "the server refused our login; the next attempt is at 20" in waits.err
+    assert drop.logins == 1
+    terminal, keyboard = pty.openpty()
+    ended = subprocess.run(
+        house.line("ingest"), stdin=keyboard, capture_output=True, env=house.environment(), timeout=DEADLINE
+    )
+    os.close(terminal)
+    os.close(keyboard)
+    assert (ended.returncode, drop.logins) == (77, 2)

@@ -1,11 +1,13 @@
 """SIGHUP: a configuration that can be used is taken, one that cannot changes nothing and is said."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from sandbox.server import Sandbox
 from tests.daemon.test_manners import codes
+from tests.support.bent_sftp import Bend, BentDrop
 from tests.support.cdpoll_process import House, begin, until
 
 
@@ -55,6 +57,24 @@ def test_a_bad_configuration_changes_nothing_and_is_said(
         daemon.hear("READY=1")
         assert "reload_refused" not in codes(house)
         assert daemon.stopped() == 0
+
+
+def test_reload_tries_a_refused_sftp_login_at_once(tmp_path: Path, bend: Bend) -> None:
+    drop = BentDrop()
+    drop.password_good = False
+    house = House(tmp_path, **bend(drop).keys())
+    with house.start() as daemon:
+        daemon.ready()
+        until(lambda: "sftp_auth" in codes(house), "the refusal")
+        house.rows(
+            "UPDATE meta SET value = json_set(value, '$.at', value ->> '$.at' + 3000000) WHERE key = 'sftp_login'"
+        )
+        drop.password_good = True
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.hear("READY=1")
+        until(lambda: "sftp_auth" not in codes(house), "the login")
+        assert daemon.stopped() == 0
+    assert drop.logins == 2
 
 
 def test_reload_takes_another_log_level(house: House) -> None:

@@ -65,6 +65,7 @@ class BentDrop:
 
     names_per_packet: int | None = 100  # None: all in one packet
     password_good = True
+    hangs_up = False  # in place of an answer to a password
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:
         self.files = {name: BentFile(data) for name, data in (files or {}).items()}
@@ -142,6 +143,8 @@ class _Login(paramiko.ServerInterface):
 
     def check_auth_password(self, username: str, password: str) -> int:
         self.drop.logins += 1
+        if self.drop.hangs_up:
+            raise EOFError
         good = self.drop.password_good and password == PASSWORD
         return paramiko.common.AUTH_SUCCESSFUL if good else paramiko.common.AUTH_FAILED
 

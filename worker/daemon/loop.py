@@ -27,7 +27,7 @@ from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.rounds.log_edges import Log
 from worker.store.db.store import Store
-from worker.store.state import api, daemon, notices
+from worker.store.state import api, daemon, logins, notices
 from worker.store.tasks import mending, tallies
 from worker.store.tasks import polling as tasks
 
@@ -195,6 +195,14 @@ class Loop:
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)
 
+    def _try_to_log_in(self) -> None:
+        """After a refused login at the SFTP server a person may have mended what was wrong: try at once."""
+        try:
+            with self._store.write():
+                logins.at_once(self._store)
+        except (StorageFailed, TryLater) as error:
+            self._faults.storage_fails(error)
+
     def _watch_clock(self, now: int, monotonic: int) -> None:
         jump = self._jumps.watch(now, monotonic)
         if jump is not None:
@@ -230,6 +238,7 @@ class Loop:
                 self._take_log(make_log(found.config.log.format, found.config.log.level, self._clock))
             self._adopt(found)
             self._store_learned()
+            self._try_to_log_in()
             self._start_threads()
             self._log.info("reloaded")
             self._notices.put("reload_refused", None)

@@ -189,6 +189,28 @@ def asking_server(
             transport.join()
 
 
+@pytest.mark.parametrize("takes", ["password", "keyboard-interactive", "password,keyboard-interactive"])
+def test_a_password_is_sent_once(tmp_path: Path, takes: str) -> None:
+    sent: list[str] = []
+
+    class Counting(Asking):
+        def get_allowed_auths(self, username: str) -> str:
+            return takes
+
+        def check_auth_password(self, username: str, password: str) -> int:
+            sent.append("password")
+            return paramiko.common.AUTH_FAILED
+
+        def check_auth_interactive_response(self, responses: list[str]) -> int | paramiko.server.InteractiveQuery:
+            sent.append("answer")
+            return paramiko.common.AUTH_FAILED
+
+    with asking_server(lambda: Counting([("Password: ", False)]), tmp_path) as server:
+        found = failure(server)
+    assert (found.code, found.after_proof) == ("auth", True)
+    assert sent == ["answer" if takes == "keyboard-interactive" else "password"]
+
+
 def test_a_server_that_asks_for_the_password_as_a_question(tmp_path: Path) -> None:
     with asking_server(lambda: Asking([("Password: ", False)]), tmp_path) as server:
         with pytest.raises(SftpFailed) as caught:

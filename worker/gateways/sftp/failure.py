@@ -13,7 +13,7 @@ _CONFIGURATION = {
     "move_to_missing",
     "archive_missing",
 }
-_CREDENTIALS = {"auth", "auth_partial"}
+_CREDENTIALS = {"auth", "auth_partial", "login_waits"}
 _STORAGE = {"disk_full", "local"}
 _LATER = {"changing", "stopped"}
 
@@ -43,6 +43,7 @@ class SftpFailed(Exception):
     key_file             our private key cannot be used
     auth                 the server refused the user, the key or the password
     auth_partial         the server accepted one proof and wants another that is not configured
+    login_waits          the server refused our login, and it is too soon to try again
     sftp                 logged in, but there is no SFTP behind it
     archive_missing      the folder that ``archive`` names is not there, or is none
     permission           the server does not allow this
@@ -63,6 +64,8 @@ class SftpFailed(Exception):
         self.code = code
         self.message = message
         self.hint = hint
+        self.after_proof = False
+        """The server had been given the key or the password: who goes on trying is locked out there."""
         self.repeatable = False
         """Nothing was touched: the same may be asked again at once, over a new connection."""
 

@@ -24,20 +24,35 @@ class Proofs:
 
     def offer(self, key: paramiko.PKey | None, password: str | None) -> None:
         user, transport = self._server.username, self._transport
-        if key is not None:
+        if password is not None:
+            self._ask_what_is_taken()
+        if key is not None and not transport.is_authenticated():
             self._try("the key", lambda: transport.auth_publickey(user, key))
         if not transport.is_authenticated() and password is not None:
             self._with_password(password)
         if not transport.is_authenticated():
-            raise self._failure(key, password)
+            failure = self._failure(key, password)
+            failure.after_proof = True
+            raise failure
+
+    def _ask_what_is_taken(self) -> None:
+        """Ask for the ways to log in by the one that proves nothing, as every client does: to send the password in a
+        way that the server does not take counts as an attempt with some, and then it would be sent twice."""
+        try:
+            self._transport.auth_none(self._server.username)
+        except paramiko.BadAuthenticationType as refusal:
+            self._wants = list(refusal.allowed_types)
+        except paramiko.AuthenticationException:
+            if not self._transport.is_active():
+                raise cut_or(EOFError(), self._guard, self._server, "logging in") from None
+        except Exception as error:
+            raise cut_or(error, self._guard, self._server, "logging in") from None
 
     def _with_password(self, password: str) -> None:
         user, transport = self._server.username, self._transport
-        takes_questions_only = "keyboard-interactive" in self._wants and "password" not in self._wants
-        if not takes_questions_only:
+        if not self._wants or "password" in self._wants:
             self._try("the password", lambda: transport.auth_password(user, password, fallback=False))
-            takes_questions_only = "keyboard-interactive" in self._wants and "password" not in self._wants
-        if takes_questions_only and not transport.is_authenticated():
+        elif "keyboard-interactive" in self._wants:
             answers = [password]
 
             def answer(_title: str, _text: str, questions: list[tuple[str, bool]]) -> list[str]:
@@ -56,12 +71,18 @@ class Proofs:
             self._wants = list(refusal.allowed_types)
         except paramiko.AuthenticationException:
             if not self._transport.is_active():
-                raise cut_or(EOFError(), self._guard, self._server, "logging in") from None
+                raise self._ended(EOFError()) from None
             self._refused.append(proof)
         except Exception as error:
-            raise cut_or(error, self._guard, self._server, "logging in") from None
+            raise self._ended(error) from None
         else:
             self._accepted.append(proof)
+
+    def _ended(self, error: Exception) -> SftpFailed:
+        """The connection ended after a proof was sent. Some servers refuse so."""
+        failure = cut_or(error, self._guard, self._server, "logging in")
+        failure.after_proof = failure.code != "stopped"
+        return failure
 
     def _failure(self, key: paramiko.PKey | None, password: str | None) -> SftpFailed:
         server = self._server

@@ -33,7 +33,10 @@ def lost(store: Store, log: Log, names: Sequence[str], where: str, now: int) -> 
 
 def over(store: Store, log: Log, failure: SftpFailed | None, now: int, *, always: bool) -> None:
     """The round has ended, with ``failure`` if something hindered it; that is said once, or ``always``."""
-    if failure is not None and failure.code == "stopped":
+    if failure is not None and failure.code in ("stopped", "login_waits"):
+        # The refusal of the login stands in `status` already.
+        if failure.code == "login_waits" and always:
+            log.warning("the drop is not asked yet", code=failure.code, hint=failure.message)
         return
     standing = {code for code, _ in notices.listed(store) if code.startswith("sftp_")}
     wanted = None if failure is None else f"sftp_{failure.code}"

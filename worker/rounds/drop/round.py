@@ -17,6 +17,7 @@ If the process ends in the middle, the next round continues from the rows of the
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
+from worker.core.instant import iso
 from worker.gateways.sftp.drop import Drop, SftpFailed
 from worker.rounds.drop.archive import retrieve
 from worker.rounds.drop.listing import list_drop, settle
@@ -26,6 +27,9 @@ from worker.rounds.drop.tidying import tidy
 from worker.rounds.drop.work import DropOutcome, DropWork, Step
 from worker.store.batch import remote
 from worker.store.batch.lock import IngestLock
+from worker.store.state import logins
+
+_AT_ONCE = "a reload of the daemon, or `cdpoll ingest` at a terminal, tries at once"
 
 # After a failure of the connection the next round comes sooner than usual.
 RETRY_MS = 60_000
@@ -90,9 +94,14 @@ class DropRound:
         """Close the connection and release the lock; the round may be at any step."""
         self._held.close()
 
-    def _open(self, work: DropWork, _now: int) -> None:
+    def _open(self, work: DropWork, now: int) -> None:
+        waits = logins.next_at(work.store, now)
+        if waits and not work.by_hand:
+            message = f"the server refused our login; the next attempt is at {iso(waits)}"
+            raise SftpFailed("login_waits", message, _AT_ONCE)
         work.connected = self._connected
         self._connected()
+        logins.went_well(work.store)
 
     def _connected(self) -> Drop:
         """The connection; a new one where the last is broken. Some servers hang up after they refused a file."""
@@ -115,9 +124,18 @@ class DropRound:
 
 
 def _finish(work: DropWork, now: int) -> None:
-    over(work.store, work.log, work.outcome.failure, now, always=work.patient)
-    if work.outcome.failure is not None:
+    failure = work.outcome.failure
+    if failure is not None and failure.after_proof:
+        with work.store.write():
+            at = logins.refused(work.store, now)
+        failure.hint = f"{failure.hint} (next attempt at {iso(at)}; {_AT_ONCE})"
+    over(work.store, work.log, failure, now, always=work.patient)
+    waits = logins.next_at(work.store, now)
+    if waits:
+        # Another process may be let in meanwhile; then this one goes on after `every`.
+        work.outcome.next_at = min(waits, now + work.rules.every)
+    elif failure is not None:
         work.outcome.next_at = now + min(RETRY_MS, work.rules.every)
-        return
-    wanted, usual = remote.next_wanted(work.store, work.rules.settle), now + work.rules.every
-    work.outcome.next_at = usual if wanted is None else max(now + SHORTEST_WAIT_MS, min(usual, wanted))
+    else:
+        wanted, usual = remote.next_wanted(work.store, work.rules.settle), now + work.rules.every
+        work.outcome.next_at = usual if wanted is None else max(now + SHORTEST_WAIT_MS, min(usual, wanted))

@@ -62,13 +62,15 @@ class DropWork:
     """The state of one round. It is memory only: what must survive the process stands in the rows of the files.
 
     ``patient``: wait ``settle`` for files that are new and for another process that reads a file in, and try again at
-    once those files that wait for their next attempt. ``progress`` makes the reporter for a file's (name, size).
+    once those files that wait for their next attempt. ``by_hand``: a person waits for it, so log in even if a refusal
+    is not long ago. ``progress`` makes the reporter for a file's (name, size).
     """
 
     store: Store
     rules: DropRules
     log: Log
     patient: bool = False
+    by_hand: bool = False
     progress: Callable[[str, int], Progress | None] | None = None
     outcome: DropOutcome = field(default_factory=DropOutcome)
     steps: "deque[Step]" = field(default_factory=deque)

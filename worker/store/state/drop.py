@@ -6,6 +6,7 @@ from typing import Any
 from worker.core.instant import iso_or_none, words
 from worker.store.db.damage import json_object
 from worker.store.db.store import Store
+from worker.store.state import logins
 
 _KEY = "sftp_rounds"
 
@@ -31,6 +32,7 @@ def note(store: Store, failure: str | None, now: int) -> None:
 def forget(store: Store) -> None:
     """The rounds are over another drop from now on; inside a transaction."""
     store.execute("DELETE FROM meta WHERE key = :key", {"key": _KEY})
+    logins.forget(store)
 
 
 def picture(store: Store) -> dict[str, Any]:

@@ -26,6 +26,8 @@ CRITICAL = frozenset(
         "disk_read_only",
         "disk_unreadable",
         "api_credentials",
+        "sftp_auth",
+        "sftp_auth_partial",
         "wrong_environment",
     }
 )
