@@ -171,6 +171,52 @@ def test_a_bomb_is_refused_in_flat_memory() -> None:
         assert peak < 4 * 1024**2
 
 
+def written_as_zip64(data: bytes, count: int, size: int, *, short_count: int, short_size: int) -> bytes:
+    """A zip whose last record says one thing of the directory, and the one of zip64 before it another."""
+    at = data.rfind(b"PK\x05\x06")
+    offset = int.from_bytes(data[at + 16 : at + 20], "little")
+    end64 = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, at, 1)
+    last = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, short_count, short_count, short_size, offset, 0)
+    return data[:at] + end64 + locator + last
+
+
+def directory_of(data: bytes) -> int:
+    at = data.rfind(b"PK\x05\x06")
+    return int.from_bytes(data[at + 12 : at + 16], "little")
+
+
+def test_a_zip64_with_few_files_is_read() -> None:
+    data = zipped(("a", X12), ("b", X12))
+    # Some writers leave all ones in the last record, others the true values.
+    for short_count, short_size in ((0xFFFF, 0xFFFFFFFF), (2, directory_of(data))):
+        packed = written_as_zip64(data, 2, directory_of(data), short_count=short_count, short_size=short_size)
+        assert [name for name, _, _ in unpacked(packed)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("short", [(1, 46), (0xFFFF, 0xFFFFFFFF), (0, 0)])
+def test_how_much_a_zip_holds_is_not_taken_from_what_it_says(short: tuple[int, int]) -> None:
+    many = zipped(*((f"{number:060}", b"") for number in range(40_000)), method=zipfile.ZIP_STORED)
+    size = directory_of(many)
+    few = many[: many.rfind(b"PK\x05\x06")] + struct.pack(
+        "<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1, 1, size, len(many) - 22 - size, 0
+    )
+    for data in (few, written_as_zip64(many, 1, size, short_count=short[0], short_size=short[1])):
+        tracemalloc.start()
+        try:
+            assert refusal(data) == "too_many"
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 4 * 1024**2
+
+
+@pytest.mark.parametrize("size", [2**31, 2**62, 2**64 - 1])
+def test_a_directory_said_to_be_larger_than_the_file_is_damage(size: int) -> None:
+    data = zipped(("a", X12))
+    assert refusal(written_as_zip64(data, 1, size, short_count=1, short_size=46)) == "damaged"
+
+
 def drained(data: bytes) -> str | None:
     """Read everything and keep nothing; the code of the refusal, if there was one."""
     try:

@@ -5,11 +5,12 @@ refused: no vendor does it, and a small file could unpack without end.
 """
 
 import contextlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from worker.core.x12.recognise import HEAD_BYTES, FileKind, recognise
 from worker.core.x12.scanner import ByteSource
@@ -18,6 +19,9 @@ _PIECE_BYTES = 256 * 1024
 _DIRECTORY_END = b"PK\x05\x06"
 _DIRECTORY_END_BYTES = 22
 _LONGEST_COMMENT_BYTES = 65535
+_USUAL_ENTRY_BYTES = 1024  # in the directory; a name of 255 letters and a few times take half of it
+_LEAST_DIRECTORY_BYTES = 128 * 1024  # more than the end of a zip with the longest comment
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +148,16 @@ class _Gzip:
 
 
 def _zip(file: BinaryIO, budget: _Budget, caps: Caps) -> Iterator[Member]:
-    _check_directory(file, caps)
+    _check_end(file)
+    watched = _Watched(file, max(caps.count * _USUAL_ENTRY_BYTES, _LEAST_DIRECTORY_BYTES))
     try:
-        archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError):
+        archive = zipfile.ZipFile(cast(BinaryIO, watched))
+    except (*_DAMAGED, NotImplementedError):
         raise NotUnpacked("damaged", "The zip file is damaged.") from None
+    watched.most = None
     with archive:
+        if len(archive.infolist()) > caps.count:
+            raise NotUnpacked("too_many", f"The zip file holds more than {caps.count} files.")
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if not entries:
             raise NotUnpacked("nothing", "The zip file holds no file.")
@@ -162,8 +170,8 @@ def _zip(file: BinaryIO, budget: _Budget, caps: Caps) -> Iterator[Member]:
                 yield _member(_printable(entry.filename), _ZipEntry(opened, entry.file_size, budget))
 
 
-def _check_directory(file: BinaryIO, caps: Caps) -> None:
-    """Look at the end of the zip before its directory is read: that reading takes memory by the number of entries."""
+def _check_end(file: BinaryIO) -> None:
+    """That the zip has the end of its directory, which stands last in it."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _DIRECTORY_END_BYTES - _LONGEST_COMMENT_BYTES))
     tail = file.read()
@@ -171,11 +179,24 @@ def _check_directory(file: BinaryIO, caps: Caps) -> None:
     at = tail.rfind(_DIRECTORY_END)
     if at < 0 or len(tail) - at < _DIRECTORY_END_BYTES:
         raise NotUnpacked("cut_short", "The zip file ends before its directory.")
-    # Where there are more than fit (or the writer always says so) the field is all ones: too many either way.
-    if int.from_bytes(tail[at + 10 : at + 12], "little") > caps.count:
-        raise NotUnpacked("too_many", f"The zip file holds more than {caps.count} files.")
-    if int.from_bytes(tail[at + 12 : at + 16], "little") > caps.count * 1024:
-        raise NotUnpacked("too_many", "The zip file's directory is too large.")
+
+
+class _Watched:
+    """The packed file while its directory is read. That is read at once, and what it says of its own size, in two
+    places since zip64, need not be so. ``most`` bounds one reading, in bytes."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file = file
+        self.most: int | None = most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.most is None:
+            return self._file.read(size)
+        found = self._file.read(size if 0 <= size <= self.most else self.most + 1)
+        if len(found) > self.most:
+            raise NotUnpacked("too_many", "The zip file's directory is too large.")
+        return found
 
 
 class _ZipEntry:
@@ -200,7 +221,7 @@ class _ZipEntry:
 def _as_not_unpacked() -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError):
+    except _DAMAGED:
         raise NotUnpacked("damaged", "The zip file is damaged.") from None
     except (NotImplementedError, RuntimeError):
         raise NotUnpacked("method", "The zip file is packed in a way that is not known here.") from None
