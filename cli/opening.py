@@ -28,6 +28,11 @@ class Opened:
         """Whether what is marked as a test is held back."""
         return self.config.sftp is not None and self.config.sftp.hold_test
 
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """The ids of receivers that are ours; without any, all are taken."""
+        return (self.config.sftp.receiver or ()) if self.config.sftp is not None else ()
+
     def __enter__(self) -> "Opened":
         return self
 

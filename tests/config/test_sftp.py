@@ -47,6 +47,12 @@ def test_whether_tests_are_held_back() -> None:
     assert '"perhaps" is neither yes nor no; write one of them' in refused(hold_test="perhaps")
 
 
+def test_whose_sets_are_taken() -> None:
+    assert section().receiver is None
+    assert section(receiver="CLINIC, 12345 OTHER").receiver == ("CLINIC", "12345", "OTHER")
+    assert "names nothing; write your receiver ids" in refused(receiver=",")
+
+
 def test_without_the_section_there_is_none() -> None:
     config = load(None, {"CDPOLL_LOG_LEVEL": "info"})
     assert config.sftp is None

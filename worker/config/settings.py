@@ -65,6 +65,8 @@ class PollingSection(NamedTuple):
 class SftpSection(NamedTuple):
     """``include`` and ``exclude`` are patterns of names; ``after`` is ``leave``, ``move`` or ``delete``.
 
+    ``receiver`` are the values of ISA08 and GS03 that are ours; ``None``: all are.
+
     ``drop``, ``move_to`` and ``archive`` are folders on the server; ``key_passphrase`` and ``password`` are false when
     nothing was configured.
     """
@@ -85,6 +87,7 @@ class SftpSection(NamedTuple):
     move_to: str | None
     archive: str | None
     every_ms: int
+    receiver: tuple[str, ...] | None
     hold_test: bool
 
 

@@ -1,7 +1,7 @@
 """The table of the keys of ``[sftp]``."""
 
 from worker.config.kinds import PATH, SECRET, TOKEN, YES_NO, span, whole, word
-from worker.config.sftp_kinds import ALGORITHMS, FOLDER, HOST, PATTERNS
+from worker.config.sftp_kinds import ALGORITHMS, FOLDER, HOST, IDENTIFIERS, PATTERNS
 from worker.config.table import Key, Section
 
 SFTP = Section(
@@ -91,6 +91,15 @@ SFTP = Section(
             otherwise="what is gone is only reported",
         ),
         Key("every", span("10s", "7d"), "5m", "How often the drop is listed."),
+        Key(
+            "receiver",
+            IDENTIFIERS,
+            None,
+            "Your receiver ids. A 271 set whose ISA08 or GS03 is none of them is meant for another, and is held "
+            "(`other_receiver`, see `cdpoll quarantine`). Holds for `cdpoll ingest PATH` too.",
+            sample="CLINIC",
+            otherwise="sets for every receiver are taken",
+        ),
         Key(
             "hold_test",
             YES_NO,

@@ -39,6 +39,13 @@ def _patterns(written: Written) -> tuple[str, ...]:
     return patterns
 
 
+def _identifiers(written: Written) -> tuple[str, ...]:
+    found = tuple(filter(None, _SEPARATORS.split(written.text)))
+    if not found:
+        raise ValueError("names nothing; write your receiver ids, as in CLINIC")
+    return found
+
+
 def _algorithms(written: Written) -> ssh.Algorithms:
     try:
         return ssh.changed(tuple(filter(None, _SEPARATORS.split(written.text))))
@@ -57,4 +64,5 @@ def _modern(_written: Written) -> ssh.Algorithms:
 HOST = Kind("host name or address", _host)
 FOLDER = Kind("path of a folder on the server", _folder)
 PATTERNS = Kind("patterns with `*`, `?` and `[…]`, separated by blanks or commas", _patterns, " ".join)
+IDENTIFIERS = Kind("identifiers, separated by blanks or commas", _identifiers, " ".join)
 ALGORITHMS = Kind("`+name` and `-name`, separated by blanks or commas", _algorithms, ssh.words_of, unset=_modern)

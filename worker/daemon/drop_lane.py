@@ -37,7 +37,16 @@ def rules_of(sftp: SftpSection) -> DropRules:
         sftp.password.reveal if sftp.password else None,
     )
     settings = DropSettings(server, sftp.drop, sftp.include, sftp.exclude or ())
-    return DropRules(settings, sftp.settle_ms, sftp.every_ms, sftp.after, sftp.move_to, sftp.hold_test, sftp.archive)
+    return DropRules(
+        settings,
+        sftp.settle_ms,
+        sftp.every_ms,
+        sftp.after,
+        sftp.move_to,
+        sftp.hold_test,
+        sftp.archive,
+        sftp.receiver or (),
+    )
 
 
 class DropLane:

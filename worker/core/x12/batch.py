@@ -33,10 +33,17 @@ class Judged(NamedTuple):
     """Of the set's envelope and of the set as a whole, or of the file; an answer's own stand in the answer."""
 
 
-def read_batch(source: ByteSource, limits: Limits = Limits()) -> Iterator[Judged]:  # noqa: B008
-    """Every set of a batch file with its verdict; the last item is the :class:`FileEnd`."""
+def read_batch(
+    source: ByteSource,
+    limits: Limits = Limits(),  # noqa: B008
+    receivers: tuple[str, ...] = (),
+) -> Iterator[Judged]:
+    """Every set of a batch file with its verdict; the last item is the :class:`FileEnd`. ``receivers`` as for
+    :func:`judged`."""
     for sets in _blocks(transaction_sets(source, limits)):
-        found = [Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one) for one in sets]
+        found = [
+            Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one, receivers) for one in sets
+        ]
         for one in found:
             if one.parsed is not None:
                 one.parsed.begin()
@@ -66,8 +73,11 @@ def other_kind(code: str) -> bool:
     return code != "271" and len(code) == 3 and code.isdecimal()
 
 
-def judged(tset: TransactionSet) -> Judged:
-    """The verdict on one set; also for one that comes out of quarantine to be tried again."""
+def judged(tset: TransactionSet, receivers: tuple[str, ...] = ()) -> Judged:
+    """The verdict on one set; also for one that comes out of quarantine to be tried again.
+
+    ``receivers``: the ids that are ours; a 271 for another is held. Without any, all are taken.
+    """
     if tset.issues and holds(tset.issues):
         return Judged(tset, "hold", None, tset.issues)
     if tset.code != "271":
@@ -76,6 +86,18 @@ def judged(tset: TransactionSet) -> Judged:
         return Judged(tset, "hold", None, (*tset.issues, issue("st_code", "ST")))
     parsed = parse_271(tset)
     issues = tset.issues + parsed.issues
+    if receivers and (segment := _of_another(tset, receivers)):
+        issues += (issue("other_receiver", segment),)
     if not issues:
         return Judged(tset, "accept", parsed, ())
     return Judged(tset, "hold" if holds(issues) else "warn", parsed, issues)
+
+
+def _of_another(tset: TransactionSet, receivers: tuple[str, ...]) -> str:
+    """The segment that names a receiver that is none of ours, if one does."""
+    ours = {one.casefold() for one in receivers}
+    if tset.interchange.receiver.strip().casefold() not in ours:
+        return "ISA"
+    if tset.group is not None and tset.group.receiver.strip().casefold() not in ours:
+        return "GS"
+    return ""

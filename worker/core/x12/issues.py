@@ -43,6 +43,7 @@ not_in_force                   the payer says active, but the dates beside it le
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
 nul_bytes                held  zeros stand in the data: something is missing there, and a file with them is incomplete
+other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the set is meant for another
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
 repetition_separator           ISA11 cannot be a separator; repetitions are not split
@@ -113,6 +114,7 @@ MESSAGES = {
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "nul_bytes": "Zeros stand in the data: something is missing there.",
+    "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
     "repetition_separator": "ISA11 cannot be a separator; repetitions were not split.",
@@ -149,6 +151,7 @@ HELD = frozenset(
         "hl_orphan",
         "no_hierarchy",
         "nul_bytes",
+        "other_receiver",
         "outside_interchange",
         "patient_too_large",
         "se_control",

@@ -39,7 +39,14 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     changed = one.error == CHANGED and not remote.came_before(work.store, one, path.name)
     with path.open("rb") as file:
         progress = work.progress(one.shown, path.stat().st_size) if work.progress else None
-        given = BatchFile(file, one.shown, "sftp", hold_test=work.rules.hold_test, changed=changed)
+        given = BatchFile(
+            file,
+            one.shown,
+            "sftp",
+            hold_test=work.rules.hold_test,
+            receivers=work.rules.receivers,
+            changed=changed,
+        )
         report = ingest(work.store, given, now, wait=work.patient, progress=progress)
         if report.state == "incomplete":
             # It is fetched again. But the server may have moved it away, so its bytes are kept.
@@ -61,7 +68,8 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
 def read_orphan(work: DropWork, now: int, *, path: Path, kept: bool = False) -> None:
     """Read in a file that the database does not know to be here. There may be no other copy of it: it stays if it was
     ``kept``, and else goes once the database has what it holds."""
-    report = found_again.read_again(work.store, path, now, wait=work.patient, hold_test=work.rules.hold_test)
+    holds, receivers = work.rules.hold_test, work.rules.receivers
+    report = found_again.read_again(work.store, path, now, wait=work.patient, hold_test=holds, receivers=receivers)
     _told(work, report)
     found_again.tell(work.store, work.log, report, now, kept=kept)
     if not kept:

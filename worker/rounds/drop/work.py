@@ -41,6 +41,7 @@ class DropRules:
     move_to: str | None = None
     hold_test: bool = False
     archive: str | None = None
+    receivers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

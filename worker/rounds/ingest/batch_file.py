@@ -56,6 +56,8 @@ class BatchFile:
     """Hold back what is marked as a test in it."""
     as_is: bool = False
     """A person takes what is there of it, although it may be incomplete."""
+    receivers: tuple[str, ...] = ()
+    """The ids of receivers that are ours; a set for another is held. Without any, all are taken."""
     changed: bool = False
     """It changed while it was fetched: even if it looks whole, it may be half of one file and half of another."""
 
@@ -217,7 +219,7 @@ class _FileReader:
         return False
 
     def read(self, into: Staging, source: "_Counted", number: int) -> None:
-        for tset, judged, reading, issues in read_batch(source):
+        for tset, judged, reading, issues in read_batch(source, receivers=self.given.receivers):
             if isinstance(tset, FileEnd):
                 self.end(tset, number)
             elif judged == "hold" and not other_kind(tset.code):

@@ -23,10 +23,12 @@ def unknown_kept(store: Store, *, wait: bool) -> list[Path]:
         return keeping.sweep(store)
 
 
-def read_again(store: Store, path: Path, now: int, *, wait: bool, hold_test: bool) -> FileReport:
+def read_again(
+    store: Store, path: Path, now: int, *, wait: bool, hold_test: bool, receivers: tuple[str, ...] = ()
+) -> FileReport:
     """Read such a file. What is in quarantine, or incomplete, is kept there."""
     with path.open("rb") as file:
-        given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", hold_test=hold_test)
+        given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", hold_test=hold_test, receivers=receivers)
         report = ingest(store, given, now, wait=wait)
         if report.state in ("incomplete", "quarantined"):
             keeping.keep_whole(store.path, file, report.sha256)

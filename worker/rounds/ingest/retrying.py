@@ -9,7 +9,7 @@ from worker.store.batch.staging import PAGE_ROWS, Staging
 from worker.store.db.store import Store
 
 
-def retry_file(store: Store, seq: int, now: int, *, hold_test: bool) -> str | None:
+def retry_file(store: Store, seq: int, now: int, *, hold_test: bool, receivers: tuple[str, ...] = ()) -> str | None:
     """Read a file in quarantine again; ``None`` if it has left the quarantine, else why it has not."""
     found = quarantine.one_file(store, seq)
     if found is None:
@@ -17,7 +17,8 @@ def retry_file(store: Store, seq: int, now: int, *, hold_test: bool) -> str | No
     path = keeping.kept_path(store.path, found["sha256"])
     try:
         with path.open("rb") as file:
-            report = ingest(store, BatchFile(file, found["name"], found["source"], seq, hold_test), now)
+            name, source = found["name"], found["source"]
+            report = ingest(store, BatchFile(file, name, source, seq, hold_test, receivers=receivers), now)
     except FileNotFoundError:
         return f"is no longer at {path}"
     if report.state in ("ingested", "skipped"):
@@ -26,7 +27,7 @@ def retry_file(store: Store, seq: int, now: int, *, hold_test: bool) -> str | No
     return report.reason or report.state
 
 
-def retry_set(store: Store, seq: int, now: int) -> str | None:
+def retry_set(store: Store, seq: int, now: int, *, receivers: tuple[str, ...] = ()) -> str | None:
     """Read a set in quarantine again; ``None`` if it has left the quarantine, else why it has not.
 
     Its answers are staged in small transactions like those of a file: no view shows those of a set in quarantine. The
@@ -37,7 +38,7 @@ def retry_set(store: Store, seq: int, now: int) -> str | None:
         held = quarantine.held_set(store, seq)
         if held is None:
             return "is not in quarantine"
-        again = judged(held.tset)
+        again = judged(held.tset, receivers)
         issues = tuple(dict.fromkeys(again.issues))
         if again.parsed is None or again.verdict == "hold":
             return " ".join(each.message for each in issues)

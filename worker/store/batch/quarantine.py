@@ -38,6 +38,7 @@ _FOUND_BY_READING = frozenset(
         "no_hierarchy",
         "no_patient",
         "nul_bytes",
+        "other_receiver",
         "patient_too_large",
         "set_spliced",
         "set_unreadable",
