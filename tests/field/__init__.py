@@ -5,6 +5,8 @@ test_plain_days              no trouble at all: the bent peers answer well unles
 test_receipts                receipts and JSON lines that are cut, doubled, in UTF-16, or run into each other
 test_many_unreadable         200,000 values that could not be read
 test_unseen_characters       control characters, marks of the direction of writing, and markup, in every list
+test_sftp_servers            mailboxes that give a file once, sizes that are not so, one file in trouble
+test_sftp_folders            files that change while they are read, slow and wide listings, odd names
 test_restored                an older copy of the database beside newer files
 test_lost_database           a database that is empty, missing, foreign or of another release
 ============================ ==========================================================================================
