@@ -154,6 +154,8 @@ def test_retry_after_in_both_forms_and_capped(value: str | None, wait: int | Non
     [
         ("Fri, 15 Jan 2027 09:00:00 GMT", "Fri, 15 Jan 2027 09:00:30 GMT", 30_000),  # their clock is an hour ahead
         ("Fri, 15 Jan 2027 07:00:00 GMT", "Fri, 15 Jan 2027 07:00:30 GMT", 30_000),
+        # A gateway has added its own, a second later.
+        ("Fri, 15 Jan 2027 07:00:00 GMT, Fri, 15 Jan 2027 07:00:01 GMT", "Fri, 15 Jan 2027 07:00:30 GMT", 30_000),
         ("Fri, 15 Jan 2027 07:00:00 GMT", "30", 30_000),
         ("Fri, 15 Jan 2027 09:00:00 GMT", "Fri, 15 Jan 2027 08:59:00 GMT", 0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 15 Jan 2027 08:00:30 GMT", RETRY_AFTER_CAP_MS),

@@ -61,6 +61,8 @@ PACKED = {
     "zlib": (zlib.compress(JSON), "deflate"),
     "raw deflate": (raw(JSON), "deflate"),
     "deflate under gzip": (gzip.compress(zlib.compress(JSON)), "deflate, gzip"),
+    "gzip under the other name": (gzip.compress(JSON), "deflate"),
+    "zlib under the other name": (zlib.compress(JSON), "gzip"),
     "plain under gzip": (JSON, "gzip"),
     "plain with a BOM under gzip": (b"\xef\xbb\xbf" + JSON, "gzip"),
     "plain under deflate": (JSON, "deflate"),

@@ -208,12 +208,15 @@ def retry_after(value: str | None, now: int, date: str | None = None) -> int | N
     """
     if value is None:
         return None
-    sent = http_date(date or "")
-    # A value that came twice is one list, and a date has a comma of its own.
-    parts = value.split(",")
-    texts = (value, *parts, *map(",".join, pairwise(parts)))
-    waits = [wait for text in texts if (wait := _wait(text.strip(), now if sent is None else sent)) is not None]
+    sent = next((moment for text in _members(date or "") if (moment := http_date(text)) is not None), now)
+    waits = [wait for text in _members(value) if (wait := _wait(text.strip(), sent)) is not None]
     return max(0, min(max(waits), RETRY_AFTER_CAP_MS)) if waits else None
+
+
+def _members(value: str) -> tuple[str, ...]:
+    """What a header may hold of which several came: they are one list then, and a date has a comma of its own."""
+    parts = value.split(",")
+    return (value, *map(",".join, pairwise(parts)), *parts)
 
 
 def _wait(text: str, since: int) -> int | None:

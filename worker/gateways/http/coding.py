@@ -37,7 +37,8 @@ def unpacked(body: bytes, header: str | None, cap: int) -> bytes:
     if len(codings) > _MOST_CODINGS or not _UNREADABLE.isdisjoint(codings):
         raise BadBody("encoding")
     for coding in reversed(codings):
-        body = _inflated(body, cap) if coding == "deflate" else _gunzipped(body, cap)
+        swapped = body.startswith(_GZIP_BEGIN)  # no stream of deflate begins so
+        body = _inflated(body, cap) if coding == "deflate" and not swapped else _gunzipped(body, cap)
     return body
 
 
@@ -47,8 +48,8 @@ def _plain(body: bytes) -> bool:
 
 
 def _gunzipped(body: bytes, cap: int) -> bytes:
-    if not body.startswith(_GZIP_BEGIN) and _plain(body):
-        return body
+    if not body.startswith(_GZIP_BEGIN):
+        return body if _plain(body) else _inflated(body, cap)
     made = bytearray()
     at = 0
     for _ in range(_MOST_MEMBERS):
