@@ -23,7 +23,7 @@ from tests.support.database_files import (
     take_its_tables,
 )
 from worker.core.errors import StorageFailed, TryLater
-from worker.store import opening
+from worker.store import forgetting, opening
 from worker.store.forgetting import forget, remains_of
 from worker.store.opening import SCHEMA_VERSION, identity_of, open_store
 
@@ -108,6 +108,16 @@ def test_after_it_was_forgotten_a_new_one_is_made_and_the_remains_are_kept(
     with open_store(used, create=True) as store:
         assert record(store, "a").new == ["a"]
     assert names(used) == FILES | {one.name for one in renamed}
+
+
+def test_the_new_names_are_on_the_disk_before_the_marker_goes(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_text(used)
+    on_the_disk: list[set[str]] = []
+    monkeypatch.setattr(forgetting, "sync_folder", lambda _folder: on_the_disk.append(names(used)))
+    forget(used, ".forgotten")
+    before, after = on_the_disk
+    assert before - after == {"cdpoll.db.marker"}
+    assert "cdpoll.db" not in before
 
 
 def test_what_can_be_used_is_never_renamed(used: Path) -> None:

@@ -60,7 +60,9 @@ def forget(path: Path, suffix: str, timeout: float = 15.0) -> list[Path]:
         for one in remains_of(path).left:
             renamed.append(file.with_name(f"{file.name}{suffix}{one.name.removeprefix(file.name)}"))
             one.rename(renamed[-1])
-        # The marker goes last: until then nothing new is made.
+        # The marker goes last, also on the disk: until then nothing new is made, and without it the file of a damaged
+        # database would be taken for another program's.
+        sync_folder(file.parent)
         marker.marker_of(file).unlink(missing_ok=True)
         sync_folder(file.parent)
     return renamed

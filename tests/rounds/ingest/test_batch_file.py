@@ -179,6 +179,18 @@ def test_a_file_that_is_no_batch_is_kept_whole(store: Store, path: Path, content
     assert elsewhere(path, "SELECT count(*) FROM files") == [(1,)]
 
 
+def test_a_kept_file_that_a_killed_process_has_left_is_put_on_the_disk(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"hello"
+    kept = keeping.folder(path, keeping.QUARANTINE) / hashlib.sha256(content).hexdigest()
+    kept.write_bytes(content)
+    synced: list[Path] = []
+    monkeypatch.setattr(keeping, "sync_folder", synced.append)
+    assert read(store, content).state == "quarantined"
+    assert synced == [kept.parent]
+
+
 def test_what_stands_before_a_batch_may_be_long(store: Store, path: Path) -> None:
     report = read(store, "X-Trace: 271\r\n" * 1000 + batch(1))
     assert (report.state, [one.code for one in report.warnings]) == ("ingested", ["leading_junk"])

@@ -54,6 +54,8 @@ def keep_whole(database: Path, file: BinaryIO, sha256: str) -> None:
     final = folder(database, QUARANTINE) / sha256
     try:
         if final.exists():
+            # The process that gave it this name may have been killed before the name was on the disk.
+            sync_folder(final.parent)
             return
         out = DurableFile(final.with_name(f".{secrets.token_hex(8)}{PARTIAL}"))
         try:
