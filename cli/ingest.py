@@ -69,8 +69,7 @@ def _read_unknown(here: Opened) -> None:
 
     log = make_log(here.config.log.format, "warning", Clock())
     for path in found_again.unknown_kept(here.store, wait=True):
-        holds, receivers = here.hold_test, here.receivers
-        report = found_again.read_again(here.store, path, here.now, wait=True, hold_test=holds, receivers=receivers)
+        report = found_again.read_again(here.store, path, here.now, here.hold_rules, wait=True)
         found_again.tell(here.store, log, report, here.now, kept=True)
 
 
@@ -93,7 +92,7 @@ def _read(here: Opened, path: str, file: BinaryIO, *, as_is: bool, dry_run: bool
         if not file.seekable():
             file = stack.enter_context(keeping.spooled(here.store.path, file))
         progress = stack.enter_context(bar(name, os.fstat(file.fileno()).st_size))
-        given = BatchFile(file, name, "path", hold_test=here.hold_test, as_is=as_is, receivers=here.receivers)
+        given = BatchFile(file, name, "path", rules=here.hold_rules, as_is=as_is)
         work = ingest_dry_run if dry_run else ingest
         return report_json(work(here.store, given, here.now, progress=progress))
 

@@ -4,12 +4,15 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.clock import Clock
 from worker.config import Config, load
 from worker.store.db.store import Store
 from worker.store.opening import open_store
+
+if TYPE_CHECKING:
+    from worker.core.x12.batch import HoldRules
 
 # What is taken from the modes of new files: everything of others, and of the group where the folder is not shared.
 SHARED_UMASK, PRIVATE_UMASK = 0o007, 0o077
@@ -24,14 +27,12 @@ class Opened:
     now: int
 
     @property
-    def hold_test(self) -> bool:
-        """Whether what is marked as a test is held back."""
-        return self.config.sftp is not None and self.config.sftp.hold_test
+    def hold_rules(self) -> "HoldRules":
+        """What of a batch is held back, whichever way it comes in."""
+        from worker.core.x12.batch import HoldRules
 
-    @property
-    def receivers(self) -> tuple[str, ...]:
-        """The ids of receivers that are ours; without any, all are taken."""
-        return (self.config.sftp.receiver or ()) if self.config.sftp is not None else ()
+        sftp = self.config.sftp
+        return HoldRules() if sftp is None else HoldRules(sftp.hold_test, sftp.receiver or ())
 
     def __enter__(self) -> "Opened":
         return self

@@ -88,9 +88,9 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     with opened(obj) as here:
         for number, kind, seq in parsed:
             if kind == "f":
-                reason = retry_file(here.store, seq, here.now, hold_test=here.hold_test, receivers=here.receivers)
+                reason = retry_file(here.store, seq, here.now, here.hold_rules)
             else:
-                reason = retry_set(here.store, seq, here.now, receivers=here.receivers)
+                reason = retry_set(here.store, seq, here.now, here.hold_rules)
             if reason is None:
                 done.append(number)
             else:

@@ -13,6 +13,7 @@ from tests.support.cdpoll_process import ROOT
 from tests.support.database import elsewhere
 from tests.support.mortal import Moment
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.core.x12.batch import HoldRules
 from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 from worker.rounds.ingest.file_report import FileReport
 from worker.store.db.store import Store
@@ -33,7 +34,7 @@ def read(
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with file.open("rb") as opened:
         work = ingest_dry_run if dry else ingest
-        return work(store, BatchFile(opened, name, "path", hold_test=hold_test), now)
+        return work(store, BatchFile(opened, name, "path", rules=HoldRules(hold_test)), now)
 
 
 def member(number: int) -> list[Any]:

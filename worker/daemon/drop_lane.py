@@ -6,6 +6,7 @@ from functools import partial
 from worker.config import Config
 from worker.config.settings import SftpSection
 from worker.core.instant import FAR
+from worker.core.x12.batch import HoldRules
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.orders import Orders
 from worker.gateways.sftp.drop import Drop, DropSettings, Server, connect
@@ -43,9 +44,8 @@ def rules_of(sftp: SftpSection) -> DropRules:
         sftp.every_ms,
         sftp.after,
         sftp.move_to,
-        sftp.hold_test,
+        HoldRules(sftp.hold_test, sftp.receiver or ()),
         sftp.archive,
-        sftp.receiver or (),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.store.batch.test_matching import NOW, ONE, TRACED, body, conclude, elsewhere, joined, record
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.core.x12.batch import HoldRules
 from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import quarantine
@@ -21,7 +22,7 @@ def read(store: Store, text: str, *, hold: bool = True) -> FileReport:
     file = store.path.with_name("given")
     file.write_text(text)
     with file.open("rb") as opened:
-        given = BatchFile(opened, "batch", "path", hold_test=hold)
+        given = BatchFile(opened, "batch", "path", rules=HoldRules(hold))
         dry = ingest_dry_run(store, given, NOW)
         report = ingest(store, given, NOW)
     assert (dry.counts, dry.warnings) == (report.counts, report.warnings)

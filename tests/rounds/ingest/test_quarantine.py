@@ -10,6 +10,7 @@ from tests.support.batch_files import watched
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import issues
+from worker.core.x12.batch import HoldRules
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.retrying import retry_set
 from worker.store.batch import quarantine
@@ -178,7 +179,7 @@ def held(house: House, content: str, monkeypatch: pytest.MonkeyPatch, *, hold_te
     with monkeypatch.context() as patch:
         patch.setattr(issues, "HELD", issues.HELD | {"se_count"})
         with open_store(house.database, create=True) as store, path.open("rb") as file:
-            ingest(store, BatchFile(file, "given.x12", "path", hold_test=hold_test), NOW)
+            ingest(store, BatchFile(file, "given.x12", "path", rules=HoldRules(hold_test)), NOW)
     return int(house.value("SELECT max(seq) FROM sets WHERE state = 'quarantined'"))
 
 

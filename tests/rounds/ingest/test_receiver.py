@@ -9,6 +9,7 @@ import pytest
 from tests.support.batch_files import NOW
 from tests.support.cdpoll_process import House
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.core.x12.batch import HoldRules
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
 from worker.rounds.ingest.retrying import retry_set
@@ -27,7 +28,7 @@ def read(store: Store, text: str, receivers: tuple[str, ...] = OURS) -> FileRepo
     path = store.path.parent / "given"
     path.write_text(text)
     with path.open("rb") as file:
-        return ingest(store, BatchFile(file, "given.x12", "path", receivers=receivers), NOW)
+        return ingest(store, BatchFile(file, "given.x12", "path", rules=HoldRules(receivers=receivers)), NOW)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,10 @@ def test_without_the_key_all_are_taken(store: Store) -> None:
 def test_it_comes_out_of_quarantine_once_the_configuration_names_it(store: Store) -> None:
     read(store, a_file("OTHER", "OTHER"))
     (row,) = store.read("SELECT seq FROM sets WHERE state = 'quarantined'")
-    refused = retry_set(store, row["seq"], NOW, receivers=OURS)
+    refused = retry_set(store, row["seq"], NOW, HoldRules(receivers=OURS))
     assert refused is not None
     assert "another receiver" in refused
-    assert retry_set(store, row["seq"], NOW, receivers=(*OURS, "OTHER")) is None
+    assert retry_set(store, row["seq"], NOW, HoldRules(receivers=(*OURS, "OTHER"))) is None
     assert store.read("SELECT member_id FROM batch_answers")[0]["member_id"] == "A"
 
 

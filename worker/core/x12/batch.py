@@ -22,6 +22,18 @@ _BLOCK_BYTES = 128 * 1024
 """Bytes of the sets that take each step together: a hundred of the usual size, fewer of larger ones."""
 
 
+class HoldRules(NamedTuple):
+    """What of a sound batch is held because it is not for us to use."""
+
+    tests: bool = False
+    """What its sender marks as a test is stored and shown, and neither matched nor delivered."""
+    receivers: tuple[str, ...] = ()
+    """The ids that are ours: a 271 for another is held. Without any, all are taken."""
+
+
+TAKE_ALL = HoldRules()
+
+
 class Judged(NamedTuple):
     """One item of a batch with what is to become of it."""
 
@@ -36,13 +48,12 @@ class Judged(NamedTuple):
 def read_batch(
     source: ByteSource,
     limits: Limits = Limits(),  # noqa: B008
-    receivers: tuple[str, ...] = (),
+    rules: HoldRules = TAKE_ALL,
 ) -> Iterator[Judged]:
-    """Every set of a batch file with its verdict; the last item is the :class:`FileEnd`. ``receivers`` as for
-    :func:`judged`."""
+    """Every set of a batch file with its verdict; the last item is the :class:`FileEnd`."""
     for sets in _blocks(transaction_sets(source, limits)):
         found = [
-            Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one, receivers) for one in sets
+            Judged(one, "end", None, one.issues) if isinstance(one, FileEnd) else judged(one, rules) for one in sets
         ]
         for one in found:
             if one.parsed is not None:
@@ -73,11 +84,8 @@ def other_kind(code: str) -> bool:
     return code != "271" and len(code) == 3 and code.isdecimal()
 
 
-def judged(tset: TransactionSet, receivers: tuple[str, ...] = ()) -> Judged:
-    """The verdict on one set; also for one that comes out of quarantine to be tried again.
-
-    ``receivers``: the ids that are ours; a 271 for another is held. Without any, all are taken.
-    """
+def judged(tset: TransactionSet, rules: HoldRules = TAKE_ALL) -> Judged:
+    """The verdict on one set; also for one that comes out of quarantine to be tried again."""
     if tset.issues and holds(tset.issues):
         return Judged(tset, "hold", None, tset.issues)
     if tset.code != "271":
@@ -86,7 +94,7 @@ def judged(tset: TransactionSet, receivers: tuple[str, ...] = ()) -> Judged:
         return Judged(tset, "hold", None, (*tset.issues, issue("st_code", "ST")))
     parsed = parse_271(tset)
     issues = tset.issues + parsed.issues
-    if receivers and (segment := _of_another(tset, receivers)):
+    if rules.receivers and (segment := _of_another(tset, rules.receivers)):
         issues += (issue("other_receiver", segment),)
     if not issues:
         return Judged(tset, "accept", parsed, ())

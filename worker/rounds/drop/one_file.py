@@ -43,8 +43,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
             file,
             one.shown,
             "sftp",
-            hold_test=work.rules.hold_test,
-            receivers=work.rules.receivers,
+            rules=work.rules.hold,
             changed=changed,
         )
         report = ingest(work.store, given, now, wait=work.patient, progress=progress)
@@ -68,8 +67,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
 def read_orphan(work: DropWork, now: int, *, path: Path, kept: bool = False) -> None:
     """Read in a file that the database does not know to be here. There may be no other copy of it: it stays if it was
     ``kept``, and else goes once the database has what it holds."""
-    holds, receivers = work.rules.hold_test, work.rules.receivers
-    report = found_again.read_again(work.store, path, now, wait=work.patient, hold_test=holds, receivers=receivers)
+    report = found_again.read_again(work.store, path, now, work.rules.hold, wait=work.patient)
     _told(work, report)
     found_again.tell(work.store, work.log, report, now, kept=kept)
     if not kept:

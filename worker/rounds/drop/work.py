@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from worker.core.instant import FAR
+from worker.core.x12.batch import TAKE_ALL, HoldRules
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed
 from worker.rounds.ingest.batch_file import Progress
 from worker.rounds.ingest.file_report import FileReport
@@ -39,9 +40,8 @@ class DropRules:
     every: int
     after: str = "leave"
     move_to: str | None = None
-    hold_test: bool = False
+    hold: HoldRules = TAKE_ALL
     archive: str | None = None
-    receivers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Protocol
 from worker.core.errors import CdpollError, StorageFailed, place_of
 from worker.core.x12.acknowledgement import acceptance, acceptance_of
 from worker.core.x12.answer import Answer, ParsedSet
-from worker.core.x12.batch import other_kind, read_batch
+from worker.core.x12.batch import TAKE_ALL, HoldRules, other_kind, read_batch
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.recognise import HEAD_BYTES, FileKind
@@ -52,12 +52,9 @@ class BatchFile:
     source: FileSource
     replaces: int | None = None
     """The row of the file in quarantine that this is."""
-    hold_test: bool = False
-    """Hold back what is marked as a test in it."""
+    rules: HoldRules = TAKE_ALL
     as_is: bool = False
     """A person takes what is there of it, although it may be incomplete."""
-    receivers: tuple[str, ...] = ()
-    """The ids of receivers that are ours; a set for another is held. Without any, all are taken."""
     changed: bool = False
     """It changed while it was fetched: even if it looks whole, it may be half of one file and half of another."""
 
@@ -196,7 +193,7 @@ class _FileReader:
     def begun(self) -> Staging:
         if self.staging is None:
             self.target.begin()
-            self.staging = Staging(self.target, hold_test=self.given.hold_test)
+            self.staging = Staging(self.target, hold_test=self.given.rules.tests)
         return self.staging
 
     def readable(self, kind: FileKind, head: bytes, number: int) -> bool:
@@ -219,7 +216,7 @@ class _FileReader:
         return False
 
     def read(self, into: Staging, source: "_Counted", number: int) -> None:
-        for tset, judged, reading, issues in read_batch(source, receivers=self.given.receivers):
+        for tset, judged, reading, issues in read_batch(source, rules=self.given.rules):
             if isinstance(tset, FileEnd):
                 self.end(tset, number)
             elif judged == "hold" and not other_kind(tset.code):

@@ -5,6 +5,7 @@ Their names are lost with the rows that had them. Nothing of the kind is deleted
 
 from pathlib import Path
 
+from worker.core.x12.batch import HoldRules
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
 from worker.rounds.log_edges import Log
@@ -23,12 +24,10 @@ def unknown_kept(store: Store, *, wait: bool) -> list[Path]:
         return keeping.sweep(store)
 
 
-def read_again(
-    store: Store, path: Path, now: int, *, wait: bool, hold_test: bool, receivers: tuple[str, ...] = ()
-) -> FileReport:
+def read_again(store: Store, path: Path, now: int, rules: HoldRules, *, wait: bool) -> FileReport:
     """Read such a file. What is in quarantine, or incomplete, is kept there."""
     with path.open("rb") as file:
-        given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", hold_test=hold_test, receivers=receivers)
+        given = BatchFile(file, f"recovered {path.name[:12]}", "sftp", rules=rules)
         report = ingest(store, given, now, wait=wait)
         if report.state in ("incomplete", "quarantined"):
             keeping.keep_whole(store.path, file, report.sha256)

@@ -1,6 +1,6 @@
 """Reads a file or a single set in quarantine again, with the present reader."""
 
-from worker.core.x12.batch import judged
+from worker.core.x12.batch import TAKE_ALL, HoldRules, judged
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.store.batch import batches, keeping, quarantine
 from worker.store.batch.lock import IngestLock
@@ -9,7 +9,7 @@ from worker.store.batch.staging import PAGE_ROWS, Staging
 from worker.store.db.store import Store
 
 
-def retry_file(store: Store, seq: int, now: int, *, hold_test: bool, receivers: tuple[str, ...] = ()) -> str | None:
+def retry_file(store: Store, seq: int, now: int, rules: HoldRules) -> str | None:
     """Read a file in quarantine again; ``None`` if it has left the quarantine, else why it has not."""
     found = quarantine.one_file(store, seq)
     if found is None:
@@ -18,7 +18,7 @@ def retry_file(store: Store, seq: int, now: int, *, hold_test: bool, receivers: 
     try:
         with path.open("rb") as file:
             name, source = found["name"], found["source"]
-            report = ingest(store, BatchFile(file, name, source, seq, hold_test, receivers=receivers), now)
+            report = ingest(store, BatchFile(file, name, source, seq, rules), now)
     except FileNotFoundError:
         return f"is no longer at {path}"
     if report.state in ("ingested", "skipped"):
@@ -27,7 +27,7 @@ def retry_file(store: Store, seq: int, now: int, *, hold_test: bool, receivers: 
     return report.reason or report.state
 
 
-def retry_set(store: Store, seq: int, now: int, *, receivers: tuple[str, ...] = ()) -> str | None:
+def retry_set(store: Store, seq: int, now: int, rules: HoldRules = TAKE_ALL) -> str | None:
     """Read a set in quarantine again; ``None`` if it has left the quarantine, else why it has not.
 
     Its answers are staged in small transactions like those of a file: no view shows those of a set in quarantine. The
@@ -38,7 +38,7 @@ def retry_set(store: Store, seq: int, now: int, *, receivers: tuple[str, ...] = 
         held = quarantine.held_set(store, seq)
         if held is None:
             return "is not in quarantine"
-        again = judged(held.tset, receivers)
+        again = judged(held.tset, rules)
         issues = tuple(dict.fromkeys(again.issues))
         if again.parsed is None or again.verdict == "hold":
             return " ".join(each.message for each in issues)
