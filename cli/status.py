@@ -144,7 +144,7 @@ def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
             schedule=schedule_of(polling),
             least_delay_ms=delay_per_request_of(polling),
         )
-        raw = story.first_body(here.store, task_id) if body and not as_json else None
+        raw = story.body_of(here.store, task_id) if body and not as_json else None
     if found is None:
         raise BadData(f"no task {task_id} is recorded here", "`cdpoll record` makes one; ids keep their letter case")
     if as_json:

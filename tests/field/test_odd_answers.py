@@ -69,3 +69,23 @@ def test_a_failure_of_tls_is_named(tmp_path: Path) -> None:
         house.cdpoll("run", "--once", check=69)
     assert "has expired" in house.problems()["api_unreachable"]
     assert vendor.server.asked == []
+
+
+def test_an_unknown_status_keeps_its_body_for_a_person_and_waits_an_hour(
+    tmp_path: Path, scripted: ScriptedVendor
+) -> None:
+    scripted.say = lambda asked, peer: answer(200, body(asked, "archived"))
+    house = House(tmp_path, **scripted.keys())
+    house.record("id-1")
+    house.rows("UPDATE tasks SET due_at = 1")
+    house.cdpoll("run", "--once", check=0)
+    shown = house.cdpoll("show", "id-1", "--body", "--json", check=0).json
+    assert (shown["state"], json.loads(shown["body"])["status"]) == ("pending", "archived")
+    assert b'"archived"' in house.cdpoll("show", "id-1", "--body", check=0).out
+    assert 3_600_000 <= house.value("SELECT due_at - last_poll_at FROM tasks") <= 4_500_000
+    assert "unknown_status" in house.problems()
+
+    scripted.say = found
+    house.cdpoll("poll", "id-1", check=0)
+    shown = house.cdpoll("show", "id-1", "--body", "--json", check=0).json
+    assert (shown["state"], json.loads(shown["body"])["status"]) == ("concluded", "success")

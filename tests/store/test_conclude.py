@@ -31,7 +31,7 @@ def test_the_body_is_kept_byte_for_byte_with_its_paths(store: Store, path: Path)
         ("successful", 0, "Medicare", "eligible", "PAY"),
         ("unsuccessful", 0, "HMO", "payer_unavailable", None),
     ]
-    assert story.first_body(store, "a") == body
+    assert story.body_of(store, "a") == body
 
 
 def test_one_result_per_task_and_revisions_beside_it(store: Store, path: Path) -> None:

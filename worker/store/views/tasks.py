@@ -90,9 +90,7 @@ def show(
         return None
     seq = {"task": task["seq"]}
     refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", seq)
-    kept = store.read(
-        "SELECT seq, revision, body FROM results WHERE task = :task AND source <> 'batch' ORDER BY revision", seq
-    )
+    kept = store.read("SELECT seq FROM results WHERE task = :task AND source <> 'batch' ORDER BY revision", seq)
     story = {
         "id": task["id"],
         "state": task["state"],
@@ -117,8 +115,8 @@ def show(
         "history": _history(store, task),
     }
     if body:
-        # The first result is the one that concluded the task; later ones are revisions of it.
-        story["body"] = kept[0]["body"].decode("utf-8", "replace") if kept else None
+        raw = body_of(store, task_id)
+        story["body"] = None if raw is None else raw.decode("utf-8", "replace")
     return story
 
 
@@ -161,11 +159,20 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int
     return _WHY.get(row["reason"], str(row["reason"])) + wait
 
 
-def first_body(store: Store, task_id: str) -> bytes | None:
-    """The body that concluded the task, byte for byte."""
+def body_of(store: Store, task_id: str) -> bytes | None:
+    """The body that concluded the task, byte for byte; before that, the latest that was kept and is no result.
+
+    Of several results the first concluded it; later ones are revisions of it.
+    """
     row = store.one(
-        "SELECT body FROM results WHERE task = (SELECT seq FROM tasks WHERE id = :id) AND source <> 'batch'"
-        " ORDER BY revision LIMIT 1",
+        """
+        SELECT body FROM (
+            SELECT 1 AS rank, revision AS place, task, body FROM results WHERE source <> 'batch'
+            UNION ALL SELECT 2, -seq, task, body FROM bodies
+        ) AS known
+        WHERE task = (SELECT seq FROM tasks WHERE id = :id)
+        ORDER BY rank, place LIMIT 1
+        """,
         {"id": task_id},
     )
     return None if row is None else bytes(row["body"])
