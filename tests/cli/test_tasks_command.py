@@ -128,11 +128,8 @@ def test_abandon_and_retry(house: House, sandbox: Sandbox) -> None:
 def test_a_task_given_up_is_visible_and_a_late_result_concludes_it(house: House, sandbox: Sandbox) -> None:
     (wanted,) = begin(sandbox, 1, "SBX-NEVER")
     house.record(wanted)
-    house.rows(
-        "UPDATE tasks SET life_from = life_from - ?, last_poll_at = recorded_at - ?, polls = 9, due_at = 1",
-        46 * DAY,
-        DAY // 4,
-    )
+    house.rows("UPDATE tasks SET life_from = life_from - ?, due_at = 1", 46 * DAY)
+    house.rows("UPDATE tasks SET last_poll_at = recorded_at - ?, polls = 9, polls_outlived = 2", DAY // 4)
     house.cdpoll("run", "--once", check=0)
     assert house.value("SELECT state FROM tasks") == "abandoned"
     assert "abandoned" in [problem["code"] for problem in house.status()["problems"]]
