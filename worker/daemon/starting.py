@@ -10,13 +10,10 @@ from worker.core.instant import words
 from worker.gateways.machine import disk_of
 from worker.gateways.systemd import Notify
 from worker.rounds.log_edges import Log
-from worker.store.db.failures import FREE_SPACE
+from worker.store.db.failures import FREE_SPACE, LEAST_ROOM_BYTES
 
 FIRST_WAIT_MS = 5_000
 LONGEST_WAIT_MS = 60_000
-
-# With less than this on the disk, any failure counts as lack of room: SQLite calls some of them I/O errors.
-LEAST_ROOM_BYTES = 1 << 20
 
 # How much longer than the wait systemd is told to be patient with a start.
 PATIENCE_MS = 60_000

@@ -52,7 +52,7 @@ def _name(error: sqlite3.Error) -> str:
 
 def _hint(error: sqlite3.Error, path: Path) -> str:
     name = _name(error)
-    if name.startswith("SQLITE_FULL"):
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _is_full(path)):
         return FREE_SPACE
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
@@ -62,6 +62,17 @@ def _hint(error: sqlite3.Error, path: Path) -> str:
 
 
 FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
+
+# With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
+LEAST_ROOM_BYTES = 1 << 20
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < LEAST_ROOM_BYTES
 
 
 def _os_hint(error: OSError, path: Path) -> str:
