@@ -28,6 +28,19 @@ def test_both_ids_of_a_receipt_that_says_id_twice(house: House) -> None:
     assert "a key stands twice" in done.err
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        f'"body": {{"id": "one", "name": "N", "id": "two"}}, "href": "{CD}/one"',
+        f'"body": {{"id": "one", "name": "N"}}, "href": "{CD}/one", "href": "{CD}/two"',
+    ],
+)
+def test_both_ids_of_an_item_whose_other_half_says_one(house: House, item: str) -> None:
+    body = f'[{{"status": 202, {item}}}]'.encode()
+    done = house.cdpoll("record", "--json", "--body", "-", stdin=body, check=0)
+    assert sorted(done.json["recorded"]) == ["one", "two"]
+
+
 def test_a_207_that_was_cut(house: House) -> None:
     whole = accepted("first", "second", "third")
     cut = whole[: whole.index("third") + 3]

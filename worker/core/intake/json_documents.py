@@ -47,6 +47,10 @@ class CutArray(NamedTuple):
     rest: str
 
 
+class Variant(dict[str, Any]):
+    """One of the several objects that one has become, because keys in it, or within it, stand twice."""
+
+
 class _Repeating:
     """An object in which a key stands twice."""
 
@@ -186,4 +190,5 @@ class _Expansion:
         self.made += count - 1
         if self.made > MOST_VARIANTS:
             raise Damaged("keys stand too often")
-        return [{key: values[min(n, len(values) - 1)] for key, values in found.items()} for n in range(count)]
+        kind = dict if count == 1 else Variant
+        return [kind((key, values[min(n, len(values) - 1)]) for key, values in found.items()) for n in range(count)]

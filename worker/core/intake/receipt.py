@@ -8,6 +8,7 @@ import json
 from typing import NamedTuple
 
 from worker.core.errors import BadData
+from worker.core.intake.json_documents import Variant
 from worker.core.intake.link import NamedTask, TaskLinks, Unreadable, read_location, unreadable, valid_id
 from worker.core.intake.link_grammar import printable
 
@@ -73,7 +74,10 @@ def _is_dry_run(body: object) -> bool:
 
 
 def _from_item(item: object, name: str) -> Receipt:
-    """One item of a 207. What was accepted has a status of 2xx, and its id in ``body``, in ``href``, or in both."""
+    """One item of a 207. What was accepted has a status of 2xx, and its id in ``body``, in ``href``, or in both.
+
+    Both may name tasks of their own only where keys stood twice: then each was read from another value.
+    """
     if not isinstance(item, dict):
         return _lost(item, f"{name} is not an object")
     status, body, href = item.get("status"), item.get("body"), item.get("href")
@@ -90,11 +94,13 @@ def _from_item(item: object, name: str) -> Receipt:
         return _lost(item, f"{name}: status {status}, and yet it names a task")
     if silent and _is_dry_run(body):
         return Receipt(notes=(f"{name}: status {status}: a dry run, no task was created",))
-    ids = {task.id for task in links.tasks} | ({str(receipt["id"])} if receipt.get("id") is not None else set())
-    if len(ids) != 1 or links.unreadable or not valid_id(found := ids.pop()):
+    hosts = {task.id: task.host for task in links.tasks}
+    if receipt.get("id") is not None:
+        hosts.setdefault(str(receipt["id"]), None)
+    certain = len(hosts) == 1 or (len(hosts) > 1 and isinstance(item, Variant))
+    if not certain or links.unreadable or not all(map(valid_id, hosts)):
         return _lost(item, f"{name}: status {status}: its body and href do not hold exactly one valid task id")
-    host = links.tasks[0].host if links.tasks else None
-    return Receipt((NamedTask(found, _title(receipt), host),))
+    return Receipt(tuple(NamedTask(found, _title(receipt), host) for found, host in hosts.items()))
 
 
 def _title(body: dict[str, object]) -> str | None:
