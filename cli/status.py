@@ -82,7 +82,7 @@ def _lines(picture: view.Json) -> list[str]:
         ("api", f"PAUSED: {api['reason']}, next probe {api['resumes_at']}" if api["paused"] else "not paused"),
         ("token", "none at present" if expires is None else f"expires in {words(expires * 1000)}"),
         ("pending", f"{tasks['pending']}, of which {tasks['due']} are due"),
-        ("oldest", "-" if oldest is None else f"recorded {words(oldest * 1000)} ago"),
+        ("oldest", "-" if oldest is None else f"pending for {words(oldest * 1000)}"),
         ("concluded", f"{tasks['concluded']}: {outcomes['success']} success, {outcomes['failure']} failure"),
         ("abandoned", str(tasks["abandoned"])),
         ("polling", _polling(picture["polling"])),

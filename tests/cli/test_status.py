@@ -202,8 +202,17 @@ def test_most_ids_unknown_hints_at_the_environment(house: House, missing: int, a
 
 def test_a_clock_set_back_makes_no_negative_age(house: House) -> None:
     house.record("a")
-    house.rows("UPDATE tasks SET recorded_at = recorded_at + 3600000")
+    house.rows("UPDATE tasks SET recorded_at = recorded_at + 3600000, life_from = life_from + 3600000")
     assert house.status()["oldest_pending_age_s"] == 0
+
+
+def test_an_age_is_bounded_by_what_the_daemon_has_seen(house: House) -> None:
+    """The clock was ten years off at recording. The daemon has noticed, and has moved where the life begins."""
+    house.record("a")
+    house.rows("UPDATE tasks SET recorded_at = recorded_at - 315360000000")
+    assert house.status()["oldest_pending_age_s"] < 60
+    house.rows("UPDATE tasks SET life_from = life_from - 3600000")
+    assert 3600 <= house.status()["oldest_pending_age_s"] < 3660
 
 
 def test_no_ref_is_ever_in_status(house: House) -> None:

@@ -29,7 +29,8 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
     beat = daemon.last_beat(store)
     breaker = api.get(store).breaker
     alive = beat is not None and beat.alive(now, machine.daemon_exists)
-    oldest = store.one("SELECT min(recorded_at) AS at FROM tasks WHERE state = 'pending'")
+    # Not by `recorded_at`: the clock may have been years off when an id was recorded.
+    oldest = store.one("SELECT life_from AS at FROM tasks WHERE state = 'pending' ORDER BY life_base LIMIT 1")
     expires_at = beat.token_expires_at if beat is not None and alive else None
     if expires_at is not None and expires_at <= now:
         expires_at = None
@@ -46,7 +47,7 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             "abandoned": tasks["abandoned"],
         },
         "outcomes": tallies.by_outcome(store),
-        "oldest_pending_age_s": None if oldest is None or oldest["at"] is None else max(0, now - oldest["at"]) // 1000,
+        "oldest_pending_age_s": None if oldest is None else max(0, now - oldest["at"]) // 1000,
         "api": {
             "paused": breaker.paused,
             "reason": f"{breaker.reason} ({breaker.code})" if breaker.paused else None,
