@@ -243,6 +243,14 @@ def test_one_task_that_fails_for_ever_pauses_nobody() -> None:
     assert not story.breaker.paused
 
 
+def test_a_damaged_id_proves_nothing_of_the_api() -> None:
+    """Nothing was asked, so no pause ends, and no refusal is held against its task."""
+    story = Story()
+    story.hear(1, FORBIDDEN)
+    story.ask(2).hear(2, Garbled("damaged_id"))
+    assert 1 in story.suspicion.seqs
+
+
 def test_a_usable_answer_in_between_begins_the_count_anew() -> None:
     story = Story()
     for n in range(1, 40):

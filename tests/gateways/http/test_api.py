@@ -74,6 +74,11 @@ def test_an_id_is_one_segment_whatever_is_in_it(
     assert scripted.polls[0].target == f"{PREFIX}/coverage-discovery/{segment}"
 
 
+def test_what_is_left_of_a_damaged_id_is_not_asked_for(scripted: ScriptedVendor, client: HttpClient) -> None:
+    assert scripted.api().poll(client, "0716\ufffd3e8", NOW) == Heard(Garbled("damaged_id"))
+    assert not scripted.server.asked
+
+
 def test_the_token_does_not_follow_a_redirect_or_a_link(scripted: ScriptedVendor, client: HttpClient) -> None:
     with Loopback(lambda asked, peer: task("x", "success")) as elsewhere:
         url = elsewhere.url + PREFIX

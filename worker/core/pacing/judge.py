@@ -113,7 +113,8 @@ NO_SUSPICION = Suspicion()
 # The seq of a request that is about no task: the vendor's health check.
 NO_TASK = 0
 
-_NOT_THE_API = {"html", "not_json", "redirect", "encoding", "too_large"}
+# "damaged_id": nothing was asked.
+_NOT_THE_API = {"html", "not_json", "redirect", "encoding", "too_large", "damaged_id"}
 
 
 def usable(reply: Reply) -> bool:

@@ -37,6 +37,10 @@ LARGE_BODY_BYTES = 256 * 1024
 PAGE_CAP_BYTES = 8 * 1024 * 1024
 _one_at_a_time = threading.Lock()
 
+# Stands in a text of the database where bits have changed on the disk. What is left of an id is another id.
+UNDECODABLE = "\ufffd"
+DAMAGED_ID = Garbled("damaged_id")
+
 # A proxy locks an account after a few refused logins. What other threads had begun meanwhile is not to try it too.
 PROXY_REFUSAL_STANDS_MS = 10_000
 
@@ -51,6 +55,8 @@ class Api:
 
     def poll(self, client: HttpClient, task_id: str, now: int) -> Heard:
         """Ask for one task. Never raises for anything the network or the vendor does."""
+        if UNDECODABLE in task_id:
+            return Heard(DAMAGED_ID)
         heard = self._poll(client, task_id, now)
         if client.was_kept and heard.status == 200 and not _names(heard.reply, task_id):
             # Perhaps it is what was left over from another request: over a connection of its own it is not.

@@ -76,6 +76,7 @@ _PAUSE_CODES = {
 _ERRORS = {
     "unknown_status": "a root status that this cdpoll does not know: show the vendor, and look for a newer cdpoll",
     "wrong_id": "the vendor answered for another id; nothing was stored: show the vendor",
+    "damaged_id": "ids that were damaged on the disk are not asked for: `cdpoll tasks` lists them; record them again",
     "internal": "what the vendor said of these tasks breaks cdpoll itself: report it with the line of the journal",
     "other_tenant": "the answer came from another tenant: check [api] tenant_id and the credentials",
 }
