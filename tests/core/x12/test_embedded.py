@@ -2,12 +2,13 @@
 
 import gzip
 import io
+import json
 import zipfile
 
 import pytest
 
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber, wrapped
-from worker.core.x12.embedded import read_embedded
+from worker.core.x12.embedded import derive, read_embedded
 from worker.core.x12.recognise import first_bytes, recognise
 
 PLAIN = a_file()
@@ -61,6 +62,13 @@ def test_a_last_segment_that_was_cut_off_is_not_read() -> None:
 def test_several_interchanges() -> None:
     second = a_file(a_set(subscriber(("EB", "6", "", "30"))), control="000000002")
     assert [one.coverage for one in read_embedded(PLAIN + second).answers] == ["active", "inactive"]
+
+
+@pytest.mark.parametrize(("hole", "wanted"), [("", False), ("\0\0", True)])
+def test_zeros_in_a_text_are_an_issue_of_its_answers(hole: str, wanted: bool) -> None:
+    path = {"transaction": {"x12-271": PLAIN.replace("~DMG", f"~{hole}DMG")}}
+    (row,) = derive(json.dumps({"discoveryPaths": {"successful": [path]}}).encode()).answers
+    assert ("nul_bytes" in [one["code"] for one in json.loads(row["said"])["issues"]]) is wanted
 
 
 def test_a_270_has_no_answers() -> None:

@@ -19,7 +19,7 @@ from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.stream import transaction_sets
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Raised whenever the reader says something else of the same text: what an older reader derived is derived anew."""
 
 MOST_ANSWERS_PER_TEXT = 200
@@ -54,9 +54,11 @@ def derive(body: bytes) -> Derived:
     for name, position, text in texts_of(body):
         try:
             found = read_embedded(text)
+            # What is wrong with the text is wrong with each of its answers: a hole may have joined two patients.
+            answers = [one._replace(issues=found.issues + one.issues) for one in found.answers[:MOST_ANSWERS_PER_TEXT]]
             said = [
                 {"list": name, "position": position, **answer_columns(answer)._asdict(), "said": summary.text(answer)}
-                for answer in found.answers[:MOST_ANSWERS_PER_TEXT]
+                for answer in answers
             ]
         except Exception:  # noqa: S112 - a fault of the reader must never cost the result that is being kept
             continue
