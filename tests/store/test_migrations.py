@@ -1,6 +1,6 @@
 """How a database comes to the present schema: made anew, brought up from an earlier release, or refused.
 
-There is no earlier release yet, so a next version of the schema stands in: what it changes is what real ones will.
+There is one real step so far, and it is small. So a next version of the schema stands in for larger ones.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ def test_a_new_database_is_what_the_file_says(path: Path) -> None:
 
 
 # Of the statements of this version, without comments and spaces. One that differs means that the schema was changed:
-# raise SCHEMA_VERSION and OLDEST_VERSION until 0.1.0 is released, and from then on add a step.
+# raise SCHEMA_VERSION and add a step; or raise OLDEST_VERSION to it, until 0.1.0 is released.
 STATEMENTS = {15: "5dd96628a458b9311798e672e522d38b6bdae0c70691ced0d0512383d2f197d6"}
 
 
@@ -235,23 +235,52 @@ def test_eight_processes_bring_one_database_up_to_date(path: Path, tmp_path: Pat
             assert {name: len(after[name]) for name in before} == {name: len(rows) for name, rows in before.items()}
 
 
-# --- a build before the first release
+# --- the steps that there are
 
 
-def earlier_build(path: Path) -> None:
+def columns(path: Path) -> dict[str, set[str]]:
+    with closing(sqlite3.connect(path)) as conn:
+        tables = [name for kind, name in described(path) if kind == "table"]
+        return {table: {str(row[1:4]) for row in conn.execute(f"PRAGMA table_info({table})")} for table in tables}
+
+
+def test_each_version_since_the_oldest_has_its_step() -> None:
+    assert sorted(migrations.STEPS) == list(range(OLDEST_VERSION + 1, SCHEMA_VERSION + 1))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["as it was", "with the new column already"])
+def test_a_database_of_the_oldest_version_gets_what_it_lacks(path: Path, whole: bool) -> None:
+    wanted = columns(path)
+    with closing(sqlite3.connect(path)) as conn, conn:
+        if not whole:
+            conn.execute("ALTER TABLE tasks DROP COLUMN polls_outlived")
+        conn.execute(f"PRAGMA user_version = {OLDEST_VERSION}")
+    house = House(path.parent, store_path=str(path))
+    assert "cdpoll db migrate" in house.cdpoll("record", "c", check=75).err
+    house.cdpoll("db", "migrate", check=0)
+    assert (columns(path), version(path)) == (wanted, SCHEMA_VERSION)
+    assert version(path.with_name(f"cdpoll.db.schema-{OLDEST_VERSION}")) == OLDEST_VERSION
+    house.cdpoll("record", "c", check=0)
+    assert [row["id"] for row in every_row(path)["tasks"]] == ["a", "b", "c"]
+
+
+# --- an early build
+
+
+def early_build(path: Path) -> None:
     with closing(sqlite3.connect(path)) as conn, conn:
         conn.execute("CREATE TABLE tasks (seq INTEGER PRIMARY KEY, id TEXT, why TEXT)")
         conn.execute("INSERT INTO tasks (id) VALUES ('a')")
         conn.execute(f"PRAGMA user_version = {OLDEST_VERSION - 1}")
 
 
-def test_a_database_of_a_build_before_the_first_release_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_an_early_build_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "cdpoll.db"
-    earlier_build(path)
+    early_build(path)
     before = every_row(path), described(path)
     with pytest.raises(StorageFailed) as caught:
         open_store(path, create=True)
-    assert "before the first release" in caught.value.message
+    assert "from an early build" in caught.value.message
     assert "\n" not in caught.value.message
     assert "move it away" in caught.value.hint
     assert (every_row(path), described(path), version(path)) == (*before, OLDEST_VERSION - 1)
@@ -259,7 +288,7 @@ def test_a_database_of_a_build_before_the_first_release_is_refused_and_left_alon
 
 def test_a_command_says_so_in_a_line_and_exits_74(tmp_path: Path) -> None:
     path = tmp_path / "cdpoll.db"
-    earlier_build(path)
+    early_build(path)
     house = House(tmp_path, store_path=str(path))
     for command in (("status",), ("record", "b")):
-        assert "before the first release" in house.cdpoll(*command, check=74).err
+        assert "from an early build" in house.cdpoll(*command, check=74).err

@@ -25,9 +25,9 @@ from worker.store.db.store import Store
 # In the file's user_version.
 SCHEMA_VERSION = 15
 
-# Databases below this were made by builds before the first release: nothing brings them up to date. Until then, both
-# numbers are raised by one with every change of schema.sql.
-OLDEST_VERSION = 15
+# Databases below this were made by early builds: nothing brings them up to date. Until the first release, a change of
+# schema.sql that would be hard to make in a step raises this number to the new one.
+OLDEST_VERSION = 14
 
 FORGET = f"{RESTORE}, or begin anew with `cdpoll db forget`"
 
@@ -121,7 +121,7 @@ def _known_version(store: Store) -> int:
         )
     if version < OLDEST_VERSION:
         raise StorageFailed(
-            f"{store.path} is from a build of cdpoll before the first release (schema {version}), and cannot be read",
+            f"{store.path} is from an early build of cdpoll (schema {version}), and cannot be read",
             "move it away and record its ids again; `cdpoll tasks --json` of that build lists them",
         )
     return version

@@ -1,6 +1,6 @@
 """Brings the database of an earlier release to the present schema.
 
-:data:`STEPS` has one step for each version of the schema since the first release. A new database is made from
+:data:`STEPS` has one step for each version of the schema since the oldest that is read. A new database is made from
 ``schema.sql`` alone (creation.py). So a change of the schema changes that file, raises
 :data:`~worker.store.opening.SCHEMA_VERSION`, and adds the step that does the same to a database with rows in it. All
 steps that are missing are made in one transaction; they lose no row. What ALTER TABLE cannot do,
@@ -20,7 +20,14 @@ from worker.store.db.store import Store
 
 # version -> what makes it of the version before. The caller has begun a transaction; a step begins none.
 Steps = Mapping[int, Callable[[Database], None]]
-STEPS: Steps = {}
+
+
+def _polls_outlived(db: Database) -> None:
+    if not any(column.name == "polls_outlived" for column in db.table("tasks").columns):
+        db.execute("ALTER TABLE tasks ADD COLUMN polls_outlived INTEGER NOT NULL DEFAULT 0")
+
+
+STEPS: Steps = {15: _polls_outlived}
 
 
 def bring_up(store: Store, version: int, working: Callable[[], None], steps: Steps = STEPS) -> None:

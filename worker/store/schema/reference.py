@@ -13,7 +13,7 @@ HEAD = """\
 
 One SQLite file, at `[store] path`. Read it with any tool while cdpoll works, best through the views at the end; write
 to it with none. Times are whole milliseconds since 1970 in UTC; the views show them as ISO 8601 text. Until 0.1.0 is
-released the schema may change, and a database of an earlier build is then refused.
+released the schema may change so that a database of an earlier build is refused.
 
 This page is made from the comments in `worker/store/schema/schema.sql`.
 """
