@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.opening import opened, opened_or_migrated, settle_in
+from cli.opening import opened, settle_in
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config import load
@@ -52,7 +52,7 @@ def migrate(obj: dict[str, Any], as_json: bool) -> None:
 
     `cdpoll run` does the same when it starts. Exit 75: a daemon works on the database.
     """
-    with opened_or_migrated(obj) as here:
+    with opened(obj, migrate=True) as here:
         where, version = str(here.store.path), here.store.version()
     click.echo(dumped({"database": where, "schema": version}) if as_json else f"{where}: schema {version}")
 

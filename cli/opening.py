@@ -74,32 +74,15 @@ def _become(owner: os.stat_result) -> None:
     os.setuid(owner.st_uid)
 
 
-def opened(obj: dict[str, Any]) -> Opened:
-    """The configuration and its database. Raises StorageFailed (74) where there is none of the present schema."""
-    return _opened(obj)
+def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False) -> Opened:
+    """The configuration and its database.
 
-
-def opened_or_created(obj: dict[str, Any], *, migrate: bool = False) -> Opened:
-    """The configuration and its database, which is created where there never was one.
-
-    ``migrate``: one of an earlier release is brought up to date; else it is TryLater (75).
+    ``create``: a database is made where there never was one; else that is StorageFailed (74). ``migrate``: one of an
+    earlier release is brought up to date; else that is TryLater (75) with ``create``, and StorageFailed (74) without.
     """
-    return _opened(obj, create=True, migrate=migrate)
-
-
-def opened_or_migrated(obj: dict[str, Any]) -> Opened:
-    """The configuration and its database, which is brought up to date if need be. Raises StorageFailed (74) where
-    there is none."""
-    return _opened(obj, migrate=True)
-
-
-def _opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False) -> Opened:
     config = load(obj["config"], os.environ)
     settle_in(config.store.path)
     place = config.store
-    store = open_store(place.path, place.journal, create=create, migrate=_without_telling if migrate else None)
+    # A command has no one to tell that a migration goes on.
+    store = open_store(place.path, place.journal, create=create, migrate=(lambda: None) if migrate else None)
     return Opened(config, store, Clock().now())
-
-
-def _without_telling() -> None:
-    """What a migration calls meanwhile: no one waits for a sign of it."""

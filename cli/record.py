@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from cli.opening import Opened, opened_or_created
+from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config.polling import schedule_of
@@ -81,7 +81,7 @@ def record(
                 yield [from_jsonl_line(line, n, **about) for n, line in enumerate(lines, number + 1)]
                 number += len(lines)
 
-    with opened_or_created(obj) as here:
+    with opened(obj, create=True) as here:
         summary = _record(here, intakes(), ref)
     for error in refused:
         summary.complain(error.message, error.hint)
