@@ -10,12 +10,34 @@ from worker.core.errors import StorageFailed
 _HINT = "name another folder with --dir"
 
 
-def own_folder(path: Path, *, new: bool = False) -> int:
-    """Make the folder (it must be ``new``, or may be there already), and open it; the caller closes the descriptor.
+def make_own_folder(path: Path, *, new: bool = False) -> None:
+    """Make the folder; with ``new`` it must not be there already.
 
     Raises StorageFailed where the way leads over a link or into a folder of another user (root's may be used), and
     where all may write and replace what is there (not /tmp, whose sticky bit forbids that).
     """
+    os.close(_opened(path, new=new))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read, into a folder as :func:`make_own_folder` makes it.
+
+    A file of that name is replaced, and no link is followed. Raises StorageFailed.
+    """
+    folder = _opened(path.parent, new=False)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path.name, dir_fd=folder)
+        fd = os.open(path.name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror}", _HINT) from error
+    finally:
+        os.close(folder)
+
+
+def _opened(path: Path, *, new: bool) -> int:
     try:
         for above in path.parents:
             if above.is_symlink():
@@ -41,15 +63,3 @@ def own_folder(path: Path, *, new: bool = False) -> int:
 def _refuse_foreign(path: Path, found: os.stat_result, what: str) -> None:
     if found.st_uid not in (0, os.geteuid()):
         raise StorageFailed(f"{path} is {what} another user: nothing is written there", _HINT)
-
-
-def write_private(folder: int, name: str, text: str) -> None:
-    """Write a file that its owner alone may read; one of that name is replaced, and no link is followed."""
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)
-        fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=folder)
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise StorageFailed(f"{name}: {error.strerror}", _HINT) from error

@@ -1,13 +1,12 @@
 """``cdpoll sandbox``: a vendor to rehearse against."""
 
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.own_folder import own_folder, write_private
+from cli.own_folder import write_private
 from worker.clock import Clock
 from worker.core.errors import BadConfiguration, TryLater
 
@@ -66,11 +65,7 @@ def _serve(vendor: "Sandbox", home: Path) -> None:
 
     config = home / "cdpoll.ini"
     text = config_text(vendor, str(home / f"cdpoll-{vendor.origin.rpartition(':')[2]}.db"))
-    folder = own_folder(home)
-    try:
-        write_private(folder, config.name, text)
-    finally:
-        os.close(folder)
+    write_private(config, text)
     click.echo(text)
     click.echo(f"base URL   {vendor.base_url}", err=True)
     click.echo(f"token URL  {vendor.token_url}", err=True)

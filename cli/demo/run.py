@@ -6,7 +6,6 @@ cdpoll stored with what the sandbox knows to be true.
 """
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from pathlib import Path
 from cli.demo.checks import fetch_token, submit
 from cli.demo.ending import Batch, Ending, Picture, answers, compare, read_picture
 from cli.demo.process import Daemon, command
-from cli.own_folder import own_folder, write_private
+from cli.own_folder import make_own_folder, write_private
 from sandbox.account import Account
 from sandbox.batch import write_batch
 from sandbox.server import Sandbox
@@ -102,18 +101,14 @@ class Demo:
         return self.folder / "cdpoll.db"
 
     def _make_folder(self) -> None:
-        os.close(own_folder(self.folder.parent))
-        os.close(own_folder(self.folder, new=True))
+        make_own_folder(self.folder.parent)
+        make_own_folder(self.folder, new=True)
 
     def _write_config(self, vendor: Sandbox) -> Path:
         config = self.folder / "cdpoll.ini"
         # A drip is cut off at the request's deadline; two seconds of it are enough to see.
         text = config_text(vendor, str(self.database)).replace("timeout = 10s", "timeout = 2s")
-        folder = own_folder(self.folder)
-        try:
-            write_private(folder, config.name, text)
-        finally:
-            os.close(folder)
+        write_private(config, text)
         return config
 
     def _submit_all(self, vendor: Sandbox, token: str, config: Path, picture: Picture) -> None:

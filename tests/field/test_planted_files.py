@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.demo.process import command
-from cli.own_folder import own_folder, write_private
+from cli.own_folder import make_own_folder, write_private
 from tests.support.cdpoll_process import DEADLINE, House
 from worker.core.errors import StorageFailed
 
@@ -54,10 +54,9 @@ def folder() -> Iterator[Path]:
 
 def test_a_new_folder_is_private_and_a_file_in_it_replaces_a_link(folder: Path) -> None:
     (folder / "victim").write_text("kept")
-    made = own_folder(folder / "a" / "b")
+    make_own_folder(folder / "a" / "b")
     (folder / "a" / "b" / "cdpoll.ini").symlink_to(folder / "victim")
-    write_private(made, "cdpoll.ini", "written")
-    os.close(made)
+    write_private(folder / "a" / "b" / "cdpoll.ini", "written")
     assert (folder / "a" / "b").stat().st_mode & 0o777 == 0o700
     assert (folder / "victim").read_text() == "kept"
     written = folder / "a" / "b" / "cdpoll.ini"
@@ -109,7 +108,9 @@ def test_nothing_is_written_where_others_could_lead_it_elsewhere(
     place = plant(folder / "place")
     before = sorted(folder.rglob("*"))
     with pytest.raises(StorageFailed):
-        os.close(own_folder(place, new=new))
+        make_own_folder(place, new=new)
+    with pytest.raises(StorageFailed):
+        write_private(place / "cdpoll.ini", "written")
     assert sorted(folder.rglob("*")) == before
 
 
