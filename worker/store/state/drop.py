@@ -1,12 +1,10 @@
 """How the rounds over the drop went, for `status`: one row of ``meta``, written after each round."""
 
-import json
 from typing import Any
 
 from worker.core.instant import iso_or_none, words
-from worker.store.db.damage import json_object
 from worker.store.db.store import Store
-from worker.store.state import logins
+from worker.store.state import logins, meta
 
 _KEY = "sftp_rounds"
 
@@ -16,29 +14,26 @@ STALE_AFTER_ROUNDS = 3
 
 def note(store: Store, failure: str | None, now: int) -> None:
     """A round has ended; ``failure`` is the code of what ended it early. Inside a transaction."""
-    before = _noted(store)
+    before = meta.get(store, _KEY)
     noted = {
         "since": before.get("since", now),
         "at": now,
         "good_at": now if failure is None else before.get("good_at"),
         "failure": failure,
     }
-    store.execute(
-        "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value",
-        {"key": _KEY, "value": json.dumps(noted)},
-    )
+    meta.put(store, _KEY, noted)
 
 
 def forget(store: Store) -> None:
     """The rounds are over another drop from now on; inside a transaction."""
-    store.execute("DELETE FROM meta WHERE key = :key", {"key": _KEY})
+    meta.forget(store, _KEY)
     logins.forget(store)
 
 
 def picture(store: Store) -> dict[str, Any]:
     """The rounds, and the files of the drop: ``waiting`` are those to be fetched or read in, ``failed`` those that were
     not whole or could not be fetched, and are tried again."""
-    noted = _noted(store)
+    noted = meta.get(store, _KEY)
     (row,) = store.read(
         """
         SELECT count(*) - count(error) AS waiting, count(error) AS failed FROM remote_files WHERE state <> 'done'
@@ -56,7 +51,7 @@ def picture(store: Store) -> dict[str, Any]:
 def stale(store: Store, every: int, started_at: int | None, now: int) -> str | None:
     """The text for `status` when there was no good round for too long. ``started_at`` is when the daemon was
     started, if it runs: before that there were no rounds."""
-    noted = _noted(store)
+    noted = meta.get(store, _KEY)
     since = max(noted.get("good_at") or noted.get("since") or 0, started_at or 0)
     if not since or now - since <= STALE_AFTER_ROUNDS * every:
         return None
@@ -100,8 +95,3 @@ def troubled(store: Store) -> tuple[int, str] | None:
     ]
     more = [f"and {len(rows) - _NAMED_FILES} more"] if len(rows) > _NAMED_FILES else []
     return len(rows), "; ".join([*said, *more]) + " (they are tried again)"
-
-
-def _noted(store: Store) -> dict[str, Any]:
-    row = store.one("SELECT value FROM meta WHERE key = :key", {"key": _KEY})
-    return {} if row is None else json_object(row["value"])

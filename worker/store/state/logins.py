@@ -1,13 +1,11 @@
-"""Logins at the SFTP server that were refused: who goes on trying is locked out there.
+"""Logins that the SFTP server refused: it locks the account of a client that goes on trying.
 
-Each wait is twice as long as the one before, up to an hour. It stands in the database: a daemon that is started again
-and again tries no sooner.
+Each wait is twice as long as the one before, up to an hour. It stands in the database, so that a daemon that is started
+again and again tries no sooner.
 """
 
-import json
-
-from worker.store.db.damage import json_object
 from worker.store.db.store import Store
+from worker.store.state import meta
 
 _KEY = "sftp_login"
 
@@ -25,7 +23,7 @@ def refused(store: Store, now: int) -> int:
 
 def next_at(store: Store, now: int) -> int:
     """When to try the next login (ms); 0: at once. A clock that was set back keeps nothing waiting."""
-    at = _noted(store).get("at", 0)
+    at = meta.get(store, _KEY).get("at", 0)
     return at if isinstance(at, int) and now < at <= now + LONGEST_WAIT_MS else 0
 
 
@@ -37,28 +35,20 @@ def at_once(store: Store) -> None:
 
 def forget(store: Store) -> None:
     """A login went well, or is another one from now on; inside a transaction."""
-    store.execute("DELETE FROM meta WHERE key = :key", {"key": _KEY})
+    meta.forget(store, _KEY)
 
 
 def went_well(store: Store) -> None:
     """Forget what was refused before. Writes nothing where nothing was."""
-    if _noted(store):
+    if meta.get(store, _KEY):
         with store.write():
             forget(store)
 
 
 def _times(store: Store) -> int:
-    times = _noted(store).get("times", 0)
+    times = meta.get(store, _KEY).get("times", 0)
     return times if isinstance(times, int) and times > 0 else 0
 
 
 def _put(store: Store, times: int, at: int) -> None:
-    store.execute(
-        "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value",
-        {"key": _KEY, "value": json.dumps({"times": times, "at": at})},
-    )
-
-
-def _noted(store: Store) -> dict[str, object]:
-    row = store.one("SELECT value FROM meta WHERE key = :key", {"key": _KEY})
-    return {} if row is None else json_object(row["value"])
+    meta.put(store, _KEY, {"times": times, "at": at})
