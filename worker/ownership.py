@@ -3,12 +3,20 @@
 import os
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 
-def who_may(path: Path, *, write: bool) -> tuple[Path, str] | None:
-    """What is in the way to ``path``, as far as this user can see it, and its owner and mode in words; or ``None``.
+class Obstacle(NamedTuple):
+    """A file or folder that this user may not use, and its owner and mode in words."""
 
-    With ``write``, files are to be made beside it, too.
+    path: Path
+    words: str
+
+
+def obstacle(path: Path, *, write: bool) -> Obstacle | None:
+    """What keeps this user from reading ``path``, as far as he can see it; ``None``: nothing that he can see.
+
+    With ``write``, it is to be written, and files are to be made beside it.
     """
     path = path.absolute()
     for part in (*reversed(path.parents), path):
@@ -25,7 +33,7 @@ def who_may(path: Path, *, write: bool) -> tuple[Path, str] | None:
             return None
         if not os.access(part, needed, effective_ids=True):
             whose = f"{_user(found.st_uid)}:{_group(found.st_gid)} with mode {stat.S_IMODE(found.st_mode):04o}"
-            return part, f"{part} belongs to {whose}, and this process runs as {_user(os.geteuid())}"
+            return Obstacle(part, f"{part} belongs to {whose}, and this process runs as {_user(os.geteuid())}")
     return None
 
 
@@ -34,7 +42,7 @@ def cure(path: Path) -> str | None:
 
     ``None``: nothing that can be seen is in the way.
     """
-    found = who_may(path, write=True)
+    found = obstacle(path, write=True)
     if found is None:
         return None
     part, words = found

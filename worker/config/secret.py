@@ -6,7 +6,7 @@ from pathlib import Path
 
 from worker.core.errors import BadConfiguration
 from worker.files import open_regular
-from worker.ownership import who_may
+from worker.ownership import obstacle
 
 FORMS = "{credential NAME}, {file PATH} or {env NAME}"
 _REFERENCE = re.compile(r"\{\s*(credential|file|env)\s+([^{}]*[^{}\s])\s*\}")
@@ -97,9 +97,9 @@ class Secret:
             with open_regular(path) as file:
                 data = file.read(_LARGEST_BYTES + 1)
         except PermissionError:
-            found = who_may(path, write=False)
+            found = obstacle(path, write=False)
             raise BadConfiguration(
-                f"{self.where}: {path} cannot be read: {found[1] if found else 'permission denied'}",
+                f"{self.where}: {path} cannot be read: {found.words if found else 'permission denied'}",
                 "let this user read it (chown, chmod), or hand it over with systemd's LoadCredential=",
             ) from None
         except (OSError, ValueError) as error:

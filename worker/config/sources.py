@@ -9,7 +9,7 @@ from pathlib import Path
 from worker.config.ini import Entry, parse
 from worker.config.mistakes import BUILT_IN, Mistake, Place
 from worker.files import open_regular
-from worker.ownership import who_may
+from worker.ownership import obstacle
 
 PREFIX = "CDPOLL_"
 #: Variables that begin with the prefix and are no keys.
@@ -114,8 +114,8 @@ def _read(path: Path, sources: Sources) -> None:
 def _unreadable(path: Path, error: OSError) -> Mistake:
     reason = (error.strerror or type(error).__name__).lower()
     cure = "name a file that is there" if isinstance(error, FileNotFoundError) else "let this user read it"
-    if isinstance(error, PermissionError) and (found := who_may(path, write=False)):
-        cure = f"{found[1]}: let this user read it"
+    if isinstance(error, PermissionError) and (found := obstacle(path, write=False)):
+        cure = f"{found.words}: let this user read it"
     if isinstance(error, IsADirectoryError) or error.errno == errno.EINVAL:
         cure = "name the file itself"
     return Mistake(Place(path), None, None, f"cannot be read ({reason}); {cure}")

@@ -16,7 +16,7 @@ from typing import Literal
 
 from worker.files import open_regular
 from worker.gateways.sftp.failure import SftpFailed
-from worker.ownership import who_may
+from worker.ownership import obstacle
 
 _LARGEST_BYTES = 4 * 1024 * 1024
 Verdict = Literal["trusted", "unknown", "changed", "revoked"]
@@ -50,8 +50,8 @@ def read_known_hosts(path: Path, host: str, port: int) -> OnFile:
             text = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        found = who_may(path, write=False)
-        hint = found[1] if found else f"fill it with: {scan_command(host, port, path)}"
+        found = obstacle(path, write=False)
+        hint = found.words if found else f"fill it with: {scan_command(host, port, path)}"
         raise SftpFailed("known_hosts", f"{path} cannot be read ({reason})", hint) from None
     if len(text) > _LARGEST_BYTES:
         raise SftpFailed("known_hosts", f"{path} is larger than 4 MiB", "name the right file under known_hosts")

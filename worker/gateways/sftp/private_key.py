@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from worker.files import open_regular
 from worker.gateways.sftp.failure import SftpFailed
-from worker.ownership import who_may
+from worker.ownership import obstacle
 
 _LARGEST_BYTES = 256 * 1024
 
@@ -59,8 +59,8 @@ def _content(path: Path) -> bytes:
             return file.read(_LARGEST_BYTES)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        found = who_may(path, write=False)
-        hint = found[1] if found else "name a file that this user may read"
+        found = obstacle(path, write=False)
+        hint = found.words if found else "name a file that this user may read"
         raise _unusable(path, f"cannot be read ({reason})", hint) from None
 
 
