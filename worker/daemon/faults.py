@@ -45,7 +45,7 @@ class Faults:
             self.log.error("the database cannot be written; what was heard is kept and tried again", hint=error.hint)
         self._notify.send(f"STATUS=cannot write the database: {error.message}")
 
-    def look_at(self, store: Store) -> None:
+    def tell_damage(self, store: Store) -> None:
         """Tell once that a text was read that cannot be decoded."""
         if store.damaged and not self._damage_said:
             self._damage_said = True

@@ -85,7 +85,7 @@ class LaneThread:
             lane = self._lane = self._lane or self.plan.open(store, self._around)
             self.timer.begin(clock.monotonic(), lane.bound_ms)
             next_at = lane.run(store.now(clock))
-            self._faults.look_at(store)
+            self._faults.tell_damage(store)
             self.exit_code = lane.exit_code
             self._idle_since = calls if lane.idle else None
             wait_ms = next_at - store.now(clock)

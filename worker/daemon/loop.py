@@ -128,7 +128,7 @@ class Loop:
                 next_at = self._poll.run(now)
                 if self._poll.brought:
                     self._call_after_polls()
-            self._faults.look_at(self._store)
+            self._faults.tell_damage(self._store)
             self._beat(now)
         except Exception as error:
             if self._orders.mode == "once":

@@ -155,7 +155,7 @@ def judge(
     is_refused_check = seq == NO_TASK and isinstance(reply, Refused) and reply.where == "api"
     if usable(reply) or (is_refused_check and not (suspicion.refused or breaker.reason == "credentials")):
         return _answered(breaker, suspicion, Verdict(seq, reply), now, is_late=is_late)
-    verdict = Verdict(seq, _own(reply)) if is_own(task, reply) else Verdict(seq, reply, excused=True)
+    verdict = Verdict(seq, _as_task_failure(reply)) if is_own(task, reply) else Verdict(seq, reply, excused=True)
     if is_late:
         # It left before the pause began: it can neither end nor prolong it, unless it brings a later date.
         if isinstance(reply, RateLimited) and reply.retry_after and breaker.resumes_at is not None:
@@ -184,7 +184,7 @@ def _answered(breaker: Breaker, suspicion: Suspicion, verdict: Verdict, now: int
     if breaker.paused and is_late:
         return Judgement(breaker, suspicion, (verdict,))
     blamed = tuple(
-        Verdict(seq, _own(reply), counted=True)
+        Verdict(seq, _as_task_failure(reply), counted=True)
         for seq, reply in suspicion.excused
         # An outage is not the task's own trouble. A task that is in trouble fails again, and then by itself.
         if seq != verdict.seq and isinstance(reply, Refused | RateLimited)
@@ -217,7 +217,7 @@ def _remembered(suspicion: Suspicion, seq: int, reply: Reply) -> tuple[tuple[int
     return tuple((dict(suspicion.excused) | {seq: reply}).items())[-REMEMBERED_REFUSALS:]
 
 
-def _own(reply: Reply) -> Reply:
+def _as_task_failure(reply: Reply) -> Reply:
     """The reply as one that is held against its task."""
     if isinstance(reply, Refused):
         return Rejected(reply.code)
