@@ -93,7 +93,7 @@ class _Lines:
 
 _lines = _Lines()
 os.register_at_fork(after_in_child=_lines.begin_anew)
-atexit.register(lambda: _lines.flush())
+atexit.register(_lines.flush)
 flush = _lines.flush
 write_line = _lines.put
 

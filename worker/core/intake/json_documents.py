@@ -9,7 +9,7 @@ id is another id.
 import codecs
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 # Objects that one document may become by its repeated keys. More of them are an attack, or no JSON of anybody's.
@@ -184,7 +184,7 @@ class _Expansion:
             return self._objects(found)
         return [value]
 
-    def _objects(self, found: dict[str, Sequence[Any]] | dict[str, list[Any]]) -> list[Any]:
+    def _objects(self, found: Mapping[str, list[Any]]) -> list[Any]:
         """The first values of all keys together, then the second ones: a key with fewer values keeps its last."""
         count = max(map(len, found.values()), default=1)
         self.made += count - 1

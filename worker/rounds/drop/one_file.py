@@ -39,13 +39,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     changed = one.error == CHANGED and not remote.came_before(work.store, one, path.name)
     with path.open("rb") as file:
         progress = work.progress(one.shown, path.stat().st_size) if work.progress else None
-        given = BatchFile(
-            file,
-            one.shown,
-            "sftp",
-            rules=work.rules.hold,
-            changed=changed,
-        )
+        given = BatchFile(file, one.shown, "sftp", rules=work.rules.hold, changed=changed)
         report = ingest(work.store, given, now, wait=work.patient, progress=progress)
         if report.state == "incomplete":
             # It is fetched again. But the server may have moved it away, so its bytes are kept.

@@ -14,6 +14,10 @@ from worker.core.errors import DamagedRow, StorageFailed, TryLater
 from worker.ownership import cure
 
 RESTORE = "restore the last good copy of the database"
+FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
+
+# With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
+LEAST_ROOM_BYTES = 1 << 20
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -59,12 +63,6 @@ def _hint(error: sqlite3.Error, path: Path) -> str:
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return _permission_hint(path)
     return "see `cdpoll db integrity`"
-
-
-FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
-
-# With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
-LEAST_ROOM_BYTES = 1 << 20
 
 
 def _is_full(path: Path) -> bool:

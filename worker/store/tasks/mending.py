@@ -4,8 +4,6 @@ SQLite checks the type of every column when a row is written, and none when it i
 whole row from being saved, and Python from comparing it with others.
 """
 
-from typing import Any
-
 from worker.core.instant import FAR
 from worker.core.task import DueReason
 from worker.store.db.store import Store
@@ -63,7 +61,7 @@ def mend(store: Store, now: int, paused_total: int) -> int:
     """
     if store.one(f"SELECT seq FROM tasks WHERE {_DAMAGED} LIMIT 1") is None:  # noqa: S608 - constants
         return 0
-    given: dict[str, Any] = {"now": now, "paused_total": paused_total}
+    given = {"now": now, "paused_total": paused_total}
     with store.write():
         rows = store.read(
             f"SELECT seq, {', '.join(f'{sound} AS {name}' for name, sound in _SOUND.items())}"  # noqa: S608 - constants
@@ -72,8 +70,7 @@ def mend(store: Store, now: int, paused_total: int) -> int:
         for row in rows:
             names = [name for name in _SOUND if not row[name]]
             anew = ", ".join(f"{name} = {_INSTEAD[name]}" for name in names)
-            needed = {key: value for key, value in given.items() if f":{key}" in anew}
-            store.execute(f"UPDATE tasks SET {anew} WHERE seq = :seq", {**needed, "seq": row["seq"]})  # noqa: S608
+            store.execute(f"UPDATE tasks SET {anew} WHERE seq = :seq", {**given, "seq": row["seq"]})  # noqa: S608
             history.add(store, row["seq"], now, "mended", f"damaged on the disk: {', '.join(names)}")
     return len(rows)
 
