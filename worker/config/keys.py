@@ -92,7 +92,8 @@ API = Section(
             "proxy",
             PROXY,
             None,
-            "The HTTP proxy for all requests to the vendor, all https. Proxy variables of the environment are ignored.",
+            "The HTTP proxy for all requests to the vendor. With it, base_url and token_url must begin with https. "
+            "Proxy variables of the environment are ignored.",
             sample="http://proxy.example.com:3128",
             otherwise="no proxy",
         ),

@@ -1,7 +1,7 @@
 """What the body of an answer to a discovery POST names: 202 (an object), 207 (an array), 200 (a dry run).
 
 A task's own body is read too. A real-time answer is refused: its ``id`` is a transaction's, and to poll it would be to
-ask for somebody else. Notes and reasons never quote the body.
+ask for another patient. Notes and reasons never quote the body.
 """
 
 import json

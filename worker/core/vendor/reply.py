@@ -154,7 +154,7 @@ def read_reply(answer: HttpAnswer, asked_id: str, tenant_id: str | None, now: in
 
 
 def read_status(answer: HttpAnswer, tenant_id: str | None, now: int) -> Reply | None:
-    """What status and headers alone decide, of one task or of a list; ``None`` where the body has the word."""
+    """What status and headers alone decide, of one task or of a list; ``None`` where the body decides."""
     status = answer.status
     if (limited := rate_limited(answer, now)) is not None:
         return limited

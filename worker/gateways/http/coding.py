@@ -1,7 +1,8 @@
 """What a body is packed in, and the body unpacked, of a bounded size.
 
-We ask for plain bodies. Machines on the way pack all the same, unpack and leave the header, add it twice, or write a
-character set in it: so the bytes have the word where they are plain to tell, and the header where they are not.
+We ask for plain bodies. Machines between the vendor and us pack them all the same, unpack them and leave the header,
+add the header twice, or write a character set into it. So the first bytes decide where they show for certain what a
+body is packed in, and the header decides elsewhere.
 """
 
 import re

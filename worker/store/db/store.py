@@ -72,7 +72,7 @@ class Store:
                 self.conn.row_factory = sqlite3.Row
                 self.conn.execute("PRAGMA foreign_keys = ON")
                 self.conn.execute("PRAGMA synchronous = FULL")
-                # What stands in the schema of a file that somebody has changed may call nothing that does harm.
+                # The schema stands in the file. If another person has changed it, it must call no harmful function.
                 self.conn.execute("PRAGMA trusted_schema = OFF")
         except BaseException:
             self.close()

@@ -17,7 +17,7 @@ from types import TracebackType
 
 from worker.core.errors import TryLater
 
-# How often a lock is asked for. A lock that is waited for without end would wait for a writer that was stopped, too.
+# How often a lock is asked for. flock(2) has no timeout, and a writer that was stopped may hold it for ever.
 ASK_AGAIN_S = 0.001
 
 
@@ -52,7 +52,7 @@ class WriterTurn:
     def _open(self) -> list[int]:
         for name in ("queue", "writer"):
             path = self._database.with_name(f"{self._database.name}.{name}")
-            # A lock that cannot be opened is left out: without it the writers are served less evenly, and no worse.
+            # A lock that cannot be opened is left out: without it the writers are served less evenly, and that is all.
             self._files.append(-1)
             with suppress(OSError):
                 self._files[-1] = os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o660)

@@ -68,9 +68,9 @@ _PAUSE_CODES = {
         "the issuer of the vendor's certificate is not trusted: install ca-certificates, or set [api] ca_file to the "
         "authority of your proxy"
     ),
-    "tls_old_protocol": "the peer speaks no TLS 1.2 or later: ask the vendor, or whoever runs the proxy, for it",
+    "tls_old_protocol": "the peer speaks no TLS 1.2 or later: ask the vendor, or the people who run the proxy, for it",
     "tls_not_spoken": "the peer does not speak TLS at this port: check host and port in [api] base_url and proxy",
-    "tls": "the TLS handshake fails: try `openssl s_client -connect HOST:443`, and look at what is between",
+    "tls": "the TLS handshake fails: try `openssl s_client -connect HOST:443`, and look at the machines in between",
 }
 
 _ERRORS = {
