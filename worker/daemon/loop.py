@@ -165,7 +165,7 @@ class Loop:
     def _put_in_order(self) -> None:
         """At the start: end old pauses, mend due times that a set clock has left, and clear old notices."""
         now = self._store.now(self._clock)
-        mended = mending.mend(self._store, now, api.get(self._store).breaker.paused_until_now(now))
+        mended = mending.mend(self._store, now)
         if mended:
             self._log.error(mending.MENDED, tasks=mended)
         earliest = now - LONGEST_REST_MS - 2 * self.schedule.max_interval

@@ -69,7 +69,7 @@ def test_nothing_is_touched_where_nothing_is_damaged(world: Make) -> None:
     w.record(*TASKS)
     w.until(NOW + 25_000)
     before = [w.task(task_id) for task_id in TASKS]
-    assert mending.mend(w.store, w.now, 0) == 0
+    assert mending.mend(w.store, w.now) == 0
     assert [w.task(task_id) for task_id in TASKS] == before
 
 

@@ -217,7 +217,7 @@ class PollRound:
         """Whether damaged rows may have been the cause of ``error``, and are none any more."""
         if isinstance(error, CdpollError) and not isinstance(error, DamagedRow):
             return False
-        mended = mending.mend(self._store, now, api.get(self._store).breaker.paused_until_now(now))
+        mended = mending.mend(self._store, now)
         if mended:
             self._log.error(mending.MENDED, tasks=mended)
         return mended > 0

@@ -7,6 +7,7 @@ whole row from being saved, and Python from comparing it with others.
 from worker.core.instant import FAR
 from worker.core.task import DueReason
 from worker.store.db.store import Store
+from worker.store.state import api
 from worker.store.tasks import history
 
 # What takes the place of a damaged value, in SQL. Of what is lost for good, the daemon knows that it is there now.
@@ -54,14 +55,14 @@ _INSTEAD = {**_NUMBERS, **dict.fromkeys((*_OPTIONAL_NUMBERS, *_OPTIONAL_TEXTS), 
 _DAMAGED = f"state = 'pending' AND NOT ({' AND '.join(_SOUND.values())})"
 
 
-def mend(store: Store, now: int, paused_total: int) -> int:
+def mend(store: Store, now: int) -> int:
     """Give pending tasks something sane for each damaged column, and say so in their history; how many there were.
 
     This reads every pending row: it is for when one has stood in the way.
     """
     if store.one(f"SELECT seq FROM tasks WHERE {_DAMAGED} LIMIT 1") is None:  # noqa: S608 - constants
         return 0
-    given = {"now": now, "paused_total": paused_total}
+    given = {"now": now, "paused_total": api.get(store).breaker.paused_until_now(now)}
     with store.write():
         rows = store.read(
             f"SELECT seq, {', '.join(f'{sound} AS {name}' for name, sound in _SOUND.items())}"  # noqa: S608 - constants
