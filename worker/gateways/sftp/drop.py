@@ -99,9 +99,9 @@ class Drop:
         self._broken = False
         self.others = 0
         """How many entries of the folder the last :meth:`list` left alone."""
-        self.looks = True
-        """Whether the server is asked about single files. It is not once it left such a question unanswered; the caller
-        takes that over to its next connection."""
+        self.answers_looks = True
+        """Whether the server answers :meth:`look`. Once it has left one unanswered, it is not asked again; the caller
+        hands this on to its next connection."""
 
     @property
     def broken(self) -> bool:
@@ -186,14 +186,14 @@ class Drop:
     def look(self, remote: RemoteFile, *, archive: str | None = None) -> Attributes | None:
         """What the server says of a file now; ``None`` where it does not say."""
         path = self._path(remote, archive)
-        if not self.looks:
+        if not self.answers_looks:
             return None
         try:
             with self._doing("asking about a file", self._guard.within(self._step), repeatable=True):
                 return self._session.stat(path)
         except SftpFailed as failure:
             if failure.code == "timeout":
-                self.looks = False
+                self.answers_looks = False
             if failure.code in REFUSALS:
                 return None
             raise

@@ -119,7 +119,7 @@ class DropRound:
             self._work.no_connection = failure
             raise
         if before is not None:
-            self._drop.looks = before.looks
+            self._drop.answers_looks = before.answers_looks
         return self._drop
 
 
