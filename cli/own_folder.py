@@ -1,4 +1,4 @@
-"""A folder for what the demo and the sandbox write: this user's own, whatever others have put in its way."""
+"""A folder for what the demo and the sandbox write: this user's own, also where others have put things in its way."""
 
 import contextlib
 import os

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def damage(path: Path, task_id: str, column: str, value: object) -> None:
-    """Put ``value`` into a row whatever the schema says, and leave the schema as it was."""
+    """Put ``value`` into a row, also where the schema forbids it, and leave the schema as it was."""
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as conn:
         (strict,) = conn.execute("SELECT sql FROM sqlite_master WHERE name = 'tasks'").fetchone()
     loose = re.sub(r"\)\s*STRICT\s*$", ")", re.sub(r" INTEGER( NOT NULL)?(?! PRIMARY)", " BLOB", strict))

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.cdpoll_process import DEADLINE
 from tests.support.kept_log import KeptLog
 from worker.core.intake.recording import Recording
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
+from worker.core.task import Task
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded, Heard, Reply, Unreachable
 from worker.gateways.http.client import HttpClient, tls_context
@@ -205,6 +208,18 @@ def concluded(task_id: str, status: Any = "success") -> Concluded:
 
 def concludes(job: Job, n: int) -> Reply:
     return concluded(job.task_id)
+
+
+def breaking_at(monkeypatch: pytest.MonkeyPatch, world: World, step: str, task_id: str) -> None:
+    """Let one step of the planner (its method ``step``) break for this task."""
+    whole = getattr(world.round.planner, step)
+
+    def breaks(task: Task, *rest: Any) -> Any:
+        if task.id == task_id:
+            raise OverflowError(task.seq)
+        return whole(task, *rest)
+
+    monkeypatch.setattr(world.round.planner, step, breaks)
 
 
 def within(limit: RateLimit, instants: list[int]) -> bool:

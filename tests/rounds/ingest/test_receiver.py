@@ -1,4 +1,4 @@
-"""`[sftp] receiver`: a set that is meant for another is held, whatever says so."""
+"""`[sftp] receiver`: a set that is meant for another is held."""
 
 import io
 from pathlib import Path

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.damaged_rows import damage
-from tests.support.poll_world import HOUR, NOW, Make, concludes, worlds
+from tests.support.poll_world import HOUR, NOW, Make, breaking_at, concludes, worlds
 from worker.core.vendor.reply import Pending, Reply
 from worker.gateways.http.pool import Job
 from worker.store.tasks import mending
@@ -73,16 +72,9 @@ def test_nothing_is_touched_where_nothing_is_damaged(world: Make) -> None:
     assert [w.task(task_id) for task_id in TASKS] == before
 
 
-def test_a_task_that_breaks_our_code_whatever_is_heard_is_put_off(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_breaks_our_code_with_any_reply_is_put_off(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     w = world(concludes)
-    observe = w.round.planner.observe
-
-    def breaks(task: Any, *rest: Any) -> Any:
-        if task.id == "bad":
-            raise OverflowError(task.seq)
-        return observe(task, *rest)
-
-    monkeypatch.setattr(w.round.planner, "observe", breaks)
+    breaking_at(monkeypatch, w, "observe", "bad")
     w.record(*TASKS)
     w.until(NOW + 5 * HOUR)
     assert [w.task(task_id)["state"] for task_id in TASKS] == ["concluded", "pending", "concluded"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.poll_world import HOUR, NOW, Make, concludes, worlds
+from tests.support.poll_world import HOUR, NOW, Make, breaking_at, concludes, worlds
 from worker.core.errors import TryLater
 from worker.core.instant import FAR
 from worker.core.pacing.claim_order import CANDIDATE_ROWS
@@ -248,14 +248,7 @@ def test_a_reply_that_breaks_our_own_code_holds_up_no_other(world: Make, monkeyp
 
 def test_a_row_that_cannot_be_planned_anew_holds_up_no_other(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     w = world(concludes, delay_per_request_ms=20_000)
-    replan = w.round.planner.replan
-
-    def breaks(task: Task, *rest: Any) -> Any:
-        if task.id == "bad":
-            raise OverflowError(task.seq)
-        return replan(task, *rest)
-
-    monkeypatch.setattr(w.round.planner, "replan", breaks)
+    breaking_at(monkeypatch, w, "replan", "bad")
     w.record("good-1", "bad", "good-2")
     w.until(NOW + HOUR)
     assert [w.task(task_id)["state"] for task_id in ("good-1", "bad", "good-2")] == ["concluded"] * 3
@@ -265,14 +258,7 @@ def test_a_row_whose_next_poll_cannot_be_planned_fails_with_a_backoff(
     world: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w = world(lambda job, n: Pending(), delay_per_request_ms=20_000)
-    plan = w.round.planner.plan
-
-    def breaks(task: Task, *rest: Any) -> Any:
-        if task.id == "bad":
-            raise OverflowError(task.seq)
-        return plan(task, *rest)
-
-    monkeypatch.setattr(w.round.planner, "plan", breaks)
+    breaking_at(monkeypatch, w, "plan", "bad")
     w.record("good-1", "bad", "good-2")
     w.until(NOW + HOUR)
     assert [w.task(task_id)["failures"] > 3 for task_id in ("good-1", "bad", "good-2")] == [False, True, False]
