@@ -40,8 +40,8 @@ def is_journal() -> bool:
 # Lines that wait while standard error takes none: some minutes of a bad hour. The rest is dropped, and counted.
 MOST_WAITING_LINES = 2_000
 
-# At the end of the process: how long the last lines may take. A busy disk can hold up a write for some seconds.
-LAST_LINES_S = 4.0
+# At the end of the process: how long the last lines may take.
+LAST_LINES_S = 2.0
 
 
 class _Lines:

@@ -162,6 +162,7 @@ def _run(
 ) -> None:
     from cli.main import main
     from tests.support.mortal import Moment, die_at
+    from worker import log
 
     os.environ.clear()
     os.environ.update(env)
@@ -178,4 +179,5 @@ def _run(
         code = end.code if isinstance(end.code, int) else 0
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    log.flush()  # at its end an interpreter would do that by itself
     os._exit(code)
