@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
-import worker.daemon
-import worker.store.schema.creation
-import worker.store.schema.migrations  # noqa: F401 - what is imported late could not be read by the users
 from cli.main import call
+from tests.support.forks import import_all
 from worker.log import flush
+from worker.store.schema import creation
 
 
 class User(NamedTuple):
@@ -95,9 +94,14 @@ class Office:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """Below /tmp, for the folders of pytest are root's alone."""
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Below /tmp, for the folders of pytest are root's alone, and so may be the one that holds the program."""
+    import_all()
     made = Path(tempfile.mkdtemp())
+    schema = made / "schema.sql"
+    schema.write_bytes(creation.SCHEMA.read_bytes())
+    schema.chmod(0o644)
+    monkeypatch.setattr(creation, "SCHEMA", schema)
     yield made
     shutil.rmtree(made)
 

@@ -117,12 +117,17 @@ def _server() -> socket.socket:
     return ours
 
 
-def serve(descriptor: int) -> None:
-    """The server: until the other side of its socket is closed."""
+def import_all() -> None:
+    """Import the whole program, also what a command imports late."""
     for name in ("cli", "worker"):
         for module in pkgutil.walk_packages([str(ROOT / name)], name + "."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
+
+
+def serve(descriptor: int) -> None:
+    """The server: until the other side of its socket is closed."""
+    import_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control = socket.socket(fileno=descriptor)
     while True:
