@@ -29,6 +29,18 @@ class AnswerColumns(NamedTuple):
     trace_number: str
     """Of the inquiry's own trace if it came back, else of the first one."""
     originator_id: str
+    begins: str
+    """When the coverage begins or began, ``YYYY-MM-DD``."""
+    ends: str
+    """When it ends or ended, ``YYYY-MM-DD``."""
+    managed_care: str
+    """Names of managed care plans that are to be billed, joined by ``; ``."""
+    to_ask: str
+    """Names of those whom the answer says to ask about the plan, joined by ``; ``. They are not to be billed."""
+    warnings: str
+    """Codes of what is odd in the answer and in its set, joined by blanks."""
+    account: str
+    """The patient's account with the provider (REF*EJ)."""
 
 
 def answer_columns(answer: Answer) -> AnswerColumns:
@@ -65,5 +77,11 @@ def answer_columns(answer: Answer) -> AnswerColumns:
             reference,
             number,
             originator,
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
         ),
     )

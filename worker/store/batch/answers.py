@@ -7,21 +7,15 @@ says which version of the reader made them: NULL where none has yet.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from worker.core.x12.answer_columns import AnswerColumns
 from worker.core.x12.embedded import READER_VERSION, Derived
 from worker.store import counters
 from worker.store.db.store import Store
 
-_INSERT = """
-INSERT INTO answers (
-    seq, result, from_set, list, position, level, coverage, payer, payer_id, member_id, last_name, first_name,
-    birth_date, plan, group_number, group_name, other_payers, rejections, reference, trace_number, originator_id,
-    match, said
-) VALUES (
-    :seq, :result, NULL, :list, :position, :level, :coverage, :payer, :payer_id, :member_id, :last_name, :first_name,
-    :birth_date, :plan, :group_number, :group_name, :other_payers, :rejections, :reference, :trace_number,
-    :originator_id, NULL, :said
-)
-"""
+_INSERT = f"""
+INSERT INTO answers (seq, result, list, position, said, {", ".join(AnswerColumns._fields)})
+VALUES (:seq, :result, :list, :position, :said, {", ".join(f":{name}" for name in AnswerColumns._fields)})
+"""  # noqa: S608 - the names are those of a class
 
 
 class StoredBody(NamedTuple):

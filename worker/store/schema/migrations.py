@@ -3,8 +3,8 @@
 :data:`STEPS` has one step for each version of the schema since the oldest that is read. A new database is made from
 ``schema.sql`` alone (creation.py). So a change of the schema changes that file, raises
 :data:`~worker.store.opening.SCHEMA_VERSION`, and adds the step that does the same to a database with rows in it. All
-steps that are missing are made in one transaction; they lose no row. What ALTER TABLE cannot do,
-``sqlite_utils.Table.transform`` does. The database as it was is copied before.
+steps that are missing are made in one transaction; they lose no row. The views are made anew. What ALTER TABLE cannot
+do, ``sqlite_utils.Table.transform`` does. The database as it was is copied before.
 
 Loaded only when a database is brought up to date: importing sqlite_utils takes longer than a `record`.
 """
@@ -17,6 +17,7 @@ from worker.core.errors import StorageFailed
 from worker.store.db.copying import drop_copies, keep_copy
 from worker.store.db.failures import RESTORE
 from worker.store.db.store import Store
+from worker.store.schema.creation import SCHEMA, statements
 
 # version -> what makes it of the version before. The caller has begun a transaction; a step begins none.
 Steps = Mapping[int, Callable[[Database], None]]
@@ -27,7 +28,14 @@ def _polls_outlived(db: Database) -> None:
         db.execute("ALTER TABLE tasks ADD COLUMN polls_outlived INTEGER NOT NULL DEFAULT 0")
 
 
-STEPS: Steps = {15: _polls_outlived}
+def _columns_of_answers(db: Database) -> None:
+    there = {column.name for column in db.table("answers").columns}
+    for name in ("begins", "ends", "managed_care", "to_ask", "warnings", "account"):
+        if name not in there:
+            db.execute(f"ALTER TABLE answers ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+
+
+STEPS: Steps = {15: _polls_outlived, 16: _columns_of_answers}
 
 
 def bring_up(store: Store, version: int, working: Callable[[], None], steps: Steps = STEPS) -> None:
@@ -46,6 +54,7 @@ def bring_up(store: Store, version: int, working: Callable[[], None], steps: Ste
         db = Database(store.conn, execute_plugins=False, strict=True)
         for number in range(present + 1, version + 1):
             steps[number](db)
+        _make_views_anew(store)
         broken = store.dangling()
         if broken:
             raise StorageFailed(
@@ -53,3 +62,12 @@ def bring_up(store: Store, version: int, working: Callable[[], None], steps: Ste
             )
         store.set_version(version)
     drop_copies(store, but=copy)
+
+
+def _make_views_anew(store: Store) -> None:
+    """Views hold no rows, so no step needs to say how they changed."""
+    ours = [one for one in statements(SCHEMA.read_text(encoding="utf-8")) if "CREATE VIEW" in one]
+    for statement in ours:
+        name = statement.partition("CREATE VIEW ")[2].split()[0]
+        store.execute(f"DROP VIEW IF EXISTS {name}")
+        store.execute(statement)

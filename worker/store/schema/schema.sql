@@ -234,8 +234,14 @@ CREATE TABLE answers (
     originator_id TEXT NOT NULL,        -- TRN03
     match TEXT CHECK (match = 'matched' OR match = 'candidate' OR match = 'unmatched' OR match = 'test'),
         -- of a batch: whether its task was found
-    said TEXT
+    said TEXT,
         -- of a polled result: all that it says, as JSON; that of a batch is the body of its result
+    begins TEXT NOT NULL DEFAULT '',    -- when the coverage begins or began: YYYY-MM-DD
+    ends TEXT NOT NULL DEFAULT '',      -- when it ends or ended: YYYY-MM-DD
+    managed_care TEXT NOT NULL DEFAULT '', -- managed care plans that are to be billed
+    to_ask TEXT NOT NULL DEFAULT '',    -- whom it says to ask about the plan; they are not to be billed
+    warnings TEXT NOT NULL DEFAULT '',  -- codes of what is odd in it, and in its set
+    account TEXT NOT NULL DEFAULT ''    -- the patient's account with the provider (REF*EJ)
 ) STRICT;
 CREATE INDEX answers_result ON answers (result);
 CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
