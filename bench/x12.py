@@ -26,7 +26,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from worker.core.x12.answer_columns import answer_columns
-from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.answer_json import answer_json
 from worker.core.x12.batch import read_batch
 from worker.core.x12.envelope import TransactionSet
 
@@ -128,13 +128,13 @@ def reader(path: Path) -> int:
 
 def writer(path: Path) -> int:
     """Read, and make of each answer the columns and the JSON that ingest stores; the characters of the JSON."""
-    summary, length = AnswerJson(), 0
+    length = 0
     with path.open("rb") as file:
         for found in read_batch(file):
             if found.parsed is not None:
                 for answer in found.parsed.answers():
                     answer_columns(answer)
-                    length += len(summary.text(answer))
+                    length += len(answer_json(answer))
     return length
 
 

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.x12_reading import AAA, BHT, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, reading
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set
@@ -97,7 +98,7 @@ def test_a_dependent_is_the_patient() -> None:
     assert found.subscriber is not None
     assert found.dependent is not None
     assert (found.level, found.hl, found.member_id, found.group) == ("dependent", 4, "M0001", "G55")
-    assert (found.subscriber.first, found.dependent.first) == ("ANN", "BOB")
+    assert (found.subscriber.first_name, found.dependent.first_name) == ("ANN", "BOB")
     assert (found.dependent.birth_date, found.traces[0].number) == ("2015-01-01", "OURS-2")
     assert found.coverage == "active"
 
@@ -233,5 +234,5 @@ def test_a_set_that_breaks_the_reader_is_held_and_raises_nothing() -> None:
 def test_an_answer_that_breaks_the_reader_says_so() -> None:
     body: Segment = ("EB", "1", "", "30", *[""] * 9, "CJ:99213")
     found = reading(body)
-    (one,) = found._replace(delimiters=found.delimiters._replace(component="")).answers()
+    (one,) = replace(found, delimiters=found.delimiters._replace(component="")).answers()
     assert (one.coverage, [each.code for each in one.issues]) == ("undetermined", ["answer_unreadable"])

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
-from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.answer_json import answer_json
 from worker.core.x12.batch import read_batch
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import MESSAGES
@@ -32,7 +32,6 @@ def patients(count: int, *segments: Segment) -> list[Segment]:
 def read(data: bytes) -> tuple[list[tuple[str, list[str], int]], float, FileEnd]:
     """(verdict, codes, answers) of every set; the peak of memory above the file itself, in MB; the end."""
     found: list[tuple[str, list[str], int]] = []
-    summary = AnswerJson()
     source = io.BytesIO(data)
     tracemalloc.start()
     try:
@@ -42,7 +41,7 @@ def read(data: bytes) -> tuple[list[tuple[str, list[str], int]], float, FileEnd]
                 continue
             answers = 0
             for answer in one.parsed.answers() if one.parsed is not None else ():
-                answers += bool(summary.text(answer))
+                answers += bool(answer_json(answer))
             found.append((one.verdict, [each.code for each in one.issues], answers))
         return found, tracemalloc.get_traced_memory()[1] / MB, end
     finally:

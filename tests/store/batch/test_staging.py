@@ -13,7 +13,7 @@ from tests.support.mortal import KILLED, Moment
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.errors import StorageFailed
 from worker.core.x12.answer import Answer
-from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.answer_json import answer_json
 from worker.rounds.ingest import garbage_collection
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
@@ -174,14 +174,12 @@ def _fails(*_: object, **__: object) -> None:
 def test_a_file_that_breaks_our_own_code_waits_for_a_person_and_leaves_nothing(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = AnswerJson.text
-
-    def text(summary: AnswerJson, answer: Answer) -> str:
+    def broken(answer: Answer) -> bytes:
         if not answer.traces:
             raise ValueError
-        return written(summary, answer)
+        return answer_json(answer)
 
-    monkeypatch.setattr(AnswerJson, "text", text)
+    monkeypatch.setattr(staging, "answer_json", broken)
     untraced = a_set([segment for segment in subscriber(ACTIVE) if segment[0] != "TRN"])
     report = read(store, interchange(group(a_set(subscriber(ACTIVE)), untraced)))
     assert (report.state, report.reason is not None and "A fault in cdpoll itself" in report.reason) == (

@@ -21,7 +21,7 @@
     answer_columns.py, answer_json.py   one answer -> the columns and the JSON that are stored
     acknowledgement.py     a 999 or a TA1 -> whether an inquiry was accepted
     codes.py               the standard's code lists, in words
-    fast_tuples.py         how the values that every set needs are made
+    value.py               what all values of X12 have in common
 
     the two uses
     batch.py               a batch file -> its sets, each with a verdict
@@ -30,6 +30,6 @@
 Everything here is pure: it is given an object with ``read(n)`` and reads no clock. Nothing raises across the boundary
 of a set; what is wrong is an :class:`~worker.core.x12.issues.Issue` beside what could be read.
 
-What is made once a set or more often is a named tuple, everything else a frozen dataclass: the latter takes seven times
-as long to make, which would be most of the time that reading a file takes.
+What is made once a set or more often is a struct of msgspec, everything else a frozen dataclass: the latter takes many
+times as long to make, which would be most of the time that reading a file takes.
 """

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.coverage import Coverage, OtherPayer, coverage, other_payers
 from worker.core.x12.dates import Period
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
-from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
     DEPENDENT,
@@ -26,39 +25,40 @@ from worker.core.x12.loops import (
 )
 from worker.core.x12.patient import Patient, group, member_id, plan, read_party_loop, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
+from worker.core.x12.value import Whole
 
 _PADDING = [""] * 5
 _PARTY_LEVELS = (SOURCE, RECEIVER)
 
 
-class Answer(NamedTuple):
+class Answer(Whole, frozen=True):
     """What a set says of one patient; or, with ``level`` ``payer``, that the payer refused without naming any."""
 
     level: Literal["subscriber", "dependent", "payer"]
+    coverage: Coverage
     hl: int
     """The patient's HL, counted from 1 in the set."""
     reference: str
     """BHT03, the inquiry's own number come back. Not unique."""
     created: str
     """BHT04, ``CCYYMMDD``."""
-    payer: Party | None
-    provider: Party | None
-    subscriber: Person | None
+    payer: Party | None = None
+    provider: Party | None = None
+    subscriber: Person | None = None
     """The policy holder, who is the patient where ``dependent`` is ``None``."""
-    dependent: Person | None
-    member_id: str
-    traces: tuple[Trace, ...]
-    rejections: tuple[Rejection, ...]
-    """Every AAA that concerns the patient: those above, its own, and those under its benefits."""
-    dates: tuple[Period, ...]
+    dependent: Person | None = None
+    member_id: str = ""
+    plan: str = ""
+    group: str = ""
+    group_name: str = ""
+    traces: tuple[Trace, ...] = ()
+    dates: tuple[Period, ...] = ()
     """DTP of the patient; where it is a dependent without any, those of the subscriber."""
-    benefits: tuple[Benefit, ...]
-    coverage: Coverage
-    other_payers: tuple[OtherPayer, ...]
-    plan: str
-    group: str
-    group_name: str
-    issues: tuple[Issue, ...]
+    rejections: tuple[Rejection, ...] = ()
+    """Every AAA that concerns the patient: those above, its own, and those under its benefits."""
+    other_payers: tuple[OtherPayer, ...] = ()
+    benefits: tuple[Benefit, ...] = ()
+    issues: tuple[Issue, ...] = ()
 
     @property
     def patient(self) -> Person | None:
@@ -70,7 +70,7 @@ class Answer(NamedTuple):
         return self.coverage == "rejected" and any(one.retryable for one in self.rejections)
 
 
-class ParsedSet(NamedTuple):
+class ParsedSet(Whole, frozen=True):
     """One 271, ready to be read patient by patient."""
 
     reference: str
@@ -146,7 +146,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         if not patients:
             issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
-    return new_tuple(ParsedSet, (reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients, {}))
+    return ParsedSet(reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients, {})
 
 
 def _head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
@@ -269,28 +269,27 @@ class _AnswerReader:
         if not (own.benefits or rejections):
             issues.append(issue("answer_empty", "HL", f"HL {number}"))
         group_number, group_name = group(persons, own.telling)
-        fields = (
-            "subscriber" if dependent is None else "dependent",
-            number,
-            self.parsed.reference,
-            self.parsed.created,
-            payer,
-            provider,
-            subscriber.person if subscriber else None,
-            dependent.person if dependent else None,
-            member_id(persons),
-            traces,
-            rejections,
-            dates,
-            own.benefits,
-            word,
-            other_payers(own.telling, payer),
-            plan(persons, own.telling),
-            group_number,
-            group_name,
-            tuple(issues),
+        return Answer(
+            level="subscriber" if dependent is None else "dependent",
+            coverage=word,
+            hl=number,
+            reference=self.parsed.reference,
+            created=self.parsed.created,
+            payer=payer,
+            provider=provider,
+            subscriber=subscriber.person if subscriber else None,
+            dependent=dependent.person if dependent else None,
+            member_id=member_id(persons),
+            plan=plan(persons, own.telling),
+            group=group_number,
+            group_name=group_name,
+            traces=traces,
+            dates=dates,
+            rejections=rejections,
+            other_payers=other_payers(own.telling, payer),
+            benefits=own.benefits,
+            issues=tuple(issues),
         )
-        return new_tuple(Answer, fields)
 
     def refusal(
         self,
@@ -302,24 +301,14 @@ class _AnswerReader:
     ) -> Answer:
         """The answer of a payer that names no patient."""
         return Answer(
-            "payer",
-            number,
-            self.parsed.reference,
-            self.parsed.created,
-            payer,
-            provider,
-            subscriber=None,
-            dependent=None,
-            member_id="",
-            traces=(),
-            rejections=rejections,
-            dates=(),
-            benefits=(),
+            level="payer",
             coverage="rejected" if rejections else "undetermined",
-            other_payers=(),
-            plan="",
-            group="",
-            group_name="",
+            hl=number,
+            reference=self.parsed.reference,
+            created=self.parsed.created,
+            payer=payer,
+            provider=provider,
+            rejections=rejections,
             issues=issues,
         )
 

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from worker.core.x12.answer import Answer
-from worker.core.x12.fast_tuples import new_tuple
 
 
 class AnswerColumns(NamedTuple):
@@ -45,43 +44,29 @@ class AnswerColumns(NamedTuple):
 
 def answer_columns(answer: Answer) -> AnswerColumns:
     """The :class:`AnswerColumns` of an answer."""
-    # Unpacked, here and below: fields by their names take most of the time, and a slice is unpacked fastest.
-    level, _, reference, _, payer, _, subscriber, dependent, member_id, traces, rejections = answer[:11]
-    _, _, coverage, others, plan, group, group_name, _ = answer[11:]
-    last = first = birth_date = number = originator = name = identity = ""
-    if payer is not None:
-        _, _, name, _, _, _, _, identity, _, _ = payer[:]
-    if (person := dependent or subscriber) is not None:
-        last, first, _, _, _, _, birth_date = person[:7]
-    for at, (ours, told, by, _) in enumerate(traces):
-        if ours or not at:
-            number, originator = told, by
-            if ours:
-                break
-    return new_tuple(
-        AnswerColumns,
-        (
-            level,
-            coverage,
-            name,
-            identity,
-            member_id,
-            last,
-            first,
-            birth_date,
-            plan,
-            group,
-            group_name,
-            "; ".join([one.name or one.plan or "unnamed" for one in others]) if others else "",
-            " ".join([one.code for one in rejections]) if rejections else "",
-            reference,
-            number,
-            originator,
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-        ),
+    payer, person, traces, others = answer.payer, answer.patient, answer.traces, answer.other_payers
+    trace = next((one for one in traces if one.ours), traces[0] if traces else None)
+    return AnswerColumns(
+        answer.level,
+        answer.coverage,
+        payer.name if payer else "",
+        payer.id if payer else "",
+        answer.member_id,
+        person.last_name if person else "",
+        person.first_name if person else "",
+        person.birth_date if person else "",
+        answer.plan,
+        answer.group,
+        answer.group_name,
+        "; ".join([one.name or one.plan or "unnamed" for one in others]) if others else "",
+        " ".join([one.code for one in answer.rejections]) if answer.rejections else "",
+        answer.reference,
+        trace.number if trace else "",
+        trace.originator if trace else "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
     )

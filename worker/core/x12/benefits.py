@@ -2,53 +2,53 @@
 
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from worker.core.x12.codes import ACTIVE, BENEFITS, INACTIVE, words
 from worker.core.x12.dates import Period, period
 from worker.core.x12.delimiters import Delimiters
-from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.people import Party, Reference, Rejection, extended, party, reference, rejection
+from worker.core.x12.value import Value
 
 _NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (), ()]
-_BARE: tuple[tuple[Any, ...], ...] = ((), (), (), (), (), ())
-"""Its last six, where nothing stands under the EB."""
 _NUMBER_FIELDS = (6, 7, 9)
 _COMPOSITE_FIELDS = (12, 13)
 _DETAILS = frozenset(("HSD", "III"))
 _SILENT = frozenset(("N2", "PRV", ""))
 
 
-class Benefit(NamedTuple):
+class Benefit(Value, frozen=True):
     """One EB. Codes are as received; amounts are decimal, a percentage is a fraction (``0.2`` is 20 %)."""
 
-    code: str
+    code: str = ""
     """EB01, see :data:`~worker.core.x12.codes.BENEFITS`."""
-    level: str
+    text: str = ""
+    """EB01 in words."""
+    level: str = ""
     """EB02, such as ``IND`` or ``FAM``."""
-    service_types: tuple[str, ...]
+    service_types: tuple[str, ...] = ()
     """EB03, repeated; empty means the plan as a whole."""
-    insurance_type: str
+    insurance_type: str = ""
     """EB04."""
-    plan: str
+    plan: str = ""
     """EB05."""
-    time_period: str
+    time_period: str = ""
     """EB06."""
-    amount: Decimal | None
+    amount: Decimal | None = None
     """EB07."""
-    percent: Decimal | None
+    percent: Decimal | None = None
     """EB08."""
-    quantity_qualifier: str
+    quantity_qualifier: str = ""
     """EB09."""
-    quantity: Decimal | None
+    quantity: Decimal | None = None
     """EB10."""
-    authorization: str
+    authorization: str = ""
     """EB11: whether one is required, ``Y``, ``N`` or ``U``."""
-    in_network: str
+    in_network: str = ""
     """EB12: ``Y``, ``N``, ``W`` (both) or ``U``."""
-    procedure: tuple[str, ...]
+    procedure: tuple[str, ...] = ()
     """EB13 by its components: qualifier, code, modifiers."""
-    pointers: tuple[str, ...]
+    pointers: tuple[str, ...] = ()
     """EB14 by its components."""
     dates: tuple[Period, ...] = ()
     messages: tuple[str, ...] = ()
@@ -58,11 +58,6 @@ class Benefit(NamedTuple):
     """Loop 2120: who stands between LS and LE. Never the patient or the answering payer."""
     details: tuple[tuple[str, ...], ...] = ()
     """HSD and III, by their elements."""
-
-    @property
-    def text(self) -> str:
-        """EB01 in words."""
-        return words(BENEFITS, self.code)
 
 
 Notes = tuple[tuple[str, str], ...]
@@ -139,14 +134,14 @@ def benefit(chunk: str, delimiters: Delimiters, loop: str) -> tuple[Benefit, Not
     line, *rest = chunk.split(delimiters.terminator)
     values, notes = (_fields if len(line) <= _SHORT_SEGMENT_CHARS else _fields.__wrapped__)(line, delimiters)
     if not rest:
-        return new_tuple(Benefit, (*values, *_BARE)), notes
+        return Benefit(*values), notes
     found = list(notes)
-    return new_tuple(Benefit, (*values, *_under(rest, delimiters.element, loop, found))), tuple(found)
+    return Benefit(*values, *_under(rest, delimiters.element, loop, found)), tuple(found)
 
 
 @lru_cache(maxsize=1024)
 def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
-    """The first fourteen fields of a :class:`Benefit`. What stands under an EB varies more than the EB itself."""
+    """The first fifteen fields of a :class:`Benefit`. What stands under an EB varies more than the EB itself."""
     element, repetition, component, _ = delimiters
     notes: list[tuple[str, str]] = []
     values: list[Any] = line.split(element)
@@ -174,6 +169,7 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
                 values[index] = tuple(values[index].split(component))
             else:
                 values[index] = ()
+    values.insert(1, words(BENEFITS, values[0]))
     return tuple(values), tuple(notes)
 
 
@@ -194,7 +190,9 @@ def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str
             references.append(reference(values))
         else:
             others.append(line)
-    rejections, related, details = _BARE[3:]
+    rejections: tuple[Rejection, ...] = ()
+    related: tuple[Party, ...] = ()
+    details: tuple[tuple[str, ...], ...] = ()
     if others:
         short = sum(map(len, others)) <= _LONGEST_REMEMBERED_CHARS
         rejections, related, details, more = (_known_others if short else _others)(tuple(others), element, loop)
@@ -247,13 +245,13 @@ _known_others = lru_cache(maxsize=512)(_others)
 
 def dated(line: str, element: str, notes: list[tuple[str, str]]) -> Period:
     """The :class:`~worker.core.x12.dates.Period` of a DTP, its issues noted as code and segment."""
-    found = (_known_dtp if len(line) <= _SHORT_SEGMENT_CHARS else _dtp)(line, element)
-    if found.issues:
-        notes += [(code, "DTP") for code in found.issues]
+    found, odd = (_known_dtp if len(line) <= _SHORT_SEGMENT_CHARS else _dtp)(line, element)
+    if odd:
+        notes.append((odd, "DTP"))
     return found
 
 
-def _dtp(line: str, element: str) -> Period:
+def _dtp(line: str, element: str) -> tuple[Period, str]:
     _, qualifier, form, text, *_ = [*line.split(element), "", "", ""]
     return period(qualifier, form, text)
 

@@ -1,12 +1,13 @@
 """From the benefits of one patient to one word for the coverage, and to the other payers that were named."""
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE, PAYERS
 from worker.core.x12.dates import Period, day
-from worker.core.x12.people import Party, Rejection
+from worker.core.x12.people import Party, Reference, Rejection
+from worker.core.x12.value import Value
 
 Coverage = Literal["active", "inactive", "not_covered", "rejected", "undetermined"]
 """
@@ -33,24 +34,24 @@ _PLANS = ("N6", "18", "1L", "6P", "IG")
 _ALWAYS = ("0000", "9999-99")
 
 
-class OtherPayer(NamedTuple):
+class OtherPayer(Value, frozen=True):
     """Another payer that the answer names: coverage that was discovered, with the payer still to be asked."""
 
-    code: str
+    code: str = ""
     """EB01 of the benefit that names it: ``R``, or another one with a payer under it."""
-    name: str
+    name: str = ""
     """Empty where the benefit says no more than that there is one."""
-    id_qualifier: str
-    id: str
-    entity: str
+    id_qualifier: str = ""
+    id: str = ""
+    entity: str = ""
     """NM101: ``PR``, ``PRP`` primary, ``SEP`` secondary, ``TTP`` tertiary; empty where no entity is named."""
-    insurance_type: str
-    service_types: tuple[str, ...]
-    plan: str
+    insurance_type: str = ""
+    service_types: tuple[str, ...] = ()
+    plan: str = ""
     """EB05, else the description or the number that a REF gives."""
-    references: tuple[tuple[str, str], ...]
-    """REF01 and REF02 under the benefit: policy, plan and member numbers."""
-    dates: tuple[Period, ...]
+    references: tuple[Reference, ...] = ()
+    """Under the benefit: policy, plan and member numbers."""
+    dates: tuple[Period, ...] = ()
 
 
 def asked_span(dates: tuple[Period, ...], created: str) -> tuple[str, str]:
@@ -156,7 +157,7 @@ def _other(benefit: Benefit, party: Party | None) -> OtherPayer:
         benefit.insurance_type,
         benefit.service_types,
         plan,
-        tuple([(ref.qualifier, ref.value) for ref in references]),
+        references,
         benefit.dates,
     )
 

@@ -2,24 +2,23 @@
 
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+
+from worker.core.x12.value import Value
 
 _FORMATS = {"D8": 8, "RD8": 17}
 
 
-class Period(NamedTuple):
+class Period(Value, frozen=True):
     """One DTP. ``first`` and ``last`` are ``YYYY-MM-DD`` and the same for a single day; empty where impossible."""
 
-    qualifier: str
+    qualifier: str = ""
     """DTP01, such as ``291``."""
-    first: str
-    last: str
-    text: str
-    """DTP03 as received."""
-    ranged: bool
+    first: str = ""
+    last: str = ""
+    text: str = ""
+    """DTP03 as received, where something is odd about it."""
+    ranged: bool = False
     """Whether two dates were given: a single one often means "from then on"."""
-    issues: tuple[str, ...] = ()
-    """``impossible_date``, ``date_format``."""
 
 
 def any_day(text: str) -> str:
@@ -40,16 +39,18 @@ def day(text: str) -> str:
 _known_day = lru_cache(maxsize=4096)(any_day)
 
 
-def period(qualifier: str, form: str, text: str) -> Period:
-    """The :class:`Period` of DTP01, DTP02 and DTP03. The text decides over its announced form."""
+def period(qualifier: str, form: str, text: str) -> tuple[Period, str]:
+    """The :class:`Period` of DTP01, DTP02 and DTP03, and its issue: ``impossible_date``, ``date_format`` or none.
+
+    The text decides over its announced form.
+    """
     begin, dash, end = text.partition("-")
     first = day(begin[:8] if form in ("DT", "RDT") else begin)
     last = day(end[:8] if form == "RDT" else end) if dash else first
-    issues = []
     if last and last < first:
         first = last = ""  # a range that runs backwards says nothing of when
-    if not (first and last):
-        issues.append("impossible_date")
-    elif len(text) != _FORMATS.get(form, len(text)):
-        issues.append("date_format")
-    return Period(qualifier, first, last, text, bool(dash), tuple(issues))
+    known = bool(first and last)
+    odd = "" if known else "impossible_date"
+    if known and len(text) != _FORMATS.get(form, len(text)):
+        odd = "date_format"
+    return Period(qualifier, first, last, text if odd else "", bool(dash)), odd

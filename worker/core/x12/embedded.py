@@ -10,10 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from worker.core.vendor.document import LISTS, read_paths
 from worker.core.x12.answer import Answer, parse_271
 from worker.core.x12.answer_columns import answer_columns
-from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.answer_json import answer_json
 from worker.core.x12.delimiters import ISA_WIDTHS, USUAL
 from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, issue
@@ -50,14 +52,18 @@ def derive(body: bytes) -> Derived:
     """Read every 271 in the body of a task. It takes some 20 ms for 128 KiB, so it is done outside transactions."""
     rows: list[dict[str, Any]] = []
     identities: set[str] = set()
-    summary = AnswerJson()
     for name, position, text in texts_of(body):
         try:
             found = read_embedded(text)
             # What is wrong with the text is wrong with each of its answers: a hole may have joined two patients.
-            answers = [one._replace(issues=found.issues + one.issues) for one in found.answers[:MOST_ANSWERS_PER_TEXT]]
+            answers = [replace(one, issues=found.issues + one.issues) for one in found.answers[:MOST_ANSWERS_PER_TEXT]]
             said = [
-                {"list": name, "position": position, **answer_columns(answer)._asdict(), "said": summary.text(answer)}
+                {
+                    "list": name,
+                    "position": position,
+                    **answer_columns(answer)._asdict(),
+                    "said": answer_json(answer).decode(),
+                }
                 for answer in answers
             ]
         except Exception:  # noqa: S112 - a fault of the reader must never cost the result that is being kept

@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.issues import Issue
+from worker.core.x12.value import Whole
 
 BLANKS = b" \t\r\n\x00\x1a\x0b\x0c"
 """Bytes that may pad a file, precede a segment or follow the last one, and say nothing."""
@@ -47,7 +48,7 @@ class Group:
     """GS08."""
 
 
-class TransactionSet(NamedTuple):
+class TransactionSet(Whole, frozen=True):
     """One ST…SE as it stands in the file.
 
     ``raw`` are the exact bytes from the first letter of ST to the terminator of SE, both included: the ``length`` bytes

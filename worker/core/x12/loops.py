@@ -2,12 +2,12 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.envelope_patterns import is_tidy
 from worker.core.x12.issues import Issue, issue
+from worker.core.x12.value import Whole
 
 SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT = "20", "21", "22", "23"
 _LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
@@ -39,7 +39,7 @@ MOST_HL_SEGMENTS = 20_000
 """The guide foresees 99 patients in a set, which are some 200 HL; trading partners may agree on more."""
 
 
-class HlTree(NamedTuple):
+class HlTree(Whole, frozen=True):
     """The shape of a set: for each HL its level and the numbers of those above it, and what is wrong with it.
 
     The number of an HL is its place among those of the set, counted from 1: what an issue calls ``HL 3``.

@@ -2,17 +2,16 @@
 
 from functools import lru_cache
 from itertools import compress
-from typing import NamedTuple
 
 from worker.core.x12 import people
 from worker.core.x12.benefits import Benefit, Notes, dated, reader
 from worker.core.x12.codes import ACTIVE
 from worker.core.x12.dates import Period, any_day
 from worker.core.x12.delimiters import Delimiters
-from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE
 from worker.core.x12.people import Party, Person, Reference, Rejection, Trace
+from worker.core.x12.value import Whole
 
 _NOTHING = [""]
 _LONGEST_REMEMBERED_CHARS = 600
@@ -20,7 +19,7 @@ _ONCE = frozenset(("NM1", "DMG", "INS", "N3", "N4"))
 _KNOWN = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "N3", "N4", "NM1", "PER", "PRV", "REF", "TRN", ""))
 
 
-class PartyLoop(NamedTuple):
+class PartyLoop(Whole, frozen=True):
     """What a payer's or provider's loop says to the patients below."""
 
     party: Party | None
@@ -28,7 +27,7 @@ class PartyLoop(NamedTuple):
     notes: Notes
 
 
-class Patient(NamedTuple):
+class Patient(Whole, frozen=True):
     """What a 2000C or 2000D says of itself."""
 
     person: Person
@@ -94,7 +93,7 @@ def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> 
         if any(found):
             for ordinal, one in enumerate(found, 1):
                 issues += [issue(code, segment, f"HL {number}, EB {ordinal}") for code, segment in one]
-    return new_tuple(Patient, (person, traces, rejections, dates, benefits, telling, tuple(issues)))
+    return Patient(person, traces, rejections, dates, benefits, telling, tuple(issues))
 
 
 def _person(
@@ -131,18 +130,19 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
     fields, shifted = people.name_and_id(once.get("NM1", _NOTHING))
     if shifted:
         notes.append(("shifted_nm1", "NM1"))
-    birth_date = birth_text = gender = ""
+    birth_date = no_date = gender = ""
     if (values := once.get("DMG")) is not None:
-        _, form, birth_text, gender = values if len(values) == 4 else (*values, "", "", "")[:4]
-        birth_date = any_day(birth_text)
-        if birth_text and not (birth_date and form == "D8"):
+        _, form, text, gender = values if len(values) == 4 else (*values, "", "", "")[:4]
+        birth_date = any_day(text)
+        no_date = "" if birth_date else text
+        if text and not (birth_date and form == "D8"):
             notes.append(("date_format" if birth_date else "impossible_date", "DMG"))
     relationship = ""
     if (values := once.get("INS")) is not None and len(values) > 2:
         relationship = values[2]
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
-    return new_tuple(Person, (*fields, birth_date, birth_text, gender, relationship, address, references))
+    return Person(*fields, birth_date, no_date, gender, relationship, address, references)
 
 
 def member_id(persons: list[Person]) -> str:

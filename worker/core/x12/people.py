@@ -1,23 +1,23 @@
 """Parties and persons of a 271: NM1 with what follows it, trace numbers and rejections."""
 
-from typing import NamedTuple
+from msgspec.structs import replace
 
 from worker.core.x12.codes import FOLLOW_UPS, REJECTIONS, RETRYABLE_FOLLOW_UPS, RETRYABLE_REASONS, words
-from worker.core.x12.fast_tuples import new_tuple
+from worker.core.x12.value import Value
 
 _ID_QUALIFIERS = frozenset(("24", "34", "46", "FA", "FI", "II", "MI", "NI", "PI", "PP", "SV", "XV", "XX", "ZZ"))
 _PADDING = [""] * 13
 
 
-class Reference(NamedTuple):
+class Reference(Value, frozen=True):
     """One REF: ``18`` plan, ``6P`` and ``1L`` group, ``N6`` plan network, ``1W`` member, …"""
 
-    qualifier: str
-    value: str
-    text: str
+    qualifier: str = ""
+    value: str = ""
+    text: str = ""
 
 
-class Trace(NamedTuple):
+class Trace(Value, frozen=True):
     """One TRN at the patient's level."""
 
     ours: bool
@@ -26,68 +26,64 @@ class Trace(NamedTuple):
     """TRN02."""
     originator: str
     """TRN03."""
-    extra: str
+    extra: str = ""
     """TRN04."""
 
 
-class Rejection(NamedTuple):
+class Rejection(Value, frozen=True):
     """One AAA."""
 
     loop: str
     """Where it stands: ``2000A``, ``2100A``, ``2100B``, ``2100C``, ``2110C``, ``2100D`` or ``2110D``."""
-    valid: str
+    retryable: bool
+    """Whether the same inquiry may be answered later."""
+    valid: str = ""
     """AAA01, ``Y`` or ``N``."""
-    code: str
+    code: str = ""
     """AAA03."""
-    text: str
-    follow_up: str
+    text: str = ""
+    """The same in words."""
+    follow_up: str = ""
     """AAA04."""
-    follow_up_text: str
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same inquiry may be answered later."""
-        return self.code in RETRYABLE_REASONS or self.follow_up in RETRYABLE_FOLLOW_UPS
+    follow_up_text: str = ""
 
 
-class Party(NamedTuple):
+class Party(Value, frozen=True):
     """One NM1 and the N3, N4 and PER under it: a payer, a provider, or an entity named under a benefit."""
 
-    entity: str
+    entity: str = ""
     """NM101."""
-    organisation: bool
-    """NM102 is ``2``."""
-    name: str
+    name: str = ""
     """NM103: the last name of a person, or the name of an organisation."""
-    first: str
-    middle: str
-    suffix: str
-    id_qualifier: str
-    id: str
+    first_name: str = ""
+    middle_name: str = ""
+    suffix: str = ""
+    id_qualifier: str = ""
+    id: str = ""
     address: tuple[str, ...] = ()
     """N301 and N302, then N401 to N403, as far as they were given."""
     contacts: tuple[str, ...] = ()
     """Telephone numbers, addresses and the like of PER, without their qualifiers."""
 
 
-class Person(NamedTuple):
+class Person(Value, frozen=True):
     """The subscriber or the dependent: NM1 and what stands under it before the first benefit."""
 
-    name: str
-    first: str
-    middle: str
-    suffix: str
-    id_qualifier: str
-    id: str
-    birth_date: str
+    last_name: str = ""
+    first_name: str = ""
+    middle_name: str = ""
+    suffix: str = ""
+    id_qualifier: str = ""
+    id: str = ""
+    birth_date: str = ""
     """``YYYY-MM-DD``; empty where there is none or it is impossible."""
-    birth_text: str
-    """DMG02 as received."""
-    gender: str
-    relationship: str
+    birth_date_as_received: str = ""
+    """DMG02, where it is no date."""
+    gender: str = ""
+    relationship: str = ""
     """INS02, ``18`` is self."""
-    address: tuple[str, ...]
-    references: tuple[Reference, ...]
+    address: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     def reference(self, *qualifiers: str) -> Reference | None:
         """The first REF with the first of the qualifiers that occurs."""
@@ -111,14 +107,14 @@ def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str
 def party(elements: list[str]) -> tuple[Party, bool]:
     """The :class:`Party` of an NM1, and whether its identifier stood one element early."""
     fields, shifted = name_and_id(elements)
-    return Party(elements[1] if len(elements) > 1 else "", elements[2:3] == ["2"], *fields), shifted
+    return Party(elements[1] if len(elements) > 1 else "", *fields), shifted
 
 
 def extended(one: Party, elements: list[str]) -> Party:
     """The party with what an N3, N4 or PER adds."""
     if elements[0] == "PER":
-        return one._replace(contacts=one.contacts + tuple(value for value in elements[4::2] if value))
-    return one._replace(address=one.address + address_lines(elements))
+        return replace(one, contacts=one.contacts + tuple(value for value in elements[4::2] if value))
+    return replace(one, address=one.address + address_lines(elements))
 
 
 def address_lines(elements: list[str]) -> tuple[str, ...]:
@@ -129,18 +125,19 @@ def address_lines(elements: list[str]) -> tuple[str, ...]:
 def rejection(elements: list[str], loop: str) -> Rejection:
     """The :class:`Rejection` of an AAA."""
     _, valid, _, code, follow_up, *_ = [value.strip(" ") for value in elements] + _PADDING
-    return Rejection(loop, valid, code, words(REJECTIONS, code), follow_up, words(FOLLOW_UPS, follow_up))
+    retryable = code in RETRYABLE_REASONS or follow_up in RETRYABLE_FOLLOW_UPS
+    return Rejection(loop, retryable, valid, code, words(REJECTIONS, code), follow_up, words(FOLLOW_UPS, follow_up))
 
 
 def trace(elements: list[str]) -> Trace:
     """The :class:`Trace` of a TRN."""
     if len(elements) < 5:
         elements = elements + _PADDING
-    return new_tuple(Trace, (elements[1] == "2", elements[2].strip(), elements[3].strip(), elements[4]))
+    return Trace(elements[1] == "2", elements[2].strip(), elements[3].strip(), elements[4])
 
 
 def reference(elements: list[str]) -> Reference:
     """The :class:`Reference` of a REF."""
     if len(elements) < 4:
         elements = elements + _PADDING
-    return new_tuple(Reference, (elements[1], elements[2].strip(), elements[3]))
+    return Reference(elements[1], elements[2].strip(), elements[3])

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from worker.core.x12.control_numbers import ControlNumbers, count_segments, element_at, number_at, same_number
 from worker.core.x12.envelope import BLANKS, FileEnd, Group, Interchange, TransactionSet
 from worker.core.x12.envelope_patterns import is_tidy
-from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.file_end import file_end_state
 from worker.core.x12.file_issues import FileIssues
 from worker.core.x12.issues import Issue, issue
@@ -189,8 +188,9 @@ class _EnvelopeReader:
         assert self.interchange is not None
         self.set = None
         code, control, version, offset, issues = begun
-        about = (code, control, version, self.interchange, self.group, offset, length, count, raw, tuple(issues), tidy)
-        return new_tuple(TransactionSet, about)
+        return TransactionSet(
+            code, control, version, self.interchange, self.group, offset, length, count, raw, tuple(issues), tidy
+        )
 
     def loss(self, name: str) -> Issue:
         """Why the bytes of a set were let go."""

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from worker.core.x12.answer import Answer
-from worker.core.x12.fast_tuples import new_tuple
 from worker.core.x12.people import Person, Trace
+from worker.core.x12.value import Whole
 from worker.store.db.store import Store
 
 MatchState = Literal["matched", "candidate", "unmatched", "test"]
@@ -35,7 +35,7 @@ _NOT_NAME = re.compile(r"[\W\d_]")
 _NOT_DIGIT = re.compile(r"\D")
 
 
-class MatchKeys(NamedTuple):
+class MatchKeys(Whole, frozen=True):
     """What an answer can be matched by. Nothing is prepared here: most answers meet no task that looks like theirs."""
 
     sha256: str | None
@@ -49,12 +49,12 @@ class MatchKeys(NamedTuple):
     @property
     def ours(self) -> list[tuple[str, str]]:
         """(TRN02, TRN03) of the traces with TRN01 2."""
-        return [(number, originator) for ours, number, originator, _ in self.traces if ours and number]
+        return [(one.number, one.originator) for one in self.traces if one.ours and one.number]
 
     @property
     def numbers(self) -> list[str]:
         """Every TRN02."""
-        return [number for _, number, _, _ in self.traces if number]
+        return [one.number for one in self.traces if one.number]
 
     @property
     def patient(self) -> "_Patient":
@@ -64,7 +64,10 @@ class MatchKeys(NamedTuple):
         for person in (self.subscriber, self.dependent):
             if person is not None:
                 ids.add(person.id)
-                birth_date, name = _digits(person.birth_date or person.birth_text), _named(person.name, person.first)
+                birth_date, name = (
+                    _digits(person.birth_date or person.birth_date_as_received),
+                    _named(person.last_name, person.first_name),
+                )
         return _Patient(frozenset([found for one in ids if one and (found := _plain(one))]), birth_date, name)
 
 
@@ -112,8 +115,7 @@ class _Found(NamedTuple):
 
 def match_keys(answer: Answer, sha256: str | None) -> MatchKeys:
     """The :class:`MatchKeys` of an answer that stands in the set with this identity."""
-    _, _, reference, _, _, _, subscriber, dependent, member_id, traces, *_ = answer
-    return new_tuple(MatchKeys, (sha256, traces, reference, member_id, subscriber, dependent))
+    return MatchKeys(sha256, answer.traces, answer.reference, answer.member_id, answer.subscriber, answer.dependent)
 
 
 def match_all(

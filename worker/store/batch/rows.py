@@ -97,7 +97,7 @@ def set_values(tset: TransactionSet, issues: tuple[Issue, ...]) -> tuple[Any, ..
 # Each value that is bound takes as long as a column that is stored, so what is the same for all stands in the text.
 _INSERT_RESULT = f"""
 INSERT INTO results (seq, task, source, revision, received_at, body, derived)
-VALUES (?, ?, 'batch', 1, ?, CAST(? AS BLOB), {READER_VERSION})
+VALUES (?, ?, 'batch', 1, ?, ?, {READER_VERSION})
 """  # noqa: S608 - a number of ours
 _INSERT_ANSWER = f"""
 INSERT INTO answers (seq, result, from_set, file, ordinal, match, {", ".join(AnswerColumns._fields)})
@@ -105,14 +105,9 @@ VALUES (?, ?, ?, ?, ?, ?, {", ".join("?" * len(AnswerColumns._fields))})
 """  # noqa: S608 - the names are those of a class
 
 
-def storable(text: str) -> str | bytes:
-    """A text of which SQLite makes the bytes of a BLOB. ASCII goes there as it is, which saves a copy."""
-    return text if text.isascii() else text.encode("utf-8", "replace")
-
-
 def put_answers(
     store: Store,
-    fresh: list[tuple[int, MatchKeys | None, AnswerColumns, str | bytes]],
+    fresh: list[tuple[int, MatchKeys | None, AnswerColumns, bytes]],
     file: int,
     ordinal: int,
     now: int,

@@ -14,11 +14,11 @@ from typing import Protocol
 
 from worker.core.x12.answer import Answer
 from worker.core.x12.answer_columns import AnswerColumns, answer_columns
-from worker.core.x12.answer_json import AnswerJson
+from worker.core.x12.answer_json import answer_json
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue
 from worker.store.batch.matching import MatchKeys, match_keys
-from worker.store.batch.rows import Counts, SetState, identity, storable
+from worker.store.batch.rows import Counts, SetState, identity
 
 # The most that one transaction stages or removes: some 40 ms of the lock for writing. Identities are spread over all of
 # their index, so each transaction writes a page of it, and what that page was before, for nearly every set; the more
@@ -51,9 +51,9 @@ class StagedSet:
     """A set of this identity was stored before, so this one is passed over."""
 
 
-StagedAnswer = tuple[StagedSet, MatchKeys | None, AnswerColumns, str | bytes]
+StagedAnswer = tuple[StagedSet, MatchKeys | None, AnswerColumns, bytes]
 """An answer ready to be written: its set; what it is matched by, ``None`` where it is held back as a test; its columns;
-and its JSON as :func:`~worker.store.batch.rows.storable` gives it. A plain tuple, because every answer needs one."""
+and its JSON. A plain tuple, because every answer needs one."""
 
 
 class Target(Protocol):
@@ -80,7 +80,6 @@ class Staging:
         self._step_bytes = 0  # of the sets that these came from
         self._answers: list[StagedAnswer] = []  # of this page
         self._page_bytes = 0
-        self._json = AnswerJson()
 
     def add(
         self,
@@ -124,9 +123,8 @@ class Staging:
         for one in self._sets[self._identified :]:
             one.sha256 = identity(one.tset, test=one.test)
         self._identified = len(self._sets)
-        write = self._json.text
         heard, self._heard, self._step_bytes = self._heard, [], 0  # first: what breaks this must not break it again
-        bodies = [storable(write(answer)) for _, answer in heard]
+        bodies = [answer_json(answer) for _, answer in heard]
         columns = [answer_columns(answer) for _, answer in heard]
         keys = [None if one.test else match_keys(answer, one.sha256) for one, answer in heard]
         self._answers += zip([one for one, _ in heard], keys, columns, bodies, strict=True)
