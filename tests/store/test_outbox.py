@@ -12,6 +12,7 @@ import pytest
 from tests.support.batch_files import batch, read
 from tests.support.database import DONE, conclude, elsewhere, record
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
+from worker.core.instant import from_iso
 from worker.core.x12 import issues
 from worker.rounds.ingest import retrying
 from worker.rounds.ingest.retrying import retry_set
@@ -146,9 +147,9 @@ def test_a_set_accepted_out_of_quarantine_has_its_numbers_then(
 
 def agree(store: Store) -> list[Published]:
     """Everything that is published, which the view and the function say alike; each visible result is there."""
-    rows = store.read("SELECT number, result, ref, reason FROM published ORDER BY number")
-    found = [Published(*row) for row in rows]
-    assert outbox.after(store, 0, len(found) + 1) == found
+    rows = store.read("SELECT number, result, ref, reason, visible_at FROM published ORDER BY number")
+    found = [Published(r["number"], r["result"], r["ref"], r["reason"], from_iso(r["visible_at"])) for r in rows]
+    assert outbox.after(store, 0, len(found) + 1) == found == outbox.of_results(store, {one.result for one in found})
     assert [one.number for one in found] == list(range(1, len(found) + 1))
     kept = {row["seq"] for row in store.read("SELECT seq FROM kept_results")}
     assert {one.result for one in found} == kept

@@ -78,7 +78,7 @@ def _keep(store: Store, task: int, document: Document, source: Source, now: int)
             _replace_bytes(store, other["seq"], document)
             return "fuller"
     seq = _add(store, task, document, source, kept[-1]["revision"] + 1 if kept else 1, now)
-    outbox.publish(store, task, seq, "revision" if kept else "result")
+    outbox.publish(store, task, seq, "revision" if kept else "result", now)
     if not kept:
         return "first"
     history.add(store, task, now, "revision", f"a differing body came by {source}; it is kept beside the first")

@@ -18,42 +18,48 @@ first number belongs to, so nothing is written for each answer when the file is 
 """
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from worker.core.instant import FAR
 from worker.store import counters
 from worker.store.db.store import Store
 
 PublishReason = Literal["result", "revision", "ref", "file", "set"]
 
 _INSERT = """
-INSERT INTO outbox (first, last, result, ref, reason, file, ordinal)
-VALUES (:first, :last, :result, :ref, :reason, :file, :ordinal)
+INSERT INTO outbox (first, last, result, ref, reason, file, ordinal, at)
+VALUES (:first, :last, :result, :ref, :reason, :file, :ordinal, :at)
 """
 
 
 class Published(NamedTuple):
-    """One result, or one answer of a batch, as a reader follows it. ``ref`` may be patient data."""
+    """One result, or one answer of a batch, as a reader follows it. ``ref`` may be patient data.
+
+    ``at`` (ms) is when it became visible, as the clock of its writer said; ``None`` where an earlier release wrote it.
+    """
 
     number: int
     result: int
     ref: str | None
     reason: PublishReason
+    at: int | None
 
 
-def publish(store: Store, task: int, result: int, reason: Literal["result", "revision"]) -> None:
+def publish(store: Store, task: int, result: int, reason: Literal["result", "revision"], now: int) -> None:
     """Give numbers to a result of ``task``, inside the transaction that keeps it."""
     refs = store.read("SELECT ref FROM refs WHERE task = :task ORDER BY added_at, ref", {"task": task})
     for ref in [row["ref"] for row in refs] or [None]:
-        _put(store, result, ref, reason)
+        _put(store, result, ref, reason, now)
 
 
-def publish_ref(store: Store, task: int, ref: str) -> None:
+def publish_ref(store: Store, task: int, ref: str, now: int) -> None:
     """Give numbers to what is visible of ``task`` for a ref that was added just now, in the same transaction."""
     for row in store.read("SELECT seq FROM kept_results WHERE task = :task ORDER BY seq", {"task": task}):
-        _put(store, row["seq"], ref, "ref")
+        _put(store, row["seq"], ref, "ref", now)
 
 
-def publish_answers(store: Store, file: int, ordinal: int, many: int, reason: Literal["file", "set"]) -> None:
+def publish_answers(store: Store, file: int, ordinal: int, many: int, reason: Literal["file", "set"], now: int) -> None:
     """Give numbers to ``many`` answers of a batch file, from this ordinal on, in the transaction that shows them."""
     if many:
         first = counters.take(store, "outbox", many)
@@ -67,11 +73,12 @@ def publish_answers(store: Store, file: int, ordinal: int, many: int, reason: Li
                 "reason": reason,
                 "file": file,
                 "ordinal": ordinal,
+                "at": now,
             },
         )
 
 
-def _put(store: Store, result: int, ref: str | None, reason: PublishReason) -> None:
+def _put(store: Store, result: int, ref: str | None, reason: PublishReason, now: int) -> None:
     number = counters.take(store, "outbox")
     store.execute(
         _INSERT,
@@ -83,6 +90,7 @@ def _put(store: Store, result: int, ref: str | None, reason: PublishReason) -> N
             "reason": reason,
             "file": None,
             "ordinal": None,
+            "at": now,
         },
     )
 
@@ -95,7 +103,7 @@ def after(store: Store, number: int, limit: int) -> list[Published]:
     found: list[Published] = []
     while len(found) < limit:
         rows = store.read(
-            "SELECT first, last, result, ref, reason, file, ordinal FROM outbox WHERE last > :number"
+            "SELECT first, last, result, ref, reason, file, ordinal, at FROM outbox WHERE last > :number"
             " ORDER BY last LIMIT :limit",
             {"number": number, "limit": limit - len(found)},
         )
@@ -109,10 +117,35 @@ def after(store: Store, number: int, limit: int) -> list[Published]:
     return found
 
 
+def before(store: Store, at: int) -> int:
+    """The number before the first one that became visible ``at`` this instant (ms) or later; ``FAR``: there is none."""
+    row = store.one("SELECT min(first) AS first FROM outbox WHERE at >= :at", {"at": at})
+    return FAR if row is None or row["first"] is None else int(row["first"]) - 1
+
+
+def of_results(store: Store, results: Iterable[int]) -> list[Published]:
+    """What was published of these results, in the order of its numbers."""
+    listed = ",".join(map(str, results))
+    if not listed:
+        return []
+    rows = store.read(
+        f"""
+        SELECT last AS number, result, ref, reason, at FROM outbox WHERE result IN ({listed})
+        UNION ALL
+        SELECT outbox.first + answers.ordinal - outbox.ordinal, answers.result, NULL, outbox.reason, outbox.at
+        FROM answers JOIN outbox ON outbox.file = answers.file
+            AND answers.ordinal BETWEEN outbox.ordinal AND outbox.ordinal + outbox.last - outbox.first
+        WHERE answers.result IN ({listed})
+        ORDER BY 1
+        """,  # noqa: S608 - numbers
+    )
+    return [Published(row["number"], row["result"], row["ref"], row["reason"], row["at"]) for row in rows]
+
+
 def _spelled_out(store: Store, row: sqlite3.Row, number: int, limit: int) -> list[Published]:
     """Up to ``limit`` of what one row stands for and follows ``number``."""
     if row["file"] is None:
-        return [Published(row["last"], row["result"], row["ref"], row["reason"])]
+        return [Published(row["last"], row["result"], row["ref"], row["reason"], row["at"])]
     before = row["first"] - row["ordinal"]  # the number of an answer, less its ordinal
     answers = store.read(
         "SELECT ordinal, result FROM answers WHERE file = :file AND ordinal > :after AND ordinal <= :last"
@@ -124,4 +157,4 @@ def _spelled_out(store: Store, row: sqlite3.Row, number: int, limit: int) -> lis
             "limit": limit,
         },
     )
-    return [Published(before + one["ordinal"], one["result"], None, row["reason"]) for one in answers]
+    return [Published(before + one["ordinal"], one["result"], None, row["reason"], row["at"]) for one in answers]

@@ -45,5 +45,5 @@ def retry_set(store: Store, seq: int, now: int, rules: HoldRules = TAKE_ALL) -> 
         staging = Staging(SetRows(store, held, now), hold_test=held.test, page_rows=PAGE_ROWS // 2)
         staging.add(held.tset, "accepted", issues, again.parsed.subscribers, again.parsed.answers())
         staging.flush()
-        quarantine.release_set(store, held, issues, staging.counts)
+        quarantine.release_set(store, held, issues, staging.counts, now)
     return None

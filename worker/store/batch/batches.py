@@ -183,7 +183,7 @@ class FileRows:
                     **asdict(counts),
                 },
             )
-            outbox.publish_answers(self._store, self.number, 1, counts.delivered, "file")
+            outbox.publish_answers(self._store, self.number, 1, counts.delivered, "file", facts.now)
 
     def discard(self) -> None:
         """Take back everything that was staged; the file's row goes too."""

@@ -229,7 +229,7 @@ class SetRows:
         return counts
 
 
-def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: Counts) -> None:
+def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: Counts, now: int) -> None:
     """Take a set out of quarantine, and with it show its answers, which are staged. ``counts`` are those of the set."""
     state = "test" if held.test else "accepted"
     # With blanks the row keeps its length, so that SQLite writes one page and not all of a large set anew.
@@ -249,7 +249,7 @@ def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: 
             """,
             {**asdict(counts), "file": held.file},
         )
-        outbox.publish_answers(store, held.file, held.delivered + 1, counts.delivered, "set")
+        outbox.publish_answers(store, held.file, held.delivered + 1, counts.delivered, "set", now)
 
 
 def _restored(row: Any) -> TransactionSet:

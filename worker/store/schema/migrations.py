@@ -35,7 +35,18 @@ def _columns_of_answers(db: Database) -> None:
             db.execute(f"ALTER TABLE answers ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
-STEPS: Steps = {15: _polls_outlived, 16: _columns_of_answers}
+def _found_and_visible_at(db: Database) -> None:
+    # `columns` leaves out those that are computed.
+    if not any(row["name"] == "found" for row in db.query("SELECT name FROM pragma_table_xinfo('answers')")):
+        db.execute(
+            "ALTER TABLE answers ADD COLUMN found INTEGER NOT NULL"
+            " GENERATED ALWAYS AS (coverage = 'active' OR other_payers <> '' OR managed_care <> '') VIRTUAL"
+        )
+    if not any(column.name == "at" for column in db.table("outbox").columns):
+        db.execute("ALTER TABLE outbox ADD COLUMN at INTEGER")
+
+
+STEPS: Steps = {15: _polls_outlived, 16: _columns_of_answers, 17: _found_and_visible_at}
 
 
 def bring_up(store: Store, version: int, working: Callable[[], None], steps: Steps = STEPS) -> None:

@@ -241,7 +241,10 @@ CREATE TABLE answers (
     managed_care TEXT NOT NULL DEFAULT '', -- managed care plans that are to be billed
     to_ask TEXT NOT NULL DEFAULT '',    -- whom it says to ask about the plan; they are not to be billed
     warnings TEXT NOT NULL DEFAULT '',  -- codes of what is odd in it, and in its set
-    account TEXT NOT NULL DEFAULT ''    -- the patient's account with the provider (REF*EJ)
+    account TEXT NOT NULL DEFAULT '',   -- the patient's account with the provider (REF*EJ)
+    found INTEGER NOT NULL
+        GENERATED ALWAYS AS (coverage = 'active' OR other_payers <> '' OR managed_care <> '') VIRTUAL
+        -- 1: it tells of coverage to bill: the patient's own, another payer's or a managed care plan's
 ) STRICT;
 CREATE INDEX answers_result ON answers (result);
 CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
@@ -288,6 +291,7 @@ CREATE TABLE outbox (
     reason TEXT NOT NULL,               -- why there is a row, in a word: result, revision, ref, file, set
     file INTEGER REFERENCES files (seq) ON DELETE CASCADE, -- the file whose answers became visible together
     ordinal INTEGER,                    -- which answer of the file has the first number
+    at INTEGER,                         -- when it became visible; none: an earlier release gave the number
     CHECK ((result IS NULL) = (file IS NOT NULL)),
     CHECK ((file IS NULL) = (ordinal IS NULL))
 ) STRICT;
@@ -482,19 +486,28 @@ SELECT
         -- bodies of it that differ
 FROM tasks;
 
--- Coverage that was found, one row for each. Of a polled result: a path that found it, with what its 271 says where
--- there is one. Of a batch: an answer that tells of coverage, its own or that of another payer it names.
--- What is held back as a test found nothing.
+-- Coverage that was found: one row for each answer of a 271 that tells of coverage to bill, be it the patient's own,
+-- another payer's or a managed care plan's, and whichever way it came: in a batch, or as the 271 of any path or of the
+-- real-time check in a polled body. And one row for each path that the vendor lists as successful without an answer
+-- that tells so; what its 271 says otherwise stands beside it. Of several bodies of a task the latest counts. An answer
+-- of a batch whose very text stands in a polled body is the same answer, and has no row of its own. What is held back
+-- as a test found nothing.
 CREATE VIEW found_coverage AS
 SELECT
     results.seq AS result,              -- the result's row
+    answers.seq AS answer,              -- the answer's row; none: a path whose 271 is missing or says nothing
     tasks.id,                           -- the vendor's id of the discovery; none: no task was found for it
     (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs, -- the caller's keys
     tasks.correlation_id,               -- of the request that began the discovery
-    results.source,                     -- poll, callback or batch
-    results.revision,                   -- of a polled result: 1, and more for later bodies that differ
+    results.source,                     -- poll, callback, replay, backfill or batch
+    results.revision,
+        -- of a polled result: 1, and more for later bodies that differ; 0: the task is still pending
     results.outcome,                    -- of a polled result: success or failure
-    paths.name AS path,                 -- of a polled result: where the vendor looked
+    results.revision = 0 AS provisional, -- 1: of a path that has finished while its task is still pending
+    answers.list,
+        -- of a polled result: successful or unsuccessful, the list of the path; realTime: of the real-time check
+    CASE WHEN answers.list = 'realTime' THEN answers.list ELSE paths.name END AS path,
+        -- of a polled result: where the vendor looked; realTime: the check that began the discovery
     paths.status,                       -- of a polled result: what came of it
     answers.coverage,                   -- active, inactive, not_covered, rejected or undetermined
     answers.payer,                      -- the payer's name
@@ -506,29 +519,66 @@ SELECT
     answers.plan,                       -- what the plan is called
     answers.group_number,               -- of the plan
     answers.group_name,                 -- of the plan
-    answers.other_payers,               -- other payers that the answer names
+    answers.begins,                     -- when the coverage begins or began: YYYY-MM-DD
+    answers.ends,                       -- when it ends or ended: YYYY-MM-DD
+    answers.other_payers,               -- other payers that the answer names, and that are to be billed
+    answers.managed_care,               -- managed care plans that are to be billed
+    answers.to_ask,                     -- whom the answer says to ask about the plan; they are not to be billed
+    answers.rejections,                 -- reject reason codes of its AAA segments
+    answers.warnings,                   -- codes of what is odd in it, and in its set
+    answers.trace_number,               -- TRN02
+    answers.reference,                  -- BHT03
+    answers.account,                    -- the patient's account with the provider (REF*EJ)
     paths.transaction_id,               -- of a polled result: the vendor's id of the transaction
     NULL AS match,                      -- of a batch: matched, candidate or unmatched
     NULL AS file,                       -- of a batch: the file's name
     paths.timestamp AS answered_at,     -- when the payer answered, as the vendor wrote it
     strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch') AS received_at, -- when it came
     NULL AS test                        -- of a batch: 1 where its interchange was marked as a test
-FROM results
-JOIN paths ON paths.result = results.seq
+FROM answers
+JOIN results ON results.seq = answers.result AND results.source <> 'batch'
+LEFT JOIN paths ON paths.result = answers.result AND paths.list = answers.list AND paths.position = answers.position
 LEFT JOIN tasks ON tasks.seq = results.task
-LEFT JOIN answers
-    ON answers.result = results.seq AND answers.list = paths.list AND answers.position = paths.position
-WHERE paths.list = 'successful'
+WHERE answers.from_set IS NULL AND answers.found = 1 AND NOT EXISTS (
+    SELECT 1 FROM results AS later
+    WHERE later.task = results.task AND later.revision > results.revision AND later.source <> 'batch'
+)
 UNION ALL
 SELECT
-    results.seq, tasks.id,
+    results.seq, answers.seq, tasks.id,
     (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq),
-    tasks.correlation_id, results.source, NULL, NULL,
-    NULL, NULL, answers.coverage, answers.payer,
-    answers.payer_id,
+    tasks.correlation_id, results.source, results.revision, results.outcome, results.revision = 0, paths.list,
+    paths.name, paths.status, answers.coverage, answers.payer, coalesce(paths.payer_id, answers.payer_id),
     answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
-    answers.group_name, answers.other_payers, NULL, answers.match, files.name,
-    NULL,
+    answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
+    answers.rejections, answers.warnings, answers.trace_number, answers.reference, answers.account,
+    paths.transaction_id, NULL, NULL, paths.timestamp,
+    strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
+    NULL
+FROM paths
+JOIN results ON results.seq = paths.result
+LEFT JOIN tasks ON tasks.seq = results.task
+LEFT JOIN answers ON answers.seq = (
+    SELECT min(told.seq) FROM answers AS told
+    WHERE told.result = paths.result AND told.list = paths.list AND told.position = paths.position
+)
+WHERE paths.list = 'successful' AND NOT EXISTS (
+    SELECT 1 FROM answers AS told
+    WHERE told.result = paths.result AND told.list = paths.list AND told.position = paths.position AND told.found = 1
+) AND NOT EXISTS (
+    SELECT 1 FROM results AS later
+    WHERE later.task = results.task AND later.revision > results.revision AND later.source <> 'batch'
+)
+UNION ALL
+SELECT
+    results.seq, answers.seq, tasks.id,
+    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq),
+    tasks.correlation_id, results.source, NULL, NULL, 0, NULL,
+    NULL, NULL, answers.coverage, answers.payer, answers.payer_id,
+    answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
+    answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
+    answers.rejections, answers.warnings, answers.trace_number, answers.reference, answers.account,
+    NULL, answers.match, files.name, NULL,
     strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
     envelopes.test
 FROM answers
@@ -537,7 +587,14 @@ JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
 JOIN envelopes ON envelopes.seq = sets.envelope
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task
-WHERE answers.coverage = 'active' OR answers.other_payers <> '';
+WHERE answers.found = 1 AND NOT EXISTS (
+    SELECT 1 FROM texts
+    JOIN results AS polled ON polled.seq = texts.result
+    WHERE texts.sha256 = sets.sha256 AND NOT EXISTS (
+        SELECT 1 FROM results AS later
+        WHERE later.task = polled.task AND later.revision > polled.revision AND later.source <> 'batch'
+    )
+);
 
 -- Each answer of the batches that were read, those held back as tests included.
 CREATE VIEW batch_answers AS
@@ -563,8 +620,14 @@ SELECT
     answers.plan,                       -- what the plan is called
     answers.group_number,               -- of the plan
     answers.group_name,                 -- of the plan
-    answers.other_payers,               -- other payers that it names
+    answers.begins,                     -- when the coverage begins or began: YYYY-MM-DD
+    answers.ends,                       -- when it ends or ended: YYYY-MM-DD
+    answers.other_payers,               -- other payers that it names, and that are to be billed
+    answers.managed_care,               -- managed care plans that are to be billed
+    answers.to_ask,                     -- whom it says to ask about the plan; they are not to be billed
     answers.rejections,                 -- reject reason codes of its AAA segments
+    answers.warnings,                   -- codes of what is odd in it, and in its set
+    answers.account,                    -- the patient's account with the provider (REF*EJ)
     answers.reference,                  -- BHT03
     answers.trace_number,               -- TRN02
     answers.originator_id,              -- TRN03
@@ -594,12 +657,15 @@ SELECT
     outbox.result,                      -- the result's row
     outbox.ref,
         -- the caller's key that this number is for; none: there was none, or it is of a batch
-    outbox.reason
+    outbox.reason,
         -- result, revision, ref (it came late), file, set (it was accepted from quarantine)
+    strftime('%Y-%m-%dT%H:%M:%fZ', outbox.at / 1000.0, 'unixepoch') AS visible_at
+        -- when it became visible; none: an earlier release gave the number
 FROM outbox
 WHERE outbox.result IS NOT NULL
 UNION ALL
-SELECT outbox.first + answers.ordinal - outbox.ordinal, answers.result, NULL, outbox.reason
+SELECT outbox.first + answers.ordinal - outbox.ordinal, answers.result, NULL, outbox.reason,
+    strftime('%Y-%m-%dT%H:%M:%fZ', outbox.at / 1000.0, 'unixepoch')
 FROM outbox
 JOIN answers ON answers.file = outbox.file
     AND answers.ordinal BETWEEN outbox.ordinal AND outbox.ordinal + outbox.last - outbox.first;

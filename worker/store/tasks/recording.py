@@ -117,7 +117,7 @@ def _record_one(
         )
         if added and state != "new":
             history.add(store, seq, now, "ref_added", None)
-            outbox.publish_ref(store, seq, recording.ref)
+            outbox.publish_ref(store, seq, recording.ref, now)
     return str(state)
 
 
