@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.x12_reading import RECEIVER, SOURCE, answer, holder, said
 from tests.support.x12_samples import ACTIVE, Segment
-from worker.core.x12 import benefits, codes
+from worker.core.x12 import benefits, codes, people
 from worker.core.x12.delimiters import USUAL
 from worker.core.x12.issues import HELD, MESSAGES
 from worker.core.x12.issues import __doc__ as table
@@ -265,6 +265,27 @@ def test_the_rejections_of_every_loop_have_words() -> None:
     listed = "04 41 42 79 80 T4 15 43 44 45 46 47 48 50 51 97 35 49 52 56 57 58 60 61 62 63 71 72 73 74 75 76 78"
     more = "64 65 66 67 68 77 33 53 54 55 69 70 98 AA AE AF AG AO CI E8 IA MA"
     assert set(f"{listed} {more}".split()) <= codes.REJECTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "holds", "holds_not"),
+    [
+        ("53", "type of provider", "qualifier"),
+        ("54", "qualifier", "provider"),
+        ("55", "product or service code", "age"),
+        ("69", "age", "service code"),
+        ("79", "participant", "payer"),
+        ("34", "coverage", "age "),
+        ("80", "no response", "payer"),
+        ("T2", "payer", "provider"),
+        ("ZY", "code ZY", "authorization"),
+    ],
+)
+def test_a_rejection_in_words_means_what_its_code_means(code: str, holds: str, holds_not: str) -> None:
+    """79 and 80 also stand in the provider's loop, where the payer is not meant."""
+    found = people.rejection(["AAA", "N", "", code, "C"], "2100B")
+    assert holds in found.text
+    assert not re.search(rf"\b{holds_not}", found.text)
 
 
 def test_what_is_remembered_is_bounded_and_right() -> None:

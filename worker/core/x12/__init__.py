@@ -20,7 +20,8 @@
     answer.py              one set -> its answers, patient by patient
     answer_columns.py, answer_json.py   one answer -> the columns and the JSON that are stored
     acknowledgement.py     a 999 or a TA1 -> whether an inquiry was accepted
-    codes.py               the standard's code lists, in words
+    codes.py               the standard's codes that the reader decides by or tells in words
+    words.py, service_types.py   the other codes in words, for those who read an answer
     value.py               what all values of X12 have in common
 
     the two uses
