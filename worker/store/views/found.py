@@ -1,0 +1,265 @@
+"""Coverage to bill, as people and their programs read it: one line for each coverage and ref.
+
+The view ``found_coverage`` has a row for each answer; an answer may tell of several coverages: the patient's own where
+it is active, each other payer that has not ended, each managed care plan to be billed. Each is a line, once for each of
+the caller's keys, for each of which the outbox has a number. Reads only, in short statements.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from worker.core.instant import iso_or_none
+from worker.core.vendor.document import parse_json
+from worker.core.x12.codes import REJECTIONS, words
+from worker.core.x12.issues import MESSAGES
+from worker.store import outbox
+from worker.store.db.store import Store
+
+Json = dict[str, Any]
+
+PAGE_ROWS = 500
+
+NO_ANSWER = {
+    "code": "no_271",
+    "message": "The vendor lists the path as successful and gives no 271 that can be read: ask the payer.",
+}
+OTHER_ANSWER = {
+    "code": "271_says_otherwise",
+    "message": "The vendor lists the path as successful, but its 271 tells of no coverage.",
+}
+
+
+class _Entry(NamedTuple):
+    """A result for one of the caller's keys. ``seq`` is its number in the outbox; none: it is provisional."""
+
+    seq: int | None
+    result: int
+    ref: str | None
+    at: int | None
+
+
+def found_pages(
+    store: Store,
+    *,
+    since_ms: int | None = None,
+    ref: str | None = None,
+    task: int | None = None,
+    result: int | None = None,
+) -> Iterator[list[Json]]:
+    """Coverage to bill in short pages, in the order of the numbers, what is provisional last.
+
+    ``since_ms``: what became visible at that instant or later. ``task`` and ``result`` are rows, of which the others
+    are left out. No cursor is held while a page is used.
+    """
+    narrow = ref is not None or task is not None or result is not None
+    pages = _of(store, ref, task, result) if narrow else _all(store, since_ms)
+    for page in pages:
+        told = [
+            one
+            for one in page
+            if (ref is None or one.ref == ref) and (since_ms is None or (one.at is not None and one.at >= since_ms))
+        ]
+        lines = _lines(store, told)
+        if lines:
+            yield lines
+
+
+def _all(store: Store, since_ms: int | None) -> Iterator[list[_Entry]]:
+    """Everything that was published since, then everything provisional."""
+    number = 0 if since_ms is None else outbox.before(store, since_ms)
+    while page := outbox.after(store, number, PAGE_ROWS):
+        yield _for_each_ref(store, page)
+        number = page[-1].number
+    last = 0
+    while rows := store.read(
+        "SELECT seq, task, received_at FROM results"
+        " WHERE source <> 'batch' AND revision = 0 AND task > :last ORDER BY task LIMIT :page",
+        {"last": last, "page": PAGE_ROWS},
+    ):
+        yield _provisional(store, rows)
+        last = rows[-1]["task"]
+
+
+def _of(store: Store, ref: str | None, task: int | None, result: int | None) -> Iterator[list[_Entry]]:
+    """The same of one result, one task, or the tasks of a ref."""
+    conditions = {
+        "seq = :result": result,
+        "task = :task": task,
+        "task IN (SELECT task FROM refs WHERE ref = :ref)": ref,
+    }
+    wanted = " AND ".join(one for one, value in conditions.items() if value is not None)
+    last = 0
+    while rows := store.read(
+        f"""
+        SELECT seq, task, received_at, source <> 'batch' AND revision = 0 AS provisional FROM results
+        WHERE seq > :last AND {wanted} ORDER BY seq LIMIT :page
+        """,  # noqa: S608 - constants
+        {"last": last, "result": result, "task": task, "ref": ref, "page": PAGE_ROWS},
+    ):
+        yield [
+            *_for_each_ref(store, outbox.of_results(store, [row["seq"] for row in rows])),
+            *_provisional(store, [row for row in rows if row["provisional"]]),
+        ]
+        last = rows[-1]["seq"]
+
+
+def _for_each_ref(store: Store, published: Iterable[outbox.Published]) -> list[_Entry]:
+    """What was published, once for each ref. A number without a ref is that of every ref that has no other one: those
+    of a task that an answer of a batch was joined to."""
+    published = list(published)
+    refs = _refs(store, [one.result for one in published if one.ref is None])
+    found = []
+    for one in published:
+        if one.ref is not None:
+            found.append(_Entry(one.number, one.result, one.ref, one.at))
+        elif one.result not in refs:
+            found.append(_Entry(one.number, one.result, None, one.at))
+        else:
+            unnumbered = [ref for ref, numbered in refs[one.result] if not numbered]
+            found += [_Entry(one.number, one.result, ref, one.at) for ref in unnumbered]
+    return found
+
+
+def _provisional(store: Store, rows: Iterable[sqlite3.Row]) -> list[_Entry]:
+    rows = list(rows)
+    refs = _refs(store, [row["seq"] for row in rows])
+    return [
+        _Entry(None, row["seq"], ref, row["received_at"])
+        for row in rows
+        for ref, _ in refs.get(row["seq"], [(None, False)])
+    ]
+
+
+def _refs(store: Store, results: Iterable[int]) -> dict[int, list[tuple[str | None, bool]]]:
+    """By result, the refs of its task, and whether each has a number of its own."""
+    found: dict[int, list[tuple[str | None, bool]]] = {}
+    listed = ",".join(map(str, results))
+    if not listed:
+        return found
+    for row in store.read(
+        f"""
+        SELECT results.seq, refs.ref, EXISTS (
+            SELECT 1 FROM outbox WHERE outbox.result = results.seq AND outbox.ref = refs.ref
+        ) AS numbered
+        FROM results JOIN refs ON refs.task = results.task WHERE results.seq IN ({listed})
+        ORDER BY refs.added_at, refs.ref
+        """  # noqa: S608 - numbers
+    ):
+        found.setdefault(row["seq"], []).append((row["ref"], bool(row["numbered"])))
+    return found
+
+
+def _lines(store: Store, entries: list[_Entry]) -> list[Json]:
+    """The coverages of the results, once for each entry."""
+    rows: dict[int, list[sqlite3.Row]] = {}
+    listed = ",".join(str(one.result) for one in entries)
+    if not listed:
+        return []
+    for row in store.read(
+        f"""
+        SELECT found_coverage.*, tasks.subtenant FROM found_coverage LEFT JOIN tasks ON tasks.id = found_coverage.id
+        WHERE found_coverage.result IN ({listed})
+        """  # noqa: S608 - numbers
+    ):
+        rows.setdefault(row["result"], []).append(row)
+    for group in rows.values():
+        group.sort(key=lambda row: row["answer"] or 0)
+    found = [row for group in rows.values() for row in group]
+    said = _said(store, [row["answer"] for row in found if row["other_payers"] or row["managed_care"]])
+    coverages = {
+        result: [one for row in group for one in _coverages(row, said.get(row["answer"], {}))]
+        for result, group in rows.items()
+    }
+    return [_line(entry, one) for entry in entries for one in coverages.get(entry.result, [])]
+
+
+def _said(store: Store, answers: Iterable[int]) -> dict[int, Json]:
+    """By answer, all that it says."""
+    listed = ",".join(map(str, answers))
+    if not listed:
+        return {}
+    found = store.read(
+        f"""
+        SELECT answers.seq, coalesce(CAST(answers.said AS BLOB), results.body) AS said
+        FROM answers JOIN results ON results.seq = answers.result WHERE answers.seq IN ({listed})
+        """  # noqa: S608 - numbers
+    )
+    told = {row["seq"]: parse_json(row["said"]) for row in found}
+    return {answer: one for answer, one in told.items() if isinstance(one, dict)}
+
+
+def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
+    """Each coverage that a row of ``found_coverage`` tells of."""
+    about = {
+        "id": row["id"],
+        "patient": {key: row[key] or None for key in ("last_name", "first_name", "birth_date")},
+        **{key: row[key] or None for key in ("trace_number", "account", "subtenant", "path", "source")},
+        "provisional": bool(row["provisional"]),
+        "match": row["match"],
+        "file": row["file"],
+        "warnings": _warnings(row),
+    }
+    own = {key: row[key] or None for key in ("payer", "payer_id", "member_id", "plan", "group_number")}
+    own |= {"begins": row["begins"] or None, "ends": row["ends"] or None}
+    if row["coverage"] == "active":
+        yield {**about, **own, "kind": "active"}
+    elif not (row["other_payers"] or row["managed_care"]):
+        doubt = NO_ANSWER if row["coverage"] is None else OTHER_ANSWER
+        yield {**about, **own, "kind": "path", "warnings": [doubt, *about["warnings"]]}
+    for kind, column in (("other_payer", "other_payers"), ("managed_care", "managed_care")):
+        # What an earlier reader said lacks what is named in the column.
+        named = said.get(column) or [{"name": name} for name in (row[column] or "").split("; ") if name]
+        for one in named:
+            if not one.get("ended"):
+                yield {**about, **_other(one), "kind": kind}
+
+
+def _other(one: Mapping[str, Any]) -> Json:
+    """What is told of another payer or of a managed care plan, nothing of the payer that answers."""
+    numbers = {ref.get("qualifier"): ref.get("value") for ref in one.get("references") or ()}
+    return {
+        "payer": one.get("name") or None,
+        "payer_id": one.get("id") or None,
+        "member_id": one.get("member_id") or None,
+        "plan": one.get("plan") or None,
+        "group_number": numbers.get("6P") or numbers.get("1L"),
+        "begins": one.get("begins") or None,
+        "ends": one.get("ends") or None,
+    }
+
+
+def _warnings(row: sqlite3.Row) -> list[Json]:
+    """What is odd in the answer, and why it was rejected in a part, in words."""
+    odd = [{"code": code, "message": MESSAGES.get(code, code)} for code in (row["warnings"] or "").split()]
+    reasons = dict.fromkeys((row["rejections"] or "").split())
+    return odd + [{"code": f"aaa_{code}", "message": words(REJECTIONS, code)} for code in reasons]
+
+
+def _line(entry: _Entry, told: Json) -> Json:
+    """In the order of the reference."""
+    line = {"seq": entry.seq, "id": told["id"], "ref": entry.ref}
+    line |= {key: told[key] for key in _KEYS}
+    return line | {"visible_at": iso_or_none(entry.at)}
+
+
+_KEYS = (
+    "patient",
+    "payer",
+    "payer_id",
+    "member_id",
+    "plan",
+    "group_number",
+    "begins",
+    "ends",
+    "trace_number",
+    "account",
+    "subtenant",
+    "path",
+    "source",
+    "provisional",
+    "warnings",
+    "kind",
+    "match",
+    "file",
+)
