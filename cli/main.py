@@ -29,7 +29,7 @@ COMMANDS = {
     "record": ("cli.record", "record", "Make the ids of discoveries durable."),
     "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),
-    "show": ("cli.status", "show", "One task's life."),
+    "show": ("cli.show", "show", "What came of one task, and its life."),
     "poll": ("cli.tasks", "poll", "Poll tasks now."),
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),

@@ -1,21 +1,17 @@
-"""``cdpoll status`` and ``cdpoll show``. Both read only, and both start fast."""
+"""``cdpoll status``. It reads only, and it starts fast."""
 
-import sys
 from typing import Any
 
 import click
 
-from cli.completion import complete_id
 from cli.opening import opened
-from cli.output import AS_JSON, dumped, json_seen, say
+from cli.output import AS_JSON, dumped, say
 from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
-from worker.core.errors import BadData
 from worker.core.instant import words
 from worker.gateways.machine import disk_of, process_exists
 from worker.store.db.store import Store
 from worker.store.state.daemon import last_beat
 from worker.store.views import status as view
-from worker.store.views import tasks as story
 from worker.store.views.problems import Machine, StatusRules
 
 
@@ -126,81 +122,3 @@ def _batch_rows(picture: view.Json) -> list[tuple[str, str]]:
     if drop is not None or files["last_at"]:
         rows.append(("files", f"{', '.join(counted)}; {files['quarantined_sets']} single sets quarantined"))
     return rows
-
-
-@click.command()
-@click.argument("task_id", metavar="ID", shell_complete=complete_id)
-@click.option("--body", is_flag=True, help="Add the body as it was received.")
-@AS_JSON
-@click.pass_obj
-def show(obj: dict[str, Any], task_id: str, body: bool, as_json: bool) -> None:
-    """One task's life: how it came in, what was seen, how it ended."""
-    with opened(obj) as here:
-        polling = here.config.polling
-        found = story.show(
-            here.store,
-            task_id,
-            body=body and as_json,
-            schedule=schedule_of(polling),
-            least_delay_ms=delay_per_request_of(polling),
-        )
-        raw = story.body_of(here.store, task_id) if body and not as_json else None
-    if found is None:
-        raise BadData(f"no task {task_id} is recorded here", "`cdpoll record` makes one; ids keep their letter case")
-    if as_json:
-        click.echo(dumped(found))
-        return
-    say(*_story(found))
-    if body:
-        click.echo("")
-        _show_body(raw)
-
-
-def _show_body(raw: bytes | None) -> None:
-    """As received; on a terminal, with what cannot be seen in escapes of JSON."""
-    if raw is None:
-        click.echo("no body yet")
-    elif sys.stdout.isatty():
-        say(*json_seen(raw.decode("utf-8", "replace")).splitlines())
-    else:
-        click.echo(raw)
-
-
-def _story(story: view.Json) -> list[str]:
-    state = story["state"] + (f": {story['outcome']}" if story["outcome"] else "")
-    rows = [("task", story["id"]), ("state", state)]
-    rows += [(key.replace("_", " "), story[key]) for key in ("name", "correlation_id", "trace_id") if story[key]]
-    rows += [("refs", ", ".join(story["refs"]))] if story["refs"] else []
-    rows += [(key.replace("_", " "), story[key]) for key in ("recorded_at", "due_at", "concluded_at") if story[key]]
-    rows += [("why then", story["why"])] if story["why"] else []
-    rows.append(("polls", f"{story['polls']}, {story['failures']} unusable in a row"))
-    rows += [("last error", story["last_error"])] if story["last_error"] else []
-    lines = [f"{name:<15} {value}" for name, value in rows]
-    if story["paths"]:
-        lines += ["", _unanswered(story["paths"], story["outcome"])]
-        lines += ["  " + _path_line(path) for path in story["paths"]]
-    if story["batch_answers"]:
-        lines += ["", "batch files say:"]
-        for found in story["batch_answers"]:
-            said = {**found, "test": "marked as a test" if found["test"] else ""}
-            lines.append("  " + " · ".join(value for value in said.values() if value))
-    lines += ["", "history"]
-    lines += [f"  {h['at']}  {h['event']}" + (f": {h['detail']}" if h["detail"] else "") for h in story["history"]]
-    return lines
-
-
-# A path with one of these was not searched: a failure with one of them is not the same as "no coverage".
-NO_ANSWER = ("processing_error", "payer_unavailable")
-
-
-def _unanswered(paths: list[view.Json], outcome: str) -> str:
-    tried = [path for path in paths if path["list"] in ("successful", "unsuccessful")]
-    silent = sum(path["status"] in NO_ANSWER for path in tried)
-    found = "coverage found" if outcome == "success" else "no coverage found"
-    return f"{found}; {silent} of {len(tried)} paths gave no answer" if silent else f"{found}; paths:"
-
-
-def _path_line(path: view.Json) -> str:
-    parts = [path["name"] or "(unnamed)", path["list"]]
-    parts += [str(path[key]) for key in ("status", "payer_id", "reason") if path[key]]
-    return " · ".join(parts)

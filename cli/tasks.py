@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cli.completion import complete_id
+from cli.csv_cells import echo_csv
 from cli.opening import opened
 from cli.output import AS_JSON, dumped, echo_pages, say
 from worker.clock import Clock
@@ -23,25 +24,50 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
 @click.command()
 @click.option("--state", type=click.Choice(["pending", "concluded", "abandoned"]), help="Only those in this state.")
 @click.option("--overdue", is_flag=True, help="Only those pending for longer than alert_after.")
+@click.option(
+    "--failing",
+    metavar="[CODE]",
+    is_flag=False,
+    flag_value="",
+    help="Only pending ones whose last poll brought nothing usable; with CODE, for this reason.",
+)
+@click.option("--ref", metavar="TEXT", help="Only those with this key of yours.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output, with a line of column names.")
 @AS_JSON
 @click.pass_obj
-def tasks(obj: dict[str, Any], state: str | None, overdue: bool, as_json: bool) -> None:
+def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) -> None:
     """List tasks, oldest first: id, state, when the next poll is due, polls, refs."""
+    if as_csv and as_json:
+        raise click.UsageError("give --csv or --json")
+    failing = given["failing"]
     with opened(obj) as here:
-        after = schedule_of(here.config.polling).alert_after if overdue else None
-        pages = story.task_pages(here.store, here.now, state=state, overdue_after=after)
+        wanted = story.Wanted(
+            state=given["state"],
+            overdue_after=schedule_of(here.config.polling).alert_after if given["overdue"] else None,
+            # `status` names such a problem failing_CODE.
+            failing=None if failing is None else failing.removeprefix("failing_"),
+            ref=given["ref"],
+        )
+        pages = story.task_pages(here.store, here.now, wanted, given["limit"])
         if as_json:
             echo_pages("tasks", pages)
+        elif as_csv:
+            echo_csv(COLUMNS, pages)
         else:
             for page in pages:
                 say(*map(_line, page))
+
+
+COLUMNS = ("id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error")
 
 
 def _line(row: story.Json) -> str:
     state = row["state"] + (f":{row['outcome']}" if row["outcome"] else "")
     due = f"due {row['due_at']}" if row["due_at"] else f"recorded {row['recorded_at']}"
     refs = f"  {', '.join(row['refs'])}" if row["refs"] else ""
-    return f"{row['id']:<36}  {state:<17}  {due}  {row['polls']} polls{refs}"
+    error = f", the last: {row['last_error']}" if row["last_error"] else ""
+    return f"{row['id']:<36}  {state:<17}  {due}  {row['polls']} polls{error}{refs}"
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """A task's life in a person's hands: ``tasks``, ``poll``, ``retry``, ``abandon``, ``unreadable``, ``show``."""
 
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
 
 DAY = 86_400_000
+COLUMNS = ["id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error"]
 
 
 # --- the list
@@ -19,7 +21,16 @@ def test_the_list_has_the_promised_shape(house: House) -> None:
     house.cdpoll("record", "b", "a", "--ref", "R1", check=0)
     listed = house.cdpoll("tasks", "--json", check=0).json
     assert [row["id"] for row in listed["tasks"]] == ["b", "a"]
-    assert listed["tasks"][0].keys() == {"id", "state", "outcome", "refs", "recorded_at", "due_at", "polls"}
+    assert listed["tasks"][0].keys() == {
+        "id",
+        "state",
+        "outcome",
+        "refs",
+        "recorded_at",
+        "due_at",
+        "polls",
+        "last_error",
+    }
     assert listed["tasks"][0]["refs"] == ["R1"]
     assert [line.split()[0] for line in house.cdpoll("tasks", check=0).text.splitlines()] == ["b", "a"]
 
@@ -48,6 +59,87 @@ def test_the_list_by_state_and_overdue(house: House) -> None:
     assert {"code": "overdue", "count": 1} in [
         {key: problem[key] for key in ("code", "count")} for problem in house.status()["problems"]
     ]
+
+
+def test_the_list_of_those_that_fail(house: House) -> None:
+    house.record("fine", "lost", "odd", "gone")
+    house.rows("UPDATE tasks SET last_error = 'timeout' WHERE id IN ('lost', 'gone')")
+    house.rows("UPDATE tasks SET last_error = 'http_422' WHERE id = 'odd'")
+    house.cdpoll("abandon", "gone", check=0)
+
+    def failing(*code: str) -> list[tuple[str, str]]:
+        listed = house.cdpoll("tasks", "--failing", *code, "--json", check=0).json["tasks"]
+        return [(row["id"], row["last_error"]) for row in listed]
+
+    assert failing() == [("lost", "timeout"), ("odd", "http_422")]
+    assert failing("http_422") == failing("failing_http_422") == [("odd", "http_422")]
+    assert failing("http_500") == []
+    assert "http_422" in house.cdpoll("tasks", "--failing", "http_422", check=0).text
+
+
+def test_the_list_of_one_ref_and_of_so_many(house: House) -> None:
+    for ref, ids in (("R1", "ab"), ("R2", "bc"), ("R1", "d")):
+        house.cdpoll("record", *ids, "--ref", ref, check=0)
+
+    def listed(*args: str) -> str:
+        return "".join(row["id"] for row in house.cdpoll("tasks", *args, "--json", check=0).json["tasks"])
+
+    assert (listed("--ref", "R1"), listed("--ref", "r1")) == ("abd", "")
+    assert listed("--ref", "R1", "--state", "concluded") == ""
+    assert (listed("--limit", "2"), listed("--ref", "R1", "--limit", "2"), listed("--limit", "9")) == (
+        "ab",
+        "ab",
+        "abcd",
+    )
+    house.cdpoll("tasks", "--limit", "0", check=2)
+
+
+def test_the_limit_is_that_of_all_pages(house: House) -> None:
+    lines = "\n".join(f'{{"id": "t{n}"}}' for n in range(700))
+    house.cdpoll("record", "--jsonl", "-", stdin=lines.encode(), check=0)
+    assert len(house.cdpoll("tasks", "--limit", "600", check=0).text.splitlines()) == 600
+
+
+def test_the_list_as_csv_runs_nothing_in_a_spreadsheet(house: House) -> None:
+    house.cdpoll("record", "a", "--ref", "=1+1", check=0)
+    house.cdpoll("record", "a", "--ref", 'say "x", y', check=0)
+    house.cdpoll("record", "--ref", "\t=2", "--", "-b", check=0)
+    header, *rows = csv.reader(house.cdpoll("tasks", "--csv", check=0).text.splitlines())
+    assert header == COLUMNS
+    assert [(row[0], row[3], row[6], row[7]) for row in rows] == [
+        ("a", '\'=1+1; say "x", y', "0", ""),
+        ("'-b", "'\\t=2", "0", ""),
+    ]
+    house.cdpoll("tasks", "--csv", "--json", check=2)
+
+
+# --- show names its task
+
+
+def test_show_takes_the_beginning_of_an_id(house: House) -> None:
+    house.record("abc-1", "abc-2", "xyz-1", "xyz")
+    assert house.cdpoll("show", "x", check=65).out == b""
+    for name, shown in (("abc-1", "abc-1"), ("xyz", "xyz"), ("xyz-", "xyz-1")):
+        assert house.cdpoll("show", name, "--json", check=0).json["id"] == shown
+    several = house.cdpoll("show", "abc", check=65).err
+    assert "several tasks begin with abc: abc-1, abc-2" in several
+    assert house.cdpoll("show", "", check=65).out == b""
+    assert house.cdpoll("show", "ABC-1", check=65).out == b""
+    house.record(*(f"many-{n:02}" for n in range(11)))
+    assert "many-09, and more" in house.cdpoll("show", "many", check=65).err
+
+
+def test_show_by_ref(house: House) -> None:
+    house.cdpoll("record", "a", "b", "--ref", "BOTH", check=0)
+    house.cdpoll("record", "b", "--ref", "ONE", check=0)
+    assert house.cdpoll("show", "--ref", "ONE", "--json", check=0).json["id"] == "b"
+    text = house.cdpoll("show", "--ref", "BOTH", check=0).text
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("task ")] == ["a", "b"]
+    assert "several tasks have this ref: a, b" in house.cdpoll("show", "--ref", "BOTH", "--json", check=65).err
+    unknown = house.cdpoll("show", "--ref", "SECRET-REF", check=65)
+    assert "SECRET-REF" not in unknown.err
+    house.cdpoll("show", check=2)
+    house.cdpoll("show", "a", "--ref", "ONE", check=2)
 
 
 # --- by hand

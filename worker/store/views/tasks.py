@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.core.instant import iso, iso_or_none, words
 from worker.core.schedule.cadence import Schedule
@@ -18,28 +18,52 @@ PAGE_ROWS = 500
 DEFAULT_SCHEDULE = Schedule()
 
 
-def task_pages(
-    store: Store, now: int, *, state: str | None = None, overdue_after: int | None = None
-) -> Iterator[list[Json]]:
-    """Every task, oldest first, in short pages: no cursor is held while they are printed."""
+class Wanted(NamedTuple):
+    """Which tasks a list shows; each ``None`` leaves none out.
+
+    ``overdue_after``: those pending for longer than that many ms. ``failing``: pending ones whose last poll brought
+    nothing usable, ``''`` for whatever reason, else for this one. ``ref``: those that have this key of the caller's.
+    """
+
+    state: str | None = None
+    overdue_after: int | None = None
+    failing: str | None = None
+    ref: str | None = None
+
+    def conditions(self) -> str:
+        wanted = {
+            "state = :state": self.state,
+            OVERDUE: self.overdue_after,
+            "state = 'pending' AND last_error IS NOT NULL AND (:failing = '' OR last_error = :failing)": self.failing,
+            "seq IN (SELECT task FROM refs WHERE ref = :ref)": self.ref,
+        }
+        return "".join(f" AND ({condition})" for condition, value in wanted.items() if value is not None)
+
+
+def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None) -> Iterator[list[Json]]:
+    """Tasks, oldest first, in short pages: no cursor is held while they are printed. At most ``limit`` of them."""
     paused = api.get(store).breaker.paused_until_now(now)
-    last = 0
-    while True:
+    last, left = 0, limit
+    while left is None or left > 0:
         rows = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, polls FROM tasks
-            WHERE seq > :last AND (:state IS NULL OR state = :state)
-                AND (:after IS NULL OR ({OVERDUE}))
-            ORDER BY seq LIMIT :page
-            """,  # noqa: S608 - a constant
-            {"last": last, "state": state, "after": overdue_after, "now": now, "paused": paused, "page": PAGE_ROWS},
+            SELECT seq, id, state, outcome, recorded_at, due_at, polls, last_error FROM tasks
+            WHERE seq > :last{wanted.conditions()} ORDER BY seq LIMIT :page
+            """,  # noqa: S608 - constants
+            {
+                "last": last,
+                "state": wanted.state,
+                "after": wanted.overdue_after,
+                "failing": wanted.failing,
+                "ref": wanted.ref,
+                "now": now,
+                "paused": paused,
+                "page": PAGE_ROWS if left is None else min(left, PAGE_ROWS),
+            },
         )
         if not rows:
             return
-        refs: dict[int, list[str]] = {}
-        listed = ",".join(str(row["seq"]) for row in rows)
-        for row in store.read(f"SELECT task, ref FROM refs WHERE task IN ({listed}) ORDER BY added_at, ref"):  # noqa: S608
-            refs.setdefault(row["task"], []).append(row["ref"])
+        refs = refs_of(store, [row["seq"] for row in rows])
         yield [
             {
                 "id": row["id"],
@@ -49,10 +73,21 @@ def task_pages(
                 "recorded_at": iso(row["recorded_at"]),
                 "due_at": iso_or_none(row["due_at"]),
                 "polls": row["polls"],
+                "last_error": row["last_error"],
             }
             for row in rows
         ]
         last = rows[-1]["seq"]
+        left = None if left is None else left - len(rows)
+
+
+def refs_of(store: Store, seqs: Iterable[int]) -> dict[int, list[str]]:
+    """By row, the caller's keys of these tasks."""
+    refs: dict[int, list[str]] = {}
+    listed = ",".join(map(str, seqs))
+    for row in store.read(f"SELECT task, ref FROM refs WHERE task IN ({listed}) ORDER BY added_at, ref"):  # noqa: S608
+        refs.setdefault(row["task"], []).append(row["ref"])
+    return refs
 
 
 def states(store: Store, ids: Iterable[str]) -> list[Json]:
@@ -64,8 +99,22 @@ def states(store: Store, ids: Iterable[str]) -> list[Json]:
     return found
 
 
+def ids_with_ref(store: Store, ref: str) -> list[str]:
+    """The ids of the tasks that have this key of the caller's, in the order of recording."""
+    rows = store.read(
+        "SELECT id FROM tasks WHERE seq IN (SELECT task FROM refs WHERE ref = :ref) ORDER BY seq", {"ref": ref}
+    )
+    return [row["id"] for row in rows]
+
+
+def ids_named(store: Store, name: str) -> list[str]:
+    """The one id that is ``name``; else up to fifty that begin so."""
+    exact = store.one("SELECT id FROM tasks WHERE id = :id", {"id": name})
+    return ids_beginning(store, name) if exact is None else [exact["id"]]
+
+
 def ids_beginning(store: Store, prefix: str) -> list[str]:
-    """Up to fifty ids that begin so, for completion in a shell."""
+    """Up to fifty ids that begin so."""
     rows = store.read(
         "SELECT id FROM tasks WHERE id >= :low AND id < :high ORDER BY id LIMIT 50",
         {"low": prefix, "high": prefix + "\U0010ffff"},
