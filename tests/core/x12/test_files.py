@@ -49,6 +49,7 @@ def lower_names(text: str) -> str:
     )
 
 
+OLD_VERSION = interchange(group(a_set(version=""), version="004010X092A1"), isa=OLD)
 FORMS = [
     form("plain", PLAIN),
     form("two sets", TWO, "aa"),
@@ -71,7 +72,7 @@ FORMS = [
     form("ISA11 is ISA16", delimited(repetition=":"), "a", "component_is_repetition"),
     form("ISA11 is a letter", a_file(isa={11: "A"}), "a", "repetition_separator"),
     form("ISA11 is blank", a_file(isa={11: " "}), "a", "repetition_separator"),
-    form("004010, no repetition", a_file(isa=OLD)),
+    form("004010, repetition with a sign that no ISA names", a_file(isa=OLD), "a", "repetition_separator"),
     form("component is a letter", a_file(isa={16: "A"}), "", "", "unreadable"),
     form("no component, LF after each segment", a_file(after="\n").replace(":~", "~", 1), "", "", "unreadable"),
     form("no component, CRLF after each segment", a_file(after="\r\n").replace(":~", "~", 1), "", "", "unreadable"),
@@ -166,7 +167,7 @@ FORMS = [
     form("ST01 is damaged", PLAIN.replace("ST*271*", "ST*2X1*"), "h", "st_code"),
     form("ST01 is empty", a_file(a_set(code=""), a_set(control="0002")), "ha", "st_code"),
     form("005010X279 without A1", a_file(a_set(version="005010X279"))),
-    form("004010", interchange(group(a_set(version=""), version="004010X092A1"), isa=OLD), "w", "version_4010"),
+    form("004010", OLD_VERSION, "w", "version_4010 repetition_separator"),
     form("another version", interchange(group(a_set(version="006020X"))), "w", "version_unknown"),
     # letters
     form("names in lower case", lower_names(PLAIN), "w", "lower_case"),

@@ -15,8 +15,12 @@
 
     from a transaction set to answers
     loops.py               the text of one set -> its tree of HL segments
+    frame.py               what stands before the first HL, and which HL are patients
     patient.py             the text of one HL loop -> what it says
-    people.py, dates.py, benefits.py, coverage.py   the parts of that
+    people.py, dates.py, benefits.py   the parts of that
+    in_force.py, coverage.py   what benefits and dates come to
+    other_payers.py        who else is named: payers to bill, managed care plans, whom to ask
+    policy.py              the member's number, the plan, the group
     answer.py              one set -> its answers, patient by patient
     answer_columns.py, answer_json.py   one answer -> the columns and the JSON that are stored
     acknowledgement.py     a 999 or a TA1 -> whether an inquiry was accepted

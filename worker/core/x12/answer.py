@@ -5,10 +5,12 @@ from contextlib import suppress
 from typing import Literal
 
 from worker.core.x12.benefits import Benefit
-from worker.core.x12.coverage import Coverage, OtherPayer, coverage, other_payers
+from worker.core.x12.coverage import CoverageWord, coverage
 from worker.core.x12.dates import Period
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
+from worker.core.x12.frame import head_issues, head_rejections, patients, version_issues
+from worker.core.x12.in_force import asked_span
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
     DEPENDENT,
@@ -20,14 +22,21 @@ from worker.core.x12.loops import (
     body,
     first_lost,
     head_and_loops,
+    named_levels,
     plain_text,
     too_much,
 )
-from worker.core.x12.patient import Patient, group, member_id, plan, read_party_loop, read_patient
+from worker.core.x12.other_payers import NO_OTHERS, OtherPayer, others
+from worker.core.x12.patient import Patient, read_party_loop, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
+from worker.core.x12.policy import account, group, member_id, plans, suspect_id
 from worker.core.x12.value import Whole
 
 _PADDING = [""] * 5
+_DEATH = "442"
+"""DTP01 of the date of death."""
+_SEGMENTS = {"id_suspect": "NM1", "deceased": "DTP", "answer_empty": "HL"}
+"""Where an issue of an answer stands, if not in its benefits."""
 _PARTY_LEVELS = (SOURCE, RECEIVER)
 
 
@@ -35,7 +44,7 @@ class Answer(Whole, frozen=True):
     """What a set says of one patient; or, with ``level`` ``payer``, that the payer refused without naming any."""
 
     level: Literal["subscriber", "dependent", "payer"]
-    coverage: Coverage
+    coverage: CoverageWord
     hl: int
     """The patient's HL, counted from 1 in the set."""
     reference: str
@@ -51,12 +60,21 @@ class Answer(Whole, frozen=True):
     plan: str = ""
     group: str = ""
     group_name: str = ""
+    account: str = ""
+    """The patient's account with the provider (REF*EJ)."""
+    begins: str = ""
+    """When the coverage begins or began, ``YYYY-MM-DD``; empty where it is not told."""
+    ends: str = ""
     traces: tuple[Trace, ...] = ()
     dates: tuple[Period, ...] = ()
     """DTP of the patient; where it is a dependent without any, those of the subscriber."""
     rejections: tuple[Rejection, ...] = ()
     """Every AAA that concerns the patient: those above, its own, and those under its benefits."""
     other_payers: tuple[OtherPayer, ...] = ()
+    managed_care: tuple[OtherPayer, ...] = ()
+    """Managed care plans that are to be billed."""
+    to_ask: tuple[Party, ...] = ()
+    """Whom the payer says to ask about the plan."""
     benefits: tuple[Benefit, ...] = ()
     issues: tuple[Issue, ...] = ()
 
@@ -79,6 +97,8 @@ class ParsedSet(Whole, frozen=True):
     """BHT04."""
     subscribers: int
     """2000C loops."""
+    rejections: tuple[Rejection, ...]
+    """AAA before the first HL, where none belongs: they concern every patient."""
     issues: tuple[Issue, ...]
     """What concerns the set as a whole; an answer's own issues stand in the answer."""
     delimiters: Delimiters
@@ -113,17 +133,20 @@ def parse_271(tset: TransactionSet) -> ParsedSet:
     try:
         return _parse(tset)
     except Exception:  # a set that breaks the reader is held, and its neighbours are read
-        return ParsedSet("", "", 0, (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_HL, (), (), {})
+        return ParsedSet(
+            "", "", 0, (), (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_HL, (), (), {}
+        )
 
 
 def _parse(tset: TransactionSet) -> ParsedSet:
     delimiters = tset.interchange.delimiters
     text, issues = plain_text(tset, delimiters)
     if not tset.version.startswith("005010X279"):
-        issues += _version_issues(tset.version.upper())
+        issues += version_issues(tset.version.upper())
     if (code := too_much(text, delimiters)) is not None:
-        return ParsedSet("", "", 0, (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
+        return ParsedSet("", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)
+    tree = named_levels(tree, texts, delimiters)
     if tree.notes:
         issues += [issue(code, "HL", f"HL {number}" if number else "") for code, number in tree.notes]
         if any(one.code == "se_count" for one in tset.issues) and any(code == "hl_gap" for code, _ in tree.notes):
@@ -135,70 +158,21 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     if found:
         values = bht.partition(delimiters.terminator)[0].split(delimiters.element) + _PADDING
         reference, created = values[3].strip(), values[4].strip()
-    patients = tree.leaves if tree.plain else _patients(tree, texts, delimiters)
+    rejections: tuple[Rejection, ...] = ()
+    if head.count(delimiters.terminator) > 1:
+        rejections = head_rejections(head, delimiters)
+    numbers = tree.leaves if tree.plain else patients(tree, texts, delimiters, rejected=bool(rejections))
     if number := first_lost(tree, texts, delimiters):
         issues.append(issue("hl_lost", "HL", f"HL {number}"))
     if not any(tree.levels):
         issues.append(issue("no_hierarchy", "HL"))
     else:
         if not found or head.count(delimiters.terminator) > 1:
-            issues += _head_issues(head, delimiters)
-        if not patients:
+            issues += head_issues(head, delimiters)
+        if not numbers:
             issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
-    return ParsedSet(reference, created, subscribers, tuple(issues), delimiters, tree, texts, patients, {})
-
-
-def _head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
-    """What is wrong with the segments before the first HL, where they are not ST and BHT alone."""
-    names = [segment.partition(delimiters.element)[0] for segment in head.split(delimiters.terminator)[1:]]
-    issues = [] if "BHT" in names else [issue("bht_missing", "BHT")]
-    return issues + [issue("unknown_segment", "", "before the first HL") for name in names if name not in ("BHT", "")]
-
-
-def _version_issues(version: str) -> list[Issue]:
-    if version.startswith("005010X279"):
-        return []
-    return [issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST")]
-
-
-def _patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> tuple[int, ...]:
-    """The numbers of the HL that an answer is made of, where the set is not a plain one.
-
-    The patient is the deepest level: a 2000D, else the 2000C. A 2000C above dependents is an answer of its own where it
-    has benefits, and instead of theirs where only it has a trace. A payer's or provider's loop without a
-    patient below it is an answer where it was rejected.
-    """
-    element, terminator = delimiters.element, delimiters.terminator
-
-    def has(number: int, *names: str) -> bool:
-        text = terminator + texts[number - 1]
-        return any(f"{terminator}{name}{element}" in text for name in names)
-
-    leaves = set(tree.leaves)
-    alone: set[int] = set()
-    if DEPENDENT in tree.levels:
-        heard = leaves | {
-            above[0]
-            for number, (level, above) in enumerate(zip(tree.levels, tree.ancestors, strict=True), 1)
-            if level == DEPENDENT and above and has(number, "TRN", "EB", "AAA")
-        }
-        alone = {
-            number
-            for number, level in enumerate(tree.levels, 1)
-            if level == SUBSCRIBER and number not in heard and has(number, "TRN")
-        }
-    found = []
-    for number, (level, above) in enumerate(zip(tree.levels, tree.ancestors, strict=True), 1):
-        if level == SUBSCRIBER:
-            wanted = number in leaves or number in alone or has(number, "EB")
-        elif level == DEPENDENT:
-            wanted = not alone.intersection(above)
-        else:
-            wanted = number in leaves and any(has(one, "AAA") for one in (number, *above))
-        if wanted:
-            found.append(number)
-    return tuple(found)
+    return ParsedSet(reference, created, subscribers, rejections, tuple(issues), delimiters, tree, texts, numbers, {})
 
 
 class _AnswerReader:
@@ -213,7 +187,7 @@ class _AnswerReader:
         tree, texts, delimiters = parsed.tree, parsed.texts, parsed.delimiters
         issues: list[Issue] = []
         payer = provider = None
-        rejections: tuple[Rejection, ...] = ()
+        rejections = parsed.rejections
         subscriber = dependent = None
         for one in (*reversed(tree.ancestors[number - 1]), number):
             level = tree.levels[one - 1]
@@ -263,30 +237,46 @@ class _AnswerReader:
         if dependent is not None and subscriber is not None:
             persons.append(subscriber.person)
             traces, dates = traces or subscriber.traces, dates or subscriber.dates
-        word, out_of_force = coverage(own.telling, rejections, dates, self.parsed.created)
-        if out_of_force:
-            issues.append(issue("not_in_force", "EB", f"HL {number}"))
+        created = self.parsed.created
+        found = coverage(own.telling, rejections, dates, created)
+        named = NO_OTHERS
+        if any(one.related or one.code == "R" for one in own.telling):
+            named = others(own.telling, payer, own.person, asked_span(dates, created))
+        suspects = [one for one in persons if suspect_id(one, provider)]
+        codes = list(found.issues)
+        if suspects:
+            codes.append("id_suspect")
+        if any(one.qualifier == _DEATH for one in dates):
+            codes.append("deceased")
+        if named.any_ended:
+            codes.append("other_payer_ended")
         if not (own.benefits or rejections):
-            issues.append(issue("answer_empty", "HL", f"HL {number}"))
+            codes.append("answer_empty")
+        issues += [issue(code, _SEGMENTS.get(code, "EB"), f"HL {number}") for code in codes]
         group_number, group_name = group(persons, own.telling)
         return Answer(
             level="subscriber" if dependent is None else "dependent",
-            coverage=word,
+            coverage=found.word,
             hl=number,
             reference=self.parsed.reference,
-            created=self.parsed.created,
+            created=created,
             payer=payer,
             provider=provider,
             subscriber=subscriber.person if subscriber else None,
             dependent=dependent.person if dependent else None,
-            member_id=member_id(persons),
-            plan=plan(persons, own.telling),
+            member_id=member_id(persons, suspects),
+            plan=plans(persons, found.active),
             group=group_number,
             group_name=group_name,
+            account=account(persons),
+            begins=found.begins,
+            ends=found.ends,
             traces=traces,
             dates=dates,
             rejections=rejections,
-            other_payers=other_payers(own.telling, payer),
+            other_payers=named.payers,
+            managed_care=named.managed_care,
+            to_ask=named.to_ask,
             benefits=own.benefits,
             issues=tuple(issues),
         )

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from worker.core.x12.answer import Answer
+from worker.core.x12.issues import Issue
+from worker.core.x12.other_payers import OtherPayer
 
 
 class AnswerColumns(NamedTuple):
@@ -21,7 +23,7 @@ class AnswerColumns(NamedTuple):
     group_number: str
     group_name: str
     other_payers: str
-    """Names of other payers that the answer discovered, joined by ``; ``."""
+    """Names of other payers that the answer discovered and that have not ended, joined by ``; ``."""
     rejections: str
     """AAA03 codes, joined by blanks."""
     reference: str
@@ -42,9 +44,10 @@ class AnswerColumns(NamedTuple):
     """The patient's account with the provider (REF*EJ)."""
 
 
-def answer_columns(answer: Answer) -> AnswerColumns:
-    """The :class:`AnswerColumns` of an answer."""
-    payer, person, traces, others = answer.payer, answer.patient, answer.traces, answer.other_payers
+def answer_columns(answer: Answer, of_set: tuple[Issue, ...] = ()) -> AnswerColumns:
+    """The :class:`AnswerColumns` of an answer; ``of_set`` are the issues of its set, unless they are the answer's."""
+    payer, person, traces = answer.payer, answer.patient, answer.traces
+    issues = of_set + answer.issues
     trace = next((one for one in traces if one.ours), traces[0] if traces else None)
     return AnswerColumns(
         answer.level,
@@ -58,15 +61,24 @@ def answer_columns(answer: Answer) -> AnswerColumns:
         answer.plan,
         answer.group,
         answer.group_name,
-        "; ".join([one.name or one.plan or "unnamed" for one in others]) if others else "",
-        " ".join([one.code for one in answer.rejections]) if answer.rejections else "",
+        _names(answer.other_payers) if answer.other_payers else "",
+        _codes([one.code for one in answer.rejections]) if answer.rejections else "",
         answer.reference,
         trace.number if trace else "",
         trace.originator if trace else "",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
+        answer.begins,
+        answer.ends,
+        _names(answer.managed_care) if answer.managed_care else "",
+        "; ".join(dict.fromkeys([one.name for one in answer.to_ask])) if answer.to_ask else "",
+        _codes([one.code for one in issues]) if issues else "",
+        answer.account,
     )
+
+
+def _names(payers: tuple[OtherPayer, ...]) -> str:
+    """Those that have not ended, each once."""
+    return "; ".join(dict.fromkeys([one.name or one.plan or "unnamed" for one in payers if not one.ended]))
+
+
+def _codes(codes: list[str]) -> str:
+    return " ".join(dict.fromkeys([code for code in codes if code]))

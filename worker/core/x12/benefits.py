@@ -1,5 +1,6 @@
 """The EB segments of one patient, each with the segments and the related entities under it."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -11,10 +12,11 @@ from worker.core.x12.people import Party, Reference, Rejection, extended, party,
 from worker.core.x12.value import Value
 
 _NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (), ()]
+_LONGEST_CODE_CHARS = 2
+_REPEATED = re.compile(r"[A-Z0-9]{1,2}([^A-Z0-9 ])[A-Z0-9]{1,2}(?:\1[A-Z0-9]{1,2})*")
 _NUMBER_FIELDS = (6, 7, 9)
 _COMPOSITE_FIELDS = (12, 13)
-_DETAILS = frozenset(("HSD", "III"))
-_SILENT = frozenset(("N2", "PRV", ""))
+_DETAILS = frozenset(("HSD", "III", "N2", "PRV"))
 
 
 class Benefit(Value, frozen=True):
@@ -57,7 +59,7 @@ class Benefit(Value, frozen=True):
     related: tuple[Party, ...] = ()
     """Loop 2120: who stands between LS and LE. Never the patient or the answering payer."""
     details: tuple[tuple[str, ...], ...] = ()
-    """HSD and III, by their elements."""
+    """HSD and III, and N2 and PRV of a related party, by their elements."""
 
 
 Notes = tuple[tuple[str, str], ...]
@@ -145,8 +147,6 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     element, repetition, component, _ = delimiters
     notes: list[tuple[str, str]] = []
     values: list[Any] = line.split(element)
-    if " " in line:
-        values = [value.strip(" ") for value in values]  # some senders pad what is shorter than its field
     given = len(values)
     if values[0] not in BENEFITS:
         notes.append(("unknown_code", "EB"))
@@ -154,6 +154,10 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     types = values[2]
     if repetition and repetition in types:
         values[2] = tuple([one for one in types.replace(" ", "").split(repetition) if one])
+    elif len(types) > _LONGEST_CODE_CHARS and (other := _REPEATED.fullmatch(types)):
+        # Codes have one or two characters, so what stands between them repeats them, whatever the ISA says.
+        values[2] = tuple(types.split(other[1]))
+        notes.append(("repetition_separator", "EB"))
     else:
         values[2] = (types,) if types else ()
     if given > 6:
@@ -220,19 +224,19 @@ def _others(
                 notes.append(("loop_not_closed", name))
             within = name == "LS"
         elif name == "NM1":
-            one, shifted = party(values)
+            one, odd = party(values)
             found.append(one)
-            if shifted:
-                notes.append(("shifted_nm1", "NM1"))
+            if odd:
+                notes.append((odd, "NM1"))
             if not within:
                 notes.append(("loop_not_closed", "NM1"))
         elif name in ("N3", "N4", "PER") and found:
             found[-1] = extended(found[-1], values)
         elif name == "AAA":
-            rejections.append(rejection(values, loop))
+            rejections.append(rejected(values, loop, notes))
         elif name in _DETAILS:
             details.append(tuple(values))
-        elif name not in _SILENT:
+        elif name:
             notes.append(("unknown_segment", ""))
     if within:
         notes.append(("loop_not_closed", "LS"))
@@ -241,6 +245,14 @@ def _others(
 
 _known_others = lru_cache(maxsize=512)(_others)
 """The same entities stand under many benefits, beside references that are the patient's own."""
+
+
+def rejected(values: list[str], loop: str, notes: list[tuple[str, str]]) -> Rejection:
+    """The :class:`Rejection` of an AAA; one without a reason is noted."""
+    found = rejection(values, loop)
+    if not found.code:
+        notes.append(("rejection_without_reason", "AAA"))
+    return found
 
 
 def dated(line: str, element: str, notes: list[tuple[str, str]]) -> Period:

@@ -156,6 +156,9 @@ RETRYABLE_FOLLOW_UPS = frozenset("RP")
 PAYERS = frozenset(("PR", "PRP", "SEP", "TTP"))
 """NM101 of a payer named under a benefit."""
 
+MANAGED_CARE = frozenset(("Y2", "P5", "X3"))
+"""NM101 of a managed care organisation, a plan sponsor, a utilization management organisation."""
+
 
 def words(table: dict[str, str], code: str) -> str:
     """The text for a code; for one that is not in the table, the code itself."""

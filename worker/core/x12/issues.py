@@ -15,6 +15,7 @@ component_is_repetition        ISA11 and ISA16 are the same character; it is rea
 control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together before; the set is read all the same
 control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
 date_format                    DTP02 or DMG02 announces another form of date than the one that follows
+deceased                       the answer gives a date of the patient's death
 file_cut                       the file ends inside an interchange; nothing of it is to be stored
 ge_control                     GE02 is not GS06
 ge_count                       GE01 is not the number of sets in the group; where it is larger, the file is incomplete
@@ -27,14 +28,18 @@ hl_gap                         numbers are missing among the HL01 of a set
 hl_lost                  held  a patient begins without an HL, under a benefit, behind another name, or under a provider
 hl_orphan                held  HL02 names an HL that the set does not have, or one that cannot be above
 hl_parent                      HL02 is empty below the payer; the nearest level above is taken
+id_suspect                     the patient's id is a qualifier or a provider's number; it is not taken for the member's
 iea_control                    IEA02 is not ISA13: the file is incomplete
 iea_count                      IEA01 is not the number of groups; where it is larger, the file is incomplete
 iea_missing                    an interchange is not closed before the next ISA
 impossible_date                a date does not exist or is not a plausible one; it is kept as text
 isa_width                      an element of the ISA, or the whole of it, does not have its fixed width
+late_nm1                       an NM1 has a separator too many, so its identifier stands one element late
 leading_junk                   something other than blanks or a byte order mark stands before the first ISA
+level_mismatch                 the NM1 under an HL is of another level than HL03 says; a provider there is read as one
 loop_not_closed                an LS has no LE, an LE no LS, or an NM1 under a benefit neither
 lower_case                     segment names are in lower case; they are read as upper case
+medical_inactive               medical care is told inactive, and active is a programme of other services only
 members_passed_over            a zip holds files that are no X12; they are not read, and it is left on the server
 no_envelope                    a bare ST…SE without ISA; the usual delimiters were taken
 no_hierarchy             held  the set has no HL, so it says nothing of anybody
@@ -43,10 +48,12 @@ not_in_force                   the payer says active, but the dates beside it le
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
 nul_bytes                held  zeros stand in the data: something is missing there, and a file with them is incomplete
+other_payer_ended              another payer that the answer names had ended before the date asked for
 other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the set is meant for another
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
-repetition_separator           ISA11 cannot be a separator; repetitions are not split
+rejection_without_reason       a rejection (AAA) gives no reason
+repetition_separator           ISA11 is not what repeats service types; what does is seen in EB03
 se_control               held  SE02 is not ST02
 se_count                       SE01 is not the number of segments
 se_missing               held  the next ST, GE, GS, IEA or ISA comes before the set's SE
@@ -86,6 +93,7 @@ MESSAGES = {
     "control_number_reused": "The control numbers occurred before in this file; the set was read all the same.",
     "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
     "date_format": "A date is not in the form that the qualifier before it announces.",
+    "deceased": "The answer gives a date of death of the patient.",
     "file_cut": "The file ends inside an interchange.",
     "ge_control": "GE02 is not GS06.",
     "ge_count": "GE01 is not the number of sets in the group.",
@@ -98,14 +106,18 @@ MESSAGES = {
     "hl_lost": "A patient begins without an HL of its own, so it is unclear of whom the benefits are.",
     "hl_orphan": "HL02 names an HL that the set does not have, or one that cannot be above.",
     "hl_parent": "HL02 is empty below the payer; the nearest level above was taken.",
+    "id_suspect": "The patient's id is a qualifier or a provider's number; it was not taken for the member's.",
     "iea_control": "IEA02 is not ISA13.",
     "iea_count": "IEA01 is not the number of groups in the interchange.",
     "iea_missing": "The interchange is not closed by an IEA.",
     "impossible_date": "A date does not exist or is not a plausible one; it was kept as text.",
     "isa_width": "The ISA does not have its fixed widths; the delimiters were found by counting.",
+    "late_nm1": "The NM1 has a separator too many; the identifier was taken from one element later.",
     "leading_junk": "Something other than blanks stands before the first ISA.",
+    "level_mismatch": "The name under an HL is of another level than HL03 says.",
     "loop_not_closed": "An LS has no LE, an LE no LS, or an NM1 under a benefit neither.",
     "lower_case": "Segment names are in lower case; they were read as upper case.",
+    "medical_inactive": "Medical care is told inactive; active is a programme of other services only.",
     "members_passed_over": "The zip holds files that are no X12; they were not read.",
     "no_envelope": "The set has no ISA; the usual delimiters were taken.",
     "no_hierarchy": "The set has no HL, so it says nothing of anybody.",
@@ -114,10 +126,12 @@ MESSAGES = {
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "nul_bytes": "Zeros stand in the data: something is missing there.",
+    "other_payer_ended": "Another payer that the answer names had ended before the date asked for.",
     "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
-    "repetition_separator": "ISA11 cannot be a separator; repetitions were not split.",
+    "rejection_without_reason": "A rejection gives no reason.",
+    "repetition_separator": "ISA11 is not what repeats service types; what does was seen in EB03.",
     "se_control": "SE02 is not ST02.",
     "se_count": "SE01 is not the number of segments in the set.",
     "se_missing": "The set is not closed by an SE.",

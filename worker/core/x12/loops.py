@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.envelope_patterns import is_tidy
@@ -12,6 +14,8 @@ from worker.core.x12.value import Whole
 SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT = "20", "21", "22", "23"
 _LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
 """In the order of their numbers: a level stands below every smaller one, and one between may be left out."""
+_LEVEL_OF = {"1P": RECEIVER, "80": RECEIVER, "FA": RECEIVER, "PR": SOURCE}
+"""NM101 of providers and payers, who are never the patient."""
 _LEVEL_ABOVE = {RECEIVER: SOURCE, SUBSCRIBER: RECEIVER, DEPENDENT: SUBSCRIBER}
 
 # Elements that hold codes, for sets written in lower case: names and free text keep their letters.
@@ -73,11 +77,12 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
             issues.append(issue("not_utf8", "ST"))
     if not (tset.tidy or is_tidy(raw, delimiters.terminator.encode("latin-1"))):
         text = _tidied(text, delimiters, issues)
-    if raw[-2:-1] == b" ":
-        # Lines filled up with blanks: SE has them like any other segment, and with them no code would be what it is.
-        # Not by an expression: those take the square of a long run of blanks that stands elsewhere.
-        end = delimiters.terminator
-        text = end.join([segment.rstrip(" ") for segment in text.split(end)])
+    element, terminator = delimiters.element, delimiters.terminator
+    if f" {element}" in text or f" {terminator}" in text or f"{element} " in text:
+        # Some senders pad what is shorter than its field. Not by an expression: those take the square of a long run of
+        # blanks that stands elsewhere.
+        for end in (element, terminator):
+            text = end.join([piece.strip(" ") for piece in text.split(end)])
     if b"\0" in raw:
         issues.append(issue("nul_bytes", "ST"))
     return text, issues
@@ -117,6 +122,28 @@ def first_lost(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> 
         elif level and (benefit in text or insured in text):
             return number
     return 0
+
+
+def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> HlTree:
+    """The tree with a provider or payer as one, where its HL03 says that it is a patient.
+
+    Some senders put a level between, so that the provider stands under 22 and the member under 23. Its number would be
+    taken for a member's.
+    """
+    _, name, insured, _ = _starts(delimiters)
+    levels, notes = list(tree.levels), list(tree.notes)
+    for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
+        if level not in (SUBSCRIBER, DEPENDENT) or text.startswith(insured[1:]) or insured in text:
+            continue
+        start = 0 if text.startswith(name[1:]) else text.find(name) + 1
+        if start or text.startswith(name[1:]):
+            entity = text[start + len(name) - 1 :].partition(delimiters.element)[0]
+            if entity in _LEVEL_OF:
+                levels[number - 1] = _LEVEL_OF[entity]
+                notes.append(("level_mismatch", number))
+    if notes == list(tree.notes):
+        return tree
+    return replace(tree, levels=tuple(levels), notes=tuple(notes), plain=False)
 
 
 def _unnamed(text: str, delimiters: Delimiters) -> str:

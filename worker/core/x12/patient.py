@@ -3,10 +3,11 @@
 from functools import lru_cache
 from itertools import compress
 
+from msgspec.structs import replace
+
 from worker.core.x12 import people
-from worker.core.x12.benefits import Benefit, Notes, dated, reader
-from worker.core.x12.codes import ACTIVE
-from worker.core.x12.dates import Period, any_day
+from worker.core.x12.benefits import Benefit, Notes, dated, reader, rejected
+from worker.core.x12.dates import Period, birth_day
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE
@@ -16,7 +17,9 @@ from worker.core.x12.value import Whole
 _NOTHING = [""]
 _LONGEST_REMEMBERED_CHARS = 600
 _ONCE = frozenset(("NM1", "DMG", "INS", "N3", "N4"))
-_KNOWN = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "N3", "N4", "NM1", "PER", "PRV", "REF", "TRN", ""))
+_KEPT = frozenset(("HI", "MPI", "MSG", "N2", "PER", "PRV"))
+"""Segments of a patient that bear on nothing here, and are kept for people."""
+_OF_PARTIES = frozenset(("DMG", "DTP", "HI", "INS", "MPI", "MSG", "N2", "PRV", "TRN"))
 
 
 class PartyLoop(Whole, frozen=True):
@@ -50,21 +53,29 @@ def _party_loop(text: str, level: str, delimiters: Delimiters) -> PartyLoop:
     element, _, _, terminator = delimiters
     notes: list[tuple[str, str]] = []
     found: Party | None = None
-    rejections = []
+    rejections: list[Rejection] = []
+    references: list[Reference] = []
+    details: list[tuple[str, ...]] = []
     for line in text.split(terminator):
         values = line.split(element)
         name = values[0]
         if name == "NM1" and found is None:
-            found, shifted = people.party(values)
-            if shifted:
-                notes.append(("shifted_nm1", "NM1"))
+            found, odd = people.party(values)
+            if odd:
+                notes.append((odd, "NM1"))
         elif name in ("N3", "N4", "PER") and found is not None:
             found = people.extended(found, values)
         elif name == "AAA":
             named = "2100B" if level != SOURCE else "2000A" if found is None else "2100A"
-            rejections.append(people.rejection(values, named))
-        elif name not in _KNOWN:
+            rejections.append(rejected(values, named, notes))
+        elif name == "REF":
+            references.append(people.reference(values))
+        elif name in _OF_PARTIES:
+            details.append(tuple(values))
+        elif name not in ("NM1", "N3", "N4", "PER", ""):
             notes.append(("unknown_segment", ""))
+    if references or details:
+        found = replace(found or Party(), references=tuple(references), details=tuple(details))
     return PartyLoop(found, tuple(rejections), tuple(notes))
 
 
@@ -105,6 +116,7 @@ def _person(
     references: list[Reference] = []
     dates: list[Period] = []
     rejections: list[Rejection] = []
+    kept: list[list[str]] = []
     for line in lines:
         values = line.split(element)
         name = values[0]
@@ -120,22 +132,32 @@ def _person(
         elif name == "DTP":
             dates.append(dated(line, element, notes))
         elif name == "AAA":
-            rejections.append(people.rejection(values, f"2100{level[-1]}"))
-        elif name not in _KNOWN:
+            rejections.append(rejected(values, f"2100{level[-1]}", notes))
+        elif name in _KEPT:
+            kept.append(values)
+        elif name:
             notes.append(("unknown_segment", ""))
-    return _named(once, tuple(references), notes), tuple(traces), tuple(rejections), tuple(dates)
+    person = _named(once, tuple(references), notes)
+    if kept:
+        person = replace(
+            person,
+            messages=tuple([element.join(one[1:]) for one in kept if one[0] == "MSG"]),
+            contacts=tuple([value for one in kept if one[0] == "PER" for value in people.contacts(one)]),
+            details=tuple([tuple(one) for one in kept if one[0] not in ("MSG", "PER")]),
+        )
+    return person, tuple(traces), tuple(rejections), tuple(dates)
 
 
 def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes: list[tuple[str, str]]) -> Person:
-    fields, shifted = people.name_and_id(once.get("NM1", _NOTHING))
-    if shifted:
-        notes.append(("shifted_nm1", "NM1"))
+    fields, odd = people.name_and_id(once.get("NM1", _NOTHING))
+    if odd:
+        notes.append((odd, "NM1"))
     birth_date = no_date = gender = ""
     if (values := once.get("DMG")) is not None:
         _, form, text, gender = values if len(values) == 4 else (*values, "", "", "")[:4]
-        birth_date = any_day(text)
+        birth_date, loose = birth_day(text)
         no_date = "" if birth_date else text
-        if text and not (birth_date and form == "D8"):
+        if text and (loose or form != "D8"):
             notes.append(("date_format" if birth_date else "impossible_date", "DMG"))
     relationship = ""
     if (values := once.get("INS")) is not None and len(values) > 2:
@@ -143,46 +165,3 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
     return Person(*fields, birth_date, no_date, gender, relationship, address, references)
-
-
-def member_id(persons: list[Person]) -> str:
-    """The policy holder's member number (NM109, else REF*1W), else the patient's; the holder is the last person."""
-    for person in reversed(persons):
-        if person.id:
-            return person.id
-        if (found := person.reference("1W")) is not None:
-            return found.value
-    return ""
-
-
-def plan(persons: list[Person], found: tuple[Benefit, ...]) -> str:
-    """The plan's name: EB05 of an active benefit, on the plan as a whole first; else what a REF says of it.
-
-    EB04 is a code of at most three characters; the vendor puts a plan's name there.
-    """
-    best = ""
-    for one in found:
-        name = one.plan or (one.insurance_type if len(one.insurance_type) > 3 else "")
-        if name and one.code in ACTIVE:
-            if not one.service_types or "30" in one.service_types:
-                return name
-            best = best or name
-    for person in persons:
-        ref = person.reference("18", "N6")
-        if not best and ref:
-            best = ref.text or ref.value
-    return best
-
-
-def group(persons: list[Person], found: tuple[Benefit, ...]) -> tuple[str, str]:
-    """The group's or policy's number and its name, of the person or else of an active benefit."""
-    for person in persons:
-        ref = person.reference("6P", "1L", "IG")
-        if ref:
-            return ref.value, ref.text
-    for one in found:
-        if one.code in ACTIVE:
-            for ref in one.references:
-                if ref.qualifier in ("6P", "1L", "IG") and ref.value:
-                    return ref.value, ref.text
-    return "", ""

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from worker.core.x12.codes import FOLLOW_UPS, REJECTIONS, RETRYABLE_FOLLOW_UPS, RETRYABLE_REASONS, words
 from worker.core.x12.value import Value
 
-_ID_QUALIFIERS = frozenset(("24", "34", "46", "FA", "FI", "II", "MI", "NI", "PI", "PP", "SV", "XV", "XX", "ZZ"))
+ID_QUALIFIERS = frozenset(("24", "34", "46", "FA", "FI", "II", "MI", "NI", "PI", "PP", "SV", "XV", "XX", "ZZ"))
+"""NM108."""
 _PADDING = [""] * 13
 
 
@@ -34,7 +35,8 @@ class Rejection(Value, frozen=True):
     """One AAA."""
 
     loop: str
-    """Where it stands: ``2000A``, ``2100A``, ``2100B``, ``2100C``, ``2110C``, ``2100D`` or ``2110D``."""
+    """Where it stands: ``2000A``, ``2100A``, ``2100B``, ``2100C``, ``2110C``, ``2100D`` or ``2110D``; ``ST`` before
+    the first HL, where none belongs."""
     retryable: bool
     """Whether the same inquiry may be answered later."""
     valid: str = ""
@@ -64,6 +66,9 @@ class Party(Value, frozen=True):
     """N301 and N302, then N401 to N403, as far as they were given."""
     contacts: tuple[str, ...] = ()
     """Telephone numbers, addresses and the like of PER, without their qualifiers."""
+    references: tuple[Reference, ...] = ()
+    details: tuple[tuple[str, ...], ...] = ()
+    """What else stands there (PRV, N2, MSG), by its elements."""
 
 
 class Person(Value, frozen=True):
@@ -84,6 +89,12 @@ class Person(Value, frozen=True):
     """INS02, ``18`` is self."""
     address: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
+    messages: tuple[str, ...] = ()
+    """MSG."""
+    contacts: tuple[str, ...] = ()
+    """Of PER, as in a :class:`Party`."""
+    details: tuple[tuple[str, ...], ...] = ()
+    """What else stands there (HI, MPI, PRV, N2), by its elements."""
 
     def reference(self, *qualifiers: str) -> Reference | None:
         """The first REF with the first of the qualifiers that occurs."""
@@ -94,27 +105,37 @@ class Person(Value, frozen=True):
         return None
 
 
-def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], bool]:
-    """NM103 to NM105, NM107, NM108 and NM109; and whether the identifier stood one element early."""
+def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], str]:
+    """NM103 to NM105, NM107, NM108 and NM109; and what is odd: ``shifted_nm1``, ``late_nm1`` or nothing."""
     if len(elements) < 10:
         elements = elements + _PADDING
     name, first, middle, _, suffix, qualifier, number = elements[3:10]
-    if not number and qualifier and suffix in _ID_QUALIFIERS:
-        return (name, first, middle, "", suffix, qualifier.strip()), True
-    return (name, first, middle, suffix, qualifier, number.strip()), False
+    if not number and qualifier and suffix in ID_QUALIFIERS:
+        return (name, first, middle, "", suffix, qualifier), "shifted_nm1"
+    if qualifier not in ID_QUALIFIERS and (number in ID_QUALIFIERS or (not number and len(elements) > 10)):
+        # Separators too many, perhaps inside a name: no id stands where it belongs.
+        for at in (9, 10, 11):
+            if "".join(elements[at : at + 1]) in ID_QUALIFIERS:
+                return (name, first, middle, suffix, elements[at], "".join(elements[at + 1 : at + 2])), "late_nm1"
+    return (name, first, middle, suffix, qualifier, number), ""
 
 
-def party(elements: list[str]) -> tuple[Party, bool]:
-    """The :class:`Party` of an NM1, and whether its identifier stood one element early."""
-    fields, shifted = name_and_id(elements)
-    return Party(elements[1] if len(elements) > 1 else "", *fields), shifted
+def party(elements: list[str]) -> tuple[Party, str]:
+    """The :class:`Party` of an NM1, and what is odd about its identifier."""
+    fields, odd = name_and_id(elements)
+    return Party(elements[1] if len(elements) > 1 else "", *fields), odd
 
 
 def extended(one: Party, elements: list[str]) -> Party:
     """The party with what an N3, N4 or PER adds."""
     if elements[0] == "PER":
-        return replace(one, contacts=one.contacts + tuple(value for value in elements[4::2] if value))
+        return replace(one, contacts=one.contacts + contacts(elements))
     return replace(one, address=one.address + address_lines(elements))
+
+
+def contacts(elements: list[str]) -> tuple[str, ...]:
+    """PER04, PER06 and PER08, as far as they were given."""
+    return tuple([value for value in elements[4::2] if value])
 
 
 def address_lines(elements: list[str]) -> tuple[str, ...]:
@@ -124,7 +145,7 @@ def address_lines(elements: list[str]) -> tuple[str, ...]:
 
 def rejection(elements: list[str], loop: str) -> Rejection:
     """The :class:`Rejection` of an AAA."""
-    _, valid, _, code, follow_up, *_ = [value.strip(" ") for value in elements] + _PADDING
+    _, valid, _, code, follow_up, *_ = elements + _PADDING
     retryable = code in RETRYABLE_REASONS or follow_up in RETRYABLE_FOLLOW_UPS
     return Rejection(loop, retryable, valid, code, words(REJECTIONS, code), follow_up, words(FOLLOW_UPS, follow_up))
 
@@ -133,11 +154,11 @@ def trace(elements: list[str]) -> Trace:
     """The :class:`Trace` of a TRN."""
     if len(elements) < 5:
         elements = elements + _PADDING
-    return Trace(elements[1] == "2", elements[2].strip(), elements[3].strip(), elements[4])
+    return Trace(elements[1] == "2", elements[2], elements[3], elements[4])
 
 
 def reference(elements: list[str]) -> Reference:
     """The :class:`Reference` of a REF."""
     if len(elements) < 4:
         elements = elements + _PADDING
-    return Reference(elements[1], elements[2].strip(), elements[3])
+    return Reference(elements[1], elements[2], elements[3])

@@ -125,7 +125,7 @@ class Staging:
         self._identified = len(self._sets)
         heard, self._heard, self._step_bytes = self._heard, [], 0  # first: what breaks this must not break it again
         bodies = [answer_json(answer) for _, answer in heard]
-        columns = [answer_columns(answer) for _, answer in heard]
+        columns = [answer_columns(answer, one.issues) for one, answer in heard]
         keys = [None if one.test else match_keys(answer, one.sha256) for one, answer in heard]
         self._answers += zip([one for one, _ in heard], keys, columns, bodies, strict=True)
         self._page_bytes += sum(map(len, bodies))

@@ -1,0 +1,63 @@
+"""The frame of a set: what stands before its first HL, and of which of its HL an answer is made."""
+
+from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.issues import Issue, issue
+from worker.core.x12.loops import DEPENDENT, SUBSCRIBER, HlTree
+from worker.core.x12.people import Rejection, rejection
+
+
+def head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
+    """What is wrong with the segments before the first HL, where they are not ST and BHT alone."""
+    names = [segment.partition(delimiters.element)[0] for segment in head.split(delimiters.terminator)[1:]]
+    issues = [] if "BHT" in names else [issue("bht_missing", "BHT")]
+    return issues + [issue("unknown_segment", "", "before the first HL") for name in names if name not in ("BHT", "")]
+
+
+def head_rejections(head: str, delimiters: Delimiters) -> tuple[Rejection, ...]:
+    lines = [segment.split(delimiters.element) for segment in head.split(delimiters.terminator)]
+    return tuple([rejection(values, "ST") for values in lines if values[0] == "AAA"])
+
+
+def version_issues(version: str) -> list[Issue]:
+    if version.startswith("005010X279"):
+        return []
+    return [issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST")]
+
+
+def patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters, *, rejected: bool) -> tuple[int, ...]:
+    """The numbers of the HL that an answer is made of, where the set is not a plain one.
+
+    The patient is the deepest level: a 2000D, else the 2000C. A 2000C above dependents is an answer of its own where it
+    has benefits, and instead of theirs where only it has a trace. A payer's or provider's loop without a
+    patient below it is an answer where it was rejected; ``rejected`` says that the whole set was.
+    """
+    element, terminator = delimiters.element, delimiters.terminator
+
+    def has(number: int, *names: str) -> bool:
+        text = terminator + texts[number - 1]
+        return any(f"{terminator}{name}{element}" in text for name in names)
+
+    leaves = set(tree.leaves)
+    alone: set[int] = set()
+    if DEPENDENT in tree.levels:
+        heard = leaves | {
+            above[0]
+            for number, (level, above) in enumerate(zip(tree.levels, tree.ancestors, strict=True), 1)
+            if level == DEPENDENT and above and has(number, "TRN", "EB", "AAA")
+        }
+        alone = {
+            number
+            for number, level in enumerate(tree.levels, 1)
+            if level == SUBSCRIBER and number not in heard and has(number, "TRN")
+        }
+    found = []
+    for number, (level, above) in enumerate(zip(tree.levels, tree.ancestors, strict=True), 1):
+        if level == SUBSCRIBER:
+            wanted = number in leaves or number in alone or has(number, "EB")
+        elif level == DEPENDENT:
+            wanted = not alone.intersection(above)
+        else:
+            wanted = number in leaves and (rejected or any(has(one, "AAA") for one in (number, *above)))
+        if wanted:
+            found.append(number)
+    return tuple(found)

@@ -1,0 +1,179 @@
+"""Who else is named under the benefits of one patient: payers to bill, managed care plans to bill, whom to ask."""
+
+import re
+from functools import lru_cache
+
+from worker.core.x12.benefits import Benefit
+from worker.core.x12.codes import ACTIVE, MANAGED_CARE, PAYERS
+from worker.core.x12.coverage import whole_plan
+from worker.core.x12.dates import Period
+from worker.core.x12.in_force import from_to, has_ended
+from worker.core.x12.people import Party, Person, Reference
+from worker.core.x12.value import Value, Whole
+
+_PLANS = ("N6", "18", "1L", "6P", "IG")
+"""REF01 that name a plan or a group, the best first."""
+_GROUPS = ("6P", "1L", "IG")
+_MEMBERS = ("1W", "0F", "NQ", "F6")
+"""REF01 of a member's number, the best first: member, subscriber, recipient of Medicaid, beneficiary of Medicare."""
+_MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
+"""EB04 of the two public payers."""
+
+_MEDICAID_NAMES = re.compile(r"MEDICAID|MEDI-CAL|MEDICAL ASSISTANCE|\bCHIP\b", re.IGNORECASE)
+
+_NO_NAME = frozenset(
+    ("AND", "CO", "COMPANY", "CORP", "CORPORATION", "INC", "INCORPORATED", "LLC", "LP", "LTD", "OF", "PLC", "THE")
+)
+"""Words that a name has or lacks without being another one."""
+
+_LETTERS = re.compile(r"[^\W_]+")
+
+
+class OtherPayer(Value, frozen=True):
+    """Another payer that the answer names: coverage that was discovered, with the payer still to be asked."""
+
+    code: str = ""
+    """EB01 of the benefit that names it: ``R``, or another one with a payer under it."""
+    name: str = ""
+    """Empty where the benefit says no more than that there is one."""
+    id_qualifier: str = ""
+    id: str = ""
+    entity: str = ""
+    """NM101: ``PR``, ``PRP`` primary, ``SEP`` secondary, ``TTP`` tertiary, ``Y2`` managed care; empty where no entity
+    is named."""
+    insurance_type: str = ""
+    service_types: tuple[str, ...] = ()
+    plan: str = ""
+    """EB05, else the description or the number that a REF gives."""
+    group_number: str = ""
+    member_id: str = ""
+    """The patient's number there, where the answer has it."""
+    begins: str = ""
+    """``YYYY-MM-DD``; empty where it is not told."""
+    ends: str = ""
+    ended: bool = False
+    """It had ended before the date asked for, so it is nobody to bill."""
+    references: tuple[Reference, ...] = ()
+    """Under the benefit: policy, plan and member numbers."""
+    dates: tuple[Period, ...] = ()
+
+
+class Others(Whole, frozen=True):
+    """Who else is named."""
+
+    payers: tuple[OtherPayer, ...] = ()
+    managed_care: tuple[OtherPayer, ...] = ()
+    """Managed care plans in whose hands the public payer has put the patient: they are to be billed."""
+    to_ask: tuple[Party, ...] = ()
+    """Whom the payer says to ask about the plan; they are not to be billed."""
+
+    @property
+    def any_ended(self) -> bool:
+        return any(one.ended for one in (*self.payers, *self.managed_care))
+
+
+NO_OTHERS = Others()
+
+
+def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, asked: tuple[str, str]) -> Others:
+    """Who is named beside the payer that answers.
+
+    ``R`` says that there is another payer, and counts whatever its name. Under another EB01 a payer counts where both
+    its name and its id differ from those of the payer that answers, and where the benefit is the plan as a whole: else
+    it is an address for claims, or a manager of one carved-out service.
+    """
+    payers: list[OtherPayer] = []
+    managed: list[OtherPayer] = []
+    to_ask: list[Party] = []
+    for one in benefits:
+        if one.code == "R":
+            named = [party for party in one.related if party.entity in PAYERS]
+            if not named:
+                named = [party for party in one.related if party.entity != "IL"][:1]
+            payers += [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
+        elif one.related and whole_plan(one):
+            for party in one.related:
+                if party.entity in PAYERS:
+                    if not _same(party, payer, by_claims_address=one.code == "W"):
+                        payers.append(_other(one, party, asked))
+                elif _to_bill(one, party, payer, person, benefits):
+                    managed.append(_other(one, party, asked))
+                elif one.code == "U" and party.entity not in MANAGED_CARE and party.entity not in ("1P", "IL"):
+                    to_ask.append(party)
+    return Others(tuple(payers), tuple(managed), tuple(to_ask)) if payers or managed or to_ask else NO_OTHERS
+
+
+def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
+    """Whether the party is a managed care plan. In answers of Medicaid ``P5`` and ``X3`` are such plans, elsewhere the
+    employer that pays for a plan and the reviewer of authorisations."""
+    if party.entity not in MANAGED_CARE or not (one.code in ACTIVE or one.code in ("U", "MC")):
+        return False
+    return party.entity == "Y2" or _of_medicaid(payer, person, benefits)
+
+
+def _of_medicaid(payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
+    if payer is not None and _MEDICAID_NAMES.search(payer.name):
+        return True
+    return person.reference("NQ") is not None or any(
+        one.insurance_type in _MEDICAID for one in benefits if one.code != "R"
+    )
+
+
+def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> OtherPayer:
+    plan, references, dates = benefit.plan, benefit.references, benefit.dates
+    if references and not plan:
+        ref = _first(references, _PLANS)
+        plan = ref.text or ref.value
+    holder = next((one.id for one in benefit.related if one.entity == "IL" and one.id), "")
+    begins, ends = from_to(dates, asked) if dates else ("", "")
+    return OtherPayer(
+        benefit.code,
+        (party.name if party else "") or _public_payer(benefit),
+        party.id_qualifier if party else "",
+        party.id if party else "",
+        party.entity if party else "",
+        benefit.insurance_type,
+        benefit.service_types,
+        plan,
+        _first(references, _GROUPS).value,
+        _first(references, _MEMBERS).value or holder,
+        begins,
+        ends,
+        bool(dates) and has_ended(dates, asked),
+        references,
+        dates,
+    )
+
+
+def _first(references: tuple[Reference, ...], qualifiers: tuple[str, ...]) -> Reference:
+    """The first REF with the first of the qualifiers that occurs."""
+    told = [ref for ref in references if ref.qualifier in qualifiers and (ref.text or ref.value)]
+    return min(told, key=lambda ref: qualifiers.index(ref.qualifier)) if told else Reference()
+
+
+def _public_payer(benefit: Benefit) -> str:
+    """The name of a payer that is known by the kind of its number or of its insurance alone."""
+    if benefit.insurance_type in _MEDICARE or any(ref.qualifier == "F6" for ref in benefit.references):
+        return "Medicare"
+    return "Medicaid" if benefit.insurance_type in _MEDICAID else ""
+
+
+def _same(one: Party, payer: Party | None, *, by_claims_address: bool) -> bool:
+    """Whether a party is the payer that answers: by its id or by its name. Beside an address for claims (``W``), a
+    payer's name may be shortened."""
+    if payer is None:
+        return False
+    if not one.name or (one.id and one.id.upper() == payer.id.upper()):
+        return True
+    mine, theirs = _words(one.name), _words(payer.name)
+    if by_claims_address:
+        length = min(len(mine), len(theirs))
+        mine, theirs = mine[:length], theirs[:length]
+    return "".join(mine) == "".join(theirs)
+
+
+@lru_cache(maxsize=1024)
+def _words(name: str) -> tuple[str, ...]:
+    """A name as it is compared: its words in upper case, without those that make no difference."""
+    words = tuple(_LETTERS.findall(name.upper()))
+    return tuple([word for word in words if word not in _NO_NAME]) or words

@@ -1,0 +1,81 @@
+"""Which policy an answer is of: the member's number, the plan, the group."""
+
+from worker.core.x12.benefits import Benefit
+from worker.core.x12.codes import ACTIVE
+from worker.core.x12.coverage import MEDICAL
+from worker.core.x12.people import ID_QUALIFIERS, Party, Person
+
+_MEMBERS = ("1W", "0F", "NQ", "F6")
+"""REF01 of a member's number, the best first: member, subscriber, recipient of Medicaid, beneficiary of Medicare."""
+_GROUPS = ("6P", "1L", "IG")
+_PLANS = ("18", "N6")
+
+
+def suspect_id(person: Person, provider: Party | None) -> bool:
+    """Whether the id that stands with a patient is no patient's: a qualifier, or the number of a provider (NPI)."""
+    if not person.id:
+        return False
+    mine = provider is not None and person.id == provider.id and person.last_name != provider.name
+    return person.id_qualifier == "XX" or person.id in ID_QUALIFIERS or mine
+
+
+def member_id(persons: list[Person], suspects: list[Person]) -> str:
+    """The policy holder's member number (NM109, else a REF), else the patient's; the holder is the last person."""
+    for person in reversed(persons):
+        if person.id and person not in suspects:
+            return person.id
+        if (found := person.reference(*_MEMBERS)) is not None:
+            return found.value
+    return ""
+
+
+def plans(persons: list[Person], active: tuple[Benefit, ...]) -> str:
+    """The names of the active plans, joined by ``; ``: the one of medical care first, others as they came.
+
+    A name is EB05, else what a REF under the benefit says, else what a REF of the patient says. EB04 is a code of at
+    most three characters; the vendor puts a plan's name there.
+    """
+    if len(active) == 1:
+        return _plan(active[0]) or _plan_of_person(persons)
+    medical = [len(MEDICAL.intersection(one.service_types)) for one in active]
+    first = [one for _, one in sorted(zip(medical, active, strict=True), key=lambda pair: -pair[0])]
+    return "; ".join(dict.fromkeys([name for one in first if (name := _plan(one))])) or _plan_of_person(persons)
+
+
+def _plan(one: Benefit) -> str:
+    if one.plan:
+        return one.plan
+    if len(one.insurance_type) > 3:
+        return one.insurance_type
+    return next(
+        (ref.text or ref.value for wanted in _PLANS for ref in one.references if ref.qualifier == wanted and ref.value),
+        "",
+    )
+
+
+def _plan_of_person(persons: list[Person]) -> str:
+    for person in persons:
+        if ref := person.reference(*_PLANS):
+            return ref.text or ref.value
+    return ""
+
+
+def group(persons: list[Person], found: tuple[Benefit, ...]) -> tuple[str, str]:
+    """The group's or policy's number and its name, of the person or else of an active benefit."""
+    for person in persons:
+        if ref := person.reference(*_GROUPS):
+            return ref.value, ref.text
+    for one in found:
+        if one.code in ACTIVE:
+            for ref in one.references:
+                if ref.qualifier in _GROUPS and ref.value:
+                    return ref.value, ref.text
+    return "", ""
+
+
+def account(persons: list[Person]) -> str:
+    """The patient's account with the provider (REF*EJ)."""
+    for person in persons:
+        if ref := person.reference("EJ"):
+            return ref.value
+    return ""
