@@ -30,6 +30,7 @@ COMMANDS = {
     "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),
     "show": ("cli.show", "show", "What came of one task, and its life."),
+    "found": ("cli.found", "found", "Coverage to bill: who is covered by whom, from when."),
     "poll": ("cli.tasks", "poll", "Poll tasks now."),
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),

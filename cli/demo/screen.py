@@ -77,11 +77,11 @@ def print_ending(ending: Ending, out: Console) -> None:
     out.print(f"\nThe database: {ending.database}", soft_wrap=True, markup=False, highlight=False)
     out.print("To read it:", highlight=False)
     bin_ = Path(sys.argv[0]).absolute().parent
-    cdpoll, utils = (bin_ / name if (bin_ / name).exists() else name for name in ("cdpoll", "sqlite-utils"))
+    cdpoll = bin_ / "cdpoll" if (bin_ / "cdpoll").exists() else "cdpoll"
     for line in (
         f"{cdpoll} --config {config} status",
         f"{cdpoll} --config {config} show {ending.tasks.example}",
-        f'{utils} query {ending.database} "select * from found_coverage limit 5" --table',  # noqa: S608 - shown, never run
+        f"{cdpoll} --config {config} found",
     ):
         out.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
