@@ -1,8 +1,10 @@
 """Batch files read into a database, and what is seen of them there."""
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,15 @@ def member(number: int) -> list[Any]:
 def batch(*numbers: int, control: str = "000000001") -> str:
     """A file with one set for each number."""
     return interchange(group(*(member(n) for n in numbers)), control=control)
+
+
+def zipped(**files: bytes | str) -> bytes:
+    """A zip with these members."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
 
 
 def members(path: Path) -> list[str]:

@@ -1,15 +1,11 @@
-"""The text in a result's x12-271 field, and what kind of file a file is."""
+"""The text in a result's x12-271 field."""
 
-import gzip
-import io
 import json
-import zipfile
 
 import pytest
 
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber, wrapped
 from worker.core.x12.embedded import derive, read_embedded
-from worker.core.x12.recognise import first_bytes, recognise
 
 PLAIN = a_file()
 BARE = "~".join("*".join(segment) for segment in a_set()) + "~"
@@ -81,60 +77,3 @@ def test_what_cannot_be_read(text: str) -> None:
     found = read_embedded(text)
     assert (found.kind, found.answers) == ("unreadable", ())
     assert found.issues
-
-
-def zipped() -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("a.271", PLAIN)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (PLAIN.encode(), "x12"),
-        (PLAIN.encode()[:20], "x12"),
-        (a_file(isa={16: "A"}).encode(), "x12"),
-        (PLAIN.lower().encode(), "x12"),
-        (wrapped(PLAIN, 2).encode(), "x12"),
-        (b"\xef\xbb\xbf\r\n " + PLAIN.encode(), "x12"),
-        (b"Subject: batch\n\n" + PLAIN.encode(), "x12"),
-        (b"[batch]\n" + PLAIN.encode(), "x12"),
-        (PLAIN.encode("utf-16"), "x12"),
-        (PLAIN.encode("utf-16-le"), "x12"),
-        (PLAIN.encode("utf-16-be"), "x12"),
-        ("hello".encode("utf-16"), "utf16"),
-        (BARE.encode(), "x12_bare"),
-        (b"", "empty"),
-        (b"\r\n\x00\x1a", "empty"),
-        (zipped(), "zip"),
-        (gzip.compress(PLAIN.encode()), "gzip"),
-        (b"-----BEGIN PGP MESSAGE-----\n\nhQEM", "pgp"),
-        (b"\x84\x8c\x03\x01", "pgp"),
-        (b"\x85\x01\x0c\x03", "pgp"),
-        (b"\xc1\xc0\x4c\x03", "pgp"),
-        (b"<?xml version='1.0'?><Error/>", "xml"),
-        (b"<!DOCTYPE html><title>Sign in</title>", "html"),
-        (b"\n<HTML>", "html"),
-        (b'{"error": "not found"}', "json"),
-        (b'["not found"]', "json"),
-        (b'{"x12-271": "' + PLAIN.encode() + b'"}', "json"),
-        (b'[\n {"id": "a", "x12-271": "' + PLAIN.encode() + b'"}]', "json"),
-        (PLAIN.encode("cp037"), "ebcdic"),
-        (b"Content-Transfer-Encoding: quoted-printable\n\n" + PLAIN.encode(), "mail"),
-        (b"MIME-Version: 1.0\r\ncontent-transfer-encoding: BASE64\r\n\r\nSVNBKjAw", "mail"),
-        (PLAIN.encode() + b"\nContent-Transfer-Encoding: base64\n", "x12"),
-        (b"Content-Transfer-Encoding: 8bit\n\n" + PLAIN.encode(), "x12"),
-        (b"\x89PNG\r\n\x1a\n", "unknown"),
-        (b"\xfd7zXZ\x00", "unknown"),
-        (b"NARCISA and company", "unknown"),
-        (b"plain words", "unknown"),
-    ],
-)
-def test_kinds(head: bytes, kind: str) -> None:
-    assert recognise(head) == kind
-
-
-def test_the_first_bytes_for_a_reason() -> None:
-    assert first_bytes(b"%PDF-1.7") == "25 50 44 46"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.batch_files import batch, members, read
+from tests.support.batch_files import batch, members, read, zipped
 from worker.store.batch import keeping
 from worker.store.db.store import Store
 
@@ -35,14 +35,6 @@ LITTER: dict[str, bytes | str] = {
 }
 
 
-def zipped(**files: bytes | str) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return packed.getvalue()
-
-
 def test_what_is_no_x12_in_a_zip_is_passed_over_with_a_warning(store: Store, path: Path) -> None:
     for dry in (True, False):
         report = read(store, zipped(**LITTER, one=batch(1), two=batch(2)), dry=dry)
@@ -65,7 +57,7 @@ def test_a_zip_with_nothing_in_x12_waits_for_a_person(store: Store, path: Path) 
     ("member", "says"),
     [
         (b"-----BEGIN PGP MESSAGE-----\n\nabc", "Member 2 is encrypted with PGP"),
-        (b"ST*271*0001~BHT*0022*11~SE*3*0001~", "Member 2 begins with ST"),
+        (b"ST*271*0001~BHT*0022*11~SE*3*0001~", "Member 2 is X12 without an ISA"),
         (gzip.compress(b"x", mtime=0), "another packed file"),
     ],
 )

@@ -44,7 +44,8 @@ def test_files_and_sets_are_listed_with_a_number_and_a_reason(house: House) -> N
     take_in(house, "broken.x12", BROKEN)
     take_in(house, "odd.json", "{}")
     found = listed(house)
-    assert [(one["name"], one["reason"]) for one in found["files"]] == [("odd.json", "The file is JSON, no X12.")]
+    reason = "The file is JSON, not X12: if X12 stands inside, unwrap it and hand in the X12 alone."
+    assert [(one["name"], one["reason"]) for one in found["files"]] == [("odd.json", reason)]
     (one,) = found["sets"]
     assert (one["file"], one["code"], one["control"]) == ("broken.x12", "271", "0002")
     assert one["reason"] == issues.MESSAGES["se_missing"]

@@ -3,7 +3,7 @@
 ::
 
     from bytes to transaction sets
-    recognise.py           the first bytes of a file -> what kind of file it is
+    recognise.py, signs.py   the first bytes of a file -> what kind of file it is
     delimiters.py          one ISA -> its delimiters and values
     scanner.py             a binary file -> envelope segments, in memory that does not grow with the file
     envelope_patterns.py   the regular expressions of the scanner

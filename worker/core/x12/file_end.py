@@ -26,7 +26,8 @@ def file_end_state(scanner: Scanner, interchanges: int, awaited: str, lost: str)
     if scanner.astray:
         return "unreadable", "Thousands of segments are called ISA and are none.", "not_interchange", "ISA"
     if scanner.refused:
-        return "unreadable", "The characters in the places of the delimiters of an ISA cannot be delimiters."
+        reason = "The delimiters in an ISA cannot be told from data or from each other: have the file sent anew."
+        return "unreadable", reason
     if scanner.partial_isa:
         return "incomplete", "The file ends inside the header of an interchange.", "file_cut", "ISA"
     if not interchanges:

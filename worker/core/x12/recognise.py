@@ -3,15 +3,33 @@
 import re
 from typing import Literal
 
-from worker.core.x12.delimiters import ISA_START, NoIsa, parse_isa
+from worker.core.x12.delimiters import ISA_START, Isa, NoIsa
 from worker.core.x12.envelope import BLANKS
 from worker.core.x12.scanner import BYTE_ORDER_MARK, UTF16_ISA
+from worker.core.x12.signs import as_text, first_isa, first_segment, from_base64, is_escaped, looks_like_base64
 
 FileKind = Literal[
-    "x12", "x12_bare", "empty", "zip", "gzip", "pgp", "ebcdic", "utf16", "xml", "html", "json", "mail", "unknown"
+    "x12",
+    "x12_bare",
+    "isa_unreadable",
+    "escaped",
+    "form",
+    "empty",
+    "zip",
+    "gzip",
+    "pgp",
+    "ebcdic",
+    "utf16",
+    "xml",
+    "html",
+    "json",
+    "base64",
+    "mail",
+    "unknown",
 ]
-"""``x12_bare`` is an ST…SE without an ISA, which a batch may not be; ``utf16`` is other text in UTF-16,
-``mail`` one whose parts are encoded."""
+"""``x12_bare`` is X12 that begins behind its ISA, which a batch may not be, ``isa_unreadable`` what begins with an ISA
+that is none. ``escaped`` has its line ends as in the source of a program, ``form`` its separators as in a web address.
+``utf16`` is other text in UTF-16, ``mail`` one whose parts are encoded."""
 
 HEAD_BYTES = 64 * 1024
 """Bytes that are enough to tell, also where a mail's header or a log stands before the first ISA."""
@@ -23,27 +41,29 @@ signature alone, which is also what a PNG begins with."""
 _EBCDIC_ISA = b"\xc9\xe2\xc1"
 _JSON = re.compile(rb"[{\[]\s*[\"{\[}\]]")
 _MAIL = re.compile(rb"^content-transfer-encoding:\s*(?:quoted-printable|base64)", re.IGNORECASE | re.MULTILINE)
-_BARE = re.compile(rb"ST([^A-Za-z0-9\s])[^\r\n]{0,60}", re.IGNORECASE)
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)", re.IGNORECASE)
+_FORM = re.compile(rb"(?:[\w.-]{1,100}=)?ISA%[0-9A-F]{2}[0-9]{2}%", re.IGNORECASE)
 
 
 def recognise(head: bytes) -> FileKind:
     """The kind of a file, from its first :data:`HEAD_BYTES` bytes (or all of it, if it is shorter)."""
-    for start, encoding in UTF16_ISA:
-        if head.startswith(start):
-            text = head.decode(encoding, errors="ignore").lstrip("\ufeff").encode()
-            return "x12" if _holds_isa(text) else "utf16"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
-    text = head.removeprefix(BYTE_ORDER_MARK).lstrip(BLANKS)
-    if not text:
-        return "empty"
-    return _text(text)
+    text = as_text(head)
+    kind = _text(text.removeprefix(BYTE_ORDER_MARK).lstrip(BLANKS))
+    if text is head:
+        return kind
+    readable = head.startswith(tuple(start for start, _ in UTF16_ISA))
+    if kind in ("empty", "pgp", "unknown") or (kind == "x12" and not readable):
+        return "utf16"
+    return kind
 
 
 def _text(text: bytes) -> FileKind:
+    if not text:
+        return "empty"
     if text.startswith(_ARMOUR):
         return "pgp"
     if text.startswith(b"<"):
@@ -54,18 +74,22 @@ def _text(text: bytes) -> FileKind:
         return "ebcdic"
     if not ISA_START.match(text) and _MAIL.search(text):
         return "mail"
-    if _holds_isa(text):
-        return "x12"
-    if _BARE.match(text):
-        return "x12_bare"
+    if (isa := first_isa(text)) is not NoIsa.OTHER:
+        return "escaped" if isinstance(isa, Isa) and is_escaped(isa, text) else "x12"
+    return _without_isa(text)
+
+
+def _without_isa(text: bytes) -> FileKind:
+    if _FORM.match(text):
+        return "form"
+    if name := first_segment(text):
+        return "isa_unreadable" if name == "ISA" else "x12_bare"
     if text[:1] in b"{[":
         return "json"
+    decoded = from_base64(text)
+    if (decoded and recognise(decoded) in ("x12", "x12_bare", "zip", "gzip")) or looks_like_base64(text):
+        return "base64"
     return "pgp" if _PACKET.match(text) else "unknown"
-
-
-def _holds_isa(text: bytes) -> bool:
-    """Whether an ISA stands in the text, or begins in it; a refused one is an ISA all the same."""
-    return any(parse_isa(text, match.start()) is not NoIsa.OTHER for match in ISA_START.finditer(text))
 
 
 def first_bytes(head: bytes) -> str:
