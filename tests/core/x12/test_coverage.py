@@ -66,6 +66,9 @@ def status(code: str, coverage: str) -> tuple[str, list[Segment], str]:
 
 ASKED: Segment = ("DTP", "472", "D8", "20250601")
 
+SPAN: Segment = ("DTP", "307", "RD8", "20240101-20251231")
+PLAN_OVER: Segment = ("DTP", "347", "D8", "20251231")
+
 COVERAGE: list[tuple[str, list[Segment], str]] = [
     *[status(code, "active") for code in "12345"],
     *[status(code, "inactive") for code in "678"],
@@ -100,6 +103,15 @@ COVERAGE: list[tuple[str, list[Segment], str]] = [
     ("an impossible date excludes nothing", dated("1", "349", "20259999"), "active"),
     ("a range that runs backwards excludes nothing", dated("1", "292", "20281231-20270101"), "active"),
     ("asked for a range that runs backwards", [("DTP", "291", "RD8", "20281231-20270101"), ACTIVE], "active"),
+    ("the plan ended, in a range under its begin", [("DTP", "346", "RD8", "20200101-20251231"), ACTIVE], "inactive"),
+    (
+        "the span of eligibility ended before the day asked",
+        [SPAN, ("DTP", "472", "D8", "20260304"), ACTIVE],
+        "inactive",
+    ),
+    ("the span of eligibility is what was asked for", [SPAN, ACTIVE], "active"),
+    ("a benefit with dates that tell no limits", [PLAN_OVER, ACTIVE, ("DTP", "304", "D8", "20260101")], "inactive"),
+    ("not covered, but for a single service", [("EB", "I", "", "30"), ("EB", "1", "", "88")], "not_covered"),
     ("codes padded with blanks", [("EB", "6 ", "", "30 "), ("EB", "1", "", "88")], "inactive"),
     ("repeated codes padded with blanks", [("EB", "6", "", "30 ^88 "), ("EB", "1", "", "54")], "inactive"),
 ]

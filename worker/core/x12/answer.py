@@ -246,7 +246,7 @@ class _AnswerReader:
         codes = list(found.issues)
         if suspects:
             codes.append("id_suspect")
-        if any(one.qualifier == _DEATH for one in dates):
+        if own.person.death_date or any(one.qualifier == _DEATH for one in dates):
             codes.append("deceased")
         if named.any_ended:
             codes.append("other_payer_ended")
@@ -264,7 +264,7 @@ class _AnswerReader:
             provider=provider,
             subscriber=subscriber.person if subscriber else None,
             dependent=dependent.person if dependent else None,
-            member_id=member_id(persons, suspects),
+            member_id=member_id(persons, suspects, found.active),
             plan=plans(persons, found.active),
             group=group_number,
             group_name=group_name,

@@ -81,7 +81,8 @@ def _loose(text: str) -> tuple[str, str, str] | None:
     if found is None:
         return None
     begin, _, dash, end, _ = found.groups(default="")
-    if bool(end) > bool(dash) or not (begin or end):
+    dash = dash or ("-" if end else "")  # two days with nothing, or with a blank, between them
+    if not (begin or end):
         return None
     days = [re.sub(r"\D", "", one) for one in (begin, end)]
     first, last = (day(one) for one in days)

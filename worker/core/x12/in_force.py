@@ -33,12 +33,19 @@ def asked_span(dates: tuple[Period, ...], created: str) -> tuple[str, str]:
     began, so it reaches to the day of the answer.
     """
     made = day(created)
+    one = _asked(dates)
+    if one is None:
+        return (made, made) if made else _ALWAYS
+    return one.first, max(one.last, made) if one.qualifier == "291" and not one.ranged else one.last
+
+
+def _asked(dates: tuple[Period, ...]) -> Period | None:
+    """The date that repeats the inquiry's."""
     for qualifier in _ASKED:
         for one in dates:
             if one.qualifier == qualifier and one.first and one.last:
-                last = max(one.last, made) if qualifier == "291" and not one.ranged else one.last
-                return one.first, last
-    return (made, made) if made else _ALWAYS
+                return one
+    return None
 
 
 @lru_cache(maxsize=512)
@@ -46,15 +53,15 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -
     """Whether a benefit with dates of its own, or with the patient's, is in force: much the same for many patients.
 
     ``own`` are the dates under the benefit, ``dates`` those of the patient, ``created`` is BHT04. What has no dates is
-    in force, and so is what is unclear. Of the patient's dates those count that say when a plan began or ended; its
-    spans (291, 307) may be the days that were asked for.
+    in force, and so is what is unclear. Of the patient's dates those count that say when a plan began or ended, and
+    spans (291, 307), unless they are the days that were asked for.
     """
-    asked = asked_span(dates, created)
-    limits = tuple([one for one in dates if one.qualifier in _LIMITS])
+    asked, repeated = asked_span(dates, created), _asked(dates)
+    spans = tuple([one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last])
+    limits = tuple([one for one in dates if one.qualifier in _LIMITS or (one in spans and one != repeated)])
     telling = tuple([one for one in own if one.qualifier in _TELLING]) or limits
     begins, ends = _from_to(telling, asked)
     if not (begins and ends):
-        spans = tuple([one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last])
         for more in (_from_to(limits, asked), _from_to(spans, asked)):
             begins, ends = begins or more[0], ends or more[1]
     return InForce(_reaches(telling, asked), begins, ends)

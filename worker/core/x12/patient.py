@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from worker.core.x12 import people
 from worker.core.x12.benefits import Benefit, Notes, dated, reader, rejected
-from worker.core.x12.dates import Period, birth_day
+from worker.core.x12.dates import Period, birth_day, day
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE
@@ -159,9 +159,10 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
         no_date = "" if birth_date else text
         if text and (loose or form != "D8"):
             notes.append(("date_format" if birth_date else "impossible_date", "DMG"))
-    relationship = ""
+    relationship = death_date = ""
     if (values := once.get("INS")) is not None and len(values) > 2:
         relationship = values[2]
+        death_date = day(values[12]) if len(values) > 12 else ""
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
-    return Person(*fields, birth_date, no_date, gender, relationship, address, references)
+    return Person(*fields, birth_date, no_date, gender, relationship, death_date, address, references)

@@ -87,6 +87,8 @@ class Person(Value, frozen=True):
     gender: str = ""
     relationship: str = ""
     """INS02, ``18`` is self."""
+    death_date: str = ""
+    """INS12, ``YYYY-MM-DD``."""
     address: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     messages: tuple[str, ...] = ()

@@ -19,13 +19,19 @@ def suspect_id(person: Person, provider: Party | None) -> bool:
     return person.id_qualifier == "XX" or person.id in ID_QUALIFIERS or mine
 
 
-def member_id(persons: list[Person], suspects: list[Person]) -> str:
-    """The policy holder's member number (NM109, else a REF), else the patient's; the holder is the last person."""
+def member_id(persons: list[Person], suspects: list[Person], active: tuple[Benefit, ...]) -> str:
+    """The policy holder's member number (NM109, else a REF), else the patient's, else what a REF under an active
+    benefit says; the holder is the last person."""
     for person in reversed(persons):
         if person.id and person not in suspects:
             return person.id
         if (found := person.reference(*_MEMBERS)) is not None:
             return found.value
+    for wanted in _MEMBERS:
+        for one in active:
+            for ref in one.references:
+                if ref.qualifier == wanted and ref.value:
+                    return ref.value
     return ""
 
 

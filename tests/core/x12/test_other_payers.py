@@ -1,0 +1,138 @@
+"""Who else an answer names: payers to bill, managed care plans to bill, whom to ask."""
+
+import pytest
+
+from tests.support.x12_reading import EB_INACTIVE, RECEIVER, answer, said
+from tests.support.x12_samples import ACTIVE, Segment
+from worker.core.x12.answer import Answer
+
+OVER: Segment = ("DTP", "292", "RD8", "20190101-20200101")
+RUNNING: Segment = ("DTP", "292", "RD8", "20260101-20261231")
+
+
+def named(entity: str, name: str, number: str = "", *above: Segment) -> list[Segment]:
+    """A benefit's segments, and one that is named under it."""
+    return [*above, ("LS", "2120"), ("NM1", entity, "2", name, *[""] * 4, "PI", number), ("LE", "2120")]
+
+
+def under(eb: str, types: str, *more: Segment) -> tuple[Segment, ...]:
+    return ("EB", eb, "", types), *more
+
+
+def names(found: Answer) -> list[str]:
+    return [one.name for one in found.other_payers if not one.ended]
+
+
+@pytest.mark.parametrize(
+    ("segments", "counts"),
+    [
+        (named("PR", "PLAN OF PLENTY", "OTHER", *under("R", "30")), True),
+        (named("PR", "TEETH MUTUAL", "T1", *under("R", "35")), True),
+        (named("PR", "THIRD MUTUAL", "T1", *under("U", "30")), True),
+        (named("PR", "THIRD MUTUAL", "T1", *under("U", "")), True),
+        (named("PR", "THIRD MUTUAL", "T1", *under("W", "30")), True),
+        (named("PRP", "THIRD MUTUAL", "T1", *under("1", "30")), True),
+        (named("PR", "PLAN OF PLENTY", "OTHER", *under("1", "30")), False),
+        (named("PR", "Plan of Plenty, Inc.", "OTHER", *under("1", "30")), False),
+        (named("PR", "THIRD MUTUAL", "PLENTY", *under("1", "30")), False),
+        (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "", *under("W", "30")), False),
+        (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "X", *under("U", "30")), True),
+        (named("PR", "", "OTHER", *under("W", "30")), False),
+        (named("PR", "PILLS", "P1", *under("U", "88")), False),
+        (named("PR", "PILLS", "P1", *under("1", "88")), False),
+        (named("PR", "EYES AND PILLS", "P1", *under("U", "AL^88")), False),
+    ],
+)
+def test_which_payers_count_as_others(segments: list[Segment], counts: bool) -> None:
+    found = answer(EB_INACTIVE, *segments)
+    assert bool(names(found)) is counts
+    assert found.coverage in ("inactive", "active")
+    assert any(one.related for one in found.benefits), "it stays in what was said"
+
+
+def test_another_payer_that_has_ended_is_told_as_ended() -> None:
+    old, new = named("PR", "OLD", "O", *under("R", "30", OVER)), named("PR", "NEW", "N", *under("R", "30", RUNNING))
+    found = answer(EB_INACTIVE, *old, *new)
+    assert [(one.name, one.ended, one.begins, one.ends) for one in found.other_payers] == [
+        ("OLD", True, "2019-01-01", "2020-01-01"),
+        ("NEW", False, "2026-01-01", "2026-12-31"),
+    ]
+    assert said(found) == ["other_payer_ended"]
+
+
+@pytest.mark.parametrize("ends", [("DTP", "349", "D8", "20200101"), ("DTP", "347", "D8", "20200101")])
+def test_it_ended_by_a_single_date(ends: Segment) -> None:
+    (one,) = answer(EB_INACTIVE, *named("PR", "OLD", "O", *under("R", "30", ends))).other_payers
+    assert (one.ended, one.ends) == (True, "2020-01-01")
+
+
+def test_asked_for_an_earlier_day_it_had_not_ended() -> None:
+    asked: Segment = ("DTP", "472", "D8", "20191224")
+    (one,) = answer(asked, EB_INACTIVE, *named("PR", "OLD", "O", *under("R", "30", OVER))).other_payers
+    assert not one.ended
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [under("R", "30", ("REF", "F6", "1XX4XX5XX73")), (("EB", "R", "", "30", "MA"), ("REF", "F6", "1XX4XX5XX73"))],
+)
+def test_the_number_of_a_beneficiary_names_medicare(segments: tuple[Segment, ...]) -> None:
+    (one,) = answer(EB_INACTIVE, *segments).other_payers
+    assert (one.name, one.member_id) == ("Medicare", "1XX4XX5XX73")
+
+
+def test_the_numbers_of_the_other_policy() -> None:
+    more: tuple[Segment, ...] = (("REF", "1W", "M77"), ("REF", "6P", "G9"), ("REF", "18", "P1", "PLAN ONE"))
+    (one,) = answer(EB_INACTIVE, *named("PR", "NEW", "N", *under("R", "30", *more))).other_payers
+    assert (one.member_id, one.group_number, one.plan) == ("M77", "G9", "PLAN ONE")
+
+
+def of_medicaid(*benefits: Segment, payer: str = "STATE OF NOWHERE MEDICAID") -> Answer:
+    source: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", payer, *[""] * 4, "PI", "NW")]
+    patient: list[Segment] = [("HL", "3", "2", "22", "0"), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M1")]
+    return answer(*source, *RECEIVER, *patient, *benefits, whole=True)
+
+
+@pytest.mark.parametrize("entity", ["Y2", "P5", "X3"])
+@pytest.mark.parametrize("eb", ["U", "3", "MC", "1"])
+def test_managed_care_plans_of_medicaid_are_to_be_billed(entity: str, eb: str) -> None:
+    found = of_medicaid(EB_INACTIVE, *named(entity, "BEACON", "B1", *under(eb, "30")))
+    assert [(one.name, one.id, one.entity) for one in found.managed_care] == [("BEACON", "B1", entity)]
+    assert not found.other_payers
+    assert not found.to_ask
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        named("P3", "DOCTOR", "", *under("L", "30")),
+        named("Y2", "TEETH", "", *under("U", "35")),
+        named("X3", "REVIEW", "", *under("F", "30")),
+    ],
+)
+def test_whom_nobody_bills_in_medicaid(segments: list[Segment]) -> None:
+    assert of_medicaid(ACTIVE, *segments).managed_care == ()
+
+
+def test_a_managed_care_plan_that_has_ended_is_not_to_be_billed() -> None:
+    found = of_medicaid(EB_INACTIVE, *named("Y2", "BEACON", "B1", *under("MC", "30", OVER)))
+    assert [one.ended for one in found.managed_care] == [True]
+    assert "other_payer_ended" in said(found)
+
+
+@pytest.mark.parametrize("eb", ["U", "1"])
+@pytest.mark.parametrize("entity", ["P5", "X3"])
+def test_employer_and_reviewer_of_a_commercial_plan_are_not_to_be_billed(entity: str, eb: str) -> None:
+    found = answer(ACTIVE, *named(entity, "GADGETS", "", *under(eb, "30")))
+    assert not (found.managed_care or found.other_payers or found.to_ask)
+
+
+def test_medicaid_is_known_by_the_kind_of_insurance_too() -> None:
+    found = of_medicaid(("EB", "1", "", "30", "MC"), *named("X3", "BEACON", "", *under("3", "30")), payer="NOWHERE DHS")
+    assert [one.name for one in found.managed_care] == ["BEACON"]
+
+
+def test_whom_to_ask_is_nobody_to_bill() -> None:
+    found = answer(*named("VN", "SIDE VENDOR", "", *under("U", "30")))
+    assert [one.name for one in found.to_ask] == ["SIDE VENDOR"]
+    assert (found.coverage, found.other_payers, found.managed_care) == ("undetermined", (), ())
