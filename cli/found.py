@@ -82,6 +82,7 @@ _FIELDS = (
     "trace_number",
     "account",
     "subtenant",
+    "list",
     "path",
     "source",
     "provisional",

@@ -261,7 +261,7 @@ def test_show_of_a_concluded_task_with_its_body(tmp_path: Path) -> None:
     assert (shown["due_at"], shown["revisions"], shown["polls"]) == (None, 0, 1)
     assert ISO.fullmatch(shown["concluded_at"])
     assert [h["event"] for h in shown["history"]] == ["recorded", "concluded"]
-    paths = {"list", "name", "status", "payer_id", "transaction_id", "reason"}
+    paths = {"list", "position", "name", "status", "payer_id", "transaction_id", "reason"}
     assert shown["paths"]
     assert all(path.keys() == paths for path in shown["paths"])
     assert "eligible" in {path["status"] for path in shown["paths"]}

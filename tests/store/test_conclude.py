@@ -14,7 +14,7 @@ from worker.store import outbox
 from worker.store.conclude import Source
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
-from worker.store.views import tasks as story
+from worker.store.views import report as story
 
 
 def test_the_body_is_kept_byte_for_byte_with_its_paths(store: Store, path: Path) -> None:

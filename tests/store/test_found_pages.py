@@ -44,6 +44,7 @@ def test_a_line_has_what_is_promised(store: Store) -> None:
             "trace_number": "OURS-1",
             "account": None,
             "subtenant": None,
+            "list": "successful",
             "path": "Medicare",
             "source": "poll",
             "provisional": False,

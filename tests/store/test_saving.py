@@ -24,7 +24,7 @@ from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import api
 from worker.store.tasks import polling as tasks
-from worker.store.views import tasks as story
+from worker.store.views import report as story
 
 DAY = 86_400_000
 

@@ -18,8 +18,8 @@ from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.store.state import api, daemon
 from worker.store.tasks import polling as tasks
 from worker.store.tasks import tallies
+from worker.store.views import report as story
 from worker.store.views import status as look
-from worker.store.views import tasks as story
 from worker.store.views.problems import StatusRules
 
 

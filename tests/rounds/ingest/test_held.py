@@ -12,7 +12,7 @@ from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import quarantine
 from worker.store.db.store import Store
-from worker.store.views import tasks as story
+from worker.store.views import report as story
 
 SET = a_set(subscriber(ACTIVE))
 TEST = interchange(group(SET), usage="T")

@@ -21,7 +21,7 @@ from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.tasks import tallies
 from worker.store.tasks.recording import record as record_ids
-from worker.store.views import tasks as story
+from worker.store.views import report as story
 
 NOW = 1_800_000_000_000
 
@@ -281,17 +281,17 @@ def test_a_271_never_concludes_a_task_and_is_no_revision_of_its_result(store: St
     told = story.show(store, "a", body=True)
     assert told is not None
     assert (told["state"], told["outcome"], told["revisions"], told["body"]) == ("pending", None, 0, None)
-    assert told["batch_answers"] == [
-        {
-            "file": "batch",
-            "coverage": "active",
-            "payer": "PLAN OF PLENTY",
-            "payer_id": "PLENTY",
-            "plan": "SILVER",
-            "received_at": "2027-01-15T08:00:00Z",
-            "test": False,
-        }
-    ]
+    (said,) = told["batch_answers"]
+    expected = {
+        "file": "batch",
+        "coverage": "active",
+        "payer": "PLAN OF PLENTY",
+        "payer_id": "PLENTY",
+        "plan": "SILVER",
+        "received_at": "2027-01-15T08:00:00Z",
+        "test": False,
+    }
+    assert expected.items() <= said.items()
     assert conclude(store, "a", body("a", ONE)) == "first"
     assert conclude(store, "a", body("a", ONE)) == "same"
     assert elsewhere(store, "SELECT revisions FROM tasks_overview") == [(1,)]

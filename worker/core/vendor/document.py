@@ -187,6 +187,12 @@ def read_paths(content: Json) -> tuple[Path, ...]:
     )
 
 
+def read_real_time(content: Json) -> Path | None:
+    """The real-time check that began the task, which has the form of a path; ``None`` where nothing is said of it."""
+    paths = read_paths({"discoveryPaths": {LISTS[0]: [content.get("realTime") or None]}})
+    return paths[0] if paths else None
+
+
 def pending_names(content: Json) -> tuple[str, ...]:
     """The names of the paths that are still pending, in the order of the body; one without a name is left out."""
     lists = content.get("discoveryPaths")

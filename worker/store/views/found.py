@@ -194,7 +194,7 @@ def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
     about = {
         "id": row["id"],
         "patient": {key: row[key] or None for key in ("last_name", "first_name", "birth_date")},
-        **{key: row[key] or None for key in ("trace_number", "account", "subtenant", "path", "source")},
+        **{key: row[key] or None for key in ("trace_number", "account", "subtenant", "list", "path", "source")},
         "provisional": bool(row["provisional"]),
         "match": row["match"],
         "file": row["file"],
@@ -255,6 +255,7 @@ _KEYS = (
     "trace_number",
     "account",
     "subtenant",
+    "list",
     "path",
     "source",
     "provisional",

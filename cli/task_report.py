@@ -1,0 +1,152 @@
+"""What ``cdpoll show`` prints for people: what came of a task first, its life below."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from worker.core.vendor.findings import COVERAGES, REAL_TIME, TRIED, distinct, is_silent, payer_of, span, status_words
+
+Json = dict[str, Any]
+
+_WIDTH_CHARS = 15
+
+
+def lines(task: Json) -> Iterator[str]:
+    """The report, line by line; ``task`` is what ``--json`` prints."""
+    yield task["headline"]
+    yield from _rows(
+        [
+            ("patient", "; ".join(map(_person, task["patients"]))),
+            ("refs", ", ".join(task["refs"])),
+            ("task", task["id"]),
+            ("name", task["name"]),
+            ("how it came", _how(task)),
+        ]
+    )
+    yield from _section("covered by", map(_coverage, distinct(task["found"])))
+    yield from _section("searched", _searched(task))
+    yield from _section("not searched", ([_silent(path)] for path in task["not_searched"]))
+    yield from _section("skipped", ([_skipped(path)] for path in task["paths"] if path["list"] == "skipped"))
+    yield from _section("batch files say", (_batch(one) for one in task["batch_answers"] if not one["in_result"]))
+    yield from _life(task)
+
+
+def _rows(rows: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+    return (f"{name:<{_WIDTH_CHARS}} {value}" for name, value in rows if value)
+
+
+def _section(title: str, entries: Iterable[list[str]]) -> Iterator[str]:
+    """A title, and below it each entry: its first line, and the others farther to the right."""
+    begun = False
+    for first, *more in entries:
+        if not begun:
+            yield from ("", title)
+            begun = True
+        yield f"  {first}"
+        yield from (f"      {line}" for line in more)
+
+
+def _person(one: Json) -> str:
+    name = ", ".join(part for part in (one["last_name"], one["first_name"]) if part) or "without a name"
+    return f"{name}, born {one['birth_date']}" if one["birth_date"] else name
+
+
+def _how(task: Json) -> str | None:
+    if task["concluded_at"] is None:
+        return None
+    said = f"by {task['concluded_by']} at {task['concluded_at']}"
+    latest = task["latest"]
+    if latest is not None and latest["revision"] > 1:
+        differs = f"; a differing body came by {latest['source']} at {latest['at']}"
+        said += f"{differs}, it says {latest['outcome']}, and this is what it tells"
+    return said
+
+
+_KINDS = {
+    "other_payer": "another payer, to be billed",
+    "managed_care": "managed care plan, to be billed",
+    "path": "the vendor says eligible",
+}
+
+
+def _coverage(one: Json) -> list[str]:
+    named = (("member", "member_id"), ("plan", "plan"), ("group", "group_number"))
+    parts = [payer_of(one), *(f"{word} {one[key]}" for word, key in named if one[key])]
+    parts += [span(one) or "no dates given"]
+    parts += [_KINDS[one["kind"]]] if one["kind"] in _KINDS else []
+    parts += ["EARLY (provisional): the vendor still searches"] if one["provisional"] else []
+    numbers = [f"{word} {one[key]}" for word, key in (("trace", "trace_number"), ("account", "account")) if one[key]]
+    source = f"told by {', '.join(one['told_by'])}" + (f" ({', '.join(numbers)})" if numbers else "")
+    return [" · ".join(parts), source, *_notes(one["warnings"])]
+
+
+def _notes(warnings: Iterable[Json]) -> list[str]:
+    return [f"note: {one['message']}" for one in warnings]
+
+
+def _searched(task: Json) -> Iterator[list[str]]:
+    """Each path that was searched, and the real-time check, with what the answer says."""
+    tried = [path for path in task["paths"] if path["list"] in TRIED and not is_silent(path)]
+    for path in sorted(tried, key=lambda path: str(path["list"])):
+        place = path["list"], path["position"]
+        yield _answered(path["name"], path, [one for one in task["answers"] if (one["list"], one["position"]) == place])
+    check = [one for one in task["answers"] if one["list"] == REAL_TIME]
+    if task["real_time"] is not None or check:
+        yield _answered("real-time check", task["real_time"] or {}, check)
+
+
+def _answered(name: str | None, path: Json, answers: list[Json]) -> list[str]:
+    first = [name or "(unnamed)", status_words(path.get("status"))]
+    first += [f"payer {path['payer_id']}"] if path.get("payer_id") else []
+    first += [path["reason"]] if path.get("reason") else []
+    return [" · ".join(first), *(line for one in answers for line in _said(one))]
+
+
+def _said(one: Json) -> list[str]:
+    """What an answer says, and below it what was rejected and what is odd."""
+    said = f"{one['payer'] or 'the payer'} {COVERAGES.get(one['coverage'], one['coverage'])}"
+    said += f" ({one['plan']})" if one["plan"] else ""
+    said += f", {span(one)}" if span(one) and one["coverage"] != "active" else ""
+    ended = [f"it names {payer_of(other)}, whose coverage has ended ({span(other)})" for other in one["ended_payers"]]
+    ask = [f"questions about the plan go to {one['to_ask']}"] if one["to_ask"] else []
+    return [said, *ended, *ask, *map(rejection_words, one["rejections"]), *_notes(one["warnings"])]
+
+
+def rejection_words(one: Json) -> str:
+    """A rejection in words, with what the payer says is to be done."""
+    follow_up = f"; {one['follow_up_text']}" if one["follow_up_text"] else ""
+    return f"rejected: {one['text'] or 'without a reason'} ({one['code'] or '-'}){follow_up}"
+
+
+def _silent(path: Json) -> str:
+    if path["list"] == "pending":
+        return f"{path['name'] or '(unnamed)'} · still searching"
+    return _answered(path["name"], path, [])[0]
+
+
+def _skipped(path: Json) -> str:
+    return f"{path['name'] or '(unnamed)'} · {path['reason'] or 'no reason given'}"
+
+
+def _batch(one: Json) -> list[str]:
+    first, *more = _said(one)
+    test = " · marked as a test" if one["test"] else ""
+    return [f"{first} · {one['file']} · {one['received_at']}{test}", *more]
+
+
+def _life(task: Json) -> Iterator[str]:
+    state = task["state"] + (f": {task['outcome']}" if task["outcome"] else "")
+    keys = ("correlation_id", "trace_id", "recorded_at", "due_at", "concluded_at")
+    yield ""
+    yield from _rows(
+        [
+            ("state", state),
+            *((key.replace("_", " "), task[key]) for key in keys),
+            ("why then", task["why"]),
+            ("polls", f"{task['polls']}, {task['failures']} unusable in a row"),
+            ("last error", task["last_error"]),
+        ]
+    )
+    history = (
+        f"{one['at']}  {one['event']}" + (f": {one['detail']}" if one["detail"] else "") for one in task["history"]
+    )
+    yield from _section("history", ([line] for line in history))

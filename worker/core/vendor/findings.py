@@ -1,0 +1,236 @@
+"""What came of a task, in words: the statuses of its paths, and one headline over everything that is known of it.
+
+Paths and coverages are given as ``cdpoll show --json`` has them. Everything here is for people: nothing is decided by
+it, and the outcome stays the vendor's word.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+
+TRIED = ("successful", "unsuccessful")
+
+# A path with one of these was not searched: a failure with one of them is not the same as "no coverage".
+NO_ANSWER = ("processing_error", "payer_unavailable")
+
+STATUSES = {
+    "eligible": "eligible",
+    "ineligible": "not eligible",
+    "patient_unknown": "the payer does not know the patient",
+    "payer_not_in_system": "the vendor does not know the payer",
+    "payer_unavailable": "NOT SEARCHED: the payer gave no answer",
+    "processing_error": "NOT SEARCHED: the inquiry could not be processed",
+}
+
+COVERAGES = {
+    "active": "says active",
+    "inactive": "says inactive",
+    "not_covered": "says not covered",
+    "rejected": "rejects the inquiry",
+    "undetermined": "does not say whether there is coverage",
+}
+
+REAL_TIME = "realTime"
+"""In place of a path's name and list: the check that began the discovery."""
+
+
+def status_words(status: str | None) -> str:
+    """The status of a transaction in words; one that the contract does not name stands as it came."""
+    found = normal_status(status)
+    return STATUSES.get(found, found) or "without a status"
+
+
+def normal_status(status: str | None) -> str:
+    """The status as the contract spells it: samples have blanks round it, capitals, and ``eligibile``."""
+    found = (status or "").strip().lower()
+    return "eligible" if found == "eligibile" else found
+
+
+def is_silent(path: Json) -> bool:
+    """Whether a path was tried and gave no answer."""
+    return path["list"] in TRIED and normal_status(path["status"]) in NO_ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known of a task.
+
+    ``outcome`` is that of its latest body, ``found`` each coverage once (:func:`distinct`), ``real_time`` what the
+    vendor says of the check that began the discovery.
+    """
+
+    state: str
+    outcome: str | None = None
+    paths: Sequence[Json] = ()
+    found: Sequence[Json] = ()
+    real_time: Json | None = None
+    polls: int = 0
+    last_error: str | None = None
+
+
+def headline(known: Findings) -> str:
+    """What came of a task, in one line.
+
+    ::
+
+        state      what is known                               the line begins
+        concluded  success, a path lists coverage              coverage found: PAYER (id) …
+                   success, no path does                       the vendor says success and names no path that found …
+                   failure, the real-time check said eligible  no further coverage; the real-time check said eligible …
+                   failure, an answer tells of coverage        no coverage found by the discovery, but …
+                   failure, nothing else                       no coverage found
+        pending    early coverage                              still searching; early (provisional) coverage: …
+                   anything else                               still searching
+        abandoned                                              abandoned
+    """
+    match known.state, known.outcome:
+        case "concluded", "success":
+            return "; ".join(_success(known))
+        case "concluded", _:
+            return "; ".join(_failure(known))
+        case "abandoned", _:
+            said = ["abandoned: cdpoll asks no more, and what came of it is not known", *_early(known)]
+            return "; ".join(said)
+        case _:
+            return "; ".join(_pending(known))
+
+
+def _success(known: Findings) -> list[str]:
+    own = [one for one in known.found if one["list"] == "successful"]
+    others = [one for one in known.found if one["list"] != "successful"]
+    if own:
+        return ["coverage found: " + _first(own, others)]
+    said = "the vendor says success and names no path that found coverage"
+    return [f"{said}, but {', and '.join(clauses(others))}" if others else said, *_silent(known.paths)]
+
+
+def _failure(known: Findings) -> list[str]:
+    check = _check_said(known)
+    others = clauses(one for one in known.found if not (check and _is_check(one) and one["kind"] in ("active", "path")))
+    if check:
+        said = [f"no further coverage; {check}"]
+        said += [f"but {', and '.join(others)}"] if others else []
+    elif others:
+        said = [f"no coverage found by the discovery, but {', and '.join(others)}"]
+    else:
+        said = ["no coverage found"]
+    if not any(path["list"] in TRIED for path in known.paths):
+        said.append("no path was searched")
+    return said + _silent(known.paths)
+
+
+def _pending(known: Findings) -> list[str]:
+    waits = [str(path["name"] or "a path") for path in known.paths if path["list"] == "pending"]
+    said = ["still searching" + (f" ({_few(waits)})" if waits else ""), *_early(known)]
+    if known.last_error:
+        said.append(f"the last poll brought nothing usable ({known.last_error})")
+    elif not known.polls and not known.found:
+        said.append("not polled yet")
+    return said
+
+
+def _early(known: Findings) -> list[str]:
+    """What is known before the end: of the body of a pending task, and of batches."""
+    early = [one for one in known.found if one["provisional"] and not _is_check(one)]
+    said = [f"early (provisional) coverage: {_first(early)}"] if early else []
+    check = _check_said(known)
+    said += [check] if check else []
+    rest = [one for one in known.found if not one["provisional"] or (_is_check(one) and not check)]
+    return said + clauses(rest)
+
+
+def _check_said(known: Findings) -> str | None:
+    """That the real-time check said eligible, if it did: by its status, or by its 271."""
+    told = next((one for one in known.found if _is_check(one) and one["kind"] == "active"), None)
+    check = known.real_time
+    eligible = check is not None and normal_status(check["status"]) == "eligible"
+    if told is None and not eligible:
+        return None
+    payer = (check["payer_id"] if check else None) or (told and (told["payer_id"] or told["payer"]))
+    return "the real-time check said eligible" + (f" ({payer})" if payer else "")
+
+
+def _silent(paths: Sequence[Json]) -> list[str]:
+    tried = sum(path["list"] in TRIED for path in paths)
+    silent = sum(map(is_silent, paths))
+    return [f"{silent} of {tried} paths gave no answer"] if silent else []
+
+
+def _is_check(coverage: Json) -> bool:
+    return coverage["list"] == REAL_TIME  # type: ignore[no-any-return]
+
+
+_MOST_NAMES = 3
+
+
+def clauses(found: Iterable[Json]) -> list[str]:
+    """What answers tell beside the vendor's own word, one clause for each answer and kind; at most three."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        verbs = {
+            "active": "says active",
+            "path": "is listed as eligible",
+            "managed_care": "names a managed care plan to bill",
+        }
+        verb = verbs.get(one["kind"], "names another payer")
+        named.setdefault((teller(one), verb), []).append(payer_of(one))
+    said = [f"{who} {verb}: {_few(list(dict.fromkeys(names)))}" for (who, verb), names in named.items()]
+    return said if len(said) <= _MOST_NAMES else [*said[:_MOST_NAMES], f"{len(said) - _MOST_NAMES} more answers do so"]
+
+
+def distinct(found: Iterable[Json]) -> list[dict[str, Any]]:
+    """Each coverage once, although several refs, answers and paths tell of it; ``told_by`` says which answers do."""
+    merged: dict[tuple[object, ...], dict[str, Any]] = {}
+    for one in sorted(found, key=lambda coverage: coverage["list"] != "successful"):
+        same = merged.setdefault(tuple(one[key] for key in _SAME), {**one, "warnings": [], "told_by": []})
+        same["warnings"] += [warning for warning in one["warnings"] if warning not in same["warnings"]]
+        same["told_by"] += [who for who in (teller(one),) if who not in same["told_by"]]
+    return list(merged.values())
+
+
+_SAME = ("kind", "provisional", "payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends")
+
+
+def teller(coverage: Json) -> str:
+    """Which answer tells of a coverage."""
+    if coverage["source"] == "batch":
+        return f"the batch file {coverage['file']}" if coverage["file"] else "a batch file"
+    return (
+        "the real-time check's answer" if _is_check(coverage) else f"{coverage['path'] or 'an unnamed path'}'s answer"
+    )
+
+
+def payer_of(coverage: Json) -> str:
+    """``NAME (id)``, or what there is of both."""
+    name, number = coverage["payer"], coverage["payer_id"]
+    if not name and coverage.get("kind") == "path":
+        name = coverage["path"]
+    return f"{name} ({number})" if name and number else name or number or "a payer without a name"
+
+
+def _first(found: Sequence[Json], more: Sequence[Json] = ()) -> str:
+    """The first coverage in full, and how many others there are. One that an answer calls active goes first."""
+    order = {"active": 0, "path": 1}
+    one = min(found, key=lambda coverage: order.get(coverage["kind"], 2))
+    said = [payer_of(one)]
+    said += [f"member {one['member_id']}"] if one["member_id"] else []
+    said += [span(one)] if span(one) else []
+    if one["kind"] == "path":
+        said.append("without details: see the warning below")
+    elif one["kind"] != "active":
+        said.append(f"which {teller(one)} names")
+    others = len(found) + len(more) - 1
+    return ", ".join(said) + (f"; and {others} more below" if others else "")
+
+
+def span(coverage: Json) -> str:
+    """From when to when, as far as the answer says."""
+    begins, ends = coverage["begins"], coverage["ends"]
+    return " ".join([*([f"from {begins}"] if begins else []), *([f"to {ends}"] if ends else [])])
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"

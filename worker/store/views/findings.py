@@ -1,0 +1,163 @@
+"""What came of one task: what its latest body and the batches say of it. Reads only, in short statements."""
+
+import sqlite3
+from typing import Any
+
+from worker.core.instant import iso
+from worker.core.vendor.document import Path, parse_json, read_real_time
+from worker.core.vendor.findings import REAL_TIME, Findings, distinct, headline, is_silent
+from worker.core.x12.codes import REJECTIONS, words
+from worker.core.x12.issues import MESSAGES
+from worker.store.db.store import Store
+from worker.store.views.found import found_pages
+
+Json = dict[str, Any]
+
+
+def findings(store: Store, task: sqlite3.Row) -> Json:
+    """The part of ``cdpoll show --json`` that says what came of a task. Of several bodies the latest counts."""
+    latest = store.one(
+        """
+        SELECT seq, revision, source, outcome, received_at, body FROM results
+        WHERE task = :task AND source <> 'batch' ORDER BY revision DESC LIMIT 1
+        """,
+        {"task": task["seq"]},
+    )
+    result = -1 if latest is None else latest["seq"]
+    paths = [_path(row) for row in paths_of(store, result)]
+    found = [line for page in found_pages(store, task=task["seq"]) for line in page]
+    answers = _polled_answers(store, result)
+    batches = _batch_answers(store, task["seq"], result)
+    real_time = None if latest is None else _real_time(latest["body"])
+    known = Findings(
+        state=task["state"],
+        outcome=latest["outcome"] if latest is not None and latest["outcome"] else task["outcome"],
+        paths=paths,
+        found=distinct(found),
+        real_time=real_time,
+        polls=task["polls"],
+        last_error=task["last_error"],
+    )
+    return {
+        "headline": headline(known),
+        "latest": None
+        if latest is None
+        else {key: latest[key] for key in ("revision", "source", "outcome")} | {"at": iso(latest["received_at"])},
+        "patients": _patients([*answers, *batches]),
+        "found": found,
+        "paths": paths,
+        "not_searched": [path for path in paths if path["list"] == "pending" or is_silent(path)],
+        "real_time": real_time,
+        "answers": answers,
+        "batch_answers": batches,
+    }
+
+
+def paths_of(store: Store, result: int) -> list[sqlite3.Row]:
+    """The paths of a result: the unsuccessful ones, those that found coverage, the skipped, the pending."""
+    return store.read(
+        "SELECT list, name, status, payer_id, transaction_id, reason, position FROM paths WHERE result = :result"
+        " ORDER BY list DESC, position",
+        {"result": result},
+    )
+
+
+def _path(row: sqlite3.Row) -> Json:
+    return {key: row[key] for key in ("list", "position", "name", "status", "payer_id", "transaction_id", "reason")}
+
+
+def _real_time(body: bytes) -> Json | None:
+    """What the vendor says of the check that began the discovery, in the form of a path."""
+    content = parse_json(bytes(body))
+    path: Path | None = read_real_time(content) if isinstance(content, dict) else None
+    if path is None:
+        return None
+    return {"name": path.name, "status": path.status, "payer_id": path.payer_id, "transaction_id": path.transaction_id}
+
+
+_SAID = (
+    *("coverage", "payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends"),
+    "to_ask",
+    *("last_name", "first_name", "birth_date"),
+)
+
+
+def _polled_answers(store: Store, result: int) -> list[Json]:
+    """What each 271 in a body says, in the order of :func:`paths_of`, that of the real-time check last."""
+    rows = store.read(
+        f"""
+        SELECT answers.list, answers.position, paths.name AS path,
+            {", ".join(f"answers.{key}" for key in _SAID)}, answers.rejections, answers.warnings, answers.said
+        FROM answers LEFT JOIN paths
+            ON paths.result = answers.result AND paths.list = answers.list AND paths.position = answers.position
+        WHERE answers.result = :result AND answers.from_set IS NULL
+        ORDER BY answers.list = :real_time, answers.list DESC, answers.position, answers.seq
+        """,  # noqa: S608 - constants
+        {"result": result, "real_time": REAL_TIME},
+    )
+    about = ("list", "position", "path")
+    return [{key: row[key] for key in about} | _answer(row, (row["said"] or "").encode()) for row in rows]
+
+
+def _batch_answers(store: Store, task: int, result: int) -> list[Json]:
+    """What batches said of this task's patient. ``in_result``: the very text stands in the task's body, too."""
+    rows = store.read(
+        f"""
+        SELECT files.name AS file, {", ".join(f"answers.{key}" for key in _SAID)}, answers.rejections,
+            answers.warnings, results.body, results.received_at, envelopes.test, EXISTS (
+                SELECT 1 FROM texts WHERE texts.sha256 = sets.sha256 AND texts.result = :result
+            ) AS in_result
+        FROM results JOIN answers ON answers.result = results.seq
+        JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
+        JOIN files ON files.seq = sets.file AND files.state = 'ingested'
+        JOIN envelopes ON envelopes.seq = sets.envelope
+        WHERE results.task = :task AND results.source = 'batch' ORDER BY results.seq
+        """,  # noqa: S608 - constants
+        {"task": task, "result": result},
+    )
+    return [
+        {"file": row["file"]}
+        | _answer(row, bytes(row["body"]))
+        | {"received_at": iso(row["received_at"]), "test": bool(row["test"]), "in_result": bool(row["in_result"])}
+        for row in rows
+    ]
+
+
+def _answer(row: sqlite3.Row, said: bytes) -> Json:
+    content = parse_json(said)
+    content = content if isinstance(content, dict) else {}
+    return {key: row[key] for key in _SAID} | {
+        "ended_payers": [_ended(one) for one in _objects(content.get("other_payers")) if one.get("ended")],
+        "rejections": rejections(row["rejections"], content),
+        "warnings": _warnings(row["warnings"]),
+    }
+
+
+def _objects(listed: object) -> list[Json]:
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _ended(other: Json) -> Json:
+    """Another payer that the answer names, whose coverage had ended: not found coverage."""
+    told = {"payer": "name", "payer_id": "id", "begins": "begins", "ends": "ends"}
+    return {key: str(other.get(name) or "") for key, name in told.items()}
+
+
+def rejections(codes: str, said: Json) -> list[Json]:
+    """The rejections of an answer in words: ``code``, ``text``, ``follow_up``, ``follow_up_text``; each once."""
+    told = _objects(said.get("rejections"))
+    told = told or [{"code": code, "text": words(REJECTIONS, code)} for code in codes.split()]
+    keys = ("code", "text", "follow_up", "follow_up_text")
+    found = [{key: str(one.get(key) or "") for key in keys} for one in told]
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
+def _warnings(codes: str) -> list[Json]:
+    return [{"code": code, "message": MESSAGES.get(code, code)} for code in codes.split()]
+
+
+def _patients(answers: list[Json]) -> list[Json]:
+    """Whom the answers speak of, each person once."""
+    found = [{key: one[key] for key in ("last_name", "first_name", "birth_date")} for one in answers]
+    named = [one for one in found if any(one.values())]
+    return [one for number, one in enumerate(named) if one not in named[:number]]
