@@ -24,7 +24,7 @@ def lines(task: Json) -> Iterator[str]:
     )
     yield from _section("covered by", map(_coverage, distinct(task["found"])))
     yield from _section("searched", _searched(task))
-    yield from _section("not searched", ([_silent(path)] for path in task["not_searched"]))
+    yield from _section("not searched", (_silent(task, path) for path in task["not_searched"]))
     yield from _section("skipped", ([_skipped(path)] for path in task["paths"] if path["list"] == "skipped"))
     yield from _section("batch files say", (_batch(one) for one in task["batch_answers"] if not one["in_result"]))
     yield from _life(task)
@@ -87,11 +87,15 @@ def _searched(task: Json) -> Iterator[list[str]]:
     """Each path that was searched, and the real-time check, with what the answer says."""
     tried = [path for path in task["paths"] if path["list"] in TRIED and not is_silent(path)]
     for path in sorted(tried, key=lambda path: str(path["list"])):
-        place = path["list"], path["position"]
-        yield _answered(path["name"], path, [one for one in task["answers"] if (one["list"], one["position"]) == place])
+        yield _answered(path["name"], path, _answers(task, path))
     check = [one for one in task["answers"] if one["list"] == REAL_TIME]
     if task["real_time"] is not None or check:
         yield _answered("real-time check", task["real_time"] or {}, check)
+
+
+def _answers(task: Json, path: Json) -> list[Json]:
+    place = path["list"], path["position"]
+    return [one for one in task["answers"] if (one["list"], one["position"]) == place]
 
 
 def _answered(name: str | None, path: Json, answers: list[Json]) -> list[str]:
@@ -117,10 +121,10 @@ def rejection_words(one: Json) -> str:
     return f"rejected: {one['text'] or 'without a reason'} ({one['code'] or '-'}){follow_up}"
 
 
-def _silent(path: Json) -> str:
+def _silent(task: Json, path: Json) -> list[str]:
     if path["list"] == "pending":
-        return f"{path['name'] or '(unnamed)'} · still searching"
-    return _answered(path["name"], path, [])[0]
+        return [f"{path['name'] or '(unnamed)'} · still searching"]
+    return _answered(path["name"], path, _answers(task, path))
 
 
 def _skipped(path: Json) -> str:

@@ -31,6 +31,11 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
     flag_value="",
     help="Only pending ones whose last poll brought nothing usable; with CODE, for this reason.",
 )
+@click.option(
+    "--review",
+    is_flag=True,
+    help="Only concluded ones that a person should look at, each with what was not searched or was rejected.",
+)
 @click.option("--ref", metavar="TEXT", help="Only those with this key of yours.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output, with a line of column names.")
@@ -41,6 +46,11 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json")
     failing = given["failing"]
+    if given["review"]:
+        if given["overdue"] or failing is not None or given["state"] not in (None, "concluded"):
+            raise click.UsageError("--review lists concluded tasks: leave out --state, --overdue and --failing")
+        _review(obj, given["ref"], given["limit"], "json" if as_json else "csv" if as_csv else "text")
+        return
     with opened(obj) as here:
         wanted = story.Wanted(
             state=given["state"],
@@ -60,6 +70,35 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
 
 
 COLUMNS = ("id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error")
+
+
+def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) -> None:
+    from worker.store.views.review import review_pages
+
+    with opened(obj) as here:
+        pages = review_pages(here.store, ref, limit)
+        if form == "json":
+            echo_pages("tasks", pages)
+        elif form == "csv":
+            echo_csv(REVIEW_COLUMNS, ([row | item for row in page for item in row["review"]] for page in pages))
+        else:
+            for page in pages:
+                say(*(line for row in page for line in _review_lines(row)))
+
+
+REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action")
+
+_REVIEW_WORDS = {"no_path": "", "not_searched": "not searched: ", "skipped": "skipped: ", "rejected": "rejected: "}
+
+
+def _review_lines(row: story.Json) -> list[str]:
+    refs = f"  {', '.join(row['refs'])}" if row["refs"] else ""
+    lines = [f"{row['id']:<36}  {row['outcome']}  {row['concluded_at']}{refs}"]
+    for item in row["review"]:
+        place = " · ".join(part for part in (item["path"], item["payer_id"]) if part)
+        lines += [f"  {place}{': ' if place else ''}{_REVIEW_WORDS[item['kind']]}{item['reason']}"]
+        lines += [f"      -> {item['action']}"]
+    return lines
 
 
 def _line(row: story.Json) -> str:

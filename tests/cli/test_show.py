@@ -73,7 +73,7 @@ def test_a_result_with_everything(house: House, store: Store) -> None:
         "      PLAN OF PLENTY rejects the inquiry",
         "      rejected: member identification of the subscriber invalid or missing (72); correct and send again",
     ]
-    assert section(lines, "not searched") == ["  RTCOB · NOT SEARCHED: the payer gave no answer · payer RT"]
+    assert section(lines, "not searched") == ["  RTCOB · the payer gave no answer · payer RT"]
     assert section(lines, "skipped") == ["  Medicaid · parent path (Commercial) conditions not met"]
     assert section(lines, "batch files say") == []
     assert "state           concluded: success" in lines

@@ -9,6 +9,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
+from tests.support.database import conclude, record
+from tests.support.polled_bodies import a_body, a_path
+from worker.store.opening import open_store
 
 DAY = 86_400_000
 COLUMNS = ["id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error"]
@@ -111,6 +114,31 @@ def test_the_list_as_csv_runs_nothing_in_a_spreadsheet(house: House) -> None:
         ("'-b", "'\\t=2", "0", ""),
     ]
     house.cdpoll("tasks", "--csv", "--json", check=2)
+
+
+def test_the_list_of_those_to_review(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.database.parent.mkdir()
+    with open_store(house.database, create=True) as store:
+        record(store, "a", ref="=R1")
+        conclude(store, a_body(status="failure", unsuccessful=[a_path(None, "payer_unavailable", "RTCOB", "RT")]))
+        record(store, "b")
+        conclude(store, a_body("b"), 2)
+    first, second = house.cdpoll("tasks", "--review", "--json", check=0).json["tasks"]
+    assert (first["id"], first["review"][0]["path"], second["review"][0]["kind"]) == ("a", "RTCOB", "no_path")
+    assert set(COLUMNS) <= first.keys()
+    text = house.cdpoll("tasks", "--review", check=0).text.splitlines()
+    assert text[0].split() == ["a", "failure", "2027-01-15T08:01:00Z", "=R1"]
+    assert text[1:3] == [
+        "  RTCOB · RT: not searched: the payer gave no answer",
+        "      -> send the inquiry again later, or ask the payer",
+    ]
+    assert text[4] == "  the vendor says success and names no path that found coverage"
+    header, *rows = csv.reader(house.cdpoll("tasks", "--review", "--csv", check=0).text.splitlines())
+    assert header[:6] == ["id", "refs", "outcome", "concluded_at", "kind", "path"]
+    assert [row[:3] for row in rows] == [["a", "'=R1", "failure"], ["b", "", "success"]]
+    house.cdpoll("tasks", "--review", "--overdue", check=2)
+    house.cdpoll("tasks", "--review", "--state", "pending", check=2)
 
 
 # --- show names its task

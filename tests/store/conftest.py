@@ -1,10 +1,12 @@
 """Where the database of a test lies."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.database import record
+from worker.store.db.store import Store
 from worker.store.opening import open_store
 
 
@@ -19,3 +21,16 @@ def used(path: Path) -> Path:
     with open_store(path, create=True) as store:
         record(store, "a")
     return path
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How SQLite answers each statement that reads, line by line, from now on."""
+    read, found = Store.read, list[str]()
+
+    def watched(self: Store, sql: str, *params: Any) -> Any:
+        found.extend(row["detail"] for row in read(self, f"EXPLAIN QUERY PLAN {sql}", *params))
+        return read(self, sql, *params)
+
+    monkeypatch.setattr(Store, "read", watched)
+    return found

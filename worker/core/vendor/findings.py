@@ -20,8 +20,8 @@ STATUSES = {
     "ineligible": "not eligible",
     "patient_unknown": "the payer does not know the patient",
     "payer_not_in_system": "the vendor does not know the payer",
-    "payer_unavailable": "NOT SEARCHED: the payer gave no answer",
-    "processing_error": "NOT SEARCHED: the inquiry could not be processed",
+    "payer_unavailable": "the payer gave no answer",
+    "processing_error": "the inquiry could not be processed",
 }
 
 COVERAGES = {

@@ -26,10 +26,12 @@ class Wanted(NamedTuple):
     ref: str | None = None
 
     def conditions(self) -> str:
+        # Not `state = …`: by an index of it, all tasks of a state would be sorted anew for each page.
         wanted = {
-            "state = :state": self.state,
+            "coalesce(state, '') = :state": self.state,
             OVERDUE: self.overdue_after,
-            "state = 'pending' AND last_error IS NOT NULL AND (:failing = '' OR last_error = :failing)": self.failing,
+            "coalesce(state, '') = 'pending' AND last_error IS NOT NULL"
+            " AND (:failing = '' OR last_error = :failing)": self.failing,
             "seq IN (SELECT task FROM refs WHERE ref = :ref)": self.ref,
         }
         return "".join(f" AND ({condition})" for condition, value in wanted.items() if value is not None)
