@@ -14,6 +14,9 @@ from tests.support.cdpoll_process import House
 from tests.support.database import NOW, conclude, record
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from tests.support.x12_samples import ACTIVE
+from worker.core.vendor.document import finished_paths
+from worker.rounds.ingest.deriving import derive_missing
+from worker.store.conclude import keep_provisional
 from worker.store.opening import open_store
 
 
@@ -52,6 +55,21 @@ def test_the_table_fits_eighty_columns(filled: House) -> None:
         "         HOLDER, ANN  1970-02-03  PLAN OF PLENTY   PLENTY    M0002",
     ]
     assert ended.err.startswith("!  something is odd")
+
+
+def test_what_is_found_early_is_marked(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with open_store(house.database, create=True) as store:
+        record(store, "a", ref="ACCT-1")
+        with store.write():
+            finished = finished_paths(a_body(successful=[a_path(says())]))
+            keep_provisional(store, {1: finished}, "poll", NOW)
+        derive_missing(store)
+    ended = house.cdpoll("found", check=0)
+    assert ended.text.splitlines()[1] == "ACCT-1  HOLDER, ANN  1970-02-03  PLAN OF PLENTY  PAY       M0001      early"
+    assert ended.err.startswith("early  the vendor has found it and still searches")
+    (line,) = house.cdpoll("found", "--json", check=0).json["found"]
+    assert (line["seq"], line["provisional"]) == (None, True)
 
 
 def test_a_wide_terminal_shows_more_and_a_narrow_one_cuts_names_alone(filled: House) -> None:

@@ -3,16 +3,22 @@
 Everything is written in the caller's transaction: the task's state, its result or a revision, the paths, the history,
 the numbers that readers follow and the tallies. What the 271 texts in the body say is read later, outside transactions;
 until then ``results.derived`` is NULL.
+
+What paths have found of a task that is still pending is provisional: a result of revision 0, without an outcome, with
+its paths, texts and answers like any other. It gets no number, and is gone when the task concludes.
 """
 
 import hashlib
+import json
+from collections.abc import Mapping
 from typing import Literal
 
 from worker.core.task import Task
-from worker.core.vendor.document import Document, Fingerprint, Path
+from worker.core.vendor.document import Document, Fingerprint, Path, read_paths
 from worker.store import counters, outbox
 from worker.store.db.store import Store
 from worker.store.tasks import history
+from worker.store.tasks.polling import portions
 
 Source = Literal["poll", "callback", "replay", "backfill"]
 
@@ -28,7 +34,35 @@ def conclude(store: Store, task: Task, document: Document, source: Source, now: 
     abandoned is concluded, too. Where the row is concluded already it stays as it is, and the body alone is kept.
     """
     _conclude_row(store, task, document, source, now)
+    _forget_provisional(store, task.seq)
     return _keep(store, task.seq, document, source, now)
+
+
+def keep_provisional(store: Store, finished: Mapping[int, bytes], source: Source, now: int) -> None:
+    """Keep what has finished of tasks that are still pending, in place of what was kept of them before, inside the
+    caller's transaction. What is kept already, and what is of a concluded task, costs no write.
+
+    ``finished``: by the row of the task, as :func:`~worker.core.vendor.document.finished_paths` says it.
+    """
+    for marks, params in portions(list(finished)):
+        rows = store.read(
+            f"""
+            SELECT tasks.seq, results.body_sha256 FROM tasks
+            LEFT JOIN results ON results.task = tasks.seq AND results.revision = 0 AND results.source <> 'batch'
+            WHERE tasks.seq IN ({marks}) AND tasks.state <> 'concluded'
+            """,  # noqa: S608 - names of parameters
+            params,
+        )
+        for row in rows:
+            body = finished[row["seq"]]
+            if hashlib.sha256(body).hexdigest() != row["body_sha256"]:
+                _forget_provisional(store, row["seq"])
+                document = Document("pending", body, paths=read_paths(json.loads(body)))
+                _add(store, row["seq"], document, source, 0, now)
+
+
+def _forget_provisional(store: Store, task: int) -> None:
+    store.execute("DELETE FROM results WHERE task = :task AND revision = 0 AND source <> 'batch'", {"task": task})
 
 
 def _conclude_row(store: Store, task: Task, document: Document, source: Source, now: int) -> None:

@@ -35,6 +35,7 @@ from worker.core.schedule.fixed import FixedPlanner
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import DueReason, PollPlan, Task
+from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Garbled, Pending, Rejected
 
 # --- what was heard
@@ -91,6 +92,12 @@ def test_the_body_of_an_unknown_status_is_kept() -> None:
     intents = decided(heard((1, Garbled("unknown_status", b"{}")), (2, Garbled("html")))).intents
     assert intents.bodies == ((1, "unknown_status", b"{}"),)
     assert [save.new.last_error for save in intents.saves] == ["unknown_status", "html"]
+
+
+def test_what_has_finished_of_pending_tasks_is_to_be_kept() -> None:
+    two, four = (Pending(Document("pending", finished=said)) for said in (b"two", b"four"))
+    found = decided(heard((1, Pending()), (2, two), (3, DONE), (4, four))).intents.finished
+    assert found == {2: b"two", 4: b"four"}
 
 
 def test_a_reply_about_a_row_that_is_gone_changes_no_row() -> None:

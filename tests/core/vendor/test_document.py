@@ -15,6 +15,7 @@ from worker.core.vendor.document import (
     Fingerprint,
     NoDocument,
     fingerprint,
+    finished_paths,
     read_document,
     read_paths,
     text,
@@ -282,3 +283,61 @@ def test_no_more_paths_are_read_than_any_customer_has() -> None:
     assert (
         len(read_paths({"discoveryPaths": {"successful": [{}] * (MOST_PATHS + 5), "skipped": [{}]}})) == MOST_PATHS + 1
     )
+
+
+# What has finished of a task that is still pending.
+
+BENEFITS = "ISA*00*~ST*271*1~EB*6**30~"
+REJECTED = "ISA*00*~ST*271*1~NM1*IL*1*DEBRA~AAA*N**75*C~"
+
+
+def told(x12: Any, name: str = "Medicare") -> dict[str, Any]:
+    return {"name": name, "transaction": {"status": "ineligible", "x12-271": x12}}
+
+
+def test_of_a_pending_document_the_finished_paths_are_read_and_of_a_concluded_one_they_are_not() -> None:
+    pending = read_document(json.dumps(document(status="pending")).encode(), None)
+    concluded = read_document(json.dumps(document()).encode(), None)
+    assert isinstance(pending, Document)
+    assert isinstance(concluded, Document)
+    assert (bool(pending.finished), pending.paths, concluded.finished) == (True, (), b"")
+
+
+@pytest.mark.parametrize(
+    ("lists", "kept"),
+    [
+        ({}, {}),
+        ({"successful": [], "pending": [told(BENEFITS)], "skipped": [told(BENEFITS)]}, {}),
+        ({"unsuccessful": [told(None), told(REJECTED), told("string"), told(7), {"transaction": []}, {}]}, {}),
+        ({"unsuccessful": [told(REJECTED), told(BENEFITS)]}, {"unsuccessful": [told(BENEFITS)]}),
+        ({"unsuccessful": [told(BENEFITS.lower())]}, {"unsuccessful": [told(BENEFITS.lower())]}),
+        ({"successful": [{"name": "HMO"}, "odd", None]}, {"successful": [{"name": "HMO"}]}),
+        ({"successful": {}, "unsuccessful": "odd"}, {}),
+        ([], {}),
+    ],
+)
+def test_finished_are_successful_paths_and_those_whose_271_has_benefits(lists: Any, kept: Any) -> None:
+    found = finished_paths({"discoveryPaths": lists})
+    assert (
+        found == b""
+        if not kept
+        else json.loads(found)["discoveryPaths"] == {"successful": [], "unsuccessful": []} | kept
+    )
+
+
+def test_the_same_finished_paths_make_the_same_bytes() -> None:
+    one, other = told(BENEFITS, "A"), told(BENEFITS, "B")
+    first = finished_paths({"traceId": "1", "discoveryPaths": {"successful": [one, other], "pending": [{"name": "C"}]}})
+    assert finished_paths({"traceId": "2", "discoveryPaths": {"successful": [other, one]}}) == first
+    assert finished_paths({"discoveryPaths": {"successful": [one]}}) != first
+    assert finished_paths({"discoveryPaths": {"unsuccessful": [one, other]}}) != first
+
+
+def test_finished_paths_too_deep_to_be_written_are_left_for_the_end() -> None:
+    deep: Any = {}
+    for _ in range(100_000):
+        deep = {"deeper": deep}
+    assert finished_paths({"discoveryPaths": {"successful": [{"name": "HMO", "more": deep}]}}) == b""
+    # It is taken apart here: Python would do it by recursion, which ends the process.
+    while deep:
+        deep = deep.pop("deeper")

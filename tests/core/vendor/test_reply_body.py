@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.vendor_replies import DONE, ID, NOW, PATHS, body, read
-from worker.core.vendor.document import MOST_PATHS, Document
+from worker.core.vendor.document import MOST_PATHS, Document, finished_paths
 from worker.core.vendor.reply import Concluded, Garbled, Pending
 
 
@@ -130,7 +130,8 @@ def test_a_pending_poll_tells_what_it_knows() -> None:
 )
 def test_a_pending_poll_tells_which_paths_it_waits_for(lists: object, names: tuple[str, ...]) -> None:
     said = body(discoveryPaths=lists)
-    assert read(said) == Pending(Document("pending", said, ID, pending=names))
+    finished = finished_paths({"discoveryPaths": lists})
+    assert read(said) == Pending(Document("pending", said, ID, pending=names, finished=finished))
 
 
 def test_a_concluded_poll_keeps_the_body_byte_for_byte() -> None:

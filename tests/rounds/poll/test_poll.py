@@ -1,5 +1,6 @@
 """The poll round: what is due is asked, what comes is saved, and nothing is lost."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.poll_world import HOUR, NOW, Make, breaking_at, concludes, worlds
+from tests.support.poll_world import HOUR, NOW, Make, breaking_at, concluded, concludes, worlds
+from tests.support.polled_bodies import a_body, a_path, says
 from worker.core.errors import TryLater
 from worker.core.instant import FAR
 from worker.core.pacing.claim_order import CANDIDATE_ROWS
 from worker.core.task import Task
+from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Garbled, Pending
 from worker.gateways.http.pool import Job
 from worker.store.conclude import conclude
@@ -37,6 +40,21 @@ def test_what_is_due_is_asked_saved_once_and_never_asked_again(world: Make) -> N
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded' AND outcome = 'success'") == 3
     assert not w.round.busy
     assert w.run() == FAR
+
+
+def test_what_a_path_has_found_is_kept_once_while_the_task_is_pending(world: Make) -> None:
+    early = read_document(json.dumps(a_body(status="pending", successful=[a_path(says())])).encode(), "a")
+    assert isinstance(early, Document)
+    w = world(lambda job, n: Pending(early) if n < 5 else concluded("a"))
+    w.record("a")
+    w.until(NOW + 60_000)
+    assert w.task("a")["polls"] > 1
+    assert w.count("SELECT count(*) FROM results") == 1
+    assert w.count("SELECT revision FROM results") == 0
+    assert w.count("SELECT received_at - recorded_at FROM results JOIN tasks ON tasks.seq = task") < 15_000, "the first"
+    w.until(NOW + HOUR)
+    assert w.count("SELECT count(*) FROM results") == 1
+    assert w.count("SELECT revision FROM results") == 1
 
 
 def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> None:

@@ -74,6 +74,7 @@ class Intents(NamedTuple):
     saves: tuple[Save, ...] = ()
     conclusions: tuple[Conclusion, ...] = ()
     bodies: tuple[tuple[int, str, bytes], ...] = ()  # of no result, to be kept: row, reason, body
+    finished: Mapping[int, bytes] = {}  # by row, the finished paths of a task that is still pending
     released: tuple[int, ...] = ()  # rows whose lease ends unused
     replanned: tuple[tuple[Task, PollPlan], ...] = ()
     claims: tuple[Task, ...] = ()
@@ -198,7 +199,14 @@ def _followed(
     )
     garbled = [(seq, reply) for seq, reply, *_ in verdicts if isinstance(reply, Garbled) and seq in rows]
     bodies = tuple((seq, reply.code, reply.body) for seq, reply in garbled if reply.body)
-    return state, Intents(saves, tuple(conclusions), bodies, observations=tuple(observations))
+    intents = Intents(saves, tuple(conclusions), bodies, _finished(verdicts), observations=tuple(observations))
+    return state, intents
+
+
+def _finished(verdicts: Sequence[Verdict]) -> Mapping[int, bytes]:
+    """By row, the finished paths of tasks that are still pending."""
+    shown = ((seq, reply.document.finished) for seq, reply, *_ in verdicts if isinstance(reply, Pending))
+    return {seq: finished for seq, finished in shown if finished}
 
 
 def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tuple[Own, Shared, tuple[int, ...]]:

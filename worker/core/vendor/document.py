@@ -7,6 +7,8 @@ here raises. The body itself is stored byte for byte: all of this is derived.
 
 import hashlib
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,7 +67,8 @@ class Document:
 
     ``body`` is as received, after the transfer's own encoding; instants are in ms UTC; ``pending`` holds the names of
     the unfinished paths. ``paths`` and ``fingerprint`` are read from a concluded document only: to read them takes
-    ten times as long as all the rest, and most documents are pending ones.
+    ten times as long as all the rest, and most documents are pending ones. ``finished`` is what :func:`finished_paths`
+    makes of a pending one.
     """
 
     status: Status
@@ -79,6 +82,7 @@ class Document:
     pending: tuple[str, ...] = ()
     paths: tuple[Path, ...] = field(default=(), repr=False)
     fingerprint: Fingerprint = Fingerprint("", None)
+    finished: bytes = field(default=b"", repr=False)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -143,6 +147,7 @@ def _read(content: Json, body: bytes, task_id: str) -> Document | NoDocument:
         pending=pending_names(content),
         paths=read_paths(content) if concluded else (),
         fingerprint=fingerprint(content) if concluded else Fingerprint("", None),
+        finished=b"" if concluded else finished_paths(content),
     )
 
 
@@ -191,6 +196,48 @@ def read_real_time(content: Json) -> Path | None:
     """The real-time check that began the task, which has the form of a path; ``None`` where nothing is said of it."""
     paths = read_paths({"discoveryPaths": {LISTS[0]: [content.get("realTime") or None]}})
     return paths[0] if paths else None
+
+
+# A 271 without a benefit tells of no coverage: most paths that found none say that the patient is not known.
+_BENEFIT = re.compile(r"EB[^A-Z0-9\s]")
+
+
+def finished_paths(content: Json) -> bytes:
+    """A body of those paths of a pending task alone that may have found coverage; empty where there is none.
+
+    They are the successful ones, and the unsuccessful ones whose 271 has benefits. Equal ones make equal bytes, in
+    whatever order they stand, and whatever else is in the body.
+    """
+    lists = content.get("discoveryPaths")
+    if not isinstance(lists, dict):
+        return b""
+    try:
+        # Each is written once: most of the time of reading such a body goes into it.
+        found = {
+            name: sorted([_canonical(entry) for entry in _entries(lists, name) if may_have_found(entry)])
+            for name, may_have_found in _MAY_HAVE_FOUND.items()
+        }
+    except RecursionError:  # such a path is read when the task has concluded
+        return b""
+    if not any(found.values()):
+        return b""
+    written = ",".join(f'"{name}":[{",".join(entries)}]' for name, entries in found.items())
+    return f'{{"discoveryPaths":{{{written}}}}}'.encode()
+
+
+def _has_benefits(entry: Json) -> bool:
+    transaction = entry.get("transaction")
+    x12 = transaction.get("x12-271") if isinstance(transaction, dict) else None
+    return isinstance(x12, str) and _BENEFIT.search(x12.upper()) is not None
+
+
+_MAY_HAVE_FOUND: dict[str, Callable[[Json], bool]] = {"successful": lambda _: True, "unsuccessful": _has_benefits}
+
+
+def _entries(lists: Json, name: str) -> list[Json]:
+    """The paths of one list, no more of them than any real one has."""
+    entries = lists.get(name)
+    return [one for one in entries[:MOST_PATHS] if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
 def pending_names(content: Json) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from worker.core.pacing.decide import Conclusion, Intents, Save
 from worker.core.task import Task
 from worker.rounds.log_edges import Change
-from worker.store.conclude import conclude
+from worker.store.conclude import conclude, keep_provisional
 from worker.store.db.store import Store
 from worker.store.state import curves
 from worker.store.tasks import bodies
@@ -18,6 +18,7 @@ def write(store: Store, intents: Intents, now: int, leased_until: int) -> list[C
     changes += [_concluded(store, conclusion, now) for conclusion in intents.conclusions]
     for seq, reason, body in intents.bodies:
         bodies.keep_polled(store, seq, reason, body, now)
+    keep_provisional(store, intents.finished, "poll", now)
     tasks.release(store, intents.released)
     tasks.replan(store, intents.replanned, now)
     tasks.lease(store, [task.seq for task in intents.claims], leased_until)

@@ -164,7 +164,7 @@ END;
 -- Results
 
 -- One row for each body of a concluded task, and for each answer of a batch. A task gets a revision only by a body that
--- differs from the last.
+-- differs from the last. And one row, until it concludes, for a pending task of which a path has found coverage.
 CREATE TABLE results (
     seq INTEGER PRIMARY KEY,
         -- the row's key, never used again; given before the row is visible: outbox has the numbers to follow
@@ -173,11 +173,14 @@ CREATE TABLE results (
     source TEXT NOT NULL CHECK (
         source = 'poll' OR source = 'callback' OR source = 'replay' OR source = 'backfill' OR source = 'batch'
     ),                                  -- what brought it
-    revision INTEGER NOT NULL,          -- 1, and more for later bodies of the same task that differ
-    outcome TEXT,                       -- the vendor's: success or failure; none: an answer of a batch
+    revision INTEGER NOT NULL,
+        -- 1, and more for later bodies of the same task that differ; 0: provisional, of a task that is still pending
+    outcome TEXT,
+        -- the vendor's: success or failure; none: an answer of a batch, or provisional
     received_at INTEGER NOT NULL,       -- when it came
     ended_at INTEGER,                   -- the vendor's endDateTime
-    body BLOB NOT NULL,                 -- as received, byte for byte; of a batch's answer, what it says as JSON
+    body BLOB NOT NULL,
+        -- as received, byte for byte; of a batch's answer, what it says as JSON; provisional: the finished paths
     body_sha256 TEXT,                   -- of those bytes; none: an answer of a batch, whose set has one
     canonical_sha256 TEXT,              -- of the body without traceId, tenantName and realTime, in canonical JSON
     real_time_sha256 TEXT,              -- of what its realTime says, likewise
@@ -482,7 +485,7 @@ SELECT
     last_error,                         -- code of the last poll's failure
     last_status,                        -- HTTP status of the last reply
     last_trace_id,                      -- the vendor's trace id of the last reply
-    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch') AS revisions
+    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch' AND results.revision > 0) AS revisions
         -- bodies of it that differ
 FROM tasks;
 
@@ -490,8 +493,8 @@ FROM tasks;
 -- another payer's or a managed care plan's, and whichever way it came: in a batch, or as the 271 of any path or of the
 -- real-time check in a polled body. And one row for each path that the vendor lists as successful without an answer
 -- that tells so; what its 271 says otherwise stands beside it. Of several bodies of a task the latest counts. An answer
--- of a batch whose very text stands in a polled body is the same answer, and has no row of its own. What is held back
--- as a test found nothing.
+-- of a batch whose very text stands in a polled body is the same answer, and has no row of its own. What finished paths
+-- of a task have found that is still pending is provisional. What is held back as a test found nothing.
 CREATE VIEW found_coverage AS
 SELECT
     results.seq AS result,              -- the result's row
@@ -641,10 +644,11 @@ JOIN envelopes ON envelopes.seq = sets.envelope
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task;
 
--- The results that count: not those of a file that is still being read, nor what is held back as a test.
+-- The results that count: not those of a file that is still being read, nor what is held back as a test, nor what is
+-- provisional.
 CREATE VIEW kept_results AS
 SELECT results.* FROM results
-WHERE results.source <> 'batch' OR EXISTS (
+WHERE (results.source <> 'batch' AND results.revision > 0) OR EXISTS (
     SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
     WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
 );

@@ -34,7 +34,7 @@ FAR_JUMP_MS = 3_600_000
 def by_seq(store: Store, seqs: Iterable[int], paused_total: int) -> dict[int, Task]:
     """These rows as they stand now. ``paused_total``: how long the API was ever paused, ms."""
     found: dict[int, Task] = {}
-    for marks, params in _portions(list(seqs)):
+    for marks, params in portions(list(seqs)):
         rows = store.read(
             f"SELECT {_COLUMNS} FROM tasks WHERE seq IN ({marks})",  # noqa: S608 - names of parameters
             {**params, "paused_total": paused_total},
@@ -107,7 +107,7 @@ def next_due(
 
 def lease(store: Store, seqs: Sequence[int], until: int) -> None:
     """Claim rows, in the transaction that found them. If this process dies, the leases run out by themselves."""
-    for marks, params in _portions(seqs):
+    for marks, params in portions(seqs):
         store.execute(
             f"UPDATE tasks SET leased_until = :until WHERE seq IN ({marks})",  # noqa: S608 - names of parameters
             {**params, "until": until},
@@ -116,7 +116,7 @@ def lease(store: Store, seqs: Sequence[int], until: int) -> None:
 
 def release(store: Store, seqs: Sequence[int]) -> None:
     """End the leases of rows that were not polled: they are due as they were."""
-    for marks, params in _portions(seqs):
+    for marks, params in portions(seqs):
         store.execute(f"UPDATE tasks SET leased_until = NULL WHERE seq IN ({marks})", params)  # noqa: S608
 
 
@@ -265,8 +265,8 @@ def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
     return frozenset(seq for seq, task in by_seq(store, seqs, 0).items() if task.state == "pending")
 
 
-def _portions(seqs: Sequence[int]) -> Iterable[tuple[str, dict[str, int]]]:
-    """Parameters for `IN (…)`, of a few lengths: their names, and the rows by name."""
+def portions(seqs: Sequence[int]) -> Iterable[tuple[str, dict[str, int]]]:
+    """Parameters for `IN (…)`, of a few lengths: their names, and the rows by name. No rows, no portion."""
     for start in range(0, len(seqs), MOST_ROWS):
         part = _padded(seqs[start : start + MOST_ROWS])
         yield ",".join(f":seq_{n}" for n in range(len(part))), {f"seq_{n}": seq for n, seq in enumerate(part)}

@@ -20,6 +20,10 @@ Json = dict[str, Any]
 
 PAGE_ROWS = 500
 
+NOT_READ = {
+    "code": "271_not_read_yet",
+    "message": "What the 271 of the path says is still to be read: the daemon does it within seconds.",
+}
 NO_ANSWER = {
     "code": "no_271",
     "message": "The vendor lists the path as successful and gives no 271 that can be read: ask the payer.",
@@ -158,7 +162,8 @@ def _lines(store: Store, entries: list[_Entry]) -> list[Json]:
         return []
     for row in store.read(
         f"""
-        SELECT found_coverage.*, tasks.subtenant FROM found_coverage LEFT JOIN tasks ON tasks.id = found_coverage.id
+        SELECT found_coverage.*, results.derived, tasks.subtenant FROM found_coverage
+        JOIN results ON results.seq = found_coverage.result LEFT JOIN tasks ON tasks.seq = results.task
         WHERE found_coverage.result IN ({listed})
         """  # noqa: S608 - numbers
     ):
@@ -205,7 +210,7 @@ def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
     if row["coverage"] == "active":
         yield {**about, **own, "kind": "active"}
     elif not (row["other_payers"] or row["managed_care"]):
-        doubt = NO_ANSWER if row["coverage"] is None else OTHER_ANSWER
+        doubt = OTHER_ANSWER if row["coverage"] else NO_ANSWER if row["derived"] else NOT_READ
         yield {**about, **own, "kind": "path", "warnings": [doubt, *about["warnings"]]}
     for kind, column in (("other_payer", "other_payers"), ("managed_care", "managed_care")):
         # What an earlier reader said lacks what is named in the column.

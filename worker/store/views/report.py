@@ -108,7 +108,7 @@ def body_of(store: Store, task_id: str) -> bytes | None:
     row = store.one(
         """
         SELECT body FROM (
-            SELECT 1 AS rank, revision AS place, task, body FROM results WHERE source <> 'batch'
+            SELECT 1 AS rank, revision AS place, task, body FROM results WHERE source <> 'batch' AND revision > 0
             UNION ALL SELECT 2, -seq, task, body FROM bodies
         ) AS known
         WHERE task = (SELECT seq FROM tasks WHERE id = :id)
