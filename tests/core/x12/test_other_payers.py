@@ -124,7 +124,9 @@ def test_a_managed_care_plan_that_has_ended_is_not_to_be_billed() -> None:
 @pytest.mark.parametrize("entity", ["P5", "X3"])
 def test_employer_and_reviewer_of_a_commercial_plan_are_not_to_be_billed(entity: str, eb: str) -> None:
     found = answer(ACTIVE, *named(entity, "GADGETS", "", *under(eb, "30")))
-    assert not (found.managed_care or found.other_payers or found.to_ask)
+    assert not found.managed_care
+    assert not found.other_payers
+    assert not found.to_ask
 
 
 def test_medicaid_is_known_by_the_kind_of_insurance_too() -> None:

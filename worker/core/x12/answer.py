@@ -228,9 +228,12 @@ class _AnswerReader:
         own = dependent or subscriber
         assert own is not None
         rejections += own.rejections
+        alone = True
         for benefit in own.telling:
             if benefit.rejections:
                 rejections += benefit.rejections
+            if benefit.related or benefit.code == "R":
+                alone = False
         issues += own.issues
         traces, dates = own.traces, own.dates
         persons = [own.person]
@@ -239,46 +242,45 @@ class _AnswerReader:
             traces, dates = traces or subscriber.traces, dates or subscriber.dates
         created = self.parsed.created
         found = coverage(own.telling, rejections, dates, created)
-        named = NO_OTHERS
-        if any(one.related or one.code == "R" for one in own.telling):
-            named = others(own.telling, payer, own.person, asked_span(dates, created))
+        named = NO_OTHERS if alone else others(own.telling, payer, own.person, asked_span(dates, created))
         suspects = [one for one in persons if suspect_id(one, provider)]
         codes = list(found.issues)
         if suspects:
             codes.append("id_suspect")
-        if own.person.death_date or any(one.qualifier == _DEATH for one in dates):
+        if own.person.death_date or (dates and _DEATH in [one.qualifier for one in dates]):
             codes.append("deceased")
-        if named.any_ended:
+        if not alone and named.any_ended:
             codes.append("other_payer_ended")
         if not (own.benefits or rejections):
             codes.append("answer_empty")
         issues += [issue(code, _SEGMENTS.get(code, "EB"), f"HL {number}") for code in codes]
         group_number, group_name = group(persons, own.telling)
+        # By position, in the order of the fields: names take eight times as long.
         return Answer(
-            level="subscriber" if dependent is None else "dependent",
-            coverage=found.word,
-            hl=number,
-            reference=self.parsed.reference,
-            created=created,
-            payer=payer,
-            provider=provider,
-            subscriber=subscriber.person if subscriber else None,
-            dependent=dependent.person if dependent else None,
-            member_id=member_id(persons, suspects, found.active),
-            plan=plans(persons, found.active),
-            group=group_number,
-            group_name=group_name,
-            account=account(persons),
-            begins=found.begins,
-            ends=found.ends,
-            traces=traces,
-            dates=dates,
-            rejections=rejections,
-            other_payers=named.payers,
-            managed_care=named.managed_care,
-            to_ask=named.to_ask,
-            benefits=own.benefits,
-            issues=tuple(issues),
+            "subscriber" if dependent is None else "dependent",
+            found.word,
+            number,
+            self.parsed.reference,
+            created,
+            payer,
+            provider,
+            subscriber.person if subscriber else None,
+            dependent.person if dependent else None,
+            member_id(persons, suspects, found.active),
+            plans(persons, found.active),
+            group_number,
+            group_name,
+            account(persons),
+            found.begins,
+            found.ends,
+            traces,
+            dates,
+            rejections,
+            named.payers,
+            named.managed_care,
+            named.to_ask,
+            own.benefits,
+            tuple(issues),
         )
 
     def refusal(

@@ -78,14 +78,19 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
     if not (tset.tidy or is_tidy(raw, delimiters.terminator.encode("latin-1"))):
         text = _tidied(text, delimiters, issues)
     element, terminator = delimiters.element, delimiters.terminator
-    if f" {element}" in text or f" {terminator}" in text or f"{element} " in text:
-        # Some senders pad what is shorter than its field. Not by an expression: those take the square of a long run of
-        # blanks that stands elsewhere.
+    if _padding(element, terminator).search(text):
+        # Some senders pad what is shorter than its field. It is not cut off by an expression: those take the square of
+        # a long run of blanks that stands elsewhere.
         for end in (element, terminator):
             text = end.join([piece.strip(" ") for piece in text.split(end)])
     if b"\0" in raw:
         issues.append(issue("nul_bytes", "ST"))
     return text, issues
+
+
+@lru_cache(maxsize=64)
+def _padding(element: str, terminator: str) -> re.Pattern[str]:
+    return re.compile(f" [{re.escape(element)}{re.escape(terminator)}]")
 
 
 def too_much(text: str, delimiters: Delimiters) -> str | None:
@@ -131,19 +136,21 @@ def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -
     taken for a member's.
     """
     _, name, insured, _ = _starts(delimiters)
-    levels, notes = list(tree.levels), list(tree.notes)
-    for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
-        if level not in (SUBSCRIBER, DEPENDENT) or text.startswith(insured[1:]) or insured in text:
-            continue
-        start = 0 if text.startswith(name[1:]) else text.find(name) + 1
-        if start or text.startswith(name[1:]):
-            entity = text[start + len(name) - 1 :].partition(delimiters.element)[0]
-            if entity in _LEVEL_OF:
-                levels[number - 1] = _LEVEL_OF[entity]
-                notes.append(("level_mismatch", number))
-    if notes == list(tree.notes):
+    if tree.plain and len(tree.leaves) == 1 and insured in texts[tree.leaves[0] - 1]:
         return tree
-    return replace(tree, levels=tuple(levels), notes=tuple(notes), plain=False)
+    found = {}
+    for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
+        if level in (SUBSCRIBER, DEPENDENT) and insured not in text and not text.startswith(insured[1:]):
+            # No terminator stands before the first segment.
+            _, _, behind = f"{delimiters.terminator}{text}".partition(name)
+            entity = behind.partition(delimiters.element)[0]
+            if entity in _LEVEL_OF:
+                found[number] = _LEVEL_OF[entity]
+    if not found:
+        return tree
+    levels = tuple([found.get(number, level) for number, level in enumerate(tree.levels, 1)])
+    notes = tuple([("level_mismatch", number) for number in found])
+    return replace(tree, levels=levels, notes=tree.notes + notes, plain=False)
 
 
 def _unnamed(text: str, delimiters: Delimiters) -> str:

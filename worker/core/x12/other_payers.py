@@ -120,11 +120,13 @@ def _of_medicaid(payer: Party | None, person: Person, benefits: tuple[Benefit, .
 
 
 def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> OtherPayer:
-    plan, references, dates = benefit.plan, benefit.references, benefit.dates
-    if references and not plan:
-        ref = _first(references, _PLANS)
-        plan = ref.text or ref.value
-    holder = next((one.id for one in benefit.related if one.entity == "IL" and one.id), "")
+    references, dates = benefit.references, benefit.dates
+    told = {ref.qualifier: ref for ref in reversed(references) if ref.text or ref.value}  # of each kind the first
+    plan = benefit.plan or next((told[one].text or told[one].value for one in _PLANS if one in told), "")
+    group = next((told[one].value for one in _GROUPS if one in told), "") if told else ""
+    member = next((told[one].value for one in _MEMBERS if one in told), "") if told else ""
+    if len(benefit.related) > 1 and not member:
+        member = next((one.id for one in benefit.related if one.entity == "IL"), "")
     begins, ends = from_to(dates, asked) if dates else ("", "")
     return OtherPayer(
         benefit.code,
@@ -135,20 +137,14 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         benefit.insurance_type,
         benefit.service_types,
         plan,
-        _first(references, _GROUPS).value,
-        _first(references, _MEMBERS).value or holder,
+        group,
+        member,
         begins,
         ends,
         bool(dates) and has_ended(dates, asked),
         references,
         dates,
     )
-
-
-def _first(references: tuple[Reference, ...], qualifiers: tuple[str, ...]) -> Reference:
-    """The first REF with the first of the qualifiers that occurs."""
-    told = [ref for ref in references if ref.qualifier in qualifiers and (ref.text or ref.value)]
-    return min(told, key=lambda ref: qualifiers.index(ref.qualifier)) if told else Reference()
 
 
 def _public_payer(benefit: Benefit) -> str:
