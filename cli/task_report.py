@@ -26,7 +26,7 @@ def lines(task: Json) -> Iterator[str]:
     yield from _section("searched", _searched(task))
     yield from _section("not searched", (_silent(task, path) for path in task["not_searched"]))
     yield from _section("skipped", ([_skipped(path)] for path in task["paths"] if path["list"] == "skipped"))
-    yield from _section("batch files say", (_batch(one) for one in task["batch_answers"] if not one["in_result"]))
+    yield from _section("batch files say", (_batch(task, one) for one in task["batch_answers"] if not one["in_result"]))
     yield from _life(task)
 
 
@@ -83,14 +83,28 @@ def _notes(warnings: Iterable[Json]) -> list[str]:
     return [f"note: {one['message']}" for one in warnings]
 
 
+Note = tuple[str | None, str | None, str]
+"""Of which answer what was said: its list and path, or its file, and the code."""
+
+
+def _place(one: Json) -> tuple[str | None, str | None]:
+    return one.get("list"), None if one.get("list") == REAL_TIME else one.get("file") or one.get("path")
+
+
+def _told(found: Iterable[Json]) -> frozenset[Note]:
+    """The notes that stand beside coverage."""
+    return frozenset((*_place(one), note["code"]) for one in found for note in one["warnings"])
+
+
 def _searched(task: Json) -> Iterator[list[str]]:
     """Each path that was searched, and the real-time check, with what the answer says."""
+    told = _told(task["found"])
     tried = [path for path in task["paths"] if path["list"] in TRIED and not is_silent(path)]
     for path in sorted(tried, key=lambda path: str(path["list"])):
-        yield _answered(path["name"], path, _answers(task, path))
+        yield _answered(path["name"], path, _answers(task, path), told)
     check = [one for one in task["answers"] if one["list"] == REAL_TIME]
     if task["real_time"] is not None or check:
-        yield _answered("real-time check", task["real_time"] or {}, check)
+        yield _answered("real-time check", task["real_time"] or {}, check, told)
 
 
 def _answers(task: Json, path: Json) -> list[Json]:
@@ -98,21 +112,23 @@ def _answers(task: Json, path: Json) -> list[Json]:
     return [one for one in task["answers"] if (one["list"], one["position"]) == place]
 
 
-def _answered(name: str | None, path: Json, answers: list[Json]) -> list[str]:
+def _answered(name: str | None, path: Json, answers: list[Json], told: frozenset[Note] = frozenset()) -> list[str]:
     first = [name or "(unnamed)", status_words(path.get("status"))]
     first += [f"payer {path['payer_id']}"] if path.get("payer_id") else []
     first += [path["reason"]] if path.get("reason") else []
-    return [" · ".join(first), *(line for one in answers for line in _said(one))]
+    return [" · ".join(first), *(line for one in answers for line in _said(one, told))]
 
 
-def _said(one: Json) -> list[str]:
-    """What an answer says, and below it what was rejected and what is odd."""
+def _said(one: Json, told: frozenset[Note]) -> list[str]:
+    """What an answer says, and below it what was rejected and what is odd. Notes that were ``told`` of it are left
+    out."""
     said = f"{one['payer'] or 'the payer'} {COVERAGES.get(one['coverage'], one['coverage'])}"
     said += f" ({one['plan']})" if one["plan"] else ""
     said += f", {span(one)}" if span(one) and one["coverage"] != "active" else ""
     ended = [f"it names {payer_of(other)}, whose coverage has ended ({span(other)})" for other in one["ended_payers"]]
     ask = [f"questions about the plan go to {one['to_ask']}"] if one["to_ask"] else []
-    return [said, *ended, *ask, *map(rejection_words, one["rejections"]), *_notes(one["warnings"])]
+    left = [note for note in one["warnings"] if (*_place(one), note["code"]) not in told]
+    return [said, *ended, *ask, *map(rejection_words, one["rejections"]), *_notes(left)]
 
 
 def rejection_words(one: Json) -> str:
@@ -123,7 +139,8 @@ def rejection_words(one: Json) -> str:
 
 def _silent(task: Json, path: Json) -> list[str]:
     if path["list"] == "pending":
-        return [f"{path['name'] or '(unnamed)'} · still searching"]
+        ends = "still searching" if task["concluded_at"] is None else "not finished when the vendor ended the task"
+        return [f"{path['name'] or '(unnamed)'} · {ends}"]
     return _answered(path["name"], path, _answers(task, path))
 
 
@@ -131,8 +148,8 @@ def _skipped(path: Json) -> str:
     return f"{path['name'] or '(unnamed)'} · {path['reason'] or 'no reason given'}"
 
 
-def _batch(one: Json) -> list[str]:
-    first, *more = _said(one)
+def _batch(task: Json, one: Json) -> list[str]:
+    first, *more = _said(one, _told(task["found"]))
     test = " · marked as a test" if one["test"] else ""
     return [f"{first} · {one['file']} · {one['received_at']}{test}", *more]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.batch_files import read
 from tests.support.cdpoll_process import House
-from tests.support.database import conclude, record
+from tests.support.database import conclude, pending, record
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -118,6 +118,34 @@ def test_what_batches_say_and_the_body_says_too_stands_once(house: House, store:
         "  PLAN OF PLENTY says inactive · two.x12"
     ]
     assert len(section(lines, "covered by")) == 2
+
+
+def test_early_coverage_is_marked(house: House, store: Store) -> None:
+    record(store, "a")
+    pending(store, a_body(successful=[a_path(says())]))
+    lines = shown(house)
+    assert lines[0].startswith("still searching; early (provisional) coverage: PLAN OF PLENTY (PAY)")
+    assert section(lines, "covered by")[0].endswith(" · EARLY (provisional): the vendor still searches")
+    assert not [line for line in lines if line.startswith("how it came")]
+
+
+def test_what_is_odd_stands_once_beside_the_coverage(house: House, store: Store) -> None:
+    record(store, "a")
+    odd = ("XYZ", "1")
+    path, other = says(("EB", "1", "", "30"), odd), says(INACTIVE, odd, control="2")
+    conclude(store, a_body(successful=[a_path(path)], unsuccessful=[a_path(other, "ineligible", "HMO")]))
+    lines = shown(house)
+    note = "      note: The segment has a name that the 271 does not use, or not there."
+    assert section(lines, "covered by")[2:] == [note]
+    searched = section(lines, "searched")
+    assert searched.count(note) == 1
+    assert searched.index(note) > searched.index("  HMO · not eligible · payer PAY")
+
+
+def test_a_path_that_never_finished_was_not_searched(house: House, store: Store) -> None:
+    record(store, "a")
+    conclude(store, a_body(status="failure", pending=[{"name": "RTCOB", "transaction": {}}]))
+    assert section(shown(house), "not searched") == ["  RTCOB · not finished when the vendor ended the task"]
 
 
 def test_a_coverage_of_two_refs_stands_once(house: House, store: Store) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import read
-from tests.support.database import conclude, record
+from tests.support.database import conclude, pending, record
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from worker.store.db.store import Store
 from worker.store.views.report import show
@@ -131,6 +131,21 @@ def test_the_headline_of_a_task_that_goes_on(store: Store) -> None:
     with store.write():
         store.execute("UPDATE tasks SET state = 'abandoned', due_at = NULL")
     assert told(store)["headline"] == "abandoned: cdpoll asks no more, and what came of it is not known"
+
+
+def test_early_coverage_is_told_as_early(store: Store) -> None:
+    record(store, "a")
+    record(store, "b")
+    pending(store, a_body(successful=[a_path(says())], unsuccessful=[OTHER], pending=[{"name": "RTCOB"}]))
+    early = f"early (provisional) coverage: {ACTIVE_TOLD}; and 1 more below"
+    assert told(store)["headline"] == f"still searching; {early}"
+    with store.write():
+        store.execute("UPDATE tasks SET state = 'abandoned', due_at = NULL")
+    assert told(store)["headline"].endswith(f"what came of it is not known; {early}")
+    assert told(store)["latest"]["revision"] == 0
+    assert told(store)["revisions"] == 0
+    pending(store, a_body("b", successful=[a_path(says())], real_time=says(control="9")), 2)
+    assert "early (provisional)" in told(store, "b")["headline"]
 
 
 TRACED: dict[str, Any] = {"trace_number": "OURS-1", "originator_id": "9000000001", "member_id": "M0001"}

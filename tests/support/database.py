@@ -23,7 +23,7 @@ from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded
 from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.poll import reading, writing
-from worker.store.conclude import Kept
+from worker.store.conclude import Kept, keep_provisional
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
@@ -116,6 +116,18 @@ def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NO
         kept = conclude_task(store, polled, reply.document, "poll", now)
     derive_missing(store)
     return kept
+
+
+def pending(store: Store, content: dict[str, Any], seq: int = 1, now: int = NOW + 30_000) -> int:
+    """A poll shows the task as pending with this body; how many rows that changed."""
+    document = read_document(json.dumps({**content, "status": "pending"}).encode(), None)
+    assert isinstance(document, Document)
+    before = store.conn.total_changes
+    with store.write():
+        keep_provisional(store, {seq: document.finished} if document.finished else {}, "poll", now)
+    changed = store.conn.total_changes - before
+    derive_missing(store)
+    return changed
 
 
 def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:
