@@ -72,13 +72,22 @@ def test_what_is_found_early_is_marked(tmp_path: Path) -> None:
     assert (line["seq"], line["provisional"]) == (None, True)
 
 
+def test_what_is_odd_in_the_answer_is_marked_and_what_is_odd_in_its_envelope_is_not(filled: House) -> None:
+    filled.rows("UPDATE answers SET warnings = 'isa_width test_interchange' WHERE from_set IS NULL")
+    filled.rows("UPDATE answers SET warnings = 'se_count deceased' WHERE from_set IS NOT NULL")
+    lines = filled.cdpoll("found", check=0, COLUMNS="60").text.splitlines()
+    assert [line.endswith("  !") for line in lines] == [False] * 5 + [True] * 2
+    told = filled.cdpoll("found", "--json", check=0).json["found"]
+    assert [one["code"] for one in told[0]["warnings"]] == ["isa_width", "test_interchange"]
+
+
 def test_a_wide_terminal_shows_more_and_a_narrow_one_cuts_names_alone(filled: House) -> None:
     wide = filled.cdpoll("found", check=0, COLUMNS="200").text
     assert all(title in wide.splitlines()[0] for title in ("born", "payer id", "plan", "by"))
     assert "SILVER" in wide
     narrow = filled.cdpoll("found", check=0, COLUMNS="44").text.splitlines()
     assert max(map(len, narrow)) <= 46
-    assert "PLAN OF PL…" in narrow[1]
+    assert "PLAN OF P…" in narrow[1]
     assert "M0001" in narrow[1]
 
 
