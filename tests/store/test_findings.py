@@ -44,7 +44,11 @@ SUCCESSES: dict[str, tuple[Any, str]] = {
     ),
     "without a 271": (
         a_body(successful=[a_path()]),
-        "coverage found: Medicare (PAY), without details: see the warning below",
+        "coverage found: Medicare (PAY), without a 271 that can be read",
+    ),
+    "with a 271 that says otherwise": (
+        a_body(successful=[a_path(says(INACTIVE))]),
+        "coverage found: PLAN OF PLENTY (PAY), member M0001, but its 271 tells of no coverage",
     ),
     "no path": (a_body(), "the vendor says success and names no path that found coverage"),
     "skipped alone": (
@@ -77,6 +81,10 @@ FAILURES: dict[str, tuple[Any, str]] = {
         failed(real_time=says(), unsuccessful=[NONE]),
         "no further coverage; the real-time check said eligible (PLENTY)",
     ),
+    "real-time, whose 271 says otherwise": (
+        failed(real_time=says(INACTIVE), unsuccessful=[NONE]),
+        "no further coverage; the real-time check said eligible, but its 271 says inactive",
+    ),
     "real-time, and silent": (
         failed(real_time=says(), unsuccessful=[NONE, AWAY]),
         "no further coverage; the real-time check said eligible (PLENTY); 1 of 2 paths gave no answer",
@@ -107,7 +115,8 @@ def test_the_status_of_the_real_time_check_counts_without_a_271(store: Store) ->
     document = failed(unsuccessful=[NONE])
     document["realTime"] = {"name": "x", "transaction": {"status": "eligibile", "chcPayerId": "87726"}}
     assert headline(store, document) == "no further coverage; the real-time check said eligible (87726)"
-    assert told(store)["real_time"] == {"name": "x", "status": "eligibile", "payer_id": "87726", "transaction_id": None}
+    check = {"name": "x", "status": "eligibile", "payer_id": "87726", "transaction_id": None, "coverage": None}
+    assert told(store)["real_time"] == check
 
 
 @pytest.mark.parametrize("empty", [{}, None, "", [], {"transaction": {}}])

@@ -58,7 +58,7 @@ class Findings:
     """What is known of a task.
 
     ``outcome`` is that of its latest body, ``found`` each coverage once (:func:`distinct`), ``real_time`` what the
-    vendor says of the check that began the discovery.
+    vendor says of the check that began the discovery, with what its 271 says (``coverage``).
     """
 
     state: str
@@ -149,7 +149,12 @@ def _check_said(known: Findings) -> str | None:
     if told is None and not eligible:
         return None
     payer = (check["payer_id"] if check else None) or (told and (told["payer_id"] or told["payer"]))
-    return "the real-time check said eligible" + (f" ({payer})" if payer else "")
+    said = "the real-time check said eligible" + (f" ({payer})" if payer else "")
+    coverage = check["coverage"] if check else None
+    return f"{said}, but its 271 {COVERAGES[coverage]}" if coverage in _OTHERWISE else said
+
+
+_OTHERWISE = ("inactive", "not_covered", "rejected")
 
 
 def _silent(paths: Sequence[Json]) -> list[str]:
@@ -218,7 +223,8 @@ def _first(found: Sequence[Json], more: Sequence[Json] = ()) -> str:
     said += [f"member {one['member_id']}"] if one["member_id"] else []
     said += [span(one)] if span(one) else []
     if one["kind"] == "path":
-        said.append("without details: see the warning below")
+        otherwise = any(warning["code"] == "271_says_otherwise" for warning in one["warnings"])
+        said.append("but its 271 tells of no coverage" if otherwise else "without a 271 that can be read")
     elif one["kind"] != "active":
         said.append(f"which {teller(one)} names")
     others = len(found) + len(more) - 1

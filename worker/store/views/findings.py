@@ -28,7 +28,7 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
     found = [line for page in found_pages(store, task=task["seq"]) for line in page]
     answers = _polled_answers(store, result)
     batches = _batch_answers(store, task["seq"], result)
-    real_time = None if latest is None else _real_time(latest["body"])
+    real_time = None if latest is None else _real_time(latest["body"], answers)
     known = Findings(
         state=task["state"],
         outcome=latest["outcome"] if latest is not None and latest["outcome"] else task["outcome"],
@@ -66,13 +66,15 @@ def _path(row: sqlite3.Row) -> Json:
     return {key: row[key] for key in ("list", "position", "name", "status", "payer_id", "transaction_id", "reason")}
 
 
-def _real_time(body: bytes) -> Json | None:
-    """What the vendor says of the check that began the discovery, in the form of a path."""
+def _real_time(body: bytes, answers: list[Json]) -> Json | None:
+    """What the vendor says of the check that began the discovery, in the form of a path; and what its 271 says."""
     content = parse_json(bytes(body))
     path: Path | None = read_real_time(content) if isinstance(content, dict) else None
     if path is None:
         return None
-    return {"name": path.name, "status": path.status, "payer_id": path.payer_id, "transaction_id": path.transaction_id}
+    about = {key: getattr(path, key) for key in ("name", "status", "payer_id", "transaction_id")}
+    said = [one["coverage"] for one in answers if one["list"] == REAL_TIME]
+    return about | {"coverage": "active" if "active" in said else said[0] if said else None}
 
 
 _SAID = (
