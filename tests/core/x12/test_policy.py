@@ -53,6 +53,10 @@ def test_the_provider_under_a_patients_level_is_read_as_one() -> None:
     found = answer(*levels, whole=True)
     assert found.provider is not None
     assert (found.provider.name, found.member_id, found.subscriber) == ("CLINIC", "M1", None)
+    deeper = [("HL", one[1], one[2], str(int(one[3]) + 1), one[4]) if one[0] == "HL" else one for one in levels[:2]]
+    found = answer(*deeper, *levels[2:], whole=True)
+    assert found.payer is not None
+    assert (found.payer.name, found.member_id) == ("PLAN OF PLENTY", "M1")
 
 
 def test_all_plans_are_told_and_that_of_medical_care_first() -> None:

@@ -136,15 +136,18 @@ def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -
     taken for a member's.
     """
     _, name, insured, _ = _starts(delimiters)
-    if tree.plain and len(tree.leaves) == 1 and insured in texts[tree.leaves[0] - 1]:
+    sourced = SOURCE in tree.levels
+    if sourced and tree.plain and len(tree.leaves) == 1 and insured in texts[tree.leaves[0] - 1]:
         return tree
     found = {}
     for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
-        if level in (SUBSCRIBER, DEPENDENT) and insured not in text and not text.startswith(insured[1:]):
+        if level == RECEIVER and sourced:
+            continue  # a payer or a sponsor may ask, too
+        if level and level != SOURCE and insured not in text and not text.startswith(insured[1:]):
             # No terminator stands before the first segment.
             _, _, behind = f"{delimiters.terminator}{text}".partition(name)
             entity = behind.partition(delimiters.element)[0]
-            if entity in _LEVEL_OF:
+            if _LEVEL_OF.get(entity, level) != level:
                 found[number] = _LEVEL_OF[entity]
     if not found:
         return tree
