@@ -94,10 +94,13 @@ _REVIEW_WORDS = {"no_path": "", "not_searched": "not searched: ", "skipped": "sk
 def _review_lines(row: story.Json) -> list[str]:
     refs = f"  {', '.join(row['refs'])}" if row["refs"] else ""
     lines = [f"{row['id']:<36}  {row['outcome']}  {row['concluded_at']}{refs}"]
+    # What is the same of several paths stands once.
+    places: dict[tuple[str, str, str], list[str]] = {}
     for item in row["review"]:
-        place = " · ".join(part for part in (item["path"], item["payer_id"]) if part)
-        lines += [f"  {place}{': ' if place else ''}{_REVIEW_WORDS[item['kind']]}{item['reason']}"]
-        lines += [f"      -> {item['action']}"]
+        named = " ".join(part for part in (item["path"], item["payer_id"] and f"({item['payer_id']})") if part)
+        places.setdefault((item["kind"], item["reason"], item["action"]), []).extend([named] if named else [])
+    for (kind, reason, action), told in places.items():
+        lines += [f"  {'; '.join(told)}{': ' if told else ''}{_REVIEW_WORDS[kind]}{reason}", f"      -> {action}"]
     return lines
 
 

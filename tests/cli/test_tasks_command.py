@@ -121,7 +121,8 @@ def test_the_list_of_those_to_review(tmp_path: Path) -> None:
     house.database.parent.mkdir()
     with open_store(house.database, create=True) as store:
         record(store, "a", ref="=R1")
-        conclude(store, a_body(status="failure", unsuccessful=[a_path(None, "payer_unavailable", "RTCOB", "RT")]))
+        mute = [a_path(None, "payer_unavailable", name, payer) for name, payer in (("RTCOB", "RT"), ("HMO", "H"))]
+        conclude(store, a_body(status="failure", unsuccessful=mute))
         record(store, "b")
         conclude(store, a_body("b"), 2)
     first, second = house.cdpoll("tasks", "--review", "--json", check=0).json["tasks"]
@@ -130,13 +131,13 @@ def test_the_list_of_those_to_review(tmp_path: Path) -> None:
     text = house.cdpoll("tasks", "--review", check=0).text.splitlines()
     assert text[0].split() == ["a", "failure", "2027-01-15T08:01:00Z", "=R1"]
     assert text[1:3] == [
-        "  RTCOB · RT: not searched: the payer gave no answer",
+        "  RTCOB (RT); HMO (H): not searched: the payer gave no answer",
         "      -> send the inquiry again later, or ask the payer",
     ]
     assert text[4] == "  the vendor says success and names no path that found coverage"
     header, *rows = csv.reader(house.cdpoll("tasks", "--review", "--csv", check=0).text.splitlines())
     assert header[:6] == ["id", "refs", "outcome", "concluded_at", "kind", "path"]
-    assert [row[:3] for row in rows] == [["a", "'=R1", "failure"], ["b", "", "success"]]
+    assert [row[:3] for row in rows] == [["a", "'=R1", "failure"], ["a", "'=R1", "failure"], ["b", "", "success"]]
     house.cdpoll("tasks", "--review", "--overdue", check=2)
     house.cdpoll("tasks", "--review", "--state", "pending", check=2)
 

@@ -68,7 +68,7 @@ def test_each_says_what_a_person_can_do(store: Store) -> None:
         "path": "HMO",
         "payer_id": "87726",
         "reason": "member identification of the subscriber invalid or missing (72); correct and send again",
-        "action": "check the member id; correct it and send the inquiry again, or ask the payer",
+        "action": "check the member id; correct what is wrong and send the inquiry again, or ask the payer",
     }
 
 

@@ -48,8 +48,8 @@ def test_where_somebody_looked(status: str | None) -> None:
 @pytest.mark.parametrize(
     ("code", "follow_up", "told"),
     [
-        ("72", "C", "check the member id; correct it and send the inquiry again, or ask the payer"),
-        ("72", "", "check the member id; correct it and send the inquiry again, or ask the payer"),
+        ("72", "C", "check the member id; correct what is wrong and send the inquiry again, or ask the payer"),
+        ("72", "", "check the member id; correct what is wrong and send the inquiry again, or ask the payer"),
         ("71", "N", "check the date of birth; ask the payer, which takes no second inquiry"),
         ("42", "R", "send the inquiry again later, or ask the payer"),
         ("80", "", "send the inquiry again later, or ask the payer"),

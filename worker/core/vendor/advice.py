@@ -113,4 +113,4 @@ def rejection_advice(code: str, follow_up: str) -> str:
     return "correct what the reason names, and send the inquiry again" if follow_up == "C" else "ask the payer"
 
 
-_CORRECT = "correct it and send the inquiry again, or ask the payer"
+_CORRECT = "correct what is wrong and send the inquiry again, or ask the payer"
