@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import read
-from tests.support.database import conclude, pending, record
+from tests.support.database import NOW, conclude, concluded, pending, record, task_of
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
+from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.views.report import show
 
@@ -123,6 +124,13 @@ def test_the_status_of_the_real_time_check_counts_without_a_271(store: Store) ->
 def test_an_empty_real_time_says_nothing(store: Store, empty: Any) -> None:
     document = failed(unsuccessful=[NONE]) | {"realTime": empty}
     assert headline(store, document) == "no coverage found"
+
+
+def test_a_result_whose_271_is_still_to_be_read_says_so(store: Store) -> None:
+    record(store, "a")
+    with store.write():
+        conclude_task(store, task_of(store, 1), concluded(a_body(successful=[a_path(says())])).document, "poll", NOW)
+    assert told(store)["headline"] == "coverage found: Medicare (PAY), whose 271 is still to be read"
 
 
 # --- before the end

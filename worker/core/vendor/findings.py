@@ -215,6 +215,14 @@ def payer_of(coverage: Json) -> str:
     return f"{name} ({number})" if name and number else name or number or "a payer without a name"
 
 
+# Codes of warnings: why a path that the vendor lists as successful has no details.
+_DOUBTS = {
+    "271_says_otherwise": "but its 271 tells of no coverage",
+    "no_271": "without a 271 that can be read",
+    "271_not_read_yet": "whose 271 is still to be read",
+}
+
+
 def _first(found: Sequence[Json], more: Sequence[Json] = ()) -> str:
     """The first coverage in full, and how many others there are. One that an answer calls active goes first."""
     order = {"active": 0, "path": 1}
@@ -223,8 +231,7 @@ def _first(found: Sequence[Json], more: Sequence[Json] = ()) -> str:
     said += [f"member {one['member_id']}"] if one["member_id"] else []
     said += [span(one)] if span(one) else []
     if one["kind"] == "path":
-        otherwise = any(warning["code"] == "271_says_otherwise" for warning in one["warnings"])
-        said.append("but its 271 tells of no coverage" if otherwise else "without a 271 that can be read")
+        said += [_DOUBTS[warning["code"]] for warning in one["warnings"] if warning["code"] in _DOUBTS]
     elif one["kind"] != "active":
         said.append(f"which {teller(one)} names")
     others = len(found) + len(more) - 1
