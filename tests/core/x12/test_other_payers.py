@@ -37,6 +37,7 @@ def names(found: Answer) -> list[str]:
         (named("PR", "THIRD MUTUAL", "PLENTY", *under("1", "30")), False),
         (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "", *under("W", "30")), False),
         (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "X", *under("U", "30")), True),
+        (named("PR", "PLAN OF PLENTY - WEST", "X", *under("1", "30")), False),
         (named("PR", "", "OTHER", *under("W", "30")), False),
         (named("PR", "PILLS", "P1", *under("U", "88")), False),
         (named("PR", "PILLS", "P1", *under("1", "88")), False),

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from worker.core.x12.benefits import Benefit
-from worker.core.x12.codes import ACTIVE, MANAGED_CARE, PAYERS
+from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import whole_plan
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
@@ -19,7 +19,15 @@ _MEMBERS = ("1W", "0F", "NQ", "F6")
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
-_MEDICAID_NAMES = re.compile(r"MEDICAID|MEDI-CAL|MEDICAL ASSISTANCE|\bCHIP\b", re.IGNORECASE)
+_OWN = ACTIVE | INACTIVE | {"W"}
+"""EB01 under which a payer names itself: with a status of its own plan, or as the address for claims."""
+
+_MEDICAID_NAMES = re.compile(
+    r"\b(?:MEDICAID|MEDI-CAL|MEDICAL ASSISTANCE|CHIP|AHCCCS|BADGERCARE|DENALICARE|EMEDNY|FORWARDHEALTH|HUSKY HEALTH"
+    r"|MAINECARE|MASSHEALTH|MED-QUEST|SOONERCARE|TENNCARE)\b",
+    re.IGNORECASE,
+)
+"""What Medicaid is called, by itself and in some states."""
 
 _NO_NAME = frozenset(
     ("AND", "CO", "COMPANY", "CORP", "CORPORATION", "INC", "INCORPORATED", "LLC", "LP", "LTD", "OF", "PLC", "THE")
@@ -94,7 +102,7 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
         elif one.related and whole_plan(one):
             for party in one.related:
                 if party.entity in PAYERS:
-                    if not _same(party, payer, by_claims_address=one.code == "W"):
+                    if not _same(party, payer, shortened=one.code in _OWN):
                         payers.append(_other(one, party, asked))
                 elif _to_bill(one, party, payer, person, benefits):
                     managed.append(_other(one, party, asked))
@@ -154,15 +162,15 @@ def _public_payer(benefit: Benefit) -> str:
     return "Medicaid" if benefit.insurance_type in _MEDICAID else ""
 
 
-def _same(one: Party, payer: Party | None, *, by_claims_address: bool) -> bool:
-    """Whether a party is the payer that answers: by its id or by its name. Beside an address for claims (``W``), a
-    payer's name may be shortened."""
+def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
+    """Whether a party is the payer that answers: by its id or by its name. ``shortened``: one of the names may be the
+    beginning of the other."""
     if payer is None:
         return False
     if not one.name or (one.id and one.id.upper() == payer.id.upper()):
         return True
     mine, theirs = _words(one.name), _words(payer.name)
-    if by_claims_address:
+    if shortened:
         length = min(len(mine), len(theirs))
         mine, theirs = mine[:length], theirs[:length]
     return "".join(mine) == "".join(theirs)
