@@ -12,7 +12,7 @@ from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
-from worker.store.views.found import Json, found_pages
+from worker.store.views.found import Json, each_once, found_pages
 
 
 def instant_of(text: str, now: int) -> int:
@@ -56,7 +56,7 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json")
     with opened(obj) as here:
-        pages = found_pages(here.store, since_ms=since, ref=ref)
+        pages = map(each_once, found_pages(here.store, since_ms=since, ref=ref))
         if as_json:
             echo_pages("found", pages)
         elif as_csv:

@@ -28,8 +28,9 @@ def filled(tmp_path: Path) -> House:
         record(store, "0716e3e8-87ee-11ee-b9d1-0242ac120002", ref="ACCT-1")
         record(store, "0716e3e8-87ee-11ee-b9d1-0242ac120002", ref="+ACCT-2")
         record(store, "b", "c")
-        both = says(ACTIVE, *ANOTHER_PAYER[1:])
-        conclude(store, a_body("0716e3e8-87ee-11ee-b9d1-0242ac120002", successful=[a_path(both)]))
+        both, same = says(ACTIVE, *ANOTHER_PAYER[1:]), says(control="0002")
+        paths = [a_path(both), a_path(same, name="RTCOB")]
+        conclude(store, a_body("0716e3e8-87ee-11ee-b9d1-0242ac120002", successful=paths))
         conclude(store, a_body("b", status="failure", unsuccessful=[a_path(says(INACTIVE), "ineligible")]), 2)
         conclude(store, a_body("c", successful=[a_path(None)]), 3, now=NOW + 90_000)
         read(store, says(member="M0002"), now=NOW + 120_000)

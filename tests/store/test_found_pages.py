@@ -212,3 +212,24 @@ def test_pages_are_short_and_whole(store: Store, monkeypatch: pytest.MonkeyPatch
     assert [line["seq"] for page in pages for line in page] == list(range(1, 9))
     assert [len(page) for page in found.found_pages(store, ref="all")] == [2, 2, 1]
     assert len(lines(store, since_ms=0)) == 8
+
+
+def test_a_coverage_that_several_answers_tell_is_told_once_with_the_warnings_of_all(store: Store) -> None:
+    record(store, "a", ref="one")
+    record(store, "a", ref="two")
+    same = [a_path(says(control=f"000{n}"), name=name) for n, name in enumerate(("Medicare", "HMO", "RTCOB"), 1)]
+    none = [a_path(None, name=name) for name in ("Medicaid", "Search")]
+    conclude(store, a_body(successful=[*same, *none, a_path(says(member="M7"), name="Other")]))
+    with store.write():
+        store.execute("UPDATE answers SET warnings = 'se_count' WHERE seq = 2")
+        store.execute("UPDATE answers SET warnings = 'se_count deceased' WHERE seq = 3")
+    whole = [line for page in found.found_pages(store) for line in page]
+    once = [line for page in found.found_pages(store) for line in found.each_once(page)]
+    assert (len(whole), len(once)) == (12, 8)
+    assert [(line["seq"], line["path"], line["member_id"]) for line in once[:4]] == [
+        (1, "Medicaid", None),
+        (1, "Search", None),
+        (1, "Medicare", "M0001"),
+        (1, "Other", "M7"),
+    ]
+    assert [one["code"] for one in once[2]["warnings"]] == ["se_count", "deceased"]

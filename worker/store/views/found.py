@@ -69,6 +69,30 @@ def found_pages(
             yield lines
 
 
+def each_once(page: Iterable[Json]) -> list[Json]:
+    """The lines of a page without those that tell the same coverage again for the same number and ref.
+
+    Several answers of one body may tell of one coverage. The line is that of the first, with the warnings of all.
+    """
+    found: dict[tuple[object, ...], Json] = {}
+    for line in page:
+        told = [line[key] for key in _SAME] + [
+            *line["patient"].values(),
+            line["path"] if line["kind"] == "path" else "",
+        ]
+        first = found.setdefault(tuple(told), line)
+        more = [one for one in line["warnings"] if one not in first["warnings"]]
+        if more:
+            found[tuple(told)] = {**first, "warnings": first["warnings"] + more}
+    return list(found.values())
+
+
+_SAME = (
+    *("seq", "id", "ref", "kind", "provisional"),
+    *("payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends"),
+)
+
+
 def _all(store: Store, since_ms: int | None) -> Iterator[list[_Entry]]:
     """Everything that was published since, then everything provisional."""
     number = 0 if since_ms is None else outbox.before(store, since_ms)
