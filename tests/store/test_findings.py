@@ -99,6 +99,10 @@ FAILURES: dict[str, tuple[Any, str]] = {
         "no further coverage; the real-time check said eligible (PLENTY); "
         "but HMO's answer names another payer: OVERDALE MUTUAL (OVER1)",
     ),
+    "a path that is listed as eligible all the same": (
+        failed(successful=[a_path()]),
+        "no coverage found by the discovery, but Medicare is listed as eligible: Medicare (PAY)",
+    ),
     "an active answer": (
         failed(unsuccessful=[a_path(says(), "ineligible")]),
         "no coverage found by the discovery, but Medicare's answer says active: PLAN OF PLENTY (PAY)",

@@ -180,7 +180,8 @@ def clauses(found: Iterable[Json]) -> list[str]:
             "managed_care": "names a managed care plan to bill",
         }
         verb = verbs.get(one["kind"], "names another payer")
-        named.setdefault((teller(one), verb), []).append(payer_of(one))
+        who = (one["path"] or "an unnamed path") if one["kind"] == "path" else teller(one)
+        named.setdefault((who, verb), []).append(payer_of(one))
     said = [f"{who} {verb}: {_few(list(dict.fromkeys(names)))}" for (who, verb), names in named.items()]
     return said if len(said) <= _MOST_NAMES else [*said[:_MOST_NAMES], f"{len(said) - _MOST_NAMES} more answers do so"]
 
