@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from worker.core.vendor.findings import COVERAGES, REAL_TIME, TRIED, distinct, is_silent, payer_of, span, status_words
+from worker.core.vendor.document import REAL_TIME
+from worker.core.vendor.findings import COVERAGES, TRIED, distinct, is_silent, payer_of, span, status_words
 
 Json = dict[str, Any]
 

@@ -67,6 +67,11 @@ def test_zeros_in_a_text_are_an_issue_of_its_answers(hole: str, wanted: bool) ->
     assert ("nul_bytes" in [one["code"] for one in json.loads(row["said"])["issues"]]) is wanted
 
 
+def test_one_byte_of_latin_1_costs_no_answer() -> None:
+    body = json.dumps({"name": "Default", "realTime": {"transaction": {"x12-271": PLAIN}}}).encode()
+    assert len(derive(body.replace(b"Default", b"D\xe9fault")).answers) == 1
+
+
 def test_a_270_has_no_answers() -> None:
     found = read_embedded(a_file(a_set(code="270")))
     assert (found.kind, found.answers, found.sets) == ("other", (), ())

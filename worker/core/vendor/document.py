@@ -19,6 +19,9 @@ MOST_PATHS = 1000
 
 LISTS = ("successful", "unsuccessful", "pending", "skipped")
 
+# In place of a path's name and list: the check that began the discovery.
+REAL_TIME = "realTime"
+
 Json = dict[str, Any]
 Status = Literal["pending", "success", "failure"]
 Outcome = Literal["success", "failure"]

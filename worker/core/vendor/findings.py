@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.core.vendor.document import REAL_TIME
+
 Json = Mapping[str, Any]
 
 TRIED = ("successful", "unsuccessful")
@@ -31,9 +33,6 @@ COVERAGES = {
     "rejected": "rejects the inquiry",
     "undetermined": "does not say whether there is coverage",
 }
-
-REAL_TIME = "realTime"
-"""In place of a path's name and list: the check that began the discovery."""
 
 
 def status_words(status: str | None) -> str:

@@ -5,14 +5,13 @@ word, never this text's. Nothing here raises, and nothing here decides anything 
 """
 
 import io
-import json
 import re
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from worker.core.vendor.document import LISTS, read_paths
+from worker.core.vendor.document import REAL_TIME, parse_json, read_paths, read_real_time
 from worker.core.x12.answer import Answer, parse_271
 from worker.core.x12.answer_columns import answer_columns
 from worker.core.x12.answer_json import answer_json
@@ -27,12 +26,10 @@ READER_VERSION = 4
 MOST_ANSWERS_PER_TEXT = 200
 """The vendor's texts hold one answer; a text with more is a batch in the wrong place, and the first ones are kept."""
 
-REAL_TIME = "realTime"
-"""Stands for the name of a list where the text is that of the real-time check which began the discovery."""
-
 
 class EmbeddedText(NamedTuple):
-    """One 271 of a task's body, and where it stands: at ``position``, counted from 0, of the list of that name."""
+    """One 271 of a task's body, and where it stands: at ``position``, counted from 0, of the list of that name; the one
+    of the real-time check at 0 of :data:`~worker.core.vendor.document.REAL_TIME`."""
 
     list: str
     position: int
@@ -75,17 +72,13 @@ def derive(body: bytes) -> Derived:
 
 def texts_of(body: bytes) -> list[EmbeddedText]:
     """Every 271 in a task's body, in the order of the body, the one of the real-time check last."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+    content = parse_json(body)
+    if not isinstance(content, dict):
         return []
-    if not isinstance(document, dict):
-        return []
-    found = [EmbeddedText(one.list, one.position, one.x12) for one in read_paths(document) if one.x12 is not None]
-    # The real-time answer has the form of a path, and is read as one.
-    for one in read_paths({"discoveryPaths": {LISTS[0]: [document.get("realTime")]}}):
-        if one.x12 is not None:
-            found.append(EmbeddedText(REAL_TIME, 0, one.x12))
+    found = [EmbeddedText(one.list, one.position, one.x12) for one in read_paths(content) if one.x12 is not None]
+    check = read_real_time(content)
+    if check is not None and check.x12 is not None:
+        found.append(EmbeddedText(REAL_TIME, 0, check.x12))
     return found
 
 

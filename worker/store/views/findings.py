@@ -4,8 +4,8 @@ import sqlite3
 from typing import Any
 
 from worker.core.instant import iso
-from worker.core.vendor.document import Path, parse_json, read_real_time
-from worker.core.vendor.findings import REAL_TIME, Findings, distinct, headline, is_silent
+from worker.core.vendor.document import REAL_TIME, Path, parse_json, read_real_time
+from worker.core.vendor.findings import Findings, distinct, headline, is_silent
 from worker.core.x12.codes import REJECTIONS, words
 from worker.core.x12.issues import MESSAGES
 from worker.store.db.store import Store

@@ -10,8 +10,8 @@ from typing import Any
 
 from worker.core.instant import iso_or_none
 from worker.core.vendor.advice import NO_PATH, NOT_SEARCHED, path_advice, rejection_advice, skip_advice
-from worker.core.vendor.document import parse_json
-from worker.core.vendor.findings import REAL_TIME, status_words
+from worker.core.vendor.document import REAL_TIME, parse_json
+from worker.core.vendor.findings import status_words
 from worker.store.db.store import Store
 from worker.store.views.findings import rejections
 from worker.store.views.tasks import refs_of
