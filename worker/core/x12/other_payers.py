@@ -8,14 +8,11 @@ from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import whole_plan
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
-from worker.core.x12.people import Party, Person, Reference
+from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
 from worker.core.x12.value import Value, Whole
 
 _PLANS = ("N6", "18", "1L", "6P", "IG")
 """REF01 that name a plan or a group, the best first."""
-_GROUPS = ("6P", "1L", "IG")
-_MEMBERS = ("1W", "0F", "NQ", "F6")
-"""REF01 of a member's number, the best first: member, subscriber, recipient of Medicaid, beneficiary of Medicare."""
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
@@ -29,12 +26,12 @@ _MEDICAID_NAMES = re.compile(
 )
 """What Medicaid is called, by itself and in some states."""
 
-_NO_NAME = frozenset(
+_IGNORED_WORDS = frozenset(
     ("AND", "CO", "COMPANY", "CORP", "CORPORATION", "INC", "INCORPORATED", "LLC", "LP", "LTD", "OF", "PLC", "THE")
 )
-"""Words that a name has or lacks without being another one."""
+"""Words that make no difference between two names of a payer."""
 
-_LETTERS = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class OtherPayer(Value, frozen=True):
@@ -60,7 +57,7 @@ class OtherPayer(Value, frozen=True):
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str = ""
     ended: bool = False
-    """It had ended before the date asked for, so it is nobody to bill."""
+    """It had ended before the date asked for, so it is not to be billed."""
     references: tuple[Reference, ...] = ()
     """Under the benefit: policy, plan and member numbers."""
     dates: tuple[Period, ...] = ()
@@ -122,19 +119,16 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
 def _of_medicaid(payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
     if payer is not None and _MEDICAID_NAMES.search(payer.name):
         return True
-    return person.reference("NQ") is not None or any(
+    return first_reference(person.references, ("NQ",)) is not None or any(
         one.insurance_type in _MEDICAID for one in benefits if one.code != "R"
     )
 
 
 def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> OtherPayer:
     references, dates = benefit.references, benefit.dates
-    told = {ref.qualifier: ref for ref in reversed(references) if ref.text or ref.value}  # of each kind the first
-    plan = benefit.plan or next((told[one].text or told[one].value for one in _PLANS if one in told), "")
-    group = next((told[one].value for one in _GROUPS if one in told), "") if told else ""
-    member = next((told[one].value for one in _MEMBERS if one in told), "") if told else ""
-    if len(benefit.related) > 1 and not member:
-        member = next((one.id for one in benefit.related if one.entity == "IL"), "")
+    group = first_reference(references, GROUP_NUMBERS)
+    member = first_reference(references, MEMBER_NUMBERS)
+    member_id = member.value if member else next((one.id for one in benefit.related if one.entity == "IL"), "")
     begins, ends = from_to(dates, asked) if dates else ("", "")
     return OtherPayer(
         benefit.code,
@@ -144,9 +138,9 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         party.entity if party else "",
         benefit.insurance_type,
         benefit.service_types,
-        plan,
-        group,
-        member,
+        benefit.plan or plan_name(references, _PLANS),
+        group.value if group else "",
+        member_id,
         begins,
         ends,
         bool(dates) and has_ended(dates, asked),
@@ -169,7 +163,7 @@ def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
         return False
     if not one.name or (one.id and one.id.upper() == payer.id.upper()):
         return True
-    mine, theirs = _words(one.name), _words(payer.name)
+    mine, theirs = _telling_words(one.name), _telling_words(payer.name)
     if shortened:
         length = min(len(mine), len(theirs))
         mine, theirs = mine[:length], theirs[:length]
@@ -177,7 +171,7 @@ def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _words(name: str) -> tuple[str, ...]:
+def _telling_words(name: str) -> tuple[str, ...]:
     """A name as it is compared: its words in upper case, without those that make no difference."""
-    words = tuple(_LETTERS.findall(name.upper()))
-    return tuple([word for word in words if word not in _NO_NAME]) or words
+    words = tuple(_WORD.findall(name.upper()))
+    return tuple([word for word in words if word not in _IGNORED_WORDS]) or words

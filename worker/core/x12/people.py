@@ -1,5 +1,7 @@
 """Parties and persons of a 271: NM1 with what follows it, trace numbers and rejections."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from worker.core.x12.codes import FOLLOW_UPS, REJECTIONS, RETRYABLE_FOLLOW_UPS, RETRYABLE_REASONS, words
@@ -7,6 +9,12 @@ from worker.core.x12.value import Value
 
 ID_QUALIFIERS = frozenset(("24", "34", "46", "FA", "FI", "II", "MI", "NI", "PI", "PP", "SV", "XV", "XX", "ZZ"))
 """NM108."""
+MEMBER_NUMBERS = ("1W", "0F", "NQ", "F6")
+"""REF01 of a member's number, the best first: member, subscriber, recipient of Medicaid, beneficiary of Medicare."""
+PLAN_NUMBERS = ("18", "N6")
+"""REF01 of a plan and of its network, the best first."""
+GROUP_NUMBERS = ("6P", "1L", "IG")
+"""REF01 of a group or of a policy, the best first."""
 _PADDING = [""] * 13
 
 
@@ -98,13 +106,23 @@ class Person(Value, frozen=True):
     details: tuple[tuple[str, ...], ...] = ()
     """What else stands there (HI, MPI, PRV, N2), by its elements."""
 
-    def reference(self, *qualifiers: str) -> Reference | None:
-        """The first REF with the first of the qualifiers that occurs."""
-        for wanted in qualifiers:
-            for one in self.references:
-                if one.qualifier == wanted and one.value:
-                    return one
-        return None
+
+def first_reference(references: Sequence[Reference], qualifiers: Sequence[str]) -> Reference | None:
+    """The first REF with a value and with the first of the qualifiers that occurs."""
+    for wanted in qualifiers:
+        for one in references:
+            if one.qualifier == wanted and one.value:
+                return one
+    return None
+
+
+def plan_name(references: Sequence[Reference], qualifiers: Sequence[str] = PLAN_NUMBERS) -> str:
+    """The description, else the number, that a REF gives of the plan."""
+    for wanted in qualifiers:
+        for one in references:
+            if one.qualifier == wanted and (found := one.text or one.value):
+                return found
+    return ""
 
 
 def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], str]:

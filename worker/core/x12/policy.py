@@ -3,12 +3,15 @@
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE
 from worker.core.x12.coverage import MEDICAL
-from worker.core.x12.people import ID_QUALIFIERS, Party, Person
-
-_MEMBERS = ("1W", "0F", "NQ", "F6")
-"""REF01 of a member's number, the best first: member, subscriber, recipient of Medicaid, beneficiary of Medicare."""
-_GROUPS = ("6P", "1L", "IG")
-_PLANS = ("18", "N6")
+from worker.core.x12.people import (
+    GROUP_NUMBERS,
+    ID_QUALIFIERS,
+    MEMBER_NUMBERS,
+    Party,
+    Person,
+    first_reference,
+    plan_name,
+)
 
 
 def suspect_id(person: Person, provider: Party | None) -> bool:
@@ -25,14 +28,10 @@ def member_id(persons: list[Person], suspects: list[Person], active: tuple[Benef
     for person in reversed(persons):
         if person.id and person not in suspects:
             return person.id
-        if (found := person.reference(*_MEMBERS)) is not None:
-            return found.value
-    for wanted in _MEMBERS:
-        for one in active:
-            for ref in one.references:
-                if ref.qualifier == wanted and ref.value:
-                    return ref.value
-    return ""
+        if ref := first_reference(person.references, MEMBER_NUMBERS):
+            return ref.value
+    ref = first_reference([one for benefit in active for one in benefit.references], MEMBER_NUMBERS)
+    return ref.value if ref else ""
 
 
 def plans(persons: list[Person], active: tuple[Benefit, ...]) -> str:
@@ -53,35 +52,30 @@ def _plan(one: Benefit) -> str:
         return one.plan
     if len(one.insurance_type) > 3:
         return one.insurance_type
-    return next(
-        (ref.text or ref.value for wanted in _PLANS for ref in one.references if ref.qualifier == wanted and ref.value),
-        "",
-    )
+    return plan_name(one.references)
 
 
 def _plan_of_person(persons: list[Person]) -> str:
     for person in persons:
-        if ref := person.reference(*_PLANS):
-            return ref.text or ref.value
+        if name := plan_name(person.references):
+            return name
     return ""
 
 
 def group(persons: list[Person], found: tuple[Benefit, ...]) -> tuple[str, str]:
     """The group's or policy's number and its name, of the person or else of an active benefit."""
     for person in persons:
-        if ref := person.reference(*_GROUPS):
+        if ref := first_reference(person.references, GROUP_NUMBERS):
             return ref.value, ref.text
     for one in found:
-        if one.code in ACTIVE:
-            for ref in one.references:
-                if ref.qualifier in _GROUPS and ref.value:
-                    return ref.value, ref.text
+        if one.code in ACTIVE and (ref := first_reference(one.references, GROUP_NUMBERS)):
+            return ref.value, ref.text
     return "", ""
 
 
 def account(persons: list[Person]) -> str:
     """The patient's account with the provider (REF*EJ)."""
     for person in persons:
-        if ref := person.reference("EJ"):
+        if ref := first_reference(person.references, ("EJ",)):
             return ref.value
     return ""
