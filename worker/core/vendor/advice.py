@@ -7,6 +7,7 @@ It is made of the vendor's status of a path, the reason why a path was skipped, 
 import re
 
 from worker.core.vendor.findings import normal_status
+from worker.core.x12.codes import RETRYABLE_FOLLOW_UPS, RETRYABLE_REASONS
 
 NO_PATH = "ask the vendor, with this id, which path found coverage; see `cdpoll show ID` for what the answers say"
 
@@ -17,7 +18,7 @@ _STATUSES = {
 }
 
 NOT_SEARCHED = tuple(_STATUSES)
-"""Statuses of a path where nobody looked for the patient."""
+"""Statuses of a path where the payer did not look for the patient."""
 
 _AS_CONFIGURED = re.compile(
     r"\bnot (meet|met)\b|found coverage|coverage (was |has been )?(already )?found", re.IGNORECASE
@@ -46,8 +47,6 @@ def skip_advice(reason: str | None) -> str | None:
         return "correct what the reason names in the inquiry, and send it again"
     return "read the reason; where it does not help, ask the vendor why the path was skipped"
 
-
-_LATER = frozenset(("42", "80"))
 
 _WRONG = {
     "43": "the provider's NPI and its enrollment with the payer",
@@ -106,7 +105,7 @@ def rejection_advice(code: str, follow_up: str) -> str:
     if follow_up in _FOLLOW_UPS:
         return _FOLLOW_UPS[follow_up]
     wrong = _WRONG.get(code)
-    if code in _LATER or (wrong is None and follow_up in ("R", "P")):
+    if code in RETRYABLE_REASONS or (wrong is None and follow_up in RETRYABLE_FOLLOW_UPS):
         return "send the inquiry again later, or ask the payer"
     if wrong is not None:
         return f"check {wrong}; " + ("ask the payer, which takes no second inquiry" if follow_up == "N" else _CORRECT)

@@ -141,8 +141,7 @@ def parse_271(tset: TransactionSet) -> ParsedSet:
 def _parse(tset: TransactionSet) -> ParsedSet:
     delimiters = tset.interchange.delimiters
     text, issues = plain_text(tset, delimiters)
-    if not tset.version.startswith("005010X279"):
-        issues += version_issues(tset.version.upper())
+    issues += version_issues(tset.version)
     if (code := too_much(text, delimiters)) is not None:
         return ParsedSet("", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)

@@ -24,8 +24,8 @@ undetermined none of these: U, V, another payer only, amounts only, or nothing
 
 _STATUS = ACTIVE | INACTIVE
 
-PLAN_TYPES = frozenset(("30", "1", "60"))
-"""EB03 of a benefit that is the plan as a whole: health benefit plan coverage, medical care, general benefits."""
+_GENERAL = frozenset(("30", "1", "60"))
+"""EB03 that names no single service: health benefit plan coverage, medical care, general benefits."""
 
 MEDICAL = frozenset(("1", "47", "48", "50", "86", "98", "UC"))
 """EB03 that a programme of medical care has, and one of a single carved-out service has not."""
@@ -53,11 +53,12 @@ def coverage(
     """The :class:`Coverage` of one patient. ``dates`` are those of the patient (loop 2100), ``created`` is BHT04."""
     status, plan, not_covered = [], [], False
     for one in benefits:
+        of_plan = not one.service_types or "30" in one.service_types
         if one.code in _STATUS:
             status.append(one)
-            if not one.service_types or "30" in one.service_types:
+            if of_plan:
                 plan.append(one)
-        elif one.code == "I" and (not one.service_types or "30" in one.service_types):
+        elif one.code == "I" and of_plan:
             not_covered = True
     if not_covered and not plan and (status or not rejections):
         return Coverage("not_covered")  # what is said of the plan decides over a single service
@@ -106,6 +107,6 @@ def _medical_ended(active: list[Benefit], inactive: list[Benefit]) -> bool:
     )
 
 
-def whole_plan(one: Benefit) -> bool:
-    """Whether a benefit speaks of the plan as a whole, and not of one carved-out service."""
-    return not one.service_types or not PLAN_TYPES.isdisjoint(one.service_types)
+def is_general(one: Benefit) -> bool:
+    """Whether a benefit is not of carved-out services alone (pharmacy, vision, …)."""
+    return not one.service_types or not _GENERAL.isdisjoint(one.service_types)

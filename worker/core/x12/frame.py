@@ -19,6 +19,7 @@ def head_rejections(head: str, delimiters: Delimiters) -> tuple[Rejection, ...]:
 
 
 def version_issues(version: str) -> list[Issue]:
+    version = version.upper()
     if version.startswith("005010X279"):
         return []
     return [issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST")]

@@ -7,10 +7,13 @@ from worker.core.x12.value import Whole
 
 _BEGINS = frozenset(("346", "348", "356", "193", "539", "340"))
 _ENDS = frozenset(("347", "349", "357", "194", "540", "341"))
-_SPANS = frozenset(("290", "291", "292", "307"))
 _LIMITS = _BEGINS | _ENDS
+"""DTP01 of days on which a plan, a benefit, eligibility, a period, a policy or COBRA begins or ends."""
+_SPANS = frozenset(("290", "291", "292", "307"))
+"""DTP01 of coordination of benefits, plan, benefit and eligibility: from one day to another."""
 _TELLING = _LIMITS | _SPANS
 _ASKED = ("472", "307", "291")
+"""DTP01 of the date that repeats the inquiry's, the best first."""
 
 _ALWAYS = ("0000", "9999-99")
 
@@ -54,7 +57,7 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -
 
     ``own`` are the dates under the benefit, ``dates`` those of the patient, ``created`` is BHT04. What has no dates is
     in force, and so is what is unclear. Of the patient's dates those count that say when a plan began or ended, and
-    spans (291, 307), unless they are the days that were asked for.
+    spans (290, 291, 292, 307), unless they are the days that were asked for.
     """
     asked, repeated = asked_span(dates, created), _asked(dates)
     spans = tuple([one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last])
@@ -69,18 +72,16 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -
 
 def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
     """Whether the dates of another coverage say that it had ended before the days asked for."""
-    ends = [one.last for one in dates if one.last and (one.qualifier in _ENDS or _is_range(one))]
+    # A range ends under a qualifier of beginnings, too.
+    ends = [
+        one.last for one in dates if one.last and (one.qualifier in _ENDS or (one.ranged and one.qualifier in _TELLING))
+    ]
     return bool(ends) and max(ends) < asked[0]
 
 
 def from_to(dates: tuple[Period, ...], asked: tuple[str, str]) -> tuple[str, str]:
     """When a coverage with these dates begins and ends; empty where it is not told."""
     return _from_to(tuple([one for one in dates if one.qualifier in _TELLING]), asked)
-
-
-def _is_range(one: Period) -> bool:
-    """A range is one under whatever qualifier it stands: both of its ends count."""
-    return one.ranged and one.qualifier in _TELLING
 
 
 def _reaches(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:

@@ -23,8 +23,8 @@ ge_missing                     a group is not closed before the next GS, IEA or 
 ge_without_gs                  a GE closes no open group
 gs_code                        GS01 is not HB, although the group holds a 271
 hl_duplicate                   an HL01 occurs twice in a set
-hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
 hl_gap                         numbers are missing among the HL01 of a set
+hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
 hl_lost                  held  a patient begins without an HL, under a benefit, behind another name, or under a provider
 hl_orphan                held  HL02 names an HL that the set does not have, or one that cannot be above
 hl_parent                      HL02 is empty below the payer; the nearest level above is taken
@@ -36,7 +36,7 @@ impossible_date                a date does not exist or is not a plausible one; 
 isa_width                      an element of the ISA, or the whole of it, does not have its fixed width
 late_nm1                       an NM1 has a separator too many, so its identifier stands one element late
 leading_junk                   something other than blanks or a byte order mark stands before the first ISA
-level_mismatch                 the NM1 under an HL is of another level than HL03 says; a provider there is read as one
+level_mismatch                 the NM1 under an HL is of a payer or a provider, and HL03 says otherwise; the NM1 decides
 loop_not_closed                an LS has no LE, an LE no LS, or an NM1 under a benefit neither
 lower_case                     segment names are in lower case; they are read as upper case
 medical_inactive               medical care is told inactive, and active is a programme of other services only
@@ -114,7 +114,7 @@ MESSAGES = {
     "isa_width": "The ISA does not have its fixed widths; the delimiters were found by counting.",
     "late_nm1": "The NM1 has a separator too many; the identifier was taken from one element later.",
     "leading_junk": "Something other than blanks stands before the first ISA.",
-    "level_mismatch": "The name under an HL is of another level than HL03 says.",
+    "level_mismatch": "The NM1 under an HL is of a payer or a provider, and HL03 says otherwise; the NM1 decided.",
     "loop_not_closed": "An LS has no LE, an LE no LS, or an NM1 under a benefit neither.",
     "lower_case": "Segment names are in lower case; they were read as upper case.",
     "medical_inactive": "Medical care is told inactive; active is a programme of other services only.",

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
-from worker.core.x12.coverage import whole_plan
+from worker.core.x12.coverage import is_general
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
@@ -84,8 +84,8 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
     """Who is named beside the payer that answers.
 
     ``R`` says that there is another payer, and counts whatever its name. Under another EB01 a payer counts where both
-    its name and its id differ from those of the payer that answers, and where the benefit is the plan as a whole: else
-    it is an address for claims, or a manager of one carved-out service.
+    its name and its id differ from those of the payer that answers, and where the benefit is of no carved-out service
+    alone: else it is an address for claims, or a manager of that service.
     """
     payers: list[OtherPayer] = []
     managed: list[OtherPayer] = []
@@ -96,7 +96,7 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
             if not named:
                 named = [party for party in one.related if party.entity != "IL"][:1]
             payers += [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
-        elif one.related and whole_plan(one):
+        elif one.related and is_general(one):
             for party in one.related:
                 if party.entity in PAYERS:
                     if not _same(party, payer, shortened=one.code in _OWN):

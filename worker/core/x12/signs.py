@@ -1,4 +1,7 @@
-"""What X12, and what stands around it, is told by in the first bytes of a file. Each look takes time in proportion."""
+"""Signs of X12, and of what it may be wrapped in, in the first bytes of a file.
+
+Each of these takes time in proportion to the bytes, whatever they are.
+"""
 
 import binascii
 import re
@@ -19,7 +22,8 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _DATA_URL = re.compile(rb"data:[^,\s]{0,200};base64,", re.IGNORECASE)
 _LEAST_BASE64_BYTES = 64
-"""So much text in lines of one length, with capital and small letters and digits, is base64 whatever comes out."""
+"""From this length on, text in lines of one length, with capital and small letters and digits, is taken for base64
+even where what comes out is not known."""
 
 
 def as_text(head: bytes) -> bytes:
