@@ -37,7 +37,7 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
     help="Only concluded ones that a person should look at, each with what was not searched or was rejected.",
 )
 @click.option("--ref", metavar="TEXT", help="Only those with this key of yours.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N of them.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output, with a line of column names.")
 @AS_JSON
 @click.pass_obj
