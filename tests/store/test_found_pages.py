@@ -85,7 +85,7 @@ def test_a_payer_that_has_ended_is_no_line_and_a_managed_care_plan_is_one(store:
         "member_id": "M77",
         "begins": "2026-02-01",
         "ends": "2026-12-31",
-        "references": [{"qualifier": "6P", "value": "G9"}],
+        "group_number": "G9",
     }
     say(
         store,

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, holder, said
-from tests.support.x12_samples import ACTIVE, Segment
+from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
 from worker.core.x12 import codes
+from worker.core.x12.embedded import read_embedded
 
 # -- dates ------------------------------------------------------------------------------------------------------------
 
@@ -69,6 +70,13 @@ ASKED: Segment = ("DTP", "472", "D8", "20250601")
 SPAN: Segment = ("DTP", "307", "RD8", "20240101-20251231")
 PLAN_OVER: Segment = ("DTP", "347", "D8", "20251231")
 
+AGAIN: list[Segment] = [("DTP", "348", "D8", "20210101"), ("DTP", "349", "D8", "20251231")]
+
+
+def ended(day: str) -> list[Segment]:
+    return [("DTP", "349", "D8", day)]
+
+
 COVERAGE: list[tuple[str, list[Segment], str]] = [
     *[status(code, "active") for code in "12345"],
     *[status(code, "inactive") for code in "678"],
@@ -112,6 +120,15 @@ COVERAGE: list[tuple[str, list[Segment], str]] = [
     ("the span of eligibility is what was asked for", [SPAN, ACTIVE], "active"),
     ("a benefit with dates that tell no limits", [PLAN_OVER, ACTIVE, ("DTP", "304", "D8", "20260101")], "inactive"),
     ("not covered, but for a single service", [("EB", "I", "", "30"), ("EB", "1", "", "88")], "not_covered"),
+    ("hospital care beside a plan that is not covered", [("EB", "I", "", "30"), ("EB", "1", "", "47^48")], "active"),
+    ("medical care beside an inactive plan", [EB_INACTIVE, ("EB", "1", "", "1")], "active"),
+    (
+        "enrolled again",
+        [*dated("1", "348", "20200101"), *ended("20201231"), ("DTP", "348", "D8", "20260101")],
+        "active",
+    ),
+    ("enrolled again, and over again", [*dated("1", "348", "20200101"), *ended("20201231"), *AGAIN], "inactive"),
+    ("the end told before the begin", [*dated("1", "349", "20251231"), ("DTP", "348", "D8", "20200101")], "inactive"),
     ("codes padded with blanks", [("EB", "6 ", "", "30 "), ("EB", "1", "", "88")], "inactive"),
     ("repeated codes padded with blanks", [("EB", "6", "", "30 ^88 "), ("EB", "1", "", "54")], "inactive"),
 ]
@@ -125,3 +142,24 @@ def test_coverage(body: list[Segment], word: str) -> None:
     on_the_plan = any(one.code in codes.INACTIVE for one in found.benefits)
     assert ("not_in_force" in said(found)) == (word == "inactive" and active and not on_the_plan)
     assert ("answer_empty" in said(found)) == (not body)
+
+
+def test_contradictions_are_warned_of() -> None:
+    assert said(answer(EB_INACTIVE, ("EB", "1", "", "1"))) == ["plan_contradicted"]
+    began: Segment = ("DTP", "291", "D8", "20200101")
+    assert said(answer(began, *dated("1", "349", "20251231"))) == ["ended_since"]
+    assert said(answer(began, *dated("1", "349", "20261231"))) == []
+
+
+def test_begin_and_end_are_those_of_the_span_that_was_asked_for() -> None:
+    found = answer(*dated("1", "348", "20200101"), *ended("20201231"), ("DTP", "348", "D8", "20260101"))
+    assert (found.begins, found.ends) == ("2026-01-01", "")
+    found = answer(("DTP", "472", "D8", "20200601"), *dated("1", "348", "20200101"), *ended("20201231"), *AGAIN)
+    assert (found.coverage, found.begins, found.ends) == ("active", "2020-01-01", "2020-12-31")
+
+
+@pytest.mark.parametrize("created", ["", "260304"])
+def test_without_a_date_of_the_answer_that_of_its_envelope_counts(created: str) -> None:
+    text = a_file(a_set(subscriber(*dated("1", "349", "20251231")))).replace("*INQ-1*20260304*", f"*INQ-1*{created}*")
+    (found,) = read_embedded(text).answers
+    assert (found.coverage, found.created) == ("inactive", created)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber, wrapped
+from tests.support.x12_samples import ACTIVE, a_file, a_set, group, interchange, subscriber, wrapped
 from worker.core.x12.embedded import derive, read_embedded
 
 PLAIN = a_file()
@@ -82,3 +82,9 @@ def test_what_cannot_be_read(text: str) -> None:
     found = read_embedded(text)
     assert (found.kind, found.answers) == ("unreadable", ())
     assert found.issues
+
+
+def test_what_may_be_of_two_patients_tells_no_coverage() -> None:
+    two = [*subscriber(("EB", "6", "", "30")), ("NM1", "IL", "1", "ROE", "RICK", "", "", "", "MI", "M777"), ACTIVE]
+    (found,) = read_embedded(interchange(group(a_set(two)))).answers
+    assert (found.coverage, found.other_payers) == ("undetermined", ())

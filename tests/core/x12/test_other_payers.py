@@ -38,6 +38,8 @@ def names(found: Answer) -> list[str]:
         (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "", *under("W", "30")), False),
         (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "X", *under("U", "30")), True),
         (named("PR", "PLAN OF PLENTY - WEST", "X", *under("1", "30")), False),
+        (named("PR", "PLAN OF PLENTY WEST", "X", *under("1", "30")), True),
+        (named("PR", "HOSPITAL MUTUAL", "H1", *under("U", "47^48")), True),
         (named("PR", "", "OTHER", *under("W", "30")), False),
         (named("PR", "PILLS", "P1", *under("U", "88")), False),
         (named("PR", "PILLS", "P1", *under("1", "88")), False),
@@ -71,6 +73,24 @@ def test_asked_for_an_earlier_day_it_had_not_ended() -> None:
     asked: Segment = ("DTP", "472", "D8", "20191224")
     (one,) = answer(asked, EB_INACTIVE, *named("PR", "OLD", "O", *under("R", "30", OVER))).other_payers
     assert not one.ended
+
+
+def test_a_payer_without_a_name_is_no_other_one_by_its_name() -> None:
+    source: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", "", *[""] * 4, "PI", "NW")]
+    patient: list[Segment] = [("HL", "3", "2", "22", "0"), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M1")]
+    found = answer(*source, *RECEIVER, *patient, EB_INACTIVE, *named("PR", "THIRD", "T", *under("W", "30")), whole=True)
+    assert names(found) == ["THIRD"]
+
+
+@pytest.mark.parametrize("entity", ["1P", "36", "P3", "IL"])
+def test_who_stands_beside_an_unnamed_payer_is_not_that_payer(entity: str) -> None:
+    (one,) = answer(EB_INACTIVE, *named(entity, "WELBY", "X", *under("R", "30"))).other_payers
+    assert (one.name, one.id) == ("", "")
+
+
+def test_an_earlier_payer_has_ended() -> None:
+    (one,) = answer(EB_INACTIVE, *named("P4", "EARLIER", "X", *under("R", "30"))).other_payers
+    assert (one.name, one.ended) == ("EARLIER", True)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +133,14 @@ def test_managed_care_plans_of_medicaid_are_to_be_billed(entity: str, eb: str) -
 )
 def test_whom_nobody_bills_in_medicaid(segments: list[Segment]) -> None:
     assert of_medicaid(ACTIVE, *segments).managed_care == ()
+
+
+def test_where_each_programme_has_a_status_the_one_for_rides_names_nobody_to_bill() -> None:
+    medical = named("PR", "PICKED HEALTH", "P1", *under("3", "30^1^48^98"))
+    rides = named("PR", "RIDES", "R1", *under("3", "30^60"))
+    found = of_medicaid(("EB", "1", "", "30^MH", "MC", "MIND"), *medical, *rides)
+    assert [one.name for one in found.other_payers] == ["PICKED HEALTH"]
+    assert [one.name for one in of_medicaid(ACTIVE, *rides).other_payers] == ["RIDES"]
 
 
 def test_a_managed_care_plan_that_has_ended_is_not_to_be_billed() -> None:

@@ -22,12 +22,14 @@ def holder(*elements: str) -> Segment:
     [
         (holder("", "", "", "MI", "M1"), "M1", ""),
         (holder("", "", "MI", "M1"), "M1", "shifted_nm1"),
+        (holder("", "MI", "M1"), "M1", "shifted_nm1"),
         (holder("", "", "", "", "MI", "M1"), "M1", "late_nm1"),
         (holder("", "", "", "", "", "MI", "M1"), "M1", "late_nm1"),
         (("NM1", "IL", "1", "HOL", "DER", "ANN", "", "", "", "MI", "M1"), "M1", "late_nm1"),
         (holder("", "", "", "MI", "SV"), "", "id_suspect"),
         (holder("", "", "", "MI", NPI), "", "id_suspect"),
         (holder("", "", "", "XX", "1571190862"), "", "id_suspect"),
+        (holder("", "", "", "SV", "1571190862"), "", "id_suspect"),
     ],
 )
 def test_a_qualifier_or_the_number_of_a_provider_is_no_member_id(nm1: Segment, member: str, code: str) -> None:

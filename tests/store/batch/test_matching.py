@@ -263,9 +263,12 @@ def test_sets_that_are_known_bring_no_answers_and_a_rehearsal_says_so(store: Sto
     [{}, {"member_id": "M0001"}, {"birth_date": "1970-02-03"}],
     ids=["nothing known", "a family's member id", "the birth date of twins"],
 )
-def test_a_name_tells_patients_apart_whatever_the_task_was_recorded_with(store: Store, known: dict[str, str]) -> None:
+@pytest.mark.parametrize("names", [("SMITH", "MILLER"), ("BABYBOY1", "BABYBOY2")])
+def test_a_name_tells_patients_apart_whatever_the_task_was_recorded_with(
+    store: Store, known: dict[str, str], names: tuple[str, str]
+) -> None:
     record(store, "a", **TRACED, **known)
-    one, other = subscriber(ACTIVE, last="SMITH"), subscriber(ACTIVE, last="MILLER")
+    one, other = (subscriber(ACTIVE, last=name) for name in names)
     report = read(store, interchange(group(a_set(one), a_set(other, control="0002"))))
     assert (report.counts.matched, report.counts.candidates) == (0, 2)
     assert elsewhere(store, "SELECT count(*) FROM results WHERE task IS NOT NULL") == [(0,)]

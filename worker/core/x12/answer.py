@@ -6,7 +6,7 @@ from typing import Literal
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.coverage import CoverageWord, coverage
-from worker.core.x12.dates import Period
+from worker.core.x12.dates import Period, day
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.frame import head_issues, head_rejections, patients, version_issues
@@ -95,6 +95,8 @@ class ParsedSet(Whole, frozen=True):
     """BHT03."""
     created: str
     """BHT04."""
+    answered: str
+    """The day of the answer, ``CCYYMMDD``: BHT04, else GS04, else ISA09."""
     subscribers: int
     """2000C loops."""
     rejections: tuple[Rejection, ...]
@@ -134,7 +136,7 @@ def parse_271(tset: TransactionSet) -> ParsedSet:
         return _parse(tset)
     except Exception:  # a set that breaks the reader is held, and its neighbours are read
         return ParsedSet(
-            "", "", 0, (), (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_HL, (), (), {}
+            "", "", "", 0, (), (issue("set_unreadable", "ST"),), tset.interchange.delimiters, NO_HL, (), (), {}
         )
 
 
@@ -143,7 +145,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     text, issues = plain_text(tset, delimiters)
     issues += version_issues(tset.version)
     if (code := too_much(text, delimiters)) is not None:
-        return ParsedSet("", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
+        return ParsedSet("", "", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)
     tree = named_levels(tree, texts, delimiters)
     if tree.notes:
@@ -171,7 +173,27 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         if not numbers:
             issues.append(issue("no_patient", "HL"))
     subscribers = tree.levels.count(SUBSCRIBER)
-    return ParsedSet(reference, created, subscribers, rejections, tuple(issues), delimiters, tree, texts, numbers, {})
+    return ParsedSet(
+        reference,
+        created,
+        _answered(created, tset),
+        subscribers,
+        rejections,
+        tuple(issues),
+        delimiters,
+        tree,
+        texts,
+        numbers,
+        {},
+    )
+
+
+def _answered(created: str, tset: TransactionSet) -> str:
+    if day(created):
+        return created
+    if tset.group is not None and day(tset.group.date):
+        return tset.group.date
+    return "20" + tset.interchange.date[:6]
 
 
 class _AnswerReader:
@@ -239,9 +261,9 @@ class _AnswerReader:
         if dependent is not None and subscriber is not None:
             persons.append(subscriber.person)
             traces, dates = traces or subscriber.traces, dates or subscriber.dates
-        created = self.parsed.created
-        found = coverage(own.telling, rejections, dates, created)
-        named = NO_OTHERS if alone else others(own.telling, payer, own.person, asked_span(dates, created))
+        answered = self.parsed.answered
+        found = coverage(own.telling, rejections, dates, answered)
+        named = NO_OTHERS if alone else others(own.telling, payer, own.person, asked_span(dates, answered))
         suspects = [one for one in persons if suspect_id(one, provider)]
         codes = list(found.issues)
         if suspects:
@@ -260,7 +282,7 @@ class _AnswerReader:
             found.word,
             number,
             self.parsed.reference,
-            created,
+            self.parsed.created,
             payer,
             provider,
             subscriber.person if subscriber else None,

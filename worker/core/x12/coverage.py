@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE
 from worker.core.x12.dates import Period
@@ -24,8 +26,11 @@ undetermined none of these: U, V, another payer only, amounts only, or nothing
 
 _STATUS = ACTIVE | INACTIVE
 
-_GENERAL = frozenset(("30", "1", "60"))
-"""EB03 that names no single service: health benefit plan coverage, medical care, general benefits."""
+_HOSPITAL = frozenset(("1", "47", "48"))
+"""EB03 of medical care, hospital and inpatient."""
+
+_GENERAL = _HOSPITAL | {"30", "60"}
+"""EB03 of more than a single service: health benefit plan coverage, general benefits, what a hospital bills."""
 
 MEDICAL = frozenset(("1", "47", "48", "50", "86", "98", "UC"))
 """EB03 that a programme of medical care has, and one of a single carved-out service has not."""
@@ -36,7 +41,9 @@ class Coverage(Whole, frozen=True):
 
     word: CoverageWord
     issues: tuple[str, ...] = ()
-    """``not_in_force``: an active status was set aside because its dates leave out the date asked;
+    """``plan_contradicted``: the plan is told inactive or not covered, and hospital care active;
+    ``ended_since``: it had ended on the day of the answer, and the day asked for is unclear;
+    ``not_in_force``: an active status was set aside because its dates leave out the date asked;
     ``medical_inactive``: medical care is told inactive, and active is another programme only."""
     active: tuple[Benefit, ...] = ()
     """The active benefits that decided; where none is in force, those that were."""
@@ -60,11 +67,17 @@ def coverage(
                 plan.append(one)
         elif one.code == "I" and of_plan:
             not_covered = True
-    if not_covered and not plan and (status or not rejections):
-        return Coverage("not_covered")  # what is said of the plan decides over a single service
-    if status:
-        return _of_status(plan or status, dates, created)
-    return Coverage("rejected" if rejections else "undetermined")
+    if not status:
+        return Coverage("rejected" if rejections else "not_covered" if not_covered else "undetermined")
+    if (plan or not_covered) and not any(one.code in ACTIVE for one in plan):
+        # What is said of the plan decides over a single service, but not over the care that a hospital gives.
+        care = [one for one in status if one.code in ACTIVE and not _HOSPITAL.isdisjoint(one.service_types)]
+        found = _of_status(care, dates, created)
+        if found.word == "active":
+            return replace(found, issues=(*found.issues, "plan_contradicted"))
+        if not plan:
+            return Coverage("not_covered")
+    return _of_status(plan or status, dates, created)
 
 
 def _of_status(status: list[Benefit], dates: tuple[Period, ...], created: str) -> Coverage:
@@ -81,9 +94,11 @@ def _of_status(status: list[Benefit], dates: tuple[Period, ...], created: str) -
         if span.now or not active:
             spans.append(span)
     if active:
-        issues = ("medical_inactive",) if inactive and _medical_ended(active, inactive) else ()
+        issues = ["medical_inactive"] if inactive and _medical_ended(active, inactive) else []
+        if all(span.since for span in spans if span.now):
+            issues.append("ended_since")
         begins, ends = _widest([span for span in spans if span.now])
-        return Coverage("active", issues, tuple(active), begins, ends)
+        return Coverage("active", tuple(issues), tuple(active), begins, ends)
     spans += [in_force(one.dates, dates, created) for one in inactive]
     begins, ends = _widest(spans)
     return Coverage("inactive", ("not_in_force",) if past else (), tuple(past), begins, ends)
@@ -107,6 +122,22 @@ def _medical_ended(active: list[Benefit], inactive: list[Benefit]) -> bool:
     )
 
 
-def is_general(one: Benefit) -> bool:
-    """Whether a benefit is not of carved-out services alone (pharmacy, vision, …)."""
-    return not one.service_types or not _GENERAL.isdisjoint(one.service_types)
+def told_by_programme(benefits: tuple[Benefit, ...]) -> bool:
+    """Whether a status of medical care stands on the plan (30), as where each programme has a status of its own."""
+    return any(
+        one.code in _STATUS and "30" in one.service_types and not MEDICAL.isdisjoint(one.service_types)
+        for one in benefits
+    )
+
+
+def is_general(one: Benefit, by_programme: bool) -> bool:
+    """Whether a benefit is not of carved-out services alone (pharmacy, vision, …).
+
+    ``by_programme``: each programme has a status of its own, so one for rides has service type 30 as well.
+    """
+    types = set(one.service_types)
+    if not types:
+        return True
+    if by_programme and types - {"30"} and MEDICAL.isdisjoint(types):
+        return False
+    return not _GENERAL.isdisjoint(types)

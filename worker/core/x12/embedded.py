@@ -119,12 +119,22 @@ def read_embedded(text: object) -> Embedded:
             parsed = parse_271(item)
             sets.append(item)
             issues += item.issues + parsed.issues
-            answers += parsed.answers()
+            mixed = not _MIXED.isdisjoint([one.code for one in item.issues + parsed.issues])
+            answers += map(_undetermined, parsed.answers()) if mixed else parsed.answers()
         else:
             others += 1
             issues += item.issues
     kind: Literal["271", "other", "unreadable"] = "271" if sets else "other" if others else "unreadable"
     return Embedded(kind, tuple(answers), tuple(sets), tuple(issues))
+
+
+_MIXED = frozenset(("bht_repeated", "hl_lost", "hl_orphan", "nul_bytes", "set_spliced"))
+"""Issues that say that what stands under one patient may be another's."""
+
+
+def _undetermined(answer: Answer) -> Answer:
+    """The answer without what it tells of coverage: in a batch its set is held."""
+    return replace(answer, coverage="undetermined", other_payers=(), managed_care=(), to_ask=())
 
 
 def _enveloped(text: str, element: str, terminator: str) -> str:

@@ -5,11 +5,11 @@ from functools import lru_cache
 from worker.core.x12.dates import Period, day
 from worker.core.x12.value import Whole
 
-_BEGINS = frozenset(("346", "348", "356", "193", "539", "340"))
-_ENDS = frozenset(("347", "349", "357", "194", "540", "341"))
+_BEGINS = {"346": "plan", "348": "benefit", "356": "eligibility", "193": "period", "539": "policy", "340": "COBRA"}
+_ENDS = {"347": "plan", "349": "benefit", "357": "eligibility", "194": "period", "540": "policy", "341": "COBRA"}
 _LIMITS = _BEGINS | _ENDS
-"""DTP01 of days on which a plan, a benefit, eligibility, a period, a policy or COBRA begins or ends."""
-_SPANS = frozenset(("290", "291", "292", "307"))
+"""DTP01 of days on which something begins or ends, and of what: an end belongs to the begin of the same."""
+_SPANS = {"290": "coordination", "291": "span", "292": "span", "307": "span"}
 """DTP01 of coordination of benefits, plan, benefit and eligibility: from one day to another."""
 _TELLING = _LIMITS | _SPANS
 _ASKED = ("472", "307", "291")
@@ -26,6 +26,9 @@ class InForce(Whole, frozen=True):
     begins: str
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str
+    since: bool = False
+    """They had ended on the day of the answer, and the day asked for is unclear: a single plan date (291) may be it, or
+    when the plan began."""
 
 
 def asked_span(dates: tuple[Period, ...], created: str) -> tuple[str, str]:
@@ -67,7 +70,10 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -
     if not (begins and ends):
         for more in (_from_to(limits, asked), _from_to(spans, asked)):
             begins, ends = begins or more[0], ends or more[1]
-    return InForce(_reaches(telling, asked), begins, ends)
+    now, made = _reaches(telling, asked), day(created)
+    unclear = repeated is not None and repeated.qualifier == "291" and not repeated.ranged
+    since = now and unclear and made > asked[0] and not _reaches(telling, (made, made))
+    return InForce(now, begins, ends, since)
 
 
 def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
@@ -84,30 +90,43 @@ def from_to(dates: tuple[Period, ...], asked: tuple[str, str]) -> tuple[str, str
     return _from_to(tuple([one for one in dates if one.qualifier in _TELLING]), asked)
 
 
-def _reaches(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
-    """Whether the dates leave room for the days asked for."""
-    first, last = asked
-    ranges: dict[bool, list[bool]] = {}
+_Span = tuple[str, str]
+"""First and last day, each empty where it is not told."""
+
+
+def _spans(dates: tuple[Period, ...]) -> dict[str, list[_Span]]:
+    """The spans of each thing: an end belongs to the begin before it, and a second begin to a second span."""
+    found: dict[str, list[_Span]] = {}
     for one in dates:
+        spans = found.setdefault(
+            _TELLING[one.qualifier] + ("" if one.ranged or one.qualifier in _LIMITS else " since"), []
+        )
         if one.ranged:
-            meets = one.first <= last and (first <= one.last or not one.last)
-            # Spans of benefits and limits of the plan are two things, and both must leave room.
-            ranges.setdefault(one.qualifier in _SPANS, []).append(meets)
-        elif one.qualifier in _ENDS:
-            if one.last and one.last < first:
-                return False
-        elif one.first > last:
-            return False
-    return all(map(any, ranges.values()))
+            spans.append((one.first, one.last))
+        elif one.qualifier not in _ENDS:
+            if spans and not spans[-1][0]:
+                spans[-1] = (one.first, spans[-1][1])  # some tell the end first
+            else:
+                spans.append((one.first, ""))
+        elif spans and not spans[-1][1]:
+            spans[-1] = (spans[-1][0], one.last)
+        else:
+            spans.append(("", one.last))
+    return found
 
 
-def _from_to(dates: tuple[Period, ...], asked: tuple[str, str]) -> tuple[str, str]:
-    first, last = asked
-    ranges = sorted(
-        [one for one in dates if one.ranged],
-        key=lambda one: (one.first <= last and (first <= one.last or not one.last), one.qualifier in _LIMITS, one.last),
-    )
-    begins = [one.first for one in dates if one.first and not one.ranged and one.qualifier not in _ENDS]
-    ends = [one.last for one in dates if one.last and not one.ranged and one.qualifier in _ENDS]
-    best = ranges[-1] if ranges else Period()
-    return max(begins, default=best.first), min(ends, default=best.last)
+def _meets(span: _Span, asked: tuple[str, str]) -> bool:
+    return span[0] <= asked[1] and (not span[1] or span[1] >= asked[0])
+
+
+def _reaches(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
+    """Whether the dates leave room for the days asked for: one span of each thing that they tell of."""
+    return all(any(_meets(span, asked) for span in spans) for spans in _spans(dates).values())
+
+
+def _from_to(dates: tuple[Period, ...], asked: tuple[str, str]) -> _Span:
+    """Begin and end, of several spans of one thing by the one that was asked for, else by the last."""
+    best = [max(spans, key=lambda span: (_meets(span, asked), span[1] or span[0])) for spans in _spans(dates).values()]
+    begins, ends = [span[0] for span in best if span[0]], [span[1] for span in best if span[1]]
+    begin, end = max(begins, default=""), min(ends, default="")
+    return ("" if end and end < begin else begin), end

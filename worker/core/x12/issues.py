@@ -16,6 +16,7 @@ control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together bef
 control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
 date_format                    DTP02 or DMG02 announces another form of date than the one that follows
 deceased                       the answer gives a date of the patient's death
+ended_since                    the coverage had ended on the day of the answer; the day asked for is unclear
 file_cut                       the file ends inside an interchange; nothing of it is to be stored
 ge_control                     GE02 is not GS06
 ge_count                       GE01 is not the number of sets in the group; where it is larger, the file is incomplete
@@ -52,6 +53,7 @@ other_payer_ended              another payer that the answer names had ended bef
 other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the set is meant for another
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
+plan_contradicted              the plan is told inactive or not covered, and hospital or medical care active
 rejection_without_reason       a rejection (AAA) gives no reason
 repetition_separator           ISA11 is not what repeats service types; what does is seen in EB03
 se_control               held  SE02 is not ST02
@@ -94,6 +96,7 @@ MESSAGES = {
     "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
     "date_format": "A date is not in the form that the qualifier before it announces.",
     "deceased": "The answer gives a date of death of the patient.",
+    "ended_since": "The coverage had ended on the day of the answer; the day asked for is unclear.",
     "file_cut": "The file ends inside an interchange.",
     "ge_control": "GE02 is not GS06.",
     "ge_count": "GE01 is not the number of sets in the group.",
@@ -130,6 +133,7 @@ MESSAGES = {
     "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
+    "plan_contradicted": "The plan is told inactive or not covered, and hospital or medical care active.",
     "rejection_without_reason": "A rejection gives no reason.",
     "repetition_separator": "ISA11 is not what repeats service types; what does was seen in EB03.",
     "se_control": "SE02 is not ST02.",

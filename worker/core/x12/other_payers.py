@@ -4,23 +4,20 @@ import re
 from functools import lru_cache
 
 from worker.core.x12.benefits import Benefit
-from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
-from worker.core.x12.coverage import is_general
+from worker.core.x12.codes import ACTIVE, MANAGED_CARE, PAYERS
+from worker.core.x12.coverage import is_general, told_by_programme
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
 from worker.core.x12.value import Value, Whole
 
-_PLANS = ("N6", "18", "1L", "6P", "IG")
-"""REF01 that name a plan or a group, the best first."""
+_PLANS = ("N6", "18")
+"""REF01 that name a plan, the best first."""
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
-_OWN = ACTIVE | INACTIVE | {"W"}
-"""EB01 under which a payer names itself: with a status of its own plan, or as the address for claims."""
-
 _MEDICAID_NAMES = re.compile(
-    r"\b(?:MEDICAID|MEDI-CAL|MEDICAL ASSISTANCE|CHIP|AHCCCS|BADGERCARE|DENALICARE|EMEDNY|FORWARDHEALTH|HUSKY HEALTH"
+    r"\b(?:MEDICAID|MEDI-CAL|MEDICAL ASSISTANCE|AHCCCS|BADGERCARE|DENALICARE|EMEDNY|FORWARDHEALTH|HUSKY HEALTH"
     r"|MAINECARE|MASSHEALTH|MED-QUEST|SOONERCARE|TENNCARE)\b",
     re.IGNORECASE,
 )
@@ -32,6 +29,12 @@ _IGNORED_WORDS = frozenset(
 """Words that make no difference between two names of a payer."""
 
 _WORD = re.compile(r"[^\W_]+")
+_ADDED = re.compile(r"(?<=\w) [-(].*")
+"""What some payers add to their name: a region behind a hyphen, or in brackets."""
+
+_NO_PAYERS = frozenset(("03", "1I", "1P", "13", "36", "73", "FA", "GP", "IL", "P3", "P5", "QC", "X3"))
+"""NM101 of patients, providers, employers and reviewers, who may stand beside another payer."""
+_PRIOR_PAYER = "P4"
 
 
 class OtherPayer(Value, frozen=True):
@@ -90,16 +93,17 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
     payers: list[OtherPayer] = []
     managed: list[OtherPayer] = []
     to_ask: list[Party] = []
+    by_programme = told_by_programme(benefits)
     for one in benefits:
         if one.code == "R":
             named = [party for party in one.related if party.entity in PAYERS]
             if not named:
-                named = [party for party in one.related if party.entity != "IL"][:1]
+                named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
             payers += [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
-        elif one.related and is_general(one):
+        elif one.related and is_general(one, by_programme):
             for party in one.related:
                 if party.entity in PAYERS:
-                    if not _same(party, payer, shortened=one.code in _OWN):
+                    if not _same(party, payer, shortened=one.code == "W"):
                         payers.append(_other(one, party, asked))
                 elif _to_bill(one, party, payer, person, benefits):
                     managed.append(_other(one, party, asked))
@@ -143,7 +147,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         member_id,
         begins,
         ends,
-        bool(dates) and has_ended(dates, asked),
+        has_ended(dates, asked) or (party is not None and party.entity == _PRIOR_PAYER),
         references,
         dates,
     )
@@ -158,7 +162,7 @@ def _public_payer(benefit: Benefit) -> str:
 
 def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
     """Whether a party is the payer that answers: by its id or by its name. ``shortened``: one of the names may be the
-    beginning of the other."""
+    beginning of the other, as beside an address for claims."""
     if payer is None:
         return False
     if not one.name or (one.id and one.id.upper() == payer.id.upper()):
@@ -167,11 +171,11 @@ def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
     if shortened:
         length = min(len(mine), len(theirs))
         mine, theirs = mine[:length], theirs[:length]
-    return "".join(mine) == "".join(theirs)
+    return bool(mine) and "".join(mine) == "".join(theirs)
 
 
 @lru_cache(maxsize=1024)
 def _telling_words(name: str) -> tuple[str, ...]:
     """A name as it is compared: its words in upper case, without those that make no difference."""
-    words = tuple(_WORD.findall(name.upper()))
+    words = tuple(_WORD.findall(_ADDED.sub("", name.upper())))
     return tuple([word for word in words if word not in _IGNORED_WORDS]) or words

@@ -129,9 +129,13 @@ def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str
     """NM103 to NM105, NM107, NM108 and NM109; and what is odd: ``shifted_nm1``, ``late_nm1`` or nothing."""
     if len(elements) < 10:
         elements = elements + _PADDING
-    name, first, middle, _, suffix, qualifier, number = elements[3:10]
-    if not number and qualifier and suffix in ID_QUALIFIERS:
-        return (name, first, middle, "", suffix, qualifier), "shifted_nm1"
+    name, first, middle, prefix, suffix, qualifier, number = elements[3:10]
+    if not number and (qualifier or prefix) and qualifier not in ID_QUALIFIERS:
+        # One separator too few, or two.
+        if qualifier and suffix in ID_QUALIFIERS:
+            return (name, first, middle, "", suffix, qualifier), "shifted_nm1"
+        if suffix and prefix in ID_QUALIFIERS and not qualifier:
+            return (name, first, middle, "", prefix, suffix), "shifted_nm1"
     if qualifier not in ID_QUALIFIERS and (number in ID_QUALIFIERS or (not number and len(elements) > 10)):
         # Separators too many, perhaps inside a name: no id stands where it belongs.
         for at in (9, 10, 11):

@@ -31,7 +31,7 @@ MatchState = Literal["matched", "candidate", "unmatched", "test"]
 MOST_CANDIDATES = 5
 
 _NOT_ID = re.compile(r"[^A-Z0-9]")
-_NOT_NAME = re.compile(r"[\W\d_]")
+_NOT_NAME = re.compile(r"[\W_]")
 _NOT_DIGIT = re.compile(r"\D")
 
 
@@ -240,12 +240,12 @@ def _may_be_one(one: _Patient, other: _Patient) -> bool:
 
 
 def _named(last: str, first: str) -> str:
-    """Last and first name as they are compared: their letters, in upper case."""
+    """Last and first name as they are compared: letters in upper case, and digits, which tell newborns apart."""
     return " ".join([word for part in (last, first) if (word := _letters(part.upper()))])
 
 
 def _letters(text: str) -> str:
-    return text if text.isalpha() else _NOT_NAME.sub("", text)
+    return text if text.isalnum() else _NOT_NAME.sub("", text)
 
 
 def _sure(one: Match, keys: MatchKeys, joined: JoinedPatients) -> Match:

@@ -246,13 +246,12 @@ def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
 
 def _other(one: Mapping[str, Any]) -> Json:
     """What is told of another payer or of a managed care plan, nothing of the payer that answers."""
-    numbers = {ref.get("qualifier"): ref.get("value") for ref in one.get("references") or ()}
     return {
         "payer": one.get("name") or None,
         "payer_id": one.get("id") or None,
         "member_id": one.get("member_id") or None,
         "plan": one.get("plan") or None,
-        "group_number": numbers.get("6P") or numbers.get("1L"),
+        "group_number": one.get("group_number") or None,
         "begins": one.get("begins") or None,
         "ends": one.get("ends") or None,
     }
