@@ -12,6 +12,7 @@ from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
+from worker.core.x12.issues import OF_ENVELOPE
 from worker.store.views.found import Json, each_once, found_pages
 
 
@@ -128,34 +129,6 @@ def _echo_table(pages: Iterator[list[Json]]) -> None:
         say(f"{mark}  {_MEANS[mark]}", err=True)
 
 
-# What is odd in the envelope of a 271 says nothing against the answer, and some senders have it in all of theirs.
-_OF_ENVELOPE = frozenset(
-    {
-        "control_number_reused",
-        "control_numbers_unchecked",
-        "ge_control",
-        "ge_count",
-        "ge_missing",
-        "ge_without_gs",
-        "gs_code",
-        "iea_control",
-        "iea_count",
-        "iea_missing",
-        "isa_width",
-        "leading_junk",
-        "lower_case",
-        "no_envelope",
-        "se_count",
-        "st_outside_group",
-        "ta1_requested",
-        "test_interchange",
-        "trailing_junk",
-        "utf16",
-        "version_4010",
-        "version_unknown",
-    }
-)
-
 _MEANS = {
     "!": "something is odd in the answer: `cdpoll show`, or `cdpoll found --json`, says what",
     "early": "the vendor has found it and still searches; it may say otherwise at the end",
@@ -165,7 +138,7 @@ _MEANS = {
 def _cells(line: Json, marks: set[str]) -> list[str]:
     """In the order of the columns; ``marks`` gets those that the line has."""
     patient = line["patient"]
-    odd = {one["code"] for one in line["warnings"]} - _OF_ENVELOPE
+    odd = {one["code"] for one in line["warnings"]} - OF_ENVELOPE
     mine = [mark for mark, is_so in (("early", line["provisional"]), ("!", odd)) if is_so]
     marks.update(mine)
     name = ", ".join(patient[key] for key in ("last_name", "first_name") if patient[key])

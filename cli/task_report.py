@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from worker.core.vendor.document import REAL_TIME
-from worker.core.vendor.findings import COVERAGES, TRIED, distinct, is_silent, payer_of, span, status_words
+from worker.core.vendor.findings import (
+    COVERAGES,
+    TRIED,
+    distinct,
+    is_silent,
+    payer_of,
+    rejection_words,
+    span,
+    status_words,
+)
 
 Json = dict[str, Any]
 
@@ -129,13 +138,8 @@ def _said(one: Json, told: frozenset[Note]) -> list[str]:
     ended = [f"it names {payer_of(other)}, whose coverage has ended ({span(other)})" for other in one["ended_payers"]]
     ask = [f"questions about the plan go to {one['to_ask']}"] if one["to_ask"] else []
     left = [note for note in one["warnings"] if (*_place(one), note["code"]) not in told]
-    return [said, *ended, *ask, *map(rejection_words, one["rejections"]), *_notes(left)]
-
-
-def rejection_words(one: Json) -> str:
-    """A rejection in words, with what the payer says is to be done."""
-    follow_up = f"; {one['follow_up_text']}" if one["follow_up_text"] else ""
-    return f"rejected: {one['text'] or 'without a reason'} ({one['code'] or '-'}){follow_up}"
+    rejected = [f"rejected: {rejection_words(rejection)}" for rejection in one["rejections"]]
+    return [said, *ended, *ask, *rejected, *_notes(left)]
 
 
 def _silent(task: Json, path: Json) -> list[str]:

@@ -26,6 +26,8 @@ STATUSES = {
     "processing_error": "the inquiry could not be processed",
 }
 
+NO_SUCCESSFUL_PATH = "the vendor says success and names no path that found coverage"
+
 COVERAGES = {
     "active": "says active",
     "inactive": "says inactive",
@@ -45,6 +47,12 @@ def normal_status(status: str | None) -> str:
     """The status as the contract spells it: samples have blanks round it, capitals, and ``eligibile``."""
     found = (status or "").strip().lower()
     return "eligible" if found == "eligibile" else found
+
+
+def rejection_words(rejection: Json) -> str:
+    """Why an answer was rejected and what the payer says is to be done, with the code (AAA03)."""
+    follow_up = f"; {rejection['follow_up_text']}" if rejection["follow_up_text"] else ""
+    return f"{rejection['text'] or 'without a reason'} ({rejection['code'] or '-'}){follow_up}"
 
 
 def is_silent(path: Json) -> bool:
@@ -101,8 +109,8 @@ def _success(known: Findings) -> list[str]:
     others = [one for one in known.found if one["list"] != "successful"]
     if own:
         return ["coverage found: " + _first(own, others)]
-    said = "the vendor says success and names no path that found coverage"
-    return [f"{said}, but {', and '.join(clauses(others))}" if others else said, *_silent(known.paths)]
+    but = f", but {', and '.join(clauses(others))}" if others else ""
+    return [NO_SUCCESSFUL_PATH + but, *_silent(known.paths)]
 
 
 def _failure(known: Findings) -> list[str]:

@@ -162,6 +162,34 @@ MESSAGES = {
     "version_unknown": "Neither ST03 nor GS08 names a version of the 271 that is known here.",
 }
 
+OF_ENVELOPE = frozenset(
+    {
+        "control_number_reused",
+        "control_numbers_unchecked",
+        "ge_control",
+        "ge_count",
+        "ge_missing",
+        "ge_without_gs",
+        "gs_code",
+        "iea_control",
+        "iea_count",
+        "iea_missing",
+        "isa_width",
+        "leading_junk",
+        "lower_case",
+        "no_envelope",
+        "se_count",
+        "st_outside_group",
+        "ta1_requested",
+        "test_interchange",
+        "trailing_junk",
+        "utf16",
+        "version_4010",
+        "version_unknown",
+    }
+)
+"""Warnings that say nothing against an answer. Some senders cause one of them in all of their files."""
+
 HELD = frozenset(
     {
         "bht_repeated",
@@ -202,6 +230,11 @@ class Issue:
 def issue(code: str, segment: str, where: str = "") -> Issue:
     """The :class:`Issue` for ``code``; ``where`` is a position such as ``HL 3, EB 12``, never a value."""
     return Issue(code, segment, f"{MESSAGES[code]} ({where})" if where else MESSAGES[code])
+
+
+def in_words(codes: str) -> list[dict[str, str]]:
+    """Codes that are joined by blanks, each with its message; one that is not known here stands as it is."""
+    return [{"code": code, "message": MESSAGES.get(code, code)} for code in codes.split()]
 
 
 def holds(issues: tuple[Issue, ...]) -> bool:

@@ -7,7 +7,7 @@ from worker.core.instant import iso
 from worker.core.vendor.document import REAL_TIME, Path, parse_json, read_real_time
 from worker.core.vendor.findings import Findings, distinct, headline, is_silent
 from worker.core.x12.codes import REJECTIONS, words
-from worker.core.x12.issues import MESSAGES
+from worker.core.x12.issues import in_words
 from worker.store.db.store import Store
 from worker.store.views.found import found_pages
 
@@ -131,7 +131,7 @@ def _answer(row: sqlite3.Row, said: bytes) -> Json:
     return {key: row[key] for key in _SAID} | {
         "ended_payers": [_ended(one) for one in _objects(content.get("other_payers")) if one.get("ended")],
         "rejections": rejections(row["rejections"], content),
-        "warnings": _warnings(row["warnings"]),
+        "warnings": in_words(row["warnings"]),
     }
 
 
@@ -152,10 +152,6 @@ def rejections(codes: str, said: Json) -> list[Json]:
     keys = ("code", "text", "follow_up", "follow_up_text")
     found = [{key: str(one.get(key) or "") for key in keys} for one in told]
     return [one for number, one in enumerate(found) if one not in found[:number]]
-
-
-def _warnings(codes: str) -> list[Json]:
-    return [{"code": code, "message": MESSAGES.get(code, code)} for code in codes.split()]
 
 
 def _patients(answers: list[Json]) -> list[Json]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from worker.core.instant import iso_or_none
 from worker.core.vendor.document import parse_json
 from worker.core.x12.codes import REJECTIONS, words
-from worker.core.x12.issues import MESSAGES
+from worker.core.x12.issues import in_words
 from worker.store import outbox
 from worker.store.db.store import Store
 
@@ -259,9 +259,10 @@ def _other(one: Mapping[str, Any]) -> Json:
 
 def _warnings(row: sqlite3.Row) -> list[Json]:
     """What is odd in the answer, and why it was rejected in a part, in words."""
-    odd = [{"code": code, "message": MESSAGES.get(code, code)} for code in (row["warnings"] or "").split()]
     reasons = dict.fromkeys((row["rejections"] or "").split())
-    return odd + [{"code": f"aaa_{code}", "message": words(REJECTIONS, code)} for code in reasons]
+    return in_words(row["warnings"] or "") + [
+        {"code": f"aaa_{code}", "message": words(REJECTIONS, code)} for code in reasons
+    ]
 
 
 def _line(entry: _Entry, told: Json) -> Json:

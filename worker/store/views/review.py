@@ -11,10 +11,10 @@ from typing import Any
 from worker.core.instant import iso_or_none
 from worker.core.vendor.advice import NO_PATH, NOT_SEARCHED, path_advice, rejection_advice, skip_advice
 from worker.core.vendor.document import REAL_TIME, parse_json
-from worker.core.vendor.findings import status_words
+from worker.core.vendor.findings import NO_SUCCESSFUL_PATH, rejection_words, status_words
 from worker.store.db.store import Store
 from worker.store.views.findings import rejections
-from worker.store.views.tasks import refs_of
+from worker.store.views.tasks import refs_of, task_line
 
 Json = dict[str, Any]
 
@@ -66,8 +66,7 @@ def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
     reasons: dict[int, list[Json]] = {result["seq"]: [] for result in latest.values()}
     successes = [result["seq"] for result in latest.values() if result["outcome"] == "success"]
     for row in _pathless(store, ",".join(map(str, successes))):
-        what = "the vendor says success and names no path that found coverage"
-        reasons[row["result"]].append(_item("no_path", row, reason=what, action=NO_PATH))
+        reasons[row["result"]].append(_item("no_path", row, NO_SUCCESSFUL_PATH, NO_PATH))
     wanted = reasons.keys() - {result for result in successes if not reasons[result]}
     listed = ",".join(map(str, sorted(wanted)))
     for row in _unsearched(store, listed):
@@ -78,19 +77,12 @@ def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
             reasons[row["result"]].append(_item("skipped" if skipped else "not_searched", row, told, action))
     for row in _rejected(store, listed):
         for one in rejections(row["rejections"], _said(row["said"])):
-            told = f"{one['text'] or 'without a reason'} ({one['code'] or '-'})"
-            told += f"; {one['follow_up_text']}" if one["follow_up_text"] else ""
-            reasons[row["result"]].append(_item("rejected", row, told, rejection_advice(one["code"], one["follow_up"])))
+            action = rejection_advice(one["code"], one["follow_up"])
+            reasons[row["result"]].append(_item("rejected", row, rejection_words(one), action))
     refs = refs_of(store, [task["seq"] for task in tasks])
-    keys = ("id", "state", "outcome", "polls", "last_error")
     told = [(task, reasons[latest[task["seq"]]["seq"]]) for task in tasks if task["seq"] in latest]
     return [
-        {
-            **{key: task[key] for key in keys},
-            **{key: iso_or_none(task[key]) for key in ("recorded_at", "due_at", "concluded_at")},
-            "refs": refs.get(task["seq"], []),
-            "review": why,
-        }
+        task_line(task, refs) | {"concluded_at": iso_or_none(task["concluded_at"]), "review": why}
         for task, why in told
         if why
     ]
@@ -116,7 +108,7 @@ def _pathless(store: Store, results: str) -> list[sqlite3.Row]:
 
 
 def _unsearched(store: Store, results: str) -> list[sqlite3.Row]:
-    """The paths of the results where nobody looked."""
+    """The paths of the results that were not searched or were skipped."""
     statuses = ", ".join(f"'{status}'" for status in NOT_SEARCHED)
     return store.read(
         f"""

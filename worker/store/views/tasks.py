@@ -1,6 +1,7 @@
 """Lists of tasks as people read them. Reads only, in short statements."""
 
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from worker.core.instant import iso, iso_or_none
@@ -61,21 +62,23 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
         if not rows:
             return
         refs = refs_of(store, [row["seq"] for row in rows])
-        yield [
-            {
-                "id": row["id"],
-                "state": row["state"],
-                "outcome": row["outcome"],
-                "refs": refs.get(row["seq"], []),
-                "recorded_at": iso(row["recorded_at"]),
-                "due_at": iso_or_none(row["due_at"]),
-                "polls": row["polls"],
-                "last_error": row["last_error"],
-            }
-            for row in rows
-        ]
+        yield [task_line(row, refs) for row in rows]
         last = rows[-1]["seq"]
         left = None if left is None else left - len(rows)
+
+
+def task_line(row: sqlite3.Row, refs: Mapping[int, list[str]]) -> Json:
+    """One task of a list; ``refs`` by row, as :func:`refs_of` has them."""
+    return {
+        "id": row["id"],
+        "state": row["state"],
+        "outcome": row["outcome"],
+        "refs": refs.get(row["seq"], []),
+        "recorded_at": iso(row["recorded_at"]),
+        "due_at": iso_or_none(row["due_at"]),
+        "polls": row["polls"],
+        "last_error": row["last_error"],
+    }
 
 
 def refs_of(store: Store, seqs: Iterable[int]) -> dict[int, list[str]]:
