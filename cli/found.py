@@ -13,7 +13,7 @@ from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
 from worker.core.x12.issues import OF_ENVELOPE
-from worker.store.views.found import Json, each_once, found_pages
+from worker.store.views.found import KEYS, Json, each_once, found_pages
 
 
 def instant_of(text: str, now: int) -> int:
@@ -66,33 +66,8 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
             _echo_table(pages)
 
 
-_FIELDS = (
-    "seq",
-    "id",
-    "ref",
-    "last_name",
-    "first_name",
-    "birth_date",
-    "payer",
-    "payer_id",
-    "member_id",
-    "plan",
-    "group_number",
-    "begins",
-    "ends",
-    "trace_number",
-    "account",
-    "subtenant",
-    "list",
-    "path",
-    "source",
-    "provisional",
-    "warnings",
-    "kind",
-    "match",
-    "file",
-    "visible_at",
-)
+_PATIENT = ("last_name", "first_name", "birth_date")
+_FIELDS = tuple(field for key in KEYS for field in (_PATIENT if key == "patient" else (key,)))
 
 
 def _flat(line: Json) -> Json:

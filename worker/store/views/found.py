@@ -20,6 +20,14 @@ Json = dict[str, Any]
 
 PAGE_ROWS = 500
 
+KEYS = (
+    *("seq", "id", "ref", "patient"),
+    *("payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends"),
+    *("trace_number", "account", "subtenant", "list", "path", "source", "provisional", "warnings"),
+    *("kind", "match", "file", "visible_at"),
+)
+"""Of a line, in the order of the reference."""
+
 NOT_READ = {
     "code": "271_not_read_yet",
     "message": "What the 271 of the path says is still to be read: the daemon does it within seconds.",
@@ -266,30 +274,5 @@ def _warnings(row: sqlite3.Row) -> list[Json]:
 
 
 def _line(entry: _Entry, told: Json) -> Json:
-    """In the order of the reference."""
-    line = {"seq": entry.seq, "id": told["id"], "ref": entry.ref}
-    line |= {key: told[key] for key in _KEYS}
-    return line | {"visible_at": iso_or_none(entry.at)}
-
-
-_KEYS = (
-    "patient",
-    "payer",
-    "payer_id",
-    "member_id",
-    "plan",
-    "group_number",
-    "begins",
-    "ends",
-    "trace_number",
-    "account",
-    "subtenant",
-    "list",
-    "path",
-    "source",
-    "provisional",
-    "warnings",
-    "kind",
-    "match",
-    "file",
-)
+    line = {**told, "seq": entry.seq, "ref": entry.ref, "visible_at": iso_or_none(entry.at)}
+    return {key: line[key] for key in KEYS}
