@@ -15,7 +15,7 @@ from worker.core.vendor.advice import path_advice, rejection_advice, skip_advice
         "Another path found coverage",
     ],
 )
-def test_a_path_that_was_skipped_as_configured_wants_nobody(reason: str) -> None:
+def test_a_path_that_was_skipped_as_configured_needs_no_person(reason: str) -> None:
     assert skip_advice(reason) is None
 
 
@@ -36,12 +36,12 @@ def test_any_other_reason_says_what_to_do(reason: str | None, told: str) -> None
 
 
 @pytest.mark.parametrize("status", ["payer_unavailable", " Processing_Error", "payer_not_in_system"])
-def test_where_nobody_looked(status: str) -> None:
+def test_a_path_that_was_not_searched(status: str) -> None:
     assert path_advice(status)
 
 
 @pytest.mark.parametrize("status", ["eligible", "ineligible", "patient_unknown", "new_word", "", None])
-def test_where_somebody_looked(status: str | None) -> None:
+def test_a_path_that_was_searched(status: str | None) -> None:
     assert path_advice(status) is None
 
 

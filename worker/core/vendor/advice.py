@@ -1,4 +1,4 @@
-"""What a person can do about a place that was not searched, was skipped or rejected the inquiry, in a sentence.
+"""What a person can do about a path that was not searched, was skipped or had its inquiry rejected, in a sentence.
 
 It is made of the vendor's status of a path, the reason why a path was skipped, and the reason and the follow-up action
 (AAA03, AAA04) of a rejection.

@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 TRIED = ("successful", "unsuccessful")
 
-# A path with one of these was not searched: a failure with one of them is not the same as "no coverage".
+# With one of these the payer gave no answer: a failure with one of them is not the same as "no coverage".
 NO_ANSWER = ("processing_error", "payer_unavailable")
 
 STATUSES = {

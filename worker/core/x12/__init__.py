@@ -35,6 +35,6 @@
 Everything here is pure: it is given an object with ``read(n)`` and reads no clock. Nothing raises across the boundary
 of a set; what is wrong is an :class:`~worker.core.x12.issues.Issue` beside what could be read.
 
-What is made once a set or more often is a struct of msgspec, everything else a frozen dataclass: the latter takes many
-times as long to make, which would be most of the time that reading a file takes.
+Sets and what is read of patients are structs of msgspec. Frozen dataclasses stand for what is made a few times in a
+file only: they take many times as long to make, which would be most of the time that reading a file takes.
 """

@@ -61,7 +61,7 @@ def _latest(store: Store, tasks: list[sqlite3.Row]) -> dict[int, sqlite3.Row]:
 
 
 def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
-    """Those of the tasks that a person should look at."""
+    """Those of the tasks that a person should look at, each with the reasons."""
     latest = _latest(store, tasks)
     reasons: dict[int, list[Json]] = {result["seq"]: [] for result in latest.values()}
     successes = [result["seq"] for result in latest.values() if result["outcome"] == "success"]
