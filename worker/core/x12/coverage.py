@@ -15,10 +15,10 @@ CoverageWord = Literal["active", "inactive", "not_covered", "rejected", "undeter
 """
 ============ =====================================================================================================
 active       an EB01 of 1 to 5 in force on the date asked for: on service type 30 or the plan as a whole if anything
-             is said of those, else on any service type
+             is said of those, else on any service type; or on hospital or medical care whatever is said of the plan
 inactive     an EB01 of 6 to 8 there, or an active one whose dates leave out the date asked for
-not_covered  an EB01 of I on service type 30 or the plan, and no status there: the vendor's word for an unknown
-             patient, or a plan that leaves one service alone to the patient
+not_covered  an EB01 of I on service type 30 or the plan, no status there, and no active hospital or medical care: the
+             vendor's word for an unknown patient, or a plan that leaves a single service to the patient
 rejected     no status at all, but a rejection (AAA)
 undetermined none of these: U, V, another payer only, amounts only, or nothing
 ============ =====================================================================================================
@@ -55,9 +55,10 @@ def coverage(
     benefits: tuple[Benefit, ...],
     rejections: tuple[Rejection, ...],
     dates: tuple[Period, ...],
-    created: str,
+    answered: str,
 ) -> Coverage:
-    """The :class:`Coverage` of one patient. ``dates`` are those of the patient (loop 2100), ``created`` is BHT04."""
+    """The :class:`Coverage` of one patient. ``dates`` are those of the patient (loop 2100), ``answered`` is the day
+    of the answer (CCYYMMDD)."""
     status, plan, not_covered = [], [], False
     for one in benefits:
         of_plan = not one.service_types or "30" in one.service_types
@@ -72,15 +73,15 @@ def coverage(
     if (plan or not_covered) and not any(one.code in ACTIVE for one in plan):
         # What is said of the plan decides over a single service, but not over the care that a hospital gives.
         care = [one for one in status if one.code in ACTIVE and not _HOSPITAL.isdisjoint(one.service_types)]
-        found = _of_status(care, dates, created)
+        found = _of_status(care, dates, answered)
         if found.word == "active":
             return replace(found, issues=(*found.issues, "plan_contradicted"))
         if not plan:
             return Coverage("not_covered")
-    return _of_status(plan or status, dates, created)
+    return _of_status(plan or status, dates, answered)
 
 
-def _of_status(status: list[Benefit], dates: tuple[Period, ...], created: str) -> Coverage:
+def _of_status(status: list[Benefit], dates: tuple[Period, ...], answered: str) -> Coverage:
     active: list[Benefit] = []
     past: list[Benefit] = []
     inactive: list[Benefit] = []
@@ -89,17 +90,17 @@ def _of_status(status: list[Benefit], dates: tuple[Period, ...], created: str) -
         if one.code not in ACTIVE:
             inactive.append(one)
             continue
-        span = in_force(one.dates, dates, created)
+        span = in_force(one.dates, dates, answered)
         (active if span.now else past).append(one)
         if span.now or not active:
             spans.append(span)
     if active:
         issues = ["medical_inactive"] if inactive and _medical_ended(active, inactive) else []
-        if all(span.since for span in spans if span.now):
+        if all(span.ended_since for span in spans if span.now):
             issues.append("ended_since")
         begins, ends = _widest([span for span in spans if span.now])
         return Coverage("active", tuple(issues), tuple(active), begins, ends)
-    spans += [in_force(one.dates, dates, created) for one in inactive]
+    spans += [in_force(one.dates, dates, answered) for one in inactive]
     begins, ends = _widest(spans)
     return Coverage("inactive", ("not_in_force",) if past else (), tuple(past), begins, ends)
 

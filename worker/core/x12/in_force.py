@@ -8,7 +8,7 @@ from worker.core.x12.value import Whole
 _BEGINS = {"346": "plan", "348": "benefit", "356": "eligibility", "193": "period", "539": "policy", "340": "COBRA"}
 _ENDS = {"347": "plan", "349": "benefit", "357": "eligibility", "194": "period", "540": "policy", "341": "COBRA"}
 _LIMITS = _BEGINS | _ENDS
-"""DTP01 of days on which something begins or ends, and of what: an end belongs to the begin of the same."""
+"""DTP01 of days on which something begins or ends, with what it is: an end belongs to the begin of the same thing."""
 _SPANS = {"290": "coordination", "291": "span", "292": "span", "307": "span"}
 """DTP01 of coordination of benefits, plan, benefit and eligibility: from one day to another."""
 _TELLING = _LIMITS | _SPANS
@@ -26,19 +26,19 @@ class InForce(Whole, frozen=True):
     begins: str
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str
-    since: bool = False
+    ended_since: bool = False
     """They had ended on the day of the answer, and the day asked for is unclear: a single plan date (291) may be it, or
     when the plan began."""
 
 
-def asked_span(dates: tuple[Period, ...], created: str) -> tuple[str, str]:
+def asked_span(dates: tuple[Period, ...], answered: str) -> tuple[str, str]:
     """First and last day (``YYYY-MM-DD``) that the inquiry asked for.
 
     The answer repeats the inquiry's date as service (472), eligibility (307) or plan date (291); without any of these
-    it is the day the answer was made, ``created`` as ``CCYYMMDD``. A single plan date may as well be the day the plan
+    it is the day of the answer, ``answered`` as ``CCYYMMDD``. A single plan date may as well be the day the plan
     began, so it reaches to the day of the answer.
     """
-    made = day(created)
+    made = day(answered)
     one = _asked(dates)
     if one is None:
         return (made, made) if made else _ALWAYS
@@ -55,14 +55,14 @@ def _asked(dates: tuple[Period, ...]) -> Period | None:
 
 
 @lru_cache(maxsize=512)
-def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -> InForce:
+def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) -> InForce:
     """Whether a benefit with dates of its own, or with the patient's, is in force: much the same for many patients.
 
-    ``own`` are the dates under the benefit, ``dates`` those of the patient, ``created`` is BHT04. What has no dates is
-    in force, and so is what is unclear. Of the patient's dates those count that say when a plan began or ended, and
-    spans (290, 291, 292, 307), unless they are the days that were asked for.
+    ``own`` are the dates under the benefit, ``dates`` those of the patient, ``answered`` is the day of the answer. What
+    has no dates is in force, and so is what is unclear. Of the patient's dates those count that say when a plan began
+    or ended, and spans (290, 291, 292, 307), unless they are the days that were asked for.
     """
-    asked, repeated = asked_span(dates, created), _asked(dates)
+    asked, repeated = asked_span(dates, answered), _asked(dates)
     spans = tuple([one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last])
     limits = tuple([one for one in dates if one.qualifier in _LIMITS or (one in spans and one != repeated)])
     telling = tuple([one for one in own if one.qualifier in _TELLING]) or limits
@@ -70,10 +70,10 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], created: str) -
     if not (begins and ends):
         for more in (_from_to(limits, asked), _from_to(spans, asked)):
             begins, ends = begins or more[0], ends or more[1]
-    now, made = _reaches(telling, asked), day(created)
+    now, made = _reaches(telling, asked), day(answered)
     unclear = repeated is not None and repeated.qualifier == "291" and not repeated.ranged
-    since = now and unclear and made > asked[0] and not _reaches(telling, (made, made))
-    return InForce(now, begins, ends, since)
+    ended_since = now and unclear and made > asked[0] and not _reaches(telling, (made, made))
+    return InForce(now, begins, ends, ended_since)
 
 
 def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
@@ -98,9 +98,9 @@ def _spans(dates: tuple[Period, ...]) -> dict[str, list[_Span]]:
     """The spans of each thing: an end belongs to the begin before it, and a second begin to a second span."""
     found: dict[str, list[_Span]] = {}
     for one in dates:
-        spans = found.setdefault(
-            _TELLING[one.qualifier] + ("" if one.ranged or one.qualifier in _LIMITS else " since"), []
-        )
+        # A single day under the qualifier of a span is a begin without an end, and no part of the other spans.
+        alone = not one.ranged and one.qualifier in _SPANS
+        spans = found.setdefault(_TELLING[one.qualifier] + (" begins" if alone else ""), [])
         if one.ranged:
             spans.append((one.first, one.last))
         elif one.qualifier not in _ENDS:
