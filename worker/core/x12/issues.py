@@ -49,7 +49,7 @@ not_in_force                   the payer says active, but the dates beside it le
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
 nul_bytes                held  zeros stand in the data: something is missing there, and a file with them is incomplete
-other_payer_ended              another payer that the answer names had ended before the date asked for
+other_payer_ended              another payer that is named is an earlier one, or had ended before the date asked for
 other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the set is meant for another
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
@@ -129,7 +129,7 @@ MESSAGES = {
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "nul_bytes": "Zeros stand in the data: something is missing there.",
-    "other_payer_ended": "Another payer that the answer names had ended before the date asked for.",
+    "other_payer_ended": "Another payer that is named is an earlier one, or had ended before the date asked for.",
     "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",

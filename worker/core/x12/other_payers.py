@@ -35,6 +35,7 @@ _ADDED = re.compile(r"(?<=\w) [-(].*")
 _NO_PAYERS = frozenset(("03", "1I", "1P", "13", "36", "73", "FA", "GP", "IL", "P3", "P5", "QC", "X3"))
 """NM101 of patients, providers, employers and reviewers, who may stand beside another payer."""
 _PRIOR_PAYER = "P4"
+"""NM101 of the payer before the one that answers."""
 
 
 class OtherPayer(Value, frozen=True):
@@ -60,7 +61,7 @@ class OtherPayer(Value, frozen=True):
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str = ""
     ended: bool = False
-    """It had ended before the date asked for, so it is not to be billed."""
+    """It is named as the earlier payer, or had ended before the date asked for: it is not to be billed."""
     references: tuple[Reference, ...] = ()
     """Under the benefit: policy, plan and member numbers."""
     dates: tuple[Period, ...] = ()
