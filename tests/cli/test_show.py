@@ -189,6 +189,18 @@ def test_an_answer_names_what_has_ended_and_whom_to_ask(house: House, store: Sto
     ]
 
 
+def test_an_earlier_payer_may_have_no_dates(house: House, store: Store) -> None:
+    record(store, "a")
+    earlier = (
+        ("EB", "R", "", "30"),
+        ("LS", "2120"),
+        ("NM1", "P4", "2", "EARLIER", *[""] * 4, "PI", "E1"),
+        ("LE", "2120"),
+    )
+    conclude(store, a_body(status="failure", unsuccessful=[a_path(says(INACTIVE, *earlier), "ineligible")]))
+    assert "      it names EARLIER (E1), whose coverage has ended" in section(shown(house), "searched")
+
+
 def test_a_later_body_that_differs_is_what_is_told(house: House, store: Store) -> None:
     record(store, "a")
     conclude(store, a_body(status="failure", unsuccessful=[a_path(says(INACTIVE), "ineligible")]))
