@@ -31,10 +31,7 @@ def terminal_width() -> int:
 
 
 def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], width: int) -> Iterator[str]:
-    """The lines of a table, the first page deciding how wide each column is and which ones there are.
-
-    Columns of which that page says nothing are left out. No page, no line.
-    """
+    """The lines of a table, the first page deciding how wide each column is. No page, no line."""
     rest = iter(pages)
     first = next(rest, None)
     if first is None:
@@ -51,7 +48,7 @@ def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], wid
 def _fitted(columns: Sequence[Column], rows: list[list[str]], width: int) -> dict[int, int]:
     """By the place of each column that is shown, its width."""
     longest = [max(width_of(cell) for cell in cells) for cells in zip(*rows, strict=True)]
-    wanted = {at: max(longest[at], width_of(one.title)) for at, one in enumerate(columns) if longest[at]}
+    wanted = {at: max(longest[at], width_of(one.title)) for at, one in enumerate(columns)}
     shown = _cut(columns, {at: wide for at, wide in wanted.items() if columns[at].rank == 0}, width)
     for at in sorted(wanted.keys() - shown.keys(), key=lambda at: columns[at].rank):
         if _total(shown) + len(_GAP) + wanted[at] <= width:

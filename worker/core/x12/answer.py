@@ -38,6 +38,10 @@ _DEATH = "442"
 _SEGMENTS = {"id_suspect": "NM1", "deceased": "DTP", "answer_empty": "HL"}
 """Where an issue of an answer stands, if not in its benefits."""
 _PARTY_LEVELS = (SOURCE, RECEIVER)
+_FEW_PATIENTS = 100
+_MOST_SHARED_CHARS = 64 * 1024 * 1024
+"""What the answers of one set may repeat of the levels above them: five thousand patients under a payer, a provider and
+a subscriber of 13,000 characters each."""
 
 
 class Answer(Whole, frozen=True):
@@ -67,7 +71,7 @@ class Answer(Whole, frozen=True):
     ends: str = ""
     traces: tuple[Trace, ...] = ()
     dates: tuple[Period, ...] = ()
-    """DTP of the patient; where it is a dependent without any, those of the subscriber."""
+    """DTP of the patient; of a dependent, those of the subscriber too whose qualifiers it has not."""
     rejections: tuple[Rejection, ...] = ()
     """Every AAA that concerns the patient: those above, its own, and those under its benefits."""
     other_payers: tuple[OtherPayer, ...] = ()
@@ -163,6 +167,8 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     if head.count(delimiters.terminator) > 1:
         rejections = head_rejections(head, delimiters)
     numbers = tree.leaves if tree.plain else patients(tree, texts, delimiters, rejected=bool(rejections))
+    if _shared(head, tree, texts) * len(numbers) > _MOST_SHARED_CHARS:
+        return ParsedSet("", "", "", 0, (), (*issues, issue("set_too_large", "HL")), delimiters, NO_HL, (), (), {})
     if number := first_lost(tree, texts, delimiters):
         issues.append(issue("hl_lost", "HL", f"HL {number}"))
     if not any(tree.levels):
@@ -186,6 +192,21 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         numbers,
         {},
     )
+
+
+def _tells_death(dates: tuple[Period, ...], benefits: tuple[Benefit, ...]) -> bool:
+    return _DEATH in [one.qualifier for one in dates] or _DEATH in [
+        one.qualifier for benefit in benefits for one in benefit.dates
+    ]
+
+
+def _shared(head: str, tree: HlTree, texts: tuple[str, ...]) -> int:
+    """Characters that stand above patients: each of their answers repeats what is above it."""
+    if len(tree.leaves) < _FEW_PATIENTS:
+        return 0
+    leaves = set(tree.leaves)
+    above = [len(text) for number, text in enumerate(texts, 1) if number not in leaves]
+    return len(head) + max(above, default=0)
 
 
 def _answered(created: str, tset: TransactionSet) -> str:
@@ -253,14 +274,16 @@ class _AnswerReader:
         for benefit in own.telling:
             if benefit.rejections:
                 rejections += benefit.rejections
-            if benefit.related or benefit.code == "R":
+            if benefit.related or benefit.code in ("MC", "R"):
                 alone = False
         issues += own.issues
         traces, dates = own.traces, own.dates
         persons = [own.person]
         if dependent is not None and subscriber is not None:
             persons.append(subscriber.person)
-            traces, dates = traces or subscriber.traces, dates or subscriber.dates
+            traces = traces or subscriber.traces
+            mine = {one.qualifier for one in dates}
+            dates += tuple([one for one in subscriber.dates if one.qualifier not in mine])
         answered = self.parsed.answered
         found = coverage(own.telling, rejections, dates, answered)
         named = NO_OTHERS if alone else others(own.telling, payer, own.person, asked_span(dates, answered))
@@ -268,7 +291,7 @@ class _AnswerReader:
         codes = list(found.issues)
         if suspects:
             codes.append("id_suspect")
-        if own.person.death_date or (dates and _DEATH in [one.qualifier for one in dates]):
+        if own.person.death_date or _tells_death(dates, own.telling):
             codes.append("deceased")
         if not alone and named.any_ended:
             codes.append("other_payer_ended")

@@ -13,7 +13,7 @@ from worker.core.x12.value import Value
 
 _NOTHING: list[Any] = ["", "", "", "", "", "", None, None, "", None, "", "", (), ()]
 _LONGEST_CODE_CHARS = 2
-_REPEATED = re.compile(r"[A-Z0-9]{1,2}([^A-Z0-9 ])[A-Z0-9]{1,2}(?:\1[A-Z0-9]{1,2})*")
+_CODE = re.compile(r"[A-Z0-9]+")
 _NUMBER_FIELDS = (6, 7, 9)
 _COMPOSITE_FIELDS = (12, 13)
 _DETAILS = frozenset(("HSD", "III", "N2", "PRV"))
@@ -69,7 +69,7 @@ Entry = tuple[Benefit, Notes, bool]
 """A benefit, what is wrong with it, and whether it tells anything beyond itself: bears on the status, names another
 party or a rejection, or has something wrong with it. A few do, where amounts are many."""
 
-_TELLING = ACTIVE | INACTIVE | {"I", "R"}
+_TELLING = ACTIVE | INACTIVE | {"I", "MC", "R"}
 _LONGEST_NUMBER_CHARS = 24
 _MOST_REMEMBERED_TEXTS = 2048
 _SEEN_MARKS = 65_536
@@ -154,12 +154,16 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     types = values[2]
     if repetition and repetition in types:
         values[2] = tuple([one for one in types.replace(" ", "").split(repetition) if one])
-    elif len(types) > _LONGEST_CODE_CHARS and (other := _REPEATED.fullmatch(types)):
-        # Codes have one or two characters, so what stands between them repeats them, whatever the ISA says.
-        values[2] = tuple(types.split(other[1]))
-        notes.append(("repetition_separator", "EB"))
     else:
         values[2] = (types,) if types else ()
+    if len(types) > _LONGEST_CODE_CHARS and max(map(len, values[2]), default=0) > _LONGEST_CODE_CHARS:
+        # Codes have one or two characters, so what stands between them repeats them, whatever the ISA says.
+        codes = tuple(_CODE.findall(types.upper()))
+        if codes and max(map(len, codes)) <= _LONGEST_CODE_CHARS:
+            values[2] = codes
+            notes.append(("repetition_separator", "EB"))
+        else:
+            notes.append(("odd_service_type", "EB"))
     if given > 6:
         for index in _NUMBER_FIELDS:
             if values[index]:

@@ -95,7 +95,7 @@ def _of_status(status: list[Benefit], dates: tuple[Period, ...], answered: str) 
         if span.now or not active:
             spans.append(span)
     if active:
-        issues = ["medical_inactive"] if inactive and _medical_ended(active, inactive) else []
+        issues = ["medical_inactive"] if _medical_ended(active, past + inactive) else []
         if all(span.ended_since for span in spans if span.now):
             issues.append("ended_since")
         begins, ends = _widest([span for span in spans if span.now])

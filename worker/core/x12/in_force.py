@@ -27,8 +27,8 @@ class InForce(Whole, frozen=True):
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str
     ended_since: bool = False
-    """They had ended on the day of the answer, and the day asked for is unclear: a single plan date (291) may be it, or
-    when the plan began."""
+    """They had ended on the day of the answer, and it is unclear which day was asked for: a plan date (291) or a span
+    of eligibility (307) may be it, or tell of the plan."""
 
 
 def asked_span(dates: tuple[Period, ...], answered: str) -> tuple[str, str]:
@@ -63,26 +63,27 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) 
     or ended, and spans (290, 291, 292, 307), unless they are the days that were asked for.
     """
     asked, repeated = asked_span(dates, answered), _asked(dates)
-    spans = tuple([one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last])
+    spans = [one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last]
     limits = tuple([one for one in dates if one.qualifier in _LIMITS or (one in spans and one != repeated)])
     telling = tuple([one for one in own if one.qualifier in _TELLING]) or limits
     begins, ends = _from_to(telling, asked)
     if not (begins and ends):
-        for more in (_from_to(limits, asked), _from_to(spans, asked)):
-            begins, ends = begins or more[0], ends or more[1]
+        more = _from_to(limits, asked)
+        begins, ends = begins or more[0], ends or more[1]
+    if repeated in spans and repeated is not None and repeated.qualifier == "291" and not telling:
+        begins, ends = repeated.first, repeated.last  # a plan's own span, most likely
     now, made = _reaches(telling, asked), day(answered)
-    unclear = repeated is not None and repeated.qualifier == "291" and not repeated.ranged
-    ended_since = now and unclear and made > asked[0] and not _reaches(telling, (made, made))
+    ended_since = False
+    if now and made and repeated is not None and repeated.qualifier != "472":
+        over = repeated.ranged and repeated.first != repeated.last and repeated.last < made
+        ended_since = over or (repeated.qualifier == "291" and not _reaches(telling, (made, made)))
     return InForce(now, begins, ends, ended_since)
 
 
 def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
     """Whether the dates of another coverage say that it had ended before the days asked for."""
-    # A range ends under a qualifier of beginnings, too.
-    ends = [
-        one.last for one in dates if one.last and (one.qualifier in _ENDS or (one.ranged and one.qualifier in _TELLING))
-    ]
-    return bool(ends) and max(ends) < asked[0]
+    spans = _spans(tuple([one for one in dates if one.qualifier in _TELLING])).values()
+    return any(all(last and last < asked[0] for _, last in one) for one in spans)
 
 
 def from_to(dates: tuple[Period, ...], asked: tuple[str, str]) -> tuple[str, str]:

@@ -49,6 +49,7 @@ not_in_force                   the payer says active, but the dates beside it le
 not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
 nul_bytes                held  zeros stand in the data: something is missing there, and a file with them is incomplete
+odd_service_type               a service type (EB03) is longer than any code; it is kept as it stands
 other_payer_ended              another payer that is named is an earlier one, or had ended before the date asked for
 other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the set is meant for another
 outside_interchange      held  the set stands outside of any interchange
@@ -129,6 +130,7 @@ MESSAGES = {
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "nul_bytes": "Zeros stand in the data: something is missing there.",
+    "odd_service_type": "A service type is longer than any code; it was kept as it stands.",
     "other_payer_ended": "Another payer that is named is an earlier one, or had ended before the date asked for.",
     "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",

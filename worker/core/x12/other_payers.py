@@ -17,25 +17,34 @@ _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
 _MEDICAID_NAMES = re.compile(
-    r"\b(?:MEDICAID|MEDI-CAL|MEDICAL ASSISTANCE|AHCCCS|BADGERCARE|DENALICARE|EMEDNY|FORWARDHEALTH|HUSKY HEALTH"
-    r"|MAINECARE|MASSHEALTH|MED-QUEST|SOONERCARE|TENNCARE)\b",
+    r"\b(?:MEDICAID|MEDI.?CAL|MEDICAL ASSISTANCE|DEP(?:T|ARTMENT) OF (?:HEALTH|HUMAN|SOCIAL|COMMUNITY)|DHCS|DHHS|DHS"
+    r"|DSHS|AHCA|AHCCCS|APPLE HEALTH|BADGERCARE|DENALICARE|DMAS|EMEDNY|FAMILYCARE|FORWARDHEALTH|HAWK-I"
+    r"|HEALTH FIRST COLORADO|HFS|HUSKY HEALTH|IHCP|INDIANA HEALTH COVERAGE|KANCARE|MAINECARE|MASSHEALTH|MDCH|MED-QUEST"
+    r"|MO HEALTHNET|NYSDOH|PA PROMISE|SOONERCARE|TENNCARE|TMHP)\b",
     re.IGNORECASE,
 )
-"""What Medicaid is called, by itself and in some states."""
+"""What Medicaid is called: by itself, by the department that runs it, and in some states."""
 
 _IGNORED_WORDS = frozenset(
-    ("AND", "CO", "COMPANY", "CORP", "CORPORATION", "INC", "INCORPORATED", "LLC", "LP", "LTD", "OF", "PLC", "THE")
+    "AND CO COMPANY CORP CORPORATION INC INCORPORATED INS INSURANCE LLC LP LTD OF PLC THE".split()  # noqa: SIM905
 )
 """Words that make no difference between two names of a payer."""
 
 _WORD = re.compile(r"[^\W_]+")
+_BLUES = re.compile(r"BLUE\W*CROSS(?:\W*(?:AND|&)?\W*BLUE\W*SHIELD)?")
 _ADDED = re.compile(r"(?<=\w) [-(].*")
 """What some payers add to their name: a region behind a hyphen, or in brackets."""
 
 _NO_PAYERS = frozenset(("03", "1I", "1P", "13", "36", "73", "FA", "GP", "IL", "P3", "P5", "QC", "X3"))
 """NM101 of patients, providers, employers and reviewers, who may stand beside another payer."""
+_NOT_ASKED = MANAGED_CARE | {"1P", "IL"}
 _PRIOR_PAYER = "P4"
 """NM101 of the payer before the one that answers."""
+_LONGEST_NAME_CHARS = 60
+_MOST_RELATED = 20
+
+_NAMES_PLAN = ACTIVE | {"D", "MC", "N", "U", "W"}
+"""EB01 under which an answer names the managed care plan."""
 
 
 class OtherPayer(Value, frozen=True):
@@ -101,24 +110,33 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
             if not named:
                 named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
             payers += [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
-        elif one.related and is_general(one, by_programme):
-            for party in one.related:
-                if party.entity in PAYERS:
-                    if not _same(party, payer, shortened=one.code == "W"):
-                        payers.append(_other(one, party, asked))
-                elif _to_bill(one, party, payer, person, benefits):
-                    managed.append(_other(one, party, asked))
-                elif one.code == "U" and party.entity not in MANAGED_CARE and party.entity not in ("1P", "IL"):
-                    to_ask.append(party)
+            continue
+        general = is_general(one, by_programme)
+        if one.code == "MC" and not one.related and general and one.plan and _of_medicaid(payer, person, benefits):
+            managed.append(_other(one, None, asked))
+        for party in one.related:
+            if party.entity in PAYERS and general:
+                if not _same(party, payer, shortened=one.code == "W"):
+                    payers.append(_other(one, party, asked))
+            elif general and _to_bill(one, party, payer, person, benefits):
+                managed.append(_other(one, party, asked))
+            elif one.code == "U" and general and party.entity not in _NOT_ASKED:
+                to_ask.append(party)
     return Others(tuple(payers), tuple(managed), tuple(to_ask)) if payers or managed or to_ask else NO_OTHERS
 
 
 def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
-    """Whether the party is a managed care plan. In answers of Medicaid ``P5`` and ``X3`` are such plans, elsewhere the
-    employer that pays for a plan and the reviewer of authorisations."""
-    if party.entity not in MANAGED_CARE or not (one.code in ACTIVE or one.code in ("U", "MC")):
+    """Whether the party is a managed care plan.
+
+    A managed care organisation (``Y2``) is one, unless it is the payer itself. ``P5`` and ``X3`` are such plans under a
+    managed care coordinator (``MC``) and in answers of Medicaid; elsewhere they are the employer that pays for a plan
+    and the reviewer of authorizations.
+    """
+    if party.entity not in MANAGED_CARE or party.first_name or party.id_qualifier == "XX":
         return False
-    return party.entity == "Y2" or _of_medicaid(payer, person, benefits)
+    if party.entity == "Y2":
+        return one.code in _NAMES_PLAN and not _same(party, payer, shortened=False)
+    return one.code == "MC" or (one.code in ACTIVE | {"U"} and _of_medicaid(payer, person, benefits))
 
 
 def _of_medicaid(payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
@@ -133,11 +151,12 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
     references, dates = benefit.references, benefit.dates
     group = first_reference(references, GROUP_NUMBERS)
     member = first_reference(references, MEMBER_NUMBERS)
-    member_id = member.value if member else next((one.id for one in benefit.related if one.entity == "IL"), "")
+    holders = benefit.related[:_MOST_RELATED]  # of a loop of thousands, each would be looked through for each
+    member_id = member.value if member else next((one.id for one in holders if one.entity == "IL"), "")
     begins, ends = from_to(dates, asked) if dates else ("", "")
     return OtherPayer(
         benefit.code,
-        (party.name if party else "") or _public_payer(benefit),
+        (party.name if party else "") or _public_payer(benefit) or _in_words(benefit),
         party.id_qualifier if party else "",
         party.id if party else "",
         party.entity if party else "",
@@ -152,6 +171,11 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         references,
         dates,
     )
+
+
+def _in_words(benefit: Benefit) -> str:
+    """The name where it stands in no NM1: of a managed care plan in EB05, of another payer perhaps in a message."""
+    return benefit.plan if benefit.code == "MC" else " ".join(benefit.messages)[:_LONGEST_NAME_CHARS]
 
 
 def _public_payer(benefit: Benefit) -> str:
@@ -169,14 +193,17 @@ def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
     if not one.name or (one.id and one.id.upper() == payer.id.upper()):
         return True
     mine, theirs = _telling_words(one.name), _telling_words(payer.name)
-    if shortened:
-        length = min(len(mine), len(theirs))
-        mine, theirs = mine[:length], theirs[:length]
-    return bool(mine) and "".join(mine) == "".join(theirs)
+    if not (mine and theirs):
+        return False
+    short, long = sorted(("".join(mine), "".join(theirs)), key=len)
+    # The words of a name may be written apart or together.
+    beginnings = ["".join(words[:count]) for words in (mine, theirs) for count in range(1, len(words))]
+    return short == long or (shortened and short in beginnings)
 
 
 @lru_cache(maxsize=1024)
 def _telling_words(name: str) -> tuple[str, ...]:
     """A name as it is compared: its words in upper case, without those that make no difference."""
-    words = tuple(_WORD.findall(_ADDED.sub("", name.upper())))
+    plain = _BLUES.sub("BCBS", _ADDED.sub("", name.upper().replace("'", "")))
+    words = tuple(_WORD.findall(plain))
     return tuple([word for word in words if word not in _IGNORED_WORDS]) or words

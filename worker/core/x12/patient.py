@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from worker.core.x12 import people
 from worker.core.x12.benefits import Benefit, Notes, dated, reader, rejected
-from worker.core.x12.dates import Period, birth_day, day
+from worker.core.x12.dates import Period, birth_day
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SOURCE
@@ -162,7 +162,7 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
     relationship = death_date = ""
     if (values := once.get("INS")) is not None and len(values) > 2:
         relationship = values[2]
-        death_date = day(values[12]) if len(values) > 12 else ""
+        death_date = (birth_day(values[12])[0] or values[12]) if len(values) > 12 else ""
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
     return Person(*fields, birth_date, no_date, gender, relationship, death_date, address, references)

@@ -96,7 +96,7 @@ class Person(Value, frozen=True):
     relationship: str = ""
     """INS02, ``18`` is self."""
     death_date: str = ""
-    """INS12, ``YYYY-MM-DD``."""
+    """INS12, ``YYYY-MM-DD``, or as received where it is no date."""
     address: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     messages: tuple[str, ...] = ()
@@ -136,9 +136,11 @@ def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str
             return (name, first, middle, "", suffix, qualifier), "shifted_nm1"
         if suffix and prefix in ID_QUALIFIERS and not qualifier:
             return (name, first, middle, "", prefix, suffix), "shifted_nm1"
+        if len(qualifier) > 2:
+            return (name, first, middle, suffix, "", qualifier), "shifted_nm1"
     if qualifier not in ID_QUALIFIERS and (number in ID_QUALIFIERS or (not number and len(elements) > 10)):
         # Separators too many, perhaps inside a name: no id stands where it belongs.
-        for at in (9, 10, 11):
+        for at in range(9, len(elements)):
             if "".join(elements[at : at + 1]) in ID_QUALIFIERS:
                 return (name, first, middle, suffix, elements[at], "".join(elements[at + 1 : at + 2])), "late_nm1"
     return (name, first, middle, suffix, qualifier, number), ""
