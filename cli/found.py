@@ -13,7 +13,7 @@ from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
 from worker.core.x12.issues import OF_ENVELOPE
-from worker.store.views.found import KEYS, Json, each_once, found_pages
+from worker.store.views.found import KEYS, Json, each_once, found_pages, ref_is_known, results_to_read
 
 
 def instant_of(text: str, now: int) -> int:
@@ -57,6 +57,12 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json")
     with opened(obj) as here:
+        if ref is not None and not ref_is_known(here.store, ref):
+            click.echo("cdpoll: no task was recorded for that ref; refs keep their letter case", err=True)
+        if unread := results_to_read(here.store):
+            click.echo(
+                f"cdpoll: of {unread} results the 271s are still to be read; the daemon does it in seconds", err=True
+            )
         pages = map(each_once, found_pages(here.store, since_ms=since, ref=ref))
         if as_json:
             echo_pages("found", pages)

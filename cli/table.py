@@ -10,6 +10,8 @@ from cli.output import plain
 
 _GAP = "  "
 
+_DECIDING_ROWS = 1000
+
 # No cell is cut to less.
 _LEAST_CUT_CHARS = 10
 
@@ -31,13 +33,21 @@ def terminal_width() -> int:
 
 
 def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], width: int) -> Iterator[str]:
-    """The lines of a table, the first page deciding how wide each column is. No page, no line."""
+    """The lines of a table. The first pages, of some thousand rows, decide how wide each column is and which ones
+    there are.
+
+    Columns of which these say nothing are left out, but for those of rank 0 where more pages follow. No page, no line.
+    """
     rest = iter(pages)
-    first = next(rest, None)
-    if first is None:
+    first: list[list[str]] = []
+    more = True
+    while more and len(first) < _DECIDING_ROWS:
+        page = next(rest, None)
+        more = page is not None
+        first += [[plain(cell) for cell in row] for row in page or ()]
+    if not first:
         return
-    first = [[plain(cell) for cell in row] for row in first]
-    widths = _fitted(columns, first, width)
+    widths = _fitted(columns, first, width, more=more)
     yield _line(columns, [column.title for column in columns], widths)
     for row in first:
         yield _line(columns, row, widths)
@@ -45,10 +55,14 @@ def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], wid
         yield _line(columns, [plain(cell) for cell in row], widths)
 
 
-def _fitted(columns: Sequence[Column], rows: list[list[str]], width: int) -> dict[int, int]:
+def _fitted(columns: Sequence[Column], rows: list[list[str]], width: int, *, more: bool) -> dict[int, int]:
     """By the place of each column that is shown, its width."""
     longest = [max(width_of(cell) for cell in cells) for cells in zip(*rows, strict=True)]
-    wanted = {at: max(longest[at], width_of(one.title)) for at, one in enumerate(columns)}
+    wanted = {
+        at: max(longest[at], width_of(one.title))
+        for at, one in enumerate(columns)
+        if longest[at] or (more and one.rank == 0)
+    }
     shown = _cut(columns, {at: wide for at, wide in wanted.items() if columns[at].rank == 0}, width)
     for at in sorted(wanted.keys() - shown.keys(), key=lambda at: columns[at].rank):
         if _total(shown) + len(_GAP) + wanted[at] <= width:

@@ -9,6 +9,7 @@ from worker.core.vendor.findings import (
     TRIED,
     distinct,
     is_silent,
+    name_of,
     payer_of,
     rejection_words,
     span,
@@ -32,7 +33,8 @@ def lines(task: Json) -> Iterator[str]:
             ("how it came", _how(task)),
         ]
     )
-    yield from _section("covered by", map(_coverage, distinct(task["found"])))
+    several = len(task["patients"]) > 1
+    yield from _section("covered by", (_coverage(one, several) for one in distinct(task["found"])))
     yield from _section("searched", _searched(task))
     yield from _section("not searched", (_silent(task, path) for path in task["not_searched"]))
     yield from _section("skipped", ([_skipped(path)] for path in task["paths"] if path["list"] == "skipped"))
@@ -56,8 +58,7 @@ def _section(title: str, entries: Iterable[list[str]]) -> Iterator[str]:
 
 
 def _person(one: Json) -> str:
-    name = ", ".join(part for part in (one["last_name"], one["first_name"]) if part) or "without a name"
-    return f"{name}, born {one['birth_date']}" if one["birth_date"] else name
+    return f"{name_of(one)}, born {one['birth_date']}" if one["birth_date"] else name_of(one)
 
 
 def _how(task: Json) -> str | None:
@@ -78,9 +79,11 @@ _KINDS = {
 }
 
 
-def _coverage(one: Json) -> list[str]:
+def _coverage(one: Json, several: bool) -> list[str]:
+    """A coverage; with the patient's name where the answers speak of ``several``."""
     named = (("member", "member_id"), ("plan", "plan"), ("group", "group_number"))
-    parts = [payer_of(one), *(f"{word} {one[key]}" for word, key in named if one[key])]
+    parts = [f"{name_of(one['patient'])}:"] if several else []
+    parts = [" ".join([*parts, payer_of(one)]), *(f"{word} {one[key]}" for word, key in named if one[key])]
     parts += [span(one) or "no dates given"]
     parts += [_KINDS[one["kind"]]] if one["kind"] in _KINDS else []
     parts += ["EARLY (provisional): the vendor still searches"] if one["provisional"] else []
@@ -108,13 +111,13 @@ def _told(found: Iterable[Json]) -> frozenset[Note]:
 
 def _searched(task: Json) -> Iterator[list[str]]:
     """Each path that was searched, and the real-time check, with what the answer says."""
-    told = _told(task["found"])
+    told, several = _told(task["found"]), len(task["patients"]) > 1
     tried = [path for path in task["paths"] if path["list"] in TRIED and not is_silent(path)]
     for path in sorted(tried, key=lambda path: str(path["list"])):
-        yield _answered(path["name"], path, _answers(task, path), told)
+        yield _answered(path["name"], path, _answers(task, path), told, several)
     check = [one for one in task["answers"] if one["list"] == REAL_TIME]
     if task["real_time"] is not None or check:
-        yield _answered("real-time check", task["real_time"] or {}, check, told)
+        yield _answered("real-time check", task["real_time"] or {}, check, told, several)
 
 
 def _answers(task: Json, path: Json) -> list[Json]:
@@ -122,17 +125,20 @@ def _answers(task: Json, path: Json) -> list[Json]:
     return [one for one in task["answers"] if (one["list"], one["position"]) == place]
 
 
-def _answered(name: str | None, path: Json, answers: list[Json], told: frozenset[Note] = frozenset()) -> list[str]:
+def _answered(
+    name: str | None, path: Json, answers: list[Json], told: frozenset[Note] = frozenset(), several: bool = False
+) -> list[str]:
     first = [name or "(unnamed)", status_words(path.get("status"))]
     first += [f"payer {path['payer_id']}"] if path.get("payer_id") else []
     first += [path["reason"]] if path.get("reason") else []
-    return [" · ".join(first), *(line for one in answers for line in _said(one, told))]
+    return [" · ".join(first), *(line for one in answers for line in _said(one, told, several))]
 
 
-def _said(one: Json, told: frozenset[Note]) -> list[str]:
+def _said(one: Json, told: frozenset[Note], several: bool) -> list[str]:
     """What an answer says, and below it what was rejected and what is odd. Notes that were ``told`` of it are left
     out."""
     said = f"{one['payer'] or 'the payer'} {COVERAGES.get(one['coverage'], one['coverage'])}"
+    said += f" of {name_of(one)}" if several else ""
     said += f" ({one['plan']})" if one["plan"] else ""
     said += f", {span(one)}" if span(one) and one["coverage"] != "active" else ""
     ended = [f"it names {payer_of(other)}, whose coverage has ended{_dates(other)}" for other in one["ended_payers"]]
@@ -151,7 +157,7 @@ def _silent(task: Json, path: Json) -> list[str]:
     if path["list"] == "pending":
         ends = "still searching" if task["concluded_at"] is None else "not finished when the vendor ended the task"
         return [f"{path['name'] or '(unnamed)'} · {ends}"]
-    return _answered(path["name"], path, _answers(task, path))
+    return _answered(path["name"], path, _answers(task, path), several=len(task["patients"]) > 1)
 
 
 def _skipped(path: Json) -> str:
@@ -159,7 +165,7 @@ def _skipped(path: Json) -> str:
 
 
 def _batch(task: Json, one: Json) -> list[str]:
-    first, *more = _said(one, _told(task["found"]))
+    first, *more = _said(one, _told(task["found"]), len(task["patients"]) > 1)
     test = " · marked as a test" if one["test"] else ""
     return [f"{first} · {one['file']} · {one['received_at']}{test}", *more]
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,18 @@ def test_a_wide_terminal_shows_more_and_a_narrow_one_cuts_names_alone(filled: Ho
 
 def test_no_coverage_is_said_on_standard_error(filled: House) -> None:
     ended = filled.cdpoll("found", "--ref", "nobody's", check=0)
-    assert (ended.text, ended.err) == ("", "cdpoll: no coverage was found yet, or none that you ask for\n")
+    assert ended.text == ""
+    assert ended.err.splitlines() == [
+        "cdpoll: no task was recorded for that ref; refs keep their letter case",
+        "cdpoll: no coverage was found yet, or none that you ask for",
+    ]
+
+
+def test_results_whose_271s_are_still_to_be_read_are_counted(filled: House) -> None:
+    with open_store(filled.database) as store, store.write():
+        store.execute("UPDATE results SET derived = NULL WHERE source <> 'batch'")
+    told = filled.cdpoll("found", "--json", check=0).err
+    assert re.search(r"of \d+ results the 271s are still to be read", told)
 
 
 # --- for programs
@@ -197,10 +209,14 @@ def test_what_does_not_fit_is_cut_then_left_out_and_a_number_never() -> None:
     assert drawn(5, row)[1] == "1234567  abcdefghi…"
 
 
-def test_the_first_page_decides_and_later_ones_are_cut_or_overflow() -> None:
+def test_the_first_thousand_rows_decide_and_later_ones_are_cut_or_overflow() -> None:
     columns = (Column("a"), Column("b", cut=True))
-    pages = [[["1", "short"]], [["22222", "longer than that"]]]
-    assert list(table_lines(columns, pages, 80)) == ["a  b", "1  short", "22222  long…"]
+    pages = [[["1", "short"]] * 1000, [["22222", "longer than that"]]]
+    lines = list(table_lines(columns, pages, 80))
+    assert [*lines[:2], lines[-1]] == ["a  b", "1  short", "22222  long…"]
+    assert list(table_lines(columns, [[["1", ""]], [["2", "x"]]], 80)) == ["a  b", "1", "2  x"], (
+        "a short page decides not"
+    )
 
 
 def test_letters_of_double_width_and_accents_are_measured() -> None:

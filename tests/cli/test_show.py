@@ -11,6 +11,7 @@ from tests.support.batch_files import read
 from tests.support.cdpoll_process import House
 from tests.support.database import conclude, pending, record
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
+from tests.support.x12_samples import Segment, a_file, a_set, subscriber
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -210,3 +211,27 @@ def test_a_later_body_that_differs_is_what_is_told(house: House, store: Store) -
     (came,) = [line for line in lines if line.startswith("how it came")]
     assert "a differing body came by poll" in came
     assert "it says success" in came
+
+
+def test_where_answers_speak_of_several_patients_each_coverage_has_a_name(house: House, store: Store) -> None:
+    record(store, "a")
+    family = [*subscriber(INACTIVE), *a_child("KID", "4")]
+    conclude(store, a_body(successful=[a_path(a_file(a_set(family)))]))
+    lines = shown(house)
+    assert lines[0].startswith("coverage found: PLAN OF PLENTY (PAY) for HOLDER, KID, member M0001")
+    assert section(lines, "covered by")[0].startswith("  HOLDER, KID: PLAN OF PLENTY (PAY)")
+    searched = section(lines, "searched")
+    assert "      PLAN OF PLENTY says inactive of HOLDER, ANN" in searched
+    assert any("says active of HOLDER, KID" in line for line in searched)
+
+
+def test_twins_are_two_lines(house: House, store: Store) -> None:
+    record(store, "a")
+    twins = [*subscriber(), *a_child("ONE", "4"), *a_child("TWO", "5")]
+    conclude(store, a_body(successful=[a_path(a_file(a_set(twins)))]))
+    covered = [line for line in section(shown(house), "covered by") if line.startswith("  HOLDER")]
+    assert [line.split(":")[0].strip() for line in covered] == ["HOLDER, ONE", "HOLDER, TWO"]
+
+
+def a_child(name: str, hl: str) -> list[Segment]:
+    return [("HL", hl, "3", "23", "0"), ("NM1", "03", "1", "HOLDER", name), ("EB", "1", "", "30")]

@@ -77,6 +77,14 @@ def test_the_same_again_costs_no_write_and_more_replaces_it(store: Store) -> Non
     assert {line[-1] for line in lines(store)} == {"2027-01-15T08:00:30.002Z"}
 
 
+def test_a_later_body_without_the_path_withdraws_it(store: Store) -> None:
+    record(store, "a", "b")
+    for task, number in (("a", 1), ("b", 2)):
+        pending(store, a_body(task, successful=[a_path(says())]), number)
+    pending(store, a_body("b", pending=[{"name": "Medicare"}]), 2)
+    assert [line[1] for line in lines(store)] == ["a"]
+
+
 def test_the_concluded_body_takes_its_place(store: Store, path: Path) -> None:
     record(store, "a", ref="one")
     pending(store, a_body(successful=[a_path(says())], pending=[{"name": "RTCOB"}]))

@@ -124,7 +124,7 @@ def pending(store: Store, content: dict[str, Any], seq: int = 1, now: int = NOW 
     assert isinstance(document, Document)
     before = store.conn.total_changes
     with store.write():
-        keep_provisional(store, {seq: document.finished} if document.finished else {}, "poll", now)
+        keep_provisional(store, {seq: document.finished}, "poll", now)
     changed = store.conn.total_changes - before
     derive_missing(store)
     return changed

@@ -44,7 +44,15 @@ def keep_provisional(store: Store, finished: Mapping[int, bytes], source: Source
 
     ``finished``: by the row of the task, as :func:`~worker.core.vendor.document.finished_paths` says it.
     """
-    for marks, params in portions(list(finished)):
+    for marks, params in portions([task for task, body in finished.items() if not body]):
+        # Few have any: a body that no longer has the path has withdrawn it.
+        rows = store.read(
+            f"SELECT task FROM results WHERE task IN ({marks}) AND revision = 0 AND source <> 'batch'",  # noqa: S608
+            params,
+        )
+        for row in rows:
+            _forget_provisional(store, row["task"])
+    for marks, params in portions([task for task, body in finished.items() if body]):
         rows = store.read(
             f"""
             SELECT tasks.seq, results.body_sha256 FROM tasks

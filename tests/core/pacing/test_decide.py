@@ -44,7 +44,7 @@ from worker.core.vendor.reply import Garbled, Pending, Rejected
 def test_a_pending_task_is_polled_again_as_its_cadence_says() -> None:
     decision = decided(heard((1, Pending())))
     (save,) = decision.intents.saves
-    assert decision.intents == Intents(saves=(save,)), "and nothing else is to be done"
+    assert decision.intents == Intents(saves=(save,), finished={1: b""}), "and nothing else is to be done"
     assert save.old == polled(1)
     assert save.new.due_at is not None
     # At an age of 60 s the wait is 10 + 0.4 * 60 = 34 s, and at most 4 % more or less.
@@ -97,7 +97,7 @@ def test_the_body_of_an_unknown_status_is_kept() -> None:
 def test_what_has_finished_of_pending_tasks_is_to_be_kept() -> None:
     two, four = (Pending(Document("pending", finished=said)) for said in (b"two", b"four"))
     found = decided(heard((1, Pending()), (2, two), (3, DONE), (4, four))).intents.finished
-    assert found == {2: b"two", 4: b"four"}
+    assert found == {1: b"", 2: b"two", 4: b"four"}, "nothing is said, too: what was kept may have been withdrawn"
 
 
 def test_a_reply_about_a_row_that_is_gone_changes_no_row() -> None:

@@ -29,6 +29,14 @@ def patients(count: int, *segments: Segment) -> list[Segment]:
     return found
 
 
+def a_family(count: int, *segments: Segment) -> list[Segment]:
+    """A subscriber with these segments, and so many dependents, each of whose answers has them again."""
+    found = [*subscriber(), *segments]
+    for n in range(count):
+        found += [("HL", str(n + 4), "3", "23", "0"), ("NM1", "03", "1", "X", f"Y{n}"), ("EB", "1", "", "30")]
+    return found
+
+
 def read(data: bytes) -> tuple[list[tuple[str, list[str], int]], float, FileEnd]:
     """(verdict, codes, answers) of every set; the peak of memory above the file itself, in MB; the end."""
     found: list[tuple[str, list[str], int]] = []
@@ -80,8 +88,9 @@ def test_the_most_that_is_read_takes_some_tens_of_megabytes(body: list[Segment],
         ([("MSG", "M" * LONGEST_PATIENT_CHARS), *subscriber(ACTIVE)], "patient_too_large"),
         (subscriber() + filled(9 * MOST_HL_SEGMENTS, "HL", "1", "", "20"), "too_many_hl"),
         (subscriber(*filled(10 * MB, "EB", "1", "", "30^88", "C1", "SILVER")), "set_too_large"),
+        (a_family(5000, *filled(FULL // 20, "REF", "18", "X")), "set_too_large"),
     ],
-    ids=["one patient", "the last of several", "before the first HL", "levels", "the whole"],
+    ids=["one patient", "the last of several", "before the first HL", "levels", "the whole", "what is repeated"],
 )
 def test_a_set_beyond_that_is_held_alone_and_says_why(body: list[Segment], code: str) -> None:
     sets, peak, end = read(among_others(body))

@@ -74,7 +74,7 @@ class Intents(NamedTuple):
     saves: tuple[Save, ...] = ()
     conclusions: tuple[Conclusion, ...] = ()
     bodies: tuple[tuple[int, str, bytes], ...] = ()  # of no result, to be kept: row, reason, body
-    finished: Mapping[int, bytes] = {}  # by row, the finished paths of a task that is still pending
+    finished: Mapping[int, bytes] = {}  # by row, the finished paths of a pending task
     released: tuple[int, ...] = ()  # rows whose lease ends unused
     replanned: tuple[tuple[Task, PollPlan], ...] = ()
     claims: tuple[Task, ...] = ()
@@ -199,14 +199,13 @@ def _followed(
     )
     garbled = [(seq, reply) for seq, reply, *_ in verdicts if isinstance(reply, Garbled) and seq in rows]
     bodies = tuple((seq, reply.code, reply.body) for seq, reply in garbled if reply.body)
-    intents = Intents(saves, tuple(conclusions), bodies, _finished(verdicts), observations=tuple(observations))
+    intents = Intents(saves, tuple(conclusions), bodies, _finished(verdicts, rows), observations=tuple(observations))
     return state, intents
 
 
-def _finished(verdicts: Sequence[Verdict]) -> Mapping[int, bytes]:
-    """By row, the finished paths of tasks that are still pending."""
-    shown = ((seq, reply.document.finished) for seq, reply, *_ in verdicts if isinstance(reply, Pending))
-    return {seq: finished for seq, finished in shown if finished}
+def _finished(verdicts: Sequence[Verdict], rows: Mapping[int, Task]) -> Mapping[int, bytes]:
+    """By row, the finished paths of tasks that are still pending; empty where there are none."""
+    return {seq: reply.document.finished for seq, reply, *_ in verdicts if isinstance(reply, Pending) and seq in rows}
 
 
 def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tuple[Own, Shared, tuple[int, ...]]:

@@ -75,6 +75,8 @@ class Findings:
     real_time: Json | None = None
     polls: int = 0
     last_error: str | None = None
+    several: bool = False
+    """Answers speak of more than one patient, so each coverage is told with a name."""
 
 
 def headline(known: Findings) -> str:
@@ -108,14 +110,15 @@ def _success(known: Findings) -> list[str]:
     own = [one for one in known.found if one["list"] == "successful"]
     others = [one for one in known.found if one["list"] != "successful"]
     if own:
-        return ["coverage found: " + _first(own, others)]
-    but = f", but {', and '.join(clauses(others))}" if others else ""
+        return ["coverage found: " + _first(own, others, several=known.several)]
+    but = f", but {', and '.join(clauses(others, several=known.several))}" if others else ""
     return [NO_SUCCESSFUL_PATH + but, *_silent(known.paths)]
 
 
 def _failure(known: Findings) -> list[str]:
     check = _check_said(known)
-    others = clauses(one for one in known.found if not (check and _is_check(one) and one["kind"] in ("active", "path")))
+    beside = [one for one in known.found if not (check and _is_check(one) and one["kind"] in ("active", "path"))]
+    others = clauses(beside, several=known.several)
     if check:
         said = [f"no further coverage; {check}"]
         said += [f"but {', and '.join(others)}"] if others else []
@@ -141,11 +144,11 @@ def _pending(known: Findings) -> list[str]:
 def _early(known: Findings) -> list[str]:
     """What is known before the end: of the body of a pending task, and of batches."""
     early = [one for one in known.found if one["provisional"] and not _is_check(one)]
-    said = [f"early (provisional) coverage: {_first(early)}"] if early else []
+    said = [f"early (provisional) coverage: {_first(early, several=known.several)}"] if early else []
     check = _check_said(known)
     said += [check] if check else []
     rest = [one for one in known.found if not one["provisional"] or (_is_check(one) and not check)]
-    return said + clauses(rest)
+    return said + clauses(rest, several=known.several)
 
 
 def _check_said(known: Findings) -> str | None:
@@ -177,7 +180,7 @@ def _is_check(coverage: Json) -> bool:
 _MOST_NAMES = 3
 
 
-def clauses(found: Iterable[Json]) -> list[str]:
+def clauses(found: Iterable[Json], *, several: bool) -> list[str]:
     """What answers tell beside the vendor's own word, one clause for each answer and kind; at most three."""
     named: dict[tuple[str, str], list[str]] = {}
     for one in found:
@@ -188,7 +191,7 @@ def clauses(found: Iterable[Json]) -> list[str]:
         }
         verb = verbs.get(one["kind"], "names another payer")
         who = (one["path"] or "an unnamed path") if one["kind"] == "path" else teller(one)
-        named.setdefault((who, verb), []).append(payer_of(one))
+        named.setdefault((who, verb), []).append(payer_of(one) + (f" for {name_of(one['patient'])}" if several else ""))
     said = [f"{who} {verb}: {_few(list(dict.fromkeys(names)))}" for (who, verb), names in named.items()]
     return said if len(said) <= _MOST_NAMES else [*said[:_MOST_NAMES], f"{len(said) - _MOST_NAMES} more answers do so"]
 
@@ -197,13 +200,21 @@ def distinct(found: Iterable[Json]) -> list[dict[str, Any]]:
     """Each coverage once, although several refs, answers and paths tell of it; ``told_by`` says which answers do."""
     merged: dict[tuple[object, ...], dict[str, Any]] = {}
     for one in sorted(found, key=lambda coverage: coverage["list"] != "successful"):
-        same = merged.setdefault(tuple(one[key] for key in _SAME), {**one, "warnings": [], "told_by": []})
+        patient = tuple(one["patient"].values())
+        same = merged.setdefault((patient, *(one[key] for key in _SAME)), {**one, "warnings": [], "told_by": []})
         same["warnings"] += [warning for warning in one["warnings"] if warning not in same["warnings"]]
         same["told_by"] += [who for who in (teller(one),) if who not in same["told_by"]]
     return list(merged.values())
 
 
 _SAME = ("kind", "provisional", "payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends")
+
+
+def name_of(person: Json) -> str:
+    """``LAST, FIRST``, or what there is of both."""
+    return (
+        ", ".join([part for part in (person["last_name"], person["first_name"]) if part]) or "a patient without a name"
+    )
 
 
 def teller(coverage: Json) -> str:
@@ -231,11 +242,11 @@ _DOUBTS = {
 }
 
 
-def _first(found: Sequence[Json], more: Sequence[Json] = ()) -> str:
+def _first(found: Sequence[Json], more: Sequence[Json] = (), *, several: bool) -> str:
     """The first coverage in full, and how many others there are. One that an answer calls active goes first."""
     order = {"active": 0, "path": 1}
     one = min(found, key=lambda coverage: order.get(coverage["kind"], 2))
-    said = [payer_of(one)]
+    said = [payer_of(one) + (f" for {name_of(one['patient'])}" if several else "")]
     said += [f"member {one['member_id']}"] if one["member_id"] else []
     said += [span(one)] if span(one) else []
     if one["kind"] == "path":

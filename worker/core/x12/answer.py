@@ -6,10 +6,17 @@ from typing import Literal
 
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.coverage import CoverageWord, coverage
-from worker.core.x12.dates import Period, day
+from worker.core.x12.dates import Period
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
-from worker.core.x12.frame import head_issues, head_rejections, patients, version_issues
+from worker.core.x12.frame import (
+    day_of_answer,
+    head_issues,
+    head_rejections,
+    patients,
+    repeats_too_much,
+    version_issues,
+)
 from worker.core.x12.in_force import asked_span
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
@@ -38,10 +45,6 @@ _DEATH = "442"
 _SEGMENTS = {"id_suspect": "NM1", "deceased": "DTP", "answer_empty": "HL"}
 """Where an issue of an answer stands, if not in its benefits."""
 _PARTY_LEVELS = (SOURCE, RECEIVER)
-_FEW_PATIENTS = 100
-_MOST_SHARED_CHARS = 64 * 1024 * 1024
-"""What the answers of one set may repeat of the levels above them: five thousand patients under a payer, a provider and
-a subscriber of 13,000 characters each."""
 
 
 class Answer(Whole, frozen=True):
@@ -167,7 +170,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     if head.count(delimiters.terminator) > 1:
         rejections = head_rejections(head, delimiters)
     numbers = tree.leaves if tree.plain else patients(tree, texts, delimiters, rejected=bool(rejections))
-    if _shared(head, tree, texts) * len(numbers) > _MOST_SHARED_CHARS:
+    if repeats_too_much(head, tree, texts, len(numbers)):
         return ParsedSet("", "", "", 0, (), (*issues, issue("set_too_large", "HL")), delimiters, NO_HL, (), (), {})
     if number := first_lost(tree, texts, delimiters):
         issues.append(issue("hl_lost", "HL", f"HL {number}"))
@@ -182,7 +185,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     return ParsedSet(
         reference,
         created,
-        _answered(created, tset),
+        day_of_answer(created, tset),
         subscribers,
         rejections,
         tuple(issues),
@@ -198,23 +201,6 @@ def _tells_death(dates: tuple[Period, ...], benefits: tuple[Benefit, ...]) -> bo
     return _DEATH in [one.qualifier for one in dates] or _DEATH in [
         one.qualifier for benefit in benefits for one in benefit.dates
     ]
-
-
-def _shared(head: str, tree: HlTree, texts: tuple[str, ...]) -> int:
-    """Characters that stand above patients: each of their answers repeats what is above it."""
-    if len(tree.leaves) < _FEW_PATIENTS:
-        return 0
-    leaves = set(tree.leaves)
-    above = [len(text) for number, text in enumerate(texts, 1) if number not in leaves]
-    return len(head) + max(above, default=0)
-
-
-def _answered(created: str, tset: TransactionSet) -> str:
-    if day(created):
-        return created
-    if tset.group is not None and day(tset.group.date):
-        return tset.group.date
-    return "20" + tset.interchange.date[:6]
 
 
 class _AnswerReader:

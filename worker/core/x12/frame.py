@@ -1,9 +1,15 @@
 """The frame of a set: what stands before its first HL, and of which of its HL an answer is made."""
 
+from worker.core.x12.dates import day
 from worker.core.x12.delimiters import Delimiters
+from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SUBSCRIBER, HlTree
 from worker.core.x12.people import Rejection, rejection
+
+_MOST_SHARED_CHARS = 64 * 1024 * 1024
+"""What the answers of one set may repeat of the levels above them: five thousand patients under a payer, a provider and
+a subscriber of 13,000 characters each."""
 
 
 def head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
@@ -62,3 +68,21 @@ def patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters, *, re
         if wanted:
             found.append(number)
     return tuple(found)
+
+
+def repeats_too_much(head: str, tree: HlTree, texts: tuple[str, ...], patients: int) -> bool:
+    """Whether the answers of a set, each of which repeats what stands above its patient, would be without measure."""
+    if patients < 100:
+        return False
+    leaves = set(tree.leaves)
+    above = [len(text) for number, text in enumerate(texts, 1) if number not in leaves]
+    return patients * (len(head) + max(above, default=0)) > _MOST_SHARED_CHARS
+
+
+def day_of_answer(created: str, tset: TransactionSet) -> str:
+    """``CCYYMMDD``: BHT04, else GS04, else ISA09."""
+    if day(created):
+        return created
+    if tset.group is not None and day(tset.group.date):
+        return tset.group.date
+    return "20" + tset.interchange.date[:6]

@@ -41,7 +41,6 @@ _NOT_ASKED = MANAGED_CARE | {"1P", "IL"}
 _PRIOR_PAYER = "P4"
 """NM101 of the payer before the one that answers."""
 _LONGEST_NAME_CHARS = 60
-_MOST_RELATED = 20
 
 _NAMES_PLAN = ACTIVE | {"D", "MC", "N", "U", "W"}
 """EB01 under which an answer names the managed care plan."""
@@ -151,7 +150,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
     references, dates = benefit.references, benefit.dates
     group = first_reference(references, GROUP_NUMBERS)
     member = first_reference(references, MEMBER_NUMBERS)
-    holders = benefit.related[:_MOST_RELATED]  # of a loop of thousands, each would be looked through for each
+    holders = benefit.related[:20]  # of a loop of thousands, each would be looked through for each
     member_id = member.value if member else next((one.id for one in holders if one.entity == "IL"), "")
     begins, ends = from_to(dates, asked) if dates else ("", "")
     return OtherPayer(

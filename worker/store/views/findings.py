@@ -29,6 +29,7 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
     answers = _polled_answers(store, result)
     batches = _batch_answers(store, task["seq"], result)
     real_time = None if latest is None else _real_time(latest["body"], answers)
+    patients = _patients([*answers, *batches])
     known = Findings(
         state=task["state"],
         outcome=latest["outcome"] if latest is not None and latest["outcome"] else task["outcome"],
@@ -37,13 +38,14 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
         real_time=real_time,
         polls=task["polls"],
         last_error=task["last_error"],
+        several=len(patients) > 1,
     )
     return {
         "headline": headline(known),
         "latest": None
         if latest is None
         else {key: latest[key] for key in ("revision", "source", "outcome")} | {"at": iso(latest["received_at"])},
-        "patients": _patients([*answers, *batches]),
+        "patients": patients,
         "found": found,
         "paths": paths,
         "not_searched": [path for path in paths if path["list"] == "pending" or is_silent(path)],
@@ -155,7 +157,8 @@ def rejections(codes: str, said: Json) -> list[Json]:
 
 
 def _patients(answers: list[Json]) -> list[Json]:
-    """Whom the answers speak of, each person once."""
+    """Whom the answers speak of, each person once. One without a birth date is another only by its name."""
     found = [{key: one[key] for key in ("last_name", "first_name", "birth_date")} for one in answers]
-    named = [one for one in found if any(one.values())]
-    return [one for number, one in enumerate(named) if one not in named[:number]]
+    named = [one for number, one in enumerate(found) if any(one.values()) and one not in found[:number]]
+    born = [{**one, "birth_date": ""} for one in named if one["birth_date"]]
+    return [one for one in named if one["birth_date"] or one not in born]

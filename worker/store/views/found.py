@@ -101,6 +101,17 @@ _SAME = (
 )
 
 
+def ref_is_known(store: Store, ref: str) -> bool:
+    """Whether any task was recorded for that key."""
+    return store.one("SELECT 1 FROM refs WHERE ref = :ref LIMIT 1", {"ref": ref}) is not None
+
+
+def results_to_read(store: Store) -> int:
+    """Polled results whose 271s were not read yet: what they say is not in :func:`found_pages`."""
+    row = store.one("SELECT count(*) AS n FROM results WHERE source <> 'batch' AND derived IS NULL")
+    return 0 if row is None else row["n"]
+
+
 def _all(store: Store, since_ms: int | None) -> Iterator[list[_Entry]]:
     """Everything that was published since, then everything provisional."""
     number = 0 if since_ms is None else outbox.before(store, since_ms)
