@@ -53,3 +53,8 @@ def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]]) -> None:
             click.echo(separator + ",\n  ".join(dumped(row, None) for row in page), nl=False)
             separator = ",\n  "
     click.echo("\n]}")
+
+
+def joined(between: str, *parts: object) -> str:
+    """The parts that say something, with ``between`` between them."""
+    return between.join([str(part) for part in parts if part])

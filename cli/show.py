@@ -1,10 +1,11 @@
 """``cdpoll show``: one task, what came of it and how it went."""
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from cli.answer_report import answer_lines
 from cli.completion import complete_id
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, json_seen, say
@@ -13,6 +14,7 @@ from worker.config.polling import delay_per_request_of, schedule_of
 from worker.core.errors import BadData
 from worker.store.db.store import Store
 from worker.store.views import tasks
+from worker.store.views.findings import answers_in_full
 from worker.store.views.report import body_of
 from worker.store.views.report import show as report
 
@@ -20,10 +22,11 @@ from worker.store.views.report import show as report
 @click.command()
 @click.argument("name", metavar="[ID|PREFIX]", required=False, shell_complete=complete_id)
 @click.option("--ref", metavar="TEXT", help="The tasks with this key of yours, in place of an id.")
+@click.option("--benefits", is_flag=True, help="Add all that the answers say, each benefit in words.")
 @click.option("--body", is_flag=True, help="Add the body as it was received.")
 @AS_JSON
 @click.pass_obj
-def show(obj: dict[str, Any], name: str | None, ref: str | None, body: bool, as_json: bool) -> None:
+def show(obj: dict[str, Any], name: str | None, ref: str | None, benefits: bool, body: bool, as_json: bool) -> None:
     """What came of one task, and its life: how it came in, what was seen, how it ended."""
     if (name is None) == (ref is None):
         raise click.UsageError("give an id, the beginning of one, or --ref")
@@ -34,7 +37,7 @@ def show(obj: dict[str, Any], name: str | None, ref: str | None, body: bool, as_
         for number, task_id in enumerate(ids):
             if number:
                 click.echo("")
-            _show(here, task_id, body, as_json)
+            _show(here, task_id, _Extent(benefits, body), as_json)
 
 
 def _ids(store: Store, name: str | None, ref: str | None) -> list[str]:
@@ -57,22 +60,34 @@ def _several(ids: list[str], why: str) -> BadData:
     return BadData(f"several tasks {why}: {', '.join(ids[:_SHOWN_IDS])}{more}", "give one of these ids")
 
 
-def _show(here: Opened, task_id: str, body: bool, as_json: bool) -> None:
+class _Extent(NamedTuple):
+    """What is shown beside the report."""
+
+    benefits: bool
+    body: bool
+
+
+def _show(here: Opened, task_id: str, extent: _Extent, as_json: bool) -> None:
     polling = here.config.polling
     found = report(
         here.store,
         task_id,
-        body=body and as_json,
+        body=extent.body and as_json,
         schedule=schedule_of(polling),
         least_delay_ms=delay_per_request_of(polling),
     )
     if found is None:  # it was taken away just now
         raise BadData(f"no task {task_id} is recorded here")
+    full = answers_in_full(here.store, task_id) if extent.benefits else []
     if as_json:
+        if extent.benefits:
+            found["answers_in_full"] = [{"told_by": teller, "said": said} for teller, said in full]
         click.echo(dumped(found))
         return
     say(*lines(found))
-    if body:
+    for teller, said in full:
+        say(*answer_lines(teller, said))
+    if extent.body:
         click.echo("")
         _show_body(body_of(here.store, task_id))
 

@@ -235,3 +235,49 @@ def test_twins_are_two_lines(house: House, store: Store) -> None:
 
 def a_child(name: str, hl: str) -> list[Segment]:
     return [("HL", hl, "3", "23", "0"), ("NM1", "03", "1", "HOLDER", name), ("EB", "1", "", "30")]
+
+
+BENEFITS: list[Segment] = [
+    ("EB", "B", "IND", "98^88", "HM", "GOLD", "27", "25", "", "", "", "N", "Y"),
+    ("DTP", "292", "RD8", "20260101-20261231"),
+    ("REF", "1L", "G7"),
+    ("MSG", "SEE THE HANDBOOK"),
+    ("LS", "2120"),
+    ("NM1", "P3", "1", "WELBY", "MARCUS"),
+    ("PER", "IC", "", "TE", "5550100"),
+    ("LE", "2120"),
+]
+
+
+def test_benefits_are_told_in_words(house: House, store: Store) -> None:
+    record(store, "a")
+    conclude(store, a_body(successful=[a_path(says(*BENEFITS))]))
+    lines = shown(house, "a", "--benefits")
+    full = lines[lines.index("Medicare in full: HOLDER, ANN") :]
+    benefit = next(line for line in full if line.startswith("  co-payment"))
+    for word in (
+        "physician",
+        "pharmacy",
+        "individual",
+        "GOLD",
+        "25",
+        "visit",
+        "in network",
+        "no authorization required",
+    ):
+        assert word in benefit, word
+    below = [line.strip() for line in full[full.index(benefit) + 1 :]]
+    assert below[0].endswith("2026-01-01 to 2026-12-31")
+    assert below[1].endswith("G7")
+    assert below[2] == "message: SEE THE HANDBOOK"
+    assert below[3].endswith("WELBY, MARCUS · 5550100")
+    (one,) = house.cdpoll("show", "a", "--benefits", "--json", check=0).json["answers_in_full"]
+    assert (one["told_by"], one["said"]["benefits"][0]["code"]) == ("Medicare", "B")
+
+
+def test_a_batch_that_says_the_same_is_not_told_in_full_again(house: House, store: Store) -> None:
+    record(store, "a")
+    conclude(store, a_body(successful=[a_path(says())], real_time=says(INACTIVE, control="9")))
+    read(store, says())
+    told = house.cdpoll("show", "a", "--benefits", "--json", check=0).json["answers_in_full"]
+    assert [one["told_by"] for one in told] == ["Medicare", "the real-time check"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, holder, said
+from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, said
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
 from worker.core.x12 import codes
 from worker.core.x12.embedded import read_embedded
@@ -163,3 +163,34 @@ def test_without_a_date_of_the_answer_that_of_its_envelope_counts(created: str) 
     text = a_file(a_set(subscriber(*dated("1", "349", "20251231")))).replace("*INQ-1*20260304*", f"*INQ-1*{created}*")
     (found,) = read_embedded(text).answers
     assert (found.coverage, found.created) == ("inactive", created)
+
+
+@pytest.mark.parametrize("types", ["30^", "^30", "30^^1", "30 ^ 1", "30^mh", "30, 88", "30 1"])
+@pytest.mark.parametrize("repetition", ["U", " ", "^"])
+def test_service_types_are_told_apart_by_whatever_stands_between(types: str, repetition: str) -> None:
+    text = a_file(a_set(subscriber(("EB", "6", "", types), ("EB", "1", "", "88"))), isa={11: repetition})
+    (found,) = read_embedded(text).answers
+    assert found.coverage == "inactive"
+    assert "30" in found.benefits[0].service_types
+
+
+@pytest.mark.parametrize("types", ["3088", "030", "30^1234"])
+def test_a_service_type_that_is_none_is_warned_of(types: str) -> None:
+    assert said(answer(("EB", "6", "", types))) == ["odd_service_type"]
+
+
+def test_medical_care_that_ended_by_its_dates_is_warned_of_too() -> None:
+    over: Segment = ("DTP", "307", "RD8", "20240101-20241231")
+    assert said(answer(("EB", "1", "", "30^1^47"), over, ("EB", "1", "", "30^88"))) == ["medical_inactive"]
+
+
+def test_the_end_of_the_span_that_was_asked_for_is_not_that_of_the_coverage() -> None:
+    found = answer(("DTP", "307", "RD8", "20260301-20260304"), ("EB", "1", "", "30"), ("DTP", "307", "D8", "19901101"))
+    assert (found.begins, found.ends) == ("1990-11-01", "")
+
+
+def test_a_dependent_has_the_dates_of_the_subscriber_that_it_has_not_itself() -> None:
+    over: Segment = ("DTP", "347", "D8", "20251231")
+    asked: Segment = ("DTP", "291", "D8", "20260301")
+    found = answer(*SOURCE, *RECEIVER, *holder(over), *child("KID", asked, ACTIVE), whole=True)
+    assert (found.coverage, found.ends) == ("inactive", "2025-12-31")

@@ -39,6 +39,9 @@ def names(found: Answer) -> list[str]:
         (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "X", *under("U", "30")), True),
         (named("PR", "PLAN OF PLENTY - WEST", "X", *under("1", "30")), False),
         (named("PR", "PLAN OF PLENTY WEST", "X", *under("1", "30")), True),
+        (named("PR", "PLANOFPLENTY", "X", *under("1", "30")), False),
+        (named("PR", "PLAN OF PLENTY INSURANCE CO", "X", *under("1", "30")), False),
+        (named("PR", "PLAN O'F PLENTY", "X", *under("1", "30")), False),
         (named("PR", "HOSPITAL MUTUAL", "H1", *under("U", "47^48")), True),
         (named("PR", "", "OTHER", *under("W", "30")), False),
         (named("PR", "PILLS", "P1", *under("U", "88")), False),
@@ -156,6 +159,54 @@ def test_employer_and_reviewer_of_a_commercial_plan_are_not_to_be_billed(entity:
     assert not found.managed_care
     assert not found.other_payers
     assert not found.to_ask
+
+
+@pytest.mark.parametrize("entity", ["P5", "X3"])
+def test_a_coordinator_of_managed_care_marks_a_plan_whatever_the_payer_is_called(entity: str) -> None:
+    found = answer(ACTIVE, *named(entity, "BEACON", "B1", *under("MC", "30")))
+    assert [one.name for one in found.managed_care] == ["BEACON"]
+
+
+def test_the_plan_may_stand_in_the_benefit_alone() -> None:
+    found = of_medicaid(ACTIVE, ("EB", "MC", "", "30", "HM", "BEACON 365"), RUNNING)
+    assert [(one.name, one.plan, one.ends) for one in found.managed_care] == [
+        ("BEACON 365", "BEACON 365", "2026-12-31")
+    ]
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        named("Y2", "STATE OF NOWHERE MEDICAID", "X", *under("3", "30")),
+        [
+            *under("3", "30"),
+            ("LS", "2120"),
+            ("NM1", "Y2", "1", "WELBY", "MARCUS", *[""] * 3, "XX", "1"),
+            ("LE", "2120"),
+        ],
+    ],
+    ids=["the payer itself", "a person"],
+)
+def test_who_is_no_managed_care_plan(segments: list[Segment]) -> None:
+    assert of_medicaid(ACTIVE, *segments).managed_care == ()
+
+
+@pytest.mark.parametrize("name", ["NYSDOH", "MEDI CAL", "DEPT OF SOCIAL SERVICES", "MO HEALTHNET DIVISION"])
+def test_medicaid_has_other_names(name: str) -> None:
+    found = of_medicaid(ACTIVE, *named("P5", "BEACON", "", *under("U", "30")), payer=name)
+    assert [one.name for one in found.managed_care] == ["BEACON"]
+
+
+def test_another_payer_that_began_again_has_not_ended() -> None:
+    dates: list[Segment] = [("DTP", "348", "D8", "20200101"), ("DTP", "349", "D8", "20201231")]
+    again: Segment = ("DTP", "348", "D8", "20260101")
+    (one,) = answer(EB_INACTIVE, *named("PR", "NEW", "N", *under("R", "30", *dates, again))).other_payers
+    assert (one.ended, one.begins) == (False, "2026-01-01")
+
+
+def test_the_name_may_stand_in_a_message_alone() -> None:
+    (one,) = answer(EB_INACTIVE, *under("R", "30", ("MSG", "OTHER PAYER: CORRIGAN VALE"))).other_payers
+    assert one.name == "OTHER PAYER: CORRIGAN VALE"
 
 
 def test_medicaid_is_known_by_the_kind_of_insurance_too() -> None:

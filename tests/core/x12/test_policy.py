@@ -23,6 +23,8 @@ def holder(*elements: str) -> Segment:
         (holder("", "", "", "MI", "M1"), "M1", ""),
         (holder("", "", "MI", "M1"), "M1", "shifted_nm1"),
         (holder("", "MI", "M1"), "M1", "shifted_nm1"),
+        (holder("", "", "", "M12345"), "M12345", "shifted_nm1"),
+        (holder(*[""] * 8, "MI", "M1"), "M1", "late_nm1"),
         (holder("", "", "", "", "MI", "M1"), "M1", "late_nm1"),
         (holder("", "", "", "", "", "MI", "M1"), "M1", "late_nm1"),
         (("NM1", "IL", "1", "HOL", "DER", "ANN", "", "", "", "MI", "M1"), "M1", "late_nm1"),
@@ -83,7 +85,7 @@ def test_medical_care_that_ended_beside_another_programme_is_warned_of() -> None
 
 
 @pytest.mark.parametrize(
-    "segment", [("DTP", "442", "D8", "20260114"), ("INS", "Y", "18", *[""] * 8, "D8", "20260114")], ids=["DTP", "INS"]
+    "segment", [("DTP", "442", "D8", "20260114"), ("INS", "Y", "18", *[""] * 8, "D8", "2026-01-14")], ids=["DTP", "INS"]
 )
 def test_a_date_of_death_is_warned_of(segment: Segment) -> None:
     found = patient(holder("", "", "", "MI", "M1"), segment)

@@ -197,12 +197,17 @@ def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
     short, long = sorted(("".join(mine), "".join(theirs)), key=len)
     # The words of a name may be written apart or together.
     beginnings = ["".join(words[:count]) for words in (mine, theirs) for count in range(1, len(words))]
-    return short == long or (shortened and short in beginnings)
+    whole = "".join(_words(one.name)) == "".join(_words(payer.name))
+    return whole or short == long or (shortened and short in beginnings)
 
 
 @lru_cache(maxsize=1024)
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a name in upper case."""
+    return tuple(_WORD.findall(_BLUES.sub("BCBS", _ADDED.sub("", name.upper().replace("'", "")))))
+
+
 def _telling_words(name: str) -> tuple[str, ...]:
-    """A name as it is compared: its words in upper case, without those that make no difference."""
-    plain = _BLUES.sub("BCBS", _ADDED.sub("", name.upper().replace("'", "")))
-    words = tuple(_WORD.findall(plain))
+    """A name as it is compared: without words that make no difference."""
+    words = _words(name)
     return tuple([word for word in words if word not in _IGNORED_WORDS]) or words

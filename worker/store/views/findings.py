@@ -55,6 +55,37 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
     }
 
 
+def answers_in_full(store: Store, task_id: str) -> list[tuple[str, Json]]:
+    """All that each answer about a task says, and who says it: those of its latest body, then those of batches."""
+    rows = store.read(
+        """
+        SELECT coalesce(paths.name, answers.list, files.name) AS teller,
+            coalesce(CAST(answers.said AS BLOB), results.body) AS said
+        FROM answers JOIN results ON results.seq = answers.result
+        LEFT JOIN paths
+            ON paths.result = answers.result AND paths.list = answers.list AND paths.position = answers.position
+        LEFT JOIN sets ON sets.seq = answers.from_set
+        LEFT JOIN files ON files.seq = sets.file
+        WHERE results.task = (SELECT seq FROM tasks WHERE id = :id) AND CASE
+            WHEN answers.from_set IS NULL THEN NOT EXISTS (
+                SELECT 1 FROM results AS later
+                WHERE later.task = results.task AND later.revision > results.revision AND later.source <> 'batch')
+            ELSE sets.state = 'accepted' AND files.state = 'ingested' AND NOT EXISTS (
+                SELECT 1 FROM texts JOIN results AS polled ON polled.seq = texts.result
+                WHERE texts.sha256 = sets.sha256 AND polled.task = results.task)
+            END
+        ORDER BY answers.from_set IS NOT NULL, answers.seq
+        """,
+        {"id": task_id},
+    )
+    told = [(row["teller"] or "an unnamed path", parse_json(row["said"])) for row in rows]
+    return [
+        ("the real-time check" if teller == REAL_TIME else teller, said)
+        for teller, said in told
+        if isinstance(said, dict)
+    ]
+
+
 def paths_of(store: Store, result: int) -> list[sqlite3.Row]:
     """The paths of a result: the unsuccessful ones, those that found coverage, the skipped, the pending."""
     return store.read(
