@@ -134,7 +134,8 @@ def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path:
         house.cdpoll("run", "--until-idle", check=0)
         states = dict(house.rows("SELECT id, state FROM tasks"))
         assert states == dict.fromkeys(endless, "abandoned") | dict.fromkeys(ids, "concluded")
-        assert house.rows("SELECT count(*), count(DISTINCT task), max(revision) FROM results") == [(200, 200, 1)]
+        counted = "SELECT count(*), count(DISTINCT task), max(revision) FROM results WHERE revision > 0"
+        assert house.rows(counted) == [(200, 200, 1)], "what is provisional is no result"
         told = {task.id: task.status_at(sandbox.clock.now()) for task in sandbox.tasks}
         outcomes = dict(house.rows("SELECT id, outcome FROM tasks WHERE state = 'concluded'"))
         assert outcomes == {task_id: told[task_id] for task_id in ids}
