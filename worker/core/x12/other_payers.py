@@ -150,8 +150,10 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
     references, dates = benefit.references, benefit.dates
     group = first_reference(references, GROUP_NUMBERS)
     member = first_reference(references, MEMBER_NUMBERS)
-    holders = benefit.related[:20]  # of a loop of thousands, each would be looked through for each
-    member_id = member.value if member else next((one.id for one in holders if one.entity == "IL"), "")
+    member_id = member.value if member else ""
+    if not member and (party is None or len(benefit.related) > 1):
+        holders = benefit.related[:20]  # of a loop of thousands, each would be looked through for each
+        member_id = next((one.id for one in holders if one.entity == "IL"), "")
     begins, ends = from_to(dates, asked) if dates else ("", "")
     return OtherPayer(
         benefit.code,
@@ -166,7 +168,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         member_id,
         begins,
         ends,
-        has_ended(dates, asked) or (party is not None and party.entity == _PRIOR_PAYER),
+        (bool(dates) and has_ended(dates, asked)) or (party is not None and party.entity == _PRIOR_PAYER),
         references,
         dates,
     )

@@ -109,6 +109,8 @@ class Person(Value, frozen=True):
 
 def first_reference(references: Sequence[Reference], qualifiers: Sequence[str]) -> Reference | None:
     """The first REF with a value and with the first of the qualifiers that occurs."""
+    if not references:
+        return None
     for wanted in qualifiers:
         for one in references:
             if one.qualifier == wanted and one.value:
