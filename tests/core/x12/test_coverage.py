@@ -167,7 +167,7 @@ def test_without_a_date_of_the_answer_that_of_its_envelope_counts(created: str) 
 
 @pytest.mark.parametrize("types", ["30^", "^30", "30^^1", "30 ^ 1", "30^mh", "30, 88", "30 1"])
 @pytest.mark.parametrize("repetition", ["U", " ", "^"])
-def test_service_types_are_told_apart_by_whatever_stands_between(types: str, repetition: str) -> None:
+def test_service_types_are_told_apart_by_what_stands_between(types: str, repetition: str) -> None:
     text = a_file(a_set(subscriber(("EB", "6", "", types), ("EB", "1", "", "88"))), isa={11: repetition})
     (found,) = read_embedded(text).answers
     assert found.coverage == "inactive"

@@ -162,7 +162,7 @@ def test_employer_and_reviewer_of_a_commercial_plan_are_not_to_be_billed(entity:
 
 
 @pytest.mark.parametrize("entity", ["P5", "X3"])
-def test_a_coordinator_of_managed_care_marks_a_plan_whatever_the_payer_is_called(entity: str) -> None:
+def test_a_coordinator_of_managed_care_marks_a_plan_of_a_payer_of_any_name(entity: str) -> None:
     found = answer(ACTIVE, *named(entity, "BEACON", "B1", *under("MC", "30")))
     assert [one.name for one in found.managed_care] == ["BEACON"]
 

@@ -209,7 +209,7 @@ def finished_paths(content: Json) -> bytes:
     """A body of those paths of a pending task alone that may have found coverage; empty where there is none.
 
     They are the successful ones, and the unsuccessful ones whose 271 has benefits. Equal ones make equal bytes, in
-    whatever order they stand, and whatever else is in the body.
+    any order, and beside any other parts of the body.
     """
     lists = content.get("discoveryPaths")
     if not isinstance(lists, dict):

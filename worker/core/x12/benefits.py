@@ -157,7 +157,7 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     else:
         values[2] = (types,) if types else ()
     if len(types) > _LONGEST_CODE_CHARS and max(map(len, values[2]), default=0) > _LONGEST_CODE_CHARS:
-        # Codes have one or two characters, so what stands between them repeats them, whatever the ISA says.
+        # Codes have one or two characters, so what stands between them is the separator.
         codes = tuple(_CODE.findall(types.upper()))
         if codes and max(map(len, codes)) <= _LONGEST_CODE_CHARS:
             values[2] = codes

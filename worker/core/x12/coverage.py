@@ -15,7 +15,7 @@ CoverageWord = Literal["active", "inactive", "not_covered", "rejected", "undeter
 """
 ============ =====================================================================================================
 active       an EB01 of 1 to 5 in force on the date asked for: on service type 30 or the plan as a whole if anything
-             is said of those, else on any service type; or on hospital or medical care whatever is said of the plan
+             is said of those, else on any service type; or on hospital or medical care beside a plan that is not
 inactive     an EB01 of 6 to 8 there, or an active one whose dates leave out the date asked for
 not_covered  an EB01 of I on service type 30 or the plan, no status there, and no active hospital or medical care: the
              vendor's word for an unknown patient, or a plan that leaves a single service to the patient

@@ -1,7 +1,8 @@
 """The 271 texts inside a polled result, read as far as they go, and what they say in the form that is stored.
 
-Whatever is wrong with a text is kept beside its answers, and nothing is held: the outcome of the task is the vendor's
-word, never this text's. Nothing here raises, and nothing here decides anything about a task.
+What is wrong with a text is kept beside its answers. No text is held: the outcome of the task is the vendor's word,
+never this text's. But where a batch would hold a set because its patients may be mixed, its answers tell no coverage.
+Nothing here raises, and nothing here decides anything about a task.
 """
 
 import io

@@ -95,7 +95,7 @@ NO_OTHERS = Others()
 def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, asked: tuple[str, str]) -> Others:
     """Who is named beside the payer that answers.
 
-    ``R`` says that there is another payer, and counts whatever its name. Under another EB01 a payer counts where both
+    ``R`` says that there is another payer, and counts with any name. Under another EB01 a payer counts where both
     its name and its id differ from those of the payer that answers, and where the benefit is of no carved-out service
     alone: else it is an address for claims, or a manager of that service.
     """

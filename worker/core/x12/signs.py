@@ -1,6 +1,6 @@
 """Signs of X12, and of what it may be wrapped in, in the first bytes of a file.
 
-Each of these takes time in proportion to the bytes, whatever they are.
+Each of these takes time in proportion to the bytes, also to hostile ones.
 """
 
 import binascii

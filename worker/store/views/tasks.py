@@ -18,7 +18,7 @@ class Wanted(NamedTuple):
     """Which tasks a list shows; each ``None`` leaves none out.
 
     ``overdue_after``: those pending for longer than that many ms. ``failing``: pending ones whose last poll brought
-    nothing usable, ``''`` for whatever reason, else for this one. ``ref``: those that have this key of the caller's.
+    nothing usable, ``''`` for any reason, else for this one. ``ref``: those that have this key of the caller's.
     """
 
     state: str | None = None
