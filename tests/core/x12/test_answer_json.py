@@ -66,7 +66,8 @@ def test_a_benefit_with_everything() -> None:
         "details": [["HSD", "VS", "30", "", "", "22"]],
     }
     assert (said["rejections"][0]["code"], said["rejections"][0]["retryable"]) == ("70", False)
-    assert [one.get("name", "") for one in said["other_payers"]] == ["OTHER PLAN", ""]
+    assert [one.get("name", "") for one in said["other_payers"]] == [""]
+    assert [one["name"] for one in said["to_ask"]] == ["OTHER PLAN"]
     assert "impossible_date" in {one["code"] for one in said["issues"]}
 
 

@@ -36,7 +36,20 @@ def names(found: Answer) -> list[str]:
         (named("PR", "Plan of Plenty, Inc.", "OTHER", *under("1", "30")), False),
         (named("PR", "THIRD MUTUAL", "PLENTY", *under("1", "30")), False),
         (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "", *under("W", "30")), False),
-        (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "X", *under("U", "30")), True),
+        (named("PR", "PLAN OF PLENTY CLAIMS OFFICE", "X", *under("U", "30")), False),
+        (named("PR", "PLAN OF PLENTY LIFE", "X", *under("1", "30")), False),
+        (named("PRP", "PLAN OF PLENTY LIFE", "X", *under("1", "30")), False),
+        (named("PR", "PLAN OF PLENTY OF OHIO", "X", *under("1", "30")), False),
+        (named("PR", "PLAN OF PLENTY OF OHIO", "X", *under("U", "30")), False),
+        (named("PR", "PLAN OF PLENTY OF OHIO", "X", *under("R", "30")), True),
+        (named("PRP", "PLAN OF PLENTY OF OHIO", "X", *under("1", "30")), True),
+        (named("PR", "PLAN", "X", *under("1", "30")), True),
+        (named("PR", "THIRD MUTUAL", "", *under("1", "30")), True),
+        (named("PR", "THIRD MUTUAL", "", *under("W", "30")), False),
+        (named("PR", "THIRD MUTUAL", "T1", *under("CB", "30")), False),
+        (named("PR", "THIRD MUTUAL", "T1", *under("C", "30")), False),
+        (named("PR", "THIRD MUTUAL", "T1", *under("D", "30")), False),
+        (named("PR", "THIRD MUTUAL", "T1", *under("MC", "30")), True),
         (named("PR", "PLAN OF PLENTY - WEST", "X", *under("1", "30")), False),
         (named("PR", "PLAN OF PLENTY WEST", "X", *under("1", "30")), True),
         (named("PR", "PLANOFPLENTY", "X", *under("1", "30")), False),
@@ -54,6 +67,30 @@ def test_which_payers_count_as_others(segments: list[Segment], counts: bool) -> 
     assert bool(names(found)) is counts
     assert found.coverage in ("inactive", "active")
     assert any(one.related for one in found.benefits), "it stays in what was said"
+
+
+@pytest.mark.parametrize(
+    ("eb", "name", "more"),
+    [
+        ("CB", "THIRD MUTUAL", ()),
+        ("G", "THIRD MUTUAL", ()),
+        ("W", "THIRD MUTUAL", (("N3", "BOX 7"),)),
+        ("W", "PLAN OF PLENTY UNITED", ()),
+        ("6", "PLAN OF PLENTY OF OHIO", ()),
+    ],
+)
+def test_a_payer_that_has_perhaps_no_coverage_of_its_own_is_to_be_asked(
+    eb: str, name: str, more: tuple[Segment, ...]
+) -> None:
+    *loop, end = named("PR", name, "T1", *under(eb, "30"))
+    found = answer(EB_INACTIVE, *loop, *more, end, *loop, *more, end)
+    assert [one.name for one in found.to_ask] == [name]
+    assert not found.other_payers
+
+
+@pytest.mark.parametrize(("own", "other"), [("UNITED", "UNITED CONCORDIA"), ("MEDICARE", "MEDICARE ADVANTAGE HUMANA")])
+def test_a_name_of_one_word_says_little(own: str, other: str) -> None:
+    assert names(of_medicaid(EB_INACTIVE, *named("PR", other, "X", *under("6", "30")), payer=own)) == [other]
 
 
 def test_another_payer_that_has_ended_is_told_as_ended() -> None:
@@ -79,9 +116,7 @@ def test_asked_for_an_earlier_day_it_had_not_ended() -> None:
 
 
 def test_a_payer_without_a_name_is_no_other_one_by_its_name() -> None:
-    source: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", "", *[""] * 4, "PI", "NW")]
-    patient: list[Segment] = [("HL", "3", "2", "22", "0"), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M1")]
-    found = answer(*source, *RECEIVER, *patient, EB_INACTIVE, *named("PR", "THIRD", "T", *under("W", "30")), whole=True)
+    found = of_medicaid(EB_INACTIVE, *named("PR", "THIRD", "T", *under("W", "30")), payer="")
     assert names(found) == ["THIRD"]
 
 
@@ -103,6 +138,14 @@ def test_an_earlier_payer_has_ended() -> None:
 def test_the_number_of_a_beneficiary_names_medicare(segments: tuple[Segment, ...]) -> None:
     (one,) = answer(EB_INACTIVE, *segments).other_payers
     assert (one.name, one.member_id) == ("Medicare", "1XX4XX5XX73")
+
+
+def test_of_a_plan_the_description_goes_before_its_number() -> None:
+    more: tuple[Segment, ...] = (("REF", "18", "S5"), ("REF", "N6", "203", "SCRIPTS"))
+    assert answer(("EB", "1", "", "30"), *more).plan == "SCRIPTS"
+    (one,) = answer(EB_INACTIVE, *named("PR", "NEW", "N", *under("R", "30", *more))).other_payers
+    assert one.plan == "SCRIPTS"
+    assert answer(("EB", "1", "", "30"), ("REF", "N6", "203"), more[0]).plan == "S5"
 
 
 def test_the_numbers_of_the_other_policy() -> None:

@@ -2,17 +2,16 @@
 
 import re
 from functools import lru_cache
+from typing import Literal
 
 from worker.core.x12.benefits import Benefit
-from worker.core.x12.codes import ACTIVE, MANAGED_CARE, PAYERS
+from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import is_general, told_by_programme
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
 from worker.core.x12.value import Value, Whole
 
-_PLANS = ("N6", "18")
-"""REF01 that name a plan, the best first."""
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
@@ -29,6 +28,10 @@ _IGNORED_WORDS = frozenset(
     "AND CO COMPANY CORP CORPORATION INC INCORPORATED INS INSURANCE LLC LP LTD OF PLC THE".split()  # noqa: SIM905
 )
 """Words that make no difference between two names of a payer."""
+_KINDS_OF_COMPANY = frozenset(
+    "ASSURANCE CLAIMS DEPARTMENT DEPT GROUP HEALTH HEALTHCARE LIFE OFFICE PLAN PLANS SERVICES".split()  # noqa: SIM905
+)
+"""Words that make none behind a whole name: AETNA LIFE is AETNA, while HEALTH PARTNERS is not HEALTH NET."""
 
 _WORD = re.compile(r"[^\W_]+")
 _BLUES = re.compile(r"BLUE\W*CROSS(?:\W*(?:AND|&)?\W*BLUE\W*SHIELD)?")
@@ -42,6 +45,8 @@ _PRIOR_PAYER = "P4"
 """NM101 of the payer before the one that answers."""
 _LONGEST_NAME_CHARS = 60
 
+_NAMES_PAYER = ACTIVE | INACTIVE | {"MC", "U", "W"}
+"""EB01 under which another payer has a coverage of its own."""
 _NAMES_PLAN = ACTIVE | {"D", "MC", "N", "U", "W"}
 """EB01 under which an answer names the managed care plan."""
 
@@ -95,13 +100,12 @@ NO_OTHERS = Others()
 def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, asked: tuple[str, str]) -> Others:
     """Who is named beside the payer that answers.
 
-    ``R`` says that there is another payer, and counts with any name. Under another EB01 a payer counts where both
-    its name and its id differ from those of the payer that answers, and where the benefit is of no carved-out service
-    alone: else it is an address for claims, or a manager of that service.
+    ``R`` says that there is another payer, and counts with any name. Under another EB01 it depends on who is named and
+    where (:func:`_payer_is`, :func:`_to_bill`); under benefits of carved-out services alone nobody is to be billed.
     """
     payers: list[OtherPayer] = []
     managed: list[OtherPayer] = []
-    to_ask: list[Party] = []
+    to_ask: dict[Party, None] = {}
     by_programme = told_by_programme(benefits)
     for one in benefits:
         if one.code == "R":
@@ -113,15 +117,46 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
         general = is_general(one, by_programme)
         if one.code == "MC" and not one.related and general and one.plan and _of_medicaid(payer, person, benefits):
             managed.append(_other(one, None, asked))
-        for party in one.related:
-            if party.entity in PAYERS and general:
-                if not _same(party, payer, shortened=one.code == "W"):
+        for party in one.related if general else ():
+            if party.entity in PAYERS:
+                role = _payer_is(one, party, payer)
+                if role == "to_bill":
                     payers.append(_other(one, party, asked))
-            elif general and _to_bill(one, party, payer, person, benefits):
+                elif role == "to_ask":
+                    to_ask[party] = None
+            elif _to_bill(one, party, payer, person, benefits):
                 managed.append(_other(one, party, asked))
-            elif one.code == "U" and general and party.entity not in _NOT_ASKED:
-                to_ask.append(party)
+            elif one.code == "U" and party.entity not in _NOT_ASKED:
+                to_ask[party] = None
     return Others(tuple(payers), tuple(managed), tuple(to_ask)) if payers or managed or to_ask else NO_OTHERS
+
+
+def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itself", "to_bill", "to_ask"]:
+    """Who a payer under another EB01 than ``R`` is.
+
+    ::
+
+        its id, or its name                        EB01            it is
+        that of the payer that answers             any             the payer itself
+        its name with or without a region          any             to ask: perhaps a company of its own
+        its name with more or fewer words          W               to ask: perhaps its address for claims
+        another                                    W               to ask without an id, or with an address for claims
+                                                   U, MC, 1 to 8   to bill
+                                                   any other       to ask: who administers an amount, rents a network, …
+    """
+    if payer is not None:
+        if not party.name or (party.id and party.id.upper() == payer.id.upper()):
+            return "itself"
+        likeness = _likeness(party.name, payer.name)
+        if likeness == "same":
+            return "itself"
+        if likeness == "region" and party.entity == "PR":
+            return "to_ask"
+        if likeness and one.code == "W":
+            return "to_ask"
+    if one.code == "W":
+        return "to_bill" if party.id and not party.address else "to_ask"
+    return "to_bill" if one.code in _NAMES_PAYER else "to_ask"
 
 
 def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
@@ -134,7 +169,7 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
     if party.entity not in MANAGED_CARE or party.first_name or party.id_qualifier == "XX":
         return False
     if party.entity == "Y2":
-        return one.code in _NAMES_PLAN and not _same(party, payer, shortened=False)
+        return one.code in _NAMES_PLAN and (payer is None or _payer_is(one, party, payer) != "itself")
     return one.code == "MC" or (one.code in ACTIVE | {"U"} and _of_medicaid(payer, person, benefits))
 
 
@@ -163,7 +198,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         party.entity if party else "",
         benefit.insurance_type,
         benefit.service_types,
-        benefit.plan or plan_name(references, _PLANS),
+        benefit.plan or plan_name(references),
         group.value if group else "",
         member_id,
         begins,
@@ -186,21 +221,26 @@ def _public_payer(benefit: Benefit) -> str:
     return "Medicaid" if benefit.insurance_type in _MEDICAID else ""
 
 
-def _same(one: Party, payer: Party | None, *, shortened: bool) -> bool:
-    """Whether a party is the payer that answers: by its id or by its name. ``shortened``: one of the names may be the
-    beginning of the other, as beside an address for claims."""
-    if payer is None:
-        return False
-    if not one.name or (one.id and one.id.upper() == payer.id.upper()):
-        return True
-    mine, theirs = _telling_words(one.name), _telling_words(payer.name)
-    if not (mine and theirs):
-        return False
-    short, long = sorted(("".join(mine), "".join(theirs)), key=len)
+def _likeness(one: str, other: str) -> Literal["same", "region", "longer", ""]:
+    """Whether two names are those of one payer, or one is the other with more words behind it.
+
+    A name of one word says little: UNITED CONCORDIA is no region of UNITED.
+    """
+    first, second = _telling_words(one), _telling_words(other)
+    if not (first and second):
+        return ""
+    if "".join(first) == "".join(second) or "".join(_words(one)) == "".join(_words(other)):
+        return "same"
     # The words of a name may be written apart or together.
-    beginnings = ["".join(words[:count]) for words in (mine, theirs) for count in range(1, len(words))]
-    whole = "".join(_words(one.name)) == "".join(_words(payer.name))
-    return whole or short == long or (shortened and short in beginnings)
+    short, long, full = min((first, second, other), (second, first, one), key=lambda names: len("".join(names[0])))
+    begins = "".join(short)
+    more = next((long[count:] for count in range(1, len(long)) if "".join(long[:count]) == begins), None)
+    if more is None:
+        return ""
+    if _KINDS_OF_COMPANY.issuperset(more):
+        return "same"
+    region = len(short) > 1 and " ".join(_words(full)).endswith(" OF " + " ".join(more))
+    return "region" if region else "longer"
 
 
 @lru_cache(maxsize=1024)

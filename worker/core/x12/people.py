@@ -118,13 +118,12 @@ def first_reference(references: Sequence[Reference], qualifiers: Sequence[str]) 
     return None
 
 
-def plan_name(references: Sequence[Reference], qualifiers: Sequence[str] = PLAN_NUMBERS) -> str:
-    """The description, else the number, that a REF gives of the plan."""
-    for wanted in qualifiers:
-        for one in references:
-            if one.qualifier == wanted and (found := one.text or one.value):
-                return found
-    return ""
+def plan_name(references: Sequence[Reference]) -> str:
+    """The description, else the number, that a REF gives of the plan, else of its network."""
+    if not references:
+        return ""
+    of_plan = [one for wanted in PLAN_NUMBERS for one in references if one.qualifier == wanted]
+    return next((one.text for one in of_plan if one.text), "") or next((one.value for one in of_plan if one.value), "")
 
 
 def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], str]:
