@@ -13,6 +13,9 @@ def patient(nm1: Segment, *more: Segment, eb: Segment = ACTIVE) -> Answer:
     return answer(*SOURCE, *RECEIVER, ("HL", "3", "2", "22", "0"), nm1, *more, eb, whole=True)
 
 
+PATIENT: list[Segment] = [("HL", "3", "2", "22", "0"), ("NM1", "IL", "1", "HOLDER", "ANN", "", "", "", "MI", "M1")]
+
+
 def holder(*elements: str) -> Segment:
     return ("NM1", "IL", "1", "HOLDER", "ANN", *elements)
 
@@ -90,6 +93,22 @@ def test_medical_care_that_ended_beside_another_programme_is_warned_of() -> None
 def test_a_date_of_death_is_warned_of(segment: Segment) -> None:
     found = patient(holder("", "", "", "MI", "M1"), segment)
     assert (found.coverage, said(found)) == ("active", ["deceased"])
+
+
+@pytest.mark.parametrize("died", [("DTP", "442", "D8", "20260114"), ("INS", "Y", "18", *[""] * 8, "D8", "20260114")])
+def test_the_death_of_the_policy_holder_is_not_told_of_the_dependent(died: Segment) -> None:
+    insured: Segment = ("NM1", "IL", "1", "HOLDER", "ANN", "", "", "", "MI", "M1")
+    child: Segment = ("NM1", "03", "1", "HOLDER", "KID")
+    levels: list[Segment] = [("HL", "3", "2", "22", "1"), insured, died, ("HL", "4", "3", "23", "0"), child]
+    found = answer(*SOURCE, *RECEIVER, *levels, ACTIVE, whole=True)
+    assert (found.level, said(found), found.dates) == ("dependent", [], ())
+
+
+def test_a_death_is_told_of_the_answer_that_it_stands_in() -> None:
+    found = patient(holder("", "", "", "MI", "M1"), eb=ACTIVE)
+    assert said(found) == []
+    died: Segment = ("DTP", "442", "D8", "20260114")
+    assert said(answer(*SOURCE, *RECEIVER, *PATIENT, ACTIVE, died, whole=True)) == ["deceased"]
 
 
 def test_what_else_stands_with_a_patient_is_kept() -> None:

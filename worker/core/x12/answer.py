@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Literal
 
-from worker.core.x12.benefits import Benefit
+from worker.core.x12.benefits import DEATH, Benefit
 from worker.core.x12.coverage import CoverageWord, coverage
 from worker.core.x12.dates import Period
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.frame import (
+    MANY_PATIENTS,
     day_of_answer,
     head_issues,
     head_rejections,
@@ -40,9 +41,7 @@ from worker.core.x12.policy import account, group, member_id, plans, suspect_id
 from worker.core.x12.value import Whole
 
 _PADDING = [""] * 5
-_DEATH = "442"
-"""DTP01 of the date of death."""
-_SEGMENTS = {"id_suspect": "NM1", "deceased": "DTP", "answer_empty": "HL"}
+_SEGMENTS = {"id_suspect": "NM1", "answer_empty": "HL"}
 """Where an issue of an answer stands, if not in its benefits."""
 _PARTY_LEVELS = (SOURCE, RECEIVER)
 
@@ -74,7 +73,7 @@ class Answer(Whole, frozen=True):
     ends: str = ""
     traces: tuple[Trace, ...] = ()
     dates: tuple[Period, ...] = ()
-    """DTP of the patient; of a dependent, those of the subscriber too whose qualifiers it has not."""
+    """DTP of the patient; of a dependent, those of the subscriber too whose qualifiers it has not, but a death."""
     rejections: tuple[Rejection, ...] = ()
     """Every AAA that concerns the patient: those above, its own, and those under its benefits."""
     other_payers: tuple[OtherPayer, ...] = ()
@@ -170,7 +169,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     if head.count(delimiters.terminator) > 1:
         rejections = head_rejections(head, delimiters)
     numbers = tree.leaves if tree.plain else patients(tree, texts, delimiters, rejected=bool(rejections))
-    if repeats_too_much(head, tree, texts, len(numbers)):
+    if len(numbers) >= MANY_PATIENTS and repeats_too_much(head, tree, texts, len(numbers)):
         return ParsedSet("", "", "", 0, (), (*issues, issue("set_too_large", "HL")), delimiters, NO_HL, (), (), {})
     if number := first_lost(tree, texts, delimiters):
         issues.append(issue("hl_lost", "HL", f"HL {number}"))
@@ -195,12 +194,6 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         numbers,
         {},
     )
-
-
-def _tells_death(dates: tuple[Period, ...], benefits: tuple[Benefit, ...]) -> bool:
-    return _DEATH in [one.qualifier for one in dates] or _DEATH in [
-        one.qualifier for benefit in benefits for one in benefit.dates
-    ]
 
 
 class _AnswerReader:
@@ -231,7 +224,7 @@ class _AnswerReader:
             elif one != number:
                 subscriber = self.policy_holder(one)
                 rejections += subscriber.rejections
-                issues += subscriber.issues
+                issues += [each for each in subscriber.issues if each.code != "deceased"]
         level = tree.levels[number - 1]
         if level in _PARTY_LEVELS:
             return self.refusal(number, payer, provider, rejections, tuple(issues))
@@ -268,7 +261,7 @@ class _AnswerReader:
         if dependent is not None and subscriber is not None:
             persons.append(subscriber.person)
             traces = traces or subscriber.traces
-            mine = {one.qualifier for one in dates}
+            mine = {DEATH, *[one.qualifier for one in dates]}
             dates += tuple([one for one in subscriber.dates if one.qualifier not in mine])
         answered = self.parsed.answered
         found = coverage(own.telling, rejections, dates, answered)
@@ -277,8 +270,6 @@ class _AnswerReader:
         codes = list(found.issues)
         if suspects:
             codes.append("id_suspect")
-        if own.person.death_date or _tells_death(dates, own.telling):
-            codes.append("deceased")
         if not alone and named.any_ended:
             codes.append("other_payer_ended")
         if not (own.benefits or rejections):

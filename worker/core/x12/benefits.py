@@ -69,6 +69,8 @@ Entry = tuple[Benefit, Notes, bool]
 """A benefit, what is wrong with it, and whether it tells anything beyond itself: bears on the status, names another
 party or a rejection, or has something wrong with it. A few do, where amounts are many."""
 
+DEATH = "442"
+"""DTP01 of the date of death."""
 _TELLING = ACTIVE | INACTIVE | {"I", "MC", "R"}
 _LONGEST_NUMBER_CHARS = 24
 _MOST_REMEMBERED_TEXTS = 2048
@@ -263,13 +265,15 @@ def dated(line: str, element: str, notes: list[tuple[str, str]]) -> Period:
     """The :class:`~worker.core.x12.dates.Period` of a DTP, its issues noted as code and segment."""
     found, odd = (_known_dtp if len(line) <= _SHORT_SEGMENT_CHARS else _dtp)(line, element)
     if odd:
-        notes.append((odd, "DTP"))
+        notes += odd
     return found
 
 
-def _dtp(line: str, element: str) -> tuple[Period, str]:
+def _dtp(line: str, element: str) -> tuple[Period, Notes]:
     _, qualifier, form, text, *_ = [*line.split(element), "", "", ""]
-    return period(qualifier, form, text)
+    found, odd = period(qualifier, form, text)
+    codes = [odd, "deceased" if qualifier == DEATH else ""]
+    return found, tuple([(code, "DTP") for code in codes if code])
 
 
 _known_dtp = lru_cache(maxsize=4096)(_dtp)

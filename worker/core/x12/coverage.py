@@ -59,18 +59,19 @@ def coverage(
 ) -> Coverage:
     """The :class:`Coverage` of one patient. ``dates`` are those of the patient (loop 2100), ``answered`` is the day
     of the answer (CCYYMMDD)."""
-    status, plan, not_covered = [], [], False
+    status, plan, plan_active, not_covered = [], [], False, False
     for one in benefits:
         of_plan = not one.service_types or "30" in one.service_types
         if one.code in _STATUS:
             status.append(one)
             if of_plan:
                 plan.append(one)
+                plan_active = plan_active or one.code in ACTIVE
         elif one.code == "I" and of_plan:
             not_covered = True
     if not status:
         return Coverage("rejected" if rejections else "not_covered" if not_covered else "undetermined")
-    if (plan or not_covered) and not any(one.code in ACTIVE for one in plan):
+    if not plan_active and (plan or not_covered):
         # What is said of the plan decides over a single service, but not over the care that a hospital gives.
         care = [one for one in status if one.code in ACTIVE and not _HOSPITAL.isdisjoint(one.service_types)]
         found = _of_status(care, dates, answered)
@@ -85,23 +86,28 @@ def _of_status(status: list[Benefit], dates: tuple[Period, ...], answered: str) 
     active: list[Benefit] = []
     past: list[Benefit] = []
     inactive: list[Benefit] = []
-    spans: list[InForce] = []
+    now: list[InForce] = []
+    over: list[InForce] = []
     for one in status:
+        span = in_force(one.dates, dates, answered)
         if one.code not in ACTIVE:
             inactive.append(one)
-            continue
-        span = in_force(one.dates, dates, answered)
-        (active if span.now else past).append(one)
-        if span.now or not active:
-            spans.append(span)
+            over.append(span)
+        elif span.now:
+            active.append(one)
+            now.append(span)
+        else:
+            past.append(one)
+            over.append(span)
     if active:
-        issues = ["medical_inactive"] if _medical_ended(active, past + inactive) else []
-        if all(span.ended_since for span in spans if span.now):
+        issues = []
+        if len(active) < len(status) and _medical_ended(active, past + inactive):
+            issues.append("medical_inactive")
+        if False not in [span.ended_since for span in now]:
             issues.append("ended_since")
-        begins, ends = _widest([span for span in spans if span.now])
+        begins, ends = _widest(now)
         return Coverage("active", tuple(issues), tuple(active), begins, ends)
-    spans += [in_force(one.dates, dates, answered) for one in inactive]
-    begins, ends = _widest(spans)
+    begins, ends = _widest(over)
     return Coverage("inactive", ("not_in_force",) if past else (), tuple(past), begins, ends)
 
 

@@ -1,5 +1,7 @@
 """The frame of a set: what stands before its first HL, and of which of its HL an answer is made."""
 
+from functools import lru_cache
+
 from worker.core.x12.dates import day
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
@@ -7,6 +9,7 @@ from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import DEPENDENT, SUBSCRIBER, HlTree
 from worker.core.x12.people import Rejection, rejection
 
+MANY_PATIENTS = 100
 _MOST_SHARED_CHARS = 64 * 1024 * 1024
 """What the answers of one set may repeat of the levels above them: five thousand patients under a payer, a provider and
 a subscriber of 13,000 characters each."""
@@ -24,11 +27,12 @@ def head_rejections(head: str, delimiters: Delimiters) -> tuple[Rejection, ...]:
     return tuple([rejection(values, "ST") for values in lines if values[0] == "AAA"])
 
 
-def version_issues(version: str) -> list[Issue]:
+@lru_cache(maxsize=64)
+def version_issues(version: str) -> tuple[Issue, ...]:
     version = version.upper()
     if version.startswith("005010X279"):
-        return []
-    return [issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST")]
+        return ()
+    return (issue("version_4010" if version.startswith("004010X092") else "version_unknown", "ST"),)
 
 
 def patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters, *, rejected: bool) -> tuple[int, ...]:
@@ -72,8 +76,6 @@ def patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters, *, re
 
 def repeats_too_much(head: str, tree: HlTree, texts: tuple[str, ...], patients: int) -> bool:
     """Whether the answers of a set, each of which repeats what stands above its patient, would be without measure."""
-    if patients < 100:
-        return False
     leaves = set(tree.leaves)
     above = [len(text) for number, text in enumerate(texts, 1) if number not in leaves]
     return patients * (len(head) + max(above, default=0)) > _MOST_SHARED_CHARS
@@ -81,8 +83,9 @@ def repeats_too_much(head: str, tree: HlTree, texts: tuple[str, ...], patients: 
 
 def day_of_answer(created: str, tset: TransactionSet) -> str:
     """``CCYYMMDD``: BHT04, else GS04, else ISA09."""
-    if day(created):
-        return created
-    if tset.group is not None and day(tset.group.date):
-        return tset.group.date
-    return "20" + tset.interchange.date[:6]
+    return _first_day(created, "" if tset.group is None else tset.group.date, "20" + tset.interchange.date[:6])
+
+
+@lru_cache(maxsize=64)
+def _first_day(created: str, grouped: str, sent: str) -> str:
+    return created if day(created) else grouped if day(grouped) else sent

@@ -31,6 +31,7 @@ class InForce(Whole, frozen=True):
     of eligibility (307) may be it, or tell of the plan."""
 
 
+@lru_cache(maxsize=512)
 def asked_span(dates: tuple[Period, ...], answered: str) -> tuple[str, str]:
     """First and last day (``YYYY-MM-DD``) that the inquiry asked for.
 

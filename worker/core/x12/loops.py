@@ -90,7 +90,7 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
 
 @lru_cache(maxsize=64)
 def _padding(element: str, terminator: str) -> re.Pattern[str]:
-    return re.compile(f" [{re.escape(element)}{re.escape(terminator)}]")
+    return re.compile(f" (?=[{re.escape(element)}{re.escape(terminator)}])")
 
 
 def too_much(text: str, delimiters: Delimiters) -> str | None:

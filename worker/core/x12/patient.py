@@ -163,6 +163,8 @@ def _named(once: dict[str, list[str]], references: tuple[Reference, ...], notes:
     if (values := once.get("INS")) is not None and len(values) > 2:
         relationship = values[2]
         death_date = (birth_day(values[12])[0] or values[12]) if len(values) > 12 else ""
+        if death_date:
+            notes.append(("deceased", "INS"))
     # Sliced and filtered at once: nearly every patient has both.
     address = tuple(filter(None, once.get("N3", _NOTHING)[1:3] + once.get("N4", _NOTHING)[1:4]))
     return Person(*fields, birth_date, no_date, gender, relationship, death_date, address, references)

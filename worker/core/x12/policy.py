@@ -21,8 +21,9 @@ def suspect_id(person: Person, provider: Party | None) -> bool:
     """Whether the id that stands with a patient is no patient's: a qualifier, or the number of a provider (NPI)."""
     if not person.id:
         return False
-    mine = provider is not None and person.id == provider.id and person.last_name != provider.name
-    return person.id_qualifier in _OF_PROVIDERS or person.id in ID_QUALIFIERS or mine
+    if person.id_qualifier in _OF_PROVIDERS or person.id in ID_QUALIFIERS:
+        return True
+    return provider is not None and person.id == provider.id and person.last_name != provider.name
 
 
 def member_id(persons: list[Person], suspects: list[Person], active: tuple[Benefit, ...]) -> str:
