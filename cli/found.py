@@ -12,8 +12,9 @@ from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
+from worker.core.vendor.findings import each_once
 from worker.core.x12.issues import OF_ENVELOPE
-from worker.store.views.found import KEYS, Json, each_once, found_pages, ref_is_known, results_to_read
+from worker.store.views.found import KEYS, Json, found_pages, ref_is_known, results_to_read
 
 
 def instant_of(text: str, now: int) -> int:

@@ -9,6 +9,7 @@ from tests.support.batch_files import read
 from tests.support.database import NOW, conclude, record
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from tests.support.x12_samples import ACTIVE
+from worker.core.vendor.findings import each_once
 from worker.core.x12.codes import REJECTIONS
 from worker.core.x12.issues import MESSAGES
 from worker.store.db.store import Store
@@ -224,7 +225,7 @@ def test_a_coverage_that_several_answers_tell_is_told_once_with_the_warnings_of_
         store.execute("UPDATE answers SET warnings = 'se_count' WHERE seq = 2")
         store.execute("UPDATE answers SET warnings = 'se_count deceased' WHERE seq = 3")
     whole = [line for page in found.found_pages(store) for line in page]
-    once = [line for page in found.found_pages(store) for line in found.each_once(page)]
+    once = [line for page in found.found_pages(store) for line in each_once(page)]
     assert (len(whole), len(once)) == (12, 8)
     assert [(line["seq"], line["path"], line["member_id"]) for line in once[:4]] == [
         (1, "Medicaid", None),
@@ -233,3 +234,15 @@ def test_a_coverage_that_several_answers_tell_is_told_once_with_the_warnings_of_
         (1, "Other", "M7"),
     ]
     assert [one["code"] for one in once[2]["warnings"]] == ["se_count", "deceased"]
+
+
+def test_one_answer_in_several_places_of_a_body_is_one_line_of_the_path_that_found_it(store: Store) -> None:
+    record(store, "a")
+    other = a_path(says(), name="HMO", payer="87726")
+    conclude(store, a_body(unsuccessful=[other], successful=[a_path(says())], real_time=says()))
+    assert short(store, "list", "payer_id") == [
+        ("successful", "PAY"),
+        ("unsuccessful", "87726"),
+        ("realTime", "PLENTY"),
+    ]
+    assert [(one["list"], one["payer_id"]) for one in each_once(lines(store))] == [("successful", "PAY")]

@@ -4,7 +4,7 @@ Paths and coverages are given as ``cdpoll show --json`` has them. Everything her
 it, and the outcome stays the vendor's word.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,16 +198,38 @@ def clauses(found: Iterable[Json], *, several: bool) -> list[str]:
 
 def distinct(found: Iterable[Json]) -> list[dict[str, Any]]:
     """Each coverage once, although several refs, answers and paths tell of it; ``told_by`` says which answers do."""
-    merged: dict[tuple[object, ...], dict[str, Any]] = {}
-    for one in sorted(found, key=lambda coverage: coverage["list"] != "successful"):
-        patient = tuple(one["patient"].values())
-        same = merged.setdefault((patient, *(one[key] for key in _SAME)), {**one, "warnings": [], "told_by": []})
-        same["warnings"] += [warning for warning in one["warnings"] if warning not in same["warnings"]]
-        same["told_by"] += [who for who in (teller(one),) if who not in same["told_by"]]
-    return list(merged.values())
+    told = sorted(found, key=lambda coverage: coverage["list"] != "successful")
+    return [
+        one | {"told_by": list(dict.fromkeys(map(teller, same)))} for one, same in _each_with_its_equals(told, among=())
+    ]
 
 
-_SAME = ("kind", "provisional", "payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends")
+def each_once(found: Iterable[Json]) -> list[dict[str, Any]]:
+    """The lines of ``cdpoll found`` without those that tell the same coverage again for the same number and ref."""
+    return [one for one, _ in _each_with_its_equals(found, among=("seq", "id", "ref"))]
+
+
+def _each_with_its_equals(found: Iterable[Json], among: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[Json]]]:
+    """The first of the coverages that are the same, with the warnings of all, and all of them; those that differ in a
+    key of ``among`` are not the same."""
+    groups: dict[tuple[object, ...], list[Json]] = {}
+    for one in found:
+        groups.setdefault((*(one[key] for key in among), *_coverage_key(one)), []).append(one)
+    for same in groups.values():
+        warnings = [warning for one in same for warning in one["warnings"]]
+        once = [warning for number, warning in enumerate(warnings) if warning not in warnings[:number]]
+        yield {**same[0], "warnings": once}, same
+
+
+_SAME = ("kind", "provisional", "payer", "member_id", "plan", "group_number", "begins", "ends")
+
+
+def _coverage_key(one: Json) -> tuple[object, ...]:
+    """What makes two lines one coverage. The answer of a path has the id that the vendor gives for its payer, and the
+    very same answer elsewhere has its own: where payer and member have names and numbers, it makes no difference."""
+    known = one["kind"] == "active" and one["payer"] and one["member_id"]
+    path = one["path"] if one["kind"] == "path" else None
+    return *one["patient"].values(), *(one[key] for key in _SAME), None if known else one["payer_id"], path
 
 
 def name_of(person: Json) -> str:

@@ -77,30 +77,6 @@ def found_pages(
             yield lines
 
 
-def each_once(page: Iterable[Json]) -> list[Json]:
-    """The lines of a page without those that tell the same coverage again for the same number and ref.
-
-    Several answers of one body may tell of one coverage. The line is that of the first, with the warnings of all.
-    """
-    found: dict[tuple[object, ...], Json] = {}
-    for line in page:
-        told = [line[key] for key in _SAME] + [
-            *line["patient"].values(),
-            line["path"] if line["kind"] == "path" else "",
-        ]
-        first = found.setdefault(tuple(told), line)
-        more = [one for one in line["warnings"] if one not in first["warnings"]]
-        if more:
-            found[tuple(told)] = {**first, "warnings": first["warnings"] + more}
-    return list(found.values())
-
-
-_SAME = (
-    *("seq", "id", "ref", "kind", "provisional"),
-    *("payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends"),
-)
-
-
 def ref_is_known(store: Store, ref: str) -> bool:
     """Whether any task was recorded for that key."""
     return store.one("SELECT 1 FROM refs WHERE ref = :ref LIMIT 1", {"ref": ref}) is not None
@@ -212,6 +188,7 @@ def _lines(store: Store, entries: list[_Entry]) -> list[Json]:
     ):
         rows.setdefault(row["result"], []).append(row)
     for group in rows.values():
+        # What the vendor lists as successful was read first.
         group.sort(key=lambda row: row["answer"] or 0)
     found = [row for group in rows.values() for row in group]
     said = _said(store, [row["answer"] for row in found if row["other_payers"] or row["managed_care"]])
