@@ -70,20 +70,18 @@ def test_which_payers_count_as_others(segments: list[Segment], counts: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("eb", "name", "more"),
+    ("eb", "name", "number"),
     [
-        ("CB", "THIRD MUTUAL", ()),
-        ("G", "THIRD MUTUAL", ()),
-        ("W", "THIRD MUTUAL", (("N3", "BOX 7"),)),
-        ("W", "PLAN OF PLENTY UNITED", ()),
-        ("6", "PLAN OF PLENTY OF OHIO", ()),
+        ("CB", "THIRD MUTUAL", "T1"),
+        ("G", "THIRD MUTUAL", "T1"),
+        ("W", "THIRD MUTUAL", ""),
+        ("W", "PLAN OF PLENTY UNITED", "T1"),
+        ("6", "PLAN OF PLENTY OF OHIO", "T1"),
     ],
 )
-def test_a_payer_that_has_perhaps_no_coverage_of_its_own_is_to_be_asked(
-    eb: str, name: str, more: tuple[Segment, ...]
-) -> None:
-    *loop, end = named("PR", name, "T1", *under(eb, "30"))
-    found = answer(EB_INACTIVE, *loop, *more, end, *loop, *more, end)
+def test_a_payer_that_has_perhaps_no_coverage_of_its_own_is_to_be_asked(eb: str, name: str, number: str) -> None:
+    loop = named("PR", name, number, *under(eb, "30"))
+    found = answer(EB_INACTIVE, *loop, *loop)
     assert [one.name for one in found.to_ask] == [name]
     assert not found.other_payers
 

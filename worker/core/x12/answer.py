@@ -34,7 +34,7 @@ from worker.core.x12.loops import (
     plain_text,
     too_much,
 )
-from worker.core.x12.other_payers import NO_OTHERS, OtherPayer, others
+from worker.core.x12.other_payers import NAMING, NO_OTHERS, OtherPayer, others
 from worker.core.x12.patient import Patient, read_party_loop, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
 from worker.core.x12.policy import account, group, member_id, plans, suspect_id
@@ -253,7 +253,7 @@ class _AnswerReader:
         for benefit in own.telling:
             if benefit.rejections:
                 rejections += benefit.rejections
-            if benefit.related or benefit.code in ("MC", "R"):
+            if benefit.related or benefit.code in NAMING:
                 alone = False
         issues += own.issues
         traces, dates = own.traces, own.dates

@@ -47,6 +47,8 @@ _LONGEST_NAME_CHARS = 60
 
 _NAMES_PAYER = ACTIVE | INACTIVE | {"MC", "U", "W"}
 """EB01 under which another payer has a coverage of its own."""
+NAMING = ("MC", "R")
+"""EB01 under which somebody is named even without an NM1."""
 _NAMES_PLAN = ACTIVE | {"D", "MC", "N", "U", "W"}
 """EB01 under which an answer names the managed care plan."""
 
@@ -91,7 +93,7 @@ class Others(Whole, frozen=True):
 
     @property
     def any_ended(self) -> bool:
-        return any(one.ended for one in (*self.payers, *self.managed_care))
+        return True in [one.ended for one in self.payers + self.managed_care]
 
 
 NO_OTHERS = Others()
@@ -107,17 +109,18 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
     managed: list[OtherPayer] = []
     to_ask: dict[Party, None] = {}
     by_programme = told_by_programme(benefits)
-    for one in benefits:
+    for one in [one for one in benefits if one.related or one.code in NAMING]:
         if one.code == "R":
             named = [party for party in one.related if party.entity in PAYERS]
             if not named:
                 named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
             payers += [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
             continue
-        general = is_general(one, by_programme)
-        if one.code == "MC" and not one.related and general and one.plan and _of_medicaid(payer, person, benefits):
+        if not is_general(one, by_programme):
+            continue
+        if one.code == "MC" and not one.related and one.plan and _of_medicaid(payer, person, benefits):
             managed.append(_other(one, None, asked))
-        for party in one.related if general else ():
+        for party in one.related:
             if party.entity in PAYERS:
                 role = _payer_is(one, party, payer)
                 if role == "to_bill":
@@ -140,7 +143,7 @@ def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itsel
         that of the payer that answers             any             the payer itself
         its name with or without a region          any             to ask: perhaps a company of its own
         its name with more or fewer words          W               to ask: perhaps its address for claims
-        another                                    W               to ask without an id, or with an address for claims
+        another                                    W               to bill with an id, else to ask
                                                    U, MC, 1 to 8   to bill
                                                    any other       to ask: who administers an amount, rents a network, …
     """
@@ -155,7 +158,7 @@ def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itsel
         if likeness and one.code == "W":
             return "to_ask"
     if one.code == "W":
-        return "to_bill" if party.id and not party.address else "to_ask"
+        return "to_bill" if party.id else "to_ask"
     return "to_bill" if one.code in _NAMES_PAYER else "to_ask"
 
 
