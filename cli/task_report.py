@@ -8,7 +8,6 @@ from worker.core.vendor.findings import (
     COVERAGES,
     TRIED,
     distinct,
-    is_silent,
     name_of,
     payer_of,
     rejection_words,
@@ -112,7 +111,7 @@ def _told(found: Iterable[Json]) -> frozenset[Note]:
 def _searched(task: Json) -> Iterator[list[str]]:
     """Each path that was searched, and the real-time check, with what the answer says."""
     told, several = _told(task["found"]), len(task["patients"]) > 1
-    tried = [path for path in task["paths"] if path["list"] in TRIED and not is_silent(path)]
+    tried = [path for path in task["paths"] if path["list"] in TRIED and path not in task["not_searched"]]
     for path in sorted(tried, key=lambda path: str(path["list"])):
         yield _answered(path["name"], path, _answers(task, path), told, several)
     check = [one for one in task["answers"] if one["list"] == REAL_TIME]

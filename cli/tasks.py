@@ -88,7 +88,7 @@ def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) 
 
 REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action")
 
-_REVIEW_WORDS = {"no_path": "", "not_searched": "not searched: ", "skipped": "skipped: ", "rejected": "rejected: "}
+_REVIEW_WORDS = {"not_searched": "not searched: ", "skipped": "skipped: ", "rejected": "rejected: "}
 
 
 def _review_lines(row: story.Json) -> list[str]:
@@ -100,7 +100,10 @@ def _review_lines(row: story.Json) -> list[str]:
         named = " ".join(part for part in (item["path"], item["payer_id"] and f"({item['payer_id']})") if part)
         places.setdefault((item["kind"], item["reason"], item["action"]), []).extend([named] if named else [])
     for (kind, reason, action), told in places.items():
-        lines += [f"  {'; '.join(told)}{': ' if told else ''}{_REVIEW_WORDS[kind]}{reason}", f"      -> {action}"]
+        lines += [
+            f"  {'; '.join(told)}{': ' if told else ''}{_REVIEW_WORDS.get(kind, '')}{reason}",
+            f"      -> {action}",
+        ]
     return lines
 
 

@@ -195,6 +195,16 @@ def test_an_answer_of_a_batch_that_stands_in_the_body_is_the_same_answer(store: 
 # --- the parts below
 
 
+def test_what_was_not_searched_is_the_same_as_in_the_list_for_review(store: Store) -> None:
+    answered = a_path(says(), "payer_unavailable", "Medicare")
+    refused = a_path(says(("AAA", "N", "", "42", "R")), "payer_unavailable", "Commercial")
+    record(store, "a")
+    conclude(store, failed(unsuccessful=[answered, refused, a_path(None, "payer_not_in_system", "HMO")]))
+    found = told(store)
+    assert [one["name"] for one in found["not_searched"]] == ["Commercial", "HMO"]
+    assert found["headline"].endswith("; 1 of 3 paths gave no answer")
+
+
 def test_what_was_searched_and_what_was_not(store: Store) -> None:
     rejected = says(("AAA", "N", "", "72", "C"))
     record(store, "a")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.database import conclude, record
-from tests.support.polled_bodies import INACTIVE, a_body, a_path, says
+from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from worker.store.db.store import Store
 from worker.store.views import review
 
@@ -77,7 +77,35 @@ def test_of_several_bodies_the_latest_counts(store: Store) -> None:
     conclude(store, a_body(successful=[a_path(says())]), 1)
     outcome_of(store, "b", successful=[a_path(says())])
     conclude(store, a_body("b", status="failure", unsuccessful=[MUTE]), 2)
-    assert listed(store) == [("b", [("not_searched", "RTCOB")])]
+    assert listed(store) == [("b", [("changed", None), ("not_searched", "RTCOB")])]
+    ((row,),) = review.review_pages(store)
+    assert row["review"][0]["reason"] == "an earlier body says success, and the latest failure"
+    assert "which of its answers holds" in row["review"][0]["action"]
+
+
+def test_a_success_whose_271_says_otherwise_or_is_missing(store: Store) -> None:
+    own = [a_path(says(INACTIVE), name="Medicare"), a_path(None, name="HMO"), a_path(says(), name="Commercial")]
+    other = [a_path(says(*ANOTHER_PAYER), name="Medicaid")]
+    outcome_of(store, "a", successful=own + other, unsuccessful=[REJECTED])
+    kinds = [("271_says_otherwise", "Medicare"), ("no_271", "HMO"), ("rejected", "HMO")]
+    assert listed(store) == [("a", kinds)]
+    ((row,),) = review.review_pages(store)
+    assert [(one["reason"], one["action"][:13]) for one in row["review"][:2]] == [
+        ("listed as successful, but its 271 says inactive", "ask the payer"),
+        ("listed as successful without a 271 that can be read", "ask the payer"),
+    ]
+    with store.write():
+        store.execute("UPDATE results SET derived = NULL")
+    assert listed(store) == []
+
+
+def test_a_path_whose_payer_answered_was_searched_whatever_its_status(store: Store) -> None:
+    answered = [a_path(says(INACTIVE), "payer_unavailable", "HMO"), a_path(says(), "processing_error", "Medicare")]
+    refused = a_path(says(("AAA", "N", "", "42", "R")), "payer_unavailable", "Commercial")
+    unknown = a_path(None, "payer_not_in_system", "RTCOB")
+    outcome_of(store, "a", status="failure", unsuccessful=[*answered, refused, unknown])
+    paths = [("not_searched", "Commercial"), ("not_searched", "RTCOB"), ("rejected", "Commercial")]
+    assert listed(store) == [("a", paths)]
 
 
 def test_by_ref_and_no_more_than_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

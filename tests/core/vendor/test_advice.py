@@ -13,6 +13,7 @@ from worker.core.vendor.advice import path_advice, rejection_advice, skip_advice
         "the request does not meet the conditions of this path",
         "coverage was already found by an earlier path",
         "Another path found coverage",
+        "not required: another path found coverage, no failover",
     ],
 )
 def test_a_path_that_was_skipped_as_configured_needs_no_person(reason: str) -> None:
@@ -24,6 +25,9 @@ def test_a_path_that_was_skipped_as_configured_needs_no_person(reason: str) -> N
     [
         ("an equal request was submitted within the last 72 hours", "within 72 hours"),
         ("request cache hit", "within 72 hours"),
+        ("the same was asked 72h ago", "within 72 hours"),
+        ("subscriber rejected, AAA 72", "correct what the reason names"),
+        ("conditions not met: date of birth is missing", "correct what the reason names"),
         ("error building request: subscriber date of birth is required", "correct what the reason names"),
         ("Missing member id", "correct what the reason names"),
         ("see ticket", "read the reason"),

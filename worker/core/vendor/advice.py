@@ -10,6 +10,9 @@ from worker.core.vendor.findings import normal_status
 from worker.core.x12.codes import RETRYABLE_FOLLOW_UPS, RETRYABLE_REASONS
 
 NO_PATH = "ask the vendor, with this id, which path found coverage; see `cdpoll show ID` for what the answers say"
+SAYS_OTHERWISE = "ask the payer before you bill it; see `cdpoll show ID` for what its 271 says"
+NO_271 = "ask the payer for the member id and the dates before you bill it, or the vendor, with this id, for the 271"
+CHANGED = "ask the vendor, with this id, which of its answers holds; see `cdpoll show ID` for what the latest says"
 
 _STATUSES = {
     "payer_unavailable": "send the inquiry again later, or ask the payer",
@@ -17,14 +20,14 @@ _STATUSES = {
     "payer_not_in_system": "check the payer id and the enrollment with the vendor, or ask the payer",
 }
 
-NOT_SEARCHED = tuple(_STATUSES)
-"""Statuses of a path where the payer did not look for the patient."""
-
 _AS_CONFIGURED = re.compile(
     r"\bnot (meet|met)\b|found coverage|coverage (was |has been )?(already )?found", re.IGNORECASE
 )
-_CACHED = re.compile(r"cache|\b72\b", re.IGNORECASE)
-_BROKEN = re.compile(r"error|missing|invalid|could not|cannot|unable|fail|required|incomplete", re.IGNORECASE)
+_CACHED = re.compile(r"\bcached?\b|\b72[ -]?h(ou)?rs?\b|\b72[ -]?h\b", re.IGNORECASE)
+_BROKEN = re.compile(
+    r"error|missing|invalid|could not|cannot|unable|\bfail(s|ed|ure)?\b|(?<!not )required|incomplete|reject",
+    re.IGNORECASE,
+)
 
 
 def path_advice(status: str | None) -> str | None:
@@ -36,15 +39,15 @@ def skip_advice(reason: str | None) -> str | None:
     """What to do about a path that was skipped; ``None`` where a person cannot mend it.
 
     A path whose conditions were not met, or that was not needed since another one had found coverage, was skipped as
-    configured. A reason that is not known here is left to the person.
+    configured, unless the reason also names something wrong. A reason that is not known here is left to the person.
     """
     said = reason or ""
     if _CACHED.search(said):
         return "the same was asked within 72 hours: see the earlier task, or send the inquiry again after that time"
-    if _AS_CONFIGURED.search(said):
-        return None
     if _BROKEN.search(said):
         return "correct what the reason names in the inquiry, and send it again"
+    if _AS_CONFIGURED.search(said):
+        return None
     return "read the reason; where it does not help, ask the vendor why the path was skipped"
 
 

@@ -16,6 +16,9 @@ TRIED = ("successful", "unsuccessful")
 
 # With one of these the payer gave no answer: a failure with one of them is not the same as "no coverage".
 NO_ANSWER = ("processing_error", "payer_unavailable")
+NOT_SEARCHED = (*NO_ANSWER, "payer_not_in_system")
+TELLING = ("active", "inactive", "not_covered")
+"""What a payer's answer says who did look for the patient."""
 
 STATUSES = {
     "eligible": "eligible",
@@ -55,22 +58,35 @@ def rejection_words(rejection: Json) -> str:
     return f"{rejection['text'] or 'without a reason'} ({rejection['code'] or '-'}){follow_up}"
 
 
-def is_silent(path: Json) -> bool:
-    """Whether a path was tried and gave no answer."""
-    return path["list"] in TRIED and normal_status(path["status"]) in NO_ANSWER
+def unsearched(paths: Iterable[Json], answers: Iterable[Json]) -> list[Json]:
+    """The paths on which no payer looked for the patient: they are still pending, or their status says so and no 271 of
+    theirs tells of coverage."""
+    told = {(one["list"], one["position"]) for one in answers if one["coverage"] in TELLING}
+    return [
+        path
+        for path in paths
+        if path["list"] == "pending"
+        or (
+            path["list"] in TRIED
+            and normal_status(path["status"]) in NOT_SEARCHED
+            and (path["list"], path["position"]) not in told
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What is known of a task.
 
-    ``outcome`` is that of its latest body, ``found`` each coverage once (:func:`distinct`), ``real_time`` what the
-    vendor says of the check that began the discovery, with what its 271 says (``coverage``).
+    ``outcome`` is that of its latest body, ``not_searched`` what :func:`unsearched` says of it, ``found`` each coverage
+    once (:func:`distinct`), ``real_time`` what the vendor says of the check that began the discovery, with what its 271
+    says (``coverage``).
     """
 
     state: str
     outcome: str | None = None
     paths: Sequence[Json] = ()
+    not_searched: Sequence[Json] = ()
     found: Sequence[Json] = ()
     real_time: Json | None = None
     polls: int = 0
@@ -112,7 +128,7 @@ def _success(known: Findings) -> list[str]:
     if own:
         return ["coverage found: " + _first(own, others, several=known.several)]
     but = f", but {', and '.join(clauses(others, several=known.several))}" if others else ""
-    return [NO_SUCCESSFUL_PATH + but, *_silent(known.paths)]
+    return [NO_SUCCESSFUL_PATH + but, *_silent(known)]
 
 
 def _failure(known: Findings) -> list[str]:
@@ -128,7 +144,7 @@ def _failure(known: Findings) -> list[str]:
         said = ["no coverage found"]
     if not any(path["list"] in TRIED for path in known.paths):
         said.append("no path was searched")
-    return said + _silent(known.paths)
+    return said + _silent(known)
 
 
 def _pending(known: Findings) -> list[str]:
@@ -167,9 +183,9 @@ def _check_said(known: Findings) -> str | None:
 _OTHERWISE = ("inactive", "not_covered", "rejected")
 
 
-def _silent(paths: Sequence[Json]) -> list[str]:
-    tried = sum(path["list"] in TRIED for path in paths)
-    silent = sum(map(is_silent, paths))
+def _silent(known: Findings) -> list[str]:
+    tried = sum(path["list"] in TRIED for path in known.paths)
+    silent = sum(path["list"] in TRIED and normal_status(path["status"]) in NO_ANSWER for path in known.not_searched)
     return [f"{silent} of {tried} paths gave no answer"] if silent else []
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.core.instant import iso
 from worker.core.vendor.document import REAL_TIME, Path, parse_json, read_real_time
-from worker.core.vendor.findings import Findings, distinct, headline, is_silent
+from worker.core.vendor.findings import Findings, distinct, headline, unsearched
 from worker.core.x12.codes import REJECTIONS, words
 from worker.core.x12.issues import in_words
 from worker.store.db.store import Store
@@ -29,11 +29,13 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
     answers = _polled_answers(store, result)
     batches = _batch_answers(store, task["seq"], result)
     real_time = None if latest is None else _real_time(latest["body"], answers)
+    not_searched = unsearched(paths, answers)
     patients = _patients([*answers, *batches])
     known = Findings(
         state=task["state"],
         outcome=latest["outcome"] if latest is not None and latest["outcome"] else task["outcome"],
         paths=paths,
+        not_searched=not_searched,
         found=distinct(found),
         real_time=real_time,
         polls=task["polls"],
@@ -48,7 +50,7 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
         "patients": patients,
         "found": found,
         "paths": paths,
-        "not_searched": [path for path in paths if path["list"] == "pending" or is_silent(path)],
+        "not_searched": not_searched,
         "real_time": real_time,
         "answers": answers,
         "batch_answers": batches,

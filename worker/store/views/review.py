@@ -1,7 +1,8 @@
 """Concluded tasks that a person should look at, each with what was not searched or was rejected, and what to do.
 
-They are successes that name no successful path, and failures with paths that were not searched, that were skipped for
-a reason a person can mend, or whose answers were rejected. Reads only, in short statements.
+They are tasks whose bodies contradict each other; successes that name no successful path, or one whose 271 tells of no
+coverage or is missing; and failures with paths that were not searched, that were skipped for a reason a person can
+mend, or whose answers were rejected. Reads only, in short statements.
 """
 
 import sqlite3
@@ -9,9 +10,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.core.instant import iso_or_none
-from worker.core.vendor.advice import NO_PATH, NOT_SEARCHED, path_advice, rejection_advice, skip_advice
+from worker.core.vendor.advice import (
+    CHANGED,
+    NO_271,
+    NO_PATH,
+    SAYS_OTHERWISE,
+    path_advice,
+    rejection_advice,
+    skip_advice,
+)
 from worker.core.vendor.document import REAL_TIME, parse_json
-from worker.core.vendor.findings import NO_SUCCESSFUL_PATH, rejection_words, status_words
+from worker.core.vendor.findings import (
+    COVERAGES,
+    NO_SUCCESSFUL_PATH,
+    NOT_SEARCHED,
+    TELLING,
+    rejection_words,
+    status_words,
+)
 from worker.store.db.store import Store
 from worker.store.views.findings import rejections
 from worker.store.views.tasks import refs_of, task_line
@@ -46,27 +62,38 @@ def review_pages(store: Store, ref: str | None = None, limit: int | None = None)
         left = None if left is None else left - len(page)
 
 
-def _latest(store: Store, tasks: list[sqlite3.Row]) -> dict[int, sqlite3.Row]:
-    """By task its latest body."""
+def _bodies(store: Store, tasks: list[sqlite3.Row]) -> dict[int, list[sqlite3.Row]]:
+    """By task its bodies, the latest last."""
     listed = ",".join(str(row["seq"]) for row in tasks)
-    rows = store.read(
-        f"""
-        SELECT seq, task, outcome FROM results WHERE task IN ({listed}) AND source <> 'batch' AND NOT EXISTS (
-            SELECT 1 FROM results AS later
-            WHERE later.task = results.task AND later.revision > results.revision AND later.source <> 'batch'
-        )
-        """  # noqa: S608 - numbers
-    )
-    return {row["task"]: row for row in rows}
+    found: dict[int, list[sqlite3.Row]] = {}
+    for row in store.read(
+        f"SELECT seq, task, outcome, revision FROM results WHERE task IN ({listed}) AND source <> 'batch'"  # noqa: S608
+    ):
+        found.setdefault(row["task"], []).append(row)
+    return {task: sorted(rows, key=lambda row: row["revision"]) for task, rows in found.items()}
 
 
 def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
     """Those of the tasks that a person should look at, each with the reasons."""
-    latest = _latest(store, tasks)
+    bodies = _bodies(store, tasks)
+    latest = {task: rows[-1] for task, rows in bodies.items()}
     reasons: dict[int, list[Json]] = {result["seq"]: [] for result in latest.values()}
+    for rows in bodies.values():
+        outcomes = list(dict.fromkeys(row["outcome"] for row in rows if row["outcome"]))
+        if len(outcomes) > 1:
+            contradiction = f"an earlier body says {outcomes[0]}, and the latest {rows[-1]['outcome']}"
+            reasons[rows[-1]["seq"]].append(_item("changed", None, contradiction, CHANGED))
     successes = [result["seq"] for result in latest.values() if result["outcome"] == "success"]
-    for row in _pathless(store, ",".join(map(str, successes))):
+    of_successes = ",".join(map(str, successes))
+    for row in _pathless(store, of_successes):
         reasons[row["result"]].append(_item("no_path", row, NO_SUCCESSFUL_PATH, NO_PATH))
+    for row in _doubtful(store, of_successes):
+        if row["coverage"]:
+            doubt = f"listed as successful, but its 271 {COVERAGES[row['coverage']]}"
+            reasons[row["result"]].append(_item("271_says_otherwise", row, doubt, SAYS_OTHERWISE))
+        else:
+            doubt = "listed as successful without a 271 that can be read"
+            reasons[row["result"]].append(_item("no_271", row, doubt, NO_271))
     wanted = reasons.keys() - {result for result in successes if not reasons[result]}
     listed = ",".join(map(str, sorted(wanted)))
     for row in _unsearched(store, listed):
@@ -88,8 +115,9 @@ def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
     ]
 
 
-def _item(kind: str, row: sqlite3.Row, reason: str, action: str) -> Json:
-    return {"kind": kind, "path": row["path"], "payer_id": row["payer_id"], "reason": reason, "action": action}
+def _item(kind: str, row: sqlite3.Row | None, reason: str, action: str) -> Json:
+    path, payer_id = (None, None) if row is None else (row["path"], row["payer_id"])
+    return {"kind": kind, "path": path, "payer_id": payer_id, "reason": reason, "action": action}
 
 
 def _said(text: str | None) -> Json:
@@ -107,13 +135,31 @@ def _pathless(store: Store, results: str) -> list[sqlite3.Row]:
     )
 
 
+def _doubtful(store: Store, results: str) -> list[sqlite3.Row]:
+    """The successful paths of the results whose 271, once it was read, tells of no coverage to bill."""
+    return store.read(
+        f"""
+        SELECT paths.result, paths.name AS path, paths.payer_id, min(answers.coverage) AS coverage
+        FROM paths JOIN results ON results.seq = paths.result
+        LEFT JOIN answers
+            ON answers.result = paths.result AND answers.list = paths.list AND answers.position = paths.position
+        WHERE paths.result IN ({results or "-1"}) AND paths.list = 'successful' AND results.derived IS NOT NULL
+        GROUP BY paths.result, paths.position, paths.name, paths.payer_id
+        HAVING coalesce(max(answers.found), 0) = 0 ORDER BY paths.result, paths.position
+        """  # noqa: S608 - numbers
+    )
+
+
 def _unsearched(store: Store, results: str) -> list[sqlite3.Row]:
-    """The paths of the results that were not searched or were skipped."""
-    statuses = ", ".join(f"'{status}'" for status in NOT_SEARCHED)
+    """The paths of the results that were not searched (:func:`~worker.core.vendor.findings.unsearched`) or skipped."""
+    statuses, telling = (", ".join(f"'{one}'" for one in words) for words in (NOT_SEARCHED, TELLING))
     return store.read(
         f"""
         SELECT result, list, name AS path, payer_id, status, reason FROM paths WHERE result IN ({results or "-1"})
-            AND (list = 'skipped' OR (list = 'unsuccessful' AND lower(trim(status)) IN ({statuses})))
+            AND (list = 'skipped' OR (
+                list IN ('successful', 'unsuccessful') AND lower(trim(status)) IN ({statuses}) AND NOT EXISTS (
+                    SELECT 1 FROM answers WHERE answers.result = paths.result AND answers.list = paths.list
+                        AND answers.position = paths.position AND answers.coverage IN ({telling}))))
         ORDER BY result, list DESC, position
         """  # noqa: S608 - numbers and constants
     )
