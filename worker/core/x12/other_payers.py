@@ -108,16 +108,14 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
     payers: list[OtherPayer] = []
     managed: list[OtherPayer] = []
     to_ask: dict[Party, None] = {}
-    by_programme = told_by_programme(benefits)
-    for one in [one for one in benefits if one.related or one.code in NAMING]:
+    rest: list[Benefit] = []
+    for one in benefits:
         if one.code == "R":
-            named = [party for party in one.related if party.entity in PAYERS]
-            if not named:
-                named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
-            payers += [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
-            continue
-        if not is_general(one, by_programme):
-            continue
+            payers += _announced(one, asked)
+        elif one.related or one.code == "MC":
+            rest.append(one)
+    by_programme = bool(rest) and told_by_programme(benefits)
+    for one in [one for one in rest if is_general(one, by_programme)]:
         if one.code == "MC" and not one.related and one.plan and _of_medicaid(payer, person, benefits):
             managed.append(_other(one, None, asked))
         for party in one.related:
@@ -132,6 +130,14 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
             elif one.code == "U" and party.entity not in _NOT_ASKED:
                 to_ask[party] = None
     return Others(tuple(payers), tuple(managed), tuple(to_ask)) if payers or managed or to_ask else NO_OTHERS
+
+
+def _announced(one: Benefit, asked: tuple[str, str]) -> list[OtherPayer]:
+    """Who is named under ``R``: each payer, else the first who may be one, else a payer without a name."""
+    named = [party for party in one.related if party.entity in PAYERS]
+    if not named:
+        named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
+    return [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
 
 
 def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itself", "to_bill", "to_ask"]:
