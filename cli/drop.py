@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.opening import opened
 from cli.output import say
-from cli.reports import bar, exit_code, report_json, show
+from cli.reports import bar, exit_code, read_older, report_json, show
 from worker.clock import Clock
 from worker.config import load
 from worker.daemon.drop_lane import rules_of, whole_round
@@ -27,6 +27,7 @@ def run(obj: dict[str, Any], as_json: bool) -> int:
         work = DropWork(here.store, rules, around.log, patient=True, by_hand=sys.stdin.isatty())
         work.progress = lambda name, size: stack.enter_context(bar(name, size))
         outcome = whole_round(work, around)
+        read_older(here.store, here.now)
     reports = [report_json(one) for one in outcome.reports]
     show(reports, as_json)
     for name in outcome.unsettled:

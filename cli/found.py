@@ -14,6 +14,7 @@ from worker.clock import Clock
 from worker.core.instant import duration
 from worker.core.vendor.findings import each_once
 from worker.core.x12.issues import OF_ENVELOPE
+from worker.store.batch import rereading
 from worker.store.views.found import KEYS, Json, found_pages, ref_is_known, results_to_read
 
 
@@ -63,6 +64,12 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
         if unread := results_to_read(here.store):
             click.echo(
                 f"cdpoll: of {unread} results the 271s are still to be read; the daemon does it in seconds", err=True
+            )
+        if older := rereading.how_many(here.store):
+            click.echo(
+                f"cdpoll: {older} answers of batches are told as an earlier cdpoll read them, until the daemon or"
+                " `cdpoll ingest` reads them anew",
+                err=True,
             )
         pages = map(each_once, found_pages(here.store, since_ms=since, ref=ref))
         if as_json:

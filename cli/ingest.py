@@ -10,7 +10,7 @@ import click
 
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, echo_pages, say
-from cli.reports import bar, exit_code, in_words, report_json, show
+from cli.reports import bar, exit_code, in_words, read_older, report_json, show
 from worker.clock import Clock
 from worker.core.errors import BadData
 from worker.store.batch import keeping, quarantine
@@ -57,6 +57,8 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
             show(reports, as_json)
             for line in refused:
                 say(f"cdpoll: {line}", err=True)
+        if not dry_run:
+            read_older(here.store, here.now)
     if refused and not reports:
         return 65
     return 1 if refused else exit_code(reports)

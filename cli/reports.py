@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli.output import dumped, plain, say
+from worker.store.db.store import Store
 
 # A file smaller than this is read before a bar could be seen.
 SHOWN_WITH_A_BAR_BYTES = 4 * 1024 * 1024
@@ -29,6 +30,17 @@ def bar(name: str, size: int) -> Iterator[Any]:
     with Progress(console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(escape(plain(name)), total=size)
         yield lambda at, _size: shown.update(task, completed=at)
+
+
+def read_older(store: Store, now: int) -> None:
+    """Read anew what an earlier cdpoll read: where no daemon runs, only this does."""
+    from worker.rounds.ingest.deriving import derive_missing
+    from worker.store.batch import rereading
+
+    if many := rereading.how_many(store):
+        say(f"cdpoll: {many} answers that an earlier cdpoll read are read anew", err=True)
+    while derive_missing(store, now):
+        pass
 
 
 def report_json(report: Any) -> dict[str, Any]:

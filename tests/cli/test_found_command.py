@@ -66,7 +66,7 @@ def test_what_is_found_early_is_marked(tmp_path: Path) -> None:
         with store.write():
             finished = finished_paths(a_body(successful=[a_path(says())]))
             keep_provisional(store, {1: finished}, "poll", NOW)
-        derive_missing(store)
+        derive_missing(store, NOW)
     ended = house.cdpoll("found", check=0)
     assert ended.text.splitlines()[1] == "ACCT-1  HOLDER, ANN  1970-02-03  PLAN OF PLENTY  PAY       M0001      early"
     assert ended.err.startswith("early  the vendor has found it and still searches")
@@ -107,6 +107,24 @@ def test_results_whose_271s_are_still_to_be_read_are_counted(filled: House) -> N
         store.execute("UPDATE results SET derived = NULL WHERE source <> 'batch'")
     told = filled.cdpoll("found", "--json", check=0).err
     assert re.search(r"of \d+ results the 271s are still to be read", told)
+
+
+def test_answers_of_a_batch_that_an_earlier_cdpoll_read_are_counted_until_they_are_read_anew(
+    filled: House, tmp_path: Path
+) -> None:
+    with open_store(filled.database) as store, store.write():
+        store.execute("UPDATE results SET derived = 1 WHERE source = 'batch'")
+        store.execute("UPDATE answers SET payer = 'MISREAD' WHERE from_set IS NOT NULL")
+    ended = filled.cdpoll("found", check=0)
+    assert "cdpoll: 1 answers of batches are told as an earlier cdpoll read them" in ended.err
+    assert "MISREAD" in ended.text
+    (tmp_path / "same.x12").write_text(says(member="M0002"))
+    filled.cdpoll("ingest", "--dry-run", str(tmp_path / "same.x12"), check=0)
+    assert "MISREAD" in filled.cdpoll("found", check=0).text
+    assert "1 answers that an earlier cdpoll read" in filled.cdpoll("ingest", str(tmp_path / "same.x12"), check=0).err
+    ended = filled.cdpoll("found", check=0)
+    assert "MISREAD" not in ended.text
+    assert "earlier" not in ended.err
 
 
 # --- for programs

@@ -120,5 +120,5 @@ def test_the_x12_in_a_body_is_read_after_the_transaction(store: Store, path: Pat
     assert told is not None
     assert [one["name"] for one in told["paths"]] == ["HMO", "Medicare"]
     assert elsewhere(path, "SELECT path, coverage FROM found_coverage") == [("Medicare", None)]
-    assert derive_missing(store) == 1
+    assert derive_missing(store, NOW) == 1
     assert elsewhere(path, "SELECT derived FROM results") != [(None,)]

@@ -9,20 +9,21 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [path for top in ("worker", "cli", "bench") for path in sorted((ROOT / top).rglob("*.py"))]
 
 WRITERS = {
-    # The answers of batches are staged under their keys; what no view has shown yet is removed again; what the 271
-    # texts of a result say is derived after it was kept.
+    # The answers of batches are staged under their keys; what no view has shown yet is removed again; what 271s say is
+    # derived after the results were kept, and anew for a later reader.
     r"(?:INSERT INTO|UPDATE|DELETE FROM) results\b": {
         "worker/store/conclude.py",
         "worker/store/batch/rows.py",
         "worker/store/batch/batches.py",
         "worker/store/batch/answers.py",
+        "worker/store/batch/rereading.py",
     },
     r"(?:INSERT INTO|UPDATE|DELETE FROM) outbox\b": {"worker/store/outbox.py"},
     r"UPDATE counters\b": {"worker/store/counters.py"},
     r"(?:INSERT INTO|UPDATE|DELETE FROM) bodies\b": {"worker/store/tasks/bodies.py"},
     r"\bstate = 'concluded', ": {"worker/store/conclude.py"},
     r"\bconcluded_at = ": {"worker/store/conclude.py"},
-    r"UPDATE results SET derived": {"worker/store/batch/answers.py"},
+    r"UPDATE results SET derived": {"worker/store/batch/answers.py", "worker/store/batch/rereading.py"},
 }
 
 

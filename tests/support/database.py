@@ -114,7 +114,7 @@ def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NO
     with store.write():
         polled = after(task_of(store, seq), reply, now, SCHEDULE)
         kept = conclude_task(store, polled, reply.document, "poll", now)
-    derive_missing(store)
+    derive_missing(store, now)
     return kept
 
 
@@ -126,7 +126,7 @@ def pending(store: Store, content: dict[str, Any], seq: int = 1, now: int = NOW 
     with store.write():
         keep_provisional(store, {seq: document.finished}, "poll", now)
     changed = store.conn.total_changes - before
-    derive_missing(store)
+    derive_missing(store, now)
     return changed
 
 

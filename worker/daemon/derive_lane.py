@@ -1,4 +1,5 @@
-"""The lane that reads the 271 texts inside polled results, after the results were kept."""
+"""The lane that reads the 271 texts inside polled results, after the results were kept, and everything anew that an
+older reader read."""
 
 from worker.config import Config
 from worker.daemon.lane import LanePlan, Surroundings
@@ -16,9 +17,10 @@ def plan(_config: Config, _orders: Orders) -> LanePlan | None:
 
 
 class DeriveLane:
-    """A step derives the rows of some results, in one transaction."""
+    """A step derives the rows of some results, in one transaction, or of a large set of a batch in several."""
 
-    # The texts of a result are read within a second, and the database is waited for at most 5 s.
+    # The texts of a result, or a set of a batch, are read within seconds, and the database is waited for at
+    # most 5 s.
     bound_ms = STEP_RESULTS * 1_000 + 5_000
 
     exit_code = 0
@@ -28,7 +30,7 @@ class DeriveLane:
         self._store = store
 
     def run(self, now: int) -> int:
-        self.idle = derive_missing(self._store) == 0
+        self.idle = derive_missing(self._store, now) == 0
         return now + WAIT_MS if self.idle else now
 
     def close(self) -> None:

@@ -8,7 +8,12 @@ from worker.store.state import notices
 DAY_MS = 86_400_000
 
 # cdpoll cannot tell when these are dealt with, so their notices go away after this time.
-LASTING_MS = {"clock_jumped": DAY_MS, "files_lost": 7 * DAY_MS, "files_recovered": 7 * DAY_MS}
+LASTING_MS = {
+    "clock_jumped": DAY_MS,
+    "coverage_withdrawn": 7 * DAY_MS,
+    "files_lost": 7 * DAY_MS,
+    "files_recovered": 7 * DAY_MS,
+}
 
 
 class Notices:

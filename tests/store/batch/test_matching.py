@@ -77,7 +77,7 @@ def keep(store: Store, task_id: str, raw: bytes) -> str:
 
 def conclude(store: Store, task_id: str, raw: bytes) -> str:
     kept = keep(store, task_id, raw)
-    derive_missing(store)
+    derive_missing(store, NOW)
     return kept
 
 
@@ -130,8 +130,8 @@ def test_the_texts_of_results_kept_before_are_found_again(store: Store) -> None:
     with store.write():
         for statement in ("DELETE FROM texts", "DELETE FROM answers", "UPDATE results SET derived = NULL"):
             store.execute(statement)
-    assert derive_missing(store) == 1
-    assert derive_missing(store) == 0
+    assert derive_missing(store, NOW) == 1
+    assert derive_missing(store, NOW) == 0
     assert read(store, ONE).counts.matched == 1
 
 

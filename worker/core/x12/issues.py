@@ -55,6 +55,7 @@ other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the s
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
 plan_contradicted              the plan is told inactive or not covered, and hospital or medical care active
+read_otherwise                 a later reader holds the set or finds other patients in it; no coverage of it is told
 rejection_without_reason       a rejection (AAA) gives no reason
 repetition_separator           ISA11 is not what repeats service types; what does is seen in EB03
 se_control               held  SE02 is not ST02
@@ -136,6 +137,7 @@ MESSAGES = {
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
     "plan_contradicted": "The plan is told inactive or not covered, and hospital or medical care active.",
+    "read_otherwise": "A later cdpoll holds the set or finds other patients in it; no coverage of it is told.",
     "rejection_without_reason": "A rejection gives no reason.",
     "repetition_separator": "ISA11 is not what repeats service types; what does was seen in EB03.",
     "se_control": "SE02 is not ST02.",

@@ -209,7 +209,7 @@ def held_set(store: Store, seq: int) -> HeldSet | None:
     if row is None:
         return None
     room = len(row["state"]) + len(row["issues"])
-    return HeldSet(row["seq"], row["file"], row["sha256"], row["delivered"], _restored(row), room)
+    return HeldSet(row["seq"], row["file"], row["sha256"], row["delivered"], restored(row), room)
 
 
 class SetRows:
@@ -252,7 +252,8 @@ def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: 
         outbox.publish_answers(store, held.file, held.delivered + 1, counts.delivered, "set", now)
 
 
-def _restored(row: Any) -> TransactionSet:
+def restored(row: Any) -> TransactionSet:
+    """A set as it stood in its file, of its row and the ``interchange`` and ``grouped`` of its envelope."""
     try:
         values = json.loads(row["interchange"])
         interchange = Interchange(**{**values, "delimiters": Delimiters(*values["delimiters"])})

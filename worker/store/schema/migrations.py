@@ -46,11 +46,16 @@ def _found_and_visible_at(db: Database) -> None:
         db.execute("ALTER TABLE outbox ADD COLUMN at INTEGER")
 
 
+def _older_readers(db: Database) -> None:
+    db.execute("CREATE INDEX IF NOT EXISTS results_read ON results (derived) WHERE source = 'batch'")
+
+
 STEPS: Steps = {
     15: _polls_outlived,
     16: _columns_of_answers,
     17: _found_and_visible_at,
     18: lambda _db: None,  # views alone
+    19: _older_readers,
 }
 
 

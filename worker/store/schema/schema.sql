@@ -191,6 +191,7 @@ CREATE TABLE results (
 CREATE UNIQUE INDEX results_revision ON results (task, revision) WHERE source <> 'batch';
 CREATE INDEX results_task ON results (task);
 CREATE INDEX results_derived ON results (derived) WHERE source <> 'batch';
+CREATE INDEX results_read ON results (derived) WHERE source = 'batch';
 CREATE INDEX results_first ON results (received_at) WHERE source = 'poll' AND revision = 1;
 
 -- The discovery paths of a result: each place where the vendor looked.
