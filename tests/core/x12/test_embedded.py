@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.x12_samples import ACTIVE, a_file, a_set, group, interchange, subscriber, wrapped
+from worker.core.x12 import embedded
 from worker.core.x12.embedded import derive, read_embedded
 
 PLAIN = a_file()
@@ -88,3 +89,14 @@ def test_what_may_be_of_two_patients_tells_no_coverage() -> None:
     two = [*subscriber(("EB", "6", "", "30")), ("NM1", "IL", "1", "ROE", "RICK", "", "", "", "MI", "M777"), ACTIVE]
     (found,) = read_embedded(interchange(group(a_set(two)))).answers
     assert (found.coverage, found.other_payers) == ("undetermined", ())
+
+
+@pytest.mark.parametrize(("many", "identities"), [(2, 2), (3, 0)])
+def test_the_sets_of_a_text_that_was_cut_are_told_by_a_batch(
+    many: int, identities: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "MOST_ANSWERS_PER_TEXT", 2)
+    sets = [a_set(subscriber(ACTIVE, member=f"M{n}"), control=f"{n:04d}") for n in range(many)]
+    body = {"discoveryPaths": {"successful": [{"transaction": {"x12-271": a_file(*sets)}}]}}
+    found = derive(json.dumps(body).encode())
+    assert (len(found.answers), len(found.texts)) == (2, identities)

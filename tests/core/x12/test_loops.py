@@ -108,6 +108,33 @@ def test_a_dependent_may_take_the_trace_from_above() -> None:
     assert (found.level, found.traces[0].number) == ("dependent", "OURS-2")
 
 
+@pytest.mark.parametrize("above", ["1", "2"])
+def test_announced_dependents_below_the_provider_are_the_subscribers(above: str) -> None:
+    kids = [*child("BOB", ACTIVE, above=above), *child("EVE", ACTIVE, hl="5", above=above)]
+    found = reading(*SOURCE, *RECEIVER, *holder(), *kids, whole=True)
+    told = [(one.level, one.member_id, one.patient.first_name) for one in found.answers() if one.patient]
+    assert told == [("dependent", "M0001", "BOB"), ("dependent", "M0001", "EVE")]
+    assert {one.code for one in found.issues} == {"hl_parent"}
+
+
+_NEXT_PAYER: list[Segment] = [("HL", "4", "", "20", "1"), ("NM1", "PR"), ("HL", "5", "4", "21", "1"), ("NM1", "1P")]
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        [*holder(ACTIVE, children="0"), *child("BOB", ACTIVE, above="2")],
+        [*holder(), *child("EVE", ACTIVE), *child("BOB", ACTIVE, hl="5", above="2")],
+        [*holder(ACTIVE), *_NEXT_PAYER, *child("BOB", ACTIVE, hl="6", above="5")],
+    ],
+    ids=["none was announced", "the announced one came", "of another payer"],
+)
+def test_another_dependent_below_the_provider_stands_alone(family: list[Segment]) -> None:
+    found = reading(*SOURCE, *RECEIVER, *family, whole=True)
+    assert [one.member_id for one in found.answers()] == ["M0001", ""]
+    assert found.issues == ()
+
+
 def test_only_the_subscriber_has_a_trace() -> None:
     found = answer(*SOURCE, *RECEIVER, *holder(TRACE, ACTIVE), *child("BOB"), whole=True)
     assert (found.level, found.coverage) == ("subscriber", "active")
@@ -172,6 +199,9 @@ def test_a_broken_hl(hl: Segment, code: str) -> None:
     assert [one.payer.id for one in found.answers() if one.payer] == ([] if code == "hl_level" else ["PLENTY"])
 
 
+_TWO_LOOPS: list[Segment] = [("EB", "C", "", "30"), ("LS", "2120"), ("NM1", "P3"), ("LE", "2120"), ACTIVE]
+
+
 @pytest.mark.parametrize(
     "spliced",
     [
@@ -184,6 +214,9 @@ def test_a_broken_hl(hl: Segment, code: str) -> None:
         [*holder(ACTIVE), ("NM1", "IL", "1", "OTHER"), EB_INACTIVE],
         [*holder(), *child("BOB", ACTIVE), ("NM1", "03", "1", "HOLDER", "EVE"), EB_INACTIVE],
         [*holder(ACTIVE), ("LS", "2120"), ("NM1", "PR"), ("LE", "2120"), ("NM1", "IL", "1", "OTHER"), EB_INACTIVE],
+        [*holder(EB_INACTIVE), ("LS", "2120"), ("NM1", "PR"), ("NM1", "IL", "1", "OTHER"), ACTIVE],
+        [*holder(EB_INACTIVE), ("LS", "2120"), ("NM1", "IL", "1", "OTHER"), ACTIVE, ("LE", "2120")],
+        [*holder(EB_INACTIVE), ("LS", "2120"), ("NM1", "IL", "1", "OTHER"), *_TWO_LOOPS],
         [("NM1", "IL", "1", "OTHER"), EB_INACTIVE, *holder(ACTIVE)],
         [("NM1", "IL", "1", "OTHER"), *child("BOB", ACTIVE), *holder(ACTIVE)],
         [EB_INACTIVE, *holder(ACTIVE)],
@@ -221,6 +254,12 @@ def test_what_is_named_under_a_benefit_is_no_lost_patient() -> None:
     born: Segment = ("DMG", "D8", "20150101", "M")
     family = [*SOURCE, *RECEIVER, *holder(ACTIVE, *entity), *child("BOB", TRACE, born, ACTIVE)]
     assert reading(*family, whole=True).issues == ()
+
+
+def test_an_unclosed_loop_with_no_status_behind_it_names_nobody_else() -> None:
+    entity: list[Segment] = [("LS", "2120"), ("NM1", "PR"), ("NM1", "IL", "1", "OTHER"), ("EB", "C", "", "30")]
+    found = reading(*SOURCE, *RECEIVER, *holder(ACTIVE, *entity), whole=True)
+    assert found.issues == ()
 
 
 def test_a_set_that_breaks_the_reader_is_held_and_raises_nothing() -> None:

@@ -66,7 +66,9 @@ def derive(body: bytes) -> Derived:
             ]
         except Exception:  # noqa: S112 - a fault of the reader must never cost the result that is being kept
             continue
-        identities.update(one.sha256 for one in found.sets if one.raw)
+        if len(found.answers) <= MOST_ANSWERS_PER_TEXT:
+            # Of a text that was cut, the answers of a batch with the same sets are still to be told.
+            identities.update(one.sha256 for one in found.sets if one.raw)
         rows += said
     return Derived(tuple(rows), frozenset(identities))
 

@@ -28,7 +28,7 @@ hl_gap                         numbers are missing among the HL01 of a set
 hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
 hl_lost                  held  a patient begins without an HL, under a benefit, behind another name, or under a provider
 hl_orphan                held  HL02 names an HL that the set does not have, or one that cannot be above
-hl_parent                      HL02 is empty below the payer; the nearest level above is taken
+hl_parent                      HL02 is empty, or names a level too high; the nearest level above is taken
 id_suspect                     the patient's id is a qualifier or a provider's number; it is not taken for the member's
 iea_control                    IEA02 is not ISA13: the file is incomplete
 iea_count                      IEA01 is not the number of groups; where it is larger, the file is incomplete
@@ -110,7 +110,7 @@ MESSAGES = {
     "hl_level": "HL03 is none of 20, 21, 22 and 23; what stands under it was not read.",
     "hl_lost": "A patient begins without an HL of its own, so it is unclear of whom the benefits are.",
     "hl_orphan": "HL02 names an HL that the set does not have, or one that cannot be above.",
-    "hl_parent": "HL02 is empty below the payer; the nearest level above was taken.",
+    "hl_parent": "HL02 is empty, or names a level too high; the nearest level above was taken.",
     "id_suspect": "The patient's id is a qualifier or a provider's number; it was not taken for the member's.",
     "iea_control": "IEA02 is not ISA13.",
     "iea_count": "IEA01 is not the number of groups in the interchange.",

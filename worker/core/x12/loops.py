@@ -113,7 +113,8 @@ def first_lost(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> 
     """The number of the first HL behind which a patient's own is lost; 0 if there is none.
 
     What opens a patient's loop stands under a benefit then, or a second name before the first one; or a patient's name
-    or benefits stand in the payer's or provider's loop. A name between LS and LE is no patient's.
+    or benefits stand in the payer's or provider's loop. A name between LS and LE is no patient's; where a status
+    follows before LE, it is unclear whose.
     """
     benefit, name, insured, opening = _starts(delimiters)
     for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
@@ -157,11 +158,20 @@ def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -
 
 
 def _unnamed(text: str, delimiters: Delimiters) -> str:
-    """Without the beginnings of names between LS and LE, for what may look like a patient's name there."""
+    """Without the beginnings of names between LS and LE, for what may look like a patient's name there. Where a status
+    follows before LE, they stay: they may be those of a next patient."""
     element, _, _, terminator = delimiters
     kept, *loops = text.split(f"{terminator}LS{element}")
-    parts = [loop.partition(f"{terminator}LE{element}") for loop in loops]
-    return kept + "".join([within.replace(f"{terminator}NM1{element}", "") + behind for within, _, behind in parts])
+    status = re.compile(f"{re.escape(terminator)}EB{re.escape(element)}[1-8](?![^{re.escape(element + terminator)}])")
+    name = f"{terminator}NM1{element}"
+    parts: list[str] = []
+    followed = False
+    for loop in reversed(loops):
+        within, closed, behind = loop.partition(f"{terminator}LE{element}")
+        unclear = status.search(within, max(within.find(name), 0)) or (followed and not closed)
+        parts.append(loop if unclear else within.replace(name, "") + behind)
+        followed = followed or status.search(loop) is not None
+    return kept + "".join(reversed(parts))
 
 
 @lru_cache(maxsize=64)
@@ -186,13 +196,14 @@ def head_and_loops(text: str, delimiters: Delimiters) -> tuple[str, HlTree, tupl
 
 def _tree(lines: tuple[str, ...], element: str) -> HlTree:
     """The tree of HL segments, each given without its name. Parents are looked for before the loop, then after it."""
-    rows = [tuple([value.strip() for value in (line + element * 2).split(element, 3)[:3]]) for line in lines]
+    rows = [tuple([value.strip() for value in (line + element * 3).split(element, 4)[:4]]) for line in lines]
     notes: list[tuple[str, int]] = []
     before: dict[str, int] = {}
     latest: dict[str, int] = {}
-    last = {own: number for number, (own, _, level) in enumerate(rows, 1) if level in _LEVELS}
+    last = {own: number for number, (own, _, level, _) in enumerate(rows, 1) if level in _LEVELS}
     parents: list[int] = []
-    for number, (own, above, level) in enumerate(rows, 1):
+    with_own: set[int] = set()
+    for number, (own, above, level, _) in enumerate(rows, 1):
         parent = 0
         if level not in _LEVELS:
             notes.append(("hl_level", number))
@@ -204,9 +215,18 @@ def _tree(lines: tuple[str, ...], element: str) -> HlTree:
                 if not parent or rows[parent - 1][2] >= level:
                     notes.append(("hl_orphan" if above else "hl_parent", number))
                     parent = latest.get(_LEVEL_ABOVE[level], 0)
+                elif rows[parent - 1][2] == SUBSCRIBER:
+                    with_own.add(parent)
+                elif level == DEPENDENT:
+                    # Under the provider or the payer: it is the subscriber's before, who announces some and has none.
+                    nearest = latest.get(SUBSCRIBER, 0)
+                    announces = nearest and rows[nearest - 1][3] == "1" and nearest not in with_own
+                    if announces and parent in (parents[nearest - 1], parents[parents[nearest - 1] - 1]):
+                        notes.append(("hl_parent", number))
+                        parent = nearest
             before[own] = latest[level] = number
         parents.append(parent)
-    numbers = {int(own) for own, _, _ in rows if own.isdecimal() and len(own) <= _LONGEST_HL01_CHARS}
+    numbers = {int(own) for own, *_ in rows if own.isdecimal() and len(own) <= _LONGEST_HL01_CHARS}
     if numbers and max(numbers) - min(numbers) >= len(numbers):
         notes.append(("hl_gap", 0))
     levels = tuple([row[2] if row[2] in _LEVELS else "" for row in rows])
