@@ -141,7 +141,7 @@ def _said(one: Json, told: frozenset[Note], several: bool) -> list[str]:
     said += f" ({one['plan']})" if one["plan"] else ""
     said += f", {span(one)}" if span(one) and one["coverage"] != "active" else ""
     ended = [f"it names {payer_of(other)}, whose coverage has ended{_dates(other)}" for other in one["ended_payers"]]
-    ask = [f"questions about the plan go to {one['to_ask']}"] if one["to_ask"] else []
+    ask = [f"to be asked, not billed: {one['to_ask']}"] if one["to_ask"] else []
     left = [note for note in one["warnings"] if (*_place(one), note["code"]) not in told]
     rejected = [f"rejected: {rejection_words(rejection)}" for rejection in one["rejections"]]
     return [said, *ended, *ask, *rejected, *_notes(left)]

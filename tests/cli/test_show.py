@@ -186,7 +186,7 @@ def test_an_answer_names_what_has_ended_and_whom_to_ask(house: House, store: Sto
     assert section(lines, "searched")[1:4] == [
         "      PLAN OF PLENTY says inactive, to 2025-12-31",
         "      it names OVERDALE MUTUAL (OVER1), whose coverage has ended (to 2024-06-30)",
-        "      questions about the plan go to CALL CENTRE",
+        "      to be asked, not billed: CALL CENTRE",
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.x12_reading import EB_INACTIVE, RECEIVER, answer, said
+from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, answer, said
 from tests.support.x12_samples import ACTIVE, Segment
 from worker.core.x12.answer import Answer
 
@@ -136,6 +136,26 @@ def test_an_earlier_payer_has_ended() -> None:
 def test_the_number_of_a_beneficiary_names_medicare(segments: tuple[Segment, ...]) -> None:
     (one,) = answer(EB_INACTIVE, *segments).other_payers
     assert (one.name, one.member_id) == ("Medicare", "1XX4XX5XX73")
+
+
+F6: Segment = ("REF", "F6", "1XX4XX5XX73")
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [(F6, EB_INACTIVE), (EB_INACTIVE, F6), (EB_INACTIVE, *under("D", "30", F6)), (F6, ("EB", "I", "", "30"))],
+)
+def test_medicare_is_asked_about_its_beneficiary_who_has_no_coverage_here(segments: tuple[Segment, ...]) -> None:
+    found = answer(*segments)
+    assert [(one.name, one.id) for one in found.to_ask] == [("Medicare", "1XX4XX5XX73")]
+    assert not found.other_payers
+
+
+def test_medicare_is_not_asked_where_it_answers_or_is_named_or_there_is_coverage() -> None:
+    assert of_medicaid(F6, EB_INACTIVE, payer="MEDICARE").to_ask == ()
+    assert answer(F6, EB_INACTIVE, *under("R", "30", F6)).to_ask == ()
+    assert answer(F6, ACTIVE).to_ask == ()
+    assert answer(F6, AAA).to_ask == ()
 
 
 def test_of_a_plan_the_description_goes_before_its_number() -> None:

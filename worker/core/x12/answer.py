@@ -34,7 +34,7 @@ from worker.core.x12.loops import (
     plain_text,
     too_much,
 )
-from worker.core.x12.other_payers import NAMING, NO_OTHERS, OtherPayer, others
+from worker.core.x12.other_payers import NAMING, NO_OTHERS, OtherPayer, others, with_medicare
 from worker.core.x12.patient import Patient, read_party_loop, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
 from worker.core.x12.policy import account, group, member_id, plans, suspect_id
@@ -266,6 +266,8 @@ class _AnswerReader:
         answered = self.parsed.answered
         found = coverage(own.telling, rejections, dates, answered)
         named = NO_OTHERS if alone else others(own.telling, payer, own.person, asked_span(dates, answered))
+        if found.word not in ("active", "rejected"):
+            named = with_medicare(named, own.person, own.benefits, payer)
         suspects = [one for one in persons if suspect_id(one, provider)]
         codes = list(found.issues)
         if suspects:

@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from msgspec.structs import replace
+
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import is_general, told_by_programme
@@ -15,6 +17,7 @@ from worker.core.x12.value import Value, Whole
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
+_MEDICARE_NAMES = re.compile(r"\b(?:MEDICARE|CMS)\b", re.IGNORECASE)
 _MEDICAID_NAMES = re.compile(
     r"\b(?:MEDICAID|MEDI.?CAL|MEDICAL ASSISTANCE|DEP(?:T|ARTMENT) OF (?:HEALTH|HUMAN|SOCIAL|COMMUNITY)|DHCS|DHHS|DHS"
     r"|DSHS|AHCA|AHCCCS|APPLE HEALTH|BADGERCARE|DENALICARE|DMAS|EMEDNY|FAMILYCARE|FORWARDHEALTH|HAWK-I"
@@ -130,6 +133,17 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
             elif one.code == "U" and party.entity not in _NOT_ASKED:
                 to_ask[party] = None
     return Others(tuple(payers), tuple(managed), tuple(to_ask)) if payers or managed or to_ask else NO_OTHERS
+
+
+def with_medicare(named: Others, person: Person, benefits: tuple[Benefit, ...], payer: Party | None) -> Others:
+    """Who is named beside a payer that tells of no coverage: Medicare is to be asked, where the number of one of its
+    beneficiaries stands with the patient or under a benefit."""
+    stated = [*person.references, *[ref for one in benefits for ref in one.references]]
+    number = first_reference(stated, ("F6",))
+    known = [payer.name if payer else "", *[one.name for one in named.payers]]
+    if number is None or any(map(_MEDICARE_NAMES.search, known)):
+        return named
+    return replace(named, to_ask=(*named.to_ask, Party(name="Medicare", id=number.value)))
 
 
 def _announced(one: Benefit, asked: tuple[str, str]) -> list[OtherPayer]:
