@@ -129,6 +129,11 @@ def test_an_earlier_payer_has_ended() -> None:
     assert (one.name, one.ended) == ("EARLIER", True)
 
 
+def test_the_payer_before_medicaid_is_billed_first() -> None:
+    (one,) = of_medicaid(ACTIVE, *named("P4", "MEDICARE ABD", "", *under("R", "30")), payer="NYSDOH").other_payers
+    assert (one.name, one.ended) == ("MEDICARE ABD", False)
+
+
 @pytest.mark.parametrize(
     "segments",
     [under("R", "30", ("REF", "F6", "1XX4XX5XX73")), (("EB", "R", "", "30", "MA"), ("REF", "F6", "1XX4XX5XX73"))],

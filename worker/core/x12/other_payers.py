@@ -45,7 +45,8 @@ _NO_PAYERS = frozenset(("03", "1I", "1P", "13", "36", "73", "FA", "GP", "IL", "P
 """NM101 of patients, providers, employers and reviewers, who may stand beside another payer."""
 _NOT_ASKED = MANAGED_CARE | {"1P", "IL"}
 _PRIOR_PAYER = "P4"
-"""NM101 of the payer before the one that answers."""
+"""NM101 of the payer before the one that answers: that of an earlier time; in answers of Medicaid the one to be billed
+before it."""
 _LONGEST_NAME_CHARS = 60
 
 _NAMES_PAYER = ACTIVE | INACTIVE | {"MC", "U", "W"}
@@ -79,7 +80,7 @@ class OtherPayer(Value, frozen=True):
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str = ""
     ended: bool = False
-    """It is named as the earlier payer, or had ended before the date asked for: it is not to be billed."""
+    """It is named as the payer of an earlier time, or had ended before the date asked for: it is not to be billed."""
     references: tuple[Reference, ...] = ()
     """Under the benefit: policy, plan and member numbers."""
     dates: tuple[Period, ...] = ()
@@ -114,7 +115,8 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
     rest: list[Benefit] = []
     for one in benefits:
         if one.code == "R":
-            payers += _announced(one, asked)
+            found = _announced(one, asked)
+            payers += found if found[0].entity != _PRIOR_PAYER else _prior(found, payer, person, benefits)
         elif one.related or one.code == "MC":
             rest.append(one)
     by_programme = bool(rest) and told_by_programme(benefits)
@@ -152,6 +154,13 @@ def _announced(one: Benefit, asked: tuple[str, str]) -> list[OtherPayer]:
     if not named:
         named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
     return [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
+
+
+def _prior(
+    named: list[OtherPayer], payer: Party | None, person: Person, benefits: tuple[Benefit, ...]
+) -> list[OtherPayer]:
+    """The payer before the one that answers: before Medicaid it is billed first, else it is of an earlier time."""
+    return named if _of_medicaid(payer, person, benefits) else [replace(one, ended=True) for one in named]
 
 
 def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itself", "to_bill", "to_ask"]:
@@ -226,7 +235,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         member_id,
         begins,
         ends,
-        (bool(dates) and has_ended(dates, asked)) or (party is not None and party.entity == _PRIOR_PAYER),
+        bool(dates) and has_ended(dates, asked),
         references,
         dates,
     )
