@@ -275,6 +275,11 @@ def test_the_name_may_stand_in_a_message_alone() -> None:
     assert one.name == "OTHER PAYER: CORRIGAN VALE"
 
 
+def test_the_name_may_stand_where_the_plan_does() -> None:
+    (one,) = answer(EB_INACTIVE, ("EB", "R", "", "30^88", "C1", "CORRIGAN VALE")).other_payers
+    assert one.name == "CORRIGAN VALE"
+
+
 def test_medicaid_is_known_by_the_kind_of_insurance_too() -> None:
     found = of_medicaid(("EB", "1", "", "30", "MC"), *named("X3", "BEACON", "", *under("3", "30")), payer="NOWHERE DHS")
     assert [one.name for one in found.managed_care] == ["BEACON"]

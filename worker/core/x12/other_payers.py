@@ -242,8 +242,9 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
 
 
 def _in_words(benefit: Benefit) -> str:
-    """The name where it stands in no NM1: of a managed care plan in EB05, of another payer perhaps in a message."""
-    return benefit.plan if benefit.code == "MC" else " ".join(benefit.messages)[:_LONGEST_NAME_CHARS]
+    """The name where it stands in no NM1: of a managed care plan in EB05, of another payer in a message or in EB05."""
+    said = "" if benefit.code == "MC" else " ".join(benefit.messages)[:_LONGEST_NAME_CHARS]
+    return said or benefit.plan
 
 
 def _public_payer(benefit: Benefit) -> str:
