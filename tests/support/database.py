@@ -21,6 +21,7 @@ from worker.core.schedule.state import ScheduleState
 from worker.core.task import Task
 from worker.core.vendor.document import Document, read_document
 from worker.core.vendor.reply import Concluded
+from worker.core.x12.embedded import derive
 from worker.rounds.ingest.deriving import derive_missing
 from worker.rounds.poll import reading, writing
 from worker.store.conclude import Kept, keep_provisional
@@ -113,7 +114,7 @@ def conclude(store: Store, document: dict[str, Any], seq: int = 1, now: int = NO
     reply = concluded(document)
     with store.write():
         polled = after(task_of(store, seq), reply, now, SCHEDULE)
-        kept = conclude_task(store, polled, reply.document, "poll", now)
+        kept = conclude_task(store, polled, reply.document, "poll", now, derive(reply.document.body))
     derive_missing(store, now)
     return kept
 

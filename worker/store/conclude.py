@@ -1,8 +1,8 @@
 """The one way in which a task is concluded: by a poll, a callback, a replay or a backfill.
 
 Everything is written in the caller's transaction: the task's state, its result or a revision, the paths, the history,
-the numbers that readers follow and the tallies. What the 271 texts in the body say is read later, outside transactions;
-until then ``results.derived`` is NULL.
+the numbers that readers follow and the tallies. What the 271 texts in the body say was read before, outside
+transactions, or is read later; until then ``results.derived`` is NULL.
 
 What paths have found of a task that is still pending is provisional: a result of revision 0, without an outcome, with
 its paths, texts and answers like any other. It gets no number, and is gone when the task concludes.
@@ -15,7 +15,9 @@ from typing import Literal
 
 from worker.core.task import Task
 from worker.core.vendor.document import Document, Fingerprint, Path, read_paths
+from worker.core.x12.embedded import Derived
 from worker.store import counters, outbox
+from worker.store.batch import answers
 from worker.store.db.store import Store
 from worker.store.tasks import history
 from worker.store.tasks.polling import portions
@@ -27,15 +29,18 @@ Kept = Literal["first", "same", "fuller", "revision"]
 lacked ``realTime`` was there, and the new bytes replace its bytes. ``revision``: it differs, and is kept beside it."""
 
 
-def conclude(store: Store, task: Task, document: Document, source: Source, now: int) -> Kept:
+def conclude(
+    store: Store, task: Task, document: Document, source: Source, now: int, derived: Derived | None = None
+) -> Kept:
     """Conclude ``task`` by a document that has an outcome, inside the caller's transaction; what became of the body.
 
     ``task`` is the task as the caller knows it; if a poll brought the document, with that poll counted. One that is
     abandoned is concluded, too. Where the row is concluded already it stays as it is, and the body alone is kept.
+    ``derived`` is what the 271 texts in the body say, where they were read already.
     """
     _conclude_row(store, task, document, source, now)
     _forget_provisional(store, task.seq)
-    return _keep(store, task.seq, document, source, now)
+    return _keep(store, task.seq, document, source, now, derived)
 
 
 def keep_provisional(store: Store, finished: Mapping[int, bytes], source: Source, now: int) -> None:
@@ -104,7 +109,7 @@ def _conclude_row(store: Store, task: Task, document: Document, source: Source, 
         history.add(store, task.seq, now, "concluded", document.outcome)
 
 
-def _keep(store: Store, task: int, document: Document, source: Source, now: int) -> Kept:
+def _keep(store: Store, task: int, document: Document, source: Source, now: int, derived: Derived | None) -> Kept:
     """Keep the body, unless an equal one is there. Bodies that differ only by one lacking ``realTime`` are the same."""
     kept = store.read(
         "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results"
@@ -118,8 +123,12 @@ def _keep(store: Store, task: int, document: Document, source: Source, now: int)
             if mine.real_time is None or theirs.real_time is not None:
                 return "same"
             _replace_bytes(store, other["seq"], document)
+            if derived is not None:
+                answers.put(store, other["seq"], derived, now)
             return "fuller"
     seq = _add(store, task, document, source, kept[-1]["revision"] + 1 if kept else 1, now)
+    if derived is not None:
+        answers.put(store, seq, derived, now)
     outbox.publish(store, task, seq, "revision" if kept else "result", now)
     if not kept:
         return "first"

@@ -8,10 +8,16 @@ revision  a later, differing body: likewise
 ref       a ref that was added when the results were there: one row for each of them
 file      the answers of a batch file: one row with a range of numbers for all of them
 set       the answers of a set that was accepted out of quarantine: likewise
+read      coverage that a published result did not tell before its 271s were read, for the first time or by a newer
+          reader: one row for each ref that the result has a number for, and one without if it has such a number
 ========= ===========================================================================================================
 
 A number is given in the transaction that makes something visible, from a counter row that stays locked until that
 transaction ends (:mod:`worker.store.counters`). So a reader who has seen a number never sees a smaller one appear.
+
+A result may have several numbers for one ref: the last one stands, and what the result tells now replaces what it told
+under the earlier ones. :func:`after` has all of them, because who follows may have passed the earlier ones;
+:func:`of_results` and :func:`standing` have the last. Who keeps what is delivered keeps it by result and ref.
 
 The answers of a file have their ordinals, 1 to n, since they were staged. The row of a range says which ordinal its
 first number belongs to, so nothing is written for each answer when the file is shown.
@@ -25,7 +31,7 @@ from worker.core.instant import FAR
 from worker.store import counters
 from worker.store.db.store import Store
 
-PublishReason = Literal["result", "revision", "ref", "file", "set"]
+PublishReason = Literal["result", "revision", "ref", "file", "set", "read"]
 
 _INSERT = """
 INSERT INTO outbox (first, last, result, ref, reason, file, ordinal, at)
@@ -57,6 +63,13 @@ def publish_ref(store: Store, task: int, ref: str, now: int) -> None:
     """Give numbers to what is visible of ``task`` for a ref that was added just now, in the same transaction."""
     for row in store.read("SELECT seq FROM kept_results WHERE task = :task ORDER BY seq", {"task": task}):
         _put(store, row["seq"], ref, "ref", now)
+
+
+def publish_read(store: Store, results: Iterable[int], now: int) -> None:
+    """Give results new numbers whose rows tell of coverage that they did not tell before, inside the transaction that
+    writes these rows. What has no number, because it is provisional, staged or held back, gets none."""
+    for one in of_results(store, results):
+        _put(store, one.result, one.ref, "read", now)
 
 
 def publish_answers(store: Store, file: int, ordinal: int, many: int, reason: Literal["file", "set"], now: int) -> None:
@@ -124,7 +137,7 @@ def before(store: Store, at: int) -> int:
 
 
 def of_results(store: Store, results: Iterable[int]) -> list[Published]:
-    """What was published of these results, in the order of its numbers."""
+    """What was published of these results, each once for each ref, under its last number, in the order of these."""
     listed = ",".join(map(str, results))
     if not listed:
         return []
@@ -139,7 +152,21 @@ def of_results(store: Store, results: Iterable[int]) -> list[Published]:
         ORDER BY 1
         """,  # noqa: S608 - numbers
     )
-    return [Published(row["number"], row["result"], row["ref"], row["reason"], row["at"]) for row in rows]
+    found = [Published(row["number"], row["result"], row["ref"], row["reason"], row["at"]) for row in rows]
+    return sorted({(one.result, one.ref): one for one in found}.values())
+
+
+def standing(store: Store, published: Iterable[Published]) -> list[Published]:
+    """Those that no later number of the same result and ref replaces."""
+    published = list(published)
+    listed = ",".join(str(one.result) for one in published)
+    if not listed:
+        return []
+    rows = store.read(
+        f"SELECT result, ref, max(last) AS last FROM outbox WHERE result IN ({listed}) GROUP BY result, ref"  # noqa: S608
+    )
+    last = {(row["result"], row["ref"]): row["last"] for row in rows}
+    return [one for one in published if last.get((one.result, one.ref), 0) <= one.number]
 
 
 def _spelled_out(store: Store, row: sqlite3.Row, number: int, limit: int) -> list[Published]:

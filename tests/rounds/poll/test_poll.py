@@ -16,8 +16,10 @@ from worker.core.instant import FAR
 from worker.core.pacing.claim_order import CANDIDATE_ROWS
 from worker.core.task import Task
 from worker.core.vendor.document import Document, read_document
-from worker.core.vendor.reply import Garbled, Pending
+from worker.core.vendor.reply import Concluded, Garbled, Pending
 from worker.gateways.http.pool import Job
+from worker.rounds.ingest.deriving import derive_missing
+from worker.rounds.poll import poll
 from worker.store.conclude import conclude
 from worker.store.db.store import Store
 
@@ -55,6 +57,21 @@ def test_what_a_path_has_found_is_kept_once_while_the_task_is_pending(world: Mak
     w.until(NOW + HOUR)
     assert w.count("SELECT count(*) FROM results") == 1
     assert w.count("SELECT revision FROM results") == 1
+
+
+@pytest.mark.parametrize(("at_once", "reasons"), [(poll.READ_AT_ONCE_BYTES, ["result"]), (0, ["result", "read"])])
+def test_coverage_is_visible_under_the_first_number_unless_bodies_are_large(
+    world: Make, monkeypatch: pytest.MonkeyPatch, at_once: int, reasons: list[str]
+) -> None:
+    monkeypatch.setattr(poll, "READ_AT_ONCE_BYTES", at_once)
+    body = read_document(json.dumps(a_body(successful=[a_path(says())])).encode(), "a")
+    assert isinstance(body, Document)
+    w = world(lambda job, n: Concluded(body))
+    w.record("a")
+    w.until(NOW + HOUR)
+    assert w.count("SELECT count(*) FROM answers") == (1 if at_once else 0)
+    derive_missing(w.store, NOW)
+    assert [row["reason"] for row in w.store.read("SELECT reason FROM outbox ORDER BY last")] == reasons
 
 
 def test_the_lease_is_on_the_disk_before_the_request_is_sent(world: Make) -> None:

@@ -74,7 +74,7 @@ def ingest(
             if facts.was_incomplete:
                 batches.come_whole(store, facts, row["seq"])
             return _known(given, facts, row)
-        while derive_fresh(store):
+        while derive_fresh(store, now):
             pass  # its answers are joined to results that hold the same texts
         return _FileReader(given, facts, _KeptFile(store, facts, given.file), progress).report()
 

@@ -28,9 +28,9 @@ STEP_BYTES = 512 * 1024
 """Of what these answers say as JSON, at most, but for one answer that says more."""
 
 
-def derive_fresh(store: Store) -> int:
+def derive_fresh(store: Store, now: int) -> int:
     """Derive some results that have no rows yet; how many. Raises StorageFailed and TryLater."""
-    return _derive(store, answers.fresh(store, STEP_RESULTS))
+    return _derive(store, answers.fresh(store, STEP_RESULTS), now)
 
 
 def derive_missing(store: Store, now: int) -> int:
@@ -38,17 +38,19 @@ def derive_missing(store: Store, now: int) -> int:
 
     One whose body changed meanwhile is left to the next call. Raises StorageFailed and TryLater.
     """
-    return derive_fresh(store) or _derive(store, answers.outdated(store, STEP_RESULTS)) or _read_anew(store, now)
+    return (
+        derive_fresh(store, now) or _derive(store, answers.outdated(store, STEP_RESULTS), now) or _read_anew(store, now)
+    )
 
 
-def _derive(store: Store, results: list[int]) -> int:
+def _derive(store: Store, results: list[int], now: int) -> int:
     derived = []
     for result in results:
         found = answers.stored_body(store, result)
         if found is not None:  # else it was removed meanwhile
             derived.append((result, derive(found.body), found.sha256))
     if derived:
-        answers.put_unchanged(store, derived)
+        answers.put_unchanged(store, derived, now)
     return len(results)
 
 
@@ -81,7 +83,7 @@ def _read_anew(store: Store, now: int) -> int:
         if len(told) >= STEP_ANSWERS or size >= STEP_BYTES:
             break
     for pairs in _in_transactions(told):
-        rereading.say_anew(store, pairs)
+        rereading.say_anew(store, pairs, now)
     return done
 
 

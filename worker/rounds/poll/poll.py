@@ -23,7 +23,8 @@ from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import SLOW_MS, Schedule
 from worker.core.schedule.fixed import FixedPlanner
 from worker.core.schedule.learned import LearnedPlanner
-from worker.core.vendor.reply import Garbled
+from worker.core.vendor.reply import Concluded, Garbled
+from worker.core.x12.embedded import Derived, derive
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.log_edges import Change, Log, LogEdges, Pauses
 from worker.rounds.poll import reading, writing
@@ -41,6 +42,9 @@ STALE_JOB_MS = 500
 
 # A lease is a little longer than a request can take, so that a row is not claimed twice while one is under way.
 LEASE_MARGIN_MS = 5_000
+
+# Of the concluded bodies of one pass, at most: their 271s are read in some 20 ms. Those of the others are read later.
+READ_AT_ONCE_BYTES = 128 * 1024
 
 # What is heard of a task whose reply breaks our own code.
 BROKEN = Garbled("internal")
@@ -224,6 +228,7 @@ class PollRound:
 
     def _pass_once(self, moment: Moment, monotonic: int) -> None:
         finished = [_finished(done) for done in self._heard]
+        derived = _derived(self._heard)
         withdrawn = [Withdrawn(job.seq, job.asked_at) for job in self._back]
         with self._store.write():
             before = api.get(self._store)
@@ -234,7 +239,8 @@ class PollRound:
             if decision.wants_more:
                 due = reading.candidates(self._store, self.own, before, moment, self.only, more=True)
                 decision = decide(self._policy, self.own, before, heard, due, moment)
-            changes = writing.write(self._store, decision.intents, moment.now, moment.now + self.rules.lease_ms)
+            leased_until = moment.now + self.rules.lease_ms
+            changes = writing.write(self._store, decision.intents, moment.now, leased_until, derived)
             if decision.shared != before:
                 api.put(self._store, decision.shared)
         self._committed(before, decision, changes, moment.now, monotonic)
@@ -292,6 +298,17 @@ class PollRound:
             if early_at is not None and early_at <= cutoff:
                 times.append(max(early_at, slot_at))
         return min(times)
+
+
+def _derived(heard: Sequence[Done]) -> dict[int, Derived]:
+    """By row, what the 271s in concluded bodies say, as far as it is read before the transaction of the pass."""
+    found: dict[int, Derived] = {}
+    left = READ_AT_ONCE_BYTES
+    for done in heard:
+        if isinstance(done.reply, Concluded) and len(body := done.reply.document.body) <= left:
+            found[done.job.seq] = derive(body)
+            left -= len(body)
+    return found
 
 
 def _finished(done: Done) -> Finished:

@@ -1,7 +1,10 @@
 """Writes what worker/core/pacing/decide.py has decided, in the transaction of the pass."""
 
+from collections.abc import Mapping
+
 from worker.core.pacing.decide import Conclusion, Intents, Save
 from worker.core.task import Task
+from worker.core.x12.embedded import Derived
 from worker.rounds.log_edges import Change
 from worker.store.conclude import conclude, keep_provisional
 from worker.store.db.store import Store
@@ -9,13 +12,20 @@ from worker.store.state import curves
 from worker.store.tasks import bodies
 from worker.store.tasks import polling as tasks
 
+_NONE: Mapping[int, Derived] = {}
 
-def write(store: Store, intents: Intents, now: int, leased_until: int) -> list[Change]:
-    """Write all of it; return the changes that the log may tell of."""
+
+def write(
+    store: Store, intents: Intents, now: int, leased_until: int, derived: Mapping[int, Derived] = _NONE
+) -> list[Change]:
+    """Write all of it; return the changes that the log may tell of. ``derived``: by the row of a task that concludes,
+    what the 271s in its body say, where they were read before."""
     pending = [save for save in intents.saves if _still_pending(*save)]
     tasks.save_pending(store, pending)
     changes = [_saved(store, save, now) for save in intents.saves if not _still_pending(*save)]
-    changes += [_concluded(store, conclusion, now) for conclusion in intents.conclusions]
+    changes += [
+        _concluded(store, conclusion, now, derived.get(conclusion.new.seq)) for conclusion in intents.conclusions
+    ]
     for seq, reason, body in intents.bodies:
         bodies.keep_polled(store, seq, reason, body, now)
     keep_provisional(store, intents.finished, "poll", now)
@@ -36,7 +46,7 @@ def _saved(store: Store, save: Save, now: int) -> Change | None:
     return Change(*save) if tasks.save(store, *save, now) else None
 
 
-def _concluded(store: Store, conclusion: Conclusion, now: int) -> Change | None:
+def _concluded(store: Store, conclusion: Conclusion, now: int, derived: Derived | None) -> Change | None:
     old, new, document = conclusion
-    kept = conclude(store, new, document, "poll", now)
+    kept = conclude(store, new, document, "poll", now, derived)
     return Change(old, new, kept == "revision") if kept in ("first", "revision") else None

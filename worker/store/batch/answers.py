@@ -4,12 +4,12 @@
 says which version of the reader made them: NULL where none has yet.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from worker.core.x12.answer_columns import AnswerColumns
 from worker.core.x12.embedded import READER_VERSION, Derived
-from worker.store import counters
+from worker.store import counters, outbox
 from worker.store.db.store import Store
 
 _INSERT = f"""
@@ -49,8 +49,29 @@ def stored_body(store: Store, result: int) -> StoredBody | None:
     return None if row is None else StoredBody(bytes(row["body"]), row["body_sha256"])
 
 
-def put(store: Store, result: int, derived: Derived) -> None:
-    """Write the rows of a result in place of those it has, inside a transaction."""
+TOLD = "last_name, first_name, birth_date, coverage, payer, payer_id, member_id, other_payers, managed_care"
+
+
+def coverages(row: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    """What an answer with these columns (:data:`TOLD`) tells of coverage to bill: whom, of whom. Neither dates nor the
+    plan: the same coverage that is described better is none that was not told before."""
+    patient = (row["last_name"], row["first_name"], row["birth_date"])
+    found: set[tuple[str, ...]] = {
+        (*patient, column, row[column]) for column in ("other_payers", "managed_care") if row[column]
+    }
+    if row["coverage"] == "active":
+        found.add((*patient, row["payer"], row["payer_id"], row["member_id"]))
+    return found
+
+
+def _told(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, ...]]:
+    return set[tuple[str, ...]]().union(*map(coverages, rows))
+
+
+def put(store: Store, result: int, derived: Derived, now: int) -> None:
+    """Write the rows of a result in place of those it has, inside a transaction. If it is published, and they tell of
+    coverage that those did not, it gets new numbers."""
+    before = store.read(f"SELECT {TOLD} FROM answers WHERE result = :result", {"result": result})  # noqa: S608
     remove(store, result)
     first = counters.take(store, "answers", len(derived.answers))
     for seq, row in enumerate(derived.answers, first):
@@ -62,9 +83,11 @@ def put(store: Store, result: int, derived: Derived) -> None:
     store.execute(
         "UPDATE results SET derived = :version WHERE seq = :result", {"version": READER_VERSION, "result": result}
     )
+    if _told(derived.answers) - _told(map(dict, before)):
+        outbox.publish_read(store, [result], now)
 
 
-def put_unchanged(store: Store, results: Iterable[tuple[int, Derived, str]]) -> None:
+def put_unchanged(store: Store, results: Iterable[tuple[int, Derived, str]], now: int) -> None:
     """Write the rows of results, (number, rows, SHA-256 of the body), in one transaction of their own.
 
     A result whose body has another SHA-256 by now is left as it is.
@@ -73,7 +96,7 @@ def put_unchanged(store: Store, results: Iterable[tuple[int, Derived, str]]) -> 
         for result, derived, sha256 in results:
             row = store.one("SELECT body_sha256 FROM results WHERE seq = :result", {"result": result})
             if row is not None and row["body_sha256"] == sha256:
-                put(store, result, derived)
+                put(store, result, derived, now)
 
 
 def remove(store: Store, result: int) -> None:

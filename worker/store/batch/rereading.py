@@ -16,6 +16,8 @@ from worker.core.x12.answer_columns import AnswerColumns
 from worker.core.x12.embedded import READER_VERSION
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue, issue
+from worker.store import outbox
+from worker.store.batch.answers import TOLD, coverages
 from worker.store.batch.quarantine import restored
 from worker.store.db.store import Store
 from worker.store.state import notices
@@ -116,13 +118,25 @@ WHERE seq = :seq AND result = :result
 _READ = "UPDATE results SET body = :body, derived = :version WHERE seq = :result AND source = 'batch'"
 
 
-def say_anew(store: Store, rows: Iterable[tuple[OldRow, NewRow]]) -> None:
-    """Replace what answers say, in a short transaction. Rows that were removed meanwhile stay removed, and no number of
-    a row is ever given again."""
+def say_anew(store: Store, rows: Sequence[tuple[OldRow, NewRow]], now: int) -> None:
+    """Replace what answers say, in a short transaction; those that tell of coverage that they did not get new numbers.
+
+    Rows that were removed meanwhile stay removed, and no number of a row is ever given again.
+    """
+    listed = ",".join([str(old.seq) for old, _ in rows])
     with store.write():
+        before = {
+            row["seq"]: coverages(dict(row))
+            for row in store.read(f"SELECT seq, {TOLD} FROM answers WHERE seq IN ({listed})")  # noqa: S608
+        }
+        more = []
         for old, new in rows:
-            if store.execute(_SAY, {**new.columns._asdict(), "seq": old.seq, "result": old.result}):
+            columns = new.columns._asdict()
+            if store.execute(_SAY, {**columns, "seq": old.seq, "result": old.result}):
                 store.execute(_READ, {"body": new.body, "version": READER_VERSION, "result": old.result})
+                if coverages(columns) - before[old.seq]:
+                    more.append(old.result)
+        outbox.publish_read(store, more, now)
 
 
 def say_nothing(store: Store, rows: Sequence[OldRow], issues: tuple[Issue, ...], now: int) -> None:

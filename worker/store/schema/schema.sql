@@ -292,7 +292,7 @@ CREATE TABLE outbox (
     first INTEGER NOT NULL CHECK (first <= last), -- the first number of the range; of a single number, the same
     result INTEGER REFERENCES results (seq) ON DELETE CASCADE, -- the result; none: answers of a file
     ref TEXT,                           -- the caller's key that this row is for; may be patient data
-    reason TEXT NOT NULL,               -- why there is a row, in a word: result, revision, ref, file, set
+    reason TEXT NOT NULL,               -- why there is a row, in a word: result, revision, ref, file, set, read
     file INTEGER REFERENCES files (seq) ON DELETE CASCADE, -- the file whose answers became visible together
     ordinal INTEGER,                    -- which answer of the file has the first number
     at INTEGER,                         -- when it became visible; none: an earlier release gave the number
@@ -655,7 +655,8 @@ WHERE (results.source <> 'batch' AND results.revision > 0) OR EXISTS (
 );
 
 -- What a reader follows, in the order of the numbers: each visible result, once for each ref, and each answer of a
--- batch.
+-- batch. A later number of the same result and ref replaces the earlier ones: it tells of coverage that the result did
+-- not tell before.
 CREATE VIEW published AS
 SELECT
     outbox.last AS number,              -- no smaller number appears once this one was seen
@@ -663,7 +664,8 @@ SELECT
     outbox.ref,
         -- the caller's key that this number is for; none: there was none, or it is of a batch
     outbox.reason,
-        -- result, revision, ref (it came late), file, set (it was accepted from quarantine)
+        -- result, revision, ref (it came late), file, set (it was accepted from quarantine), read (its 271s were read,
+        -- and tell of coverage that was not told before)
     strftime('%Y-%m-%dT%H:%M:%fZ', outbox.at / 1000.0, 'unixepoch') AS visible_at
         -- when it became visible; none: an earlier release gave the number
 FROM outbox

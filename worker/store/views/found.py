@@ -92,7 +92,7 @@ def _all(store: Store, since_ms: int | None) -> Iterator[list[_Entry]]:
     """Everything that was published since, then everything provisional."""
     number = 0 if since_ms is None else outbox.before(store, since_ms)
     while page := outbox.after(store, number, PAGE_ROWS):
-        yield _for_each_ref(store, page)
+        yield _for_each_ref(store, outbox.standing(store, page))
         number = page[-1].number
     last = 0
     while rows := store.read(
