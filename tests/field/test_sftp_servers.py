@@ -183,7 +183,7 @@ def test_one_file_in_trouble_is_named_and_the_others_come_in(tmp_path: Path, ben
     assert [(one.name, one.state) for one in outcome.reports] == [("a.x12", "ingested"), ("c.x12", "ingested")]
     assert outcome.failure is None
     assert drop.connections == connections
-    assert problems(rounds) == {"sftp_files": f"b271.x12 is not fetched: {reason} (they are tried again)"}
+    assert problems(rounds) == {"sftp_files": f"b271.x12 is not fetched: {reason}; cdpoll tries again"}
     assert rounds.incoming() == []
     # The daemon tries it again ever more seldom; once it is read nothing is told any more.
     drop.kind = ""
@@ -212,9 +212,7 @@ def test_a_disk_that_fills_while_a_file_comes(tmp_path: Path, bend: Bend, monkey
 
     monkeypatch.setattr(landing, "DurableFile", Full)
     assert rounds.states() == [("b.x12", "ingested")]
-    assert problems(rounds) == {
-        "sftp_files": "a.x12 is not fetched: our disk has no room for it (they are tried again)"
-    }
+    assert problems(rounds) == {"sftp_files": "a.x12 is not fetched: our disk has no room for it; cdpoll tries again"}
     assert rounds.states() == [("a.x12", "ingested")]
 
 

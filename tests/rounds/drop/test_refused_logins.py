@@ -8,12 +8,12 @@ import pytest
 from tests.support.bent_sftp import Bend, BentDrop, BentServer
 from tests.support.drop_house import EVERY, DropRounds, problems
 from tests.support.numbered_patients import numbered_batch
+from worker.core.problems import Problem
 from worker.daemon.drop_lane import whole_round
 from worker.daemon.lane import Surroundings
 from worker.rounds.drop.work import DropWork
 from worker.store.opening import open_store
 from worker.store.state import logins
-from worker.store.views.problems import Problem
 
 HOUR = 3_600_000
 

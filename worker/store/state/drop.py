@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from worker.core.instant import iso_or_none, words
+from worker.core.instant import iso_or_none
 from worker.store.db.store import Store
 from worker.store.state import logins, meta
 
@@ -48,14 +48,14 @@ def picture(store: Store) -> dict[str, Any]:
     }
 
 
-def stale(store: Store, every: int, started_at: int | None, now: int) -> str | None:
-    """The text for `status` when there was no good round for too long. ``started_at`` is when the daemon was
-    started, if it runs: before that there were no rounds."""
+def silent_ms(store: Store, every: int, started_at: int | None, now: int) -> int | None:
+    """For how long there was no good round, where that is too long. ``started_at`` is when the daemon was started, if
+    it runs: before that there were no rounds."""
     noted = meta.get(store, _KEY)
     since = max(noted.get("good_at") or noted.get("since") or 0, started_at or 0)
     if not since or now - since <= STALE_AFTER_ROUNDS * every:
         return None
-    return f"no good round over the drop for {words(now - since)}, though every is {words(every)}: see the log"
+    return now - since
 
 
 # What a person is told of a file that could not be fetched, by the code of the failure.
@@ -94,4 +94,4 @@ def troubled(store: Store) -> tuple[int, str] | None:
         for row in rows[:_NAMED_FILES]
     ]
     more = [f"and {len(rows) - _NAMED_FILES} more"] if len(rows) > _NAMED_FILES else []
-    return len(rows), "; ".join([*said, *more]) + " (they are tried again)"
+    return len(rows), "; ".join([*said, *more])

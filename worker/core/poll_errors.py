@@ -1,0 +1,111 @@
+"""Why a poll, or the request for a token, brought nothing usable: each code in words, and what cures it.
+
+The codes stand in `last_error` of a task, in the reason of a pause, and in log lines. :func:`in_words` and
+:func:`cure_of` read codes that are made of others, too: ``token_CODE`` is what the token endpoint answered, and
+``http_STATUS`` may be followed by the sender's own word (``http_403_invalid_product``).
+"""
+
+from typing import NamedTuple
+
+
+class PollError(NamedTuple):
+    """``words``: what came in place of an answer; ``cure``: what to do about it."""
+
+    words: str
+    cure: str
+
+
+_NETWORK = "check the network, the proxy and the vendor's status page"
+_SHOW = "show the vendor; `cdpoll show ID` has the trace id of the answer"
+_BETWEEN = "something between this machine and the vendor answers in its place: check [api] base_url and proxy"
+
+POLL_ERRORS: dict[str, PollError] = {
+    "dns": PollError("the host name has no address", "check the host name in [api] base_url, and this machine's DNS"),
+    "connect": PollError("no connection could be made", "check the network, the firewall and [api] base_url"),
+    "timeout": PollError("no answer came in time", _NETWORK),
+    "cut": PollError("the connection ended before the answer did", _NETWORK),
+    "protocol": PollError("the answer was not HTTP", "check host and port in [api] base_url and proxy"),
+    "proxy": PollError("the proxy makes no connection to the vendor", "ask the people who run the proxy"),
+    "proxy_auth": PollError("the proxy refuses the login", "check the user name and the password in [api] proxy"),
+    "tls_expired": PollError(
+        "the vendor's certificate has expired", "check this machine's clock, then tell the vendor"
+    ),
+    "tls_not_yet_valid": PollError(
+        "the vendor's certificate is not valid yet", "set this machine's clock, then tell the vendor"
+    ),
+    "tls_other_host": PollError(
+        "the certificate is for another host", "check the host name in [api] base_url, token_url and proxy"
+    ),
+    "tls_self_signed": PollError(
+        "the certificate is signed by itself alone", "if it is the right one, set [api] ca_file to it"
+    ),
+    "tls_unknown_issuer": PollError(
+        "the issuer of the vendor's certificate is not trusted",
+        "install ca-certificates, or set [api] ca_file to the authority of your proxy",
+    ),
+    "tls_old_protocol": PollError(
+        "the peer speaks no TLS 1.2 or later", "ask the vendor, or the people who run the proxy, for it"
+    ),
+    "tls_not_spoken": PollError(
+        "the peer does not speak TLS at this port", "check host and port in [api] base_url and proxy"
+    ),
+    "tls": PollError(
+        "the TLS handshake fails", "try `openssl s_client -connect HOST:443`, and look at the machines in between"
+    ),
+    "not_found": PollError("the vendor does not know the id (404)", "check the ids against their source"),
+    "redirect": PollError("a redirect came, which is not followed", _BETWEEN),
+    "html": PollError("an HTML page came in place of JSON", _BETWEEN),
+    "not_json": PollError("the answer was not JSON", _BETWEEN),
+    "no_task": PollError("the answer was JSON, but of no task", _BETWEEN),
+    "no_status": PollError("the answer had no status", _SHOW),
+    "unknown_status": PollError(
+        "the answer has a status that this cdpoll does not know", "show the vendor, and look for a newer cdpoll"
+    ),
+    "wrong_id": PollError("the vendor answered for another id; nothing was stored", _SHOW),
+    "other_tenant": PollError(
+        "the answer came from another tenant; nothing was stored", "check [api] tenant_id and the credentials"
+    ),
+    "too_large": PollError("the answer was larger than any answer of a task (4 MiB)", _SHOW),
+    "encoding": PollError("the answer was packed in a way that cannot be read, or damaged", _BETWEEN),
+    "internal": PollError("the answer breaks cdpoll itself", "report it with the line of the journal"),
+    "damaged_id": PollError(
+        "the id was damaged on the disk, and is not asked for", "`cdpoll tasks` lists it; record it again"
+    ),
+    "secret_unreadable": PollError(
+        "the client secret cannot be read", "`cdpoll config check` says why; restart the service after mending it"
+    ),
+    "token_garbled": PollError("the token endpoint answered without a token", "check [api] token_url"),
+    "no_list": PollError("the answer was JSON, but not a list of tasks", _BETWEEN),
+}
+
+_HTTP_CURES = {
+    "401": "check client_id and client_secret, and the product with the vendor",
+    "403": "check client_id and client_secret, and the product with the vendor",
+    "429": "lower requests_per_second if this comes often",
+}
+_HTTP_CURE = "look at the vendor's status page; if it lasts, ask the vendor"
+
+
+def in_words(code: str) -> str:
+    """What the code means: ``http_503`` is "HTTP 503", ``http_403_invalid_product`` "HTTP 403 (invalid_product)"."""
+    known = POLL_ERRORS.get(code)
+    if known is not None:
+        return known.words
+    if code.startswith("token_"):
+        return f"{in_words(code.removeprefix('token_'))}, when a token was asked for"
+    if code.startswith("http_"):
+        status, _, word = code.removeprefix("http_").partition("_")
+        return f"HTTP {status} ({word})" if word else f"HTTP {status}"
+    return "a fault in cdpoll itself" if code.startswith("internal") else code
+
+
+def cure_of(code: str) -> str | None:
+    """What to do about it; ``None`` for a code that is not known."""
+    known = POLL_ERRORS.get(code)
+    if known is not None:
+        return known.cure
+    if code.startswith("token_"):
+        return cure_of(code.removeprefix("token_"))
+    if code.startswith("http_"):
+        return _HTTP_CURES.get(code.removeprefix("http_")[:3], _HTTP_CURE)
+    return POLL_ERRORS["internal"].cure if code.startswith("internal") else None

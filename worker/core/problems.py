@@ -1,0 +1,283 @@
+"""The list of all problems: everything that a person must see, each with its severity, its words and its cure.
+
+`status`, `problems list`, the lines of the log, the unit's STATUS, `status --check` and docs/problems.md all come from
+:data:`KINDS`. The order here is the order in which problems are shown; critical ones come first in any case.
+
+To add one: an entry here, a count in worker/store/views/problems.py, and ``python -m worker.core.problems_page``.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+Severity = Literal["critical", "warning"]
+
+
+class Kind(NamedTuple):
+    """``critical``: nothing moves, or data is at risk. ``words``: what is wrong, in one line, and ``cure``: what to do.
+    Both may hold ``{…}``: the fields that :func:`problem` is given, ``{n}``, and counted words such as ``{tasks}``.
+    ``page``: where the docs say more."""
+
+    code: str
+    severity: Severity
+    words: str
+    cure: str
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem that stands: a stable ``code``, how many it concerns, its hint (words and cure), and since when (ms;
+    ``None``: not known yet)."""
+
+    code: str
+    count: int
+    hint: str
+    since: int | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """``critical`` or ``warning``."""
+        return kind_of(self.code).severity
+
+
+_VENDOR = "operations.md#when-the-vendor-does-not-answer"
+_LOGIN = "operations.md#when-the-sftp-server-refuses-the-login"
+_DROP = "operations.md#when-single-files-of-the-drop-make-trouble"
+_DISK = "operations.md#when-the-disk-is-full-or-read-only"
+_CLOCK = "operations.md#when-the-clock-is-set"
+_QUARANTINE = "batch.md#quarantine"
+
+_LISTED = (
+    Kind(
+        "daemon_down",
+        "critical",
+        "no daemon is polling",
+        "start it (systemctl start cdpoll, or cdpoll run)",
+        "operations.md#the-service",
+    ),
+    Kind(
+        "daemon_stuck",
+        "critical",
+        "process {pid} has finished no pass for {lasting}",
+        "see its log (journalctl -u cdpoll), and restart it",
+        "operations.md#the-service",
+    ),
+    Kind(
+        "lane_stuck",
+        "critical",
+        "a step of the daemon lasts longer than it may",
+        "systemd restarts the daemon; without systemd, restart it",
+        "operations.md#several-users",
+    ),
+    Kind("disk_full", "critical", "less than 64 MiB are free on the disk of {folder}", "make room", _DISK),
+    Kind(
+        "disk_read_only",
+        "critical",
+        "{folder} is mounted read-only: nothing can be recorded",
+        "ask the machine's administrator why, and mount it writable",
+        _DISK,
+    ),
+    Kind("disk_unreadable", "critical", "{folder} cannot be examined", "is the disk there?", _DISK),
+    Kind(
+        "damaged_text",
+        "critical",
+        "a text in the database cannot be decoded: bits have changed on the disk",
+        "`cdpoll db integrity` says where; the rest is worked on",
+        "operations.md#the-files-of-the-database",
+    ),
+    Kind(
+        "internal_fault",
+        "critical",
+        "a fault in cdpoll itself; everything else goes on",
+        "report the line that `status` names",
+    ),
+    Kind("api_credentials", "critical", "the credentials are refused: {cause}", "{cure}", _VENDOR),
+    Kind(
+        "wrong_environment",
+        "critical",
+        "most ids are unknown to the vendor",
+        "is [api] base_url the environment they came from?",
+    ),
+    Kind("sftp_auth", "critical", "the SFTP server refuses our login", "mend username, password or key_file", _LOGIN),
+    Kind(
+        "sftp_auth_partial",
+        "critical",
+        "the SFTP server accepted the key or the password, and wants the other one too",
+        "set both under [sftp]",
+        _LOGIN,
+    ),
+    Kind("api_unreachable", "warning", "the vendor does not answer: {cause}", "{cure}", _VENDOR),
+    Kind("api_rate_limited", "warning", "the vendor asked for fewer requests", "{cure}", _VENDOR),
+    Kind(
+        "sftp",
+        "warning",
+        "the drop cannot be read",
+        "`status` names the cause and its cure",
+        "batch.md#looking-at-it",
+    ),
+    Kind(
+        "sftp_stale",
+        "warning",
+        "no good round over the drop for {lasting}, though every is {every}",
+        "see the log",
+        "batch.md#looking-at-it",
+    ),
+    Kind("sftp_files", "warning", "{named}", "cdpoll tries again", _DROP),
+    Kind(
+        "budget_spent",
+        "warning",
+        "the {daily} requests of the day are spent: nothing is asked before midnight UTC",
+        "raise daily_budget if that comes often",
+        "polling.md#how-many-requests",
+    ),
+    Kind(
+        "failing",
+        "warning",
+        "polls of {tasks} keep failing{cause}",
+        "cdpoll tasks --failing {error}",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "unknown_status",
+        "warning",
+        "{tasks} have a status that this cdpoll does not know",
+        "show the vendor (`cdpoll tasks --failing unknown_status`), and look for a newer cdpoll",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "wrong_id",
+        "warning",
+        "the vendor answered for another id than that of {tasks}; nothing was stored",
+        "show the vendor (`cdpoll tasks --failing wrong_id`)",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "other_tenant",
+        "warning",
+        "the answers for {tasks} came from another tenant; nothing was stored",
+        "check [api] tenant_id and the credentials",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "internal",
+        "warning",
+        "what the vendor said of {tasks} breaks cdpoll itself",
+        "report it with the line of the journal",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "damaged_id",
+        "warning",
+        "the ids of {tasks} were damaged on the disk, and are not asked for",
+        "`cdpoll tasks --failing damaged_id` lists them; record them again",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "not_found",
+        "warning",
+        "the vendor does not know {tasks}",
+        "check the ids against their source: cdpoll tasks --failing not_found",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "overdue",
+        "warning",
+        "{tasks} pending for more than {lasting}",
+        "see `cdpoll tasks --overdue`, and ask the vendor",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "abandoned",
+        "warning",
+        "{tasks} no longer asked for",
+        "see `cdpoll tasks --state abandoned`; `cdpoll retry ID` revives",
+        "polling.md#tasks-in-trouble",
+    ),
+    Kind(
+        "unreadable",
+        "warning",
+        "{texts} handed in from which no task id could be read",
+        "see `cdpoll unreadable list`",
+    ),
+    Kind(
+        "quarantined",
+        "warning",
+        "{things} in quarantine: they could not be understood",
+        "see `cdpoll quarantine list`",
+        _QUARANTINE,
+    ),
+    Kind(
+        "incomplete_files",
+        "warning",
+        "{files} cut short for more than a day",
+        "see `cdpoll files`, and ask the sender for them again",
+        "batch.md#what-becomes-of-a-file",
+    ),
+    Kind(
+        "files_lost",
+        "warning",
+        "files are gone from the drop before they came whole",
+        "look in the server's archive, and ingest them by hand",
+        "batch.md#how-a-file-is-fetched",
+    ),
+    Kind(
+        "files_recovered",
+        "warning",
+        "files that the database did not know lay beside it, and were read in again",
+        "was an older copy of it restored? See `cdpoll files`; their names begin with recovered",
+        "operations.md#backup-restore-moving",
+    ),
+    Kind(
+        "coverage_withdrawn",
+        "warning",
+        "coverage that an earlier cdpoll told is no longer told",
+        "look in the view batch_answers for the warning read_otherwise",
+        "operations.md#a-new-version",
+    ),
+    Kind(
+        "reload_refused",
+        "warning",
+        "the old configuration stays in force",
+        "mend the mistake that `cdpoll config check` names, and reload again",
+        "operations.md#the-service",
+    ),
+    Kind("clock_jumped", "warning", "the clock was set {way} by {by}", "is time kept by NTP? (said for a day)", _CLOCK),
+)
+
+KINDS: dict[str, Kind] = {kind.code: kind for kind in _LISTED}
+
+_ORDER = {code: n for n, code in enumerate(KINDS)}
+
+# Codes that are made of one of these and another word.
+_FAMILIES = ("failing", "sftp")
+
+
+def kind_of(code: str) -> Kind:
+    """The entry for a code, be it one of the list, ``failing_ERROR`` or ``sftp_ERROR``; of one that is not in the list,
+    which only another version of cdpoll can have written, a warning without words."""
+    kind = KINDS.get(code)
+    if kind is None:
+        kind = next((KINDS[family] for family in _FAMILIES if code.startswith(f"{family}_")), None)
+    return kind or Kind(code, "warning", code, "")
+
+
+def problem(code: str, count: int = 1, **fields: Any) -> Problem:
+    """A problem of a kind, with its words and cure filled in."""
+    kind = kind_of(code)
+    known = {"n": count, **{f"{noun}s": counted(count, noun) for noun in ("task", "file", "text", "thing")}, **fields}
+    return Problem(code, count, hint(kind.words.format_map(known), kind.cure.format_map(known)))
+
+
+def hint(words: str, cure: str) -> str:
+    """What is wrong and what to do, in one line."""
+    return f"{words}{'; ' if ': ' in words else ': '}{cure}" if cure else words
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 task``, ``3 tasks``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def worst_first(problems: list[Problem]) -> list[Problem]:
+    """In the order in which they are shown."""
+    return sorted(problems, key=lambda one: (one.severity != "critical", _ORDER.get(kind_of(one.code).code, 99)))
