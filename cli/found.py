@@ -90,7 +90,7 @@ def _flat(line: Json) -> Json:
 
 
 def _echo_table(pages: Iterator[list[Json]]) -> None:
-    from cli.table import Column, table_lines, terminal_width
+    from cli.table import Column, output_width, table_lines
 
     columns = (
         Column("ref"),
@@ -107,7 +107,7 @@ def _echo_table(pages: Iterator[list[Json]]) -> None:
         Column(""),
     )
     marks: set[str] = set()
-    lines = table_lines(columns, ([_cells(line, marks) for line in page] for page in pages), terminal_width())
+    lines = table_lines(columns, ([_cells(line, marks) for line in page] for page in pages), output_width())
     printed = False
     for line in lines:
         say(line)

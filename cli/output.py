@@ -55,6 +55,11 @@ def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]]) -> None:
     click.echo("\n]}")
 
 
+def many(number: int, one: str, more: str | None = None) -> str:
+    """``1 answer``, ``2 answers``; ``more`` where the plural is not made with an s."""
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
 def joined(between: str, *parts: object) -> str:
     """The parts that say something, with ``between`` between them."""
     return between.join([str(part) for part in parts if part])

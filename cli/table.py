@@ -1,6 +1,7 @@
 """Aligned columns for people: texts are cut, and columns left out, until a line fits the terminal."""
 
 import shutil
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -27,12 +28,12 @@ class Column(NamedTuple):
     cut: bool = False
 
 
-def terminal_width() -> int:
-    """The columns of the terminal, or $COLUMNS; 80 where neither is known."""
-    return shutil.get_terminal_size((80, 24)).columns
+def output_width() -> int | None:
+    """$COLUMNS, or the columns of the terminal, 80 where it does not tell; ``None``, no limit, for a file or a pipe."""
+    return shutil.get_terminal_size((80 if sys.stdout.isatty() else 0, 24)).columns or None
 
 
-def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], width: int) -> Iterator[str]:
+def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], width: int | None) -> Iterator[str]:
     """The lines of a table. The first pages, of some thousand rows, decide how wide each column is and which ones
     there are.
 
@@ -47,7 +48,9 @@ def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], wid
         first += [[plain(cell) for cell in row] for row in page or ()]
     if not first:
         return
-    widths = _fitted(columns, first, width, more=more)
+    if width is None:
+        columns = [Column(column.title) for column in columns]
+    widths = _fitted(columns, first, width or 0, more=more)
     yield _line(columns, [column.title for column in columns], widths)
     for row in first:
         yield _line(columns, row, widths)
@@ -56,7 +59,7 @@ def table_lines(columns: Sequence[Column], pages: Iterable[list[list[str]]], wid
 
 
 def _fitted(columns: Sequence[Column], rows: list[list[str]], width: int, *, more: bool) -> dict[int, int]:
-    """By the place of each column that is shown, its width."""
+    """By the place of each column that is shown, its width. Columns of rank 0 that may not be cut need no ``width``."""
     longest = [max(width_of(cell) for cell in cells) for cells in zip(*rows, strict=True)]
     wanted = {
         at: max(longest[at], width_of(one.title))

@@ -9,6 +9,7 @@ from cli.completion import complete_id
 from cli.csv_cells import echo_csv
 from cli.opening import opened
 from cli.output import AS_JSON, dumped, echo_pages, say
+from cli.task_list import echo_tasks, why_empty
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.gateways.machine import process_exists
@@ -46,6 +47,8 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json")
     failing = given["failing"]
+    if (given["overdue"] or failing is not None) and given["state"] not in (None, "pending"):
+        raise click.UsageError("only pending tasks are overdue or failing: leave out --state")
     if given["review"]:
         if given["overdue"] or failing is not None or given["state"] not in (None, "concluded"):
             raise click.UsageError("--review lists concluded tasks: leave out --state, --overdue and --failing")
@@ -64,9 +67,8 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
             echo_pages("tasks", pages)
         elif as_csv:
             echo_csv(COLUMNS, pages)
-        else:
-            for page in pages:
-                say(*map(_line, page))
+        elif not echo_tasks(pages, here.now, failing=failing is not None):
+            say(f"cdpoll: {why_empty(here.store, wanted)}", err=True)
 
 
 COLUMNS = ("id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error")
@@ -82,8 +84,12 @@ def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) 
         elif form == "csv":
             echo_csv(REVIEW_COLUMNS, ([row | item for row in page for item in row["review"]] for page in pages))
         else:
+            printed = False
             for page in pages:
                 say(*(line for row in page for line in _review_lines(row)))
+                printed = True
+            if not printed:
+                say("cdpoll: no task is to be looked at", err=True)
 
 
 REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action")
@@ -105,14 +111,6 @@ def _review_lines(row: story.Json) -> list[str]:
             f"      -> {action}",
         ]
     return lines
-
-
-def _line(row: story.Json) -> str:
-    state = row["state"] + (f":{row['outcome']}" if row["outcome"] else "")
-    due = f"due {row['due_at']}" if row["due_at"] else f"recorded {row['recorded_at']}"
-    refs = f"  {', '.join(row['refs'])}" if row["refs"] else ""
-    error = f", the last: {row['last_error']}" if row["last_error"] else ""
-    return f"{row['id']:<36}  {state:<17}  {due}  {row['polls']} polls{error}{refs}"
 
 
 @click.command()

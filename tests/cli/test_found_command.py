@@ -46,7 +46,7 @@ def cells(house: House, *args: str) -> list[dict[str, str]]:
 
 
 def test_the_table_fits_eighty_columns(filled: House) -> None:
-    ended = filled.cdpoll("found", check=0)
+    ended = filled.cdpoll("found", check=0, COLUMNS="80")
     assert ended.text.splitlines() == [
         "ref      patient      born        payer            payer id  member id",
         "+ACCT-2  HOLDER, ANN  1970-02-03  PLAN OF PLENTY   PAY       M0001",
@@ -67,7 +67,7 @@ def test_what_is_found_early_is_marked(tmp_path: Path) -> None:
             finished = finished_paths(a_body(successful=[a_path(says())]))
             keep_provisional(store, {1: finished}, "poll", NOW)
         derive_missing(store, NOW)
-    ended = house.cdpoll("found", check=0)
+    ended = house.cdpoll("found", check=0, COLUMNS="80")
     assert ended.text.splitlines()[1] == "ACCT-1  HOLDER, ANN  1970-02-03  PLAN OF PLENTY  PAY       M0001      early"
     assert ended.err.startswith("early  the vendor has found it and still searches")
     (line,) = house.cdpoll("found", "--json", check=0).json["found"]
@@ -235,6 +235,12 @@ def test_the_first_thousand_rows_decide_and_later_ones_are_cut_or_overflow() -> 
     assert list(table_lines(columns, [[["1", ""]], [["2", "x"]]], 80)) == ["a  b", "1", "2  x"], (
         "a short page decides not"
     )
+
+
+def test_without_a_width_nothing_is_cut_or_left_out() -> None:
+    columns = (Column("a"), Column("b", 9, cut=True))
+    pages = [[["1", "short"]] * 1000, [["22222", "longer than that"]]]
+    assert list(table_lines(columns, pages, None))[-1] == "22222  longer than that"
 
 
 def test_letters_of_double_width_and_accents_are_measured() -> None:

@@ -1,6 +1,5 @@
-"""A task's life in a person's hands: ``tasks``, ``poll``, ``retry``, ``abandon``, ``unreadable``, ``show``."""
+"""A task's life in a person's hands: ``poll``, ``retry``, ``abandon``, ``unreadable``, ``show``."""
 
-import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -9,137 +8,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
-from tests.support.database import conclude, record
-from tests.support.polled_bodies import a_body, a_path
-from worker.store.opening import open_store
 
-DAY = 86_400_000
+DAY, HOUR = 86_400_000, 3_600_000
 COLUMNS = ["id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error"]
-
-
-# --- the list
-
-
-def test_the_list_has_the_promised_shape(house: House) -> None:
-    house.cdpoll("record", "b", "a", "--ref", "R1", check=0)
-    listed = house.cdpoll("tasks", "--json", check=0).json
-    assert [row["id"] for row in listed["tasks"]] == ["b", "a"]
-    assert listed["tasks"][0].keys() == {
-        "id",
-        "state",
-        "outcome",
-        "refs",
-        "recorded_at",
-        "due_at",
-        "polls",
-        "last_error",
-    }
-    assert listed["tasks"][0]["refs"] == ["R1"]
-    assert [line.split()[0] for line in house.cdpoll("tasks", check=0).text.splitlines()] == ["b", "a"]
-
-
-def test_an_empty_list_is_a_list(house: House) -> None:
-    house.cdpoll("run", "--once", check=0)
-    assert house.cdpoll("tasks", "--json", check=0).json == {"tasks": []}
-    assert house.cdpoll("tasks", check=0).text == ""
-
-
-def test_the_list_is_read_page_by_page_and_whole(house: House) -> None:
-    lines = "\n".join(f'{{"id": "t{n}", "ref": "r{n}"}}' for n in range(1201))
-    house.cdpoll("record", "--jsonl", "-", stdin=lines.encode(), check=0)
-    listed = house.cdpoll("tasks", "--json", check=0).json["tasks"]
-    assert [(row["id"], row["refs"]) for row in listed] == [(f"t{n}", [f"r{n}"]) for n in range(1201)]
-
-
-def test_the_list_by_state_and_overdue(house: House) -> None:
-    house.record("young", "old", "gone")
-    house.cdpoll("abandon", "gone", check=0)
-    house.rows("UPDATE tasks SET life_from = life_from - ? WHERE id = 'old'", 2 * DAY)
-    assert "gone" in house.cdpoll("tasks", "--state", "abandoned", check=0).text
-    assert house.cdpoll("tasks", "--state", "concluded", check=0).text == ""
-    overdue = house.cdpoll("tasks", "--overdue", "--json", check=0).json["tasks"]
-    assert [row["id"] for row in overdue] == ["old"]
-    assert {"code": "overdue", "count": 1} in [
-        {key: problem[key] for key in ("code", "count")} for problem in house.status()["problems"]
-    ]
-
-
-def test_the_list_of_those_that_fail(house: House) -> None:
-    house.record("fine", "lost", "odd", "gone")
-    house.rows("UPDATE tasks SET last_error = 'timeout' WHERE id IN ('lost', 'gone')")
-    house.rows("UPDATE tasks SET last_error = 'http_422' WHERE id = 'odd'")
-    house.cdpoll("abandon", "gone", check=0)
-
-    def failing(*code: str) -> list[tuple[str, str]]:
-        listed = house.cdpoll("tasks", "--failing", *code, "--json", check=0).json["tasks"]
-        return [(row["id"], row["last_error"]) for row in listed]
-
-    assert failing() == [("lost", "timeout"), ("odd", "http_422")]
-    assert failing("http_422") == failing("failing_http_422") == [("odd", "http_422")]
-    assert failing("http_500") == []
-    assert "http_422" in house.cdpoll("tasks", "--failing", "http_422", check=0).text
-
-
-def test_the_list_of_one_ref_and_of_so_many(house: House) -> None:
-    for ref, ids in (("R1", "ab"), ("R2", "bc"), ("R1", "d")):
-        house.cdpoll("record", *ids, "--ref", ref, check=0)
-
-    def listed(*args: str) -> str:
-        return "".join(row["id"] for row in house.cdpoll("tasks", *args, "--json", check=0).json["tasks"])
-
-    assert (listed("--ref", "R1"), listed("--ref", "r1")) == ("abd", "")
-    assert listed("--ref", "R1", "--state", "concluded") == ""
-    assert (listed("--limit", "2"), listed("--ref", "R1", "--limit", "2"), listed("--limit", "9")) == (
-        "ab",
-        "ab",
-        "abcd",
-    )
-    house.cdpoll("tasks", "--limit", "0", check=2)
-
-
-def test_the_limit_is_that_of_all_pages(house: House) -> None:
-    lines = "\n".join(f'{{"id": "t{n}"}}' for n in range(700))
-    house.cdpoll("record", "--jsonl", "-", stdin=lines.encode(), check=0)
-    assert len(house.cdpoll("tasks", "--limit", "600", check=0).text.splitlines()) == 600
-
-
-def test_the_list_as_csv_runs_nothing_in_a_spreadsheet(house: House) -> None:
-    house.cdpoll("record", "a", "--ref", "=1+1", check=0)
-    house.cdpoll("record", "a", "--ref", 'say "x", y', check=0)
-    house.cdpoll("record", "--ref", "\t=2", "--", "-b", check=0)
-    header, *rows = csv.reader(house.cdpoll("tasks", "--csv", check=0).text.splitlines())
-    assert header == COLUMNS
-    assert [(row[0], row[3], row[6], row[7]) for row in rows] == [
-        ("a", '\'=1+1; say "x", y', "0", ""),
-        ("'-b", "'\\t=2", "0", ""),
-    ]
-    house.cdpoll("tasks", "--csv", "--json", check=2)
-
-
-def test_the_list_of_those_to_review(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    house.database.parent.mkdir()
-    with open_store(house.database, create=True) as store:
-        record(store, "a", ref="=R1")
-        mute = [a_path(None, "payer_unavailable", name, payer) for name, payer in (("RTCOB", "RT"), ("HMO", "H"))]
-        conclude(store, a_body(status="failure", unsuccessful=mute))
-        record(store, "b")
-        conclude(store, a_body("b"), 2)
-    first, second = house.cdpoll("tasks", "--review", "--json", check=0).json["tasks"]
-    assert (first["id"], first["review"][0]["path"], second["review"][0]["kind"]) == ("a", "RTCOB", "no_path")
-    assert set(COLUMNS) <= first.keys()
-    text = house.cdpoll("tasks", "--review", check=0).text.splitlines()
-    assert text[0].split() == ["a", "failure", "2027-01-15T08:01:00Z", "=R1"]
-    assert text[1:3] == [
-        "  RTCOB (RT); HMO (H): not searched: the payer gave no answer",
-        "      -> send the inquiry again later, or ask the payer",
-    ]
-    assert text[4] == "  the vendor says success and names no path that found coverage"
-    header, *rows = csv.reader(house.cdpoll("tasks", "--review", "--csv", check=0).text.splitlines())
-    assert header[:6] == ["id", "refs", "outcome", "concluded_at", "kind", "path"]
-    assert [row[:3] for row in rows] == [["a", "'=R1", "failure"], ["a", "'=R1", "failure"], ["b", "", "success"]]
-    house.cdpoll("tasks", "--review", "--overdue", check=2)
-    house.cdpoll("tasks", "--review", "--state", "pending", check=2)
 
 
 # --- show names its task

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.instant import duration, from_iso, iso, short, words
+from worker.core.instant import about, duration, from_iso, iso, short, words
 
 
 @given(st.integers(0, 4_000_000_000_000))
@@ -52,4 +52,10 @@ def test_words() -> None:
         "2 h 5 min",
         "3 d 4 h",
         "-1 min",
+    ]
+
+
+def test_about() -> None:
+    assert [about(n) for n in (-5, 999, 59_999, 60_000, 3_599_999, 7_500_000, 273_600_000)] == [
+        *("0 s", "0 s", "59 s", "1 min", "59 min", "2 h", "3 d")
     ]

@@ -109,7 +109,17 @@ class House:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Ours, without anything that steers cdpoll or a service."""
-        steering = ("CDPOLL_", "NOTIFY_SOCKET", "WATCHDOG_", "XDG_", "JOURNAL_STREAM", "PYTHON", "LC_", "LANG")
+        steering = (
+            "CDPOLL_",
+            "NOTIFY_SOCKET",
+            "WATCHDOG_",
+            "XDG_",
+            "JOURNAL_STREAM",
+            "PYTHON",
+            "LC_",
+            "LANG",
+            "COLUMNS",
+        )
         kept = {k: v for k, v in os.environ.items() if not k.startswith(steering)}
         return {**kept, "HOME": str(self.folder), **more}
 

@@ -81,6 +81,15 @@ def words(ms: int) -> str:
     return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
 
 
+def about(ms: int) -> str:
+    """A duration for a glance, in its largest unit, cut off: ``0 s``, ``59 s``, ``2 h``, ``400 d``."""
+    seconds = max(0, ms) // 1000
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
 def short(ms: int) -> str:
     """A duration as the configuration writes it, exactly: ``90000`` is ``1m30s``, ``0`` is ``0s``."""
     out = ""

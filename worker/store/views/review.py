@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from worker.core.instant import iso_or_none
 from worker.core.vendor.advice import (
     CHANGED,
     NO_271,
@@ -48,8 +47,8 @@ def review_pages(store: Store, ref: str | None = None, limit: int | None = None)
         # Concluded tasks are those with an outcome. Asked for by their state, they would be sorted anew for each page.
         tasks = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, polls, last_error, concluded_at FROM tasks
-            WHERE seq > :last AND outcome IS NOT NULL{narrowed} ORDER BY seq LIMIT :page
+            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, polls, last_error
+            FROM tasks WHERE seq > :last AND outcome IS NOT NULL{narrowed} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - a constant
             {"last": last, "ref": ref, "page": PAGE_ROWS},
         )
@@ -108,11 +107,7 @@ def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
             reasons[row["result"]].append(_item("rejected", row, rejection_words(one), action))
     refs = refs_of(store, [task["seq"] for task in tasks])
     told = [(task, reasons[latest[task["seq"]]["seq"]]) for task in tasks if task["seq"] in latest]
-    return [
-        task_line(task, refs) | {"concluded_at": iso_or_none(task["concluded_at"]), "review": why}
-        for task, why in told
-        if why
-    ]
+    return [task_line(task, refs) | {"review": why} for task, why in told if why]
 
 
 def _item(kind: str, row: sqlite3.Row | None, reason: str, action: str) -> Json:

@@ -45,8 +45,8 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
     while left is None or left > 0:
         rows = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, polls, last_error FROM tasks
-            WHERE seq > :last{wanted.conditions()} ORDER BY seq LIMIT :page
+            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, polls, last_error
+            FROM tasks WHERE seq > :last{wanted.conditions()} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - constants
             {
                 "last": last,
@@ -76,6 +76,8 @@ def task_line(row: sqlite3.Row, refs: Mapping[int, list[str]]) -> Json:
         "refs": refs.get(row["seq"], []),
         "recorded_at": iso(row["recorded_at"]),
         "due_at": iso_or_none(row["due_at"]),
+        "concluded_at": iso_or_none(row["concluded_at"]),
+        "abandoned_at": iso_or_none(row["abandoned_at"]),
         "polls": row["polls"],
         "last_error": row["last_error"],
     }
