@@ -11,15 +11,18 @@ from worker.config import load
 
 
 @click.command()
-@click.option("--once", "mode", flag_value="once", help="One pass over what is due now, then exit.")
-@click.option("--until-idle", "mode", flag_value="until-idle", help="Until nothing is pending; 75 if work remains.")
+@click.option("--once", is_flag=True, help="One pass over what is due now, then exit.")
+@click.option("--until-idle", is_flag=True, help="Until nothing is pending; 75 if work remains.")
 @click.pass_obj
-def run(obj: dict[str, Any], mode: str | None) -> int:
+def run(obj: dict[str, Any], once: bool, until_idle: bool) -> int:
     """Poll every recorded task until the vendor concludes it.
 
-    SIGTERM lets the requests under way finish and saves what they bring; a second one ends at once. SIGHUP
-    reads the configuration anew. Refused credentials pause the daemon, they never end it (`--once`: exit 77).
+    SIGTERM or Ctrl-C lets the requests under way finish and saves what they bring; another one, more than a second
+    later, ends at once. SIGHUP reads the configuration anew. Refused credentials pause the daemon, they never end
+    it (`--once`: exit 77).
     """
+    if once and until_idle:
+        raise click.UsageError("--once and --until-idle are two ways to end: give one of them")
     config = load(obj["config"], os.environ)
     from worker import daemon
     from worker.log import write_line
@@ -31,7 +34,7 @@ def run(obj: dict[str, Any], mode: str | None) -> int:
     settle_in(config.store.path)
     return daemon.run(
         config,
-        mode or "forever",  # type: ignore[arg-type]
+        "once" if once else "until-idle" if until_idle else "forever",
         Clock(),
         reload=lambda: load(obj["config"], os.environ),
     )

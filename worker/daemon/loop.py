@@ -11,6 +11,7 @@ from worker.clock import Clock
 from worker.config import Config
 from worker.config.polling import schedule_of
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import Beats
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
@@ -39,6 +40,8 @@ LONGEST_REST_MS = 7 * 86_400_000
 
 MAIN = "poll"
 
+INTERRUPTED_EXIT = 130
+
 
 class Loop:
     """One run of the daemon; :meth:`run` gives its exit code."""
@@ -49,7 +52,7 @@ class Loop:
         self._signals = signals
         self._store = store
         self._log = log
-        now = store.now(clock)
+        now = self._began_at = store.now(clock)
         self._notify = Notify()
         self._notices = Notices()
         self._faults = Faults(self._notify, self._notices, log)
@@ -262,6 +265,7 @@ class Loop:
                 self._faults.storage_fails(error)  # the replies are kept, and saved later while there is time
             if self._poll.busy:
                 self._clock.wait(self._signals.wake, DRAIN_WAIT_MS)
+        self._poll.tell_last(self._store.now(self._clock))
 
     def _leave(self) -> int:
         self._notify.send("STOPPING=1")
@@ -273,10 +277,18 @@ class Loop:
                 daemon.stopped(self._store, now)
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)
-        self._log.info("stopped")
-        return self._exit_code()
+        exit_code = self._exit_code()
+        self._log.info("stopped", **(self._summary() if self._orders.once else {}))
+        return exit_code
+
+    def _summary(self) -> dict[str, object]:
+        """Of a run that ends by itself: what it did, and what remains."""
+        done = {} if self._poll is None else self._poll.summary()
+        return {**done, "took": words(max(0, self._store.now(self._clock) - self._began_at))}
 
     def _exit_code(self) -> int:
+        if self._signals.interrupted:
+            return INTERRUPTED_EXIT
         if self._orders.mode == "once":
             stopped = WORK_REMAINS_EXIT if self._signals.stop.is_set() else 0
             return next((code for lane in self._lanes if (code := lane.exit_code)), stopped)

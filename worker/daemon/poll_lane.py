@@ -66,6 +66,20 @@ class PollLane:
         """Store what was learned, inside a transaction."""
         self._round.keep_learned()
 
+    def tell_last(self, now: int) -> None:
+        """Log what was held back: no step follows."""
+        self._round.tell_last(now)
+
+    def summary(self) -> dict[str, object]:
+        """What was done, and what remains."""
+        paused = self._round.shared.breaker.code
+        return {
+            "polls": self._round.polls,
+            "concluded": self._round.concluded,
+            "still_pending": tallies.by_state(self._store)["pending"],
+            **({} if paused is None else {"api_paused": paused}),
+        }
+
     @property
     def idle(self) -> bool:
         if self._round.busy:

@@ -7,13 +7,23 @@ import os
 import signal
 import threading
 
+# After the first signal that asks to end: others within this time are the same wish.
+SAME_WISH_S = 1.0
+
 
 class Signals:
-    """SIGTERM or SIGINT: the first asks to end in good order, the second ends the process. SIGHUP asks to reload."""
+    """SIGTERM or SIGINT: the first asks to end in good order, the second ends the process. SIGHUP asks to reload.
 
-    WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    Those that follow the first within a second belong to it: a terminal sends SIGINT to all the processes of a command,
+    and those that started this one (make, timeout, sudo, a container) may send it on.
+    """
+
+    ENDING = (signal.SIGTERM, signal.SIGINT)
+    WATCHED = (*ENDING, signal.SIGHUP)
 
     def __init__(self) -> None:
+        self.interrupted = False
+        """Whether it was SIGINT, as of Ctrl-C, that asked to end."""
         self.wake = threading.Event()  # something happened: a reply came, or a signal
         self.stop = threading.Event()
         self.reload = threading.Event()
@@ -26,11 +36,18 @@ class Signals:
 
     def _listen(self) -> None:
         while True:
-            number = signal.sigwait(self.WATCHED)
-            if number == signal.SIGHUP:
-                self.reload.set()
-            elif self.stop.is_set():
-                os._exit(128 + number)  # nothing is lost: every lease runs out by itself
-            else:
-                self.stop.set()
+            self._heard(signal.sigwait(self.WATCHED))
+
+    def _heard(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self.reload.set()
             self.wake.set()
+            return
+        if self.stop.is_set():
+            os._exit(128 + number)  # nothing is lost: every lease runs out by itself
+        self.interrupted = number == signal.SIGINT
+        self.stop.set()
+        self.wake.set()
+        threading.Event().wait(SAME_WISH_S)
+        while signal.sigtimedwait(self.ENDING, 0) is not None:
+            pass

@@ -26,7 +26,8 @@ from worker.core.schedule.learned import LearnedPlanner
 from worker.core.vendor.reply import Concluded, Garbled
 from worker.core.x12.embedded import Derived, derive
 from worker.gateways.http.pool import Done, Job, Pool
-from worker.rounds.log_edges import Change, Log, LogEdges, Pauses
+from worker.rounds.conclusions import Conclusions
+from worker.rounds.log_edges import Change, Log, LogEdges, LogLine, Pauses
 from worker.rounds.poll import reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
@@ -88,6 +89,8 @@ class PollRound:
         self._failing: frozenset[int] = frozenset()  # rows under way whose last poll had failed
         self._pauses = Pauses()
         self._edges = LogEdges(tallies.by_error(store).items(), now)
+        self._conclusions = Conclusions()
+        self.polls = self.concluded = 0  # so far
         self.own = Own(floated_at=now, kept_at=now)
         self.shared = api.get(store)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
@@ -116,6 +119,7 @@ class PollRound:
             return self._run(now, monotonic, due_by, claim=claim)
 
     def _run(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> int:
+        self._say(self._conclusions.lines((), now))
         self._pool.cut_overdue(monotonic)
         self._heard += self._pool.collect(now - STALE_JOB_MS)
         probing = self._probing
@@ -254,6 +258,7 @@ class PollRound:
         if self.only is not None:
             self.only = (self.only | {job.seq for job in self._back}) - {task.seq for task in intents.claims}
         self._failing = (self._failing & self._pool.out) | {task.seq for task in intents.claims if task.failures}
+        self.polls += sum(done.job.seq != NO_TASK for done in self._heard)
         self._heard.clear()
         self._back = self._pool.withdraw(FAR) if self._probing and not probing else []
         deadline = monotonic + self.rules.deadline_ms
@@ -264,7 +269,16 @@ class PollRound:
         self.planner.kept(intents.curves)
         self.planner.learn(intents.observations)
         pauses = self._pauses.lines(before.breaker, decision.shared.breaker, now)
-        for line in (*pauses, *self._edges.lines(changes, now)):
+        ended = [one.new for one in changes if one.new.state == "concluded" and not one.revision]
+        self.concluded += len(ended)
+        self._say([*pauses, *self._edges.lines(changes, now), *self._conclusions.lines(ended, now)])
+
+    def tell_last(self, now: int) -> None:
+        """Log what was held back: no pass follows."""
+        self._say(self._conclusions.lines((), now, last=True))
+
+    def _say(self, lines: Sequence[LogLine]) -> None:
+        for line in lines:
             getattr(self._log, line.level)(line.event, **line.fields)
 
     def _next_due(self) -> int | None:
@@ -283,6 +297,8 @@ class PollRound:
 
     def _next(self, moment: Moment, monotonic: int, cutoff: int) -> int:
         now, times = moment.now, [FAR]
+        if self._conclusions.tells_at is not None:
+            times.append(self._conclusions.tells_at)
         deadline = self._pool.next_deadline
         if deadline is not None:
             # A cut takes a moment to be felt, and some waits (for a name server) do not feel it: no reason to spin.
