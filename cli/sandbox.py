@@ -1,14 +1,17 @@
 """``cdpoll sandbox``: a vendor to rehearse against."""
 
+import json
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.own_folder import write_private
+from cli.own_folder import make_own_folder
 from worker.clock import Clock
-from worker.core.errors import BadConfiguration, TryLater
+from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.core.instant import iso
 
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
@@ -21,14 +24,24 @@ if TYPE_CHECKING:
 @click.option("--faults", default="", metavar="SPEC", help="What goes wrong; `--faults help` lists everything.")
 @click.option("--times", default="", metavar="SPEC", help="How long paths take; `--times help` explains.")
 @click.option(
+    "--checks",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 5000),
+    metavar="N",
+    help="Make N real-time checks first, and record what they name.",
+)
+@click.option(
     "--dir", "folder", default="cdpoll-sandbox", show_default=True, help="For the configuration and database."
 )
-def sandbox(port: int, seed: int, speed: float, faults: str, times: str, folder: str) -> None:
+def sandbox(port: int, seed: int, speed: float, faults: str, times: str, checks: int, folder: str) -> None:
     """The simulated vendor, for rehearsing without credentials.
 
     Prints a ready-to-use configuration on standard output, and keeps it in DIR/cdpoll.ini as well, readable by its
-    owner alone. Ends with Ctrl-C or SIGTERM.
+    owner alone. The vendor remembers nothing from the last time, so each start begins with a new database. The
+    patients of --checks steer what becomes of them, unless --times does. Ends with Ctrl-C or SIGTERM.
     """
+    from sandbox import examples
     from sandbox import faults as known_faults
     from sandbox import times as known_times
     from sandbox.server import Sandbox
@@ -54,21 +67,45 @@ def sandbox(port: int, seed: int, speed: float, faults: str, times: str, folder:
     except OSError as error:
         raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
     try:
-        _serve(vendor, Path(folder).absolute())
+        courses = ("",) if times else examples.COURSES
+        _serve(vendor, Path(folder).absolute(), [courses[n % len(courses)] for n in range(checks)])
     finally:
         vendor.stop()
 
 
-def _serve(vendor: "Sandbox", home: Path) -> None:
-    """Hand out the configuration, and stay until a signal comes."""
-    from sandbox.settings import config_text
+def _serve(vendor: "Sandbox", home: Path, checks: list[str]) -> None:
+    """Make the checks, each with the words that steer it, hand out the configuration, and stay until a signal comes."""
+    from cli.sandbox_files import own_name, write_files
 
-    config = home / "cdpoll.ini"
-    text = config_text(vendor, str(home / f"cdpoll-{vendor.origin.rpartition(':')[2]}.db"))
-    write_private(config, text)
-    click.echo(text)
+    make_own_folder(home)
+    database = home / re.sub(r"[-:.]", "", iso(vendor.clock.now())) / "cdpoll.db"
+    make_own_folder(database.parent, new=True)
+    config = write_files(vendor, home, database)
+    made = _make_checks(vendor, config, checks) if checks else None
+    click.echo(config.read_text())
     click.echo(f"base URL   {vendor.base_url}", err=True)
     click.echo(f"token URL  {vendor.token_url}", err=True)
-    click.echo(f"the configuration above also lies in {config}; in another terminal:", err=True)
-    click.echo(f"  cdpoll --config {config} run", err=True)
+    if made is not None:
+        click.echo(f"checks     {made}", err=True)
+    click.echo(f"The configuration above is kept in {config}. In another terminal:", err=True)
+    click.echo(f"  {own_name()} --config {config} run", err=True)
     signal.sigwait((signal.SIGINT, signal.SIGTERM))
+
+
+def _make_checks(vendor: "Sandbox", config: Path, checks: list[str]) -> str:
+    """Make real-time checks, and hand their headers to ``cdpoll record``; what came of it, in words."""
+    from cli.demo.process import command
+    from sandbox import examples
+
+    lines = []
+    for n, words in enumerate(checks, 1):
+        body = examples.real_time_request(n, vendor.seed, words)
+        lines.append(json.dumps({"headers": vendor.check(body), "ref": f"ACCT{n:06d}"}))
+    done = command(config, "record", "--jsonl", "-", "--json", given="\n".join(lines).encode())
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        raise StorageFailed(f"`cdpoll record` ended with {done.returncode}: {done.stderr.decode().strip()}") from None
+    said = f"{len(checks)} made, {len(answer['recorded'])} tasks recorded"
+    unreadable = len(answer["unreadable"])
+    return f"{said}, {unreadable} headers unreadable: cdpoll unreadable list" if unreadable else said

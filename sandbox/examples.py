@@ -19,6 +19,18 @@ _PAYERS = (
     ("SBXPAY3", "THIRD INVENTED PAYER"),
 )
 
+# What the patients' checks lead to, in turn: most tasks take seconds, some minutes, a few many hours.
+COURSES = (
+    *("ONE-SECONDS",) * 9,
+    *("ONE-MINUTES",) * 4,
+    *("TWO-SECONDS",) * 2,
+    "TWO-MINUTES",
+    "ONE-HOURS",
+    "ONE-SECONDS-UNSEARCHED",
+    "NONE-ELIGIBLE",
+    "THREE-SECONDS",
+)
+
 
 def patient(n: int, seed: int = 1, words: str = "") -> Inquiry:
     """Invented patient number ``n`` and a question about them."""

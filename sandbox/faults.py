@@ -14,10 +14,10 @@
             GET, POST             that method
             token                 the token endpoint
             list                  the list of tasks
-            10m-70m, 10m-, -70m   that long after the start of the sandbox (the vendor's time: divided by the speed)
+            10m-70m, 10m-, -70m   that long after the first request (the vendor's time: divided by the speed)
 
 ``expired=0.05,429:30=2%@/coverage-discovery,503@10m-70m`` expires one token in twenty, answers two in a hundred
-discovery requests with 429 and ``Retry-After: 30``, and is down for an hour, ten minutes from the start.
+discovery requests with 429 and ``Retry-After: 30``, and is down for an hour, ten minutes after the first request.
 
 Of several faults that answer in the vendor's place the first one written wins, and likewise of those that break the
 connection; all others add up. What spoils the body of a task is drawn once for each task, everything else for each
@@ -36,7 +36,7 @@ from worker.core.instant import duration
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One entry as understood. ``only`` is the one operation it is for, if one is named; ``share`` is 0 to 1;
-    ``first`` counts requests; ``begin`` and ``end`` are milliseconds after the start, in the vendor's time."""
+    ``first`` counts requests; ``begin`` and ``end`` are milliseconds after the first request, in the vendor's time."""
 
     fault: Fault
     argument: str

@@ -32,23 +32,28 @@ _FOREIGN_TENANT = "ffffffff-0000-4000-8000-00000000ffff"
 
 
 class Mischief:
-    """The faults of one text. ``start`` is the moment from which its time windows count, in milliseconds UTC. Raises
-    ValueError for a wrong text."""
+    """The faults of one text, whose time windows count from the first request. Raises ValueError for a wrong text."""
 
-    def __init__(self, faults: str, seed: int, speed: float, start: int) -> None:
+    def __init__(self, faults: str, seed: int, speed: float) -> None:
         self.rules = parse(faults)
         self.seen: Counter[str] = Counter()
-        self._seed, self._speed, self._start = seed, speed, start
+        self._seed, self._speed = seed, speed
+        self._start: int | None = None
         self._asked: Counter[tuple[int, str, str]] = Counter()
         self._struck: Counter[tuple[int, str]] = Counter()
         self._polls: Counter[str] = Counter()
         self._concluded: Counter[str] = Counter()
 
+    def heard(self, now: int) -> None:
+        """A request came at ``now``. The first one starts the time windows."""
+        if self._start is None:
+            self._start = now
+
     def _strikes(self, index: int, rule: Rule, request: Request, operation: str, now: int) -> bool:
         """Whether a rule strikes this request; counts it if so."""
         where = frozenset({rule.only}) if rule.only else rule.fault.where
         rest = request.path.removeprefix(PREFIX)
-        after = (now - self._start) * self._speed
+        after = 0 if self._start is None else (now - self._start) * self._speed
         if (
             operation not in where
             or not rest.startswith(rule.path)
@@ -126,7 +131,7 @@ class Mischief:
         elif reply.status == 200 and reply.operation == "token":
             reply = self._token(request, reply, now)
         elif reply.header("link") and reply.operation in ("real_time", "real_time_x12"):
-            reply = self._link(request, reply, now, origin)
+            reply = self.name_tasks(request, reply, now, origin)
         for rule in self._striking(("after",), request, reply.operation, now).values():
             reply = _AFTER[rule.fault.name](reply, rule.argument)
         for index, rule in enumerate(self.rules):
@@ -175,7 +180,8 @@ class Mischief:
         rule = self._striking(("life",), request, "token", now).get("expires_lie") if self.rules else None
         return int(rule.argument) if rule else None
 
-    def _link(self, request: Request, reply: Reply, now: int, origin: str) -> Reply:
+    def name_tasks(self, request: Request, reply: Reply, now: int, origin: str) -> Reply:
+        """A real-time answer with its Link header in the form that strikes."""
         forms = self._striking(("link",), request, reply.operation, now)
         if not forms:
             return reply

@@ -24,7 +24,7 @@ from sandbox.times import DEFAULT, Times
 from sandbox.timetable import Tempo
 from sandbox.tokens import Tokens
 from sandbox.vendor import Vendor
-from sandbox.wire import PREFIX, TOKEN_PATH, Reply, Request, problem
+from sandbox.wire import PREFIX, TOKEN_PATH, Reply, Request, encode, problem
 from worker.clock import Clock
 
 HOST = "127.0.0.1"
@@ -56,7 +56,7 @@ class Sandbox:
         self.clock, self.seed, self.speed = clock, seed, speed
         self.account = account
         self._port = 0
-        self.mischief = Mischief(faults, seed, speed, clock.now())
+        self.mischief = Mischief(faults, seed, speed)
         self.vendor = Vendor(
             Ledger(seed, Tempo(speed, times)),
             Tokens(account.client_id, account.client_secret, account.expires_in_s / speed, seed),
@@ -111,9 +111,15 @@ class Sandbox:
             "grant_type": "client_credentials",
         }
 
+    def check(self, body: object) -> str:
+        """Have the vendor answer a real-time check of its own; the answer's headers as ``curl -D -`` writes them."""
+        reply = self.vendor.check(encode(body), self.clock.now())
+        return "\r\n".join([f"HTTP/1.1 {reply.status} OK", *(f"{k}: {v}" for k, v in reply.headers), "", ""])
+
     def set_faults(self, faults: str) -> None:
-        """Switch to other faults; their time windows and counts begin now. Raises ValueError."""
-        mischief = Mischief(faults, self.seed, self.speed, self.clock.now())
+        """Switch to other faults; their counts begin anew, and their time windows with the next request. Raises
+        ValueError."""
+        mischief = Mischief(faults, self.seed, self.speed)
         with self.vendor.lock:
             self.mischief = self.vendor.mischief = mischief
 

@@ -4,9 +4,9 @@ from sandbox.server import Sandbox
 from worker.core.instant import duration, short
 
 
-def config_text(sandbox: Sandbox, store_path: str) -> str:
-    """An INI text, ready to use: the sandbox's addresses and credentials, and the vendor's time spans divided by the
-    sandbox's speed. It holds a literal secret, so it belongs into a file that only its owner can read (0600)."""
+def config_text(sandbox: Sandbox, store_path: str, secret_path: str, *, timeout: str = "10s") -> str:
+    """An INI text, ready to use: the sandbox's addresses and credentials, and cdpoll's own time spans divided by the
+    sandbox's speed. The client secret is to be in a file of its own at ``secret_path``."""
     speed = sandbox.speed
 
     def span(vendors: str, least: str = "50ms") -> str:
@@ -18,9 +18,9 @@ def config_text(sandbox: Sandbox, store_path: str) -> str:
 [api]
 base_url = {sandbox.base_url}
 client_id = {sandbox.account.client_id}
-client_secret = {sandbox.account.client_secret}
+client_secret = {{file {secret_path}}}
 tenant_id = {sandbox.account.tenant_id}
-timeout = 10s
+timeout = {timeout}
 
 [store]
 path = {store_path}
@@ -29,10 +29,11 @@ path = {store_path}
 requests_per_second = {rate:g}
 burst = {max(5, round(rate / 10))}
 max_in_flight = {4 if rate < 20 else 8}
+delay_per_request = {span("20s", "1ms")}
 cadence = {span("10s")} x1.4 {span("15m", "200ms")} 10%
 min_interval = {span("5s")}
 max_interval = {span("6h", "1s")}
 not_found_grace = {span("15m", "2s")}
-alert_after = {span("24h", "10s")}
+alert_after = {span("24h", "2s")}
 give_up_after = {span("45d", "1m")}
 """

@@ -153,7 +153,7 @@ def plan(
             path = replace(path, begin=begin, end=begin, reason=UNFIT)
         elif found:
             path = replace(path, reason=ALREADY)
-        elif path.family in CACHED_FAMILIES and cached(path.family, at):
+        elif path.family in CACHED_FAMILIES and cached(path.family, at) and course.end != "FOUND":
             path = replace(path, reason=CACHED)
         else:
             lasts = takes[name]

@@ -47,6 +47,7 @@ class Vendor:
     def answer(self, request: Request, now: int) -> Reply:
         """What the vendor says to a request that arrives at ``now``."""
         with self.lock:
+            self.mischief.heard(now)
             operation, act = self._route(request, now)
             reply = self.mischief.instead(request, operation, now, self.ledger, self.tokens)
             reply = reply or (act() if operation == "token" else self._checked(request, operation, act, now))
@@ -55,6 +56,14 @@ class Vendor:
             reply = self.mischief.worsen(request, replace(reply, operation=operation), now, self.ledger, self.origin)
             self._note(request, reply)
             return reply
+
+    def check(self, body: bytes, now: int) -> Reply:
+        """A real-time check that the sandbox makes by itself. No fault strikes it but those in ids and Link headers,
+        and it starts no time window: the faults are for the one who rehearses."""
+        request = Request("POST", PREFIX, "", {}, body)
+        with self.lock:
+            reply = self._stamped(request, submit.real_time(request, self.ledger, self.mischief, now), "real_time")
+            return self.mischief.name_tasks(request, reply, now, self.origin) if reply.header("link") else reply
 
     def _note(self, request: Request, reply: Reply) -> None:
         status = 0 if reply.manner.how == "reset" else reply.status

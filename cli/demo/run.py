@@ -16,11 +16,12 @@ from pathlib import Path
 from cli.demo.checks import fetch_token, submit
 from cli.demo.ending import Batch, Ending, Picture, answers, compare, read_picture
 from cli.demo.process import Daemon, command
-from cli.own_folder import make_own_folder, write_private
+from cli.own_folder import make_own_folder
+from cli.sandbox_files import write_files
+from sandbox import examples
 from sandbox.account import Account
 from sandbox.batch import write_batch
 from sandbox.server import Sandbox
-from sandbox.settings import config_text
 from worker.clock import Clock
 from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
@@ -41,18 +42,6 @@ FAULTS = (
 
 # How long a demo may take before it is called stuck; it takes a few seconds.
 PATIENCE_MS = 120_000
-
-# What the patients' checks lead to, in turn: most tasks take seconds, some minutes, a few many hours.
-COURSES = (
-    *("ONE-SECONDS",) * 9,
-    *("ONE-MINUTES",) * 4,
-    *("TWO-SECONDS",) * 2,
-    "TWO-MINUTES",
-    "ONE-HOURS",
-    "ONE-SECONDS-UNSEARCHED",
-    "NONE-ELIGIBLE",
-    "THREE-SECONDS",
-)
 
 
 @dataclass(slots=True)
@@ -105,18 +94,15 @@ class Demo:
         make_own_folder(self.folder, new=True)
 
     def _write_config(self, vendor: Sandbox) -> Path:
-        config = self.folder / "cdpoll.ini"
         # A drip is cut off at the request's deadline; two seconds of it are enough to see.
-        text = config_text(vendor, str(self.database)).replace("timeout = 10s", "timeout = 2s")
-        write_private(config, text)
-        return config
+        return write_files(vendor, self.folder, self.database, timeout="2s")
 
     def _submit_all(self, vendor: Sandbox, token: str, config: Path, picture: Picture) -> None:
         lock = threading.Lock()
 
         def check(first: int) -> None:
             batch = range(first, min(first + CHECKS_PER_RECORD, self.checks))
-            dumps = [submit(vendor, token, n, COURSES[n % len(COURSES)]) for n in batch]
+            dumps = [submit(vendor, token, n, examples.COURSES[n % len(examples.COURSES)]) for n in batch]
             lines = [json.dumps({"headers": dump, "ref": f"ACCT{n:06d}"}) for n, dump in zip(batch, dumps, strict=True)]
             done = command(config, "record", "--jsonl", "-", "--json", given="\n".join(lines).encode())
             if done.returncode != 0:

@@ -1,8 +1,6 @@
 """What the demo shows: progress, and at its end a table, a small chart, and what to type next."""
 
-import sys
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.panel import Panel
@@ -11,6 +9,7 @@ from rich.table import Table
 
 from cli.demo.ending import Ending, Picture
 from cli.demo.run import SPEED_FACTOR
+from cli.sandbox_files import own_name
 from worker.core.instant import words
 
 # Times to a result: up to this many ms, and what to call it.
@@ -76,8 +75,7 @@ def print_ending(ending: Ending, out: Console) -> None:
     config = ending.folder / "cdpoll.ini"
     out.print(f"\nThe database: {ending.database}", soft_wrap=True, markup=False, highlight=False)
     out.print("To read it:", highlight=False)
-    bin_ = Path(sys.argv[0]).absolute().parent
-    cdpoll = bin_ / "cdpoll" if (bin_ / "cdpoll").exists() else "cdpoll"
+    cdpoll = own_name()
     for line in (
         f"{cdpoll} --config {config} status",
         f"{cdpoll} --config {config} show {ending.tasks.example}",

@@ -2,16 +2,11 @@
 
 import re
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 from tests.support.cdpoll_process import CDPOLL, DEADLINE, House
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+from tests.support.rehearsing import free_port, started
 
 
 def test_the_sandbox_hands_out_a_configuration_that_works_and_ends_with_sigterm(tmp_path: Path) -> None:
@@ -38,6 +33,24 @@ def test_the_sandbox_hands_out_a_configuration_that_works_and_ends_with_sigterm(
         finally:
             vendor.send_signal(signal.SIGTERM)
         assert vendor.wait(DEADLINE) == 0
+
+
+def test_its_own_checks_give_tasks_to_poll_whatever_else_goes_wrong_at_the_vendor(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    faults = "503@-1d,token_refused@-1d,link_lines"
+    with started(house, f"cdpoll sandbox --port 0 --checks 21 --faults '{faults}'"):
+        assert house.cdpoll("config", "check", check=0).err == ""
+        tasks = house.cdpoll("tasks", "--json", check=0).json["tasks"]
+        assert {ref for task in tasks for ref in task["refs"]} == {f"ACCT{n:06d}" for n in range(1, 22)} - {
+            "ACCT000019"
+        }
+        assert len(tasks) == 25
+        assert "checks     21 made, 25 tasks recorded" in (tmp_path / "sandbox.err").read_text()
+    first = house.cdpoll("db", "path", check=0).text
+    with started(house, "cdpoll sandbox --port 0 --checks 3 --faults link_unreadable"):
+        assert house.cdpoll("db", "path", check=0).text != first
+        assert house.cdpoll("unreadable", "list", "--json", check=0).json["unreadable"]
+        assert "3 headers unreadable" in (tmp_path / "sandbox.err").read_text()
 
 
 def test_faults_are_listed_and_mistakes_in_them_explained() -> None:

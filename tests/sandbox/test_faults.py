@@ -99,6 +99,23 @@ def test_a_window_in_the_vendors_time() -> None:
             assert rig.get(HEALTH).status_code == status
 
 
+def test_a_window_counts_from_the_first_request_and_not_from_the_sandboxes_own_checks() -> None:
+    with Rig("503@10m-70m", speed=60) as rig:
+        rig.sandbox.check(examples.real_time_request(1, 1, "NOW"))
+        for after, status in ((50_000, 200), (59_999, 200), (60_000, 503), (119_999, 503), (120_000, 200)):
+            rig.clock.at = START + after
+            rig.ask_token()
+            assert rig.get(HEALTH).status_code == status
+
+
+def test_its_own_checks_meet_the_faults_of_links_and_ids_alone() -> None:
+    with Rig("503,forbidden,html,cut,odd_ids,link_full_path", check=False) as rig:
+        said = rig.sandbox.check(examples.real_time_request(1, 1, "NOW"))
+        (task,) = rig.sandbox.tasks
+        assert (len(task.id), said.startswith("HTTP/1.1 200 OK\r\n")) == (35, True)
+        assert f"link: </rcm/eligibility/v1/coverage-discovery/{task.id}>" in said
+
+
 def test_places() -> None:
     with Rig("500@/coverage-discovery/,503@POST,429@token=1x") as rig:
         task_id = "any"

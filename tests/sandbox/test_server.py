@@ -177,9 +177,11 @@ def test_what_cannot_be() -> None:
 def test_the_configuration_is_ready_to_use(tmp_path: Path, speed: float) -> None:
     with Rig(speed=speed, account=Account("me", "my-secret")) as rig:
         path = tmp_path / "cdpoll.ini"
-        path.touch(0o600)
-        path.write_text(config_text(rig.sandbox, str(tmp_path / "cdpoll.db")))
+        secret = tmp_path / "client-secret"
+        secret.write_text("my-secret\n")
+        path.write_text(config_text(rig.sandbox, str(tmp_path / "cdpoll.db"), str(secret)))
         config = load(str(path), {})
+        assert config.warnings == ()
         api = config.require_api()
         assert api.base_url == rig.sandbox.base_url
         assert api.tenant_id == rig.sandbox.account.tenant_id

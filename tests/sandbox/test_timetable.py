@@ -221,6 +221,12 @@ def test_the_same_seed_does_the_same_in_any_order() -> None:
     assert any(bodies[0] for _, bodies in forth.values())
 
 
+def test_what_shall_be_found_is_found_whatever_the_request_cache_holds() -> None:
+    with Rig() as rig:
+        rig.task("TWO-MINUTES-FOUND")
+        assert [task.status_at(START + DAY) for task in rig.sandbox.tasks] == ["success", "success"]
+
+
 def test_the_request_cache_of_72_hours() -> None:
     def reasons(rig: Rig) -> dict[str, str]:
         rig.token = ""

@@ -152,7 +152,7 @@ POLLING = Section(
         ),
         Key(
             "delay_per_request",
-            span("1s", "1h"),
+            span("1ms", "1h"),
             "20s",
             "How much waiting of results one request is worth, at least. Where requests are scarce, the learned "
             "schedule raises it by itself.",

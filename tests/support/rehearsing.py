@@ -1,0 +1,66 @@
+"""Commands that stand on a page for people, taken from it and run: so page and program cannot drift apart."""
+
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.cdpoll_process import CDPOLL, ROOT, House, until
+
+
+def section(page: str, heading: str) -> str:
+    """What stands under a heading of a page of ours, up to the next one that is not below it."""
+    text = (ROOT / page).read_text()
+    depth = len(heading) - len(heading.lstrip("#"))
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{depth}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{page} has no {heading!r}"
+    return found[1]
+
+
+def commands(text: str) -> list[str]:
+    """The indented blocks of a text, each as it would be copied and pasted."""
+    blocks = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    return [re.sub(r"^    ", "", block, flags=re.MULTILINE).strip() for block in blocks]
+
+
+@contextmanager
+def started(house: House, command: str, *more: str) -> Iterator[None]:
+    """The sandbox as a page says to start it, in the house's folder, with ``more`` arguments."""
+    out, err = house.folder / "sandbox.out", house.folder / "sandbox.err"
+    line = ["bash", "-c", f"exec {command.partition('  #')[0]} {' '.join(more)}"]
+    with out.open("wb") as said, err.open("wb") as noise:
+        vendor = subprocess.Popen(line, stdout=said, stderr=noise, cwd=house.folder, env=environment(house))
+    try:
+        until(lambda: " run\n" in err.read_text(), err.read_text(), vendor)
+        house.config = house.folder / "cdpoll-sandbox" / "cdpoll.ini"
+        yield
+    finally:
+        vendor.send_signal(signal.SIGTERM)
+        assert vendor.wait(60) == 0, err.read_text()
+
+
+def environment(house: House) -> dict[str, str]:
+    """In which `cdpoll` is ours."""
+    env = house.environment()
+    return env | {"PATH": f"{CDPOLL.parent}:{env['PATH']}"}
+
+
+def paste(house: House, block: str) -> str:
+    """Run a block of commands in a shell in the house's folder, as a person would; what they print."""
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", block],
+        capture_output=True,
+        text=True,
+        cwd=house.folder,
+        env=environment(house),
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
