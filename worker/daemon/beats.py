@@ -1,4 +1,4 @@
-"""The daemon's beat: its row in the database says that it lives, and systemd hears what it does."""
+"""The daemon's beat: its row in the database and a file beside it say that it lives, and systemd hears what it does."""
 
 import os
 
@@ -6,14 +6,20 @@ from worker import __version__
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.store.db.store import Store
-from worker.store.state import daemon
+from worker.store.state import beat_file, daemon
 from worker.store.views import status
 
 EVERY_MS = 15_000
 
+# How often the file is written at most, and, while the daemon rests, at least.
+SHOWN_EVERY_MS = 1_000
+
 
 class Beats:
-    """Written at most every 15 s, or at once where a notice waits. ``started_at`` is ms."""
+    """The row is written at most every 15 s, or at once where a notice waits; the file at most once a second.
+
+    ``started_at`` is ms.
+    """
 
     def __init__(self, store: Store, notify: Notify, notices: Notices, started_at: int) -> None:
         self._store = store
@@ -21,11 +27,22 @@ class Beats:
         self._notices = notices
         self._started_at = started_at
         self._beat_at: int | None = None
+        self._shown_at: int | None = None
+        self._token_expires_at: int | None = None
+        self._passes = 0
+        self.well = False
+        """Whether the last pass came to a beat: else the file must not say that the daemon works."""
 
     def beat(self, now: int, token_expires_at: int | None) -> None:
-        """Write the beat if it is time, and all notices with it. Raises StorageFailed and TryLater."""
-        if self._beat_at is not None and 0 <= now - self._beat_at < EVERY_MS and not self._notices.waiting:
-            return
+        """A pass was made. Write the beat if it is time, and all notices with it. Raises StorageFailed and TryLater."""
+        self._passes += 1
+        self._token_expires_at = token_expires_at
+        if self._beat_at is None or not 0 <= now - self._beat_at < EVERY_MS or self._notices.waiting:
+            self._note(now)
+        self.well = True
+        self.show(now)
+
+    def _note(self, now: int) -> None:
         with self._store.write():
             daemon.beat(
                 self._store,
@@ -33,10 +50,20 @@ class Beats:
                 version=__version__,
                 started_at=self._started_at,
                 now=now,
-                token_expires_at=token_expires_at,
+                token_expires_at=self._token_expires_at,
             )
             self._notices.write(self._store, now)
         self._notices.written()
         ready = ["READY=1"] if self._beat_at is None else []
         self._beat_at = now
         self._notify.send(*ready, f"STATUS={status.one_line(self._store, now)}")
+
+    def show(self, now: int) -> None:
+        """Write the file, if it is time and all is well. Never raises."""
+        if not self.well or (self._shown_at is not None and 0 <= now - self._shown_at < SHOWN_EVERY_MS):
+            return
+        self._shown_at = now
+        beat_file.write(
+            self._store,
+            daemon.Beat(os.getpid(), __version__, self._started_at, now, None, self._token_expires_at, self._passes),
+        )

@@ -13,7 +13,7 @@ from worker.config.polling import schedule_of
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule
-from worker.daemon.beats import Beats
+from worker.daemon.beats import SHOWN_EVERY_MS, Beats
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
 from worker.daemon.faults import STORAGE, Faults
 from worker.daemon.lane import Lane, Surroundings
@@ -28,7 +28,7 @@ from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.rounds.log_edges import Log
 from worker.store.db.store import Store
-from worker.store.state import api, daemon, logins, notices
+from worker.store.state import api, beat_file, daemon, logins, notices
 from worker.store.tasks import mending, tallies
 from worker.store.tasks import polling as tasks
 
@@ -114,15 +114,23 @@ class Loop:
                     self._reload()
                     continue
                 wait_ms = min(self._idle_wait_ms, next_at - self._store.now(self._clock))
-                self._clock.wait(self._signals.wake, wait_ms)
+                self._rest(wait_ms)
             return self._leave()
         finally:
             self.close()
+
+    def _rest(self, wait_ms: int) -> None:
+        """Wait for that long, or until something wakes the loop; the beat file says meanwhile that the daemon lives."""
+        while wait_ms > SHOWN_EVERY_MS and not self._clock.wait(self._signals.wake, SHOWN_EVERY_MS):
+            wait_ms -= SHOWN_EVERY_MS
+            self._beats.show(self._store.now(self._clock))
+        self._clock.wait(self._signals.wake, wait_ms)
 
     def step(self) -> int:
         """One pass; the instant (ms) at which the next is wanted."""
         now, monotonic = self._store.now(self._clock), self._clock.monotonic()
         next_at = now + LONGEST_WAIT_MS
+        self._beats.well = False
         self._watchdog.check([thread.timer for thread in self._threads], monotonic)
         try:
             self._watch_clock(now, monotonic)
@@ -275,6 +283,7 @@ class Loop:
                 now = self._store.now(self._clock)
                 self._keep_learned()
                 daemon.stopped(self._store, now)
+                beat_file.remove(self._store)
         except (StorageFailed, TryLater) as error:
             self._faults.storage_fails(error)
         exit_code = self._exit_code()

@@ -1,27 +1,8 @@
-"""The daemon's row: when it last finished a pass, and since when it runs."""
-
-from dataclasses import dataclass
+"""The daemon's beat: when it last finished a pass, and since when it runs."""
 
 from worker.store.db.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The daemon's row."""
-
-    pid: int
-    version: str
-    started_at: int
-    beat_at: int
-    stopped_at: int | None
-    token_expires_at: int | None
-
-    # Passes come at least once a minute. After a longer gap no daemon works, even if its pid exists.
-    STALE_MS = 150_000
-
-    def alive(self, now: int, exists: bool) -> bool:
-        """Whether passes are being made; ``exists``: whether there is a process of this pid."""
-        return exists and self.stopped_at is None and now - self.beat_at < self.STALE_MS
+from worker.store.state import beat_file
+from worker.store.state.beat_file import Beat as Beat
 
 
 def beat(store: Store, *, pid: int, version: str, started_at: int, now: int, token_expires_at: int | None) -> None:
@@ -49,6 +30,15 @@ def stopped(store: Store, now: int) -> None:
 
 
 def last_beat(store: Store) -> Beat | None:
-    """The row; ``None`` where no daemon ever ran."""
+    """What the daemon last said of itself: the row, or the file beside it where that is younger.
+
+    ``None`` where no daemon ever ran. A file that another daemon than that of the row has left counts for nothing.
+    """
     row = store.one("SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon WHERE id = 1")
-    return None if row is None else Beat(**{key: row[key] for key in row.keys()})  # noqa: SIM118
+    if row is None:
+        return None
+    noted = Beat(**{key: row[key] for key in row.keys()})  # noqa: SIM118
+    shown = beat_file.read(store) if noted.stopped_at is None else None
+    if shown is None or (shown.pid, shown.started_at) != (noted.pid, noted.started_at):
+        return noted
+    return shown if shown.beat_at > noted.beat_at else noted
