@@ -85,7 +85,7 @@ def _keys(found: Config) -> list[dict[str, str | None]]:
                     "section": section.name,
                     "key": key.name,
                     "value": None if not value and value != 0 else key.kind.show(value),
-                    "from": found.places[section.name, key.name],
+                    "from": str(found.places[section.name, key.name]),
                 }
             )
     return rows

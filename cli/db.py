@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.opening import opened, settle_in
+from cli.opening import known_store, opened, settle_in
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config import load
@@ -23,7 +23,7 @@ def db() -> None:
 @click.pass_obj
 def path(obj: dict[str, Any], as_json: bool) -> None:
     """Print where the database is, whether it is there yet or not."""
-    where = str(load(obj["config"], os.environ).store.path)
+    where = str(known_store(obj)[0].store.path)
     click.echo(dumped({"database": where}) if as_json else where)
 
 

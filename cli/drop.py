@@ -23,7 +23,7 @@ def run(obj: dict[str, Any], as_json: bool) -> int:
     rules = rules_of(config.require_sftp())
     clock = Clock()
     around = Surroundings(clock, make_log(config.log.format, "error", clock), threading.Event(), once=True)
-    with opened(obj, create=True, migrate=True) as here, ExitStack() as stack:
+    with opened(obj, create=True, migrate=True, whole=True) as here, ExitStack() as stack:
         work = DropWork(here.store, rules, around.log, patient=True, by_hand=sys.stdin.isatty())
         work.progress = lambda name, size: stack.enter_context(bar(name, size))
         outcome = whole_round(work, around)

@@ -39,7 +39,7 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
     with ExitStack() as stack:
         # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
-        here = stack.enter_context(opened(obj, create=True, migrate=True))
+        here = stack.enter_context(opened(obj, create=True, migrate=True, whole=True))
         if not dry_run:
             _read_unknown(here)
         reports: list[dict[str, Any]] = []

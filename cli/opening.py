@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.clock import Clock
-from worker.config import Config, load
+from worker.config import Config, ConfigurationMistakes, load, load_store
+from worker.store.db import marker
+from worker.store.db.failures import translated
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -20,11 +22,25 @@ SHARED_UMASK, PRIVATE_UMASK = 0o007, 0o077
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Close the store, or use this as a context manager. ``now`` is ms, read once per command."""
+    """Close the store, or use this as a context manager. ``now`` is ms, read once per command.
+
+    ``whole``: nothing in the configuration is wrong. Else only ``config.store`` is sure, and keys that could not be
+    read have their defaults.
+    """
 
     config: Config
     store: Store
     now: int
+    whole: bool
+
+    @property
+    def origin(self) -> str:
+        """The API's origin, empty where it is not known for sure: `record` then takes the one the database belongs to.
+
+        Nothing is lost by that. Ids in a database that belongs to no API yet get their origin from the daemon, when
+        it first opens that database with a configuration without mistakes.
+        """
+        return self.config.api.origin if self.whole and self.config.api is not None else ""
 
     @property
     def hold_rules(self) -> "HoldRules":
@@ -49,9 +65,10 @@ def settle_in(database: Path) -> None:
     of the folder: no file there is root's, and shut to the daemon.
     """
     folder = database.resolve().parent
-    while not folder.exists():
-        folder = folder.parent
-    found = folder.stat()
+    with translated(database):
+        while not folder.exists():
+            folder = folder.parent
+        found = folder.stat()
     os.umask(SHARED_UMASK if found.st_mode & stat.S_IWGRP else PRIVATE_UMASK)
     if os.geteuid() == 0 and found.st_uid != 0:
         _become(found)
@@ -74,15 +91,39 @@ def _become(owner: os.stat_result) -> None:
     os.setuid(owner.st_uid)
 
 
-def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False) -> Opened:
+def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False, whole: bool = False) -> Opened:
     """The configuration and its database.
 
     ``create``: a database is made where there never was one; else that is StorageFailed (74). ``migrate``: one of an
     earlier release is brought up to date; else that is TryLater (75) with ``create``, and StorageFailed (74) without.
+    ``whole``: every section is needed. Else a configuration with mistakes will do as long as ``[store]`` is known, and
+    one line on standard error says so.
     """
-    config = load(obj["config"], os.environ)
+    config, mistakes = (load(obj["config"], os.environ), 0) if whole else known_store(obj)
     settle_in(config.store.path)
     place = config.store
     # A command has no one to tell that a migration goes on.
     store = open_store(place.path, place.journal, create=create, migrate=(lambda: None) if migrate else None)
-    return Opened(config, store, Clock().now())
+    return Opened(config, store, Clock().now(), not mistakes)
+
+
+def known_store(obj: dict[str, Any]) -> tuple[Config, int]:
+    """A configuration whose ``[store]`` is known, and how many mistakes are elsewhere; they are told of.
+
+    Raises ConfigurationMistakes (78) where one of them may be about the database.
+    """
+    config, mistakes, unread = load_store(obj["config"], os.environ)
+    if unread and not _in_use(config.store.path):
+        # What could not be read may name another database, and here is none that was in use before.
+        raise ConfigurationMistakes(list(unread), "what is in there may be [store] path, so nothing was done")
+    if mistakes:
+        from cli.output import say
+
+        count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        say(f"warning: the configuration has {count} beside [store]; `cdpoll config check` lists them", err=True)
+    return config, len(mistakes)
+
+
+def _in_use(database: Path) -> bool:
+    with translated(database):
+        return database.exists() and marker.read(Path(os.path.realpath(database))) is not None

@@ -85,7 +85,7 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
 
     done, refused = [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
-    with opened(obj) as here:
+    with opened(obj, whole=True) as here:
         for number, kind, seq in parsed:
             if kind == "f":
                 reason = retry_file(here.store, seq, here.now, here.hold_rules)

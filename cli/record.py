@@ -126,8 +126,7 @@ class _Summary:
 
 
 def _record(here: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _Summary:
-    api = here.config.api
-    origin = "" if api is None else api.origin
+    origin = here.origin
     if origin:
         bind_origin(here.store, origin)
     summary = _Summary()
@@ -141,6 +140,8 @@ def _record(here: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _Su
             [replace(item, ref=item.ref or ref) for intake in batch for item in intake.unreadable],
             origin=origin,
             now=clock.now(),
+            # Where [polling] has a mistake, this is the default. Only the time of the first poll is planned by it: the
+            # daemon plans every other by the configuration that it has.
             schedule=schedule_of(here.config.polling),
         )
         summary.recorded.update(dict.fromkeys(done.new))

@@ -5,12 +5,19 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+_NAMELESS_USER = "uid "
+
 
 class Obstacle(NamedTuple):
-    """A file or folder that this user may not use, and its owner and mode in words."""
+    """A file or folder that this user may not use, its owner and mode in words, and what lets him use it.
+
+    ``by_group``: a member of its group may.
+    """
 
     path: Path
     words: str
+    cure: str
+    by_group: bool
 
 
 def obstacle(path: Path, *, write: bool) -> Obstacle | None:
@@ -24,7 +31,8 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
         if part == path:
             needed = os.R_OK | (os.W_OK if write else 0) | (os.X_OK if part.is_dir() else 0)
         elif part == path.parent and write:
-            needed |= os.W_OK
+            # Who cannot enter the folder cannot see whether anything is to be made in it.
+            needed |= os.W_OK if os.access(part, os.X_OK, effective_ids=True) else 0
         try:
             found = part.stat()
         except OSError:
@@ -33,8 +41,26 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
             return None
         if not os.access(part, needed, effective_ids=True):
             whose = f"{_user(found.st_uid)}:{_group(found.st_gid)} with mode {stat.S_IMODE(found.st_mode):04o}"
-            return Obstacle(part, f"{part} belongs to {whose}, and this process runs as {_user(os.geteuid())}")
+            words = f"{part} belongs to {whose}, and this process runs as {_user(os.geteuid())}"
+            by_group = _by_group(found, needed)
+            return Obstacle(part, words, by_group or "let this user read it", by_group is not None)
     return None
+
+
+def _by_group(found: os.stat_result, needed: int) -> str | None:
+    """How this user becomes one of the group that may use it; ``None`` where there is no group to join."""
+    group, user = _group(found.st_gid), _user(os.geteuid())
+    # Where the kernel maps users (PrivateUsers=), all others are shown as nobody. The group of root is for root.
+    shut = found.st_mode >> 3 & needed != needed or found.st_gid == 0 or group in ("nobody", "nogroup")
+    if shut or found.st_gid in (os.getegid(), *os.getgroups()):
+        return None
+    if user in _members(found.st_gid):
+        return f"log in again: {user} has joined the group {group} since this session began"
+    join = f"join the group {group}"
+    if not user.startswith(_NAMELESS_USER):
+        join += f" (as root: usermod -aG {group} {user}; then log in again)"
+    owner = _user(found.st_uid)
+    return join + (f", or run this with sudo -u {owner}" if found.st_uid != 0 else "")
 
 
 def cure(path: Path) -> str | None:
@@ -45,7 +71,9 @@ def cure(path: Path) -> str | None:
     found = obstacle(path, write=True)
     if found is None:
         return None
-    part, words = found
+    part, words = found.path, found.words
+    if found.by_group:
+        return f"{words}; {found.cure}"
     if part != path.absolute():
         return f"{words}; run this as its owner or as a member of its group"
     return f"{words}; as root: chown --reference={part.parent} {part} && chmod ug+rwX {part}"
@@ -60,7 +88,7 @@ def _user(uid: int) -> str:
 
         return pwd.getpwuid(uid).pw_name
     except (KeyError, ImportError):
-        return f"uid {uid}"
+        return f"{_NAMELESS_USER}{uid}"
 
 
 def _group(gid: int) -> str:
@@ -70,3 +98,12 @@ def _group(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except (KeyError, ImportError):
         return f"gid {gid}"
+
+
+def _members(gid: int) -> list[str]:
+    try:
+        import grp
+
+        return grp.getgrgid(gid).gr_mem
+    except (KeyError, ImportError):
+        return []

@@ -15,6 +15,7 @@ from cli.config import config as group
 from tests.config.test_files import BASE, ini
 from worker.config import ConfigurationMistakes, load
 from worker.config.keys import KEYS, SECTIONS, VARIABLES
+from worker.config.mistakes import BUILT_IN
 from worker.config.reference import example_ini, reference_markdown
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +146,7 @@ def test_the_example_loads_when_completed_and_changes_no_default_when_uncommente
     assert everything.polling == completed.polling._replace(daily_budget=20_000)  # the one without a default
     assert (everything.store, everything.log) == (completed.store, completed.log)
     assert not everything.warnings
-    assert "default" not in everything.places.values()
+    assert BUILT_IN not in everything.places.values()
 
 
 @pytest.mark.parametrize(

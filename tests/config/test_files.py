@@ -115,7 +115,7 @@ def test_the_environment_alone_is_enough() -> None:
     assert config.polling.burst == 9
     assert config.source is None
     assert config.files == ()
-    assert config.places["polling", "burst"] == "environment variable CDPOLL_POLLING_BURST"
+    assert str(config.places["polling", "burst"]) == "environment variable CDPOLL_POLLING_BURST"
 
 
 def test_later_overrides_earlier(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_later_overrides_earlier(tmp_path: Path) -> None:
     assert (polling.max_interval_ms, polling.alert_after_ms) == (3 * hour, 4 * hour)
     assert config.source == tmp_path / "main.ini"
     assert config.files == (tmp_path / "main.ini", tmp_path / "conf.d/10.ini", tmp_path / "conf.d/20.ini")
-    assert config.places["polling", "burst"] == f"{main}:2"
-    assert config.places["polling", "max_interval"] == f"{tmp_path}/conf.d/20.ini:2"
-    assert config.places["polling", "cadence"] == "default"
+    assert str(config.places["polling", "burst"]) == f"{main}:2"
+    assert str(config.places["polling", "max_interval"]) == f"{tmp_path}/conf.d/20.ini:2"
+    assert str(config.places["polling", "cadence"]) == "default"
 
 
 def test_a_relative_file_name_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

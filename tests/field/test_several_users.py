@@ -6,28 +6,15 @@ Who comes first makes the files. With a narrow umask he would lock out the other
 import itertools
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from cli.main import call
 from tests.support.forks import import_all
-from worker.log import flush
+from tests.support.users import User, call_as
 from worker.store.schema import creation
-
-
-class User(NamedTuple):
-    """Invented numbers: no account is needed."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    umask: int
-
 
 SHARED_GID = 61_000
 USERS = {
@@ -71,26 +58,7 @@ class Office:
         bad.write_text(f"no batch: {number}")
         bad.chmod(0o644)
         arguments = ["--config", str(self.ini), *(word.format(number=number, bad=bad) for word in words)]
-        child = os.fork()
-        if child == 0:
-            code = 99
-            try:
-                user = USERS[name]
-                os.chdir("/")
-                os.umask(user.umask)
-                os.environ["CDPOLL_TEST_SECRET"] = "s"
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                sys.stderr = self.errors.open("w")
-                os.setgroups(user.groups)
-                os.setgid(user.gid)
-                os.setuid(user.uid)
-                code = call(arguments)
-                flush()
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status)
+        return call_as(USERS[name], arguments, self.errors, CDPOLL_TEST_SECRET="s")
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 ``load()`` is on the way of every command, so nothing here imports more than light parts of the standard library.
 """
 
-from worker.config.loading import load
+from worker.config.loading import load, load_store
 from worker.config.mistakes import ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection
+from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection, Tolerated
 
 __all__ = [
     "ApiSection",
@@ -19,5 +19,7 @@ __all__ = [
     "Secret",
     "SftpSection",
     "StoreSection",
+    "Tolerated",
     "load",
+    "load_store",
 ]

@@ -27,11 +27,17 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Ini:
-    """What one file holds, in its order."""
+    """What one file holds, in its order.
+
+    ``stray`` are the keys under no section, or under a heading that cannot be read; ``text`` is false where the file
+    is none, and nothing was read.
+    """
 
     headings: list[tuple[str, Place]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
+    stray: list[tuple[str, Place]] = field(default_factory=list)
+    text: bool = True
 
 
 @dataclass(slots=True)
@@ -92,6 +98,9 @@ class _Reader:
     def setting(self, number: int, text: str, indent: int) -> None:
         # The message does not repeat the text of a broken line: it may be half of a secret.
         delimiter = _DELIMITER.search(text)
+        place = Place(self.file, number, private=self.private)
+        if delimiter is not None and not self.section:
+            self.out.stray.append((text[: delimiter.start()].rstrip().lower(), place))
         if delimiter is None or delimiter.start() == 0:
             self.wrong(number, "neither a [section] nor a setting; write key = value")
         elif self.section is None:
@@ -102,7 +111,6 @@ class _Reader:
             if first != number:
                 self.wrong(number, f"set in line {first} already; write it once", key)
             else:
-                place = Place(self.file, number, private=self.private)
                 self.out.entries.append(Entry(self.section, key, text[delimiter.end() :].lstrip(), place))
                 self.open, self.indent = True, indent
 
@@ -123,6 +131,7 @@ def parse(data: bytes, file: Path, private: bool) -> Ini:
     reader = _Reader(file, private)
     if b"\0" in data:
         reader.wrong(data[: data.index(b"\0")].count(b"\n") + 1, "not a text file; save it as UTF-8 text")
+        reader.out.text = False
         return reader.out
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         reader.line(number, raw)

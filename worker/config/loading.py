@@ -11,13 +11,14 @@ from worker.config.keys import KEYS, SECTIONS, VARIABLES
 from worker.config.kinds import Written
 from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection
+from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection, Tolerated
 from worker.config.sources import NOT_KEYS, PREFIX, Sources, gather
 from worker.config.table import Key, Section
 
 _TOKEN_PATH = "/apip/auth/v2/token"  # noqa: S105  (a path, not a token)
 _HINT = "`cdpoll config check` lists all mistakes; config.example.ini explains every key"
 _HINT_NONE = "`cdpoll sandbox` prints a ready-made configuration to try; or start from config.example.ini"
+_HINT_DENIED = "or name another file with --config; `cdpoll sandbox` prints a ready-made configuration to try"
 _UNSET = f"unset it (`env | grep -o ^{PREFIX}[^=]*` lists the names)"
 
 
@@ -39,6 +40,43 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     keep to look into later. No secret is resolved here. Raises ConfigurationMistakes (78) with everything that is
     wrong.
     """
+    sources, found, sections = _read_all(explicit, environ)
+    if found.mistakes:
+        raise _refusal(sources, found.mistakes)
+    return _config(sources, found, sections)
+
+
+def load_store(explicit: str | None, environ: Mapping[str, str]) -> Tolerated:
+    """Read the configuration for who needs ``[store]`` only; mistakes elsewhere are handed back.
+
+    Raises ConfigurationMistakes (78) where one of them may be about the database.
+    """
+    sources, found, sections = _read_all(explicit, environ)
+    if not found.mistakes:
+        return Tolerated(_config(sources, found, sections), (), ())
+    from worker.config import tolerance
+
+    about_store = tolerance.about_store(sources, found.mistakes)
+    if about_store:
+        raise _refusal(sources, about_store)
+    if tolerance.intervals_wrong(found.mistakes):
+        for key in tolerance.INTERVALS:
+            found.values.pop(("polling", key), None)
+            found.places.pop(("polling", key), None)
+        sections["polling"] = _section(next(s for s in SECTIONS if s.name == "polling"), None, found)
+    for name in ("api", "sftp"):
+        required = (key for section in SECTIONS if section.name == name for key in section.keys if key.required)
+        if sections[name] is not None and any((name, key.name) not in found.values for key in required):
+            sections[name] = None
+    mistakes = tuple(_guarded(m) for m in _sorted(sources, found.mistakes))
+    unread = tuple(m for m in mistakes if m.place.file in sources.unread)
+    return Tolerated(_config(sources, found, sections), mistakes, unread)
+
+
+def _read_all(
+    explicit: str | None, environ: Mapping[str, str]
+) -> tuple[Sources, _Found, dict[str, dict[str, Any] | None]]:
+    """Everything that is written, with its mistakes, and the fields of each section."""
     sources = gather(explicit, environ, VARIABLES)
     found = _Found(environ, mistakes=sources.mistakes)
     _check_headings(sources, found)
@@ -52,11 +90,16 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
         found.mistakes += api_contradictions(sections["api"], found.places)
     if sections["sftp"] is not None:
         found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
-    if found.mistakes:
-        nothing = sources.main is None and not sources.entries
-        raise ConfigurationMistakes(
-            [_guarded(m) for m in _sorted(sources, found.mistakes)], _HINT_NONE if nothing else _HINT
-        )
+    return sources, found, sections
+
+
+def _refusal(sources: Sources, mistakes: list[Mistake]) -> ConfigurationMistakes:
+    nothing = sources.main is None and not sources.entries
+    hint = _HINT if not nothing else _HINT_DENIED if sources.denied else _HINT_NONE
+    return ConfigurationMistakes([_guarded(m) for m in _sorted(sources, mistakes)], hint)
+
+
+def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, Any] | None]) -> Config:
     api = ApiSection(**sections["api"]) if sections["api"] is not None else None
     polling = PollingSection(**(sections["polling"] or {}))
     sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
@@ -69,7 +112,8 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
         source=sources.main,
         files=tuple(sources.files),
         warnings=tuple(warnings(api, polling, sftp, found.places)),
-        places={place: str(found.places.get(place, BUILT_IN)) for place in KEYS},
+        places={place: found.places.get(place, BUILT_IN) for place in KEYS},
+        headings=dict(reversed(sources.headings)),
     )
 
 

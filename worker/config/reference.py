@@ -29,6 +29,12 @@ the main file is read, in the order of their names, and last the environment: ev
 `cdpoll config check` lists everything that is wrong at once, with file and line; `cdpoll config show` prints every key
 as computed and where its value comes from.
 
+Recording and looking need `[store]` only. `record`, `status`, `show`, `tasks`, `found`, `problems`, `files` and the
+lists warn in one line where something else is wrong, and work; a key that cannot be read counts as not set. They
+exit 78 where the mistake may be about the database: it is in `[store]`, a key of that section stands where it means
+nothing, or the main file cannot be read. A file of `conf.d` that cannot be read may name another database, so with
+one they use only a database that exists and has its marker beside it.
+
 ## How it is written
 
 - `[section]` lines and `key = value` lines in UTF-8. Comments stand on lines of their own and begin with `#` or `;`.

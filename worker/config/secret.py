@@ -17,6 +17,10 @@ _VISIBLE = re.compile(r"[ -~\u00a1-\u00ac\u00ae-\u00ff]+")
 _LARGEST_BYTES = 8192
 
 
+class OutOfReach(BadConfiguration):
+    """A secret that is kept from this user, or that only the service is handed: nothing is wrong with it."""
+
+
 class Secret:
     """A value that is looked up when it is needed; until then only its place is known.
 
@@ -86,7 +90,7 @@ class Secret:
     def _credential(self) -> Path:
         folder = self._environ.get("CREDENTIALS_DIRECTORY")
         if not folder:
-            raise BadConfiguration(
+            raise OutOfReach(
                 f"{self.where}: systemd handed over no credentials ($CREDENTIALS_DIRECTORY is not set)",
                 f"run this as a unit with LoadCredential={self._argument}:/path, or write the secret as {{file PATH}}",
             )
@@ -98,7 +102,7 @@ class Secret:
                 data = file.read(_LARGEST_BYTES + 1)
         except PermissionError:
             found = obstacle(path, write=False)
-            raise BadConfiguration(
+            raise OutOfReach(
                 f"{self.where}: {path} cannot be read: {found.words if found else 'permission denied'}",
                 "let this user read it (chown, chmod), or hand it over with systemd's LoadCredential=",
             ) from None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from worker.config.mistakes import Mistake
+from worker.config.mistakes import Mistake, Place
 from worker.config.secret import Secret
 from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
@@ -103,8 +103,7 @@ class Config(NamedTuple):
 
     ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``source`` is the
     main file, ``files`` are all that were read, both absolute. ``places`` tells for each (section, key) where its
-    value comes from: ``file:line``, ``environment variable NAME`` or ``default``. ``warnings`` stop
-    nothing.
+    value comes from, ``headings`` where each section that is written begins. ``warnings`` stop nothing.
     """
 
     api: ApiSection | None
@@ -115,7 +114,8 @@ class Config(NamedTuple):
     source: Path | None
     files: tuple[Path, ...]
     warnings: tuple[Mistake, ...]
-    places: dict[tuple[str, str], str]
+    places: dict[tuple[str, str], Place]
+    headings: dict[str, Place]
 
     def require_api(self) -> ApiSection:
         """The API section, complete with credentials. Raises BadConfiguration naming all that is missing."""
@@ -138,3 +138,16 @@ class Config(NamedTuple):
                 "set at least host, username, include, and key_file or password under [sftp]; or name files to ingest",
             )
         return self.sftp
+
+
+class Tolerated(NamedTuple):
+    """A configuration of which ``[store]`` is known; something else in it may be wrong.
+
+    A key with a mistake has its default, and a section without a required key is None; so ``config`` is good for
+    recording and looking, and for nothing else. ``mistakes`` are all there are. Of these, ``unread`` are about files
+    of ``conf.d`` that could not be read: they may name another database.
+    """
+
+    config: Config
+    mistakes: tuple[Mistake, ...]
+    unread: tuple[Mistake, ...]

@@ -19,13 +19,21 @@ _LARGEST_BYTES = 1_048_576
 
 @dataclass(slots=True)
 class Sources:
-    """All that was written anywhere, in the order in which later overrides earlier."""
+    """All that was written anywhere, in the order in which later overrides earlier.
+
+    ``unread`` are the files (and the folder ``conf.d``) of which nothing could be read; ``denied`` is the usual place
+    that this user may not look at, where there is one. ``stray`` holds the settings under no section, or under one
+    whose heading cannot be read.
+    """
 
     main: Path | None = None
     files: list[Path] = field(default_factory=list)
     headings: list[tuple[str, Place]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
+    unread: set[Path] = field(default_factory=set)
+    denied: Path | None = None
+    stray: list[tuple[str, Place]] = field(default_factory=list)
 
 
 def standard_places(environ: Mapping[str, str]) -> list[Path]:
@@ -57,9 +65,11 @@ def gather(explicit: str | None, environ: Mapping[str, str], variables: Mapping[
             sources.headings.append((section, place))
             sources.entries.append(Entry(section, key, value.strip(), place))
     if sources.main is None and not sources.entries:
-        sources.mistakes.append(
-            Mistake(BUILT_IN, None, None, f"no configuration: looked at {', then '.join(searched)}; write one")
-        )
+        what, cure = "no configuration", "write one"
+        if sources.denied is not None and (found := obstacle(sources.denied, write=False)):
+            what, cure = "no configuration that this user may read", f"{found.words}: {found.cure}"
+        message = f"{what}: looked at {', then '.join(searched)}; {cure}"
+        sources.mistakes.append(Mistake(BUILT_IN, None, None, message))
     return sources
 
 
@@ -76,6 +86,8 @@ def _find(explicit: str | None, environ: Mapping[str, str], sources: Sources) ->
         except OSError as error:
             missing = isinstance(error, FileNotFoundError | NotADirectoryError)
             searched.append(str(path) if missing else f"{path} ({error.strerror})")
+            if isinstance(error, PermissionError):
+                sources.denied = path  # the last one is the machine's
         else:
             sources.main = path
             break
@@ -88,6 +100,7 @@ def _fragments(folder: Path, sources: Sources) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
+        sources.unread.add(folder)
         sources.mistakes.append(_unreadable(folder, error))
         return []
     return [path for path in paths if path.suffix == ".ini" and not path.name.startswith(".")]
@@ -99,23 +112,28 @@ def _read(path: Path, sources: Sources) -> None:
             private = os.fstat(file.fileno()).st_mode & 0o077 == 0
             data = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
+        sources.unread.add(path)
         sources.mistakes.append(_unreadable(path, error))
         return
     sources.files.append(path)
     if len(data) > _LARGEST_BYTES:
+        sources.unread.add(path)
         sources.mistakes.append(Mistake(Place(path), None, None, "larger than 1 MiB; is it the right file?"))
         return
     ini = parse(data, path, private)
+    if not ini.text:
+        sources.unread.add(path)
     sources.headings += ini.headings
     sources.entries += ini.entries
     sources.mistakes += ini.mistakes
+    sources.stray += ini.stray
 
 
 def _unreadable(path: Path, error: OSError) -> Mistake:
     reason = (error.strerror or type(error).__name__).lower()
     cure = "name a file that is there" if isinstance(error, FileNotFoundError) else "let this user read it"
     if isinstance(error, PermissionError) and (found := obstacle(path, write=False)):
-        cure = f"{found.words}: let this user read it"
+        cure = f"{found.words}: {found.cure}"
     if isinstance(error, IsADirectoryError) or error.errno == errno.EINVAL:
         cure = "name the file itself"
     return Mistake(Place(path), None, None, f"cannot be read ({reason}); {cure}")
