@@ -4,15 +4,18 @@ Commands are imported when they are called: `cdpoll record` runs once per check,
 imports of the others.
 """
 
+import contextlib
 import io
 import os
 import re
 import signal
 import sys
+from typing import TextIO
 
 import click
 
 from cli import FOUND_SIGHUP
+from cli.output import OutputFailed, say, told_apart
 from worker import __version__
 from worker.core.errors import CdpollError, place_of
 from worker.gateways.machine import keep_out_of_core_files
@@ -85,10 +88,16 @@ def main() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     # A terminal that cannot show a letter shows a question mark; what was done has been done.
+    sys.stdout = told_apart(sys.stdout)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    sys.exit(call())
+    code = call()
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _drop_output(sys.stderr)  # else the interpreter would try once more, and have its own exit code
+    sys.exit(code)
 
 
 def call(args: list[str] | None = None) -> int:
@@ -100,16 +109,22 @@ def call(args: list[str] | None = None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output has gone. Nothing more can be said, and the interpreter must not try.
-        _drop_output()
+        _drop_output(sys.stdout)
         return 1
-    except OSError as error:
-        _drop_output()
-        return code or _complain(f"standard output: {error.strerror}", "", 74)
+    except OutputFailed as error:
+        return code or _output_failed(error)
     return code
 
 
-def _drop_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _output_failed(error: OutputFailed) -> int:
+    """Not 74: the storage is well, and what the command had to do besides printing is done."""
+    _drop_output(sys.stdout)
+    hint = "what was to be done is done, and nothing of it is lost; only the output is"
+    return _complain(f"standard output cannot be written: {error.strerror}", hint, 1)
+
+
+def _drop_output(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _guarded(args: list[str] | None) -> int:
@@ -118,11 +133,14 @@ def _guarded(args: list[str] | None) -> int:
     except CdpollError as error:
         return _complain(error.message, error.hint, error.exit_code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return error.exit_code
     except click.Abort:
         return 130
     except BrokenPipeError:
+        raise
+    except OutputFailed:
         raise
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
@@ -140,11 +158,10 @@ def _guarded(args: list[str] | None) -> int:
 
 
 def _complain(message: str, hint: str, code: int) -> int:
-    from cli.output import say
-
-    say(*f"cdpoll: {message}".split("\n"), err=True)
-    if hint:
-        say(*f"        {hint}".split("\n"), err=True)
+    with contextlib.suppress(OSError):  # the exit code still tells
+        say(*f"cdpoll: {message}".split("\n"), err=True)
+        if hint:
+            say(*f"        {hint}".split("\n"), err=True)
     return code
 
 

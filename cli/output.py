@@ -1,14 +1,37 @@
 """What commands print: JSON, and text, in both of which nothing from outside steers a terminal or a reader's eye."""
 
+import io
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+class OutputFailed(OSError):
+    """Standard output cannot be written. The storage is well."""
+
+
+class _Output(io.FileIO):
+    def write(self, data: Any) -> Any:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputFailed(error.errno, error.strerror) from None
+
+
+def told_apart(stdout: TextIO) -> TextIO:
+    """Standard output whose errors are :class:`OutputFailed`."""
+    if stdout is not sys.__stdout__ or not isinstance(stdout, io.TextIOWrapper):
+        return stdout  # the caller has closed it, or a test reads it
+    own = io.BufferedWriter(_Output(stdout.fileno(), "wb", closefd=False))
+    return io.TextIOWrapper(own, stdout.encoding, line_buffering=stdout.line_buffering)
 
 
 # Control characters that JSON allows in a string, and characters without a shape of their own: of the direction of
@@ -39,9 +62,16 @@ def plain(text: str) -> str:
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Print text that may hold something from outside: each argument is one line, whatever is in it."""
+    """Print text that may hold something from outside: each argument is one line, whatever is in it.
+
+    Where standard error takes nothing, a message is lost, and the command goes on: its exit code tells.
+    """
     if lines:
-        click.echo("\n".join(map(plain, lines)), err=err)
+        try:
+            click.echo("\n".join(map(plain, lines)), err=err)
+        except OSError:
+            if not err:
+                raise
 
 
 def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]]) -> None:

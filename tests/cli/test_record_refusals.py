@@ -122,9 +122,21 @@ def test_a_full_standard_output_is_an_error_without_a_traceback(house: House, js
         ended = subprocess.run(
             house.line("record", A, *json_too), stdout=full, stderr=subprocess.PIPE, env=house.environment(), timeout=60
         )
-    assert ended.returncode == 74
-    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert ended.returncode == 1, "74 would mean that the id is not stored"
+    first, second = ended.stderr.decode().splitlines()
+    assert first == "cdpoll: standard output cannot be written: No space left on device"
+    assert "nothing of it is lost" in second
     assert house.value("SELECT count(*) FROM tasks") == 1
+
+
+def test_a_full_standard_error_changes_no_exit_code(house: House) -> None:
+    unreadable = ["--link", '</coverage-discovery/>; rel="related"']
+    with Path("/dev/full").open("wb") as full:
+        for line, code in ((["record", *unreadable], 65), (["record", "--no-such-option"], 2), (["show", "x"], 65)):
+            ended = subprocess.run(
+                house.line(*line), stdout=subprocess.DEVNULL, stderr=full, env=house.environment(), timeout=60
+            )
+            assert ended.returncode == code, line
 
 
 def test_a_closed_standard_output_does_no_harm(house: House) -> None:

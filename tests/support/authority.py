@@ -16,9 +16,9 @@ def _name(text: str) -> x509.Name:
 
 
 class Authority:
-    """``file`` holds its own certificate, to be trusted."""
+    """``file`` holds its own certificate, to be trusted; it is signed by the authority ``above``, or by itself."""
 
-    def __init__(self, folder: Path, name: str = "ours") -> None:
+    def __init__(self, folder: Path, name: str = "ours", above: "Authority | None" = None) -> None:
         self._folder, self._name, self._key = folder, _name(name), ec.generate_private_key(ec.SECP256R1())
         self.file = folder / f"{name}-authority.pem"
         basic = x509.BasicConstraints(ca=True, path_length=None)
@@ -33,9 +33,10 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        about = self._about(self._name, self._key.public_key(), (-90, 90))
+        signer = above or self
+        about = signer._about(self._name, self._key.public_key(), (-90, 90))
         about = about.add_extension(basic, critical=True).add_extension(usage, critical=True)
-        self.file.write_bytes(self._signed(about))
+        self.file.write_bytes(signer._signed(about))
 
     def certificate(self, name: str, host: str = "127.0.0.1", days: tuple[int, int] = (-1, 30)) -> Certificate:
         """One for a host, valid between two days that are counted from today."""

@@ -242,6 +242,15 @@ def make_certificate(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") ->
     return made
 
 
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    """What stands in for a function that fails."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return fail
+
+
 @contextlib.contextmanager
 def closed_port() -> Iterator[str]:
     """The address of a port that this process holds, and on which no server listens."""

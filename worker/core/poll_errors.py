@@ -16,17 +16,42 @@ class PollError(NamedTuple):
 
 
 _NETWORK = "check the network, the proxy and the vendor's status page"
+_PROXY = "check host and port in [api] proxy, and whether the proxy runs"
 _SHOW = "show the vendor; `cdpoll show ID` has the trace id of the answer"
+_AT_THE_PROXY = "check the host names in [api] base_url and token_url, then ask the people who run the proxy"
 _BETWEEN = "something between this machine and the vendor answers in its place: check [api] base_url and proxy"
 
 POLL_ERRORS: dict[str, PollError] = {
-    "dns": PollError("the host name has no address", "check the host name in [api] base_url, and this machine's DNS"),
-    "connect": PollError("no connection could be made", "check the network, the firewall and [api] base_url"),
+    "dns": PollError("the host name is not known", "check the host name in [api] base_url and token_url"),
+    "dns_no_resolver": PollError(
+        "no name server answers this machine", "check /etc/resolv.conf and the network of this machine"
+    ),
+    "connect": PollError(
+        "the connection is refused", "check host and port in [api] base_url, and the firewalls in between"
+    ),
+    "no_route": PollError("this machine has no route to the host", "check the network of this machine"),
+    "not_permitted": PollError(
+        "this machine forbids the connection",
+        "check its firewall, and IPAddressAllow= and IPAddressDeny= of the service's unit",
+    ),
     "timeout": PollError("no answer came in time", _NETWORK),
     "cut": PollError("the connection ended before the answer did", _NETWORK),
     "protocol": PollError("the answer was not HTTP", "check host and port in [api] base_url and proxy"),
     "proxy": PollError("the proxy makes no connection to the vendor", "ask the people who run the proxy"),
-    "proxy_auth": PollError("the proxy refuses the login", "check the user name and the password in [api] proxy"),
+    "proxy_auth": PollError(
+        "the proxy refuses the login (HTTP 407)", "check the user name and the password in [api] proxy"
+    ),
+    "proxy_dns": PollError("the host name of the proxy is not known", _PROXY),
+    "proxy_dns_no_resolver": PollError(
+        "no name server answers this machine", "check /etc/resolv.conf and the network of this machine"
+    ),
+    "proxy_connect": PollError("the connection to the proxy is refused", _PROXY),
+    "proxy_no_route": PollError("this machine has no route to the proxy", "check the network of this machine"),
+    "proxy_not_permitted": PollError(
+        "this machine forbids the connection to the proxy",
+        "check its firewall, and IPAddressAllow= and IPAddressDeny= of the service's unit",
+    ),
+    "proxy_timeout": PollError("the proxy does not answer", _PROXY),
     "tls_expired": PollError(
         "the vendor's certificate has expired", "check this machine's clock, then tell the vendor"
     ),
@@ -40,8 +65,12 @@ POLL_ERRORS: dict[str, PollError] = {
         "the certificate is signed by itself alone", "if it is the right one, set [api] ca_file to it"
     ),
     "tls_unknown_issuer": PollError(
-        "the issuer of the vendor's certificate is not trusted",
-        "install ca-certificates, or set [api] ca_file to the authority of your proxy",
+        "the issuer of the certificate is not trusted: the peer sent it, and this machine does not know it",
+        "install ca-certificates; where a proxy reads the traffic, set [api] ca_file to the proxy's own authority",
+    ),
+    "tls_chain_cut": PollError(
+        "the peer sent its certificate without that of its issuer, and this machine does not know the issuer",
+        "have the peer send its intermediate certificates too, or set [api] ca_file to the issuer's certificate",
     ),
     "tls_old_protocol": PollError(
         "the peer speaks no TLS 1.2 or later", "ask the vendor, or the people who run the proxy, for it"
@@ -54,7 +83,11 @@ POLL_ERRORS: dict[str, PollError] = {
     ),
     "not_found": PollError("the vendor does not know the id (404)", "check the ids against their source"),
     "redirect": PollError("a redirect came, which is not followed", _BETWEEN),
-    "html": PollError("an HTML page came in place of JSON", _BETWEEN),
+    "html": PollError("an HTML page came in place of JSON", f"{_BETWEEN}, and ask the people who run the proxy"),
+    "http_511": PollError(
+        "HTTP 511: the network wants a login before it lets anything through",
+        "log in to the network, or have this machine let through without a login",
+    ),
     "not_json": PollError("the answer was not JSON", _BETWEEN),
     "no_task": PollError("the answer was JSON, but of no task", _BETWEEN),
     "no_status": PollError("the answer had no status", _SHOW),
@@ -78,6 +111,20 @@ POLL_ERRORS: dict[str, PollError] = {
     "no_list": PollError("the answer was JSON, but not a list of tasks", _BETWEEN),
 }
 
+# Of CONNECT.
+_PROXY_STATUS: dict[str, PollError] = {
+    "403": PollError(
+        "the proxy forbids connections to the vendor (HTTP 403)",
+        "ask the people who run the proxy to allow the hosts of [api] base_url and token_url",
+    ),
+    "405": PollError(
+        "the proxy knows no CONNECT (HTTP 405)", "check host and port in [api] proxy: is it an HTTP proxy?"
+    ),
+    "502": PollError("the proxy cannot reach the vendor (HTTP 502, bad gateway)", _AT_THE_PROXY),
+    "503": PollError("the proxy is not available (HTTP 503)", _AT_THE_PROXY),
+    "504": PollError("the proxy heard nothing from the vendor in time (HTTP 504)", _AT_THE_PROXY),
+}
+
 _HTTP_CURES = {
     "401": "check client_id and client_secret, and the product with the vendor",
     "403": "check client_id and client_secret, and the product with the vendor",
@@ -93,8 +140,12 @@ def in_words(code: str) -> str:
         return known.words
     if code.startswith("token_"):
         return f"{in_words(code.removeprefix('token_'))}, when a token was asked for"
+    if code.startswith("proxy_http_"):
+        return _of_proxy(code).words
     if code.startswith("http_"):
         status, _, word = code.removeprefix("http_").partition("_")
+        if word == "html":
+            return f"HTTP {status} with an HTML page in place of JSON"
         return f"HTTP {status} ({word})" if word else f"HTTP {status}"
     return "a fault in cdpoll itself" if code.startswith("internal") else code
 
@@ -106,6 +157,16 @@ def cure_of(code: str) -> str | None:
         return known.cure
     if code.startswith("token_"):
         return cure_of(code.removeprefix("token_"))
+    if code.startswith("proxy_http_"):
+        return _of_proxy(code).cure
+    if code.startswith("http_") and code.endswith("_html"):
+        return POLL_ERRORS["html"].cure
     if code.startswith("http_"):
         return _HTTP_CURES.get(code.removeprefix("http_")[:3], _HTTP_CURE)
     return POLL_ERRORS["internal"].cure if code.startswith("internal") else None
+
+
+def _of_proxy(code: str) -> PollError:
+    status = code.removeprefix("proxy_http_")
+    plain = PollError(f"the proxy makes no connection to the vendor (HTTP {status})", _AT_THE_PROXY)
+    return _PROXY_STATUS.get(status, plain)

@@ -57,6 +57,8 @@ from worker.core.vendor.reply import (
     ],
 )
 def test_no_status_but_200_concludes_whatever_its_body(status: int, reply: Reply, said: bytes) -> None:
+    if said.startswith(b"<") and isinstance(reply, Refused):
+        reply = Refused(f"{reply.code}_html")  # a machine in between may have said it
     assert read(said, status) == reply
 
 

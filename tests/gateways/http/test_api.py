@@ -116,7 +116,7 @@ def test_a_rejected_token_is_replaced_once_and_the_poll_repeated_once(
     ("body", "code"),
     [
         (b'{"error": "invalid_product", "error_description": "x", "traceId": "t"}', "http_401_invalid_product"),
-        (b"<html>", "http_401"),
+        (b"<html>", "http_401_html"),
         (b"[" * 9_999, "http_401"),
     ],
     ids=["invalid_product", "html", "deep"],
@@ -147,7 +147,7 @@ TOKEN_TROUBLE: list[tuple[bytes, Reply]] = [
     (answer(401), Refused("token_http_401", "token")),
     (answer(404), Unreachable("token_http_404", "token")),
     (answer(429, b"", "retry-after: 2"), RateLimited("token_http_429", 2000, "token")),
-    (answer(200, b"<html>"), Unreachable("token_garbled", "token")),
+    (answer(200, b"<html>"), Unreachable("token_html", "token")),
 ]
 
 
@@ -260,7 +260,7 @@ def test_nobody_is_there(scripted: ScriptedVendor, client: HttpClient) -> None:
     ("said", "reply"),
     [
         (answer(200, b'{"status":"ok"}'), Pending()),
-        (answer(200, b"<html>sign in, please</html>"), Unreachable("not_json")),
+        (answer(200, b"<html>sign in, please</html>"), Unreachable("html")),
         (answer(500, b'{"status":"unhealthy"}'), Unreachable("http_500")),
         (answer(403), Refused("http_403")),
         (answer(401), Refused("http_401")),

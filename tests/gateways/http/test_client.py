@@ -1,5 +1,6 @@
 """The client against servers that misbehave: a whole answer comes as it was sent, and every failure has its code."""
 
+import errno
 import socket
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support.loopback import (
     full_listener,
     get,
     head,
+    raising,
 )
 from worker.gateways.http.client import HttpClient, HttpFailed, header, tls_context
 from worker.gateways.http.head import HEAD_CAP_BYTES
@@ -127,12 +129,25 @@ def test_nobody_listens(client: HttpClient) -> None:
         assert code_of(lambda: get(client, url)) == "connect"
 
 
-def test_a_name_that_does_not_resolve(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> object:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert code_of(lambda: get(client, "http://vendor.invalid/")) == "dns"
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "dns"),
+        (socket.gaierror(socket.EAI_NODATA, "No address associated with hostname"), "dns"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "dns_no_resolver"),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), "dns_no_resolver"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "no_route"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no_route"),
+        (OSError(errno.EPERM, "Operation not permitted"), "not_permitted"),
+        (OSError(errno.EADDRNOTAVAIL, "the name has no address"), "connect"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_why_no_connection_stands(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch, error: OSError, code: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", raising(error))
+    assert code_of(lambda: get(client, "http://vendor.invalid/")) == code
 
 
 def test_a_peer_that_says_nothing(serve: Serve, make_client: MakeClient) -> None:

@@ -19,10 +19,13 @@ from tests.support.loopback import (
     Serve,
     always,
     answer,
+    closed_port,
     code_of,
+    full_listener,
     get,
     head,
     make_certificate,
+    raising,
 )
 from worker.gateways.http.client import HttpClient, tls_context
 
@@ -50,7 +53,7 @@ def test_a_certificate_of_another_host_is_refused(serve: Serve, make_client: Mak
     [
         ("ours", (-60, -30), "tls_expired"),
         ("ours", (2, 30), "tls_not_yet_valid"),
-        ("other", (-1, 30), "tls_unknown_issuer"),
+        ("other", (-1, 30), "tls_chain_cut"),
     ],
 )
 def test_each_fault_of_a_certificate_has_its_code(
@@ -61,6 +64,25 @@ def test_each_fault_of_a_certificate_has_its_code(
     server = serve(always(answer(200, b"{}")), tls=shown.server())
     assert code_of(lambda: get(make_client(tls_context(str(authorities["ours"].file))), server.url)) == code
     assert server.asked == []
+
+
+def test_an_issuer_that_was_not_sent_is_told_from_one_that_is_not_trusted(
+    serve: Serve, make_client: MakeClient, tmp_path: Path
+) -> None:
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    between = Authority(tmp_path, "between", above=other)
+    shown = between.certificate("shown")
+    trusted = make_client(tls_context(str(other.file)))
+    unknown = make_client(tls_context(str(ours.file)))
+    alone = serve(always(answer(200, b"{}")), tls=shown.server())
+    assert code_of(lambda: get(trusted, alone.url)) == "tls_chain_cut"
+    assert get(make_client(tls_context(str(between.file))), alone.url).status == 200, "the cure"
+    for sent in (between.file.read_bytes(), between.file.read_bytes() + other.file.read_bytes()):
+        chain = Certificate(tmp_path / "chain.pem", shown.key)
+        chain.cert.write_bytes(shown.cert.read_bytes() + sent)
+        whole = serve(always(answer(200, b"{}")), tls=chain.server())
+        assert get(trusted, whole.url).status == 200
+        assert code_of(partial(get, unknown, whole.url)) == "tls_unknown_issuer"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +176,7 @@ def test_a_proxy_that_refuses_or_hides_a_bad_certificate(
     serve: Serve, make_client: MakeClient, certificate: Certificate
 ) -> None:
     server = serve(always(answer(200, b"{}")), tls=certificate.server())
-    for status, code in ((407, "proxy_auth"), (403, "proxy"), (502, "proxy")):
+    for status, code in ((407, "proxy_auth"), (403, "proxy_http_403"), (502, "proxy_http_502")):
         refusing = serve(always(answer(status, b"", "proxy-authenticate: Basic")))
         assert code_of(partial(get, make_client(proxy=refusing.url), server.url)) == code
         assert len(refusing.asked) == 1, "one attempt"
@@ -162,6 +184,18 @@ def test_a_proxy_that_refuses_or_hides_a_bad_certificate(
     assert code_of(lambda: get(client, server.url)) == "tls_self_signed"
     assert server.asked == []
     client.close()
+
+
+def test_a_proxy_that_cannot_be_reached(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, certificate: Certificate
+) -> None:
+    with closed_port() as url:
+        assert code_of(lambda: get(make_client(proxy=url), "https://vendor.test/")) == "proxy_connect"
+    with full_listener() as port:
+        client = make_client(timeout=100, proxy=f"http://127.0.0.1:{port}")
+        assert code_of(lambda: get(client, "https://vendor.test/")) == "proxy_timeout"
+    monkeypatch.setattr(socket, "getaddrinfo", raising(socket.gaierror(socket.EAI_NONAME, "?")))
+    assert code_of(lambda: get(make_client(proxy="http://proxy.test:3128"), "https://vendor.test/")) == "proxy_dns"
 
 
 def test_a_tunnel_in_which_tls_fails_does_not_end_the_wire(

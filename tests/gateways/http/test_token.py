@@ -123,7 +123,7 @@ def test_whatever_is_said_the_life_is_neither_a_storm_nor_for_ever(expires_in: o
         (b'{"error": "Leaked secret!"}', ""),
         (b'{"error": "leaked_secret"}', ""),
         (b'["leaked"]', ""),
-        (b"<html>leaked</html>", ""),
+        (b"<html>leaked</html>", "_html"),
         (b"[" * 5000, ""),
         (b"", ""),
     ],
@@ -260,7 +260,6 @@ def test_a_rate_limit_is_heeded(
 
 
 GARBLED = {
-    "html": b"<html>leaked</html>",
     "array": b'["leaked"]',
     "no token": b'{"expires_in": 3600}',
     "null": b'{"access_token": null}',
@@ -284,6 +283,22 @@ def test_a_200_without_a_usable_token(endpoint: Endpoint, tokens: Tokens, client
     assert tokens.expires_at is None
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (answer(200, b" <html>leaked</html>"), "html"),
+        (answer(302, b"", "location: http://login.test/leaked"), "redirect"),
+    ],
+    ids=["a page", "a redirect"],
+)
+def test_a_machine_in_between_answers_for_the_token_endpoint(
+    endpoint: Endpoint, tokens: Tokens, client: HttpClient, said: bytes, code: str
+) -> None:
+    endpoint.say = lambda asked, peer: said
+    assert failure(lambda: tokens.get(client, NOW)) == Unreachable(f"token_{code}", "token")
+    assert endpoint.count == 1
+
+
 def test_a_200_that_cannot_be_unpacked(endpoint: Endpoint, tokens: Tokens, client: HttpClient) -> None:
     endpoint.say = lambda asked, peer: answer(200, b"leaked", "content-encoding: br")
     assert failure(lambda: tokens.get(client, NOW)) == Unreachable("token_encoding", "token")
@@ -294,7 +309,7 @@ def test_a_redirect_is_not_followed_with_the_secret(endpoint: Endpoint, tokens: 
     with Loopback(lambda asked, peer: granted()) as elsewhere:
         for status in (302, 307, 308):
             endpoint.say = lambda asked, peer, status=status: answer(status, b"", f"location: {elsewhere.url}/token")
-            assert failure(lambda: tokens.get(client, NOW)) == Unreachable(f"token_http_{status}", "token")
+            assert failure(lambda: tokens.get(client, NOW)) == Unreachable("token_redirect", "token")
         assert elsewhere.connections == 0
 
 

@@ -156,7 +156,12 @@ def _read(content: Json, body: bytes, task_id: str) -> Document | NoDocument:
 
 def not_json(body: bytes) -> str:
     """The code for a body of which :func:`parse_json` could make nothing."""
-    return "html" if body.lstrip()[:1] == b"<" else "not_json"
+    return "html" if is_html(body) else "not_json"
+
+
+def is_html(body: bytes) -> bool:
+    """Whether it is a page for people, or XML: no answer of the vendor's API is, but those of machines in between."""
+    return body.lstrip()[:1] == b"<"
 
 
 def parse_json(body: bytes) -> object | None:

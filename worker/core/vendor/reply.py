@@ -26,7 +26,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from worker.core.instant import from_iso
-from worker.core.vendor.document import Document, NoDocument, parse_json, read_document
+from worker.core.vendor.document import Document, NoDocument, is_html, parse_json, read_document
 from worker.core.vendor.httpdate import http_date
 
 # Who speaks: the API, the token endpoint, or the proxy on the way to both.
@@ -181,9 +181,10 @@ def _other_tenant(tenant_id: str, echoed: str) -> bool:
 
 
 def refusal(answer: HttpAnswer) -> str:
-    """``http_401`` with the sender's own word for it, where it is one that is known (``invalid_product``)."""
-    word = error_word(answer)
-    return f"http_{answer.status}_{word}" if word in REFUSAL_WORDS else f"http_{answer.status}"
+    """``http_401`` with the sender's own word for it, where it is one that is known (``invalid_product``), or with
+    ``html`` where a page for people came."""
+    word = "html" if is_html(answer.body) else error_word(answer)
+    return f"http_{answer.status}_{word}" if word in {"html", *REFUSAL_WORDS} else f"http_{answer.status}"
 
 
 def error_word(answer: HttpAnswer) -> str:

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from worker.core.vendor.document import parse_json
+from worker.core.vendor.document import not_json, parse_json
 from worker.core.vendor.page import Page, PageQuery, query_text, read_page
 from worker.core.vendor.reply import (
     PROXY_REFUSED,
@@ -19,6 +19,7 @@ from worker.core.vendor.reply import (
     Unreachable,
     rate_limited,
     read_reply,
+    refusal,
 )
 from worker.gateways.http.client import BODY_CAP_BYTES, HttpClient, HttpFailed, Response, Unusable, answer_of, header
 from worker.gateways.http.token import TokenFailed, Tokens
@@ -132,8 +133,7 @@ def _health(answer: HttpAnswer, now: int) -> Reply:
         return limited
     if answer.status == 200:
         # A machine on the way that answers everything with HTML has not checked our credentials.
-        return Pending() if isinstance(parse_json(answer.body), dict) else Unreachable("not_json")
+        return Pending() if isinstance(parse_json(answer.body), dict) else Unreachable(not_json(answer.body))
     if answer.status == 407:
         return PROXY_REFUSED
-    code = f"http_{answer.status}"
-    return Refused(code) if answer.status in (401, 403) else Unreachable(code)
+    return Refused(refusal(answer)) if answer.status in (401, 403) else Unreachable(f"http_{answer.status}")

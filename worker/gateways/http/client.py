@@ -22,7 +22,7 @@ from worker.core.vendor.reply import HttpAnswer
 from worker.files import open_regular
 from worker.gateways.http.coding import BadBody, unpacked
 from worker.gateways.http.connection import Connection
-from worker.gateways.http.failure import code_of
+from worker.gateways.http.failure import Socket, code_of
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
 BODY_CAP_BYTES = 4 * 1024 * 1024
@@ -74,6 +74,9 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     # Not create_default_context: it writes the session keys to the file that $SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = Socket
+    # An intermediate certificate in ca_file is trusted as it is: it mends a peer that sends its own certificate alone.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     if ca_file is None:
         context.load_default_certs()
     else:

@@ -19,6 +19,7 @@ import httpx
 from httpcore._backends.sync import SyncStream
 
 from worker.gateways.http.dialing import Dialer
+from worker.gateways.http.failure import PROXY_UNREACHED
 from worker.gateways.http.head import END_OF_HEAD, HEAD_CAP_BYTES, INTERIM, WELL_FORMED, mended
 
 KEPT_S = 50.0  # an idle connection is used again within this time
@@ -48,7 +49,7 @@ class Connection(httpx.BaseTransport):
 
     def __init__(self, tls: ssl.SSLContext, proxy: str | None, opened: Opened, given_up: Callable[[], bool]) -> None:
         self._tls = tls
-        self._backend = _Backend(opened, given_up)
+        self._backend = _Backend(opened, given_up, to_proxy=proxy is not None)
         self._proxy = None if proxy is None else _proxy(proxy, tls, self._backend)
         self._kept: tuple[httpcore.Origin, httpcore.ConnectionInterface] | None = None
 
@@ -139,8 +140,9 @@ def _left_over(connection: Any) -> bool:
 
 
 class _Backend(httpcore.SyncBackend):
-    def __init__(self, opened: Opened, given_up: Callable[[], bool]) -> None:
+    def __init__(self, opened: Opened, given_up: Callable[[], bool], *, to_proxy: bool) -> None:
         self.opened = opened
+        self._to_proxy = to_proxy
         self._dialer = Dialer(given_up)
 
     def connect_tcp(
@@ -148,10 +150,12 @@ class _Backend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         try:
             made = self._dialer.dial(host, port, 3600 if timeout is None else timeout)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
+            if self._to_proxy:
+                raise httpcore.ProxyError(PROXY_UNREACHED) from error
+            if not isinstance(error, TimeoutError):
+                raise httpcore.ConnectError(str(error)) from error
+            raise httpcore.ConnectTimeout(str(error)) from error
         return _Stream(SyncStream(made), self.opened)
 
 

@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop
 from tenacity.nap import sleep_using_event
 
 from worker.core.errors import CdpollError
-from worker.core.vendor.document import parse_json
+from worker.core.vendor.document import is_html, parse_json
 from worker.core.vendor.reply import (
     PROXY_REFUSED,
     HttpAnswer,
@@ -194,7 +194,12 @@ def _read(answer: HttpAnswer, now: int) -> _Token:
         return _Token(value, now + life - min(REFRESH_AHEAD_MS, life // 5), now + life)
     if status in (400, 401, 403) or (well and word):
         raise TokenFailed(Refused(f"token_{refusal(answer)}", "token"))
-    raise TokenFailed(Unreachable("token_garbled" if well else f"token_http_{status}", "token"))
+    code = f"http_{status}"
+    if well:
+        code = "html" if is_html(answer.body) else "garbled"
+    elif 300 <= status < 400:
+        code = "redirect"
+    raise TokenFailed(Unreachable(f"token_{code}", "token"))
 
 
 def _life(expires_in: object) -> int:
