@@ -1,45 +1,64 @@
 """``cdpoll record``: make ids durable. Exit 0 means that they are on the disk."""
 
-import codecs
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from cli.handed_in import lines_of, name_of, refuse_a_stream_twice, whole_of
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
+from worker.core.instant import iso
+from worker.core.intake.json_documents import text_of
 from worker.core.intake.json_recording import from_body, from_jsonl_line
-from worker.core.intake.recording import Intake, from_headers, from_ids, from_link, from_location
+from worker.core.intake.link import Unreadable, mentions
+from worker.core.intake.recording import (
+    NO_UUID,
+    Intake,
+    Recording,
+    from_headers,
+    from_id,
+    from_id_line,
+    from_link,
+    from_location,
+    mention_of,
+    merge,
+)
+from worker.store.state import responses
 from worker.store.state.api import bind_origin
 from worker.store.tasks import recording
 
-# A dump or a body larger than this is no answer of the vendor's.
-MOST_INPUT_BYTES = 16 * 1024 * 1024
+_FILE = click.File("rb")
 
-# Read from JSONL at a time; a pipe hands over what it has, and each piece is a commit.
-PIECE_BYTES = 128 * 1024
+# Of the lines (or ids) that have the same note, so many are named.
+NAMED_PLACES = 5
 
-# Stands for a line that is longer than MOST_INPUT_BYTES: unreadable, under its own number.
-TOO_LONG = b"(a line longer than 16 MiB)"
+# What shows that a response named a task. An id or a body may come from elsewhere.
+_FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
 
 
 @click.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID|-]...", nargs=-1)
 @click.option("--link", "links", metavar="VALUE", multiple=True, help="The value of a Link header.")
 @click.option("--location", "locations", metavar="VALUE", multiple=True, help="The value of a Location header.")
+@click.option("--headers", metavar="FILE", type=_FILE, multiple=True, help="A dump as of `curl -D FILE`.")
+@click.option("--body", "bodies", metavar="FILE", type=_FILE, multiple=True, help="The answer to a discovery POST.")
+@click.option("--jsonl", metavar="FILE", type=_FILE, multiple=True, help="One JSON object a line.")
 @click.option(
-    "--headers", metavar="FILE", type=click.File("rb"), help="A dump as of `curl -D FILE`; - is standard input."
+    "--ref", "refs", metavar="TEXT", multiple=True, help="Your own key (account, claim); goes out with the result."
 )
-@click.option("--body", metavar="FILE", type=click.File("rb"), help="The 202 or 207 answer to a discovery POST.")
-@click.option("--jsonl", metavar="FILE", type=click.File("rb"), help="One JSON object a line.")
-@click.option("--ref", metavar="TEXT", help="Your own key (account, encounter, claim); goes out with the result.")
-@click.option("--correlation-id", metavar="TEXT", help="The x-optum-correlation-id of the request.")
+@click.option(
+    "--correlation-id",
+    "correlation_ids",
+    metavar="TEXT",
+    multiple=True,
+    help="The x-optum-correlation-id of the request.",
+)
 @AS_JSON
 @click.pass_obj
 def record(
@@ -47,46 +66,111 @@ def record(
     ids: tuple[str, ...],
     links: tuple[str, ...],
     locations: tuple[str, ...],
-    headers: IO[bytes] | None,
-    body: IO[bytes] | None,
-    jsonl: IO[bytes] | None,
-    ref: str | None,
-    correlation_id: str | None,
+    headers: tuple[IO[bytes], ...],
+    bodies: tuple[IO[bytes], ...],
+    jsonl: tuple[IO[bytes], ...],
+    refs: tuple[str, ...],
+    correlation_ids: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Make the ids of discoveries durable; harmless to repeat.
 
+    - is standard input: as a FILE, and as an ID for ids, one a line. Options may be repeated; every id gets every ref.
+
     Exit 0: every id is on the disk and will be polled. Exit 65: something could not be read; what could be read is
     recorded all the same, and the rest is kept raw.
     """
-    if not (ids or links or locations or headers or body or jsonl):
+    if not (ids or links or locations or headers or bodies or jsonl):
         raise click.UsageError("nothing to record: give an ID, --link, --location, --headers, --body or --jsonl")
-    about = {"ref": ref, "correlation_id": correlation_id}
-    refused: list[BadData] = []
+    if len(correlation_ids) > 1:
+        raise click.UsageError("--correlation-id is given twice: record what belongs to each of them apart")
+    streams = [click.open_file("-", "rb") for task_id in ids if task_id == "-"]
+    refuse_a_stream_twice([*streams, *headers, *bodies, *jsonl])
+    summary = _Summary()
+    about = _About(
+        tuple(dict.fromkeys(ref for ref in refs if ref.strip())) or (None,),
+        next((text for text in correlation_ids if text.strip()), None),
+    )
+    for option, texts in (("--ref", refs), ("--correlation-id", correlation_ids)):
+        if not all(text.strip() for text in texts):
+            summary.note(f"{option} is empty: it is left out")
+    line_sources = [*((stream, from_id_line) for stream in streams), *((file, from_jsonl_line) for file in jsonl)]
 
-    def intakes() -> Iterator[list[Intake]]:
-        """Parts; each is one commit or more."""
-        yield [from_ids(ids, **about)]
-        yield [from_link(value, **about) for value in links]
-        yield [from_location(value, **about) for value in locations]
-        for source, reader in ((headers, from_headers), (body, from_body)):
-            if source is not None:
-                try:
-                    yield [reader(_whole(source), name=_name(source), **about)]
-                except BadData as error:
-                    refused.append(error)
-        if jsonl is not None:
-            number = 0
-            for lines in _lines(jsonl):
-                yield [from_jsonl_line(line, n, **about) for n, line in enumerate(lines, number + 1)]
-                number += len(lines)
+    def parts() -> Iterator[list[_Piece]]:
+        """Each is one commit or more."""
+        yield [_id_piece(task_id, n, about) for n, task_id in enumerate(ids, 1) if task_id != "-"]
+        yield [_Piece(about.of(from_link, value)) for value in links]
+        yield [_Piece(about.of(from_location, value)) for value in locations]
+        for source, read in (*((file, from_headers) for file in headers), *((file, from_body) for file in bodies)):
+            yield [_Piece(_whole(source, read, about, summary))]
+        for source, read_line in line_sources:
+            yield from _lines(source, read_line, about, summary, alone=len(line_sources) == 1)
 
     with opened(obj, create=True) as here:
-        summary = _record(here, intakes(), ref)
-    for error in refused:
-        summary.complain(error.message, error.hint)
+        _record(here, parts(), summary)
     summary.tell(as_json)
-    return 65 if refused or summary.unreadable else 0
+    return 65 if summary.refused or summary.unreadable else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What the command line says of all ids: every ref (or none), and the correlation id."""
+
+    refs: tuple[str | None, ...]
+    correlation_id: str | None
+
+    def of(self, read: Callable[..., Intake], value: Any, **more: Any) -> Intake:
+        """What ``read`` makes of a value, for every ref."""
+        found = [read(value, **more, ref=ref, correlation_id=self.correlation_id) for ref in self.refs]
+        lost: dict[Unreadable, None] = {}
+        for ref, intake in zip(self.refs, found, strict=True):
+            lost.update((replace(item, ref=item.ref or ref), None) for item in intake.unreadable)
+        return replace(found[0], recordings=merge(found).recordings, unreadable=tuple(lost))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One piece of input; ``place`` and ``number`` say in notes where it stood: ``line`` 7."""
+
+    intake: Intake
+    place: str = ""
+    number: int = 0
+
+
+def _id_piece(task_id: str, number: int, about: _About) -> _Piece:
+    intake = about.of(from_id, task_id)
+    if NO_UUID in intake.notes and Path(task_id).exists():
+        intake = replace(intake, notes=(f"{NO_UUID}; a file has this name: was --headers or another option meant?",))
+    return _Piece(intake, "ID", number)
+
+
+def _whole(source: IO[bytes], read: Callable[..., Intake], about: _About, summary: "_Summary") -> Intake:
+    """What a dump or a body names. Of one that is refused, the lines are kept that mention a discovery."""
+    data = b""
+    try:
+        data = whole_of(source)
+        return about.of(read, data, name=name_of(source))
+    except BadData as error:
+        summary.refused.append(error)
+        text = text_of(data)
+        return about.of(lambda text, **_: Intake(unreadable=(mention_of(text),)), text) if mentions(text) else Intake()
+
+
+def _lines(
+    source: IO[bytes], read: Callable[..., Intake], about: _About, summary: "_Summary", *, alone: bool
+) -> Iterator[list[_Piece]]:
+    """What the lines of a file name; ``alone``: no other file is read line by line, so its name need not be said."""
+    place = "line" if alone else f"{name_of(source)}, line"
+    number, empty = 0, True
+    for lines in lines_of(source):
+        found = []
+        for line in lines:
+            number += 1
+            found.append(_Piece(about.of(read, line, place=f"{place} {number}"), place, number))
+        empty = empty and all(piece.intake.empty for piece in found)
+        yield found
+    if empty:
+        summary.note(f"{name_of(source)} is empty: nothing is recorded from it")
 
 
 class _Summary:
@@ -96,27 +180,42 @@ class _Summary:
         self.recorded: dict[str, None] = {}
         self.known: dict[str, None] = {}
         self.abandoned: dict[str, None] = {}
-        self.unreadable: list[dict[str, str]] = []
-        self.notes: list[str] = []
+        self.unreadable: dict[tuple[str, str], None] = {}
+        self.refused: list[BadData] = []
+        self._notes: dict[tuple[str, str], list[int]] = {}
+
+    def note(self, text: str, place: str = "", number: int = 0) -> None:
+        self._notes.setdefault((place, text), []).append(number)
+
+    @property
+    def notes(self) -> list[str]:
+        """One for each text, with the places that it is about."""
+        return [f"{_places(place, numbers)}{text}" for (place, text), numbers in self._notes.items()]
 
     @staticmethod
     def complain(message: str, hint: str = "") -> None:
         say(f"cdpoll: {message}", *([f"        {hint}"] if hint else []), err=True)
 
     def tell(self, as_json: bool) -> None:
-        for note in self.notes:
+        notes = self.notes
+        for note in notes:
             say(f"note: {note}", err=True)
-        for item in self.unreadable:
-            self.complain(f"unreadable, kept raw: {item['reason']}", "`cdpoll unreadable list` shows it")
+        for error in self.refused:
+            self.complain(error.message, error.hint)
+        for _, reason in self.unreadable:
+            self.complain(f"unreadable, kept raw: {reason}", "`cdpoll unreadable list` shows it")
+        still = f"{len(self.abandoned)} abandoned and still so: {', '.join(self.abandoned)}"
         if self.abandoned:
-            still = ", ".join(self.abandoned)
-            self.complain(f"{len(self.abandoned)} abandoned and still so: {still}", "`cdpoll retry ID` revives them")
+            self.complain(still, "`cdpoll retry ID` revives them")
         if as_json:
+            notes += [f"{error.message}; {error.hint}" if error.hint else error.message for error in self.refused]
+            notes += [still] if self.abandoned else []
             done = {
                 "recorded": list(self.recorded),
                 "known": list(self.known),
                 "spooled": 0,
-                "unreadable": self.unreadable,
+                "unreadable": [{"raw": raw, "reason": reason} for raw, reason in self.unreadable],
+                "notes": notes,
             }
             click.echo(dumped(done))
         else:
@@ -125,58 +224,58 @@ class _Summary:
                     click.echo(f"{word} {task_id}")
 
 
-def _record(here: Opened, parts: Iterable[list[Intake]], ref: str | None) -> _Summary:
+def _places(place: str, numbers: list[int]) -> str:
+    """``line 4: ``; ``lines 1, 2 and 7 more: ``; nothing where the note is about no place."""
+    if not place:
+        return ""
+    named = ", ".join(map(str, numbers[:NAMED_PLACES]))
+    more = len(numbers) - NAMED_PLACES
+    return f"{place}{'s' if len(numbers) > 1 else ''} {named}{f' and {more} more' if more > 0 else ''}: "
+
+
+def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> None:
     origin = here.origin
     if origin:
         bind_origin(here.store, origin)
-    summary = _Summary()
     clock = Clock()
-    for batch in parts:
-        if not any(intake.recordings or intake.unreadable or intake.notes for intake in batch):
+    for pieces in parts:
+        found = [piece for piece in pieces if not piece.intake.empty]
+        if not found:
             continue
-        done = recording.record(
-            here.store,
-            [found for intake in batch for found in intake.recordings],
-            [replace(item, ref=item.ref or ref) for intake in batch for item in intake.unreadable],
-            origin=origin,
-            now=clock.now(),
-            # Where [polling] has a mistake, this is the default. Only the time of the first poll is planned by it: the
-            # daemon plans every other by the configuration that it has.
-            schedule=schedule_of(here.config.polling),
-        )
-        summary.recorded.update(dict.fromkeys(done.new))
-        summary.known.update((i, None) for i in done.known if i not in summary.recorded)
-        summary.abandoned.update(dict.fromkeys(done.abandoned))
-        summary.unreadable += [{"raw": u.raw, "reason": u.reason} for i in batch for u in i.unreadable]
-        summary.notes += [note for i in batch for note in i.notes]
-    return summary
+        now = clock.now()
+        whole = merge(piece.intake for piece in found)
+        if whole.recordings or whole.unreadable:
+            done = recording.record(
+                here.store,
+                whole.recordings,
+                whole.unreadable,
+                origin=origin,
+                now=now,
+                # Where [polling] has a mistake, this is the default. Only the time of the first poll is planned by it:
+                # the daemon plans every other by the configuration that it has.
+                schedule=schedule_of(here.config.polling),
+            )
+            summary.recorded.update(dict.fromkeys(done.new))
+            summary.known.update((i, None) for i in done.known if i not in summary.recorded)
+            summary.abandoned.update(dict.fromkeys(done.abandoned))
+        _count_responses(here, found, now)
+        summary.unreadable.update(((item.raw, item.reason), None) for item in whole.unreadable)
+        for piece in found:
+            for note in piece.intake.notes:
+                summary.note(note, piece.place, piece.number)
+            if any(_born_later(one, now) for one in piece.intake.recordings):
+                summary.note("birth_date lies in the future", piece.place, piece.number)
 
 
-def _whole(source: IO[bytes]) -> bytes:
-    data = source.read(MOST_INPUT_BYTES + 1)
-    if len(data) > MOST_INPUT_BYTES:
-        raise BadData(f"{_name(source)} is larger than {MOST_INPUT_BYTES >> 20} MiB", "hand in one answer at a time")
-    return data
+def _count_responses(here: Opened, pieces: list[_Piece], now: int) -> None:
+    silent, named = 0, False
+    for piece in pieces:
+        if any(one.source in _FROM_RESPONSES for one in piece.intake.recordings):
+            silent, named = 0, True
+        silent += piece.intake.without_task
+    responses.add(here.store, silent, now, named=named)
 
 
-def _lines(source: IO[bytes]) -> Iterator[list[bytes]]:
-    """The lines as they come. Each piece that a slow pipe brings is recorded at once."""
-    rest, too_long = b"", False
-    decode: Callable[[bytes], str] | None = None
-    while piece := os.read(source.fileno(), PIECE_BYTES):
-        if not rest and piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            decode = codecs.getincrementaldecoder("utf-16")("replace").decode  # as PowerShell writes files
-        if decode is not None:
-            piece = decode(piece).encode()
-        *lines, rest = (rest + piece).split(b"\n")
-        if too_long and lines:
-            lines, too_long = [TOO_LONG, *lines[1:]], False
-        if len(rest) > MOST_INPUT_BYTES:
-            rest, too_long = b"", True
-        yield lines
-    yield [TOO_LONG if too_long else rest]
-
-
-def _name(source: IO[bytes]) -> str:
-    name = getattr(source, "name", "")
-    return "standard input" if source.fileno() == sys.stdin.fileno() or not isinstance(name, str) else name
+def _born_later(one: Recording, now: int) -> bool:
+    digits = (one.birth_date or "").replace("-", "")
+    return len(digits) == len("YYYYMMDD") and digits.isdigit() and digits > iso(now)[:10].replace("-", "")

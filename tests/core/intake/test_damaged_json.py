@@ -6,7 +6,7 @@ import pytest
 
 from worker.core.errors import BadData
 from worker.core.intake.json_recording import from_body, from_jsonl_line
-from worker.core.intake.recording import Intake
+from worker.core.intake.recording import NO_UUID, Intake
 
 CD = "/coverage-discovery"
 
@@ -37,7 +37,7 @@ def test_each_value_of_a_key_that_stands_twice_is_read(body: str, named: list[st
     assert ids(intake) == named
     assert intake.unreadable == ()
     assert intake.notes == ("the body: a key stands twice in one object: each of its values was read",)
-    assert ids(from_jsonl_line(line(body=body), 1)) == named
+    assert ids(from_jsonl_line(line(body=body), place="line 1")) == named
 
 
 def test_equal_values_of_one_key_are_one() -> None:
@@ -185,18 +185,18 @@ def test_odd_bodies(data: bytes, named: list[str], kept: list[str]) -> None:
     ],
 )
 def test_lines_that_are_damaged(text: str, named: list[tuple[str, str | None]], kept: list[str]) -> None:
-    intake = from_jsonl_line(text.encode(), 9, ref="R")
+    intake = from_jsonl_line(text.encode(), place="line 9", ref="R")
     assert [(one.id, one.ref) for one in intake.recordings] == named
     assert [item.raw for item in intake.unreadable] == kept
     assert all(item.reason.startswith("line 9: ") for item in intake.unreadable)
-    assert all(note.startswith("line 9: a key stands twice") for note in intake.notes)
+    assert all(note.startswith("a key stands twice") for note in intake.notes if note != NO_UUID)
 
 
 def test_a_body_that_a_logger_has_cut_short() -> None:
     cut = json.dumps(ITEMS)[:150]
-    intake = from_jsonl_line(line(body=cut, ref="r"), 1)
+    intake = from_jsonl_line(line(body=cut, ref="r"), place="line 1")
     assert [(one.id, one.ref) for one in intake.recordings] == [("first-0716e3e8", "r")]
     assert [item.ref for item in intake.unreadable] == ["r"]
     # Beside a Link header that says it all, the cut answer of a real-time check is no mistake.
-    beside = from_jsonl_line(line(body='{"id": "t", "sourceType": "ne', link=f"<{CD}/a>"), 1)
+    beside = from_jsonl_line(line(body='{"id": "t", "sourceType": "ne', link=f"<{CD}/a>"), place="line 1")
     assert (ids(beside), beside.unreadable, len(beside.notes)) == (["a"], (), 1)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.core.intake.test_recording import CD, LINK, ids
 from worker.core.errors import BadData
+from worker.core.intake.link import Unreadable
 from worker.core.intake.recording import Intake, Recording, from_headers
 from worker.core.vendor.httpdate import http_date
 
@@ -91,8 +92,16 @@ def test_a_body_between_responses_does_no_harm(body: str, between: str) -> None:
 
 def test_a_line_in_a_body_that_looks_like_a_task_header_is_noted() -> None:
     data = dump("HTTP/1.1 200 OK", "", "text", f"link: <{CD}/FAKE>; rel=related")
+    lost = Unreadable(
+        f"link: <{CD}/FAKE>; rel=related", "this mentions coverage-discovery/, and no task could be read from it"
+    )
     assert from_headers(data) == Intake(
-        notes=("the headers: ignored 1 lines outside of headers that look like headers naming tasks",)
+        unreadable=(lost,),
+        notes=(
+            "the headers: status 200, and no Link header names a task",
+            "the headers: ignored 1 line outside of headers: they look like headers that name tasks",
+        ),
+        without_task=1,
     )
 
 
@@ -128,9 +137,114 @@ def test_no_response_at_all(data: bytes) -> None:
         from_headers(data, name="out.txt")
 
 
-@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/2 401 \nserver: x\n\n", b"\n\nHTTP/2 204\n\n"])
-def test_a_valid_dump_may_name_no_task(data: bytes) -> None:
-    assert from_headers(data) == Intake()
+@pytest.mark.parametrize(
+    ("data", "words", "counts"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", "status 200, and no Link header names a task", 1),
+        (b"\n\nHTTP/2 204\n\n", "status 204, and no Link header names a task", 1),
+        (b"HTTP/1.1 200 OK\r\nlink:\r\n\r\n", "status 200, and no Link header names a task", 1),
+        (b"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n\n", "status 200, and no Link header names a task", 1),
+        (b"HTTP/1.0 200 Connection established\n\nHTTP/2 401 \n\n", "status 401 is no success: no task is named", 0),
+        (
+            b"HTTP/2 401 \nserver: x\n\nHTTP/2 200\n\n",
+            "1 of 2 responses: status 200, and no Link header names a task",
+            1,
+        ),
+        (b"HTTP/2 202 \n\n", "status 202, but no Location names its task: hand in its body with --body", 0),
+        (b"HTTP/2 202 \nlocation: /elsewhere\n\n", "status 202, but no Location names its task", 0),
+        (b"HTTP/2 503\n\nHTTP/2 503\n\nHTTP/2 200\n\n", "2 of 3 responses: status 503 is no success", 1),
+    ],
+)
+def test_a_valid_dump_that_names_no_task_is_noted(data: bytes, words: str, counts: int) -> None:
+    intake = from_headers(data)
+    assert (intake.recordings, intake.unreadable, intake.without_task) == ((), (), counts)
+    assert words in intake.notes[0]
+
+
+def test_a_response_without_a_task_is_noted_beside_others() -> None:
+    good = f"HTTP/1.1 200 OK\r\n{LINK}\r\n\r\n"
+    intake = from_headers(f"{good}HTTP/2 500\r\n\r\nHTTP/2 302\r\nlocation: /x\r\n\r\n{good}".encode())
+    assert ids(intake) == ["a"]
+    assert intake.notes == ("the headers: 1 of 4 responses: status 500 is no success: no task is named",)
+
+
+CURL_V = """*   Trying 127.0.0.1:443...
+> GET /rcm/eligibility/v1 HTTP/2
+> accept: */*
+>
+< HTTP/2 200
+< {link}
+{{ [155 bytes data]
+< x-optum-trace-id: t
+<{end}
+* Connection #0 to host left intact
+{{"id": "no"}}
+"""
+
+WGET_S = """--2026-05-02 12:00:00--  https://h/x
+HTTP request sent, awaiting response...
+  HTTP/1.1 200 OK
+  {link}
+  x-optum-trace-id: t
+Length: 12 [application/json]
+Saving to: 'x'
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CURL_V.format(link=LINK, end=" "),
+        CURL_V.format(link=LINK, end="").replace("\n", "\r\n"),
+        CURL_V.format(link=LINK, end=" ").replace("\n", "\r"),
+        WGET_S.format(link=LINK),
+        WGET_S.format(link=LINK).replace("  ", "    "),
+        f"  HTTP/1.1 200 OK\n  {LINK}\n  x-optum-trace-id: t\n",
+        f"HTTP/1.1 200 OK\r{LINK}\rx-optum-trace-id: t\r\r",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_dumps_of_other_tools_and_machines(text: str, encoding: str) -> None:
+    intake = from_headers(text.encode(encoding))
+    assert [(one.id, one.trace_id) for one in intake.recordings] == [("a", "t")]
+    assert (intake.unreadable, intake.notes) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "text", [CURL_V[: CURL_V.index("x-optum")], CURL_V[: CURL_V.index("{link}") + 4], WGET_S[: WGET_S.index("-trace")]]
+)
+def test_a_dump_of_another_tool_that_is_cut(text: str) -> None:
+    assert len(from_headers(text.replace("{link}", LINK).encode()).unreadable) == 1
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "103 Early Hints", "200 Connection established"])
+def test_a_response_that_never_came(status: str) -> None:
+    begun = f"HTTP/1.1 {status}\r\n\r\n".encode()
+    with pytest.raises(BadData, match="no final response"):
+        from_headers(begun)
+    intake = from_headers(f"HTTP/1.1 200 OK\r\n{LINK}\r\n\r\n".encode() + begun)
+    assert ids(intake) == ["a"]
+    assert [item.raw for item in intake.unreadable] == [f"HTTP/1.1 {status}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"Links: <{CD}/b>; rel=related",
+        f"content-location: {CD}/b",
+        f"link <{CD}/b>; rel=related",
+        f" <{CD}/b>; rel=related",
+        "x: https:\\/\\/h\\/coverage-discovery\\/b",
+        "x: coverage-discovery%2Fb",
+    ],
+)
+def test_what_mentions_a_discovery_and_yields_no_id_is_kept(line: str) -> None:
+    for before in ("", f"HTTP/1.1 200 OK\r\n{LINK}\r\n\r\n"):
+        intake = from_headers(f"{before}HTTP/1.1 200 OK\r\nserver: x\r\n{line}\r\nset-cookie: secret\r\n\r\n".encode())
+        assert ids(intake) == (["a"] if before else [])
+        (lost,) = intake.unreadable
+        assert line.strip() in lost.raw.lower() or line.strip() in lost.raw or line.partition(": ")[2] in lost.raw
+        assert "secret" not in lost.raw
 
 
 def test_a_dump_that_is_cut_off_is_read_as_far_as_it_goes() -> None:
@@ -142,7 +256,11 @@ def test_a_dump_that_is_cut_off_is_read_as_far_as_it_goes() -> None:
     cut = from_headers(whole[: whole.index(b"def>")])
     assert ids(cut) == ["a"]
     assert [item.raw for item in cut.unreadable] == [f"<{CD}/bc"]
-    assert cut.notes == ("the headers: cut off within the headers of a response, tasks may be missing",)
+    cut = from_headers(whole[:-2])
+    assert ids(cut) == ["a", "bcdef", "ghijk"]
+    (lost,) = cut.unreadable
+    assert lost.reason == "the headers: cut off within the headers of its last response: tasks may be missing"
+    assert lost.raw.startswith("HTTP/1.1 200 OK\nlink: ")
     cut = from_headers(whole[: whole.index(b"ijk")])
     assert [item.raw for item in cut.unreadable] == [f"{CD}/gh"]
     cut = from_headers(f"HTTP/1.1 202 Accepted\r\nlocation:\r\n {CD}/gh".encode())

@@ -3,9 +3,22 @@
 import subprocess
 import sys
 
-from worker.core.intake.recording import Intake, Recording, from_ids, from_link, from_location, merge
+import pytest
+
+from worker.core.intake.recording import (
+    NO_UUID,
+    Intake,
+    Recording,
+    from_id,
+    from_id_line,
+    from_link,
+    from_location,
+    is_uuid,
+    merge,
+)
 
 CD = "/coverage-discovery"
+UUID = "0716e3e8-87ee-11ee-b9d1-0242ac120002"
 LINK = f'link: <{CD}/a>; title="Nightly"; rel="related"'
 
 
@@ -17,25 +30,44 @@ def ids(intake: Intake) -> list[str]:
 
 
 def test_ids() -> None:
-    intake = from_ids(["a", " b ", "x12", "a", "c/d"], ref="r", correlation_id="c")
-    assert intake.recordings == (
-        Recording("a", "id", ref="r", correlation_id="c"),
-        Recording("b", "id", ref="r", correlation_id="c"),
+    assert from_id(f" {UUID}\r\n", ref="r", correlation_id="c") == Intake(
+        (Recording(UUID, "id", ref="r", correlation_id="c"),)
     )
-    assert [item.raw for item in intake.unreadable] == ["x12", "c/d"]
+    assert from_id("third") == Intake((Recording("third", "id"),), notes=(NO_UUID,))
+    for text in ("x12", "c d", "", "..", "Müller", "-" * 129):
+        assert [item.raw for item in from_id(text).unreadable] == [text]
+    (lost,) = from_id(f"https://h{CD}/{UUID}").unreadable
+    assert "--location" in lost.reason
+
+
+def test_a_line_of_ids() -> None:
+    assert from_id_line(b" \r\n", place="line 1") == Intake()
+    assert ids(from_id_line(b"\xef\xbb\xbf" + UUID.encode() + b"\r", place="line 1")) == [UUID]
+    assert ids(from_id_line(b"a\rb\rc", place="line 1")) == ["a", "b", "c"]
+    (lost,) = from_id_line(b"M\xfcller", place="line 7").unreadable
+    assert lost.raw == "M\\xfcller"
+    assert lost.reason.startswith("line 7: not a task id")
+
+
+@pytest.mark.parametrize(
+    ("text", "it_is"),
+    [(UUID, True), (UUID.upper(), True), (UUID[:-1], False), (UUID + "0", False), ("g" + UUID[1:], False)],
+)
+def test_what_is_a_uuid(text: str, it_is: bool) -> None:
+    assert is_uuid(text) is it_is
 
 
 def test_one_link_and_one_location() -> None:
     link = from_link(f'<https://h{CD}/a>; title="t"; rel=related, <{CD}/b>; rel=related', ref="r")
     assert link.recordings == (Recording("a", "link", "t", "h", "r"), Recording("b", "link", ref="r"))
     assert from_location(f"{CD}/a", correlation_id="c").recordings == (Recording("a", "location", correlation_id="c"),)
-    assert from_link('</?offset=2>; rel="next"') == Intake(notes=("the link value names no task",))
+    assert from_link('</?offset=2>; rel="next"') == Intake(notes=("the link value names no task",), without_task=1)
     assert from_location("") == Intake(notes=("the location value names no task",))
     assert len(from_link("nonsense").unreadable) == 1
 
 
 def test_merging_keeps_an_id_for_each_of_its_refs() -> None:
-    one, two = from_ids(["a"], ref="1"), from_ids(["a", "b"], ref="2")
+    one, two = from_id("a", ref="1"), merge([from_id("a", ref="2"), from_id("b", ref="2")])
     merged = merge([one, two, one, from_link("nonsense")])
     assert [(r.id, r.ref) for r in merged.recordings] == [("a", "1"), ("a", "2"), ("b", "2")]
     assert len(merged.unreadable) == 1

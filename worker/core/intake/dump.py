@@ -1,5 +1,8 @@
 """A dump of HTTP responses, as ``curl -D -`` or ``curl -i`` write one, taken apart into header blocks.
 
+What ``curl -v`` writes (``< `` before each line) and ``wget -S`` (blanks before each) is read too, and so are dumps
+whose lines end in a bare CR.
+
 Where a response begins:
 
 - at a line that is a status line from end to end,
@@ -16,12 +19,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from worker.core.intake.link import mentions
+
 _STATUS = r"HTTP/(?:1\.[01]|2(?:\.0)?|3(?:\.0)?) [1-5][0-9][0-9](?: [^\x00-\x08\n-\x1f\x7f]*+)?(?=\r*(?:\n|\Z))"
 _STATUS_LINE = re.compile(_STATUS)
 _STATUS_AT_END = re.compile(r"(?<=\S)" + _STATUS)
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]++)[ \t]*+:(.*)", re.DOTALL)
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _BLANKS = re.compile(r"[\r\n]*")
+_PREFIXED = re.compile(r"^(< |[ \t]+)(?=HTTP/)", re.MULTILINE)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHALLENGES = frozenset({401, 407})
 
 
 class Field(NamedTuple):
@@ -35,12 +43,33 @@ class Field(NamedTuple):
     cut: bool = False
 
 
+class Block(NamedTuple):
+    """The headers of one response. A line that is no header, and mentions a discovery, is a field without a name."""
+
+    status_line: str
+    fields: list[Field]
+
+    @property
+    def status(self) -> int:
+        return int(self.status_line.split()[1])
+
+    @property
+    def interim(self) -> bool:
+        """Whether the answer is still to come: 100 and the like, and the yes of a proxy to CONNECT."""
+        return self.status < 200 or self.status_line.lower().rstrip().endswith("connection established")
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a client goes on by itself: to another address, or with a login."""
+        return self.status in _REDIRECTS or self.status in _CHALLENGES
+
+
 @dataclass(slots=True)
 class Dump:
     """The header blocks in order; whether the last one ends without a blank line; how many lines in bodies look like
     task headers; and those of them that stand behind a status line that a body runs into."""
 
-    blocks: list[list[Field]] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     unfinished: bool = False
     ignored: int = 0
     swallowed: list[str] = field(default_factory=list)
@@ -49,13 +78,36 @@ class Dump:
 def read_dump(data: bytes) -> Dump:
     """Take a dump apart; octets are read as Latin-1. No block at all means that there is no HTTP response in it."""
     text = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    dump = _read(text)
+    if not dump.blocks and (prefix := _PREFIXED.search(text)):
+        dump = _read(_without(prefix[1], text))
+    return dump
+
+
+def _read(text: str) -> Dump:
     dump = Dump()
     at: int | None = _seek(text, 0, dump)
     while at is not None:
         fields, end, dump.unfinished = _block(text, at)
-        dump.blocks.append(fields)
+        status_line = _STATUS_LINE.match(text, at)
+        assert status_line is not None
+        dump.blocks.append(Block(status_line[0], fields))
         at = _seek(text, _behind_body(text, end, fields), dump)
     return dump
+
+
+def _without(prefix: str, text: str) -> str:
+    """The lines that begin with the prefix, without it. Among those of ``curl -v`` others may stand, which go; a line
+    that is not indented ends the headers of ``wget -S``, and so does the end of its output."""
+    lines = []
+    for line in re.split(r"(?<=\n)", text):
+        if line.startswith(prefix):
+            lines.append(line[len(prefix) :])
+        elif line.rstrip() == prefix.strip() or not prefix.strip():
+            lines.append("\n")
+    return "".join(lines)
 
 
 def _lines(text: str, at: int) -> Iterator[tuple[int, str, bool, int]]:
@@ -85,7 +137,7 @@ def _seek(text: str, at: int, dump: Dump) -> int | None:
             swallowing = True
         elif not line:
             swallowing = False
-        elif header and header[1].lower() in {"link", "location"} and "coverage-discovery/" in line.lower():
+        elif header and header[1].lower() in {"link", "location"} and mentions(line):
             if swallowing:
                 dump.swallowed.append(line)
             else:
@@ -120,6 +172,8 @@ def _block(text: str, at: int) -> tuple[list[Field], int, bool]:
             if parts:
                 parts.append(line.strip())
                 cut_off = cut
+            elif mentions(line):
+                fields.append(Field("", line))
             continue
         unfold()
         header = _HEADER.fullmatch(line)
@@ -127,6 +181,8 @@ def _block(text: str, at: int) -> tuple[list[Field], int, bool]:
             fields.append(Field(header[1].lower(), ""))
             parts.append(header[2].strip())
             cut_off = cut
+        elif mentions(line):
+            fields.append(Field("", line))
     unfold()
     return fields, len(text), True
 

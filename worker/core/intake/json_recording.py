@@ -9,15 +9,23 @@ from dataclasses import replace
 from worker.core.errors import BadData
 from worker.core.intake.dump import Field
 from worker.core.intake.json_documents import cut_array, documents, text_of
+from worker.core.intake.line_keys import ABOUT, NAMING, birth_date_note, unknown_keys
 from worker.core.intake.link import RAW_LIMIT_CHARS, Unreadable, unreadable, valid_id
 from worker.core.intake.receipt import json_text, read_receipt
-from worker.core.intake.recording import Intake, Recording, each_once, from_dump, from_fields, merge, recordings_of
+from worker.core.intake.recording import (
+    NO_UUID,
+    Intake,
+    Recording,
+    each_once,
+    from_dump,
+    from_fields,
+    is_uuid,
+    merge,
+    or_kept,
+    recordings_of,
+)
 
 _KEPT = frozenset({"link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id"})
-
-# The keys of a JSON line: what names tasks, and what is said about them.
-_NAMING = ("link", "location", "headers", "body", "id")
-_ABOUT = ("ref", "correlation_id", "trace_id", "trace_number", "originator_id", "member_id", "birth_date")
 
 _REPEATS = "a key stands twice in one object: each of its values was read"
 _BLANK = "\0 \t\r\n"  # NUL too: a file that was given its size before its content ends so
@@ -39,7 +47,7 @@ def from_body(
     if not text:
         raise BadData(f"{name} is empty: did the request fail?", "hand in the body of a discovery POST's answer")
     try:
-        return _from_text(text, name, Recording("", "body", ref=ref, correlation_id=correlation_id))
+        return or_kept(_from_text(text, name, Recording("", "body", ref=ref, correlation_id=correlation_id)), text)
     except CutObject as mistake:
         return Intake(unreadable=tuple(_pieces(text, mistake.message)))
 
@@ -101,13 +109,14 @@ def _pieces(text: str, reason: str) -> Iterator[Unreadable]:
         yield unreadable(text[n * RAW_LIMIT_CHARS : (n + 1) * RAW_LIMIT_CHARS], reason + part)
 
 
-def from_jsonl_line(line: bytes, number: int, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
+def from_jsonl_line(line: bytes, *, place: str, ref: str | None = None, correlation_id: str | None = None) -> Intake:
     """One line of JSONL: an object that names tasks in ``link``, ``location``, ``headers``, ``body`` or ``id``.
 
     What the line says of a task goes before ``ref`` and ``correlation_id``, and those before what a response in it
     says. A blank line is nothing. A line that is no such object is unreadable as a whole; where one of its values is
     bad, the others are read, and so are several objects whose line end was lost. A line whose values are sound and name
-    no task (a response without a Link header) is noted. Never raises for what the line holds.
+    no task (a response without a Link header) is noted, and so is an unknown key. Reasons begin with ``place``
+    (``line 7``); notes do not, for many lines may have the same. Never raises for what the line holds.
     """
     if not line.strip():
         return Intake()
@@ -124,10 +133,9 @@ def from_jsonl_line(line: bytes, number: int, *, ref: str | None = None, correla
             parts.append(_line_lost(found.rest if parts else text, "not JSON in UTF-8"))
         if found.repeats:
             parts.append(Intake(notes=(_REPEATS,)))
-        intake = merge(parts)
-    bad = (replace(item, reason=f"line {number}: {item.reason}") for item in intake.unreadable)
-    notes = (f"line {number}: {note}" for note in intake.notes)
-    return Intake(intake.recordings, tuple(bad), tuple(notes))
+        intake = or_kept(merge(parts), text)
+    bad = tuple(replace(item, reason=f"{place}: {item.reason}") for item in intake.unreadable)
+    return replace(intake, unreadable=bad)
 
 
 def _line_lost(text: str, reason: str) -> Intake:
@@ -144,7 +152,7 @@ def _from_variants(variants: tuple[object, ...], line: str | None, defaults: Rec
         for record in variants:
             if not isinstance(record, dict) or not isinstance(first, dict):
                 raise BadData("not a JSON object")
-            doubtful |= {key for key in _ABOUT if record.get(key) != first.get(key)}
+            doubtful |= {key for key in ABOUT if record.get(key) != first.get(key)}
         # Neither of two refs, and none in their place: to give a patient's result to another account would be worse
         # than to ask a person.
         known = replace(
@@ -165,22 +173,16 @@ def _from_variants(variants: tuple[object, ...], line: str | None, defaults: Rec
 
 
 def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
-    if not record.keys() <= {*_NAMING, *_ABOUT}:
-        raise BadData(f"a key is none of {', '.join((*_NAMING, *_ABOUT))}")
-    if not record.keys() & {*_NAMING}:
-        raise BadData(f"names nothing: none of {', '.join(_NAMING)} is there")
-    about = {key: _text(record.get(key), key) for key in _ABOUT}
-    pattern = Recording(
-        "",
-        defaults.source,
-        ref=about["ref"] or defaults.ref,
-        correlation_id=about["correlation_id"] or defaults.correlation_id,
-        trace_id=about["trace_id"],
-        trace_number=about["trace_number"],
-        originator_id=about["originator_id"],
-        member_id=about["member_id"],
-        birth_date=about["birth_date"],
-    )
+    strange = list(unknown_keys(record))
+    if not record.keys() & {*NAMING}:
+        raise BadData(
+            "; ".join([f"names nothing: none of {', '.join(NAMING)} is there", *(words for words, _ in strange)])
+        )
+    pattern, about = _about(record, defaults)
+    beside = [about]
+    for words, may_name in strange:
+        lost = (unreadable(json_text(record), words),) if may_name else ()
+        beside.append(Intake(unreadable=lost, notes=() if may_name else (words,)))
     parts: list[Intake] = []
     for key, read in _KEY_READERS.items():
         value = record.get(key)
@@ -194,10 +196,46 @@ def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
                 parts.append(Intake(notes=(mistake.message,)))
             else:
                 parts.append(Intake(unreadable=(unreadable(json_text(value), mistake.message),)))
-    intake = merge(parts)
-    lost = tuple(replace(item, ref=pattern.ref) for item in intake.unreadable)
-    silent = not (intake.recordings or intake.unreadable or intake.notes)
-    return Intake(each_once(intake.recordings), lost, ("names no task",) if silent else intake.notes)
+    named = merge(parts)
+    if named.empty:
+        headers = record.get("headers", "")
+        response = "link" in record or isinstance(headers, dict)
+        beside.append(Intake(notes=("names no task",), without_task=int(response)))
+    whole = merge([named, *beside])
+    bad = tuple(replace(item, ref=pattern.ref) for item in whole.unreadable)
+    return replace(whole, recordings=each_once(whole.recordings), unreadable=bad)
+
+
+def _about(record: dict[str, object], defaults: Recording) -> tuple[Recording, Intake]:
+    """What the line says of its tasks; and what of it is bad. A task is recorded without a value that is."""
+    found: dict[str, str | None] = {}
+    lost: list[Unreadable] = []
+    notes: list[str] = []
+    for key in ABOUT:
+        try:
+            found[key] = _text(record.get(key), key)
+        except BadData as mistake:
+            found[key] = None
+            lost.append(unreadable(json_text(record), f"{mistake.message}: the line's tasks are recorded without it"))
+            # Nor with another one in its place: a result must not go out under a wrong ref.
+            defaults = replace(defaults, ref=None) if key == "ref" else defaults
+    if isinstance(record.get("ref"), str) and not str(record["ref"]).strip():
+        found["ref"] = None
+        notes.append("ref is empty: it is left out")
+    if note := birth_date_note(found["birth_date"]):
+        notes.append(note)
+    pattern = Recording(
+        "",
+        defaults.source,
+        ref=found["ref"] or defaults.ref,
+        correlation_id=found["correlation_id"] or defaults.correlation_id,
+        trace_id=found["trace_id"],
+        trace_number=found["trace_number"],
+        originator_id=found["originator_id"],
+        member_id=found["member_id"],
+        birth_date=found["birth_date"],
+    )
+    return pattern, Intake(unreadable=tuple(lost), notes=tuple(notes))
 
 
 def _json_link(value: object, pattern: Recording) -> Intake:
@@ -214,6 +252,8 @@ def _json_headers(value: object, pattern: Recording) -> Intake:
         fields = [Field(name.strip().lower(), text) for name in kept for text in _texts(kept[name], "headers")]
         return from_fields(fields, pattern)
     # The blank line at the end may have been stripped before it was logged; JSON that parses has not been cut off.
+    if isinstance(value, list):
+        raise BadData("headers is a list: write a dump as text, or an object of names and values")
     dump = (_text(value, "headers") or "") + "\r\n\r\n"
     return from_dump(dump.encode("latin-1", "backslashreplace"), "headers", pattern)
 
@@ -222,7 +262,7 @@ def _json_id(value: object, pattern: Recording) -> Intake:
     text = (_text(value, "id") or "").strip()
     if not valid_id(text):
         raise BadData("id is not a task id")
-    return Intake((replace(pattern, id=text),))
+    return Intake((replace(pattern, id=text),), notes=() if is_uuid(text) else (NO_UUID,))
 
 
 def _json_body(value: object, pattern: Recording) -> Intake:

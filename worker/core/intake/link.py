@@ -16,6 +16,8 @@ _ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _NO_URI = re.compile(r'[^!-~]|[<>"\\^`{|}]')
 _PAGINATION = frozenset({"next", "prev", "previous", "first", "last", "self", "start", "current"})
+# The slash may be escaped, as JSON or a URL has it.
+_MENTION = re.compile(r"coverage-discovery(?:/|\\/|\\u002f|%2f)", re.IGNORECASE)
 
 
 class NamedTask(NamedTuple):
@@ -52,6 +54,11 @@ def task_id(target: str) -> str | None:
     return _place_of(target).id
 
 
+def mentions(text: str) -> bool:
+    """Whether a text speaks of a discovery's address. One that does, and names no task, is kept for a person."""
+    return _MENTION.search(text) is not None
+
+
 def unreadable(raw: str, reason: str) -> Unreadable:
     """An :class:`Unreadable` that can be stored: of bounded length, and without lone surrogates."""
     text = raw[:RAW_LIMIT_CHARS].encode("utf-8", "backslashreplace").decode()
@@ -64,29 +71,32 @@ def read_link(value: str) -> TaskLinks:
 
     A task is a link with the relation ``related``, or with no ``rel`` at all, whose target has an id. Pagination is
     never one. Unreadable are: what breaks the grammar; a related link to ``coverage-discovery`` without a valid id; a
-    link to an id with some other relation; and a link that mentions ``coverage-discovery/`` elsewhere (in its query,
-    say) if the whole value names no task.
+    link to an id with some other relation; and, if the whole value names no task, a related link that leads elsewhere,
+    and a link that mentions ``coverage-discovery/``, be it in its query or as pagination.
     """
     tasks: dict[str, NamedTask] = {}
     broken: list[Unreadable] = []
-    mentions: list[Unreadable] = []
+    doubtful: list[Unreadable] = []
     for part in parse(value):
         if isinstance(part, Broken):
             broken.append(unreadable(part.raw, part.reason))
             continue
         relations, place = part.relations, _place_of(part.target)
         related = relations is None or "related" in relations
-        if not related and relations and relations & _PAGINATION:
-            continue
+        pagination = not related and relations is not None and bool(relations & _PAGINATION)
         if related and place.id is not None:
             tasks.setdefault(place.id, NamedTask(place.id, part.title, place.host))
+        elif pagination and mentions(part.raw):
+            doubtful.append(unreadable(part.raw, "the link mentions coverage-discovery/, but is no task's"))
         elif place.id is not None:
             broken.append(unreadable(part.raw, "the link leads to a discovery, but its relation is not 'related'"))
         elif related and place.discovery:
             broken.append(unreadable(part.raw, "the link leads to coverage-discovery, but holds no valid id"))
-        elif "coverage-discovery/" in part.raw.lower():
-            mentions.append(unreadable(part.raw, "the link mentions coverage-discovery/, but names no task"))
-    return TaskLinks(tuple(tasks.values()), tuple(broken if tasks or broken else mentions))
+        elif mentions(part.raw):
+            doubtful.append(unreadable(part.raw, "the link mentions coverage-discovery/, but names no task"))
+        elif relations is not None and related:
+            doubtful.append(unreadable(part.raw, "the link is 'related', but does not lead to a discovery"))
+    return TaskLinks(tuple(tasks.values()), tuple(broken if tasks or broken else doubtful))
 
 
 def read_location(value: str) -> TaskLinks:
@@ -94,7 +104,7 @@ def read_location(value: str) -> TaskLinks:
     place = _place_of(value)
     if place.id is not None:
         return TaskLinks((NamedTask(place.id, None, place.host),))
-    if place.discovery or "coverage-discovery/" in value.lower():
+    if place.discovery or mentions(value):
         return TaskLinks((), (unreadable(value, "the location mentions coverage-discovery, but holds no valid id"),))
     return TaskLinks()
 

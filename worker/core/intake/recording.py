@@ -2,21 +2,39 @@
 
 Bodies and JSON lines are read in :mod:`~worker.core.intake.json_recording`.
 
-What should have named a task and cannot be read is kept as :class:`~worker.core.intake.link.Unreadable`. Input that is
-of the wrong kind altogether raises :class:`~worker.core.errors.BadData`. Notes say what was rightly left out. Reasons,
-notes and errors never quote the input, which may hold patient data.
+What should have named a task and cannot be read is kept as :class:`~worker.core.intake.link.Unreadable`, and so is all
+that mentions a discovery's address and yields no id. Input that is of the wrong kind altogether raises
+:class:`~worker.core.errors.BadData`. Notes say what was rightly left out, and what looks like a mistake. Reasons, notes
+and errors never quote the input, which may hold patient data.
 """
 
 import codecs
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from worker.core.errors import BadData
-from worker.core.intake.dump import Field, read_dump
+from worker.core.intake.dump import Block, Field, read_dump
 from worker.core.intake.json_documents import text_of
-from worker.core.intake.link import NamedTask, TaskLinks, Unreadable, read_link, read_location, unreadable, valid_id
+from worker.core.intake.link import (
+    NamedTask,
+    TaskLinks,
+    Unreadable,
+    mentions,
+    read_link,
+    read_location,
+    unreadable,
+    valid_id,
+)
 from worker.core.intake.link_grammar import printable
 from worker.core.vendor.httpdate import http_date
+
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+NO_UUID = "not a UUID, as the vendor's ids are; recorded all the same"
+
+_HEADERS_HINT = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
+# Of a dump, these lines are kept for a person; others may hold secrets.
+_SHOWN = ("link", "location", "date", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +62,46 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What one piece of input came to: each id once."""
+    """What one piece of input came to: each id once.
+
+    ``without_task``: how many responses of real-time checks that succeeded named no task.
+    """
 
     recordings: tuple[Recording, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
+    without_task: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all was in it."""
+        return not (self.recordings or self.unreadable or self.notes or self.without_task)
 
 
-def from_ids(ids: Iterable[str], *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
-    """Ids as they are; space around one is ignored."""
-    good: list[Recording] = []
-    bad: list[Unreadable] = []
-    for text in ids:
-        if valid_id(text.strip()):
-            good.append(Recording(text.strip(), "id", ref=ref, correlation_id=correlation_id))
-        else:
-            bad.append(unreadable(text, "not a task id: 1 to 128 letters, digits or . _ ~ - and not x12"))
-    return Intake(each_once(good), tuple(bad))
+def is_uuid(task_id: str) -> bool:
+    """Whether an id has the form that the vendor's ids nearly always have. Others are recorded too, with a note."""
+    return _UUID.fullmatch(task_id) is not None
+
+
+def from_id(text: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
+    """An id as it is; space around it is ignored."""
+    found = text.strip()
+    if valid_id(found):
+        recording = Recording(found, "id", ref=ref, correlation_id=correlation_id)
+        return Intake((recording,), notes=() if is_uuid(found) else (NO_UUID,))
+    reason = "not a task id: 1 to 128 letters, digits or . _ ~ - and not x12"
+    if "/" in found:
+        reason += "; --link takes the value of a Link header, --location an address"
+    return Intake(unreadable=(unreadable(text, reason),))
+
+
+def from_id_line(line: bytes, *, place: str, ref: str | None = None, correlation_id: str | None = None) -> Intake:
+    """A line with one id; a blank one is nothing. Where lines end in CR alone, it is several. Reasons begin with
+    ``place``."""
+    texts = line.decode("utf-8-sig", "backslashreplace").split("\r")
+    found = merge(from_id(text, ref=ref, correlation_id=correlation_id) for text in texts if text.strip())
+    bad = tuple(replace(item, reason=f"{place}: {item.reason}") for item in found.unreadable)
+    return replace(found, unreadable=bad, notes=tuple(dict.fromkeys(found.notes)))
 
 
 def from_link(value: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
@@ -75,8 +116,9 @@ def from_location(value: str, *, ref: str | None = None, correlation_id: str | N
 
 def _single(links: TaskLinks, pattern: Recording) -> Intake:
     named = recordings_of(links.tasks, pattern)
-    silent = not named and not links.unreadable
-    return Intake(named, links.unreadable, (f"the {pattern.source} value names no task",) if silent else ())
+    if named or links.unreadable:
+        return Intake(named, links.unreadable)
+    return Intake(notes=(f"the {pattern.source} value names no task",), without_task=int(pattern.source == "link"))
 
 
 def recordings_of(tasks: Iterable[NamedTask], pattern: Recording) -> tuple[Recording, ...]:
@@ -103,20 +145,76 @@ def from_headers(
 
 
 def from_dump(data: bytes, name: str, pattern: Recording) -> Intake:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4]:
         data = text_of(data).encode()  # as PowerShell writes files
     dump = read_dump(data)
     if not dump.blocks:
-        hint = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
-        raise BadData(f"no HTTP response in {name}: did the request fail?", hint)
-    intake = merge(from_fields(block, pattern) for block in dump.blocks)
-    lost = (unreadable(line, "a header line behind a body that runs into its status line") for line in dump.swallowed)
-    notes = []
-    if dump.unfinished:
-        notes.append(f"{name}: cut off within the headers of a response, tasks may be missing")
+        raise BadData(f"no HTTP response in {name}: did the request fail?", _HEADERS_HINT)
+    if all(block.interim for block in dump.blocks):
+        raise BadData(f"no final response in {name}: only status {dump.blocks[-1].status} came", _HEADERS_HINT)
+    read = [from_fields(block.fields, pattern) for block in dump.blocks]
+    lost = [unreadable(line, "a header line behind a body that runs into its status line") for line in dump.swallowed]
+    last = dump.blocks[-1]
+    said = read[-1].unreadable and last.fields[-1].cut
+    if last.interim or (dump.unfinished and not said):
+        reason = f"{name}: cut off within the headers of its last response: tasks may be missing"
+        lost.append(unreadable(_shown(last), reason))
+    silent = [
+        block
+        for block, intake in zip(dump.blocks, read, strict=True)
+        if not (intake.recordings or intake.unreadable or block.interim or (block.repeated and block is not last))
+    ]
+    notes = _silences(silent, sum(not block.interim for block in dump.blocks), name)
     if dump.ignored:
-        notes.append(f"{name}: ignored {dump.ignored} lines outside of headers that look like headers naming tasks")
-    return Intake(each_once(intake.recordings), (*intake.unreadable, *lost), tuple(notes))
+        what = "1 line" if dump.ignored == 1 else f"{dump.ignored} lines"
+        notes.append(f"{name}: ignored {what} outside of headers: they look like headers that name tasks")
+    intake = merge(read)
+    whole = Intake(
+        each_once(intake.recordings),
+        (*intake.unreadable, *lost),
+        tuple(notes),
+        sum(200 <= block.status < 300 and block.status not in _ACCEPTED for block in silent),
+    )
+    return or_kept(whole, data.decode("utf-8", "backslashreplace"))
+
+
+_ACCEPTED = frozenset({201, 202})
+
+
+def _silences(silent: list[Block], of_all: int, name: str) -> list[str]:
+    """What is said of responses that name no task, and are whole."""
+    said: dict[str, int] = {}
+    for block in silent:
+        status = block.status
+        if status in _ACCEPTED:
+            words = f"status {status}, but no Location names its task: hand in its body with --body"
+        elif 200 <= status < 300:
+            words = f"status {status}, and no Link header names a task"
+        else:
+            words = f"status {status} is no success: no task is named"
+        said[words] = said.get(words, 0) + 1
+    return [
+        f"{name}: {words}" if of_all == 1 else f"{name}: {n} of {of_all} responses: {words}"
+        for words, n in said.items()
+    ]
+
+
+def _shown(block: Block) -> str:
+    kept = [f for f in block.fields if f.name in _SHOWN or f.name.startswith("x-optum-")]
+    return "\n".join([block.status_line, *(f"{f.name}: {f.value}" if f.name else f.value for f in kept)])
+
+
+def or_kept(intake: Intake, text: str) -> Intake:
+    """The intake; where it names nothing and keeps nothing, though the text mentions a discovery, with those lines."""
+    if intake.recordings or intake.unreadable or not mentions(text):
+        return intake
+    return replace(intake, unreadable=(mention_of(text),))
+
+
+def mention_of(text: str) -> Unreadable:
+    """The lines of a text that mention a discovery."""
+    lines = "\n".join(line.strip() for line in re.split(r"[\r\n]+", text) if mentions(line))
+    return unreadable(lines, "this mentions coverage-discovery/, and no task could be read from it")
 
 
 def from_fields(fields: list[Field], pattern: Recording) -> Intake:
@@ -145,6 +243,10 @@ def from_fields(fields: list[Field], pattern: Recording) -> Intake:
             links = read_link(header.value) if header.name == "link" else read_location(header.value)
             good += recordings_of(links.tasks, pattern)
             bad += links.unreadable
+    if not good and not bad:
+        # Under another name, or behind no name at all.
+        strange = [f"{f.name}: {f.value}" if f.name else f.value for f in fields if mentions(f.value)]
+        bad += [unreadable(text, "a header that mentions coverage-discovery/, but is no Link") for text in strange]
     return Intake(each_once(good), tuple(bad))
 
 
@@ -155,4 +257,5 @@ def merge(parts: Iterable[Intake]) -> Intake:
         tuple(dict.fromkeys(recording for part in kept for recording in part.recordings)),
         tuple(item for part in kept for item in part.unreadable),
         tuple(note for part in kept for note in part.notes),
+        sum(part.without_task for part in kept),
     )
