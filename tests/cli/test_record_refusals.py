@@ -66,7 +66,7 @@ def test_the_environment_alone_is_configuration_enough(house: House) -> None:
 
 
 def test_a_wrong_configuration_is_78_and_nothing_is_made(house: House) -> None:
-    house.write(polling_burst="many")
+    house.write(store_journal="many")
     ended = house.cdpoll("record", A, check=78)
     assert f"{house.config}:" in ended.err
     assert not house.database.exists()
