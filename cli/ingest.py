@@ -96,7 +96,8 @@ def _read(here: Opened, path: str, file: BinaryIO, *, as_is: bool, dry_run: bool
         progress = stack.enter_context(bar(name, os.fstat(file.fileno()).st_size))
         given = BatchFile(file, name, "path", rules=here.hold_rules, as_is=as_is)
         work = ingest_dry_run if dry_run else ingest
-        return report_json(work(here.store, given, here.now, progress=progress))
+        report = report_json(work(here.store, given, here.now, progress=progress))
+        return {**report, "dry_run": True} if dry_run else report
 
 
 @click.command()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli.output import dumped, plain, say
+from worker.core.problems import counted
 from worker.store.db.store import Store
 
 # A file smaller than this is read before a bar could be seen.
@@ -38,7 +39,8 @@ def read_older(store: Store, now: int) -> None:
     from worker.store.batch import rereading
 
     if many := rereading.how_many(store):
-        say(f"cdpoll: {many} answers that an earlier cdpoll read are read anew", err=True)
+        said = f"{counted(many, 'answer')} that an earlier cdpoll read {'is' if many == 1 else 'are'} read anew"
+        say(f"cdpoll: {said}", err=True)
     while derive_missing(store, now):
         pass
 
@@ -79,14 +81,27 @@ def show(reports: list[dict[str, Any]], as_json: bool) -> None:
             say(f"    {warning['code']}: {warning['message']}")
 
 
+# Of a file of which a dry run has told.
+_WOULD = {
+    "ingested": "would be ingested",
+    "known": "known already",
+    "quarantined": "would go into quarantine",
+    "incomplete": "incomplete",
+    "skipped": "would be skipped",
+}
+
+
 def in_words(one: dict[str, Any]) -> str:
     """What became of a file, in one line; ``one`` is its report as JSON."""
+    state = _WOULD[one["state"]] if one.get("dry_run") else one["state"]
     if one["reason"] and not one["as_is"]:
-        return f"{one['state']}. {one['reason']}"
-    said = f"{one['state']}, {one['transaction_sets']} transaction sets"
+        return f"{state}. {one['reason']}"
+    said = f"{state}, {counted(one['transaction_sets'], 'transaction set')}"
     said += f" ({one['known_sets']} known before)" if one["known_sets"] else ""
     kinds = ("matched", "candidates", "unmatched")
-    said += f", {sum(one[kind] for kind in kinds)} answers: {', '.join(f'{one[kind]} {kind}' for kind in kinds)}"
+    said += (
+        f", {counted(sum(one[kind] for kind in kinds), 'answer')}: {', '.join(f'{one[kind]} {kind}' for kind in kinds)}"
+    )
     said += f"; {one['test_answers']} more held back as tests" if one["test_answers"] else ""
-    said += f"; {one['quarantined_sets']} sets in quarantine" if one["quarantined_sets"] else ""
+    said += f"; {counted(one['quarantined_sets'], 'set')} in quarantine" if one["quarantined_sets"] else ""
     return said + (f"; taken as it is, although incomplete. {one['reason']}" if one["as_is"] else "")

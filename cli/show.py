@@ -84,7 +84,7 @@ def _show(here: Opened, task_id: str, extent: _Extent, as_json: bool) -> None:
             found["answers_in_full"] = [{"told_by": teller, "said": said} for teller, said in full]
         click.echo(dumped(found))
         return
-    say(*lines(found))
+    say(*lines(found, here.now))
     for teller, said in full:
         say(*answer_lines(teller, said))
     if extent.body:

@@ -74,7 +74,7 @@ def test_the_report_of_every_file(house: House) -> None:
 
 def test_all_well_is_0_and_nothing_readable_65(house: House) -> None:
     good = put(house, "good.x12", batch("A"))
-    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: ingested, 1 transaction sets")
+    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: ingested, 1 transaction set, ")
     assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: known")
     ended = house.cdpoll("ingest", str(house.folder / "nowhere"), str(house.folder), check=65)
     assert "nowhere: No such file or directory" in ended.err
@@ -111,7 +111,10 @@ def test_a_name_does_nothing_to_the_terminal(house: House) -> None:
 
 
 def test_a_dry_run_writes_nothing(house: House) -> None:
-    said = house.cdpoll("ingest", "--dry-run", "--json", put(house, "a.x12", batch("A")), check=0).json["files"]
+    path = put(house, "a.x12", batch("A"))
+    said = house.cdpoll("ingest", "--dry-run", "--json", path, check=0).json["files"]
+    assert said[0]["dry_run"] is True
+    assert house.cdpoll("ingest", "--dry-run", path, check=0).text.startswith("a.x12: would be ingested, 1 transaction")
     assert [(one["state"], one["unmatched"]) for one in said] == [("ingested", 1)]
     assert house.rows("SELECT count(*) FROM files") == [(0,)]
 

@@ -59,7 +59,7 @@ def test_with_the_fixed_schedule_there_is_no_delay_per_request(house: House, san
     assert "chance" not in why(house, task), "what was planned by it is not explained by it any more"
     house.rows("UPDATE tasks SET due_at = 1")
     house.cdpoll("run", "--once", check=0)
-    assert why(house, task).startswith("it was pending: the cadence goes by its age, ")
+    assert why(house, task).startswith("it was still pending: as the cadence says for its age, ")
 
 
 def test_show_of_first_polls_and_after_a_fresh_start(house: House, sandbox: Sandbox) -> None:

@@ -50,7 +50,7 @@ def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store
         conn.row_factory = sqlite3.Row
         (task,) = conn.execute("SELECT * FROM tasks_overview").fetchall()
         (found,) = conn.execute("SELECT * FROM found_coverage").fetchall()
-    assert (task["id"], task["state"], task["outcome"], task["revisions"]) == ("a", "concluded", "success", 1)
+    assert (task["id"], task["state"], task["outcome"], task["revisions"]) == ("a", "concluded", "success", 0)
     assert iso.fullmatch(task["recorded_at"])
     assert iso.fullmatch(task["concluded_at"])
     assert task["due_at"] is None

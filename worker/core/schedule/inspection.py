@@ -14,7 +14,8 @@ slow ones, too, have added to W. In the simulation (bench/simulation.py) it cost
 than the optimum of dynamic programming; "W = d" with the true F cost up to a fifth more at high d.
 
 By hand: hazard 1/3600 a second (an hour on average), d = 20 s. After sqrt(2 * 20 * 3600) = 379 s, W is about 20 s;
-the rule says 373 s, where q = 0.098 and W = 18.7 s, so a result costs (20 + 18.7) / 0.098 = 393 s of waiting.
+the rule says 373 s, where q = 0.098 and W = 18.7 s, so a result costs (20 + 18.7) / 0.098 = 393 s of waiting:
+20 / 0.098 = 203 s for the requests, and the 18.7 / 0.098 = 190 s that a result found has waited on average.
 
 Its base is the theory of inspection schedules: R. E. Barlow, L. C. Hunter and F. Proschan, "Optimum checking
 procedures", Journal of the Society for Industrial and Applied Mathematics 11 (1963): a device fails at an unknown time
@@ -35,8 +36,8 @@ Basis = Literal["learned", "cadence", "shortest", "longest"]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The next poll: ``wait`` ms from now; then the result is there with the chance ``likely`` and has waited
-    ``waited`` ms on average; ``basis`` tells what decided."""
+    """The next poll: ``wait`` ms from now; then the result is there with the chance ``likely``. ``waited`` is the W of
+    the head of this file (ms), in which a result that is not there counts 0; ``basis`` tells what decided."""
 
     wait: int
     likely: float
@@ -98,14 +99,19 @@ def _turn(left: float, waited: float, time: float, hazard: float, delay: float) 
 
 
 def reason_in_words(choice: Choice, task_class: str, known: int, delay_per_request: float) -> str:
-    """One line for people: why the next poll is when it is."""
-    seen = f"still pending at {words(known)}" if known > 0 else "not polled yet"
+    """One line for people: why the next poll is when it is.
+
+    ``choice.waited`` counts a task that is not finished as one that has waited 0. Of those that are finished, which is
+    the share ``likely``, each has waited ``waited / likely`` on average.
+    """
+    seen = f"still pending at the age of {words(known)}" if known > 0 else "not polled yet"
+    found = round(choice.waited / choice.likely) if choice.likely > 0 else 0
     outlook = (
-        f"{seen}, class {task_class}: {words(choice.wait)} later it is done with {choice.likely:.0%} chance and has"
-        f" waited {words(round(choice.waited))} on average; a request is worth {words(round(delay_per_request))}"
+        f"{seen}, class {task_class}: {words(choice.wait)} later it has finished with a chance of {choice.likely:.0%},"
+        f" and has then waited {words(found)} on average"
     )
     held = {
-        "learned": "",
+        "learned": f"; planned with a delay per request of {words(round(delay_per_request))}",
         "cadence": "; as the cadence says, since there is no request credit for an earlier poll",
         "shortest": "; held back to min_interval",
         "longest": "; brought forward to max_interval",

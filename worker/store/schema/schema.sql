@@ -486,8 +486,8 @@ SELECT
     last_error,                         -- code of the last poll's failure
     last_status,                        -- HTTP status of the last reply
     last_trace_id,                      -- the vendor's trace id of the last reply
-    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch' AND results.revision > 0) AS revisions
-        -- bodies of it that differ
+    (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch' AND results.revision > 1) AS revisions
+        -- later bodies of it that differ from the one that concluded it
 FROM tasks;
 
 -- Coverage that was found: one row for each answer of a 271 that tells of coverage to bill, be it the patient's own,

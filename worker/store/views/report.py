@@ -63,15 +63,18 @@ def show(
 
 _WHY = {
     DueReason.FIRST: "the first poll",
-    DueReason.CADENCE: "it was pending: the cadence goes by its age",
-    DueReason.LEARNED: "it was pending: planned from what was learned of tasks of its class",
-    DueReason.BACKOFF: "the last poll brought nothing usable: backoff",
-    DueReason.GRACE: "the vendor did not know it: backoff for a while, then the cadence",
-    DueReason.SLOW: "nothing can be made of it without a person: the longest interval",
-    DueReason.AGAIN: "the last answer told nothing of it: again when the API is ready",
+    DueReason.CADENCE: "it was still pending: as the cadence says for its age",
+    DueReason.LEARNED: "it was still pending: planned from what was learned of tasks of its class",
+    DueReason.BACKOFF: "the last poll failed: the wait doubles with each failure in a row",
+    DueReason.GRACE: "the vendor did not know the id yet (404): polled often for a while, then as the cadence says",
+    DueReason.SLOW: "the vendor gave a status that this cdpoll does not know: polled once an hour",
+    DueReason.AGAIN: "the last answer said nothing about this task: polled again as soon as the API may be asked",
     DueReason.HAND: "asked for by hand",
     DueReason.RETRY: "a fresh start by hand",
 }
+
+# By the cadence, too; but a task that only ever had 404 was not seen pending.
+_UNKNOWN = "the vendor did not know the id (404): as the cadence says for its age"
 
 
 def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int | None) -> str | None:
@@ -97,7 +100,8 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int
         return explain(task, curve, schedule)
     waited = row["last_poll_at"] if row["reason"] not in (DueReason.FIRST, DueReason.HAND, DueReason.RETRY) else None
     wait = f", {words(row['due_at'] - waited)} after the last poll" if waited and waited < row["due_at"] else ""
-    return _WHY.get(row["reason"], str(row["reason"])) + wait
+    unknown = row["reason"] == DueReason.CADENCE and row["last_error"] == "not_found"
+    return (_UNKNOWN if unknown else _WHY.get(row["reason"], str(row["reason"]))) + wait
 
 
 def body_of(store: Store, task_id: str) -> bytes | None:
