@@ -18,6 +18,7 @@ from worker.core.pacing.limiter import (
     RateLimit,
     charge,
     eased,
+    full_pace_in,
     grant,
     paced,
     slowed,
@@ -321,3 +322,16 @@ def test_processes_that_share_one_row_keep_the_limit_together(tmp_path: Path) ->
     assert kept(TEN, granted)
     total, stretch = sum(slots for _, slots in granted), (granted[-1][0] - granted[0][0]) / 1000
     assert total >= 0.98 * stretch * TEN.rate
+
+
+def test_when_the_pace_is_full_again_is_told_as_it_comes() -> None:
+    limiter, now = slowed(TEN, slowed(TEN, LimiterState(), NOW, NOW), NOW + 1, NOW + 1), NOW + 1
+    assert full_pace_in(limiter, now) == 15 * MINUTE_MS
+    told = now + 15 * MINUTE_MS
+    while limiter.pace < FULL_PACE_PPM:
+        assert full_pace_in(limiter, now + 20_000) == told - now - 20_000
+        now += MINUTE_MS
+        limiter = eased(limiter, now)
+    assert (now, full_pace_in(limiter, now)) == (told, None)
+    late = limiter._replace(pace=FULL_PACE_PPM // 2, eased_at=now - HOUR_MS)
+    assert full_pace_in(late, now) == 9 * MINUTE_MS, "a step is overdue, and no more than one"

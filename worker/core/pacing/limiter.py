@@ -132,6 +132,18 @@ def paced(limit: RateLimit, limiter: LimiterState) -> RateLimit:
     return RateLimit(limit.rate * pace / FULL_PACE_PPM, max(1, limit.burst * pace // FULL_PACE_PPM), limit.daily)
 
 
+def full_pace_in(limiter: LimiterState, now: int) -> int | None:
+    """In how many ms the pace is full again, where each minute brings an answer and no refusal; ``None``: it is full.
+
+    By hand: a pace of a half that was last changed 20 s ago needs ten steps, and the first is due in 40 s: 9 min 40 s.
+    """
+    if limiter.pace >= FULL_PACE_PPM:
+        return None
+    steps = ceil((FULL_PACE_PPM - limiter.pace) / EASING_PPM)
+    waited = min(MINUTE_MS, max(0, now - limiter.eased_at))
+    return steps * MINUTE_MS - waited
+
+
 def sustained(limit: RateLimit, limiter: LimiterState, now: int) -> float:
     """The requests a second that can be kept up from ``now`` to midnight: what the delay per request floats with.
 

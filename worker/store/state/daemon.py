@@ -41,4 +41,4 @@ def last_beat(store: Store) -> Beat | None:
     shown = beat_file.read(store) if noted.stopped_at is None else None
     if shown is None or (shown.pid, shown.started_at) != (noted.pid, noted.started_at):
         return noted
-    return shown if shown.beat_at > noted.beat_at else noted
+    return shown if shown.beat_at >= noted.beat_at else noted

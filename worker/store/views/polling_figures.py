@@ -34,6 +34,7 @@ def polling_figures(store: Store, now: int, limit: RateLimit, least_delay_ms: in
         "results": latest["results"],
         "polls_per_result": None if latest["polls"] is None else round(latest["polls"], 2),
         "delay_s": None if latest["delay"] is None else round(latest["delay"] / 1000, 1),
+        "configured_per_second": limit.rate,
         "requests_per_second": round(paced(limit, shared.limiter).rate, 3),
         "requests_today": spent_today(shared.limiter, now),
         "daily_budget": limit.daily,

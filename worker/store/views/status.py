@@ -3,12 +3,14 @@
 from typing import Any
 
 from worker.core.instant import iso_or_none
+from worker.core.pacing.limiter import LimiterState, RateLimit, full_pace_in, paced
 from worker.store.db.store import Store
 from worker.store.state import api, daemon
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
+from worker.store.views.traffic import oldest_due, traffic
 
 Json = dict[str, Any]
 
@@ -27,10 +29,12 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
     """The picture as the interface promises it. ``config``: the file that the rules come from."""
     tasks = tallies.by_state(store)
     beat = daemon.last_beat(store)
-    breaker = api.get(store).breaker
+    shared = api.get(store)
+    breaker = shared.breaker
     alive = beat is not None and beat.alive(now, machine.daemon_exists)
     # Not by `recorded_at`: the clock may have been years off when an id was recorded.
     oldest = store.one("SELECT life_from AS at FROM tasks WHERE state = 'pending' ORDER BY life_base LIMIT 1")
+    due_since = oldest_due(store, now)
     expires_at = beat.token_expires_at if beat is not None and alive else None
     if expires_at is not None and expires_at <= now:
         expires_at = None
@@ -39,6 +43,10 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             "alive": alive,
             "beat_age_s": None if beat is None else max(0, now - beat.beat_at) // 1000,
             "version": None if beat is None else beat.version,
+            "beat_age_ms": None if beat is None else max(0, now - beat.beat_at),
+            "pid": beat.pid if beat is not None and alive else None,
+            "started_at": None if beat is None else iso_or_none(beat.started_at),
+            "passes": beat.passes if beat is not None and alive and beat.passes else None,
         },
         "tasks": {
             "pending": tasks["pending"],
@@ -52,7 +60,10 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             "paused": breaker.paused,
             "reason": f"{breaker.reason} ({breaker.code})" if breaker.paused else None,
             "resumes_at": iso_or_none(breaker.resumes_at),
+            **_pace(shared.limiter, rules.limit, now),
         },
+        "oldest_due_age_s": None if due_since is None else (now - due_since) // 1000,
+        "traffic": traffic(store, now),
         "polling": polling_figures(store, now, rules.limit, rules.delay_per_request_ms),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
         "files": _files(store),
@@ -64,6 +75,15 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
         ],
         "config": config,
         "database": str(store.path),
+    }
+
+
+def _pace(limiter: LimiterState, limit: RateLimit, now: int) -> Json:
+    """``pace``: the share of the configured rate that is used."""
+    full_in_ms = full_pace_in(limiter, now)
+    return {
+        "pace": round(paced(limit, limiter).rate / limit.rate, 4),
+        "full_pace_in_s": None if full_in_ms is None else full_in_ms // 1000,
     }
 
 

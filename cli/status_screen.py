@@ -1,0 +1,209 @@
+"""The screen of `cdpoll status`: three verdicts, then problems, then facts. On a terminal in colour, and wrapped."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import click
+
+from cli.output import plain
+from cli.table import width_of
+from cli.verdicts import Installation, Verdict
+from worker.core.instant import about, from_iso, words
+from worker.core.problems import counted
+
+Json = dict[str, Any]
+
+_NAME_CHARS = 10
+_STATE_CHARS = 10
+
+# On a terminal, where more would push the verdicts off the screen.
+_SHOWN_PROBLEMS = 6
+
+_COLOURS = {"good": "green", "warning": "yellow", "critical": "red"}
+
+
+class Line(NamedTuple):
+    """``marked`` is the part of ``text`` in the colour of ``level``. Wrapped, it goes on at ``indent``."""
+
+    text: str = ""
+    marked: str = ""
+    level: str = ""
+    indent: int = 0
+
+
+def drawn(lines: Iterable[Line], width: int | None) -> list[str]:
+    """The lines as they are printed: no letter of them steers the terminal but our colours."""
+    coloured = colours()
+    out = []
+    for line in lines:
+        first, *more = _wrapped(plain(line.text), line.indent, width)
+        if coloured and line.marked:
+            shown = click.style(line.marked, fg=_COLOURS[line.level], bold=True)
+            first = first.replace(line.marked, shown, 1)
+        out += [first, *more]
+    return out
+
+
+def colours() -> bool:
+    """Whether standard output is a terminal that may be coloured (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _wrapped(text: str, indent: int, width: int | None) -> list[str]:
+    """Broken between words. A word that is longer than a line, a path say, is left whole."""
+    if width is None or width_of(text) <= width:
+        return [text]
+    lines: list[str] = []
+    line = ""
+    lead = text[: len(text) - len(text.lstrip())]
+    for word in text[len(lead) :].split(" "):
+        longer = f"{line} {word}" if line else (lead if not lines else " " * indent) + word
+        if line and width_of(longer) > width:
+            lines.append(line.rstrip())
+            longer = " " * indent + word
+        line = longer
+    return [*lines, line]
+
+
+def screen(picture: Json, told: Mapping[str, Verdict], here: Installation, now: int, *, brief: bool) -> list[Line]:
+    """All lines. ``brief``: only the worst problems are shown, and how many more there are."""
+    names = {"work": "Work", "parts": "Parts", "picture": "Picture"}
+    lines = [
+        Line(f"{names[name]:<{_NAME_CHARS}} {one.state:<{_STATE_CHARS}} {one.words}", one.state, one.level, 22)
+        for name, one in told.items()
+    ]
+    lines += _problems(picture["problems"], now, brief=brief)
+    lines.append(Line())
+    lines += [
+        Line(f"{name:<{_NAME_CHARS}} {said}", indent=_NAME_CHARS + 1) for name, said in _facts(picture, here, now)
+    ]
+    return lines
+
+
+def _problems(problems: list[Json], now: int, *, brief: bool) -> Iterator[Line]:
+    if not problems:
+        return
+    yield Line()
+    yield Line(f"{counted(len(problems), 'problem')}:")
+    shown = problems[:_SHOWN_PROBLEMS] if brief else problems
+    for one in shown:
+        since = from_iso(one.get("since"))
+        lasting = "" if since is None else f", for {about(now - since)}"
+        count = f" ({one['count']})" if one["count"] > 1 else ""
+        word = one["severity"].upper() if one["severity"] == "critical" else one["severity"]
+        yield Line(f"  {word:<8} {one['code']}{count}{lasting}: {one['hint']}", word, one["severity"], 11)
+    if len(shown) < len(problems):
+        yield Line(f"  and {len(problems) - len(shown)} more; all of them: cdpoll status | less", indent=2)
+
+
+def _facts(picture: Json, here: Installation, now: int) -> Iterator[tuple[str, str]]:
+    daemon, tasks, outcomes = picture["daemon"], picture["tasks"], picture["outcomes"]
+    if here.api:
+        yield "vendor", _vendor(picture["environment"])
+    if daemon["alive"] or here.daemon:
+        yield "daemon", _daemon(daemon, now)
+    if here.api or sum(tasks.values()):
+        oldest = picture["oldest_pending_age_s"]
+        since = "" if oldest is None else f"; the oldest for {about(oldest * 1000)}"
+        yield "waiting", f"{counted(tasks['pending'], 'task')} pending, {tasks['due']} due now{since}"
+        gone = f"; {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
+        ended = f"{outcomes['success']} found coverage, {outcomes['failure']} found none"
+        yield "concluded", f"{counted(tasks['concluded'], 'task')}: {ended}{gone}"
+    tasks_too = here.api or sum(tasks.values()) > 0
+    for name, span in (("last hour", "hour"), ("last day", "day")):
+        if said := _traffic(picture["traffic"][span], tasks=tasks_too, files=picture["drop"] is not None):
+            yield name, said
+    if here.api:
+        yield from _api(picture, now)
+    yield from _batches(picture, now)
+    yield "database", picture["database"]
+    yield "config", picture["config"] or "environment"
+
+
+def _vendor(environment: Json) -> str:
+    kinds = {
+        "sandbox": "the vendor's sandbox",
+        "production": "PRODUCTION",
+        "simulated": "on this machine: a simulated vendor",
+    }
+    origin = environment["origin"]
+    if origin is None:
+        return "not known yet"
+    kind = kinds.get(environment["kind"])
+    return origin if kind is None else f"{origin}, {kind}"
+
+
+def _daemon(daemon: Json, now: int) -> str:
+    if not daemon["alive"]:
+        age = daemon["beat_age_s"]
+        return "NOT RUNNING, " + ("it never ran here" if age is None else f"last seen {words(age * 1000)} ago")
+    started = from_iso(daemon["started_at"])
+    since = "" if started is None else f" for {about(now - started)}"
+    return f"running{since}, version {daemon['version']}, process {daemon['pid']}"
+
+
+def _traffic(of: Json, *, tasks: bool, files: bool) -> str:
+    said = [f"{counted(of['recorded'], 'task')} recorded, {of['concluded']} concluded"] if tasks else []
+    if files or of["files"]:
+        said.append(f"{counted(of['files'], 'file')} read in with {counted(of['answers'], 'answer')}")
+    return "; ".join(said)
+
+
+def _api(picture: Json, now: int) -> Iterator[tuple[str, str]]:
+    api, polling = picture["api"], picture["polling"]
+    yield "api", _paused(api, now) if api["paused"] else "not paused"
+    expires = picture["token"]["expires_in_s"]
+    yield "token", "none at present" if expires is None else f"expires in {words(expires * 1000)}"
+    budget = polling["daily_budget"]
+    today = f"{polling['requests_today']}{'' if budget is None else f' of {budget}'}"
+    yield "requests", f"{today} today; {_pace(api, polling)}"
+    yield "polling", _polling(polling)
+
+
+def _paused(api: Json, now: int) -> str:
+    probe = from_iso(api["resumes_at"])
+    when = "" if probe is None else "; next probe now" if probe <= now else f"; next probe in {about(probe - now)}"
+    return f"PAUSED: {api['reason']}{when}"
+
+
+def _pace(api: Json, polling: Json) -> str:
+    rate = f"{polling['configured_per_second']:g}/s"
+    if api["full_pace_in_s"] is None:
+        return f"at most {rate}"
+    slow = polling["requests_per_second"]
+    full = f"full again in about {about(1000 * api['full_pace_in_s'] + 30_000)} if none follow"
+    return f"slowed from {rate} to {round(slow, 1 if slow >= 1 else 2):g}/s by refusals, {full}"
+
+
+def _polling(polling: Json) -> str:
+    """The delay per request and what it brings, in a line."""
+    said = [f"{polling['schedule']} schedule"]
+    if polling["delay_per_request_s"] is not None:
+        said.append(f"delay per request {polling['delay_per_request_s']:g} s")
+    if polling["results"]:
+        polls = polling["polls_per_result"]
+        each = f"{polls:g} {'poll' if polls == 1 else 'polls'} each"
+        latest = f"last {counted(polling['results'], 'result')}: {each}"
+        delay = polling["delay_s"]
+        said.append(latest if delay is None else f"{latest}, picked up {delay:g} s after the vendor finished")
+    return "; ".join(said)
+
+
+def _batches(picture: Json, now: int) -> Iterator[tuple[str, str]]:
+    """The drop, where there is one, and what came in files, where anything did."""
+    files, drop = picture["files"], picture["drop"]
+    if drop is not None:
+        last, good = from_iso(drop["last_round_at"]), from_iso(drop["last_good_at"])
+        said = "no round yet" if last is None else f"last round {about(now - last)} ago"
+        if drop["failure"]:
+            ago = "never" if good is None else f"{about(now - good)} ago"
+            said += f" FAILED: {drop['failure']}; last good one {ago}"
+        numbers = ((drop["waiting"], "to be fetched"), (drop["failed"], "failed and tried again"))
+        waiting = ", ".join(f"{counted(n, 'file')} {what}" for n, what in numbers if n)
+        yield "drop", f"{said}; {waiting or 'nothing waits'}"
+    if drop is not None or files["last_at"]:
+        counts = ", ".join(f"{files[state]} {state}" for state in ("ingested", "quarantined", "incomplete", "skipped"))
+        held = files["quarantined_sets"]
+        yield "files", counts + (f"; {counted(held, 'single set')} quarantined" if held else "")
