@@ -13,7 +13,9 @@ from cli.output import AS_JSON, echo_pages, say
 from cli.reports import bar, exit_code, in_words, read_older, report_json, show
 from worker.clock import Clock
 from worker.core.errors import BadData
+from worker.core.problems import counted
 from worker.store.batch import keeping, quarantine
+from worker.store.views.waiting_files import waiting_files
 
 
 @click.command()
@@ -104,12 +106,21 @@ def _read(here: Opened, path: str, file: BinaryIO, *, as_is: bool, dry_run: bool
 @AS_JSON
 @click.pass_obj
 def files(obj: dict[str, Any], as_json: bool) -> None:
-    """List the batch files that came in, oldest first."""
+    """List the batch files that came in, oldest first, and those that wait on the drop, and why."""
     with opened(obj) as here:
+        sftp = here.config.sftp
+        waiting = [] if sftp is None else waiting_files(here.store, here.now, sftp.settle_ms)
         pages = quarantine.files(here.store)
         if as_json:
-            echo_pages("files", pages)
+            echo_pages("files", pages, waiting=waiting)
             return
+        came = False
         for page in pages:
             for one in page:
                 say(f"{one['number']:<6} {one['done_at']}  {one['name']}: {in_words(one)}")
+                came = True
+        if not came:
+            say("cdpoll: no file came in yet", err=True)
+        if waiting:
+            say("", f"{counted(len(waiting), 'file')} on the drop, as of the last round:")
+            say(*(f"  {one['name']}: {one['why']}" for one in waiting))

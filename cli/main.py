@@ -38,7 +38,7 @@ COMMANDS = {
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),
     "ingest": ("cli.ingest", "ingest", "Read batch 271 files: given ones, or one round over the SFTP drop."),
-    "files": ("cli.ingest", "files", "What came in batches."),
+    "files": ("cli.ingest", "files", "What came in batches, and what waits on the drop."),
     "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "config": ("cli.config", "config", "Show or check the configuration."),

@@ -74,20 +74,22 @@ def say(*lines: str, err: bool = False) -> None:
                 raise
 
 
-def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]]) -> None:
-    """Print ``{name: [row, …]}`` page by page as they are read: a list of a million rows is never in memory."""
-    click.echo(f'{{"{name}": [', nl=False)
-    separator = "\n  "
-    for page in pages:
-        if page:
-            click.echo(separator + ",\n  ".join(dumped(row, None) for row in page), nl=False)
-            separator = ",\n  "
-    click.echo("\n]}")
+def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]], **short: Sequence[Mapping[str, Any]]) -> None:
+    """Print ``{name: [row, …]}`` page by page as they are read: a list of a million rows is never in memory.
 
-
-def many(number: int, one: str, more: str | None = None) -> str:
-    """``1 answer``, ``2 answers``; ``more`` where the plural is not made with an s."""
-    return f"{number} {one if number == 1 else more or one + 's'}"
+    ``short``: further lists of the object, behind it.
+    """
+    opening = "{"
+    for key, rows in {name: pages, **{key: [rows] for key, rows in short.items()}}.items():
+        click.echo(f'{opening}"{key}": [', nl=False)
+        separator = "\n  "
+        for page in rows:
+            if page:
+                click.echo(separator + ",\n  ".join(dumped(row, None) for row in page), nl=False)
+                separator = ",\n  "
+        click.echo("\n]", nl=False)
+        opening = ", "
+    click.echo("}")
 
 
 def joined(between: str, *parts: object) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from cli.output import many, say
+from cli.output import say
 from cli.table import Column, output_width, table_lines
 from worker.core.instant import about, from_iso
+from worker.core.problems import counted
 from worker.store.db.store import Store
 from worker.store.tasks import tallies
 from worker.store.views.tasks import Json, Wanted
@@ -72,7 +73,7 @@ def why_empty(store: Store, wanted: Wanted) -> str:
 
 def _none_fails(store: Store, code: str) -> str:
     said = f"no pending task fails with {code}" if code else "no pending task fails"
-    others = [f"{other} ({many(n, 'task')})" for other, n in tallies.by_error(store).items() if other != code]
+    others = [f"{other} ({counted(n, 'task')})" for other, n in tallies.by_error(store).items() if other != code]
     if not others:
         return said
     more = f" and {len(others) - _NAMED_CODES} more" if len(others) > _NAMED_CODES else ""

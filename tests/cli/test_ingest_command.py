@@ -190,6 +190,28 @@ def test_without_a_path_it_is_one_round_over_the_drop(house: House, server: Sshd
     assert [one["state"] for one in house.cdpoll("ingest", "--json", check=0).json["files"]] == ["ingested"]
 
 
+def test_files_lists_what_waits_on_the_drop_beside_what_came(house: House, server: Sshd) -> None:
+    configure(house, server)
+    server.put("a.x12", batch("A").encode())
+    assert house.cdpoll("files", check=74).out == b""
+    house.cdpoll("ingest", check=0)
+    assert house.cdpoll("files", "--json", check=0).json["waiting"] == []
+    server.put("b.x12", batch("B").encode()[:-30])
+    house.cdpoll("ingest", check=1)
+    came, waiting = (house.cdpoll("files", "--json", check=0).json[key] for key in ("files", "waiting"))
+    assert [(one["name"], one["state"]) for one in came] == [("a.x12", "ingested"), ("b.x12", "incomplete")]
+    (one,) = waiting
+    assert one.keys() == {"name", "size", "seen_at", "attempts", "next_at", "error", "why"}
+    assert (one["name"], one["error"], one["attempts"]) == ("b.x12", "incomplete", 1)
+    text = house.cdpoll("files", check=0).text.splitlines()
+    assert text[-2] == "1 file on the drop, as of the last round:"
+    assert text[-1].startswith("  b.x12: not fetched: it was cut short; tried again ")
+    house.rows("DELETE FROM files")
+    house.rows("DELETE FROM remote_files")
+    said = house.cdpoll("files", check=0)
+    assert (said.text, said.err) == ("", "cdpoll: no file came in yet\n")
+
+
 def test_what_hinders_a_round_has_its_exit_code(house: House, server: Sshd) -> None:
     assert "[sftp] is missing" in house.cdpoll("ingest", check=78).err
     configure(house, server, port="1")

@@ -274,3 +274,10 @@ def test_what_counts_as_one_visible_line_fits_into_a_header(text: str) -> None:
         assert text.encode("latin-1")
         assert len(text.splitlines()) == 1
         assert text.isprintable()
+
+
+def test_a_credential_that_the_unit_set_empty_for_want_of_a_file_says_where_it_belongs(tmp_path: Path) -> None:
+    (tmp_path / "client_secret").write_bytes(b"\n")
+    error = failure(from_environment("{credential client_secret}", {"CREDENTIALS_DIRECTORY": str(tmp_path)}))
+    assert "is empty" in error.message
+    assert "LoadCredential=client_secret:" in error.hint

@@ -30,6 +30,7 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
         ("ExecReload", "kill -HUP $MAINPID"),
         ("User", "cdpoll"),
         ("LoadCredential", "client_secret:/etc/cdpoll/credentials/client_secret"),
+        ("SetCredential", "client_secret:\\n"),
         ("LimitCORE", "0"),
         ("Restart", "always"),
         ("SuccessExitStatus", "143"),

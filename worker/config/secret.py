@@ -128,9 +128,11 @@ class Secret:
             if self._check is not None:
                 self._check(text)
         except ValueError as error:
-            raise BadConfiguration(
-                f"{self.where}: {self.shown}: {error}", "write the value alone, on one line"
-            ) from None
+            hint = "write the value alone, on one line"
+            if not text and self.form == "credential":
+                hint = f"put it, one line, into the file that LoadCredential={self._argument}:… of the unit names"
+                hint += ", and restart the service"
+            raise BadConfiguration(f"{self.where}: {self.shown}: {error}", hint) from None
         return text
 
 

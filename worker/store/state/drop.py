@@ -70,6 +70,12 @@ _REASONS = {
     "too_large": "it is far larger than the server says",
 }
 
+
+def reason_of(error: str) -> str:
+    """What a person is told of a failure with this code."""
+    return _REASONS.get(error, error)
+
+
 # These are normal for once.
 _PASSING = "'changing', 'vanished'"
 _NAMED_FILES = 5

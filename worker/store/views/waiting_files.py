@@ -1,0 +1,54 @@
+"""Which files of the drop still wait, and why, as the rows of the latest listing tell it. Reads only."""
+
+import sqlite3
+from typing import Any
+
+from worker.core.instant import about, iso, iso_or_none
+from worker.store.db.store import Store
+from worker.store.state.drop import reason_of
+
+Json = dict[str, Any]
+
+_STEPS = {
+    "fetching": "its fetch was begun",
+    "fetched": "fetched, and to be read in by the next round",
+    "gone": "it left the drop before it came whole, and is searched for",
+}
+
+
+def waiting_files(store: Store, now: int, settle_ms: int) -> list[Json]:
+    """The files that are not read in, moved or deleted yet, as of the last round; those that came first, first."""
+    rows = store.read(
+        """
+        SELECT shown, size, seen_at, state, attempts, next_at, error FROM remote_files
+        WHERE state <> 'done' OR tidy = 1 ORDER BY seen_at, name
+        """
+    )
+    return [
+        {
+            "name": row["shown"],
+            "size": row["size"],
+            "seen_at": iso(row["seen_at"]),
+            "attempts": row["attempts"],
+            "next_at": iso_or_none(row["next_at"] or None),
+            "error": row["error"],
+            "why": _why(row, now, settle_ms),
+        }
+        for row in rows
+    ]
+
+
+def _why(row: sqlite3.Row, now: int, settle_ms: int) -> str:
+    state, error = row["state"], row["error"]
+    if state in _STEPS:
+        return _STEPS[state]
+    if error is None:
+        settled_at = row["seen_at"] + settle_ms
+        if state == "seen" and settled_at > now:
+            same = about(now - row["seen_at"])
+            return f"not settled: its size and time are the same for {same}, and have to be for {about(settle_ms)}"
+        return "to be fetched by the next round" if state == "seen" else "read in, and to be moved or deleted"
+    what = {"incomplete": "it was cut short", "interrupted": "its fetch was interrupted"}.get(error) or reason_of(error)
+    again = row["next_at"] - now
+    when = f"tried again in {about(again)}" if again >= 1000 else "tried again by the next round"
+    return f"{'read in, and not moved or deleted' if state == 'done' else 'not fetched'}: {what}; {when}"
