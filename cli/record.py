@@ -272,7 +272,8 @@ def _count_responses(here: Opened, pieces: list[_Piece], now: int) -> None:
     for piece in pieces:
         if any(one.source in _FROM_RESPONSES for one in piece.intake.recordings):
             silent, named = 0, True
-        silent += piece.intake.without_task
+        else:
+            silent += piece.intake.without_task
     responses.add(here.store, silent, now, named=named)
 
 

@@ -200,6 +200,13 @@ _LISTED = (
         "see `cdpoll unreadable list`",
     ),
     Kind(
+        "no_links",
+        "warning",
+        "{responses} handed in since {begin}, and none named a task",
+        "ask the vendor whether discovery is enabled for you; see whether a proxy strips the Link header",
+        "integration.md#when-no-response-names-a-task",
+    ),
+    Kind(
         "quarantined",
         "warning",
         "{things} in quarantine: they could not be understood",

@@ -1,16 +1,17 @@
 """Which problems of worker/core/problems.py stand at present, and how many each concerns. Reads only."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from worker.core.instant import words
+from worker.core.instant import iso, words
 from worker.core.pacing.breaker import Breaker, PauseReason
 from worker.core.pacing.limiter import RateLimit, spent_today
 from worker.core.poll_errors import cure_of, in_words
 from worker.core.problems import Problem, counted, problem, worst_first
 from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
-from worker.store.state import api, daemon, notices
+from worker.store.state import api, daemon, notices, responses
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
 from worker.store.views.overdue import OVERDUE
@@ -62,7 +63,21 @@ def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, al
     found += _not_found(store, now, rules.schedule)
     found += _failing(store, shared.breaker.code)
     found += _of_tasks(store, now, rules.schedule, shared.breaker)
+    found += _no_links(store)
     return worst_first(found)
+
+
+# Not every check sets off a discovery. Where one in two does, ten in a row that do not come once in a thousand times.
+SILENT_RESPONSES = 10
+
+
+def _no_links(store: Store) -> list[Problem]:
+    silent = responses.without_task(store)
+    if silent.since is None or silent.responses < SILENT_RESPONSES:
+        return []
+    begin = f"{iso(silent.since)[:16].replace('T', ' ')} UTC"
+    said = counted(silent.responses, "response")
+    return [replace(problem("no_links", silent.responses, responses=said, begin=begin), since=silent.since)]
 
 
 def _of_tasks(store: Store, now: int, schedule: Schedule, breaker: Breaker) -> list[Problem]:
