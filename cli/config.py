@@ -1,13 +1,16 @@
 """``cdpoll config``: the configuration as computed, and everything that is wrong with it."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from cli.opening import become, owner_of
 from cli.output import AS_JSON, dumped
-from worker.config import Config, ConfigurationMistakes, load
+from worker.config import Config, ConfigurationMistakes, Mistake, load, load_store
 from worker.config.keys import SECTIONS
+from worker.ownership import user_name
 
 
 @click.group()
@@ -50,27 +53,67 @@ def show(obj: dict[str, Any], as_json: bool) -> None:
 
 
 @config.command()
+@click.option("--user", metavar="NAME", help="As root: read as this user, not as the owner of the state folder.")
 @AS_JSON
 @click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+def check(ctx: click.Context, user: str | None, as_json: bool) -> None:
     """List everything that is wrong, with file and line; exit 78 if anything is.
 
-    Warnings alone are exit 0. No secret is looked up.
+    Reads as the service's user would what the daemon needs: secrets, keys, certificates, the database. Root becomes
+    the owner of the state folder for it. No secret is shown, and nothing is asked of the vendor. Warnings alone are
+    exit 0.
     """
+    from cli.trial import tried
+
+    _become_reader(ctx.obj, user)
+    reader = user_name(os.geteuid())
+    unchecked: list[Mistake] = []
     try:
         found = load(ctx.obj["config"], os.environ)
+        mistakes, unchecked = tried(found)
+        if mistakes:
+            raise ConfigurationMistakes(mistakes, f"read as {reader}; config.example.ini explains every key")
     except ConfigurationMistakes as error:
         if not as_json:
             raise
-        mistakes = [mistake.as_json() for mistake in error.mistakes]
-        click.echo(dumped({"ok": False, "mistakes": mistakes, "warnings": []}))
+        _tell(reader, error.mistakes, [], unchecked)
         ctx.exit(error.exit_code)
     if as_json:
-        warnings = [warning.as_json() for warning in found.warnings]
-        click.echo(dumped({"ok": True, "mistakes": [], "warnings": warnings}))
+        _tell(reader, [], list(found.warnings), unchecked)
         return
     _warn(found)
-    click.echo(f"the configuration is right: {', '.join(map(str, found.files)) or 'from the environment alone'}")
+    for one in unchecked:
+        click.echo(f"note: cannot be checked here, only where the service runs: {one}", err=True)
+    files = ", ".join(map(str, found.files)) or "from the environment alone"
+    click.echo(f"the configuration is right, read as {reader}: {files}")
+
+
+def _tell(reader: str, mistakes: list[Mistake], warnings: list[Mistake], unchecked: list[Mistake]) -> None:
+    told: dict[str, Any] = {"ok": not mistakes, "read_as": reader}
+    lists = {"mistakes": mistakes, "warnings": warnings, "unchecked": unchecked}
+    click.echo(dumped(told | {name: [one.as_json() for one in found] for name, found in lists.items()}))
+
+
+def _become_reader(obj: dict[str, Any], user: str | None) -> None:
+    """Become the user that the service runs as, where that can be told. It is said as whom the check reads."""
+    if os.geteuid() != 0:
+        if user is not None and user != user_name(os.geteuid()):
+            raise click.UsageError("only root can read as another user")
+        return
+    if user is not None:
+        import pwd
+
+        try:
+            entry = pwd.getpwnam(user)
+        except KeyError:
+            raise click.UsageError(f"there is no user {user}") from None
+        become(entry.pw_uid, entry.pw_gid)
+        return
+    # Where [store] cannot be told, what is wrong with it is found as root.
+    with suppress(ConfigurationMistakes):
+        uid, gid = owner_of(load_store(obj["config"], os.environ).config.store.path)
+        if uid != 0:
+            become(uid, gid)
 
 
 def _keys(found: Config) -> list[dict[str, str | None]]:

@@ -64,31 +64,43 @@ def settle_in(database: Path) -> None:
     folder hands its group on, so nothing has to be changed afterwards (the unit forbids that). Root works as the owner
     of the folder: no file there is root's, and shut to the daemon.
     """
+    found = _lowest_folder(database)
+    os.umask(SHARED_UMASK if found.st_mode & stat.S_IWGRP else PRIVATE_UMASK)
+    if os.geteuid() == 0 and found.st_uid != 0:
+        become(found.st_uid, found.st_gid)
+
+
+def owner_of(database: Path) -> tuple[int, int]:
+    """User and group of the folder that the database lies in, or will lie in."""
+    found = _lowest_folder(database)
+    return found.st_uid, found.st_gid
+
+
+def _lowest_folder(database: Path) -> os.stat_result:
     folder = database.resolve().parent
     with translated(database):
         while not folder.exists():
             folder = folder.parent
-        found = folder.stat()
-    os.umask(SHARED_UMASK if found.st_mode & stat.S_IWGRP else PRIVATE_UMASK)
-    if os.geteuid() == 0 and found.st_uid != 0:
-        _become(found)
+        return folder.stat()
 
 
-def _become(owner: os.stat_result) -> None:
+def become(uid: int, gid: int) -> None:
+    """Give up root for this user, for good."""
+    # This user may not be able to read cdpoll's own files, so import now what is else imported late.
+    import grp  # noqa: F401
     import pwd
 
-    # The owner may not be able to read cdpoll's own files, so import now what is else imported late.
     import worker.daemon
     import worker.store.schema.creation
     import worker.store.schema.migrations  # noqa: F401
 
     try:
-        entry = pwd.getpwuid(owner.st_uid)
-        os.initgroups(entry.pw_name, owner.st_gid)
+        entry = pwd.getpwuid(uid)
+        os.initgroups(entry.pw_name, gid)
     except KeyError:
-        os.setgroups([owner.st_gid])
-    os.setgid(owner.st_gid)
-    os.setuid(owner.st_uid)
+        os.setgroups([gid])
+    os.setgid(gid)
+    os.setuid(uid)
 
 
 def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False, whole: bool = False) -> Opened:

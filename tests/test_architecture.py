@@ -29,6 +29,7 @@ FLOORS: dict[str, set[str]] = {
         "worker.gateways",
         "worker.store",
         "worker.core",
+        "worker.ownership",
     }
     | STAIRWELL,
     "sandbox": {"sandbox", "worker.clock", "worker.core.instant", "worker.core.errors"},

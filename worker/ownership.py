@@ -40,8 +40,8 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
         if part != path and not stat.S_ISDIR(found.st_mode):
             return None
         if not os.access(part, needed, effective_ids=True):
-            whose = f"{_user(found.st_uid)}:{_group(found.st_gid)} with mode {stat.S_IMODE(found.st_mode):04o}"
-            words = f"{part} belongs to {whose}, and this process runs as {_user(os.geteuid())}"
+            whose = f"{user_name(found.st_uid)}:{_group(found.st_gid)} with mode {stat.S_IMODE(found.st_mode):04o}"
+            words = f"{part} belongs to {whose}, and this process runs as {user_name(os.geteuid())}"
             by_group = _by_group(found, needed)
             return Obstacle(part, words, by_group or "let this user read it", by_group is not None)
     return None
@@ -49,7 +49,7 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
 
 def _by_group(found: os.stat_result, needed: int) -> str | None:
     """How this user becomes one of the group that may use it; ``None`` where there is no group to join."""
-    group, user = _group(found.st_gid), _user(os.geteuid())
+    group, user = _group(found.st_gid), user_name(os.geteuid())
     # Where the kernel maps users (PrivateUsers=), all others are shown as nobody. The group of root is for root.
     shut = found.st_mode >> 3 & needed != needed or found.st_gid == 0 or group in ("nobody", "nogroup")
     if shut or found.st_gid in (os.getegid(), *os.getgroups()):
@@ -59,7 +59,7 @@ def _by_group(found: os.stat_result, needed: int) -> str | None:
     join = f"join the group {group}"
     if not user.startswith(_NAMELESS_USER):
         join += f" (as root: usermod -aG {group} {user}; then log in again)"
-    owner = _user(found.st_uid)
+    owner = user_name(found.st_uid)
     return join + (f", or run this with sudo -u {owner}" if found.st_uid != 0 else "")
 
 
@@ -82,7 +82,8 @@ def cure(path: Path) -> str | None:
 # Both modules belong to Python, but a user may not be allowed to read where that is installed.
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The name of a user, or its number in words."""
     try:
         import pwd
 

@@ -84,7 +84,8 @@ def test_what_show_prints_reads_back_as_the_same(tmp_path: Path) -> None:
 
 
 def test_check_passes_with_warnings_on_stderr(tmp_path: Path) -> None:
-    path = ini(tmp_path / "x.ini", "[api]\nbase_url = https://api.example.com\n")
+    text = "[api]\nbase_url = https://api.example.com\nclient_id = c\nclient_secret = s\n"
+    path = ini(tmp_path / "x.ini", f"{text}[store]\npath = x.db\n", 0o600)
     result = run(path, "check")
     assert result.exit_code == 0
     assert result.stderr.startswith(f"warning: {path}:2: [api] base_url: has no path;")
@@ -93,7 +94,7 @@ def test_check_passes_with_warnings_on_stderr(tmp_path: Path) -> None:
     assert result.stderr == ""
     answer = json.loads(result.stdout)
     assert (answer["ok"], answer["mistakes"]) == (True, [])
-    assert [w["line"] for w in answer["warnings"]] == [2]
+    assert [w["line"] for w in answer["warnings"]] == [2, 4]
 
 
 def test_check_lists_every_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

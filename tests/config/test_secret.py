@@ -14,12 +14,13 @@ from worker.config.secret import one_visible_line
 from worker.core.errors import BadConfiguration
 
 HIDDEN = "hunter2"
+API = "https://h.example/rcm/eligibility/v1"
 
 
 def from_environment(reference: str, environ: dict[str, str]) -> Secret:
     config = load(
         None,
-        {"CDPOLL_API_BASE_URL": "https://h.example/v1", "CDPOLL_API_CLIENT_SECRET": reference} | environ,
+        {"CDPOLL_API_BASE_URL": API, "CDPOLL_API_CLIENT_SECRET": reference} | environ,
     )
     assert config.api is not None
     return config.api.client_secret
@@ -109,7 +110,7 @@ def test_each_file_answers_for_itself(tmp_path: Path) -> None:
 
 def test_from_the_environment_only_references_are_taken() -> None:
     environ = {
-        "CDPOLL_API_BASE_URL": "https://h.example/v1",
+        "CDPOLL_API_BASE_URL": API,
         "CDPOLL_API_CLIENT_ID": "fine",
         "CDPOLL_API_CLIENT_SECRET": HIDDEN,
         "CDPOLL_API_PROXY": f"http://me:{HIDDEN}@p:1",
@@ -223,7 +224,11 @@ def test_loading_resolves_nothing(tmp_path: Path) -> None:
 
 def test_a_proxy_from_a_reference_is_checked_when_it_is_looked_up() -> None:
     def proxy(text: str) -> str:
-        environ = {"CDPOLL_API_BASE_URL": "https://h.example/v1", "CDPOLL_API_PROXY": "{env P}", "P": text}
+        environ = {
+            "CDPOLL_API_BASE_URL": API,
+            "CDPOLL_API_PROXY": "{env P}",
+            "P": text,
+        }
         found = load(None, environ).api
         assert found is not None
         assert found.proxy is not None
@@ -240,7 +245,7 @@ def test_a_proxy_from_a_reference_is_checked_when_it_is_looked_up() -> None:
 
 @pytest.mark.parametrize("text", ["http://p.example:3128", "https://[::1]:1/", "http://10.0.0.1"])
 def test_a_proxy_without_a_password_is_no_secret(text: str) -> None:
-    config = load(None, {"CDPOLL_API_BASE_URL": "https://h.example/v1", "CDPOLL_API_PROXY": text})
+    config = load(None, {"CDPOLL_API_BASE_URL": API, "CDPOLL_API_PROXY": text})
     assert config.api is not None
     assert config.api.proxy is not None
     assert config.api.proxy.reveal() == text
@@ -251,7 +256,10 @@ def test_a_proxy_without_a_password_is_no_secret(text: str) -> None:
 @pytest.mark.parametrize("key", ["BASE_URL", "TOKEN_URL"])
 @pytest.mark.parametrize("proxy", ["http://proxy.example:3128", "https://127.0.0.1:3128", "{env P}"])
 def test_no_secret_goes_through_a_proxy_in_clear(key: str, proxy: str) -> None:
-    environ = {"CDPOLL_API_BASE_URL": "https://h.example/v1", f"CDPOLL_API_{key}": "http://127.0.0.1:1/v1"}
+    environ = {
+        "CDPOLL_API_BASE_URL": API,
+        f"CDPOLL_API_{key}": "http://127.0.0.1:1/v1",
+    }
     assert load(None, environ).api is not None
     with pytest.raises(BadConfiguration) as caught:
         load(None, environ | {"CDPOLL_API_PROXY": proxy})
@@ -259,7 +267,7 @@ def test_no_secret_goes_through_a_proxy_in_clear(key: str, proxy: str) -> None:
 
 
 def test_a_missing_secret_says_which() -> None:
-    config = load(None, {"CDPOLL_API_BASE_URL": "https://h.example/v1"})
+    config = load(None, {"CDPOLL_API_BASE_URL": API})
     assert config.api is not None
     assert "is not set" in failure(config.api.client_secret).message
 

@@ -20,12 +20,12 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 def with_value(section: str, key: str, text: str) -> Config:
     environ = {f"CDPOLL_{section}_{key}".upper(): text}
-    return load(None, {"CDPOLL_API_BASE_URL": "https://h.example/v1"} | environ)
+    return load(None, {"CDPOLL_API_BASE_URL": "https://h.example/rcm/eligibility/v1"} | environ)
 
 
 def refused(section: str, key: str, text: str) -> str:
     environ = {f"CDPOLL_{section}_{key}".upper(): text}
-    (line,) = mistakes(None, {"CDPOLL_API_BASE_URL": "https://h.example/v1"} | environ)
+    (line,) = mistakes(None, {"CDPOLL_API_BASE_URL": "https://h.example/rcm/eligibility/v1"} | environ)
     assert f": [{section}] {key}: " in line
     return line
 
@@ -281,7 +281,7 @@ def test_an_api_section_needs_a_base_url(tmp_path: Path) -> None:
 
 
 def test_require_api_names_what_is_missing() -> None:
-    environ = {"CDPOLL_API_BASE_URL": "https://h.example/v1"}
+    environ = {"CDPOLL_API_BASE_URL": "https://h.example/rcm/eligibility/v1"}
     with pytest.raises(BadConfiguration, match=r"^\[api\] client_id and client_secret are missing$") as caught:
         load(None, environ).require_api()
     assert caught.value.exit_code == 78

@@ -132,3 +132,27 @@ def test_a_member_without_the_secret_is_told_who_can_help(machine: Machine, secr
         "cdpoll: the daemon is down, and this user cannot ask the vendor in its place: [api] client_"
     )
     assert said.splitlines()[1].strip().startswith("ask an administrator to start it (systemctl start cdpoll)")
+
+
+def test_root_checks_the_configuration_as_the_owner_of_the_state_folder(machine: Machine) -> None:
+    """What root can read, the service may not be able to."""
+    root = User(0, 0)
+    machine.ini.write_text(machine.ini.read_text() + f"ca_file = {machine.etc}/ca.pem\n")
+    ca = machine.etc / "ca.pem"
+    ca.write_text("")
+    ca.chmod(0o640)
+    code, said = machine.call(root, "config", "check")
+    assert code == 78
+    assert f"{machine.secret} belongs to root:root with mode 0600, and this process runs as {SERVICE.pw_name}" in said
+    assert f"{ca} belongs to root:root with mode 0640, and this process runs as {SERVICE.pw_name}" in said
+    assert f"read as {SERVICE.pw_name}" in said
+    code, said = machine.call(root, "config", "check", "--user", PERSON.pw_name)
+    assert code == 78
+    assert f"{machine.state} belongs to {SERVICE.pw_name}:{GROUP} with mode 2770" in said
+    machine.state.chmod(0o700)
+    os.chown(machine.secret, SERVICE.pw_uid, -1)
+    machine.ini.write_text(machine.ini.read_text().replace("ca_file", "# ca_file"))
+    assert machine.call(root, "config", "check") == (0, "")
+    machine.ini.chmod(0o600)
+    code, said = machine.call(root, "config", "check")
+    assert (code, f"{machine.ini}: cannot be read (permission denied)" in said) == (78, True)

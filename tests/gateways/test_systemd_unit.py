@@ -44,6 +44,14 @@ def test_what_is_relied_on(key: str, value: str) -> None:
     assert unit["Service"][key] == value
 
 
+def test_the_configuration_is_checked_before_the_daemon_is_told_to_reload() -> None:
+    """systemd runs the commands in this order, and none behind one that fails."""
+    lines = [line for line in UNIT.read_text().splitlines() if line.startswith(("ExecStart=", "ExecReload="))]
+    start, check, tell = (line.partition("=")[2] for line in lines)
+    assert check == start.removesuffix(" run") + " config check"
+    assert tell == "kill -HUP $MAINPID"
+
+
 def test_the_example_configuration_takes_the_credential_of_the_unit() -> None:
     assert "{credential client_secret}" in (ROOT / "config.example.ini").read_text()
 

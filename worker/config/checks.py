@@ -9,6 +9,7 @@ from worker.config.settings import ApiSection, PollingSection, SftpSection
 from worker.config.urls import read_url
 from worker.core.instant import short
 
+_PREFIX = "/rcm/eligibility/v1"
 _INTERVALS = {("polling", "cadence"), ("polling", "min_interval"), ("polling", "max_interval")}
 
 
@@ -74,13 +75,12 @@ def warnings(
 ) -> Iterator[Mistake]:
     """What is allowed, but probably not meant."""
     if api is not None:
-        if not read_url(api.base_url).path:
-            yield Mistake(
-                places[("api", "base_url")],
-                "api",
-                "base_url",
-                "has no path; the vendor's prefix is /rcm/eligibility/v1, write it with the host",
-            )
+        url = read_url(api.base_url)
+        if not url.path.endswith(_PREFIX):
+            message = f"does not end with {_PREFIX}, the prefix of this API; write it so, unless a gateway changes it"
+            if not url.path:
+                message = f"has no path; the vendor's prefix is {_PREFIX}, write it with the host"
+            yield Mistake(places["api", "base_url"], "api", "base_url", message)
         if api.client_secret.form == "literal":
             yield _literal("api", "client_secret", places)
         if api.proxy is not None and api.proxy.form == "literal" and "@" in api.proxy.shown:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from worker.config.mistakes import Place
 from worker.config.secret import FORMS, Secret, full_path, one_visible_line, read_reference
-from worker.config.urls import read_service_url, read_url
+from worker.config.urls import Url, read_service_url, read_url
 from worker.core import instant
 from worker.core.schedule.cadence import Cadence
 
 _QUOTED_CHARACTERS = 7
+_VENDOR_HOST, _MISPRINTED_HOST = "apigw.optum.com", "apigw-optum.com"
 
 
 class Written(NamedTuple):
@@ -159,13 +160,22 @@ def _database(written: Written) -> Path:
     return _path(written)
 
 
-def _base_url(written: Written) -> str:
+def _service_url(written: Written) -> Url:
     url = read_service_url(written.text)
+    if url.host.endswith(_MISPRINTED_HOST):
+        # The id and the secret would go to the owner of that name.
+        right = url.host.removesuffix(_MISPRINTED_HOST) + _VENDOR_HOST
+        raise ValueError(f"{url.host} is a misprint of a page of the vendor's; the host is {right}")
+    return url
+
+
+def _base_url(written: Written) -> str:
+    url = _service_url(written)
     return url.origin + url.path.rstrip("/")
 
 
 def _token_url(written: Written) -> str:
-    url = read_service_url(written.text)
+    url = _service_url(written)
     return url.origin + url.path
 
 

@@ -26,7 +26,8 @@ A file that is named (1, 2) must be there. The working directory is never search
 the main file is read, in the order of their names, and last the environment: every key has a variable named
 `CDPOLL_SECTION_KEY`. Later overrides earlier. An empty variable counts as not set, and variables alone are enough.
 
-`cdpoll config check` lists everything that is wrong at once, with file and line; `cdpoll config show` prints every key
+`cdpoll config check` lists everything that is wrong at once, with file and line, and tries what the daemon needs: the
+secrets, the files that are named, the database. Nothing is asked of the vendor. `cdpoll config show` prints every key
 as computed and where its value comes from.
 
 Recording and looking need `[store]` only. `record`, `status`, `show`, `tasks`, `found`, `problems`, `files` and the

@@ -1,5 +1,6 @@
 """Secrets: written as a reference, resolved when they are first needed, never shown."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,13 @@ _LARGEST_BYTES = 8192
 
 
 class OutOfReach(BadConfiguration):
-    """A secret that is kept from this user, or that only the service is handed: nothing is wrong with it."""
+    """A secret that is kept from this user, or that systemd hands to the service alone (``by_systemd``)."""
+
+    by_systemd = False
+
+
+class _AtTheService(OutOfReach):
+    by_systemd = True
 
 
 class Secret:
@@ -89,9 +96,11 @@ class Secret:
 
     def _credential(self) -> Path:
         folder = self._environ.get("CREDENTIALS_DIRECTORY")
-        if not folder:
-            raise OutOfReach(
-                f"{self.where}: systemd handed over no credentials ($CREDENTIALS_DIRECTORY is not set)",
+        # The commands of ExecReload= may have the variable, and not see the folder.
+        if not folder or not os.path.isdir(folder):  # noqa: PTH112 - this one never raises
+            why = "names no folder that can be seen" if folder else "is not set"
+            raise _AtTheService(
+                f"{self.where}: systemd handed over no credentials ($CREDENTIALS_DIRECTORY {why})",
                 f"run this as a unit with LoadCredential={self._argument}:/path, or write the secret as {{file PATH}}",
             )
         return Path(folder, self._argument)

@@ -23,6 +23,7 @@ from worker.files import open_regular
 from worker.gateways.http.coding import BadBody, unpacked
 from worker.gateways.http.connection import Connection
 from worker.gateways.http.failure import Socket, code_of
+from worker.ownership import obstacle
 
 # Real bodies have some ten paths with a 271 of a few KB each. Unpacked, JSON can take thirty times its size in memory.
 BODY_CAP_BYTES = 4 * 1024 * 1024
@@ -86,6 +87,8 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
         except OSError as error:  # an SSLError is one, too
             reason = "holds no PEM certificate" if isinstance(error, ssl.SSLError) else str(error.strerror).lower()
             hint = "name a PEM file that this user can read"
+            if isinstance(error, PermissionError) and (found := obstacle(Path(ca_file), write=False)):
+                hint = f"{found.words}: {found.cure}"
             raise BadConfiguration(f"[api] ca_file: {ca_file}: {reason}", hint) from None
     return context
 

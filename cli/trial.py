@@ -1,0 +1,129 @@
+"""Tries what the daemon needs of a configuration: its secrets, the files that it names, the database."""
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from worker.config import Config, Mistake, Secret
+from worker.config.keys import KEYS
+from worker.config.mistakes import BUILT_IN
+from worker.config.secret import OutOfReach
+from worker.config.urls import read_url
+from worker.core.errors import CdpollError, TryLater
+from worker.gateways.http.client import tls_context
+from worker.gateways.sftp.failure import SftpFailed
+from worker.gateways.sftp.known_hosts import read_known_hosts
+from worker.gateways.sftp.private_key import read_private_key
+from worker.ownership import obstacle
+from worker.store.db import marker
+from worker.store.opening import open_store
+from worker.store.state.api import origin_of
+
+
+class Trial(NamedTuple):
+    """``mistakes`` stop the daemon or its work. ``unchecked`` is what only the service is handed: its credentials."""
+
+    mistakes: list[Mistake]
+    unchecked: list[Mistake]
+
+
+def tried(config: Config) -> Trial:
+    """Try it as the present user. Nothing is asked of the vendor, and no secret is told."""
+    out = Trial([], [])
+    if config.api is not None or config.sftp is None:
+        _api(config, out)
+    if config.sftp is not None:
+        _sftp(config, out)
+    with _Noted(config, ("store", "path"), out):
+        _database(config, out)
+    return out
+
+
+class _Noted:
+    """Notes an error as a mistake of this key, and goes on behind the block."""
+
+    def __init__(self, config: Config, key: tuple[str, str], out: Trial) -> None:
+        self._config, self._key, self._out = config, key, out
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, CdpollError | SftpFailed):
+            return False
+        section, key = self._key
+        message = error.message.removeprefix(f"[{section}] {key}: ")
+        mistake = Mistake(self._config.places[self._key], section, key, f"{message}; {error.hint}")
+        handed = isinstance(error, OutOfReach) and error.by_systemd
+        (self._out.unchecked if handed else self._out.mistakes).append(mistake)
+        return True
+
+
+def _api(config: Config, out: Trial) -> None:
+    for key in ("base_url", "client_id", "client_secret"):
+        if config.api is None or not getattr(config.api, key):
+            written = f"write it under [api], as in {key} = {KEYS['api', key].sample}"
+            out.mistakes.append(
+                Mistake(config.headings.get("api", BUILT_IN), "api", None, f"{key} is missing; {written}")
+            )
+    if config.api is None:
+        return
+    _prefix(config, config.api.base_url, out)
+    for key, secret in (
+        ("client_id", config.api.client_id),
+        ("client_secret", config.api.client_secret),
+        ("proxy", config.api.proxy),
+    ):
+        _secret(config, "api", key, secret, out)
+    with _Noted(config, ("api", "ca_file"), out):
+        tls_context(None if config.api.ca_file is None else str(config.api.ca_file))
+
+
+def _prefix(config: Config, base_url: str, out: Trial) -> None:
+    """At the vendor's own hosts there is one prefix; elsewhere another is a warning (worker/config/checks.py)."""
+    url = read_url(base_url)
+    if url.host.endswith(".optum.com") and not re.fullmatch("/rcm/eligibility/v[0-9]+", url.path):
+        message = "the prefix is not that of Coverage Discovery; end it with /rcm/eligibility/v1"
+        out.mistakes.append(Mistake(config.places["api", "base_url"], "api", "base_url", message))
+
+
+def _sftp(config: Config, out: Trial) -> None:
+    sftp = config.require_sftp()
+    _secret(config, "sftp", "password", sftp.password, out)
+    _secret(config, "sftp", "key_passphrase", sftp.key_passphrase, out)
+    if sftp.key_file is not None:
+        passphrase: Callable[[], str] | None = sftp.key_passphrase.reveal if sftp.key_passphrase else None
+        # A passphrase that cannot be had was told already.
+        with _Noted(config, ("sftp", "key_file"), out), suppress(OutOfReach):
+            read_private_key(sftp.key_file, passphrase)
+    with _Noted(config, ("sftp", "known_hosts"), out):
+        read_known_hosts(sftp.known_hosts, sftp.host, sftp.port)
+
+
+def _secret(config: Config, section: str, key: str, secret: Secret | None, out: Trial) -> None:
+    if secret:
+        with _Noted(config, (section, key), out):
+            secret.reveal()
+
+
+def _database(config: Config, out: Trial) -> None:
+    path, api = config.store.path, config.api
+    shut = obstacle(path, write=True)
+    if shut is not None:
+        message = f"the database cannot be used: {shut.words}; {shut.cure}"
+        out.mistakes.append(Mistake(config.places["store", "path"], "store", "path", message))
+        return
+    if not path.exists() and marker.read(Path(os.path.realpath(path))) is None:
+        return  # the first command makes it
+    # Busy, or of an earlier release: the daemon sees to both.
+    with suppress(TryLater), open_store(path, config.store.journal, create=path.exists(), timeout=2.0) as store:
+        known = origin_of(store)
+        if api is not None and known not in (None, api.origin):
+            message = (
+                f"the database {path} belongs to {known}, and this is another API; "
+                "use another [store] path for another environment, or set base_url back"
+            )
+            out.mistakes.append(Mistake(config.places["api", "base_url"], "api", "base_url", message))
