@@ -12,6 +12,7 @@ from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
+from worker.core.problems import counted
 from worker.core.vendor.findings import each_once
 from worker.core.x12.issues import OF_ENVELOPE
 from worker.store.batch import rereading
@@ -30,7 +31,7 @@ def instant_of(text: str, now: int) -> int:
         return max(0, round(moment.timestamp() * 1000))
     with suppress(ValueError, OverflowError):
         return max(0, now - duration(text))
-    raise ValueError(f"{text!r} is no time, date or duration: write 2026-05-01T12:00:00Z, 2026-05-01, 7d or 12h")
+    raise ValueError(f"{text!r} is not a time, a date or a duration: write 2026-05-01T12:00:00Z, 2026-05-01, 7d or 12h")
 
 
 def _since(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
@@ -62,15 +63,11 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
         if ref is not None and not ref_is_known(here.store, ref):
             click.echo("cdpoll: no task was recorded for that ref; refs keep their letter case", err=True)
         if unread := results_to_read(here.store):
-            click.echo(
-                f"cdpoll: of {unread} results the 271s are still to be read; the daemon does it in seconds", err=True
-            )
+            said = f"the 271s of {counted(unread, 'result')} are still to be read; the daemon does it in seconds"
+            say(f"cdpoll: {said}", err=True)
         if older := rereading.how_many(here.store):
-            click.echo(
-                f"cdpoll: {older} answers of batches are told as an earlier cdpoll read them, until the daemon or"
-                " `cdpoll ingest` reads them anew",
-                err=True,
-            )
+            said = f"{counted(older, 'answer')} of batches, as an earlier cdpoll read {'it' if older == 1 else 'them'}"
+            say(f"cdpoll: {said}; the daemon or `cdpoll ingest` reads anew", err=True)
         pages = map(each_once, found_pages(here.store, since_ms=since, ref=ref))
         if as_json:
             echo_pages("found", pages)

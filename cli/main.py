@@ -148,8 +148,8 @@ def _guarded(args: list[str] | None) -> int:
     except UnicodeEncodeError as error:
         if not re.search("[\udc80-\udcff]", error.object):
             return _fault(error)
-        # Only an argument can hold what Python makes of bytes that are no UTF-8.
-        return _complain("an argument is no text in UTF-8; nothing was done with it", "", 2)
+        # Only an argument can hold what Python makes of bytes that are not UTF-8.
+        return _complain("an argument is not text in UTF-8; nothing was done", "", 2)
     except Exception as error:
         if "CDPOLL_DEBUG" in os.environ:
             raise

@@ -118,7 +118,9 @@ def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
 def _parsed(number: str) -> tuple[str, int]:
     match = NUMBER.fullmatch(number)
     if match is None:
-        raise BadData(f"{number} is no number of a file or set", "write it as `cdpoll quarantine list` does: f3, s17")
+        raise BadData(
+            f"{number} is not the number of a file or set", "write it as `cdpoll quarantine list` does: f3, s17"
+        )
     return match[1].lower(), int(match[2])
 
 

@@ -90,7 +90,7 @@ def _check(obj: dict[str, Any]) -> int:
         return 3
     problems = picture["problems"]
     code = 2 if any(p["severity"] == "critical" for p in problems) else 1 if problems else 0
-    said = ", ".join(f"{p['code']} {p['count']}" for p in problems) or "every task is looked after"
+    said = ", ".join(f"{p['code']} {p['count']}" for p in problems) or "no problems"
     tasks = picture["tasks"]
     numbers = {**tasks, "oldest_s": picture["oldest_pending_age_s"] or 0}
     data = " ".join(f"{name}={value}" for name, value in numbers.items())

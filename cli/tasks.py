@@ -38,7 +38,7 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
 @click.option(
     "--review",
     is_flag=True,
-    help="Only concluded ones that a person should look at, each with what was not searched or was rejected.",
+    help="Only concluded ones that need a person, each with what was not searched or was rejected.",
 )
 @click.option("--ref", metavar="TEXT", help="Only those with this key of yours.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N of them.")
@@ -92,7 +92,7 @@ def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) 
                 say(*(line for row in page for line in _review_lines(row)))
                 printed = True
             if not printed:
-                say("cdpoll: no task is to be looked at", err=True)
+                say("cdpoll: no concluded task needs a person", err=True)
 
 
 REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action")

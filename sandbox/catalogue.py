@@ -120,7 +120,7 @@ FAULTS: dict[str, Fault] = {
             ("no_lists", "discoveryPaths is missing"),
             ("wrong_id", "the body of another task than the one asked for"),
         ),
-        *_table("ids", BEGIN, ("odd_ids", "the ids of tasks are no UUIDs: 35 characters, other letters, . _ and ~")),
+        *_table("ids", BEGIN, ("odd_ids", "the ids of tasks are not UUIDs: 35 characters, other letters, . _ and ~")),
         *_table(
             "link",
             LINKS,
@@ -149,7 +149,7 @@ FAULTS: dict[str, Fault] = {
             ("empty", "an empty body"),
             ("truncated", "the JSON stops in the middle, with the right Content-Length"),
             ("not_object", "JSON, but a string"),
-            ("not_utf8", "bytes that are no UTF-8"),
+            ("not_utf8", "bytes that are not UTF-8"),
             ("deep", "JSON nested 100,000 levels deep"),
             ("gzip", "Content-Encoding: gzip, unasked"),
             ("gzip_bomb", "a gzip body that inflates to that many MB (argument, 64)", "64"),

@@ -121,7 +121,7 @@ def _amount(text: str) -> dict[str, object]:
         share = float(match[1]) / (100 if match[2] else 1)
         if share <= 1:
             return {"share": share}
-    raise ValueError(f"{text!r} is no amount: write a share (0.05 or 5%), 3x or 3each")
+    raise ValueError(f"{text!r} is not an amount: write a share (0.05 or 5%), 3x or 3each")
 
 
 def _where(text: str) -> dict[str, object]:
@@ -137,7 +137,7 @@ def _where(text: str) -> dict[str, object]:
         if end and duration(end) <= (duration(begin) if begin else 0):
             raise ValueError(f"{text!r} ends before it begins")
         return dict(window)
-    raise ValueError(f"{text!r} is no place or time: write /a-path, GET, POST, token, list or 10m-70m")
+    raise ValueError(f"{text!r} is not a place or a time: write /a-path, GET, POST, token, list or 10m-70m")
 
 
 def help_text() -> str:

@@ -1,7 +1,7 @@
 """How a rehearsal chooses what happens: by the member id it sends.
 
 A member id of the form ``SBX-WORD-WORD-…-anything`` steers the answer; any other id gets a seeded one. The words
-combine in any order and any letter case; a part that holds a digit is no word and only keeps the ids of several
+combine in any order and any letter case; a part that holds a digit is not a word and only keeps the ids of several
 patients apart (``SBX-TWO-MINUTES-NOTHING-0042``). An unknown word is refused with 400 and a suggestion. In X12 the
 member id is NM109 of ``NM1*IL``.
 

@@ -106,7 +106,7 @@ def test_results_whose_271s_are_still_to_be_read_are_counted(filled: House) -> N
     with open_store(filled.database) as store, store.write():
         store.execute("UPDATE results SET derived = NULL WHERE source <> 'batch'")
     told = filled.cdpoll("found", "--json", check=0).err
-    assert re.search(r"of \d+ results the 271s are still to be read", told)
+    assert re.search(r"the 271s of \d+ results are still to be read", told)
 
 
 def test_answers_of_a_batch_that_an_earlier_cdpoll_read_are_counted_until_they_are_read_anew(
@@ -116,12 +116,15 @@ def test_answers_of_a_batch_that_an_earlier_cdpoll_read_are_counted_until_they_a
         store.execute("UPDATE results SET derived = 1 WHERE source = 'batch'")
         store.execute("UPDATE answers SET payer = 'MISREAD' WHERE from_set IS NOT NULL")
     ended = filled.cdpoll("found", check=0)
-    assert "cdpoll: 1 answers of batches are told as an earlier cdpoll read them" in ended.err
+    assert "cdpoll: 1 answer of batches, as an earlier cdpoll read it; the daemon" in ended.err
     assert "MISREAD" in ended.text
     (tmp_path / "same.x12").write_text(says(member="M0002"))
     filled.cdpoll("ingest", "--dry-run", str(tmp_path / "same.x12"), check=0)
     assert "MISREAD" in filled.cdpoll("found", check=0).text
-    assert "1 answers that an earlier cdpoll read" in filled.cdpoll("ingest", str(tmp_path / "same.x12"), check=0).err
+    assert (
+        "1 answer that an earlier cdpoll read is read anew"
+        in filled.cdpoll("ingest", str(tmp_path / "same.x12"), check=0).err
+    )
     ended = filled.cdpoll("found", check=0)
     assert "MISREAD" not in ended.text
     assert "earlier" not in ended.err
@@ -180,7 +183,7 @@ def test_what_is_no_instant_is_told(wrong: str) -> None:
 
 
 def test_a_bad_since_is_a_usage_error(filled: House) -> None:
-    assert "'soon' is no time, date or duration" in filled.cdpoll("found", "--since", "soon", check=2).err
+    assert "'soon' is not a time, a date or a duration" in filled.cdpoll("found", "--since", "soon", check=2).err
 
 
 def test_csv_and_json_exclude_each_other(filled: House) -> None:

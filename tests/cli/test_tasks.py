@@ -49,7 +49,7 @@ def test_an_empty_list_says_why(house: House) -> None:
         (("--overdue",), "no task is overdue"),
         (("--state", "concluded"), "no task is concluded"),
         (("--ref", "R9"), "no such task has that ref; refs keep their letter case"),
-        (("--review",), "no task is to be looked at"),
+        (("--review",), "no concluded task needs a person"),
         (
             ("--failing", "NO_SUCH"),
             "no pending task fails with NO_SUCH; the last polls failed with: http_422 (2 tasks), timeout (1 task)",

@@ -97,8 +97,8 @@ def test_accepted(key: str, text: str, value: object) -> None:
         ("host", "sftp://h.example", "not a host name alone"),
         ("host", "me@h.example", "not a host name alone"),
         ("host", "h.example:22", "the port under port"),
-        ("host", "127.1", "is no host name or address"),
-        ("host", "a b", "is no host name or address"),
+        ("host", "127.1", "is not a host name or an address"),
+        ("host", "a b", "is not a host name or an address"),
         ("port", "0", "1 to 65535"),
         ("username", "a b", "holds a blank"),
         ("include", ",", "names nothing"),
@@ -128,7 +128,7 @@ def test_a_passphrase_needs_its_key() -> None:
     keys = {f"CDPOLL_SFTP_{key}": text for key, text in ENOUGH.items() if key != "KEY_FILE"}
     keys |= {"CDPOLL_SFTP_KEY_PASSPHRASE": "{env A}", "CDPOLL_SFTP_PASSWORD": "{env B}"}
     (line,) = mistakes(None, keys)
-    assert "there is no key it belongs to" in line
+    assert "it belongs to a key" in line
     del keys["CDPOLL_SFTP_KEY_PASSPHRASE"]
     assert load(None, keys).require_sftp().key_file is None
 

@@ -53,7 +53,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         parse("exipred,429=2,503@10m-5m,cut:3,slow:soon@somewhere,gzip_bomb:x=,=,expired@token,404=1y")
     lines = str(caught.value).splitlines()
     assert lines[0] == "exipred: there is no fault 'exipred'; did you mean expired?"
-    assert lines[1] == "429=2: '2' is no amount: write a share (0.05 or 5%), 3x or 3each"
+    assert lines[1] == "429=2: '2' is not an amount: write a share (0.05 or 5%), 3x or 3each"
     assert lines[2] == "503@10m-5m: '10m-5m' ends before it begins"
     assert lines[3] == "cut:3: this fault takes no argument"
     assert [line.partition(":")[0] for line in lines[4:]] == [

@@ -61,7 +61,9 @@ def sftp_contradictions(
         yield Mistake(heading, "sftp", None, "key_file and password are both missing; write one of them, or both")
     if "key_passphrase" in written and "key_file" not in written:
         place = places["sftp", "key_passphrase"]
-        yield Mistake(place, "sftp", "key_passphrase", "there is no key it belongs to; write key_file too")
+        yield Mistake(
+            place, "sftp", "key_passphrase", "it belongs to a key, and key_file is not set; write key_file too"
+        )
     if sftp["after"] == "move" and "move_to" not in written:
         place = places.get(("sftp", "after"), heading)
         yield Mistake(place, "sftp", "after", "move_to is missing; write where to move files, as in move_to = done")

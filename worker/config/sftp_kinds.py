@@ -19,7 +19,7 @@ def _host(written: Written) -> str:
     try:
         return read_url(f"https://{bare}").host
     except ValueError:
-        raise ValueError(f"{quoted(text)} is no host name or address; write it as in sftp.example.com") from None
+        raise ValueError(f"{quoted(text)} is not a host name or an address; write it as in sftp.example.com") from None
 
 
 def _folder(written: Written) -> str:
@@ -53,7 +53,8 @@ def _algorithms(written: Written) -> ssh.Algorithms:
         from worker.config.suggestion import nearest
 
         raise ValueError(
-            f"{quoted(error.args[0], ssh.NAMES)} is no algorithm known here; {nearest(error.args[0], ssh.NAMES)}"
+            f"{quoted(error.args[0], ssh.NAMES)} is not an algorithm that cdpoll knows;"
+            f" {nearest(error.args[0], ssh.NAMES)}"
         ) from None
 
 

@@ -75,7 +75,7 @@ def _host(text: str) -> str:
         try:
             return str(IPv6Address(text[1:-1]))
         except ValueError:
-            raise ValueError("has a host that is no IPv6 address; write it as in [::1]") from None
+            raise ValueError("has a host that is not an IPv6 address; write it as in [::1]") from None
     labels = text.split(".")
     # Resolvers read 127.1, 0177.0.0.1 and 0x7f000001 as addresses too: only the full decimal form is clear to all.
     if _NUMBER.fullmatch(labels[-1]):
@@ -84,7 +84,7 @@ def _host(text: str) -> str:
         try:
             return str(IPv4Address(text))
         except ValueError:
-            raise ValueError("has a host that is no IPv4 address; write four decimal numbers") from None
+            raise ValueError("has a host that is not an IPv4 address; write four decimal numbers") from None
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("has a host name that is not well-formed; write it as in api.example.com")
     return text

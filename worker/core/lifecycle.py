@@ -25,6 +25,7 @@ reply ends the lease of the row.
 from functools import lru_cache
 
 from worker.core.instant import iso
+from worker.core.problems import counted
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.fixed import cadence_plan
 from worker.core.schedule.hazard import class_of
@@ -158,7 +159,7 @@ def edges(old: Task, new: Task) -> list[tuple[str, str | None]]:
     if new.last_error != old.last_error and new.last_error is not None:
         found.append(("failing", new.last_error))
     if old.failures and not new.failures and new.state == "pending":
-        found.append(("recovered", f"after {old.failures} unusable polls"))
+        found.append(("recovered", f"after {counted(old.failures, 'failed poll')}"))
     if old.state != new.state:
         found.append((new.state, new.outcome))
     if old.started_at != new.started_at and new.started_at is not None and new.state == "pending":

@@ -46,7 +46,7 @@ def remains_of(path: Path) -> Remains:
         left = [one for one in (file, *(_beside(file, ending) for ending in BESIDE)) if one.exists()]
         if there and not usable and not marked and file.stat().st_size:
             raise StorageFailed(
-                f"{path} is no database of cdpoll, and there never was one, as far as can be told",
+                f"{path} is not a database of cdpoll, and as far as can be told there never was one",
                 "set [store] path to a file of cdpoll's own, or move that file away",
             )
     return Remains(usable, marked, [] if usable else left)

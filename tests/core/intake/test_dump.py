@@ -144,7 +144,7 @@ def test_no_response_at_all(data: bytes) -> None:
         (b"\n\nHTTP/2 204\n\n", "status 204, and no Link header names a task", 1),
         (b"HTTP/1.1 200 OK\r\nlink:\r\n\r\n", "status 200, and no Link header names a task", 1),
         (b"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\n\n", "status 200, and no Link header names a task", 1),
-        (b"HTTP/1.0 200 Connection established\n\nHTTP/2 401 \n\n", "status 401 is no success: no task is named", 0),
+        (b"HTTP/1.0 200 Connection established\n\nHTTP/2 401 \n\n", "status 401 is not a success: no task is named", 0),
         (
             b"HTTP/2 401 \nserver: x\n\nHTTP/2 200\n\n",
             "1 of 2 responses: status 200, and no Link header names a task",
@@ -152,7 +152,7 @@ def test_no_response_at_all(data: bytes) -> None:
         ),
         (b"HTTP/2 202 \n\n", "status 202, but no Location names its task: hand in its body with --body", 0),
         (b"HTTP/2 202 \nlocation: /elsewhere\n\n", "status 202, but no Location names its task", 0),
-        (b"HTTP/2 503\n\nHTTP/2 503\n\nHTTP/2 200\n\n", "2 of 3 responses: status 503 is no success", 1),
+        (b"HTTP/2 503\n\nHTTP/2 503\n\nHTTP/2 200\n\n", "2 of 3 responses: status 503 is not a success", 1),
     ],
 )
 def test_a_valid_dump_that_names_no_task_is_noted(data: bytes, words: str, counts: int) -> None:
@@ -165,7 +165,7 @@ def test_a_response_without_a_task_is_noted_beside_others() -> None:
     good = f"HTTP/1.1 200 OK\r\n{LINK}\r\n\r\n"
     intake = from_headers(f"{good}HTTP/2 500\r\n\r\nHTTP/2 302\r\nlocation: /x\r\n\r\n{good}".encode())
     assert ids(intake) == ["a"]
-    assert intake.notes == ("the headers: 1 of 4 responses: status 500 is no success: no task is named",)
+    assert intake.notes == ("the headers: 1 of 4 responses: status 500 is not a success: no task is named",)
 
 
 CURL_V = """*   Trying 127.0.0.1:443...

@@ -14,8 +14,8 @@ from worker.core.intake.json_recording import from_jsonl_line
     [
         (line(id="a", ref=["Doe"]), "ref is not text"),
         (line(id="a", birth_date=True), "birth_date is not text"),
-        (line(id="a", ref="\ud800"), "no text"),
-        (line(id="a", ref="x\x00"), "no text"),
+        (line(id="a", ref="\ud800"), "not text"),
+        (line(id="a", ref="x\x00"), "not text"),
         (line(id="a", links="Doe"), "links is not a key that is read: did you mean link?"),
         (line(id="a", Id="Doe"), "Id is not a key that is read: did you mean id?"),
         (line(id="a", url=f"https://h{CD}/Doe"), "url is not a key that is read"),

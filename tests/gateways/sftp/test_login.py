@@ -69,7 +69,7 @@ def test_a_passphrase_that_is_not_needed_is_not_asked_for(server: Sshd) -> None:
         (None, "cannot be read (no such file or directory)"),
         ("PuTTY-User-Key-File-3: ssh-ed25519\n", "is a key of PuTTY's"),
         ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me\n", "is the public half of a key"),
-        ("hello\n", "is no private key"),
+        ("hello\n", "is not a private key"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "holds a damaged key"),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "holds a damaged key"),
     ],

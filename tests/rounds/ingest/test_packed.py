@@ -41,7 +41,7 @@ def test_what_is_no_x12_in_a_zip_is_passed_over_with_a_warning(store: Store, pat
         assert (report.state, report.counts.transaction_sets, report.reason) == ("ingested", 2, None)
         (warning,) = report.warnings
         assert warning.code == "members_passed_over"
-        assert warning.message.endswith("(5 of them; member 1 is no X12; it begins with the bytes 00 05 16 07)")
+        assert warning.message.endswith("(5 of them; member 1 is not X12; it begins with the bytes 00 05 16 07)")
     assert members(path) == ["M00001", "M00002"]
 
 

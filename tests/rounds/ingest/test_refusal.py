@@ -66,7 +66,7 @@ REASONS = [
     (X12.replace("*:~", "*A~"), f"The delimiters in an ISA cannot be told from data or from each other: {SENT_ANEW}"),
     (X12.replace("*", "%2A").replace("~", "%7E"), "The file is X12 in the encoding of a web form"),
     ("hello there".encode("utf-16"), "The file is text in UTF-16 in which no interchange can be read"),
-    (b"%PDF-1.7", "The file is no X12; it begins with the bytes 25 50 44 46."),
+    (b"%PDF-1.7", "The file is not X12; it begins with the bytes 25 50 44 46."),
 ]
 
 

@@ -289,7 +289,7 @@ def _text(value: object, key: str) -> str | None:
         raise BadData(f"{key} is not text")
     text = str(value)
     if "\0" in text or text != text.encode("utf-8", "replace").decode():
-        raise BadData(f"{key} holds characters that are no text")
+        raise BadData(f"{key} holds characters that are not text")
     return text
 
 

@@ -87,7 +87,7 @@ def read_link(value: str) -> TaskLinks:
         if related and place.id is not None:
             tasks.setdefault(place.id, NamedTask(place.id, part.title, place.host))
         elif pagination and mentions(part.raw):
-            doubtful.append(unreadable(part.raw, "the link mentions coverage-discovery/, but is no task's"))
+            doubtful.append(unreadable(part.raw, "the link mentions coverage-discovery/, but does not name a task"))
         elif place.id is not None:
             broken.append(unreadable(part.raw, "the link leads to a discovery, but its relation is not 'related'"))
         elif related and place.discovery:

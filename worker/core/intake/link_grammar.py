@@ -151,7 +151,7 @@ def _link(value: str, start: int, sound: int) -> tuple[Link, int, int]:
         raise _Damage(start, "not a link: '<' is missing")
     target = _TARGET.match(value, start)
     if target is None:
-        raise _Damage(start + 1, "the link's target is not closed, or is no URI")
+        raise _Damage(start + 1, "the link's target is not closed, or is not a URI")
     params: list[tuple[str, str]] = []
     at = end = target.end()
     while (at := _after(_GAP, value, at)) < len(value) and value[at] != ",":

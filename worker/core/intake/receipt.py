@@ -58,7 +58,7 @@ def _from_object(body: dict[str, object], name: str) -> Receipt:
     if "id" not in body and _is_dry_run(body):
         return Receipt(notes=(f"{name} is the answer of a dry run: no task was created",))
     if not (is_task or "name" in body or body.keys() == {"id"}):
-        raise BadData(f"{name} is no answer to a discovery POST", _HINT)
+        raise BadData(f"{name} is not the answer to a discovery POST", _HINT)
     found = body.get("id")
     if not isinstance(found, str) or not valid_id(found):
         return _lost(body, f"{name}: no valid task id")

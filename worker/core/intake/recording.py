@@ -191,7 +191,7 @@ def _silences(silent: list[Block], of_all: int, name: str) -> list[str]:
         elif 200 <= status < 300:
             words = f"status {status}, and no Link header names a task"
         else:
-            words = f"status {status} is no success: no task is named"
+            words = f"status {status} is not a success: no task is named"
         said[words] = said.get(words, 0) + 1
     return [
         f"{name}: {words}" if of_all == 1 else f"{name}: {n} of {of_all} responses: {words}"
@@ -246,7 +246,9 @@ def from_fields(fields: list[Field], pattern: Recording) -> Intake:
     if not good and not bad:
         # Under another name, or behind no name at all.
         strange = [f"{f.name}: {f.value}" if f.name else f.value for f in fields if mentions(f.value)]
-        bad += [unreadable(text, "a header that mentions coverage-discovery/, but is no Link") for text in strange]
+        bad += [
+            unreadable(text, "a header that mentions coverage-discovery/, but is not a Link value") for text in strange
+        ]
     return Intake(each_once(good), tuple(bad))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from worker.core.problems import counted
 from worker.core.vendor.document import REAL_TIME
 
 Json = Mapping[str, Any]
@@ -209,7 +210,9 @@ def clauses(found: Iterable[Json], *, several: bool) -> list[str]:
         who = (one["path"] or "an unnamed path") if one["kind"] == "path" else teller(one)
         named.setdefault((who, verb), []).append(payer_of(one) + (f" for {name_of(one['patient'])}" if several else ""))
     said = [f"{who} {verb}: {_few(list(dict.fromkeys(names)))}" for (who, verb), names in named.items()]
-    return said if len(said) <= _MOST_NAMES else [*said[:_MOST_NAMES], f"{len(said) - _MOST_NAMES} more answers do so"]
+    more = len(said) - _MOST_NAMES
+    rest = [f"{counted(more, 'more answer')} {'does' if more == 1 else 'do'} so"] if more > 0 else []
+    return [*said[:_MOST_NAMES], *rest]
 
 
 def distinct(found: Iterable[Json]) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ level_mismatch                 the NM1 under an HL is of a payer or a provider, 
 loop_not_closed                an LS has no LE, an LE no LS, or an NM1 under a benefit neither
 lower_case                     segment names are in lower case; they are read as upper case
 medical_inactive               medical care is told inactive, and active is a programme of other services only
-members_passed_over            a zip holds files that are no X12; they are not read, and it is left on the server
+members_passed_over            a zip holds files that are not X12; they are not read, and it is left on the server
 no_envelope                    a bare ST…SE without ISA; the usual delimiters were taken
 no_hierarchy             held  the set has no HL, so it says nothing of anybody
 no_patient                     the set has neither a subscriber nor a rejection by the payer
@@ -107,7 +107,7 @@ MESSAGES = {
     "gs_code": "GS01 is not HB, although the group holds a 271.",
     "hl_duplicate": "HL01 occurs twice in the set.",
     "hl_gap": "Numbers are missing among the HL01 of the set.",
-    "hl_level": "HL03 is none of 20, 21, 22 and 23; what stands under it was not read.",
+    "hl_level": "HL03 is not 20, 21, 22 or 23; what stands under it was not read.",
     "hl_lost": "A patient begins without an HL of its own, so it is unclear of whom the benefits are.",
     "hl_orphan": "HL02 names an HL that the set does not have, or one that cannot be above.",
     "hl_parent": "HL02 is empty, or names a level too high; the nearest level above was taken.",
@@ -122,21 +122,21 @@ MESSAGES = {
     "level_mismatch": "The NM1 under an HL is of a payer or a provider, and HL03 says otherwise; the NM1 decided.",
     "loop_not_closed": "An LS has no LE, an LE no LS, or an NM1 under a benefit neither.",
     "lower_case": "Segment names are in lower case; they were read as upper case.",
-    "medical_inactive": "Medical care is told inactive; active is a programme of other services only.",
-    "members_passed_over": "The zip holds files that are no X12; they were not read.",
+    "medical_inactive": "The answer says that medical care is inactive; only a programme of other services is active.",
+    "members_passed_over": "The zip holds files that are not X12; they were not read.",
     "no_envelope": "The set has no ISA; the usual delimiters were taken.",
-    "no_hierarchy": "The set has no HL, so it says nothing of anybody.",
+    "no_hierarchy": "The set has no HL, so it names no patient.",
     "no_patient": "The set has neither a subscriber nor a rejection by the payer.",
     "not_in_force": "The payer says active, but the dates beside it leave out the date asked for.",
     "not_interchange": "No ISA that can be read was found.",
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "nul_bytes": "Zeros stand in the data: something is missing there.",
     "odd_service_type": "A service type is longer than any code; it was kept as it stands.",
-    "other_payer_ended": "Another payer that is named is an earlier one, or had ended before the date asked for.",
+    "other_payer_ended": "Another payer is named, an earlier one or one that had ended before the date asked for.",
     "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",
-    "plan_contradicted": "The plan is told inactive or not covered, and hospital or medical care active.",
+    "plan_contradicted": "The answer says: the plan is inactive or not covered, hospital or medical care is active.",
     "read_otherwise": "A later cdpoll holds the set or finds other patients in it; no coverage of it is told.",
     "rejection_without_reason": "A rejection gives no reason.",
     "repetition_separator": "ISA11 is not what repeats service types; what does was seen in EB03.",
@@ -159,7 +159,7 @@ MESSAGES = {
     "test_interchange": "ISA15 is T: the sender says that this is a test.",
     "too_many_hl": "The set has more HL than any real one, so it was not read.",
     "trailing_junk": "Something other than blanks stands after an IEA.",
-    "unknown_code": "EB01 is none of the codes of a 271; it was kept as it stands.",
+    "unknown_code": "EB01 is not a code of a 271; it was kept as it stands.",
     "unknown_segment": "The segment has a name that the 271 does not use, or not there.",
     "utf16": "The file is UTF-16; offsets and bytes are those of its UTF-8 form.",
     "version_4010": "The set is a 004010X092 and was read by the rules of 005010X279.",

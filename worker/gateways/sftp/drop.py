@@ -308,7 +308,7 @@ class Drop:
                 return
         for known, told, none in ((remote.size, now.size, UNKNOWN_SIZE_BYTES), (remote.mtime, now.mtime, 0)):
             if none not in (known, told) and known != told:
-                hint = "it is looked at again"
+                hint = "cdpoll tries again"
                 raise SftpFailed("changing", "the file is still changing, or not the one that was seen", hint)
 
     def _exists(self, path: bytes) -> bool:

@@ -76,7 +76,7 @@ def _doubtful(path: Path, data: bytes, has_passphrase: bool) -> SftpFailed:
     if data.startswith((b"ssh-", b"ecdsa-", b"---- BEGIN SSH2 PUBLIC KEY")):
         return _unusable(path, "is the public half of a key", "name the private one, usually the same without .pub")
     if b"PRIVATE KEY" not in data:
-        return _unusable(path, "is no private key", "name the file that ssh-keygen made")
+        return _unusable(path, "is not a private key", "name the file that ssh-keygen made")
     if has_passphrase:
         return _unusable(path, "cannot be decrypted", "check key_passphrase under [sftp]")
     return _unusable(path, "holds a damaged key, or one of a kind not known here", "make one: ssh-keygen -t ed25519")

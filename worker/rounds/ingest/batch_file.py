@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, BinaryIO, Protocol
 
 from worker.core.errors import CdpollError, StorageFailed, place_of
+from worker.core.problems import counted
 from worker.core.x12.acknowledgement import acceptance, acceptance_of
 from worker.core.x12.answer import Answer, ParsedSet
 from worker.core.x12.batch import TAKE_ALL, HoldRules, other_kind, read_batch
@@ -257,7 +258,7 @@ class _FileReader:
         counts = Counts() if self.staging is None else self.staging.counts
         counts.interchanges = self.ends.interchanges
         if counts.test_answers:
-            self.warnings.note(issue("test_held", "ISA", f"{counts.test_answers} answers"))
+            self.warnings.note(issue("test_held", "ISA", counted(counts.test_answers, "answer")))
         if self.passed_over.count:
             said = f"{self.passed_over.count} of them; {self.passed_over.first}"
             self.warnings.note(issue("members_passed_over", "", said))

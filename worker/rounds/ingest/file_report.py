@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from worker.core.problems import counted
 from worker.core.x12.envelope import FileEnd
 from worker.core.x12.issues import Issue
 from worker.store.batch.rows import Counts
@@ -60,7 +61,7 @@ class FileWarnings:
     def all(self) -> tuple[Issue, ...]:
         found = list(self._file)
         if self._more:
-            found.append(Issue("more_warnings", "", f"There are {self._more} more warnings of this kind."))
+            found.append(Issue("more_warnings", "", f"And {counted(self._more, 'more warning')} of this kind."))
         for first, at, count in self._counted.values():
             sentence = first.message.partition(" (")[0]
             where = f"set {at}" if count == 1 else f"{count} times, first in set {at}"

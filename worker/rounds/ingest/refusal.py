@@ -59,7 +59,7 @@ def refusal(kind: FileKind, head: bytes) -> str:
         if blank_in_isa(text):
             return "begins with an ISA that has a blank before its separator: take out the blank, or have it sent anew"
         return "begins with an ISA that does not have 16 elements, each behind the same separator: have it sent anew"
-    return _REASONS.get(kind) or f"is no X12; it begins with the bytes {first_bytes(head)}"
+    return _REASONS.get(kind) or f"is not X12; it begins with the bytes {first_bytes(head)}"
 
 
 def _wrapped(kind: str, text: bytes) -> str:

@@ -72,7 +72,7 @@ def damaged_texts(conn: sqlite3.Connection) -> list[str]:
             f"SELECT _rowid_ AS _number_ FROM {name}"  # noqa: S608 - names of our own
             f" WHERE {column} IS NOT NULL AND json_valid({column}) = 0 LIMIT {MOST_LINES}"
         ).fetchall()
-        found += [f"what stands in row {row['_number_']} of {name}, column {column}, is no JSON" for row in rows]
+        found += [f"what stands in row {row['_number_']} of {name}, column {column}, is not JSON" for row in rows]
     return found[:MOST_LINES]
 
 

@@ -246,7 +246,7 @@ def _refuse_what_is_no_database(path: Path) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise StorageFailed(f"{path} is a folder", "set [store] path to a file in it")
     if not stat.S_ISREG(found.st_mode):
-        raise StorageFailed(f"{path} is no file", "set [store] path to a file")
+        raise StorageFailed(f"{path} is not a file", "set [store] path to a file")
     if found.st_size == 0:
         raise StorageFailed(
             f"{path} is empty: the database that was here is lost, or was not restored",

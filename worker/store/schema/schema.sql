@@ -273,14 +273,14 @@ CREATE TABLE texts (
 ) STRICT;
 CREATE INDEX texts_result ON texts (result);
 
--- Bodies that were kept and are no result: of a status that is not known, of a callback that cannot be used. Of polled
+-- Bodies that were kept and are not results: of a status that is not known, of a callback that cannot be used. Of polled
 -- bodies at most 5 of a task and 1,000 in all are kept, and an equal one once.
 CREATE TABLE bodies (
     seq INTEGER PRIMARY KEY,            -- the row's number
     task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE, -- the row of its task, where that is known
     source TEXT NOT NULL CHECK (source = 'poll' OR source = 'callback'), -- what brought it
     received_at INTEGER NOT NULL,       -- when it came
-    reason TEXT NOT NULL,               -- why it is no result, in a word
+    reason TEXT NOT NULL,               -- why it is not a result, in a word
     identity TEXT NOT NULL UNIQUE,      -- SHA-256 of its task and of what it says: an equal one is kept once
     body BLOB NOT NULL                  -- as received, byte for byte
 ) STRICT;

@@ -1,4 +1,4 @@
-"""Bodies that were kept and are no result: what the vendor sent about a task in a form that cdpoll cannot use yet."""
+"""Bodies that were kept and are not results: what the vendor sent about a task in a form that cdpoll cannot use yet."""
 
 import hashlib
 from contextlib import suppress
