@@ -42,7 +42,7 @@ def read_receipt(document: object, name: str) -> Receipt:
             tuple(lost for part in parts for lost in part.unreadable),
             tuple(note for part in parts for note in part.notes),
         )
-    kind = "an error" if isinstance(document, list) and document else "no answer to a discovery POST"
+    kind = "an error" if isinstance(document, list) and document else "not the answer to a discovery POST"
     raise BadData(f"{name} is {kind}: it names no task", _HINT)
 
 
