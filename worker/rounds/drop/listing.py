@@ -3,7 +3,7 @@
 from functools import partial
 
 from worker.core.instant import FAR
-from worker.gateways.sftp.drop import Drop
+from worker.gateways.sftp.drop import Drop, SftpFailed
 from worker.rounds.drop.archive import search, tell_hidden
 from worker.rounds.drop.one_file import fetch
 from worker.rounds.drop.work import DropWork, Step
@@ -15,7 +15,15 @@ def list_drop(work: DropWork, _now: int) -> None:
 
     Where another file hides one that was begun, the archive is searched before that: the note forgets the hidden one.
     """
-    work.listed = {one.name: one for one in work.ask(Drop.list)}
+    try:
+        work.listed = {one.name: one for one in work.ask(Drop.list)}
+    except SftpFailed as failure:
+        if failure.code != "drop_missing" or not remote.emptied(work.store):
+            raise
+        # An object store shows a folder only as long as something lies in it.
+        work.listed = {}
+        if remote.any_noted(work.store):
+            work.log.info("the drop's folder went with its last file: it counts as empty")
     hidden = remote.hidden(work.store, _rows(work))
     searching = [Step(partial(search, wanted=hidden, tell=tell_hidden))] if hidden else []
     work.first(*searching, Step(_note))

@@ -106,6 +106,17 @@ def note_listing(store: Store, listed: Iterable[tuple[bytes, str, int, int]], no
         )
 
 
+def emptied(store: Store) -> bool:
+    """Whether this drop was listed before, and no file of it was still to be fetched then."""
+    row = store.one("SELECT count(*) AS n FROM remote_files WHERE state = 'seen' OR state = 'fetching'")
+    return rounds.ever_good(store) and row is not None and row["n"] == 0
+
+
+def any_noted(store: Store) -> bool:
+    """Whether the latest listing had files that stayed there when they were dealt with."""
+    return store.one("SELECT 1 FROM remote_files WHERE state = 'done' LIMIT 1") is not None
+
+
 def hidden(store: Store, listed: Iterable[tuple[bytes, str, int, int]]) -> list[DropFile]:
     """The files that were begun to be fetched and did not come whole, where the listing has another size or time under
     their name: what is there now may be another file, and :func:`note_listing` would forget them."""

@@ -48,6 +48,11 @@ def picture(store: Store) -> dict[str, Any]:
     }
 
 
+def ever_good(store: Store) -> bool:
+    """Whether a round over this drop came to its end."""
+    return meta.get(store, _KEY).get("good_at") is not None
+
+
 def silent_ms(store: Store, every: int, started_at: int | None, now: int) -> int | None:
     """For how long there was no good round, where that is too long. ``started_at`` is when the daemon was started, if
     it runs: before that there were no rounds."""
