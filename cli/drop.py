@@ -11,6 +11,7 @@ from cli.output import say
 from cli.reports import bar, exit_code, read_older, report_json, show
 from worker.clock import Clock
 from worker.config import load
+from worker.config.secret import OutOfReach
 from worker.daemon.drop_lane import rules_of, whole_round
 from worker.daemon.lane import Surroundings
 from worker.log import make_log
@@ -20,7 +21,14 @@ from worker.rounds.drop.work import DropWork
 def run(obj: dict[str, Any], as_json: bool) -> int:
     """One round; waits `settle` for files that are new."""
     config = load(obj["config"], os.environ)
-    rules = rules_of(config.require_sftp())
+    try:
+        rules = rules_of(config.require_sftp())
+    except OutOfReach as error:
+        # A member of the group may look, and read in files of his own. The secret is for the service.
+        raise OutOfReach(
+            f"this user cannot log in to the SFTP server: {error.message}",
+            "the daemon reads the drop by itself; where `cdpoll status` says that it is down, ask an administrator",
+        ) from None
     clock = Clock()
     around = Surroundings(clock, make_log(config.log.format, "error", clock), threading.Event(), once=True)
     with opened(obj, create=True, migrate=True, whole=True) as here, ExitStack() as stack:

@@ -156,3 +156,14 @@ def test_root_checks_the_configuration_as_the_owner_of_the_state_folder(machine:
     machine.ini.chmod(0o600)
     code, said = machine.call(root, "config", "check")
     assert (code, f"{machine.ini}: cannot be read (permission denied)" in said) == (78, True)
+
+
+@pytest.mark.parametrize("secret", ["{credential sftp_password}", "{file PATH}"])
+def test_a_member_who_reads_the_drop_is_told_that_the_daemon_does(machine: Machine, secret: str) -> None:
+    written = secret.replace("PATH", str(machine.secret))
+    sftp = f"[sftp]\nhost = sftp.example.com\nusername = u\ninclude = *.x12\npassword = {written}\n"
+    machine.ini.write_text(machine.ini.read_text() + sftp)
+    code, said = machine.call(MEMBER, "ingest")
+    assert code == 78
+    assert said.startswith("cdpoll: this user cannot log in to the SFTP server: [sftp] password: ")
+    assert "the daemon reads the drop by itself" in said
