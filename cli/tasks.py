@@ -15,8 +15,11 @@ from worker.clock import Clock
 from worker.config import load
 from worker.config.polling import schedule_of
 from worker.config.secret import OutOfReach
+from worker.core.poll_errors import cure_of, in_words
+from worker.core.problems import hint
 from worker.gateways.machine import process_exists
 from worker.store.db.store import Store
+from worker.store.state import api as shared_state
 from worker.store.state.daemon import last_beat
 from worker.store.tasks import by_hand
 from worker.store.tasks.by_hand import Handled
@@ -134,15 +137,18 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
         code = _poll_here(obj, frozenset(handled.done.values()))
     with opened(obj) as here:
         states = story.states(here.store, handled.done)
+        paused = shared_state.get(here.store).breaker.code
     by = "daemon" if alive else "command"
     if as_json:
         _tell_json(handled, {"by": by, "states": states})
     else:
         for found in states:
-            word = found["outcome"] or found["last_error"] or found["state"]
+            error = found["last_error"]
+            word = found["outcome"] or (f"{error}: {in_words(error)}" if error else found["state"])
             say(f"{found['id']} " + ("is due now; the daemon polls it" if alive else word))
-    if code:
-        click.echo(f"cdpoll: the vendor could not be asked: {_PAUSED[code]}", err=True)
+    if code in _PAUSED:
+        why = paused or next((found["last_error"] for found in states if found["last_error"]), None)
+        say(f"cdpoll: the vendor could not be asked: {_why_not(code, why)}", err=True)
     return code or _refusals(handled, as_json)
 
 
@@ -164,9 +170,18 @@ def _poll_here(obj: dict[str, Any], rows: frozenset[int]) -> int:
     return daemon.run(config, "once", Clock(), only=rows)
 
 
+def _why_not(code: int, why: str | None) -> str:
+    """In the words of `status`; ``why`` is the code of the pause, or of the task's failure."""
+    if code == WORK_REMAINS or why is None:
+        return _PAUSED[code]
+    return hint(in_words(why), cure_of(why) or "try again later")
+
+
+WORK_REMAINS = 75
+
 _PAUSED = {
     69: "it did not answer",
-    75: "it wants fewer requests, or another process is at work; try again later",
+    WORK_REMAINS: "it wants fewer requests, or another process is at work; try again later",
     77: "it refused the credentials",
 }
 

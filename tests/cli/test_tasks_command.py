@@ -75,9 +75,11 @@ def test_poll_says_why_it_could_not(house: House, sandbox: Sandbox) -> None:
     house.record(wanted)
     for fault in ("forbidden@GET", "token_refused"):
         sandbox.set_faults(fault)
-        house.cdpoll("poll", wanted, check=77)
+        said = house.cdpoll("poll", wanted, check=77).err
+        assert "could not be asked: HTTP 40" in said
+        assert "check client_id and client_secret" in said
     sandbox.stop()
-    house.cdpoll("poll", wanted, check=69)
+    assert "the connection is refused" in house.cdpoll("poll", wanted, check=69).err
     assert house.value("SELECT state FROM tasks") == "pending"
 
 
@@ -137,8 +139,10 @@ def test_show_says_why_the_next_look_is_when_it_is(house: House, sandbox: Sandbo
     assert why(pending) == "the first poll"
     house.rows("UPDATE tasks SET due_at = 1")
     house.cdpoll("run", "--once", check=0)
-    assert re.match(r"still pending at \S+ .*, class quick\+.*: .* it is done with \d+% chance", why(pending))
-    assert why(lost).startswith("the vendor did not know it: ")
+    assert re.match(
+        r"still pending at the age of \S+ .*, class quick\+.*: .* it has finished with a chance of \d+%", why(pending)
+    )
+    assert why(lost).startswith("the vendor did not know the id yet (404): ")
     house.cdpoll("retry", lost, check=0)
     assert why(lost) == "a fresh start by hand"
     house.rows("UPDATE api SET reason = 'rate_limited', code = 'http_429', paused_at = 1, resumes_at = 99999999999999")

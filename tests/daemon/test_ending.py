@@ -30,6 +30,8 @@ def test_a_run_until_idle_that_the_vendor_refuses_says_so_at_the_end(house: Hous
     with house.start("--once") as daemon:
         assert daemon.end() == 77
     last = daemon.logged()[-1]
+    assert last["cause"] == "HTTP 401 (invalid_client), when a token was asked for"
+    assert "client_secret" in last["cure"]
     assert (last["polls"], last["still_pending"], last["api_paused"]) == (1, 1, "token_http_401_invalid_client")
 
 

@@ -1,5 +1,6 @@
 """The lane that polls. It is the main thread's: its decisions are short, and the waiting is done by the pool."""
 
+from worker.core.poll_errors import cure_of, in_words
 from worker.daemon.assembly import Parts
 from worker.daemon.lane import Surroundings
 from worker.daemon.orders import Orders
@@ -77,7 +78,7 @@ class PollLane:
             "polls": self._round.polls,
             "concluded": self._round.concluded,
             "still_pending": tallies.by_state(self._store)["pending"],
-            **({} if paused is None else {"api_paused": paused}),
+            **({} if paused is None else {"api_paused": paused, "cause": in_words(paused), "cure": cure_of(paused)}),
         }
 
     @property

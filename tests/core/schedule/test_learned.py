@@ -258,13 +258,13 @@ def test_why_the_next_look_is_when_it_is_in_words() -> None:
         pending_at=NOW, due_at=NOW + plan.wait_ms, reason=plan.reason, delay_per_request_ms=plan.delay_per_request_ms
     )
     text = explain(planned, way.planner.hazard_curve("quick"), SCHEDULE)
-    assert text.startswith("still pending at 1 min, class quick: ")
-    assert "a request is worth 20 s" in text
+    assert text.startswith("still pending at the age of 1 min, class quick: ")
+    assert "a delay per request of 20 s" in text
     likely, _ = way.planner.hazard_curve("quick").outlook(MIN, MIN + plan.wait_ms)
-    assert f"it is done with {likely:.0%} chance" in text
+    assert f"it has finished with a chance of {likely:.0%}" in text
     first = FRESH._replace(due_at=FRESH.recorded_at + 10_000, delay_per_request_ms=FLOOR)
     assert explain(first, way.planner.hazard_curve("unseen"), SCHEDULE).startswith(
         "not polled yet, class unseen: 10 s later"
     )
     told = planned._replace(started_at=NOW - 10 * MIN)
-    assert explain(told, way.planner.hazard_curve("quick"), SCHEDULE).startswith("still pending at 10 min")
+    assert explain(told, way.planner.hazard_curve("quick"), SCHEDULE).startswith("still pending at the age of 10 min")

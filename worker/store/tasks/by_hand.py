@@ -47,7 +47,7 @@ def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
         WHERE id = :id AND state <> 'concluded' RETURNING seq
         """,
         {"now": now, "reason": DueReason.RETRY},
-        {"concluded": "has finished; the vendor will not change it"},
+        {"concluded": "is concluded: finished; the vendor will not change it"},
         ("retried", "by hand"),
     )
 
