@@ -1,5 +1,7 @@
 """A screen that is drawn anew until Ctrl-C."""
 
+import contextlib
+import io
 import shutil
 import sys
 import threading
@@ -25,10 +27,14 @@ def watched(lines: Callable[[], list[str]]) -> NoReturn:
 
 
 def _frame(lines: Callable[[], list[str]]) -> str:
+    warnings = io.StringIO()
     try:
-        shown = lines()
+        # What is said on standard error would push the screen up, line by line.
+        with contextlib.redirect_stderr(warnings):
+            shown = lines()
     except CdpollError as error:
         shown = [plain(f"cdpoll: {error.message}"), plain(f"        {error.hint}")]
+    shown = [*map(plain, warnings.getvalue().splitlines()), *shown]
     height = shutil.get_terminal_size((80, 24)).lines
     if len(shown) >= height:
         left_out = len(shown) - height + 2

@@ -199,6 +199,14 @@ def test_it_is_drawn_anew_until_it_is_interrupted(house: House) -> None:
     assert "Traceback" not in opened.text
 
 
+def test_a_warning_stands_on_the_screen_and_not_behind_it(house: House) -> None:
+    house.record("a")
+    house.write(polling_burst="many")
+    with terminal(house, "status", "--watch") as opened:
+        until(lambda: "more lines" in opened.read(), "the screen", opened.process)
+    assert re.match(r"\x1b\[Hwarning: the configuration has a mistake", opened.text)
+
+
 def test_what_is_no_terminal_is_not_watched(house: House) -> None:
     house.record("a")
     assert "--watch needs a terminal" in house.cdpoll("status", "--watch", check=2).err
