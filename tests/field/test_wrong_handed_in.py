@@ -116,10 +116,10 @@ DUMPS: list[tuple[str, str | bytes, int, int, str]] = [
         0,
         "no HTTP response",
     ),
-    ("401", dump("HTTP/1.1 401 Unauthorized", "date: x"), 0, 0, "status 401 is no success: no task is named"),
-    ("400", dump("HTTP/1.1 400 Bad Request"), 0, 0, "status 400 is no success"),
-    ("503", dump("HTTP/2 503 "), 0, 0, "status 503 is no success"),
-    ("a redirect", dump("HTTP/1.1 302 Found", "location: https://h/login"), 0, 0, "status 302 is no success"),
+    ("401", dump("HTTP/1.1 401 Unauthorized", "date: x"), 0, 0, "status 401 is not a success: no task is named"),
+    ("400", dump("HTTP/1.1 400 Bad Request"), 0, 0, "status 400 is not a success"),
+    ("503", dump("HTTP/2 503 "), 0, 0, "status 503 is not a success"),
+    ("a redirect", dump("HTTP/1.1 302 Found", "location: https://h/login"), 0, 0, "status 302 is not a success"),
     ("a response without a link", dump(OK, "date: x"), 0, 0, "status 200, and no Link header names a task"),
     ("an empty link", dump(OK, "link:"), 0, 0, "no Link header names a task"),
     ("202 without a location", dump("HTTP/1.1 202 Accepted"), 0, 0, "status 202, but no Location names its task"),
@@ -191,7 +191,7 @@ BODIES: list[tuple[str, str | bytes, int, int, str]] = [
     ("a cut receipt", json.dumps(RECEIPT)[:-9], 65, 0, "cut off or damaged"),
     ("a receipt without its id", '{"name": "one"}', 65, 0, "no valid task id"),
     ("a receipt in UTF-16", json.dumps(RECEIPT).encode("utf-16-le"), 0, 1, ""),
-    ("an empty list", "[]", 65, 0, "no answer to a discovery POST"),
+    ("an empty list", "[]", 65, 0, "is not the answer to a discovery POST"),
 ]
 
 LINES: list[tuple[str, str | bytes, int, int, str]] = [
@@ -216,7 +216,7 @@ LINES: list[tuple[str, str | bytes, int, int, str]] = [
     ("a birth date that is a number", lines({"id": A, "birth_date": 1970}), 0, 1, "not written YYYY-MM-DD"),
     ("headers as pairs", lines({"headers": [["link", LINK[6:]]]}), 65, 0, "headers is a list"),
     ("headers of another name", lines({"headers": {"links": LINK[6:]}}), 65, 0, "mentions coverage-discovery/"),
-    ("headers of a failed request", lines({"headers": "HTTP/1.1 500 Oops"}), 0, 0, "status 500 is no success"),
+    ("headers of a failed request", lines({"headers": "HTTP/1.1 500 Oops"}), 0, 0, "status 500 is not a success"),
     ("a related link elsewhere", lines({"link": f"</t/{A}>; rel=related"}), 65, 0, "line 1: the link is 'related'"),
     ("an array of lines", json.dumps([{"id": A}, {"id": B}]), 65, 0, "not a JSON object"),
     ("JSON on many lines", json.dumps({"id": A}, indent=1), 65, 0, "not JSON"),
