@@ -7,6 +7,10 @@ BIN    := $(VENV)/bin
 
 # pip's own progress and notices hide what matters here
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Where pip fails, the last line says what to set: most often it is a network that inspects TLS, or has its own index.
+HELP := { echo "pip could not install from the package index. Behind a proxy that inspects TLS, set PIP_CERT to its \
+CA file (PEM), and PIP_PROXY to the proxy; where PyPI is not reachable, set PIP_INDEX_URL to the index of your site. \
+Then run make again." >&2; exit 1; }
 INSTALL := $(PIP) install --require-hashes --no-deps
 
 .PHONY: demo test test-long bench check lock clean
@@ -41,18 +45,18 @@ $(BIN)/python:
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing cdpoll into $(VENV) …"
-	@$(INSTALL) -r requirements.txt
+	@$(INSTALL) -r requirements.txt || $(HELP)
 	@$(PIP) install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@$(BIN)/python -m compileall -q worker cli sandbox
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@echo "installing the test tools into $(VENV) …"
-	@$(INSTALL) -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt || $(HELP)
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
-	@$(INSTALL) -r requirements-bench.txt
+	@$(INSTALL) -r requirements-bench.txt || $(HELP)
 	@touch $@
 
 # Names no package index, so that the files work wherever pip does.

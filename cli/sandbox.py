@@ -11,9 +11,10 @@ import click
 from cli.own_folder import make_own_folder
 from worker.clock import Clock
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
-from worker.core.instant import iso
+from worker.core.instant import duration, iso
 
 if TYPE_CHECKING:
+    from sandbox.drop import DropServer
     from sandbox.server import Sandbox
 
 
@@ -32,9 +33,17 @@ if TYPE_CHECKING:
     help="Make N real-time checks first, and record what they name.",
 )
 @click.option(
+    "--batch",
+    metavar="SPAN",
+    callback=lambda _context, _option, text: None if text is None else _span(text),
+    help="Drop a batch file of 271s on a local SFTP server every SPAN of the vendor's time.",
+)
+@click.option(
     "--dir", "folder", default="cdpoll-sandbox", show_default=True, help="For the configuration and database."
 )
-def sandbox(port: int, seed: int, speed: float, faults: str, times: str, checks: int, folder: str) -> None:
+def sandbox(
+    port: int, seed: int, speed: float, faults: str, times: str, checks: int, batch: int | None, folder: str
+) -> None:
     """The simulated vendor, for rehearsing without credentials.
 
     Prints a ready-to-use configuration on standard output, and keeps it in DIR/cdpoll.ini as well, readable by its
@@ -68,28 +77,49 @@ def sandbox(port: int, seed: int, speed: float, faults: str, times: str, checks:
         raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
     try:
         courses = ("",) if times else examples.COURSES
-        _serve(vendor, Path(folder).absolute(), [courses[n % len(courses)] for n in range(checks)])
+        _serve(vendor, Path(folder).absolute(), [courses[n % len(courses)] for n in range(checks)], batch)
     finally:
         vendor.stop()
 
 
-def _serve(vendor: "Sandbox", home: Path, checks: list[str]) -> None:
+def _span(text: str) -> int:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | None) -> None:
     """Make the checks, each with the words that steer it, hand out the configuration, and stay until a signal comes."""
     from cli.sandbox_files import own_name, write_files
 
     make_own_folder(home)
     database = home / re.sub(r"[-:.]", "", iso(vendor.clock.now())) / "cdpoll.db"
     make_own_folder(database.parent, new=True)
-    config = write_files(vendor, home, database)
+    drop = None if batch_ms is None else _drop(vendor, database.parent / "drop", batch_ms)
+    config = write_files(vendor, home, database, drop=drop)
     made = _make_checks(vendor, config, checks) if checks else None
+    if drop is not None:
+        drop.start()
     click.echo(config.read_text())
     click.echo(f"base URL   {vendor.base_url}", err=True)
     click.echo(f"token URL  {vendor.token_url}", err=True)
     if made is not None:
         click.echo(f"checks     {made}", err=True)
+    if drop is not None:
+        click.echo(f"SFTP drop  127.0.0.1 port {drop.port}, the folder {database.parent / 'drop'}", err=True)
     click.echo(f"The configuration above is kept in {config}. In another terminal:", err=True)
     click.echo(f"  {own_name()} --config {config} run", err=True)
     signal.sigwait((signal.SIGINT, signal.SIGTERM))
+    if drop is not None:
+        drop.stop()
+
+
+def _drop(vendor: "Sandbox", folder: Path, every_ms: int) -> "DropServer":
+    from sandbox.drop import DropServer
+
+    make_own_folder(folder, new=True)
+    return DropServer(vendor, folder, round(every_ms / vendor.speed))
 
 
 def _make_checks(vendor: "Sandbox", config: Path, checks: list[str]) -> str:

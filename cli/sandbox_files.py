@@ -2,17 +2,27 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.own_folder import write_private
 from sandbox.server import Sandbox
-from sandbox.settings import config_text
+from sandbox.settings import config_text, sftp_text
+
+if TYPE_CHECKING:
+    from sandbox.drop import DropServer
 
 
-def write_files(vendor: Sandbox, folder: Path, database: Path, *, timeout: str = "10s") -> Path:
-    """Write both into ``folder``, readable by their owner alone; the configuration's path. Raises StorageFailed."""
-    secret, config = folder / "client-secret", folder / "cdpoll.ini"
+def write_files(
+    vendor: Sandbox, folder: Path, database: Path, *, timeout: str = "10s", drop: "DropServer | None" = None
+) -> Path:
+    """Write them into ``folder``, readable by their owner alone; the configuration's path. Raises StorageFailed."""
+    secret, config, known_hosts = folder / "client-secret", folder / "cdpoll.ini", folder / "known_hosts"
     write_private(secret, vendor.account.client_secret + "\n")
-    write_private(config, config_text(vendor, str(database), str(secret), timeout=timeout))
+    text = config_text(vendor, str(database), str(secret), timeout=timeout)
+    if drop is not None:
+        write_private(known_hosts, drop.known_hosts)
+        text += sftp_text(drop, vendor, str(known_hosts), str(secret))
+    write_private(config, text)
     return config
 
 

@@ -15,16 +15,22 @@ from worker.core.instant import iso
 SETS_PER_INTERCHANGE = 50
 
 
-def write_batch(sandbox: Sandbox, path: Path, *, quirks: Iterable[str] = ()) -> int:
+def write_batch(
+    sandbox: Sandbox, path: Path, *, quirks: Iterable[str] = (), since: int | None = None, until: int | None = None
+) -> int:
     """Write every answer that the vendor has by now to ``path``; the number of transaction sets.
+
+    With ``since`` and ``until`` (ms UTC) only what came after the one and up to the other, and no file for nothing.
 
     Each interchange has up to :data:`SETS_PER_INTERCHANGE` sets. ``quirks`` are names of :data:`QUIRKS`; raises
     ValueError for others. The file appears under its name only when it is whole.
     """
-    now = sandbox.clock.now()
+    now = sandbox.clock.now() if until is None else until
     with sandbox.vendor.lock:
         made = sorted(sandbox.vendor.ledger.transactions.values(), key=lambda one: (one.at, one.id))
-    sets = [text for one in made if one.at <= now and (text := _set_of(one)) is not None]
+    sets = [text for one in made if (since or 0) < one.at <= now and (text := _set_of(one)) is not None]
+    if since is not None and not sets:
+        return 0
     content = "".join(
         interchange(sets[start : start + SETS_PER_INTERCHANGE], now, number)
         for number, start in enumerate(range(0, len(sets), SETS_PER_INTERCHANGE), 1)

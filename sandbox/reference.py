@@ -12,26 +12,99 @@ HEAD = """\
 The vendor's own sandbox has no Coverage Discovery mocks; this one is where a customer can rehearse. It speaks real HTTP
 on a loopback port, keeps its memory until it ends, and by default answers every operation as the vendor documents it:
 token, health check, real-time checks and direct discoveries (JSON and X12), discoveries by id and as lists,
-transactions. The same seed and the same requests give the same answers.
+transactions. The same seed and the same requests give the same answers. A token that was asked for with scopes may do
+what they say; both generations of the token endpoint are there.
 
-    cdpoll sandbox --speed 60 --faults '429:30=2%,404_then_found=3each'
+    cdpoll sandbox --speed 60 --checks 20
     cdpoll --config cdpoll-sandbox/cdpoll.ini run
 
 `--speed` divides every time span of the vendor. The configuration that is printed (and kept in
-`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit. The folder must be
-yours, not writable by all, and no symbolic link, for the file holds a secret; the same goes for `cdpoll demo --dir`.
+`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit. `--dir` names another
+folder. It must be yours, not writable by all, and no symbolic link, for it holds a secret; the same goes for
+`cdpoll demo --dir`. The vendor forgets everything when it ends, so each start has a database of its own in a folder
+named for the moment.
 
-## A rehearsal
+## Rehearsals
 
-    cdpoll sandbox --speed 60 --faults '503@/coverage-discovery@10m-70m'   # an hour of 503 (a minute here), after 10 s
-    cdpoll sandbox --faults 'token_refused@5m-20m'           # credentials refused for a while: the daemon pauses
-    cdpoll sandbox --faults 'invalid_product@/coverage-discovery@5m-'   # a product revoked after 5 s: no token cures it
-    cdpoll sandbox --faults '404@/coverage-discovery'        # ids of another environment
-    cdpoll sandbox --faults '429:60=20%@/coverage-discovery' # a storm of 429
-    cdpoll sandbox --faults 'forbidden@list'                 # no list at all
-    cdpoll sandbox --times 'quick=5s-2m,CoverageInsight=12h-10d'   # slower than usual
+Each takes three terminals and a few minutes. In the first, start the sandbox with the line of the rehearsal. With
+`--checks` it makes checks by itself and records the tasks that they start, into the database of the configuration that
+it prints. The faults wait: their times count from the first request of the daemon. In the second terminal, in the same
+folder:
 
-Watch `cdpoll status` meanwhile: it names the pause, its reason, and when the next probe is due.
+    export CDPOLL_CONFIG=$PWD/cdpoll-sandbox/cdpoll.ini
+    cdpoll run
+
+In the third, after the same `export`, look on with `cdpoll status`. A minute here is an hour of the vendor's, unless
+the line says otherwise.
+
+### The vendor is down for an hour
+
+    cdpoll sandbox --checks 20 --faults '503@-1h,token_down@-1h'
+
+**Meanwhile** `cdpoll status` names `api_unreachable`, and when the next probe is due; tasks whose polls met the outage
+may stand there too, as `failing_http_503`. **Afterwards** no problem is left, and polling goes on.
+
+### The credentials are refused for an hour
+
+    cdpoll sandbox --checks 20 --faults 'token_refused@-1h'
+
+No token is issued. **Meanwhile** `cdpoll status` names `api_credentials`: the daemon asks for
+a token now and then, and for nothing else. **Afterwards** no problem is left, and polling goes on.
+
+### The product is not switched on
+
+    cdpoll sandbox --checks 20 --faults 'invalid_product@/coverage-discovery'
+
+The token is good, but not for discoveries; a new one does not help. **Meanwhile** `cdpoll status` names
+`api_credentials`, until you end the sandbox.
+
+### The ids belong to another environment
+
+    cdpoll sandbox --checks 20 --faults '404@/coverage-discovery'
+
+A 404 may be early, so nothing is said for 15 minutes (15 seconds here). **Meanwhile**, after that, `cdpoll status`
+names `wrong_environment`, until you end the sandbox. No task is given up.
+
+### New ids are not known at once
+
+    cdpoll sandbox --checks 20 --faults '404_then_found=3each'
+
+The first three polls of each task are answered with 404. **Afterwards** no problem is left: each task is polled again
+soon, and then the vendor knows it.
+
+### A storm of 429
+
+    cdpoll sandbox --checks 20 --faults '429:60=20%@/coverage-discovery/'
+
+One poll in five is refused for a minute (a second here). **Meanwhile** `cdpoll status` names `api_rate_limited`.
+Work goes on between the pauses.
+
+### Discoveries that take weeks
+
+    cdpoll sandbox --speed 1440 --checks 20 --times 'quick=5s-2m,RTCOB=20d-30d,CoverageInsight=20d-30d'
+
+A minute here is a day. With `--times`, the patients of `--checks` do not steer how long it takes. **Meanwhile**, after
+a day, `cdpoll status` names `overdue`: tasks that are pending for more than 24 hours. They are polled on, ever more
+seldom, until they end.
+
+### Batch files come by SFTP
+
+    cdpoll sandbox --checks 20 --batch 1h
+
+The sandbox serves an SFTP drop on another port, and puts a file of X12 271s into it at once, and then every hour if
+there is news. The printed configuration has the section `[sftp]` for it; leave out `[api]` to see an installation that
+has nothing but batch files. **In the end**, within ten seconds, the first file was fetched and read. These two show it,
+and the coverage that its answers name:
+
+    cdpoll files
+    cdpoll found
+
+### A proxy spoils the Link headers
+
+    cdpoll sandbox --checks 20 --faults 'link_unreadable=30%'
+
+**Meanwhile** `cdpoll status` names `unreadable`, with or without a daemon: what could not be read is kept as it came,
+and `cdpoll unreadable list` shows it.
 
 """
 

@@ -1,7 +1,28 @@
 """A configuration for cdpoll that fits a running sandbox."""
 
-from sandbox.server import Sandbox
+from typing import TYPE_CHECKING
+
+from sandbox.server import HOST, Sandbox
 from worker.core.instant import duration, short
+
+if TYPE_CHECKING:  # paramiko takes a while to import
+    from sandbox.drop import DropServer
+
+
+def sftp_text(drop: "DropServer", sandbox: Sandbox, known_hosts: str, secret_path: str) -> str:
+    """The section for the drop, whose password is the client secret."""
+    return f"""\
+
+[sftp]
+host = {HOST}
+port = {drop.port}
+username = {sandbox.account.client_id}
+password = {{file {secret_path}}}
+known_hosts = {known_hosts}
+include = 271-*.x12
+settle = {short(max(100, round(duration("30s") / sandbox.speed)))}
+every = {short(max(duration("10s"), round(duration("5m") / sandbox.speed)))}
+"""
 
 
 def config_text(sandbox: Sandbox, store_path: str, secret_path: str, *, timeout: str = "10s") -> str:

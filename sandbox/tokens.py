@@ -10,6 +10,20 @@ from sandbox.wire import Reply, Request, json_reply
 
 SHORTEST_LIFE_S = 5
 
+# The vendor's scopes, and which of them an operation needs.
+SCOPES = frozenset({"read_txn", "create_txn", "read_coveragediscovery", "create_coveragediscovery", "read_healthcheck"})
+_NEEDED = {
+    "real_time": "create_txn",
+    "real_time_x12": "create_txn",
+    "transaction_list": "read_txn",
+    "transaction_get": "read_txn",
+    "discovery": "create_coveragediscovery",
+    "discovery_x12": "create_coveragediscovery",
+    "discovery_list": "read_coveragediscovery",
+    "discovery_get": "read_coveragediscovery",
+    "healthcheck": "read_healthcheck",
+}
+
 
 def refuse(status: int, error: str, description: str) -> Reply:
     """An error of the token endpoint."""
@@ -24,6 +38,7 @@ class Tokens:
         self.expires_in = max(SHORTEST_LIFE_S, math.floor(expires_in))
         self._chance = random.Random(f"{seed}|tokens")
         self._expiry: dict[str, int] = {}
+        self._scopes: dict[str, frozenset[str]] = {}  # of the tokens that were asked for with some
 
     def answer(self, request: Request, now: int, life: int | None = None) -> Reply:
         """The answer to a token request, with a JSON or a form body. ``life`` (seconds) overrides how long the token
@@ -39,8 +54,14 @@ class Tokens:
             return refuse(400, "unsupported_grant_type", "grant_type must be client_credentials")
         if (fields["client_id"], fields["client_secret"]) != self._client:
             return refuse(401, "invalid_client", "the client id or its secret is wrong")
+        scopes = frozenset(fields.get("scope", "").split())
+        if scopes - SCOPES:
+            return refuse(400, "invalid_scope", f"the scopes are {', '.join(sorted(SCOPES))}")
         token = f"sbx.{self._chance.getrandbits(256):064x}"
         self._expiry = {t: at for t, at in self._expiry.items() if at > now - 3_600_000}
+        self._scopes = {t: some for t, some in self._scopes.items() if t in self._expiry}
+        if scopes:
+            self._scopes[token] = scopes
         self._expiry[token] = now + (self.expires_in if life is None else life) * 1000
         return json_reply(
             200,
@@ -58,9 +79,14 @@ class Tokens:
             return "invalid_token", "the access token is not one of ours"
         return ("access_token_expired", "the access token has expired") if now >= expiry else None
 
+    def may(self, request: Request, operation: str) -> bool:
+        """Whether the scopes that the request's token was asked for with allow the operation; without any, all do."""
+        scopes = self._scopes.get(_bearer(request), SCOPES)
+        return _NEEDED.get(operation) in {None, *scopes}
+
     def expire(self, request: Request, now: int) -> None:
         """The token of this request is no good from ``now`` on."""
-        token = request.headers.get("authorization", "").partition(" ")[2].strip()
+        token = _bearer(request)
         if token in self._expiry:
             self._expiry[token] = min(now, self._expiry[token])
 
@@ -70,6 +96,10 @@ def unauthorized(error: str, description: str, chance: random.Random) -> Reply:
     trace = new_id(chance)
     body = {"error": error, "error_description": description, "traceId": trace}
     return json_reply(401, body, ("x-optum-trace-id", trace))
+
+
+def _bearer(request: Request) -> str:
+    return request.headers.get("authorization", "").partition(" ")[2].strip()
 
 
 def _fields(request: Request) -> dict[str, str]:

@@ -17,7 +17,7 @@ from sandbox.requests import Invalid
 from sandbox.steering import UnknownWord
 from sandbox.timetable import new_id
 from sandbox.tokens import Tokens, unauthorized
-from sandbox.wire import JSON, PREFIX, TOKEN_PATH, Reply, Request, json_reply, problem
+from sandbox.wire import JSON, PREFIX, TOKEN_PATHS, Reply, Request, json_reply, problem
 
 MOST_LOGGED_REQUESTS = 10_000
 
@@ -73,7 +73,7 @@ class Vendor:
     def _route(self, request: Request, now: int) -> tuple[str, Callable[[], Reply]]:
         """The operation's name, and the call that answers it."""
         path = request.path
-        if path.rstrip("/") == TOKEN_PATH:
+        if path.rstrip("/") in TOKEN_PATHS:
             rows = {"POST": ("token", lambda: self.tokens.answer(request, now, self.mischief.token_life(request, now)))}
         elif path == PREFIX or path.startswith(PREFIX + "/"):
             rows = self._operations(request, path[len(PREFIX) :].rstrip("/"), now)
@@ -116,6 +116,8 @@ class Vendor:
         refused = self.tokens.refusal(request, now)
         if refused and operation != "other":
             return unauthorized(*refused, self._traces)
+        if not self.tokens.may(request, operation):
+            return problem(403, "Forbidden - the token's scopes do not allow this")
         subtenant = request.headers.get("x-optum-subtenant-id")
         if request.method == "POST" and subtenant and self._subtenants and subtenant not in self._subtenants:
             return problem(403, "Forbidden - the sub-tenant is not one of this tenant's")

@@ -1,22 +1,85 @@
 """The rehearsals of the pages, as they stand there: each does what its page says."""
 
+import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.cdpoll_process import House
+from tests.support.cdpoll_process import House, until
 from tests.support.rehearsing import commands, free_port, paste, section, started
 
-# Fast enough that no test waits for long. On the pages a person looks on.
-FAST = "600"
+PAGE = "docs/sandbox.md"
+BATCHES = "Batch files come by SFTP"
+REHEARSALS = [
+    heading for heading in re.findall(r"^### (.*)$", section(PAGE, "## Rehearsals"), re.MULTILINE) if heading != BATCHES
+]
+
+# An hour of the vendor's takes 2 s. On the page a person looks on.
+FAST = ("--speed", "1800", "--port", "0")
+# What takes days there.
+FASTER = ("--speed", "28800", "--port", "0")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the Debian package curl is missing")
 def test_the_readme_ends_with_coverage_on_the_screen(tmp_path: Path) -> None:
     house, port = House(tmp_path), free_port()
     start, rehearse = commands(section("README.md", "## A rehearsal without credentials"))
-    with started(house, start, "--speed", FAST, "--port", str(port)):
+    with started(house, start, "--speed", "600", "--port", str(port)):
         printed = paste(house, rehearse.replace("8765", str(port)))
     assert rehearse.splitlines()[-1].startswith("cdpoll found")
     assert printed.count("ACCT-4711") >= 2, printed  # each of the two discoveries found some
+
+
+@pytest.mark.parametrize("heading", REHEARSALS)
+def test_a_rehearsal_of_the_sandbox_shows_what_the_page_says(tmp_path: Path, heading: str) -> None:
+    house, text = House(tmp_path), section(PAGE, f"### {heading}")
+    (start,) = commands(text)
+    said, _, afterwards = " ".join(text.split()).partition("**Afterwards**")
+    # The first code must be seen, what follows it may be.
+    meanwhile = re.findall(r"`([a-z_0-9]+)`", said.partition("**Meanwhile**")[2])
+    assert meanwhile or afterwards
+    with started(house, start, *(FASTER if "--speed" in start else FAST)), house.start() as daemon:
+        daemon.ready()
+
+        def problems() -> set[str]:
+            daemon.heard_by_now()  # what nothing reads would block it in the end
+            found = set(house.problems())
+            assert found <= set(meanwhile)
+            return found
+
+        def seen() -> bool:
+            # On a busy machine a short pause may be over before `status` runs. Its beginning is in the log.
+            return meanwhile[0] in problems() or meanwhile[0] in {f"api_{line.get('reason')}" for line in logged(house)}
+
+        if meanwhile:
+            until(seen, f"{meanwhile[0]} in `cdpoll status`", daemon.process)
+        if afterwards:
+            assert "no problem is left" in afterwards
+            until(lambda: not problems(), "the end of the problems", daemon.process)
+            results = "SELECT count(*) FROM results"
+            until(lambda: house.value(results) > 0, "a result", daemon.process)
+        assert house.status()["tasks"]["abandoned"] == 0
+        assert daemon.stopped() == 0
+
+
+def logged(house: House) -> list[dict[str, Any]]:
+    """The whole lines of the daemon's log so far."""
+    return [json.loads(line) for line in house.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def test_a_batch_file_is_fetched_from_the_sandboxes_drop_and_its_coverage_found(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    start, look = commands(section(PAGE, f"### {BATCHES}"))
+    files, found = (tuple(line.split()[1:]) for line in look.splitlines())
+    with started(house, start, *FAST), house.start() as daemon:
+        daemon.ready()
+        until(lambda: house.cdpoll(*files, "--json", check=0).json["files"], "the file", daemon.process)
+        (file, *_) = house.cdpoll(*files, "--json", check=0).json["files"]
+        assert (file["name"], file["state"]) == ("271-0001.x12", "ingested")
+        rows = house.cdpoll(*found, "--json", check=0).json["found"]
+        assert "batch" in {row["source"] for row in rows}
+        assert house.problems() == {}
+        assert daemon.stopped() == 0

@@ -1,12 +1,16 @@
 """Commands that stand on a page for people, taken from it and run: so page and program cannot drift apart."""
 
+import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from pathlib import Path
 
+from tests.support import forks
 from tests.support.cdpoll_process import CDPOLL, ROOT, House, until
 
 
@@ -29,12 +33,14 @@ def commands(text: str) -> list[str]:
 def started(house: House, command: str, *more: str) -> Iterator[None]:
     """The sandbox as a page says to start it, in the house's folder, with ``more`` arguments."""
     out, err = house.folder / "sandbox.out", house.folder / "sandbox.err"
-    line = ["bash", "-c", f"exec {command.partition('  #')[0]} {' '.join(more)}"]
-    with out.open("wb") as said, err.open("wb") as noise:
-        vendor = subprocess.Popen(line, stdout=said, stderr=noise, cwd=house.folder, env=environment(house))
+    line = [*shlex.split(command, comments=True)[1:], *more]
+    with out.open("wb") as said, err.open("wb") as noise, Path(os.devnull).open("rb") as null, chdir(house.folder):
+        streams = (null.fileno(), said.fileno(), noise.fileno())
+        vendor = forks.start(line, environment(house), streams)
     try:
         until(lambda: " run\n" in err.read_text(), err.read_text(), vendor)
         house.config = house.folder / "cdpoll-sandbox" / "cdpoll.ini"
+        house.database = Path(house.cdpoll("db", "path", check=0).text.strip())
         yield
     finally:
         vendor.send_signal(signal.SIGTERM)
