@@ -31,6 +31,7 @@ COMMANDS = {
     "run": ("cli.run", "run", "The daemon."),
     "record": ("cli.record", "record", "Make the ids of discoveries durable."),
     "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
+    "problems": ("cli.problems", "problems", "What a person must see, and what was acknowledged."),
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),
     "show": ("cli.show", "show", "What came of one task, and its life."),
     "found": ("cli.found", "found", "Coverage to bill: who is covered by whom, from when."),

@@ -7,9 +7,11 @@ import click
 
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
+from cli.who import who
 from worker.core.errors import BadData
 from worker.store.batch import keeping
 from worker.store.batch import quarantine as store
+from worker.store.state.standing import note_act
 
 NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
@@ -83,7 +85,7 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Read these again with the present cdpoll; what is understood now is stored and leaves the quarantine."""
     from worker.rounds.ingest.retrying import retry_file, retry_set
 
-    done, refused = [], []
+    by, done, refused = who(), [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj, whole=True) as here:
         for number, kind, seq in parsed:
@@ -95,6 +97,8 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": reason})
+        if done:
+            note_act(here.store, by, f"read again from quarantine: {', '.join(done)}", here.now)
     return _tell(done, refused, "was read, and has left the quarantine", as_json)
 
 
@@ -104,7 +108,7 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
 @click.pass_obj
 def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Delete these for good: a file with its bytes, a set so that it does not come back with another file."""
-    done, refused = [], []
+    by, done, refused = who(), [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj) as here:
         for number, kind, seq in parsed:
@@ -112,6 +116,8 @@ def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": "is not in quarantine"})
+        if done:
+            note_act(here.store, by, f"dropped from quarantine: {', '.join(done)}", here.now)
     return _tell(done, refused, "was dropped", as_json)
 
 

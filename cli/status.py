@@ -10,14 +10,14 @@ from cli.output import AS_JSON, dumped, say
 from cli.status_screen import Line, drawn, screen
 from cli.table import output_width
 from cli.verdicts import Installation, Verdict, verdicts
-from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
+from worker.config.polling import status_rules_of
 from worker.core.vendor.environment import environment_of
 from worker.gateways.machine import disk_of, process_exists
 from worker.store.db.store import Store
 from worker.store.state.api import origin_of
 from worker.store.state.daemon import last_beat
 from worker.store.views import status as view
-from worker.store.views.problems import Machine, StatusRules
+from worker.store.views.problems import Machine
 
 
 @click.command()
@@ -56,16 +56,11 @@ def _picture(obj: dict[str, Any]) -> view.Json:
 
 def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     """The picture, its verdicts, and what they are measured by."""
-    source, sftp, polling, api = here.config.source, here.config.sftp, here.config.polling, here.config.api
-    rules = StatusRules(
-        schedule_of(polling),
-        rate_limit_of(polling),
-        delay_per_request_of(polling),
-        None if sftp is None else sftp.every_ms,
-    )
-    picture = view.status(here.store, here.now, rules, _machine(here.store), None if source is None else str(source))
+    source, api = here.config.source, here.config.api
+    rules = status_rules_of(here.config)
+    picture = view.status(here.store, here.now, rules, machine_of(here.store), None if source is None else str(source))
     origin = origin_of(here.store) or (api and api.origin)
-    installed = Installation(api is not None, daemon=getattr(here.config.store, "runs", "daemon") == "daemon")
+    installed = Installation(api is not None, daemon=here.config.store.runs == "daemon")
     told = verdicts(picture, installed, here.now)
     picture |= {
         "verdicts": {name: one._asdict() for name, one in told.items()},
@@ -74,7 +69,8 @@ def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     return picture, told, installed
 
 
-def _machine(store: Store) -> Machine:
+def machine_of(store: Store) -> Machine:
+    """What the machine says of the daemon's process and of the disk."""
     beat, disk = last_beat(store), disk_of(store.path.parent)
     exists = beat is not None and process_exists(beat.pid)
     return Machine(exists, None) if disk is None else Machine(exists, *disk)

@@ -11,6 +11,7 @@ from cli.csv_cells import echo_csv
 from cli.opening import opened
 from cli.output import AS_JSON, dumped, echo_pages, say
 from cli.task_list import echo_tasks, why_empty
+from cli.who import who
 from worker.clock import Clock
 from worker.config import load
 from worker.config.polling import schedule_of
@@ -206,13 +207,14 @@ def abandon(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
 
 def _by_hand(
     obj: dict[str, Any],
-    act: Callable[[Store, Iterable[str], int], Handled],
+    act: Callable[[Store, Iterable[str], int, str], Handled],
     ids: tuple[str, ...],
     said: str,
     as_json: bool,
 ) -> int:
+    by = who()
     with opened(obj) as here:
-        handled = act(here.store, ids, here.now)
+        handled = act(here.store, ids, here.now, by)
     if as_json:
         _tell_json(handled, {})
     else:

@@ -6,7 +6,9 @@ import click
 
 from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
+from cli.who import who
 from worker.core.errors import BadData
+from worker.store.state.standing import note_act
 from worker.store.tasks import unreadable as store
 
 
@@ -42,12 +44,17 @@ def drop(obj: dict[str, Any], numbers: tuple[int, ...], every: bool) -> int:
     """Forget these: their tasks were recorded in another way, or there were none."""
     if every == bool(numbers):
         raise click.UsageError("give the numbers to drop, or --all")
+    by = who()
     with opened(obj) as here:
         if every:
-            click.echo(f"dropped {store.drop_all(here.store)}")
+            dropped = store.drop_all(here.store)
+            note_act(here.store, by, f"dropped {dropped} of what could not be read", here.now)
+            click.echo(f"dropped {dropped}")
             return 0
         wanted = list(dict.fromkeys(numbers))
         gone = store.drop(here.store, wanted)
+        if gone:
+            note_act(here.store, by, f"dropped of what could not be read: {', '.join(map(str, gone))}", here.now)
     if not gone:
         raise BadData("none of these numbers is known", "`cdpoll unreadable list` shows them")
     click.echo(f"dropped {', '.join(map(str, gone))}")

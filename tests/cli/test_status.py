@@ -59,7 +59,8 @@ def house(tmp_path: Path) -> House:
 
 def codes(picture: Any) -> list[str]:
     assert all(
-        p.keys() == {"code", "count", "hint", "severity"} and p["hint"] and p["count"] >= 1 for p in picture["problems"]
+        p.keys() == {"code", "count", "hint", "severity", "since"} and p["hint"] and p["count"] >= 1
+        for p in picture["problems"]
     )
     return [p["code"] for p in picture["problems"]]
 

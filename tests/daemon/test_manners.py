@@ -182,7 +182,8 @@ def test_a_vendor_that_vanishes_is_named_and_survived(house: House, sandbox: San
         until(lambda: house.status()["tasks"]["concluded"] == 8, "all results")
         assert codes(house) == []
         assert daemon.stopped() == 0
-    assert [e["event"] for e in daemon.logged() if e["event"].startswith("api ")] == ["api paused", "api answers again"]
+    begun = [e["code"] for e in daemon.logged() if e["event"] == "problem begins"]
+    assert begun == ["api_unreachable"]
     assert house.value("SELECT max(failures) FROM tasks") == 0, "an outage is no failure of a task"
 
 

@@ -242,7 +242,8 @@ def test_refused_credentials_pause_it_until_the_vendor_accepts_them(
         until(lambda: house.value("SELECT count(*) FROM results") == 3, "the results", daemon.process)
         assert house.status()["api"]["paused"] is False
         assert daemon.stopped() == 0
-    assert {"api paused", "api answers again"} <= {line["event"] for line in daemon.logged()}
+    (begun,) = [line for line in daemon.logged() if line["event"] == "problem begins"]
+    assert (begun["level"], begun["code"]) == ("error", "api_credentials")
 
 
 def test_a_restart_does_not_sit_out_a_pause_for_credentials(house: House, sandbox: Sandbox) -> None:

@@ -1,10 +1,7 @@
 """Log lines on edges: one when a trouble begins, silence, one when it has been over for a while."""
 
-from itertools import pairwise
-
-from worker.core.pacing.breaker import Breaker, pause, resume
 from worker.core.task import Task
-from worker.rounds.log_edges import QUIET_MS, LogEdges, Pauses
+from worker.rounds.log_edges import QUIET_MS, LogEdges
 
 NOW = 1_800_000_000_000
 FINE = Task(seq=1, id="t", state="pending", recorded_at=NOW, life_from=NOW, due_at=NOW)
@@ -51,28 +48,3 @@ def test_what_the_database_knows_is_not_said_again_after_a_restart() -> None:
 
 def test_the_same_error_again_says_nothing() -> None:
     assert LogEdges((), NOW).saw(failing("cut"), failing("cut")._replace(failures=2), NOW) == []
-
-
-def test_a_pause_is_said_when_it_begins_changes_and_ends() -> None:
-    limited = pause(Breaker(), "rate_limited", "http_429", NOW, 1000)
-    refused = pause(limited, "credentials", "http_403", NOW + 1000, 60_000)
-    again = pause(refused, "credentials", "http_403", NOW + 61_000, 120_000)
-    steps = [Breaker(), limited, refused, again, resume(again, NOW + 200_000)]
-    pauses = Pauses()
-    said = [line.event for a, b in pairwise(steps) for line in pauses.lines(a, b, NOW)]
-    assert said == ["api paused", "api still paused, for another reason", "api answers again"]
-
-
-def test_a_storm_of_short_pauses_is_three_lines() -> None:
-    pauses, now, said = Pauses(), NOW, []
-    for _ in range(50):
-        paused = pause(Breaker(), "rate_limited", "http_429", now, 1000)
-        said += pauses.lines(Breaker(), paused, now)
-        now += 2000
-        said += pauses.lines(paused, resume(paused, now), now)
-        now += 3000
-        said += pauses.lines(Breaker(), Breaker(), now)
-    said += pauses.lines(Breaker(), Breaker(), now + QUIET_MS)
-    assert [line.event for line in said] == ["api paused", "api answers again", "api has kept answering"]
-    assert said[-1].fields == {"was": "rate_limited", "pauses": 50}
-    assert pauses.lines(Breaker(), Breaker(), now + 9 * QUIET_MS) == []

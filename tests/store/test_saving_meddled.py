@@ -18,15 +18,15 @@ from worker.store.tasks import polling as tasks
 
 
 def retried(store: Store, seqs: Sequence[int]) -> None:
-    by_hand.retry(store, [f"t{seq}" for seq in seqs], NOW + 10)
+    by_hand.retry(store, [f"t{seq}" for seq in seqs], NOW + 10, "ann")
 
 
 def retried_as_the_lease_ran_out(store: Store, seqs: Sequence[int]) -> None:
-    by_hand.retry(store, [f"t{seq}" for seq in seqs], LEASED_UNTIL)
+    by_hand.retry(store, [f"t{seq}" for seq in seqs], LEASED_UNTIL, "ann")
 
 
 def abandoned(store: Store, seqs: Sequence[int]) -> None:
-    by_hand.abandon(store, [f"t{seq}" for seq in seqs], NOW + 10)
+    by_hand.abandon(store, [f"t{seq}" for seq in seqs], NOW + 10, "ann")
 
 
 def asked_for(store: Store, seqs: Sequence[int]) -> None:

@@ -118,6 +118,13 @@ STORE = Section(
             "auto",
             "SQLite's journal mode. auto takes wal where the SQLite in use is known to be sound with it.",
         ),
+        Key(
+            "runs",
+            word("daemon", "once"),
+            "daemon",
+            "How cdpoll runs here. daemon: `cdpoll run`, and it is a problem when none runs. once: a timer or a person "
+            "starts `cdpoll run --once` or `cdpoll ingest`, and it is a problem when something waits for a day.",
+        ),
     ),
 )
 

@@ -1,8 +1,9 @@
 """Makes the values that core works with from the keys of ``[polling]``."""
 
-from worker.config.settings import PollingSection
+from worker.config.settings import Config, PollingSection
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
+from worker.core.status_rules import StatusRules
 
 
 def schedule_of(polling: PollingSection) -> Schedule:
@@ -25,3 +26,15 @@ def rate_limit_of(polling: PollingSection) -> RateLimit:
 def delay_per_request_of(polling: PollingSection) -> int | None:
     """The least delay per request of the learned schedule, ms; ``None`` with the fixed schedule."""
     return polling.delay_per_request_ms if polling.schedule == "learned" else None
+
+
+def status_rules_of(config: Config) -> StatusRules:
+    """What `status` and the problems measure by."""
+    return StatusRules(
+        schedule_of(config.polling),
+        rate_limit_of(config.polling),
+        delay_per_request_of(config.polling),
+        None if config.sftp is None else config.sftp.every_ms,
+        config.store.runs,
+        config.api is not None,
+    )

@@ -1,7 +1,7 @@
 """The configuration as values. Durations are whole milliseconds; each field is named as its key, with the unit."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from worker.config.mistakes import Mistake, Place
 from worker.config.secret import Secret
@@ -36,10 +36,11 @@ class ApiSection(NamedTuple):
 
 
 class StoreSection(NamedTuple):
-    """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``."""
+    """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``; ``runs`` is ``daemon`` or ``once``."""
 
     path: Path
     journal: str
+    runs: Literal["daemon", "once"] = "daemon"
 
 
 class PollingSection(NamedTuple):

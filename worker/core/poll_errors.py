@@ -170,3 +170,27 @@ def _of_proxy(code: str) -> PollError:
     status = code.removeprefix("proxy_http_")
     plain = PollError(f"the proxy makes no connection to the vendor (HTTP {status})", _AT_THE_PROXY)
     return _PROXY_STATUS.get(status, plain)
+
+
+# Of these, one alone speaks of its task; where the API is paused, they speak of the way to the vendor, or of us.
+_ABOUT_US = (
+    "dns",
+    "connect",
+    "timeout",
+    "cut",
+    "protocol",
+    "proxy",
+    "tls",
+    "token_",
+    "html",
+    "redirect",
+    "http_5",
+    "no_route",
+)
+_REFUSALS = ("http_401", "http_403", "http_407", "http_408", "http_429", "secret_unreadable")
+_THIS_MACHINE = ("no_route", "not_permitted")
+
+
+def is_about_us(code: str) -> bool:
+    """Whether it says, while the API is paused, no more of its task than the pause says of all."""
+    return code.startswith((*_ABOUT_US, *_REFUSALS, *_THIS_MACHINE))

@@ -3,7 +3,7 @@
 `status`, `problems list`, the lines of the log, the unit's STATUS, `status --check` and docs/problems.md all come from
 :data:`KINDS`. The order here is the order in which problems are shown; critical ones come first in any case.
 
-To add one: an entry here, a count in worker/store/views/problems.py, and ``python -m worker.core.problems_page``.
+To add one: an entry here, a count in worker/store/views/problems.py, and ``python -m cli.problems_page``.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,10 @@ class Kind(NamedTuple):
     words: str
     cure: str
     page: str = ""
+    lasting_ms: int = 0
+    """It is told once it has stood for this long."""
+    an_event: bool = False
+    """What finds it logs it at once, with more than the list has. Its end is logged like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,13 @@ _LISTED = (
         "operations.md#the-service",
     ),
     Kind(
+        "daemon_restarts",
+        "critical",
+        "the daemon was started {n} times within minutes, and ended each time in the middle of its work",
+        "its log says why (journalctl -u cdpoll)",
+        "operations.md#the-service",
+    ),
+    Kind(
         "daemon_stuck",
         "critical",
         "process {pid} has finished no pass for {lasting}",
@@ -68,13 +79,14 @@ _LISTED = (
         "a step of the daemon lasts longer than it may",
         "systemd restarts the daemon; without systemd, restart it",
         "operations.md#several-users",
+        an_event=True,
     ),
     Kind("disk_full", "critical", "less than 64 MiB are free on the disk of {folder}", "make room", _DISK),
     Kind(
         "disk_read_only",
         "critical",
-        "{folder} is mounted read-only: nothing can be recorded",
-        "ask the machine's administrator why, and mount it writable",
+        "the file system of {folder} is read-only, and nothing can be recorded",
+        "look into the kernel's log (dmesg) for an error of the disk, and mount it writable",
         _DISK,
     ),
     Kind("disk_unreadable", "critical", "{folder} cannot be examined", "is the disk there?", _DISK),
@@ -84,12 +96,14 @@ _LISTED = (
         "a text in the database cannot be decoded: bits have changed on the disk",
         "`cdpoll db integrity` says where; the rest is worked on",
         "operations.md#the-files-of-the-database",
+        an_event=True,
     ),
     Kind(
         "internal_fault",
         "critical",
         "a fault in cdpoll itself; everything else goes on",
         "report the line that `status` names",
+        an_event=True,
     ),
     Kind("api_credentials", "critical", "the credentials are refused: {cause}", "{cure}", _VENDOR),
     Kind(
@@ -105,6 +119,13 @@ _LISTED = (
         "the SFTP server accepted the key or the password, and wants the other one too",
         "set both under [sftp]",
         _LOGIN,
+    ),
+    Kind(
+        "not_run",
+        "warning",
+        "{things} for more than a day",
+        "is the timer that starts `cdpoll run --once` (or `cdpoll ingest`) still there?",
+        "operations.md#the-service",
     ),
     Kind("api_unreachable", "warning", "the vendor does not answer: {cause}", "{cure}", _VENDOR),
     Kind("api_rate_limited", "warning", "the vendor asked for fewer requests", "{cure}", _VENDOR),
@@ -129,6 +150,14 @@ _LISTED = (
         "the {daily} requests of the day are spent: nothing is asked before midnight UTC",
         "raise daily_budget if that comes often",
         "polling.md#how-many-requests",
+    ),
+    Kind(
+        "backlog",
+        "warning",
+        "{tasks} due and not polled for minutes, although the API is not paused",
+        "{cure}",
+        "polling.md#how-many-requests",
+        lasting_ms=300_000,
     ),
     Kind(
         "failing",
@@ -226,6 +255,7 @@ _LISTED = (
         "files are gone from the drop before they came whole",
         "look in the server's archive, and ingest them by hand",
         "batch.md#how-a-file-is-fetched",
+        an_event=True,
     ),
     Kind(
         "files_recovered",
@@ -233,6 +263,7 @@ _LISTED = (
         "files that the database did not know lay beside it, and were read in again",
         "was an older copy of it restored? See `cdpoll files`; their names begin with recovered",
         "operations.md#backup-restore-moving",
+        an_event=True,
     ),
     Kind(
         "coverage_withdrawn",
@@ -247,8 +278,16 @@ _LISTED = (
         "the old configuration stays in force",
         "mend the mistake that `cdpoll config check` names, and reload again",
         "operations.md#the-service",
+        an_event=True,
     ),
-    Kind("clock_jumped", "warning", "the clock was set {way} by {by}", "is time kept by NTP? (said for a day)", _CLOCK),
+    Kind(
+        "clock_jumped",
+        "warning",
+        "the clock was set {way} by {by}",
+        "is time kept by NTP? (said for a day)",
+        _CLOCK,
+        an_event=True,
+    ),
 )
 
 KINDS: dict[str, Kind] = {kind.code: kind for kind in _LISTED}

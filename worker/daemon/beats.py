@@ -3,6 +3,7 @@
 import os
 
 from worker import __version__
+from worker.core.problems import Problem
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.store.db.store import Store
@@ -32,6 +33,8 @@ class Beats:
         self._passes = 0
         self.well = False
         """Whether the last pass came to a beat: else the file must not say that the daemon works."""
+        self.worst: Problem | None = None
+        """The problem that systemd hears of."""
 
     def beat(self, now: int, token_expires_at: int | None) -> None:
         """A pass was made. Write the beat if it is time, and all notices with it. Raises StorageFailed and TryLater."""
@@ -56,7 +59,7 @@ class Beats:
         self._notices.written()
         ready = ["READY=1"] if self._beat_at is None else []
         self._beat_at = now
-        self._notify.send(*ready, f"STATUS={status.one_line(self._store, now)}")
+        self._notify.send(*ready, f"STATUS={status.one_line(self._store, now, self.worst)}")
 
     def show(self, now: int) -> None:
         """Write the file, if it is time and all is well. Never raises."""

@@ -21,6 +21,7 @@ from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
 from worker.daemon.notices import Notices
 from worker.daemon.orders import Orders
 from worker.daemon.poll_lane import WORK_REMAINS_EXIT, PollLane
+from worker.daemon.problem_watch import ProblemWatch
 from worker.daemon.reload import Assembled, put_together, read_anew
 from worker.daemon.watchdog import StepTimer, Watchdog
 from worker.gateways.signals import Signals
@@ -58,6 +59,8 @@ class Loop:
         self._faults = Faults(self._notify, self._notices, log)
         self._watchdog = Watchdog(self._notify, self._notices, log)
         self._beats = Beats(store, self._notify, self._notices, now)
+        self._problems = ProblemWatch(store, log, once=orders.once)
+        self._paused: str | None = None
         self._jumps = ClockJumps(store, now, clock.monotonic())
         self._timer = StepTimer(MAIN)
         self._threads: list[LaneThread] = []
@@ -129,7 +132,7 @@ class Loop:
     def step(self) -> int:
         """One pass; the instant (ms) at which the next is wanted."""
         now, monotonic = self._store.now(self._clock), self._clock.monotonic()
-        next_at = now + LONGEST_WAIT_MS
+        next_at, new = now + LONGEST_WAIT_MS, False
         self._beats.well = False
         self._watchdog.check([thread.timer for thread in self._threads], monotonic)
         try:
@@ -140,6 +143,7 @@ class Loop:
                 if self._poll.brought:
                     self._call_after_polls()
             self._faults.tell_damage(self._store)
+            new = self._notices.waiting
             self._beat(now)
         except Exception as error:
             if self._orders.mode == "once":
@@ -154,6 +158,7 @@ class Loop:
         else:
             self._faults.well(MAIN)
             self._faults.well(STORAGE)
+        self._look_for_problems(now, at_once=new)
         self._watchdog.check([self._timer, *(thread.timer for thread in self._threads)], self._clock.monotonic())
         self._timer.end()
         self._watchdog.feed()
@@ -224,6 +229,12 @@ class Loop:
     def _beat(self, now: int) -> None:
         self._beats.beat(now, None if self._poll is None else self._poll.parts.tokens.expires_at)
 
+    def _look_for_problems(self, now: int, *, at_once: bool) -> None:
+        """A pause that begins or ends is told at once, anything else with the next beat."""
+        before, self._paused = self._paused, None if self._poll is None else self._poll.paused
+        self._problems.look(self._config, now, at_once=at_once or before != self._paused)
+        self._beats.worst = self._problems.worst
+
     def _tell_at_once(self, now: int) -> None:
         """Write the notices now, if the database can be written; else the next pass does it."""
         try:
@@ -257,7 +268,7 @@ class Loop:
         self._notify.send("READY=1")
 
     def _take_log(self, log: Log) -> None:
-        self._log = self._faults.log = self._watchdog.log = log
+        self._log = self._faults.log = self._watchdog.log = self._problems.log = log
 
     def _drain(self) -> None:
         """Wait for the requests under way, and save their replies. Send nothing new."""

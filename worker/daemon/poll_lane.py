@@ -59,6 +59,11 @@ class PollLane:
         return self._round.busy
 
     @property
+    def paused(self) -> str | None:
+        """Why the API is paused, in a word."""
+        return self._round.shared.breaker.reason
+
+    @property
     def drain_ms(self) -> int:
         """How long the requests under way may take."""
         return self._round.rules.deadline_ms + GRACE_MS

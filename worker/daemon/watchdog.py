@@ -53,8 +53,6 @@ class Watchdog:
         found = {timer.name: bound for timer in timers if (bound := timer.overdue(monotonic)) is not None}
         for name in found.keys() - self._stuck.keys():
             self.log.error("a lane is stuck", lane=name, bound=words(found[name]))
-        for name in self._stuck.keys() - found.keys():
-            self.log.info("a lane that was stuck goes on", lane=name)
         if found != self._stuck:
             self._notices.put("lane_stuck", self._detail(found))
         self._stuck = found

@@ -1,15 +1,14 @@
 """Log lines for edges only: one when polls begin to fail with a code, one when no task has failed with it for a while.
 
 A bad hour of the vendor touches thousands of tasks, and a line for each poll would hide the others. So failures are
-counted by code, and the last line has the count.
+counted by code, and the last line has the count. (Problems are logged by worker/daemon/problem_watch.py.)
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from worker.core.instant import iso_or_none, words
-from worker.core.pacing.breaker import Breaker
+from worker.core.instant import words
 from worker.core.task import Task
 
 # A code that comes again within this time (ms) counts as the same failure.
@@ -39,43 +38,6 @@ class LogLine:
     level: str
     event: str
     fields: dict[str, object]
-
-
-class Pauses:
-    """The lines for a pause that begins, ends, or goes on for another reason.
-
-    Pauses for one reason that follow each other within ``QUIET_MS`` are one storm: its first pause is said when it
-    begins and when it ends, and the storm when it is over, with a count.
-    """
-
-    def __init__(self) -> None:
-        self._reason: str | None = None
-        self._ended_at: int | None = None
-        self._more = 0  # pauses of the storm after the first
-
-    def lines(self, before: Breaker, after: Breaker, now: int) -> list[LogLine]:
-        said: dict[str, object] = {"reason": after.reason, "code": after.code}
-        if after.paused and not before.paused:
-            if after.reason == self._reason and self._ended_at is not None:
-                self._more, self._ended_at = self._more + 1, None
-                return []
-            self._reason, self._ended_at, self._more = after.reason, None, 0
-            return [LogLine("warning", "api paused", {**said, "resumes_at": iso_or_none(after.resumes_at)})]
-        if before.paused and not after.paused:
-            self._ended_at = now
-            more: dict[str, object] = {"was": before.reason, "probes": before.probes}
-            return [] if self._more else [LogLine("info", "api answers again", more)]
-        if after.reason != before.reason:
-            self._reason = after.reason
-            return [LogLine("warning", "api still paused, for another reason", said)]
-        return self._over(now)
-
-    def _over(self, now: int) -> list[LogLine]:
-        if self._ended_at is None or now - self._ended_at < QUIET_MS:
-            return []
-        reason, more = self._reason, self._more
-        self._reason, self._ended_at, self._more = None, None, 0
-        return [LogLine("info", "api has kept answering", {"was": reason, "pauses": more + 1})] if more else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ def test_429_holds_everybody_back_and_nobody_is_to_blame(world: Make) -> None:
     breaker = api.get(w.store).breaker
     assert not breaker.paused
     assert 120_000 <= breaker.paused_total < 130_000
-    assert [event for event, _ in w.log.lines if event.startswith("api")] == ["api paused", "api answers again"]
 
 
 def test_a_pause_probes_in_steps_and_ever_more_slowly(world: Make) -> None:

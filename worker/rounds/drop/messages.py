@@ -32,7 +32,8 @@ def lost(store: Store, log: Log, names: Sequence[str], where: str, now: int) -> 
 
 
 def over(store: Store, log: Log, failure: SftpFailed | None, now: int, *, always: bool) -> None:
-    """The round has ended, with ``failure`` if something hindered it; that is said once, or ``always``."""
+    """The round has ended, with ``failure`` if something hindered it. That is a problem, which the daemon logs as any
+    other; ``always``: it is logged here, for a person who waits for the round."""
     if failure is not None and failure.code in ("stopped", "login_waits"):
         # The refusal of the login stands in `status` already.
         if failure.code == "login_waits" and always:
@@ -47,8 +48,5 @@ def over(store: Store, log: Log, failure: SftpFailed | None, now: int, *, always
         if wanted is not None and failure is not None:
             detail = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
             notices.put(store, wanted, detail, now)
-    if failure is None:
-        if standing:
-            log.info("the drop can be read again")
-    elif always or wanted not in standing:
+    if failure is not None and always:
         log.warning("the drop cannot be read", code=failure.code, hint=failure.hint)

@@ -19,7 +19,6 @@ from worker.core.pacing.decide import FLOATED_EVERY_MS, Decision, Withdrawn, dec
 from worker.core.pacing.judge import NO_TASK, Finished
 from worker.core.pacing.limiter import RateLimit, grant, spent_today
 from worker.core.pacing.policy import Moment, Own, Planner, Policy
-from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import SLOW_MS, Schedule
 from worker.core.schedule.fixed import FixedPlanner
 from worker.core.schedule.learned import LearnedPlanner
@@ -27,7 +26,7 @@ from worker.core.vendor.reply import Concluded, Garbled
 from worker.core.x12.embedded import Derived, derive
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.conclusions import Conclusions
-from worker.rounds.log_edges import Change, Log, LogEdges, LogLine, Pauses
+from worker.rounds.log_edges import Change, Log, LogEdges, LogLine
 from worker.rounds.poll import reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
@@ -87,7 +86,6 @@ class PollRound:
         self._heard: list[Done] = []  # over, and not saved
         self._back: list[Job] = []  # taken back from the pool, and not released in the database
         self._failing: frozenset[int] = frozenset()  # rows under way whose last poll had failed
-        self._pauses = Pauses()
         self._edges = LogEdges(tallies.by_error(store).items(), now)
         self._conclusions = Conclusions()
         self.polls = self.concluded = 0  # so far
@@ -247,11 +245,9 @@ class PollRound:
             changes = writing.write(self._store, decision.intents, moment.now, leased_until, derived)
             if decision.shared != before:
                 api.put(self._store, decision.shared)
-        self._committed(before, decision, changes, moment.now, monotonic)
+        self._committed(decision, changes, moment.now, monotonic)
 
-    def _committed(
-        self, before: Shared, decision: Decision, changes: Sequence[Change], now: int, monotonic: int
-    ) -> None:
+    def _committed(self, decision: Decision, changes: Sequence[Change], now: int, monotonic: int) -> None:
         """What must not happen before the disk has it."""
         intents, probing = decision.intents, self._probing
         self.own, self.shared = decision.own, decision.shared
@@ -268,10 +264,9 @@ class PollRound:
             self._pool.submit(Job(NO_TASK, "", now, deadline))
         self.planner.kept(intents.curves)
         self.planner.learn(intents.observations)
-        pauses = self._pauses.lines(before.breaker, decision.shared.breaker, now)
         ended = [one.new for one in changes if one.new.state == "concluded" and not one.revision]
         self.concluded += len(ended)
-        self._say([*pauses, *self._edges.lines(changes, now), *self._conclusions.lines(ended, now)])
+        self._say([*self._edges.lines(changes, now), *self._conclusions.lines(ended, now)])
 
     def tell_last(self, now: int) -> None:
         """Log what was held back: no pass follows."""

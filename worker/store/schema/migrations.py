@@ -50,6 +50,16 @@ def _older_readers(db: Database) -> None:
     db.execute("CREATE INDEX IF NOT EXISTS results_read ON results (derived) WHERE source = 'batch'")
 
 
+def _standing_problems(db: Database) -> None:
+    for statement in statements(SCHEMA.read_text(encoding="utf-8")):
+        for name in ("problems", "acts"):
+            if f"CREATE TABLE {name} (" in statement and not db.table(name).exists():
+                db.execute(statement)
+    for table, column, value in (("daemon", "starts", 1), ("remote_files", "first_at", 0)):
+        if not any(one.name == column for one in db.table(table).columns):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT {value}")
+
+
 STEPS: Steps = {
     15: _polls_outlived,
     16: _columns_of_answers,
@@ -57,6 +67,7 @@ STEPS: Steps = {
     18: lambda _db: None,  # views alone
     19: _older_readers,
     20: lambda _db: None,  # views alone
+    21: _standing_problems,
 }
 
 

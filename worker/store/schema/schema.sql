@@ -400,7 +400,8 @@ CREATE TABLE remote_files (
     next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before
     tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
     was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: a copy of it once was incomplete: it stays where it is
-    error TEXT                          -- why it could not be fetched the last time
+    error TEXT,                         -- why it could not be fetched the last time
+    first_at INTEGER NOT NULL DEFAULT 0 -- when it was first listed; 0: an earlier release listed it
 ) STRICT;
 
 
@@ -444,7 +445,9 @@ CREATE TABLE daemon (
     started_at INTEGER NOT NULL,        -- when it started
     beat_at INTEGER NOT NULL,           -- when it last finished a pass
     stopped_at INTEGER,                 -- when it ended as it should; none: it runs, or did not end so
-    token_expires_at INTEGER            -- until when its token is good
+    token_expires_at INTEGER,           -- until when its token is good
+    starts INTEGER NOT NULL DEFAULT 1
+        -- starts in a row within minutes, each after an end in the middle of its work
 ) STRICT;
 
 -- What the daemon wants people to know and no row of a task shows, one row for each code. `cdpoll status` lists them
@@ -453,6 +456,27 @@ CREATE TABLE notices (
     code TEXT PRIMARY KEY,              -- the problem's code
     at INTEGER NOT NULL,                -- since when
     detail TEXT NOT NULL                -- what is wrong, and what to do
+) STRICT;
+
+-- The problems that stand, one row for each code, as the daemon last found them. `cdpoll problems list` shows them.
+CREATE TABLE problems (
+    code TEXT PRIMARY KEY,              -- as in docs/problems.md
+    began_at INTEGER NOT NULL,          -- since when it stands
+    n INTEGER NOT NULL,                 -- how many tasks, files or other things it concerns
+    ended_at INTEGER,                   -- when it was found to be over; the row goes a minute later. None: it stands
+    told INTEGER NOT NULL,              -- 1: the log has told of its beginning
+    acked_n INTEGER,                    -- acknowledged for as many; none: not acknowledged
+    acked_by TEXT,                      -- who acknowledged it: a user of the machine
+    acked_at INTEGER                    -- when that was
+) STRICT;
+
+-- What people did by hand with `cdpoll problems ack`, `quarantine` and `unreadable`. The newest 1,000 rows are kept. (What
+-- was done to a task stands in its history.)
+CREATE TABLE acts (
+    seq INTEGER PRIMARY KEY,            -- the row's number
+    at INTEGER NOT NULL,                -- when
+    who TEXT NOT NULL,                  -- a user of the machine
+    act TEXT NOT NULL                   -- what, in words
 ) STRICT;
 
 -- Single values: the identity of this database, the API it belongs to, the drop, and how its rounds went.

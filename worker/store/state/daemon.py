@@ -4,15 +4,23 @@ from worker.store.db.store import Store
 from worker.store.state import beat_file
 from worker.store.state.beat_file import Beat as Beat
 
+# It restarts again and again: so many starts, each within this time after the one before.
+RESTARTS_WITHIN_MS = 300_000
+MOST_STARTS = 3
+
 
 def beat(store: Store, *, pid: int, version: str, started_at: int, now: int, token_expires_at: int | None) -> None:
     """Say that a pass was made."""
     store.execute(
         """
-        INSERT INTO daemon (id, pid, version, started_at, beat_at, stopped_at, token_expires_at)
-        VALUES (1, :pid, :version, :started_at, :now, NULL, :token_expires_at)
+        INSERT INTO daemon (id, pid, version, started_at, beat_at, stopped_at, token_expires_at, starts)
+        VALUES (1, :pid, :version, :started_at, :now, NULL, :token_expires_at, 1)
         ON CONFLICT (id) DO UPDATE SET pid = :pid, version = :version, started_at = :started_at, beat_at = :now,
-            stopped_at = NULL, token_expires_at = :token_expires_at
+            stopped_at = NULL, token_expires_at = :token_expires_at,
+            starts = CASE WHEN daemon.started_at = :started_at THEN daemon.starts
+                WHEN daemon.stopped_at IS NULL AND daemon.started_at > :recent AND daemon.started_at < :started_at
+                    THEN daemon.starts + 1
+                ELSE 1 END
         """,
         {
             "pid": pid,
@@ -20,6 +28,7 @@ def beat(store: Store, *, pid: int, version: str, started_at: int, now: int, tok
             "started_at": started_at,
             "now": now,
             "token_expires_at": token_expires_at,
+            "recent": started_at - RESTARTS_WITHIN_MS,
         },
     )
 
@@ -42,3 +51,12 @@ def last_beat(store: Store) -> Beat | None:
     if shown is None or (shown.pid, shown.started_at) != (noted.pid, noted.started_at):
         return noted
     return shown if shown.beat_at >= noted.beat_at else noted
+
+
+def restarts(store: Store, now: int) -> int:
+    """How many times in a row the daemon was started within minutes, each time after an end in the middle of its work;
+    0 where that is no loop, or is over."""
+    row = store.one("SELECT started_at, stopped_at, starts FROM daemon WHERE id = 1")
+    if row is None or row["stopped_at"] is not None or row["starts"] < MOST_STARTS:
+        return 0
+    return int(row["starts"]) if 0 <= now - row["started_at"] < RESTARTS_WITHIN_MS else 0

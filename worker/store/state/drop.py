@@ -63,6 +63,12 @@ def silent_ms(store: Store, every: int, started_at: int | None, now: int) -> int
     return now - since
 
 
+def last_good(store: Store) -> int | None:
+    """When the last good round ended, or the first round, ms; ``None`` where there was none."""
+    noted = meta.get(store, _KEY)
+    return noted.get("good_at") or noted.get("since")
+
+
 # What a person is told of a file that could not be fetched, by the code of the failure.
 _REASONS = {
     "changing": "it keeps changing",

@@ -36,7 +36,7 @@ def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
     )
 
 
-def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
+def retry(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
     """A fresh start of the schedule, also for abandoned tasks: alert and give-up count from now."""
     return _each(
         store,
@@ -48,11 +48,11 @@ def retry(store: Store, ids: Iterable[str], now: int) -> Handled:
         """,
         {"now": now, "reason": DueReason.RETRY},
         {"concluded": "is concluded: finished; the vendor will not change it"},
-        ("retried", "by hand"),
+        ("retried", f"by {who}"),
     )
 
 
-def abandon(store: Store, ids: Iterable[str], now: int) -> Handled:
+def abandon(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
     """Abandon pending tasks. They stay visible, and a late result still concludes them."""
     return _each(
         store,
@@ -63,7 +63,7 @@ def abandon(store: Store, ids: Iterable[str], now: int) -> Handled:
         """,
         {"now": now},
         {"concluded": "is concluded: there is nothing to abandon", "abandoned": "is abandoned already"},
-        ("abandoned", "by hand"),
+        ("abandoned", f"by {who}"),
     )
 
 

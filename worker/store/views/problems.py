@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 
 from worker.core.instant import iso, words
 from worker.core.pacing.breaker import Breaker, PauseReason
-from worker.core.pacing.limiter import RateLimit, spent_today
-from worker.core.poll_errors import cure_of, in_words
+from worker.core.pacing.limiter import FULL_PACE_PPM, LimiterState, spent_today
+from worker.core.poll_errors import cure_of, in_words, is_about_us
 from worker.core.problems import Problem, counted, problem, worst_first
 from worker.core.schedule.cadence import Schedule
+from worker.core.standing import Shown, shown
+from worker.core.status_rules import StatusRules as StatusRules
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices, responses
 from worker.store.state import drop as rounds
+from worker.store.state import standing as kept
 from worker.store.tasks import tallies
 from worker.store.views.overdue import OVERDUE
 
@@ -23,18 +26,6 @@ WHERE sets.state = 'quarantined' AND files.state = 'ingested'
 
 # A failure of a task that is a problem at once, and not after three polls, under its own name.
 _AT_ONCE = ("unknown_status", "wrong_id", "damaged_id", "internal", "other_tenant")
-
-
-class StatusRules(NamedTuple):
-    """What `status` measures by, as configured: the schedule, the rate limit, and how often the drop is listed.
-
-    ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
-    """
-
-    schedule: Schedule = Schedule()
-    limit: RateLimit = RateLimit(1, 5)
-    delay_per_request_ms: int | None = None
-    every_ms: int | None = None
 
 
 class Machine(NamedTuple):
@@ -49,22 +40,69 @@ class Machine(NamedTuple):
 
 
 def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
-    """Everything that wants a person, the worst first. ``alive``: the daemon makes its passes."""
+    """Everything that wants a person, the worst first, but for what is acknowledged."""
+    told = all_problems(store, now, rules, machine, alive=alive)
+    return [one.problem for one in told if one.acked is None]
+
+
+def all_problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Shown]:
+    """The same, with what is acknowledged."""
+    return shown(kept.standing(store), found(store, now, rules, machine, alive=alive), now)
+
+
+def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
+    """What stands at this moment, the worst first. ``alive``: the daemon makes its passes."""
     shared = api.get(store)
-    found = [] if alive else [_silent(daemon.last_beat(store), machine.daemon_exists, now)]
-    found += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
-    found += _of_the_drop(store, now, rules.every_ms, alive=alive)
-    found += _disk(store.path.parent, machine)
-    found += _pause(shared.breaker)
+    standing = _of_the_daemon(store, now, rules, machine, alive=alive)
+    standing += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
+    standing += _of_the_drop(store, now, rules, standing, alive=alive)
+    standing += _disk(store.path.parent, machine)
+    standing += _pause(shared.breaker)
     daily = rules.limit.daily
-    if daily is not None and spent_today(shared.limiter, now) >= daily:
-        found.append(problem("budget_spent", daily=daily))
-    found += _batch_problems(store, now)
-    found += _not_found(store, now, rules.schedule)
-    found += _failing(store, shared.breaker.code)
-    found += _of_tasks(store, now, rules.schedule, shared.breaker)
-    found += _no_links(store)
-    return worst_first(found)
+    spent = daily is not None and spent_today(shared.limiter, now) >= daily
+    standing += [problem("budget_spent", daily=daily)] if spent else []
+    if alive and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
+        standing += _backlog(store, now, shared.limiter)
+    standing += _batch_problems(store, now)
+    standing += _not_found(store, now, rules.schedule)
+    standing += _failing(store, shared.breaker)
+    standing += _of_tasks(store, now, rules.schedule, shared.breaker)
+    standing += _no_links(store)
+    return worst_first(standing)
+
+
+DAY_MS = 86_400_000
+# A task that has been due for this long should have been polled.
+DUE_LONG_MS = 60_000
+
+
+def _backlog(store: Store, now: int, limiter: LimiterState) -> list[Problem]:
+    cure = "raise requests_per_second, if the vendor allows more"
+    if limiter.pace < FULL_PACE_PPM:
+        cure = "the vendor has refused requests, so fewer are made; the pace recovers by itself"
+    return _counted(("backlog", tallies.due(store, now - DUE_LONG_MS), {"cure": cure}))
+
+
+def _of_the_daemon(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
+    beat = daemon.last_beat(store)
+    starts = daemon.restarts(store, now) if rules.runs == "daemon" else 0
+    if starts:
+        return [problem("daemon_restarts", starts)]
+    if alive:
+        return []
+    if beat is not None and beat.stopped_at is None and machine.daemon_exists:
+        return [problem("daemon_stuck", pid=beat.pid, lasting=words(now - beat.beat_at))]
+    if rules.runs == "daemon":
+        since = None if beat is None else beat.stopped_at or beat.beat_at
+        return [replace(problem("daemon_down"), since=since)]
+    return _not_run(store, now, rules)
+
+
+def _not_run(store: Store, now: int, rules: StatusRules) -> list[Problem]:
+    due, good_at = tallies.due(store, now - DAY_MS) if rules.asks else 0, rounds.last_good(store)
+    unread = rules.every_ms is not None and good_at is not None and now - good_at > DAY_MS
+    waits = [f"{counted(due, 'task')} due"] * bool(due) + ["the drop not read"] * unread
+    return [problem("not_run", max(due, 1), things=" and ".join(waits))] if waits else []
 
 
 # Not every check sets off a discovery. Where one in two does, ten in a row that do not come once in a thousand times.
@@ -83,7 +121,8 @@ def _no_links(store: Store) -> list[Problem]:
 def _of_tasks(store: Store, now: int, schedule: Schedule, breaker: Breaker) -> list[Problem]:
     overdue = count(
         store,
-        f"SELECT count(*) AS n FROM tasks WHERE {OVERDUE}",  # noqa: S608 - a constant
+        # Those whose polls keep failing are told of already.
+        f"SELECT count(*) AS n FROM tasks WHERE {OVERDUE} AND failures < 3 AND not_found_since IS NULL",  # noqa: S608
         {"now": now, "paused": breaker.paused_until_now(now), "after": schedule.alert_after},
     )
     return _counted(
@@ -112,14 +151,14 @@ _PAUSE_CURES: dict[PauseReason, str] = {
 }
 
 
-def _failing(store: Store, said: str | None) -> list[Problem]:
-    """``said``: the code of a pause, which tells of these tasks already."""
+def _failing(store: Store, breaker: Breaker) -> list[Problem]:
     at_once = {code: n for code, n in tallies.by_error(store).items() if code in _AT_ONCE}
     counts = at_once | {code: n for code, n in tallies.by_lasting_error(store).items() if code not in _AT_ONCE}
     return [
         problem(code, n) if code in _AT_ONCE else problem(f"failing_{code}", n, cause=_with(code), error=code)
         for code, n in sorted(counts.items(), key=lambda one: -one[1])
-        if code not in ("not_found", said)
+        # The pause tells of these tasks already, and `not_found` has its own rules.
+        if code not in ("not_found", breaker.code) and not (breaker.paused and is_about_us(code))
     ]
 
 
@@ -128,12 +167,16 @@ def _with(code: str) -> str:
     return f" with {said}" if said.startswith("HTTP") else f": {said}"
 
 
-def _of_the_drop(store: Store, now: int, every: int | None, *, alive: bool) -> list[Problem]:
+def _of_the_drop(store: Store, now: int, rules: StatusRules, standing: list[Problem], *, alive: bool) -> list[Problem]:
+    """``standing``: a problem of every round, or that there is no daemon, tells already why no round is good."""
+    every = rules.every_ms
     if every is None:
         return []
     beat = daemon.last_beat(store) if alive else None
     silent_ms = rounds.silent_ms(store, every, None if beat is None else beat.started_at, now)
-    found = [] if silent_ms is None else [problem("sftp_stale", lasting=words(silent_ms), every=words(every))]
+    told = rules.runs == "once" or any(one.code.startswith(("sftp_", "daemon_")) for one in standing)
+    stale = silent_ms is not None and not told
+    found = [problem("sftp_stale", lasting=words(silent_ms or 0), every=words(every))] if stale else []
     troubled = rounds.troubled(store)
     return found + ([] if troubled is None else [problem("sftp_files", troubled[0], named=troubled[1])])
 
@@ -144,16 +187,10 @@ def _batch_problems(store: Store, now: int) -> list[Problem]:
     cut = count(
         store,
         "SELECT count(*) AS n FROM files WHERE state = 'incomplete' AND :now - first_at > :day",
-        {"now": now, "day": 86_400_000},
+        {"now": now, "day": DAY_MS},
     )
     kept = [counted(n, noun) for n, noun in ((whole, "file"), (sets, "transaction set")) if n]
     return _counted(("quarantined", whole + sets, {"things": " and ".join(kept)}), ("incomplete_files", cut, {}))
-
-
-def _silent(beat: daemon.Beat | None, exists: bool, now: int) -> Problem:
-    if beat is not None and beat.stopped_at is None and exists:
-        return problem("daemon_stuck", pid=beat.pid, lasting=words(now - beat.beat_at))
-    return problem("daemon_down")
 
 
 # With less than this the next results may not fit.

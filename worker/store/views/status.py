@@ -4,6 +4,7 @@ from typing import Any
 
 from worker.core.instant import iso_or_none
 from worker.core.pacing.limiter import LimiterState, RateLimit, full_pace_in, paced
+from worker.core.problems import Problem
 from worker.store.db.store import Store
 from worker.store.state import api, daemon
 from worker.store.state import drop as rounds
@@ -15,14 +16,13 @@ from worker.store.views.traffic import oldest_due, traffic
 Json = dict[str, Any]
 
 
-def one_line(store: Store, now: int) -> str:
-    """For `systemctl status`."""
+def one_line(store: Store, now: int, worst: Problem | None) -> str:
+    """For `systemctl status`; ``worst`` is the problem to name."""
     tasks, outcomes = tallies.by_state(store), tallies.by_outcome(store)
     text = f"{tasks['pending']} pending ({tallies.due(store, now)} due), {tasks['concluded']} concluded"
     text += f" ({outcomes['success']} found coverage)"
-    breaker = api.get(store).breaker
     text += f", {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
-    return text + (f"; API paused: {breaker.reason} ({breaker.code})" if breaker.paused else "; API ok")
+    return text + ("; no problems" if worst is None else f"; {worst.severity}: {worst.hint} ({worst.code})")
 
 
 def status(store: Store, now: int, rules: StatusRules, machine: Machine, config: str | None) -> Json:
@@ -70,7 +70,7 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
         "drop": None if rules.every_ms is None else rounds.picture(store),
         "deliveries": {},
         "problems": [
-            {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity}
+            {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity, "since": iso_or_none(p.since)}
             for p in problems(store, now, rules, machine, alive=alive)
         ],
         "config": config,

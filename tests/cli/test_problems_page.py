@@ -1,0 +1,44 @@
+"""docs/problems.md says what the lists say, and every link and command in them leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS
+from cli.problems_page import TARGET, markdown
+from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
+from worker.core.problems import KINDS, Kind
+
+DOCS = TARGET.parent
+
+
+def test_the_page_is_what_the_lists_say() -> None:
+    assert TARGET.read_text(encoding="utf-8") == markdown(), "run `python -m cli.problems_page`"
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_each_problem_has_words_a_cure_and_a_heading_that_is_there(kind: Kind) -> None:
+    assert kind.words
+    assert kind.cure
+    if kind.page:
+        page, _, anchor = kind.page.partition("#")
+        assert anchor in anchors(DOCS / page), kind.page
+
+
+def test_a_command_in_a_cure_exists() -> None:
+    cures = [one.cure for one in KINDS.values()] + [one.cure for one in POLL_ERRORS.values()]
+    named = {match[1] for cure in cures for match in re.finditer(r"(?:`|^)cdpoll ([a-z]+)", cure)} - {"tries"}
+    assert "tasks" in named
+    assert named <= COMMANDS.keys()
+
+
+def test_every_failure_of_a_poll_has_words_and_a_cure() -> None:
+    for code in ("http_503", "http_403_invalid_product", "token_http_500", "token_tls_expired", "internal_KeyError"):
+        assert in_words(code) != code
+        assert cure_of(code)

@@ -1,0 +1,340 @@
+"""Each problem begins, stands in the log, `status`, `--check` and `problems list`, and is gone from all at its end.
+
+The loop is turned by hand on a clock that stands still; the commands read the same database. What is wrong is put into
+the database as the parts of cdpoll leave it there.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cli.who import who
+from tests.support.cdpoll_process import House
+from tests.support.loop_by_hand import ByHand, loop_by_hand
+from worker.core.errors import StorageFailed
+from worker.core.problems import kind_of
+from worker.core.standing import QUIET_MS
+from worker.daemon import problem_watch
+from worker.daemon.problem_watch import EVERY_MS
+from worker.gateways.machine import Disk
+from worker.store.state import daemon as daemon_row
+from worker.store.state import standing
+
+DAY = 86_400_000
+FAR = 2_500_000_000_000
+
+
+class Made(NamedTuple):
+    """Statements that make the problem, and that end it."""
+
+    begin: str
+    end: str
+    concerns: int = 1
+
+
+NOTICE = "INSERT INTO notices (code, at, detail) VALUES ('{0}', 1, 'what is wrong')", "DELETE FROM notices"
+PAUSE = (
+    "UPDATE api SET reason = '{0}', code = '{1}', paused_at = 1, resumes_at = 2500000000000",
+    "UPDATE api SET reason = NULL, code = NULL, paused_at = NULL, resumes_at = NULL",
+)
+FAILING = (
+    "UPDATE tasks SET failures = 3, last_error = '{0}' WHERE seq < 4",
+    "UPDATE tasks SET failures = 0, last_error = NULL",
+)
+
+
+def noticed(code: str) -> Made:
+    return Made(NOTICE[0].format(code), NOTICE[1])
+
+
+def paused(reason: str, code: str) -> Made:
+    return Made(PAUSE[0].format(reason, code), PAUSE[1])
+
+
+def failing(code: str) -> Made:
+    return Made(FAILING[0].format(code), FAILING[1], 3)
+
+
+TROUBLES = {
+    "api_unreachable": paused("unreachable", "timeout"),
+    "api_credentials": paused("credentials", "token_http_401_invalid_client"),
+    "api_rate_limited": paused("rate_limited", "http_429"),
+    "failing_http_503": failing("http_503"),
+    "wrong_id": failing("wrong_id"),
+    "unknown_status": failing("unknown_status"),
+    "wrong_environment": Made(
+        "UPDATE tasks SET not_found_since = 1, last_error = 'not_found' WHERE seq < 4",
+        "UPDATE tasks SET not_found_since = NULL, last_error = NULL",
+        3,
+    ),
+    "not_found": Made("UPDATE tasks SET not_found_since = 1 WHERE seq = 1", "UPDATE tasks SET not_found_since = NULL"),
+    "overdue": Made(
+        "UPDATE tasks SET life_from = life_from - 90000000 WHERE seq < 3", "UPDATE tasks SET life_from = recorded_at", 2
+    ),
+    "abandoned": Made(
+        "UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq = 1",
+        f"UPDATE tasks SET state = 'pending', due_at = {FAR} WHERE seq = 1",
+    ),
+    "unreadable": Made(
+        "INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES ('x', 'no id', '', 1, 1)",
+        "DELETE FROM unreadable",
+    ),
+    "quarantined": Made(
+        "INSERT INTO files (name, source, sha256, size, state, first_at, done_at)"
+        " VALUES ('a.x12', 'path', 'x', 1, 'quarantined', 1, 1)",
+        "DELETE FROM files",
+    ),
+    "incomplete_files": Made(
+        "INSERT INTO files (name, source, sha256, size, state, first_at, done_at)"
+        " VALUES ('a.x12', 'path', 'x', 1, 'incomplete', 1, 1)",
+        "DELETE FROM files",
+    ),
+    "sftp_connect": noticed("sftp_connect"),
+    "sftp_auth": noticed("sftp_auth"),
+}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    house = House(tmp_path)
+    house.record(*(f"t{n}" for n in range(5)))
+    house.rows("UPDATE tasks SET due_at = ?", FAR)
+    return house
+
+
+@pytest.fixture
+def loop(house: House) -> Iterator[ByHand]:
+    with loop_by_hand(house) as by_hand:
+        by_hand.loop.step()
+        assert by_hand.log.lines == []
+        yield by_hand
+
+
+def turn(by_hand: ByHand, ms: int = EVERY_MS) -> list[tuple[str, object]]:
+    """The next beat; what it logs, as (event, code)."""
+    before = len(by_hand.log.lines)
+    by_hand.clock.advance(ms)
+    by_hand.loop.step()
+    return [(event, fields.get("code")) for event, fields in by_hand.log.lines[before:]]
+
+
+def seen(house: House) -> list[set[str]]:
+    """The codes in `status`, in its text, in `--check` and in `problems list`, but for that no daemon runs."""
+    known = {one["code"]: one for one in house.status()["problems"]}
+    listed = {one["code"] for one in house.cdpoll("problems", "list", "--json", check=0).json["problems"]}
+    text, check = house.cdpoll("status").text, house.cdpoll("status", "--check").text
+    named = {code for code in {*TROUBLES, *listed} if re.search(rf" {code}( \(\d+\))?(, for [^:]*)?: ", text)}
+    checked = {part.split()[0] for part in check.partition(" - ")[2].partition(" |")[0].split(", ")}
+    return [found - {"daemon_down", "no"} for found in (set(known), named, checked, listed)]
+
+
+@pytest.mark.parametrize("code", TROUBLES)
+def test_each_begins_stands_and_is_over(house: House, code: str) -> None:
+    trouble = TROUBLES[code]
+    with loop_by_hand(house) as by_hand:
+        by_hand.loop.step()
+        house.rows(trouble.begin)
+        assert turn(by_hand) == [("problem begins", code)]
+        fields = by_hand.log.lines[-1][1]
+        assert fields["count"] == trouble.concerns
+        assert fields["hint"]
+        assert seen(house) == [{code}] * 4
+        (shown,) = [one for one in house.status()["problems"] if one["code"] == code]
+        assert (shown["severity"], shown["count"]) == (kind_of(code).severity, trouble.concerns)
+        assert shown["since"]
+        began_at = house.value("SELECT began_at FROM problems")
+        assert turn(by_hand) == []
+    # A new daemon says nothing of what it finds as it was, and knows since when.
+    with loop_by_hand(house) as by_hand:
+        by_hand.clock.advance(2 * EVERY_MS)
+        assert turn(by_hand) == []
+        assert house.value("SELECT began_at FROM problems") == began_at
+        house.rows(trouble.end)
+        assert seen(house) == [set()] * 4
+        assert turn(by_hand) == []
+        assert turn(by_hand, QUIET_MS) == [("problem is over", code)]
+        assert house.value("SELECT count(*) FROM problems") == 0
+
+
+def test_the_level_is_that_of_the_severity(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = []
+    for level in ("info", "warning", "error"):
+        say = partial(lambda level, event, **fields: levels.append((level, fields["code"])), level)
+        monkeypatch.setattr(loop.log, level, say)
+    for code in ("api_credentials", "abandoned"):
+        house.rows(TROUBLES[code].begin)
+    turn(loop)
+    assert levels == [("error", "api_credentials"), ("warning", "abandoned")]
+    for code in ("api_credentials", "abandoned"):
+        house.rows(TROUBLES[code].end)
+    turn(loop)
+    turn(loop, QUIET_MS)
+    assert sorted(levels[2:]) == [("info", "abandoned"), ("info", "api_credentials")]
+
+
+def test_a_second_outage_soon_after_the_first_is_not_silent(house: House, loop: ByHand) -> None:
+    trouble = TROUBLES["api_unreachable"]
+    for _ in range(2):
+        house.rows(trouble.begin)
+        assert turn(loop) == [("problem begins", "api_unreachable")]
+        house.rows(trouble.end)
+        turn(loop)
+        assert turn(loop, QUIET_MS) == [("problem is over", "api_unreachable")]
+
+
+def test_the_units_status_names_the_worst(house: House, loop: ByHand) -> None:
+    for code in ("overdue", "api_credentials"):
+        house.rows(TROUBLES[code].begin)
+    turn(loop)
+    assert loop.loop._beats.worst is not None
+    assert loop.loop._beats.worst.code == "api_credentials"
+    house.rows(TROUBLES["api_credentials"].end)
+    turn(loop)
+    assert loop.loop._beats.worst.code == "overdue"
+
+
+def test_a_database_that_cannot_be_written_silences_nothing(
+    house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageFailed("read-only")
+
+    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(10**12, True))
+    with monkeypatch.context() as broken:
+        broken.setattr(standing, "keep", refuse)
+        assert turn(loop) == [("problem begins", "disk_read_only")]
+        assert turn(loop) == []
+    assert turn(loop) == []
+    assert house.value("SELECT code FROM problems") == "disk_read_only"
+
+
+def test_a_full_disk_is_logged(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(1, False))
+    assert turn(loop) == [("problem begins", "disk_full")]
+    assert house.value("SELECT code FROM problems") == "disk_full"
+
+
+def test_work_that_is_not_done_for_minutes_is_a_backlog(house: House, loop: ByHand) -> None:
+    assert loop.loop._poll is not None
+    loop.loop._poll.run = lambda now: now + 1000  # type: ignore[method-assign]
+    house.rows("UPDATE tasks SET due_at = ? WHERE seq < 3", loop.clock.now())
+    assert turn(loop, 120_000) == []
+    assert "backlog" not in loop.problems()
+    assert turn(loop, kind_of("backlog").lasting_ms) == [("problem begins", "backlog")]
+    assert loop.problems()["backlog"].startswith("2 tasks due and not polled for minutes")
+    house.rows("UPDATE tasks SET due_at = ?", FAR)
+    assert "backlog" not in loop.problems()
+    house.rows("UPDATE tasks SET due_at = 1")
+    house.rows(TROUBLES["api_unreachable"].begin)
+    assert "backlog" not in loop.problems(), "a pause says why"
+
+
+def test_what_fails_because_of_a_pause_is_not_counted_beside_it(house: House, loop: ByHand) -> None:
+    house.rows(TROUBLES["failing_http_503"].begin)
+    assert list(loop.problems()) == ["failing_http_503"]
+    house.rows(TROUBLES["api_unreachable"].begin)
+    assert list(loop.problems()) == ["api_unreachable"]
+
+
+def test_what_keeps_failing_is_not_overdue_as_well(house: House, loop: ByHand) -> None:
+    house.rows("UPDATE tasks SET life_from = life_from - 90000000, failures = 3, last_error = 'http_500' WHERE seq = 1")
+    assert list(loop.problems()) == ["failing_http_500"]
+
+
+def test_abandoning_what_fails_leaves_the_failure_of_the_others_and_its_own_end_is_told(
+    house: House, loop: ByHand
+) -> None:
+    house.rows("UPDATE tasks SET failures = 3, last_error = 'http_503' WHERE seq = 1")
+    assert turn(loop) == [("problem begins", "failing_http_503")]
+    house.cdpoll("abandon", "t0", check=0)
+    assert turn(loop) == [("problem begins", "abandoned")]
+    assert turn(loop, QUIET_MS) == [("problem is over", "failing_http_503")]
+
+
+# --- a daemon that is down, one that restarts, and none that is wanted
+
+
+def test_a_daemon_that_is_started_again_and_again_is_told_apart_from_one_that_is_down(house: House) -> None:
+    for n in range(daemon_row.MOST_STARTS):
+        with loop_by_hand(house) as by_hand:
+            by_hand.clock.advance(n * 10_000)
+            by_hand.loop._beats._started_at += n * 10_000
+            by_hand.loop.step()
+    house.rows("UPDATE daemon SET started_at = started_at - 60000")
+    (found,) = house.status()["problems"]
+    assert (found["code"], found["count"]) == ("daemon_restarts", daemon_row.MOST_STARTS)
+    house.rows("UPDATE daemon SET stopped_at = beat_at")
+    assert [one["code"] for one in house.status()["problems"]] == ["daemon_down"]
+
+
+def test_where_a_timer_runs_it_no_daemon_is_missed_but_work_that_waits_for_a_day(house: House) -> None:
+    assert [one["code"] for one in house.status()["problems"]] == ["daemon_down"]
+    house.write(store_runs="once")
+    assert house.status()["problems"] == []
+    house.rows("UPDATE tasks SET due_at = recorded_at - ? WHERE seq < 3", DAY)
+    (found,) = house.status()["problems"]
+    assert (found["code"], found["count"]) == ("not_run", 2)
+    assert found["hint"].startswith("2 tasks due for more than a day")
+    house.rows("UPDATE tasks SET due_at = ?", FAR)
+    assert house.status()["problems"] == []
+
+
+# --- by hand
+
+
+def test_an_acknowledged_problem_is_hidden_until_it_grows(house: House, loop: ByHand) -> None:
+    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq < 3")
+    turn(loop)
+    house.cdpoll("problems", "ack", "abandoned", check=0)
+    assert "abandoned" not in loop.problems()
+    assert "abandoned" not in house.cdpoll("status", "--check").text.partition("|")[0]
+    (shown,) = [
+        one
+        for one in house.cdpoll("problems", "list", "--json", check=0).json["problems"]
+        if one["code"] == "abandoned"
+    ]
+    assert shown["acknowledged"]["count"] == 2
+    assert shown["acknowledged"]["by"]
+    assert "acknowledged" in house.cdpoll("problems", "list", check=0).text
+    assert turn(loop) == []
+    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq = 3")
+    assert "abandoned" in loop.problems()
+    assert turn(loop) == [("problem has grown since it was acknowledged", "abandoned")]
+    (act,) = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
+    assert act["act"] == "acknowledged abandoned (2)"
+    assert act["who"] == shown["acknowledged"]["by"]
+
+
+def test_an_acknowledged_problem_that_returns_is_told_again(house: House, loop: ByHand) -> None:
+    house.rows(TROUBLES["abandoned"].begin)
+    turn(loop)
+    house.cdpoll("problems", "ack", "abandoned", check=0)
+    house.rows(TROUBLES["abandoned"].end)
+    turn(loop)
+    turn(loop, QUIET_MS)
+    house.rows(TROUBLES["abandoned"].begin)
+    assert turn(loop) == [("problem begins", "abandoned")]
+    assert "abandoned" in loop.problems()
+
+
+def test_only_what_stands_can_be_acknowledged(house: House) -> None:
+    assert "did you mean abandoned?" in house.cdpoll("problems", "ack", "abandonned", check=65).err
+    assert "what stands: 1 problem: daemon_down" in house.cdpoll("problems", "ack", "overdue", check=65).err
+    assert house.value("SELECT count(*) FROM problems") == 0
+
+
+def test_who_did_it_is_in_the_history_of_the_task(house: House) -> None:
+    house.cdpoll("abandon", "t0", check=0)
+    detail = house.value("SELECT detail FROM history WHERE event = 'abandoned'")
+    assert detail == f"by {who()}"
+
+
+def test_the_acts_are_bounded(loop: ByHand) -> None:
+    for n in range(1_010):
+        standing.note_act(loop.store, "ann", f"act {n}", n)
+    assert len(standing.acts(loop.store, 5_000)) == 1_000
+    assert standing.acts(loop.store, 1)[0]["act"] == "act 1009"

@@ -1,0 +1,22 @@
+"""What `status` and the problems measure by, as the configuration says."""
+
+from typing import Literal, NamedTuple
+
+from worker.core.pacing.limiter import RateLimit
+from worker.core.schedule.cadence import Schedule
+
+
+class StatusRules(NamedTuple):
+    """The schedule, the rate limit, how often the drop is listed, and who polls.
+
+    ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
+    ``runs``: ``once`` where a timer or a person starts cdpoll, and no daemon is expected.
+    ``asks``: there is an API to be polled.
+    """
+
+    schedule: Schedule = Schedule()
+    limit: RateLimit = RateLimit(1, 5)
+    delay_per_request_ms: int | None = None
+    every_ms: int | None = None
+    runs: Literal["daemon", "once"] = "daemon"
+    asks: bool = True

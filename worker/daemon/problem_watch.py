@@ -1,0 +1,67 @@
+"""Which problems stand: found with each beat, kept in the database, and logged when they begin and end."""
+
+from worker.config import Config
+from worker.config.polling import status_rules_of
+from worker.core.errors import StorageFailed, TryLater
+from worker.core.instant import words
+from worker.core.problems import Problem
+from worker.core.standing import Standing, Told, follow, shown
+from worker.gateways.machine import disk_of
+from worker.rounds.log_edges import Log
+from worker.store.db.store import Store
+from worker.store.state import standing
+from worker.store.views.problems import Machine, found
+
+EVERY_MS = 15_000
+
+
+class ProblemWatch:
+    """``once``: the run ends by itself, so work that waits is none of its problems."""
+
+    def __init__(self, store: Store, log: Log, *, once: bool) -> None:
+        self.log = log
+        self.worst: Problem | None = None
+        """The worst problem that stands and is not acknowledged."""
+        self._store = store
+        self._once = once
+        self._looked_at: int | None = None
+        self._unsaved: dict[str, Standing] | None = None  # what was logged, and could not be written
+
+    def look(self, config: Config, now: int, *, at_once: bool) -> None:
+        """Look if it is time, or ``at_once``. A database that cannot be written silences no line."""
+        if not at_once and self._looked_at is not None and 0 <= now - self._looked_at < EVERY_MS:
+            return
+        self._looked_at = now
+        rules = status_rules_of(config)
+        if self._once:
+            rules = rules._replace(runs="once")
+        disk = disk_of(self._store.path.parent)
+        machine = Machine(True, None) if disk is None else Machine(True, *disk)
+        try:
+            stands = found(self._store, now, rules, machine, alive=True)
+            after, told = follow(self._rows(), stands, now)
+        except (StorageFailed, TryLater):
+            return  # the main thread tells that the storage fails
+        try:
+            if after != self._rows() or self._unsaved is not None:
+                with self._store.write():
+                    after, told = follow(self._rows(), stands, now)  # one may have been acknowledged meanwhile
+                    standing.keep(self._store, after)
+                self._unsaved = None
+        except (StorageFailed, TryLater):
+            self._unsaved = after
+        self.worst = next((one.problem for one in shown(after, stands, now) if one.acked is None), None)
+        for one in told:
+            self._tell(one)
+
+    def _rows(self) -> dict[str, Standing]:
+        return standing.standing(self._store) if self._unsaved is None else self._unsaved
+
+    def _tell(self, told: Told) -> None:
+        problem = told.problem
+        if told.what == "over":
+            self.log.info("problem is over", code=problem.code, lasted=words(told.lasted))
+            return
+        say = self.log.error if problem.severity == "critical" else self.log.warning
+        event = "problem begins" if told.what == "begins" else "problem has grown since it was acknowledged"
+        say(event, code=problem.code, count=problem.count, hint=problem.hint)
