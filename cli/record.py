@@ -15,7 +15,6 @@ from worker.config.polling import schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import iso
 from worker.core.intake.json_documents import text_of
-from worker.core.intake.json_recording import from_body, from_jsonl_line
 from worker.core.intake.link import Unreadable, mentions
 from worker.core.intake.recording import (
     NO_UUID,
@@ -94,14 +93,21 @@ def record(
     for option, texts in (("--ref", refs), ("--correlation-id", correlation_ids)):
         if not all(text.strip() for text in texts):
             summary.note(f"{option} is empty: it is left out")
-    line_sources = [*((stream, from_id_line) for stream in streams), *((file, from_jsonl_line) for file in jsonl)]
+    files: list[tuple[IO[bytes], Callable[..., Intake]]] = [(file, from_headers) for file in headers]
+    line_sources: list[tuple[IO[bytes], Callable[..., Intake]]] = [(stream, from_id_line) for stream in streams]
+    if bodies or jsonl:
+        # Only here: nearly all calls hand in headers, and each would pay for it.
+        from worker.core.intake.json_recording import from_body, from_jsonl_line
+
+        files += [(file, from_body) for file in bodies]
+        line_sources += [(file, from_jsonl_line) for file in jsonl]
 
     def parts() -> Iterator[list[_Piece]]:
         """Each is one commit or more."""
         yield [_id_piece(task_id, n, about) for n, task_id in enumerate(ids, 1) if task_id != "-"]
         yield [_Piece(about.of(from_link, value)) for value in links]
         yield [_Piece(about.of(from_location, value)) for value in locations]
-        for source, read in (*((file, from_headers) for file in headers), *((file, from_body) for file in bodies)):
+        for source, read in files:
             yield [_Piece(_whole(source, read, about, summary))]
         for source, read_line in line_sources:
             yield from _lines(source, read_line, about, summary, alone=len(line_sources) == 1)

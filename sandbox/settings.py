@@ -25,9 +25,11 @@ every = {short(max(duration("10s"), round(duration("5m") / sandbox.speed)))}
 """
 
 
-def config_text(sandbox: Sandbox, store_path: str, secret_path: str, *, timeout: str = "10s") -> str:
+def config_text(
+    sandbox: Sandbox, store_path: str, secret_path: str, *, timeout: str = "10s", runs: str = "daemon"
+) -> str:
     """An INI text, ready to use: the sandbox's addresses and credentials, and cdpoll's own time spans divided by the
-    sandbox's speed. The client secret is to be in a file of its own at ``secret_path``."""
+    sandbox's speed. The client secret is to be in a file of its own at ``secret_path``. ``runs``: of ``[store]``."""
     speed = sandbox.speed
 
     def span(vendors: str, least: str = "50ms") -> str:
@@ -45,6 +47,7 @@ timeout = {timeout}
 
 [store]
 path = {store_path}
+runs = {runs}
 
 [polling]
 requests_per_second = {rate:g}

@@ -96,7 +96,7 @@ def test_the_files_of_the_drop(house: House) -> None:
     )
     (house.folder / "key").write_text("no key")
     key, hosts = mistakes(house)
-    assert "is no private key; name the file that ssh-keygen made" in key
+    assert "is not a private key; name the file that ssh-keygen made" in key
     assert "known_hosts cannot be read (no such file or directory); fill it with: ssh-keyscan" in hosts
 
 

@@ -85,3 +85,6 @@ def test_the_demo_accounts_for_everything_in_a_small_run(tmp_path: Path) -> None
     (database,) = (tmp_path / "d").glob("*/cdpoll.db")
     assert str(database) in done.stdout
     assert database.parent.stat().st_mode & 0o077 == 0
+    looked = [str(CDPOLL), "--config", str(database.with_name("cdpoll.ini")), "status", "--check"]
+    status = subprocess.run(looked, capture_output=True, text=True, timeout=DEADLINE)
+    assert (status.returncode, status.stdout[:9]) == (0, "CDPOLL OK")  # though no daemon lives any more
