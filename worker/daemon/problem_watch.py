@@ -1,10 +1,12 @@
 """Which problems stand: found with each beat, kept in the database, and logged when they begin and end."""
 
+from dataclasses import replace
+
 from worker.config import Config
 from worker.config.polling import status_rules_of
 from worker.core.errors import StorageFailed, TryLater
 from worker.core.instant import words
-from worker.core.problems import Problem
+from worker.core.problems import Problem, kind_of
 from worker.core.standing import Standing, Told, follow, shown
 from worker.gateways.machine import disk_of
 from worker.rounds.log_edges import Log
@@ -38,7 +40,7 @@ class ProblemWatch:
         disk = disk_of(self._store.path.parent)
         machine = Machine(True, None) if disk is None else Machine(True, *disk)
         try:
-            stands = found(self._store, now, rules, machine, alive=True)
+            stands = [_sayable(one) for one in found(self._store, now, rules, machine, alive=True)]
             after, told = follow(self._rows(), stands, now)
         except (StorageFailed, TryLater):
             return  # the main thread tells that the storage fails
@@ -65,3 +67,12 @@ class ProblemWatch:
         say = self.log.error if problem.severity == "critical" else self.log.warning
         event = "problem begins" if told.what == "begins" else "problem has grown since it was acknowledged"
         say(event, code=problem.code, count=problem.count, hint=problem.hint)
+
+
+def _sayable(problem: Problem) -> Problem:
+    """The problem without texts that were damaged on the disk (read with U+FFFD): nothing is known of what they say."""
+    if "\ufffd" not in problem.code + problem.hint:
+        return problem
+    code = kind_of(problem.code).code if "\ufffd" in problem.code else problem.code
+    code = "unknown" if "\ufffd" in code else code
+    return replace(problem, code=code, hint="its text is damaged: see `cdpoll problems list`")
