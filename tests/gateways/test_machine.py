@@ -1,8 +1,10 @@
 """What the machine says of processes and disks."""
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,24 @@ def test_what_is_free_and_whether_it_can_be_written(tmp_path: Path, monkeypatch:
 
 def test_a_disk_that_cannot_be_examined(tmp_path: Path) -> None:
     assert disk_of(tmp_path / "nowhere") is None
+
+
+def test_a_file_system_that_became_read_only_by_an_error_is_found_by_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(code: int) -> Callable[..., int]:
+        def opens(*_: object) -> int:
+            raise OSError(code, "")
+
+        return opens
+
+    found = disk_of(tmp_path)
+    assert found is not None
+    assert not found.read_only
+    assert list(tmp_path.iterdir()) == []
+    for code, read_only in ((errno.EROFS, True), (errno.EACCES, False), (errno.EOPNOTSUPP, False)):
+        with monkeypatch.context() as bent:
+            bent.setattr(os, "open", refused(code))
+            found = disk_of(tmp_path)
+        assert found is not None
+        assert found.read_only is read_only

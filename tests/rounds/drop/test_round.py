@@ -19,6 +19,7 @@ from worker.rounds.drop.round import RETRY_MS
 from worker.store.batch import keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.opening import open_store
+from worker.store.state import drop as rounds
 from worker.store.state import notices
 from worker.store.views import status as look
 from worker.store.views.problems import StatusRules
@@ -328,3 +329,18 @@ def test_a_clock_set_back_keeps_no_file_waiting(house: DropHouse) -> None:
     house.clock.jump(-10 * day)
     assert house.round().reports == []
     assert [one.name for one in house.round(wait=SETTLE).reports] == ["cut.x12"]
+
+
+def test_a_file_that_never_settles_is_named_after_hours_and_not_once_it_settles(house: DropHouse) -> None:
+    def named() -> tuple[int, str] | None:
+        with open_store(house.path, create=True) as store:
+            return rounds.troubled(store)
+
+    for n in range(8):
+        house.put("a.x12", "ISA" + "x" * n)
+        house.round(wait=3_600_000)
+        assert (named() is None) is (n < 7), n
+    assert named() == (1, "a.x12 is not fetched: its size or time has kept changing for hours")
+    house.put("a.x12", batch("A"))
+    assert house.states() == [("a.x12", "ingested")]
+    assert named() is None

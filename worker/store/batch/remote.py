@@ -80,10 +80,11 @@ def note_listing(store: Store, listed: Iterable[tuple[bytes, str, int, int]], no
             # The same size and time: nothing changes, and the time of the first listing that showed them stays.
             store.execute(
                 """
-                INSERT INTO remote_files (name, shown, size, mtime, seen_at, state)
-                VALUES (:name, :shown, :size, :mtime, :now, 'seen')
+                INSERT INTO remote_files (name, shown, size, mtime, seen_at, state, first_at)
+                VALUES (:name, :shown, :size, :mtime, :now, 'seen', :now)
                 ON CONFLICT (name) DO UPDATE SET size = :size, mtime = :mtime, seen_at = :now, state = 'seen',
-                    attempts = 0, next_at = 0, tidy = 0, error = NULL
+                    attempts = 0, next_at = 0, tidy = 0, error = NULL,
+                    first_at = CASE WHEN remote_files.state = 'seen' THEN remote_files.first_at ELSE :now END
                 WHERE (size <> :size OR mtime <> :mtime OR state = 'gone') AND state <> 'fetched'
                 """,
                 {"name": name, "shown": shown, "size": size, "mtime": mtime, "now": now},

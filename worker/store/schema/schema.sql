@@ -401,7 +401,7 @@ CREATE TABLE remote_files (
     tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
     was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: a copy of it once was incomplete: it stays where it is
     error TEXT,                         -- why it could not be fetched the last time
-    first_at INTEGER NOT NULL DEFAULT 0 -- when it was first listed; 0: an earlier release listed it
+    first_at INTEGER NOT NULL DEFAULT 0 -- since when it is listed and was not fetched; 0: an earlier release listed it
 ) STRICT;
 
 

@@ -72,6 +72,7 @@ def last_good(store: Store) -> int | None:
 # What a person is told of a file that could not be fetched, by the code of the failure.
 _REASONS = {
     "changing": "it keeps changing",
+    "unsettled": "its size or time has kept changing for hours",
     "vanished": "the server lists it, but says that it is not there",
     "permission": "the server does not allow it",
     "refused": "the server refuses it",
@@ -90,6 +91,8 @@ def reason_of(error: str) -> str:
 # These are normal for once.
 _PASSING = "'changing', 'vanished'"
 _NAMED_FILES = 5
+# A file whose size or time still changes so long after it was first listed is in trouble.
+_UNSETTLED_MS = 6 * 3_600_000
 _SHOWN_NAME_LETTERS = 100
 
 
@@ -97,11 +100,13 @@ def troubled(store: Store) -> tuple[int, str] | None:
     """How many files of the drop are in trouble of their own, and the text for `status`, which names some of them."""
     rows = store.read(
         f"""
-        SELECT shown, error, state FROM remote_files
-        WHERE error IS NOT NULL AND error <> 'incomplete' AND error <> 'interrupted' AND state <> 'gone'
-            AND (error NOT IN ({_PASSING}) OR attempts > 1)
+        SELECT shown, coalesce(error, 'unsettled') AS error, state FROM remote_files
+        WHERE (error IS NOT NULL AND error <> 'incomplete' AND error <> 'interrupted' AND state <> 'gone'
+                AND (error NOT IN ({_PASSING}) OR attempts > 1))
+            OR (error IS NULL AND state = 'seen' AND first_at > 0 AND seen_at - first_at > :unsettled)
         ORDER BY attempts DESC, name
-        """  # noqa: S608 - a constant
+        """,  # noqa: S608 - a constant
+        {"unsettled": _UNSETTLED_MS},
     )
     if not rows:
         return None
