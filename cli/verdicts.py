@@ -40,6 +40,9 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
     if here.daemon and not picture["daemon"]["alive"]:
         codes = [problem["code"] for problem in picture["problems"]]
         return Verdict("STOPPED", f"{_stopped(picture, codes)}; {waits}", "critical")
+    if picture["daemon"]["alive"] and picture["daemon"]["beat_age_ms"] > FRESH_MS:
+        silent = about(picture["daemon"]["beat_age_ms"])
+        return Verdict("HELD BACK", f"the daemon has finished no pass for {silent}; {waits}", "warning")
     api, drop = picture["api"], picture["drop"]
     if here.api and api["paused"]:
         probe = from_iso(api["resumes_at"])

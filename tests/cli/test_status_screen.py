@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.verdicts import Installation, verdicts
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
 from worker.clock import Clock
@@ -120,6 +121,13 @@ def test_three_verdicts_come_first(tmp_path: Path) -> None:
             daemon.end()
         assert told(house)["Picture"][0] == "OLD"
         assert told(house)["Work"] == ("STOPPED", told(house)["Work"][1])
+
+
+def test_a_daemon_that_finishes_no_pass_is_not_said_to_flow(house: House) -> None:
+    picture = house.status()
+    picture["daemon"] |= {"alive": True, "beat_age_ms": 52_000}
+    found = verdicts(picture, Installation(api=True, daemon=True), Clock().now())["work"]
+    assert (found.state, found.words.partition(";")[0]) == ("HELD BACK", "the daemon has finished no pass for 52 s")
 
 
 def test_the_limiter_holding_work_back_is_said_in_words(house: House) -> None:

@@ -267,6 +267,17 @@ def test_a_daemon_that_is_started_again_and_again_is_told_apart_from_one_that_is
     house.rows("UPDATE daemon SET started_at = started_at - 60000")
     (found,) = house.status()["problems"]
     assert (found["code"], found["count"]) == ("daemon_restarts", daemon_row.MOST_STARTS)
+    house.rows("UPDATE daemon SET beat_at = beat_at - 300000")  # it was not started again
+    house.database.with_name(f"{house.database.name}.beat").unlink(missing_ok=True)
+    assert {one["code"] for one in house.status()["problems"]} == {"daemon_restarts", "daemon_stuck"}
+    house.rows("UPDATE daemon SET stopped_at = beat_at")
+    assert [one["code"] for one in house.status()["problems"]] == ["daemon_down"]
+
+
+def test_without_a_daemon_no_configuration_is_told_to_be_in_force(house: House, loop: ByHand) -> None:
+    turn(loop)
+    house.rows("INSERT INTO notices (code, at, detail) VALUES ('reload_refused', 1, 'the old one stays')")
+    assert "reload_refused" in [one["code"] for one in house.status()["problems"]]
     house.rows("UPDATE daemon SET stopped_at = beat_at")
     assert [one["code"] for one in house.status()["problems"]] == ["daemon_down"]
 

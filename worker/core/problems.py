@@ -56,7 +56,7 @@ _LISTED = (
         "daemon_down",
         "critical",
         "no daemon is polling",
-        "start it (systemctl start cdpoll, or cdpoll run)",
+        "start it (systemctl start cdpoll, or cdpoll run); if it does not start, `cdpoll config check` says why",
         "operations.md#the-service",
     ),
     Kind(

@@ -54,7 +54,9 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     """What stands at this moment, the worst first. ``alive``: the daemon makes its passes."""
     shared = api.get(store)
     standing = _of_the_daemon(store, now, rules, machine, alive=alive)
-    standing += [Problem(code, 1, detail) for code, detail in notices.listed(store)]
+    # Without a daemon no configuration is in force.
+    listed = [Problem(code, 1, detail) for code, detail in notices.listed(store)]
+    standing += [one for one in listed if alive or one.code != "reload_refused"]
     standing += _of_the_drop(store, now, rules, standing, alive=alive)
     standing += _disk(store.path.parent, machine)
     standing += _pause(shared.breaker)
@@ -72,6 +74,8 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
 
 
 DAY_MS = 86_400_000
+# So long a daemon that starts again and again may be silent; systemd waits 5 s before each start.
+BETWEEN_STARTS_MS = 60_000
 # A task that has been due for this long should have been polled.
 DUE_LONG_MS = 60_000
 
@@ -86,10 +90,14 @@ def _backlog(store: Store, now: int, limiter: LimiterState) -> list[Problem]:
 def _of_the_daemon(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
     beat = daemon.last_beat(store)
     starts = daemon.restarts(store, now) if rules.runs == "daemon" else 0
-    if starts:
-        return [problem("daemon_restarts", starts)]
-    if alive:
-        return []
+    loops = [problem("daemon_restarts", starts)] if starts else []
+    if alive or (loops and beat is not None and now - beat.beat_at < BETWEEN_STARTS_MS):
+        return loops
+    return loops + _silent(store, now, rules, machine, beat)
+
+
+def _silent(store: Store, now: int, rules: StatusRules, machine: Machine, beat: daemon.Beat | None) -> list[Problem]:
+    """Of a daemon that makes no passes."""
     if beat is not None and beat.stopped_at is None and machine.daemon_exists:
         return [problem("daemon_stuck", pid=beat.pid, lasting=words(now - beat.beat_at))]
     if rules.runs == "daemon":
