@@ -124,6 +124,7 @@ def test_three_verdicts_come_first(tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_finishes_no_pass_is_not_said_to_flow(house: House) -> None:
+    house.record("a")
     picture = house.status()
     picture["daemon"] |= {"alive": True, "beat_age_ms": 52_000}
     found = verdicts(picture, Installation(api=True, daemon=True), Clock().now())["work"]
