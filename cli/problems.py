@@ -47,13 +47,17 @@ def list_(obj: Json, as_json: bool) -> None:
 @click.argument("codes", metavar="CODE...", nargs=-1, required=True)
 @click.pass_obj
 def ack(obj: Json, codes: tuple[str, ...]) -> None:
-    """Hide these problems from `status` until they grow, or return after their end."""
+    """Hide these warnings from `status` until they grow, or return after their end. What is critical stays."""
     by = who()
     with opened(obj) as here:
         counts = {one.problem.code: one.problem.count for one in _standing(here)}
         for code in codes:
             if code not in counts:
                 raise BadData(*_no_problem(code, list(counts)))
+            if kind_of(code).severity == "critical":
+                raise BadData(
+                    f"{code} is critical: it cannot be hidden", "`cdpoll problems list` says what to do; then it ends"
+                )
         with here.store.write():
             for code in dict.fromkeys(codes):
                 standing.acknowledge(here.store, code, counts[code], by, here.now)

@@ -124,7 +124,8 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
     ]
     there = [name for name, _ in commands(cli)]
     seen: dict[str, set[str]] = {}
-    house.cdpoll("problems", "ack", "daemon_down")
+    house.cdpoll("abandon", "b")
+    house.cdpoll("problems", "ack", "abandoned")
     for args in calls:
         name = next((one for one in (" ".join(args[:2]), args[0]) if one in there), None)
         if name is None:

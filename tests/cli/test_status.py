@@ -334,3 +334,9 @@ def test_a_row_that_refers_to_nothing_is_74(house: House) -> None:
     house.rows("INSERT INTO refs (task, ref, added_at) VALUES (77, 'r', 0)")
     found = house.cdpoll("db", "integrity", "--json", check=74).json
     assert (found["ok"], len(found["wrong"])) == (False, 1)
+
+
+def test_a_critical_problem_cannot_be_hidden(house: House) -> None:
+    house.record("a")
+    assert "daemon_down is critical" in house.cdpoll("problems", "ack", "daemon_down", check=65).err
+    house.cdpoll("status", "--check", check=2)

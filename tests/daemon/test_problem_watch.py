@@ -303,11 +303,8 @@ def test_an_acknowledged_problem_is_hidden_until_it_grows(house: House, loop: By
     house.cdpoll("problems", "ack", "abandoned", check=0)
     assert "abandoned" not in loop.problems()
     assert "abandoned" not in house.cdpoll("status", "--check").text.partition("|")[0]
-    (shown,) = [
-        one
-        for one in house.cdpoll("problems", "list", "--json", check=0).json["problems"]
-        if one["code"] == "abandoned"
-    ]
+    listed = house.cdpoll("problems", "list", "--json", check=0).json["problems"]
+    (shown,) = [one for one in listed if one["code"] == "abandoned"]
     assert shown["acknowledged"]["count"] == 2
     assert shown["acknowledged"]["by"]
     assert "acknowledged" in house.cdpoll("problems", "list", check=0).text

@@ -86,6 +86,7 @@ VALUES: list[Wrong] = [
     ("pagination that mentions it", ["--link", f"<{CD}/?offset=2>; rel=next"], "", 65, 0, "unreadable"),
     ("an empty location", ["--location", ""], "", 0, 0, "the location value names no task"),
     ("a location with its name", ["--location", f"Location: {CD}/{A}"], "", 65, 0, "unreadable"),
+    ("an id as a location", ["--location", A], "", 65, 0, "hand it in as an ID"),
     ("a location elsewhere", ["--location", "https://h/login"], "", 0, 0, "names no task"),
     ("a location without an id", ["--location", CD], "", 65, 0, "unreadable"),
     ("a location in brackets", ["--location", f"<{CD}/{A}>"], "", 65, 0, "unreadable"),

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from worker.core.intake.link import is_uuid
 from worker.core.intake.recording import (
     NO_UUID,
     Intake,
@@ -13,7 +14,6 @@ from worker.core.intake.recording import (
     from_id_line,
     from_link,
     from_location,
-    is_uuid,
     merge,
 )
 

@@ -10,7 +10,7 @@ from worker.core.errors import BadData
 from worker.core.intake.dump import Field
 from worker.core.intake.json_documents import cut_array, documents, text_of
 from worker.core.intake.line_keys import ABOUT, NAMING, birth_date_note, unknown_keys
-from worker.core.intake.link import RAW_LIMIT_CHARS, Unreadable, unreadable, valid_id
+from worker.core.intake.link import RAW_LIMIT_CHARS, Unreadable, is_uuid, unreadable, valid_id
 from worker.core.intake.receipt import json_text, read_receipt
 from worker.core.intake.recording import (
     NO_UUID,
@@ -19,7 +19,6 @@ from worker.core.intake.recording import (
     each_once,
     from_dump,
     from_fields,
-    is_uuid,
     merge,
     or_kept,
     recordings_of,

@@ -13,6 +13,7 @@ from worker.core.intake.link_grammar import Broken, parse, percent_decoded
 RAW_LIMIT_CHARS = 64 * 1024  # characters of an unreadable text that are kept
 
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _NO_URI = re.compile(r'[^!-~]|[<>"\\^`{|}]')
 _PAGINATION = frozenset({"next", "prev", "previous", "first", "last", "self", "start", "current"})
@@ -106,7 +107,14 @@ def read_location(value: str) -> TaskLinks:
         return TaskLinks((NamedTask(place.id, None, place.host),))
     if place.discovery or mentions(value):
         return TaskLinks((), (unreadable(value, "the location mentions coverage-discovery, but holds no valid id"),))
+    if is_uuid(value.strip()):
+        return TaskLinks((), (unreadable(value, "an id alone is not a location: hand it in as an ID"),))
     return TaskLinks()
+
+
+def is_uuid(text: str) -> bool:
+    """Whether an id has the form that the vendor's ids nearly always have. Others are recorded too, with a note."""
+    return _UUID.fullmatch(text) is not None
 
 
 class _Place(NamedTuple):

@@ -20,6 +20,7 @@ from worker.core.intake.link import (
     NamedTask,
     TaskLinks,
     Unreadable,
+    is_uuid,
     mentions,
     read_link,
     read_location,
@@ -29,7 +30,6 @@ from worker.core.intake.link import (
 from worker.core.intake.link_grammar import printable
 from worker.core.vendor.httpdate import http_date
 
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 NO_UUID = "not a UUID, as the vendor's ids are; recorded all the same"
 
 _HEADERS_HINT = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
@@ -76,11 +76,6 @@ class Intake:
     def empty(self) -> bool:
         """Whether nothing at all was in it."""
         return not (self.recordings or self.unreadable or self.notes or self.without_task)
-
-
-def is_uuid(task_id: str) -> bool:
-    """Whether an id has the form that the vendor's ids nearly always have. Others are recorded too, with a note."""
-    return _UUID.fullmatch(task_id) is not None
 
 
 def from_id(text: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
