@@ -59,10 +59,10 @@ def test_no_good_round_for_long_is_a_problem(house: House, server: Sshd) -> None
     house.rows(back, HOUR + 60_000)
     assert problems(house.status())["sftp_stale"].startswith("no good round over the drop for 3 h 1 min, though every")
     assert "sftp_stale" in house.cdpoll("status", "--check").text
-    # A round that fails changes nothing about that, a good one does.
+    # A round that fails tells the cause, and a good one ends it.
     configure(house, server, every="1h", key_file=str(house.folder / "nowhere"))
     house.cdpoll("ingest", check=78)
-    assert "sftp_stale" in problems(house.status())
+    assert {"sftp_key_file", "sftp_stale"} & problems(house.status()).keys() == {"sftp_key_file"}
     configure(house, server, every="1h")
     house.cdpoll("ingest", check=None)
     assert "sftp_stale" not in problems(house.status())
@@ -74,6 +74,7 @@ def test_where_no_round_was_ever_good_it_counts_from_the_first(house: House, ser
     assert house.status()["drop"]["last_good_at"] is None
     assert "last good one never" in lines(house)["drop"]
     house.rows("UPDATE meta SET value = json_set(value, '$.since', 1000) WHERE key = 'sftp_rounds'")
+    house.rows("DELETE FROM notices")
     assert "sftp_stale" in problems(house.status())
 
 

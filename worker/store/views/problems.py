@@ -176,13 +176,13 @@ def _with(code: str) -> str:
 
 
 def _of_the_drop(store: Store, now: int, rules: StatusRules, standing: list[Problem], *, alive: bool) -> list[Problem]:
-    """``standing``: a problem of every round, or that there is no daemon, tells already why no round is good."""
+    """``standing``: a problem of every round tells already why no round is good."""
     every = rules.every_ms
     if every is None:
         return []
     beat = daemon.last_beat(store) if alive else None
     silent_ms = rounds.silent_ms(store, every, None if beat is None else beat.started_at, now)
-    told = rules.runs == "once" or any(one.code.startswith(("sftp_", "daemon_")) for one in standing)
+    told = rules.runs == "once" or any(one.code.startswith("sftp_") for one in standing)
     stale = silent_ms is not None and not told
     found = [problem("sftp_stale", lasting=words(silent_ms or 0), every=words(every))] if stale else []
     troubled = rounds.troubled(store)
