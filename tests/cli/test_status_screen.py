@@ -202,8 +202,8 @@ def test_it_is_drawn_anew_until_it_is_interrupted(house: House) -> None:
         moved.rename(house.database)
         before = len(opened.read())
         until(lambda: "2 tasks pending" in opened.read()[before:], "the third screen", opened.process)
-        # Again where the first came while the screen was drawn.
-        until(lambda: opened.process.poll() is not None or opened.process.send_signal(signal.SIGINT), "its end")
+        opened.process.send_signal(signal.SIGINT)
+        opened.end()
         assert opened.process.returncode == 130
     assert "Traceback" not in opened.text
 
