@@ -43,7 +43,7 @@ def test_lists_and_stories_of_tasks(tmp_path: Path, scripted: ScriptedVendor) ->
         escaped(as_json)
         found = json.loads(as_json)
         assert found.get("tasks", [found])[0]["refs"] == [ODD]
-    assert len(shown(house, "tasks").splitlines()) == 1
+    assert len(shown(house, "tasks").splitlines()) == 2  # with the line of headings
 
 
 def test_what_could_not_be_read(tmp_path: Path) -> None:

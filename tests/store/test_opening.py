@@ -130,7 +130,7 @@ def test_what_can_be_used_is_never_renamed(used: Path) -> None:
 
 def test_a_file_that_was_never_ours_is_left_alone(path: Path) -> None:
     put_text(path)
-    with pytest.raises(StorageFailed, match="no database of cdpoll"):
+    with pytest.raises(StorageFailed, match="not a database of cdpoll"):
         forget(path, ".forgotten")
     path.unlink()
     path.mkdir()

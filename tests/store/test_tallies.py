@@ -1,5 +1,6 @@
 """The counts that `status` reads equal those of counting the rows, after every way to change a task."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -74,10 +75,12 @@ class Histories(RuleBasedStateMachine):
         if seq is not None:
             conclude(self.store, DONE | {"id": one, "status": outcome}, seq, self.now)
 
-    @rule(one=st.sampled_from(IDS), what=st.sampled_from([by_hand.due_now, by_hand.retry, by_hand.abandon]))
-    def is_handled(self, one: str, what: object) -> None:
-        assert callable(what)
-        what(self.store, [one], self.now)
+    @rule(one=st.sampled_from(IDS), what=st.sampled_from([by_hand.retry, by_hand.abandon, None]))
+    def is_handled(self, one: str, what: Callable[..., object] | None) -> None:
+        if what is None:
+            by_hand.due_now(self.store, [one], self.now)
+        else:
+            what(self.store, [one], self.now, "somebody")
 
     @rule(one=st.sampled_from(IDS))
     def is_purged(self, one: str) -> None:

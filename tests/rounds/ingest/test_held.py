@@ -37,7 +37,7 @@ def test_a_test_is_stored_and_shown_and_joined_to_nothing(store: Store) -> None:
     assert (counts.transaction_sets, counts.subscribers, counts.test_answers) == (1, 1, 1)
     assert (counts.matched, counts.candidates, counts.unmatched) == (0, 0, 0)
     assert [one.code for one in report.warnings] == ["test_held", "test_interchange"]
-    assert "1 answers" in report.warnings[0].message
+    assert "1 answer)" in report.warnings[0].message
     assert joined(store) == [("test", None, None, None)]
     assert elsewhere(store, "SELECT member_id, coverage, test FROM batch_answers") == [("M0001", "active", 1)]
     assert elsewhere(store, "SELECT state FROM sets") == [("test",)]
