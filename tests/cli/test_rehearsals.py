@@ -52,7 +52,8 @@ def test_a_rehearsal_of_the_sandbox_shows_what_the_page_says(tmp_path: Path, hea
 
         def seen() -> bool:
             # On a busy machine a short pause may be over before `status` runs. Its beginning is in the log.
-            return meanwhile[0] in problems() or meanwhile[0] in {f"api_{line.get('reason')}" for line in logged(house)}
+            begun = {line.get("code") for line in logged(house) if line["event"] == "problem begins"}
+            return meanwhile[0] in problems() | begun
 
         if meanwhile:
             until(seen, f"{meanwhile[0]} in `cdpoll status`", daemon.process)
