@@ -36,6 +36,8 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             env=house.environment(TERM="xterm", **env),
+            # The tests may have been started where SIGINT is ignored; a terminal's commands never are.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
         )
         os.close(theirs)
         os.set_blocking(ours, False)
