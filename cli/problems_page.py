@@ -66,7 +66,7 @@ _FIELDS = {
     "every": "`every`",
     "folder": "the database's folder",
     "daily": "configured",
-    "cause": "the failure",
+    "cause": "the failure that the hint names",
     "cure": "what the hint says",
     "error": "CODE",
     "named": "single files of the drop cannot be fetched, moved or deleted; the hint names them",
@@ -86,7 +86,8 @@ def _row(kind: Kind) -> str:
     code = f"{kind.code}_…" if kind.code in ("failing", "sftp") else kind.code
     heading = kind.page.partition("#")[2].replace("-", " ")
     more = f"[{heading}]({kind.page})" if kind.page else ""
-    return f"| `{code}` | {kind.severity} | {_filled(kind.words)} | {_filled(kind.cure)} | {more} |\n"
+    words = kind.words.replace("failing{cause}", "failing: {cause}")  # the sign before a cause comes with it
+    return f"| `{code}` | {kind.severity} | {_filled(words)} | {_filled(kind.cure)} | {more} |\n"
 
 
 def _filled(text: str) -> str:

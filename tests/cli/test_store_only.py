@@ -47,7 +47,7 @@ def test_a_mistake_elsewhere_is_one_line_and_json_stays_pure(house: House, comma
 
 
 def test_what_is_recorded_is_as_with_a_right_configuration(house: House) -> None:
-    """The origin is the one that the database belongs to, whatever can be read of [api]."""
+    """The origin is the one that the database belongs to, also where [api] has mistakes."""
     house.write(api_base_url="http://127.0.0.1:10/rcm/eligibility/v1", polling_cadence="soon")
     assert house.record("new")["recorded"] == ["new"]
     ((new,), (known,)) = house.rows("SELECT origin FROM tasks WHERE id IN ('new', 'known') ORDER BY id DESC")

@@ -57,7 +57,7 @@ def _derive(store: Store, results: list[int], now: int) -> int:
 def _read_anew(store: Store, now: int) -> int:
     """Read some sets of batches anew that an older reader read, a set as a whole; how many answers they have.
 
-    Each is read once, whatever becomes of it: where it cannot be read, its answers stay as they are.
+    Each is read once. Where it cannot be read, its answers stay as they are.
     """
     told: list[tuple[OldRow, NewRow]] = []
     size = done = 0
