@@ -7,11 +7,12 @@ import click
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.status import machine_of
+from cli.verdicts import problem_line
 from cli.who import who
 from worker.config.polling import status_rules_of
 from worker.config.suggestion import nearest
 from worker.core.errors import BadData
-from worker.core.instant import iso_or_none, words
+from worker.core.instant import iso_or_none
 from worker.core.problems import KINDS, counted, kind_of
 from worker.core.standing import Shown
 from worker.store.state import standing
@@ -101,10 +102,9 @@ def _as_json(one: Shown) -> Json:
 
 
 def _line(one: Shown, now: int) -> str:
-    problem, acked = one
-    since = "" if problem.since is None else f", for {words(max(0, now - problem.since))}"
+    acked = one.acked
     by = "" if acked is None else f" [by {acked.acked_by}, {iso_or_none(acked.acked_at)}]"
-    return f"{problem.severity:<8}  {problem.code} ({problem.count}{since}): {problem.hint}{by}"
+    return problem_line(_as_json(one), now)[1] + by
 
 
 def _no_problem(code: str, standing_codes: list[str]) -> tuple[str, str]:

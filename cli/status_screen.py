@@ -9,7 +9,7 @@ import click
 
 from cli.output import plain
 from cli.table import width_of
-from cli.verdicts import Installation, Verdict
+from cli.verdicts import Installation, Verdict, next_probe, problem_line, slowed
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
 
@@ -76,9 +76,8 @@ def screen(picture: Json, told: Mapping[str, Verdict], here: Installation, now: 
     ]
     lines += _problems(picture["problems"], now, brief=brief)
     lines.append(Line())
-    lines += [
-        Line(f"{name:<{_NAME_CHARS}} {said}", indent=_NAME_CHARS + 1) for name, said in _facts(picture, here, now)
-    ]
+    facts = _facts(picture, told["work"].words, here, now)
+    lines += [Line(f"{name:<{_NAME_CHARS}} {said}", indent=_NAME_CHARS + 1) for name, said in facts]
     return lines
 
 
@@ -89,16 +88,13 @@ def _problems(problems: list[Json], now: int, *, brief: bool) -> Iterator[Line]:
     yield Line(f"{counted(len(problems), 'problem')}:")
     shown = problems[:_SHOWN_PROBLEMS] if brief else problems
     for one in shown:
-        since = from_iso(one.get("since"))
-        lasting = "" if since is None else f", for {about(now - since)}"
-        count = f" ({one['count']})" if one["count"] > 1 else ""
-        word = one["severity"].upper() if one["severity"] == "critical" else one["severity"]
-        yield Line(f"  {word:<8} {one['code']}{count}{lasting}: {one['hint']}", word, one["severity"], 11)
+        word, text = problem_line(one, now)
+        yield Line(f"  {text}", word, one["severity"], 11)
     if len(shown) < len(problems):
         yield Line(f"  and {len(problems) - len(shown)} more; all of them: cdpoll status | less", indent=2)
 
 
-def _facts(picture: Json, here: Installation, now: int) -> Iterator[tuple[str, str]]:
+def _facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tuple[str, str]]:
     daemon, tasks, outcomes = picture["daemon"], picture["tasks"], picture["outcomes"]
     if here.api:
         yield "vendor", _vendor(picture["environment"])
@@ -106,7 +102,7 @@ def _facts(picture: Json, here: Installation, now: int) -> Iterator[tuple[str, s
         yield "daemon", _daemon(daemon, now)
     if here.api or sum(tasks.values()):
         oldest = picture["oldest_pending_age_s"]
-        since = "" if oldest is None else f"; the oldest for {about(oldest * 1000)}"
+        since = "" if oldest is None else f"; the oldest recorded {about(oldest * 1000)} ago"
         yield "waiting", f"{counted(tasks['pending'], 'task')} pending, {tasks['due']} due now{since}"
         gone = f"; {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
         ended = f"{outcomes['success']} found coverage, {outcomes['failure']} found none"
@@ -116,7 +112,7 @@ def _facts(picture: Json, here: Installation, now: int) -> Iterator[tuple[str, s
         if said := _traffic(picture["traffic"][span], tasks=tasks_too, files=picture["drop"] is not None):
             yield name, said
     if here.api:
-        yield from _api(picture, now)
+        yield from _api(picture, work, now)
     yield from _batches(picture, now)
     yield "database", picture["database"]
     yield "config", picture["config"] or "environment"
@@ -151,30 +147,18 @@ def _traffic(of: Json, *, tasks: bool, files: bool) -> str:
     return "; ".join(said)
 
 
-def _api(picture: Json, now: int) -> Iterator[tuple[str, str]]:
+def _api(picture: Json, work: str, now: int) -> Iterator[tuple[str, str]]:
     api, polling = picture["api"], picture["polling"]
-    yield "api", _paused(api, now) if api["paused"] else "not paused"
+    yield "api", "; ".join([f"PAUSED: {api['reason']}", *next_probe(api, now)]) if api["paused"] else "not paused"
     expires = picture["token"]["expires_in_s"]
     yield "token", "none at present" if expires is None else f"expires in {words(expires * 1000)}"
     budget = polling["daily_budget"]
     today = f"{polling['requests_today']}{'' if budget is None else f' of {budget}'}"
-    yield "requests", f"{today} today; {_pace(api, polling)}"
+    pace = slowed(picture) or [f"at most {polling['configured_per_second']:g}/s"]
+    if pace[0] in work:
+        pace = [f"at most {polling['requests_per_second']:g}/s at present"]
+    yield "requests", "; ".join([f"{today} today", *pace])
     yield "polling", _polling(polling)
-
-
-def _paused(api: Json, now: int) -> str:
-    probe = from_iso(api["resumes_at"])
-    when = "" if probe is None else "; next probe now" if probe <= now else f"; next probe in {about(probe - now)}"
-    return f"PAUSED: {api['reason']}{when}"
-
-
-def _pace(api: Json, polling: Json) -> str:
-    rate = f"{polling['configured_per_second']:g}/s"
-    if api["full_pace_in_s"] is None:
-        return f"at most {rate}"
-    slow = polling["requests_per_second"]
-    full = f"full again in about {about(1000 * api['full_pace_in_s'] + 30_000)} if none follow"
-    return f"slowed from {rate} to {round(slow, 1 if slow >= 1 else 2):g}/s by refusals, {full}"
 
 
 def _polling(polling: Json) -> str:

@@ -1,8 +1,10 @@
 """The three verdicts of `status`: is work flowing, are its parts well, and is what is said of it fresh."""
 
+import re
 from typing import Any, Literal, NamedTuple
 
 from worker.core.instant import about, from_iso
+from worker.core.poll_errors import in_words
 from worker.core.problems import counted
 
 Json = dict[str, Any]
@@ -45,23 +47,25 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
         return Verdict("HELD BACK", f"the daemon has finished no pass for {silent}; {waits}", "warning")
     api, drop = picture["api"], picture["drop"]
     if here.api and api["paused"]:
-        probe = from_iso(api["resumes_at"])
-        after = (
-            "" if probe is None else f"; tried again in {about(probe - now)}" if probe - now >= 1000 else "; tried now"
-        )
         level: Level = "critical" if str(api["reason"]).startswith("credentials") else "warning"
-        return Verdict("PAUSED", f"{_PAUSES[str(api['reason']).partition(' ')[0]]}{after}; {waits}", level)
+        why = _PAUSES[str(api["reason"]).partition(" ")[0]]
+        return Verdict("PAUSED", "; ".join([why, *next_probe(api, now), waits]), level)
     polling = picture["polling"]
     if here.api and polling["daily_budget"] is not None and polling["requests_today"] >= polling["daily_budget"]:
         return Verdict("HELD BACK", f"the requests of the day are spent, until midnight UTC; {waits}", "warning")
     if drop is not None and drop["failure"]:
         return Verdict("HELD BACK", f"the drop cannot be read ({drop['failure']})", "warning")
+    if here.api and (in_vain := _in_vain(picture)):
+        return Verdict("IN VAIN", f"{in_vain}; {waits}", "warning")
+    slow = slowed(picture) if here.api and picture["daemon"]["alive"] else []
     if here.daemon and here.api and (picture["oldest_due_age_s"] or 0) > BEHIND_S:
-        return Verdict("BEHIND", waits, "warning")
+        return Verdict("BEHIND", "; ".join([waits, *slow]), "warning")
     if not here.daemon and not picture["daemon"]["alive"]:
         return Verdict("by hand", f"cdpoll is started by a timer or a person here; {waits}")
+    if slow and picture["tasks"]["due"]:
+        return Verdict("SLOWED", "; ".join([*slow, waits]), "warning")
     if picture["tasks"]["pending"] or (drop is not None and drop["waiting"]):
-        return Verdict("flowing", f"{waits}{_slowed(picture, here)}")
+        return Verdict("flowing", "; ".join([waits, *slow]))
     return Verdict("idle", waits)
 
 
@@ -78,8 +82,33 @@ def _stopped(picture: Json, codes: list[str]) -> str:
     return "the daemon never ran here" if picture["daemon"]["beat_age_s"] is None else "no daemon runs"
 
 
-def _slowed(picture: Json, here: Installation) -> str:
-    return "; slowed by refusals" if here.api and picture["api"]["pace"] < 1 else ""
+def _in_vain(picture: Json) -> str:
+    """Where tasks are polled and nothing comes of it: why."""
+    failing, pending = picture["failing"], picture["tasks"]["pending"]
+    unknown = any(problem["code"] == "wrong_environment" for problem in picture["problems"])
+    if not unknown and sum(one["count"] for one in failing) < max(1, pending):
+        return ""
+    most = in_words(failing[0]["code"] if failing else "not_found")
+    return f"{'hardly any' if unknown else 'no'} poll brings anything usable: {most}"
+
+
+def next_probe(api: Json, now: int) -> list[str]:
+    """When the paused API is asked again, as an item of a line; no item where it is not known."""
+    probe = from_iso(api["resumes_at"])
+    if probe is None:
+        return []
+    return [f"next probe in {about(probe - now)}" if probe - now >= 1000 else "next probe now"]
+
+
+def slowed(picture: Json) -> list[str]:
+    """That refusals hold the pace down, as an item of a line; no item where they do not."""
+    polling, full_in_s = picture["polling"], picture["api"]["full_pace_in_s"]
+    if full_in_s is None:
+        return []
+    slow = polling["requests_per_second"]
+    rates = f"from {polling['configured_per_second']:g}/s to {round(slow, 1 if slow >= 1 else 2):g}/s"
+    left = about(1000 * full_in_s + (30_000 if full_in_s >= 60 else 0))
+    return [f"slowed {rates} by refusals, full again in about {left} if none follow"]
 
 
 def _waiting(picture: Json) -> str:
@@ -89,7 +118,7 @@ def _waiting(picture: Json) -> str:
     if tasks["pending"]:
         due = f"{tasks['due']} due now"
         if picture["oldest_due_age_s"]:
-            due += f", the oldest for {about(1000 * picture['oldest_due_age_s'])}"
+            due += f", the longest for {about(1000 * picture['oldest_due_age_s'])}"
         said.append(f"{counted(tasks['pending'], 'task')} pending, {due if tasks['due'] else 'none due now'}")
     if drop is not None and drop["waiting"]:
         said.append(f"{counted(drop['waiting'], 'file')} to be fetched")
@@ -113,7 +142,21 @@ def _picture(picture: Json, here: Installation) -> Verdict:
         ago = about(daemon["beat_age_ms"])
         if not here.daemon:
             return Verdict("fresh", f"read from the database just now; cdpoll last worked {ago} ago")
+        if daemon["beat_age_ms"] < FRESH_MS:
+            return Verdict("fresh", f"the daemon was last seen {ago} ago")
         return Verdict("OLD", f"the daemon was last seen {ago} ago; what the vendor did since is unknown", "warning")
     age_ms = daemon["beat_age_ms"]
     ago = f"as of {age_ms / 1000:.1f} s ago" if age_ms < FRESH_MS else f"as of {about(age_ms)} ago"
     return Verdict("fresh", ago) if age_ms < FRESH_MS else Verdict("OLD", f"{ago}: the daemon is slow", "warning")
+
+
+def problem_line(one: Json, now: int) -> tuple[str, str]:
+    """The word for the severity of a problem (as in ``problems`` of the picture), and its line, which begins with it.
+
+    The count stands in it once: in the hint, or else behind the code.
+    """
+    since, count = from_iso(one["since"]), one["count"]
+    lasting = "" if since is None else f", for {about(now - since)}"
+    number = f" ({count})" if count > 1 and not re.search(rf"\b{count}\b", one["hint"]) else ""
+    word = one["severity"].upper() if one["severity"] == "critical" else one["severity"]
+    return word, f"{word:<8} {one['code']}{number}{lasting}: {one['hint']}"

@@ -67,7 +67,8 @@ NOT_PRINTED = ("status drop.", "poll refused", "quarantine drop refused")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """One with a concluded task, an abandoned and a pending one, batch files, and something of each sort to look at."""
     found = House(tmp_path_factory.mktemp("house"))
-    found.cdpoll("record", "a", "b", "c", "x/y", "--ref", "R", check=65)
+    found.cdpoll("record", "a", "b", "c", "e", "x/y", "--ref", "R", check=65)
+    found.rows("UPDATE tasks SET failures = 1, last_error = 'http_503' WHERE id = 'e'")
     path: dict[str, Any] = {
         "id": "p",
         "name": "Medicare",

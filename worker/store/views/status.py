@@ -62,6 +62,7 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             "resumes_at": iso_or_none(breaker.resumes_at),
             **_pace(shared.limiter, rules.limit, now),
         },
+        "failing": [{"code": code, "count": n} for code, n in tallies.by_error(store).items()],
         "oldest_due_age_s": None if due_since is None else (now - due_since) // 1000,
         "traffic": traffic(store, now),
         "polling": polling_figures(store, now, rules.limit, rules.delay_per_request_ms),
@@ -80,7 +81,7 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
 
 def _pace(limiter: LimiterState, limit: RateLimit, now: int) -> Json:
     """``pace``: the share of the configured rate that is used."""
-    full_in_ms = full_pace_in(limiter, now)
+    full_in_ms = full_pace_in(limit, limiter, now)
     return {
         "pace": round(paced(limit, limiter).rate / limit.rate, 4),
         "full_pace_in_s": None if full_in_ms is None else full_in_ms // 1000,
