@@ -46,6 +46,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         alert_after_ms=DAY,
         give_up_after_ms=45 * DAY,
         not_found_grace_ms=15 * MINUTE,
+        pace_recovery_ms=20 * MINUTE,
     )
     assert config.log == LogSection("auto", "info")
     api = config.api

@@ -18,6 +18,8 @@ from tests.support.frozen_clock import FrozenClock
 from tests.support.sandbox_client import DAY, Rig
 from worker.clock import Clock
 from worker.config import load
+from worker.config.settings import PollingSection
+from worker.core.pacing.limiter import STEPS, RateLimit
 
 HEALTH = "/healthcheck"
 
@@ -196,3 +198,22 @@ def test_the_configuration_is_ready_to_use(tmp_path: Path, speed: float) -> None
             "grant_type": "client_credentials",
         }
         assert rig.http.post(api.token_url, json=credentials).status_code == 200
+
+
+def test_the_configuration_divides_every_span_of_polling(tmp_path: Path) -> None:
+    with Rig(speed=1) as slow, Rig(speed=4) as fast:
+        real, divided = (polling_of(rig, tmp_path) for rig in (slow, fast))
+    spans = [name for name in PollingSection._fields if name.endswith("_ms")]
+    assert {name: getattr(real, name) / getattr(divided, name) for name in spans} == dict.fromkeys(spans, 4)
+    assert (real.cadence.first, real.cadence.ceiling) == (4 * divided.cadence.first, 4 * divided.cadence.ceiling)
+    assert real.pace_recovery_ms == PACE_RECOVERY_MS
+
+
+PACE_RECOVERY_MS = RateLimit(1, 1).step_ms * STEPS
+
+
+def polling_of(rig: Rig, folder: Path) -> PollingSection:
+    path, secret = folder / "one.ini", folder / "one-secret"
+    secret.write_text("x\n")
+    path.write_text(config_text(rig.sandbox, str(folder / "one.db"), str(secret)))
+    return load(str(path), {}).polling

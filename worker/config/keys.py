@@ -191,6 +191,12 @@ POLLING = Section(
             "15m",
             "How long the vendor may deny knowing a task before that becomes a problem.",
         ),
+        Key(
+            "pace_recovery",
+            span("20ms", "1d"),
+            "20m",
+            "How long a pace that 429 and 503 have lowered takes to be full again, from the lowest one.",
+        ),
     ),
 )
 

@@ -1,7 +1,7 @@
 """Makes the values that core works with from the keys of ``[polling]``."""
 
 from worker.config.settings import Config, PollingSection
-from worker.core.pacing.limiter import RateLimit
+from worker.core.pacing.limiter import STEPS, RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.status_rules import StatusRules
 
@@ -20,7 +20,8 @@ def schedule_of(polling: PollingSection) -> Schedule:
 
 def rate_limit_of(polling: PollingSection) -> RateLimit:
     """The rate limit as configured."""
-    return RateLimit(polling.requests_per_second, polling.burst, polling.daily_budget)
+    step_ms = max(1, polling.pace_recovery_ms // STEPS)
+    return RateLimit(polling.requests_per_second, polling.burst, polling.daily_budget, step_ms)
 
 
 def delay_per_request_of(polling: PollingSection) -> int | None:

@@ -61,6 +61,7 @@ class PollingSection(NamedTuple):
     alert_after_ms: int
     give_up_after_ms: int
     not_found_grace_ms: int
+    pace_recovery_ms: int
 
 
 class SftpSection(NamedTuple):

@@ -176,25 +176,25 @@ def test_the_pace_has_a_floor(rate: float, least: float) -> None:
 
 def test_it_comes_back_a_step_for_each_minute_with_an_answer() -> None:
     limiter = slowed(TEN, LimiterState(), NOW, NOW)
-    assert eased(limiter, NOW + MINUTE_MS - 1) == limiter
+    assert eased(TEN, limiter, NOW + MINUTE_MS - 1) == limiter
     now = NOW
     for _ in range(10):
         assert paced(TEN, limiter).rate < 10
         now += MINUTE_MS
-        limiter = eased(eased(limiter, now), now + 1)  # one step, however many answers
+        limiter = eased(TEN, eased(TEN, limiter, now), now + 1)  # one step, however many answers
     assert paced(TEN, limiter) == TEN
-    assert eased(limiter, now + HOUR_MS) == limiter
+    assert eased(TEN, limiter, now + HOUR_MS) == limiter
 
 
 def test_idle_hours_bring_one_step_only() -> None:
     limiter = slowed(TEN, LimiterState(), NOW, NOW)
-    assert paced(TEN, eased(limiter, NOW + 10 * HOUR_MS)).rate == 5.5
+    assert paced(TEN, eased(TEN, limiter, NOW + 10 * HOUR_MS)).rate == 5.5
 
 
 def test_a_clock_set_back_neither_keeps_the_pace_down_nor_ignores_refusals() -> None:
     limiter = slowed(TEN, LimiterState(), NOW, NOW)
     earlier = NOW - HOUR_MS
-    assert eased(limiter, earlier).pace > limiter.pace
+    assert eased(TEN, limiter, earlier).pace > limiter.pace
     assert slowed(TEN, limiter, earlier - 10, earlier).pace < limiter.pace
 
 
@@ -206,7 +206,7 @@ def test_whatever_the_pace_did_the_limit_holds(events: list[tuple[str, int]], li
         if event == "s":
             limiter = slowed(limit, limiter, now, now)
         elif event == "e":
-            limiter = eased(limiter, now)
+            limiter = eased(TEN, limiter, now)
         got = grant(limit, limiter, now, 10)
         limiter = got.limiter
         granted.append((now, got.slots))
@@ -326,12 +326,21 @@ def test_processes_that_share_one_row_keep_the_limit_together(tmp_path: Path) ->
 
 def test_when_the_pace_is_full_again_is_told_as_it_comes() -> None:
     limiter, now = slowed(TEN, slowed(TEN, LimiterState(), NOW, NOW), NOW + 1, NOW + 1), NOW + 1
-    assert full_pace_in(limiter, now) == 15 * MINUTE_MS
+    assert full_pace_in(TEN, limiter, now) == 15 * MINUTE_MS
     told = now + 15 * MINUTE_MS
     while limiter.pace < FULL_PACE_PPM:
-        assert full_pace_in(limiter, now + 20_000) == told - now - 20_000
+        assert full_pace_in(TEN, limiter, now + 20_000) == told - now - 20_000
         now += MINUTE_MS
-        limiter = eased(limiter, now)
-    assert (now, full_pace_in(limiter, now)) == (told, None)
+        limiter = eased(TEN, limiter, now)
+    assert (now, full_pace_in(TEN, limiter, now)) == (told, None)
     late = limiter._replace(pace=FULL_PACE_PPM // 2, eased_at=now - HOUR_MS)
-    assert full_pace_in(late, now) == 9 * MINUTE_MS, "a step is overdue, and no more than one"
+    assert full_pace_in(TEN, late, now) == 9 * MINUTE_MS, "a step is overdue, and no more than one"
+
+
+def test_a_pace_recovers_faster_where_its_steps_are_shorter() -> None:
+    quick = TEN._replace(step_ms=1000)
+    limiter = slowed(quick, LimiterState(), NOW, NOW)
+    assert eased(quick, limiter, NOW + 999) == limiter
+    assert eased(quick, limiter, NOW + 1000).pace > limiter.pace
+    assert full_pace_in(quick, limiter, NOW) == 10_000
+    assert paced(quick, limiter).step_ms == 1000

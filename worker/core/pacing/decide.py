@@ -147,7 +147,7 @@ def _judged(policy: Policy, own: Own, shared: Shared, heard: Collected, now: int
             # A token or a repeat took requests that no slot was granted for: they are paid for now.
             limiter = charge(policy.limit, limiter, one.requests - 1, now)
         if usable(one.reply):
-            limiter = eased(limiter, now)
+            limiter = eased(policy.limit, limiter, now)
         elif too_fast(one.reply, limiter.pace) and not breaker.paused and not is_own(row, one.reply):
             limiter = slowed(policy.limit, limiter, one.asked_at, now)
         if isinstance(one.reply, Pending) and one.seq != NO_TASK:

@@ -17,8 +17,9 @@ second; a lateness of a whole spacing costs half).
 **The pace** is the share of the rate that the vendor bears, in millionths (AIMD). A 429 or 503 halves it at once, one
 time for all requests that were let go before, down to 1/64 of the rate or one request a minute, whichever is more. A
 minute of the clock in which an answer came and no refusal raises it by a twentieth of the rate: from a half it is back
-in ten minutes. The burst is lowered with it, to no less than 1. By hand: after one 429, 10 a second with a burst of 5
-are 5 a second with a burst of 2. It outlives restarts and idle hours.
+in ten minutes. (``step_ms`` is that minute; where time runs faster, it is shorter.) The burst is lowered with it, to no
+less than 1. By hand: after one 429, 10 a second with a burst of 5 are 5 a second with a burst of 2. It outlives
+restarts and idle hours.
 
 **The budget** counts the requests since midnight UTC; when it is spent, the next slot comes at midnight. Where the
 clock is set back over midnight by up to an hour, the new day stays, so its budget is not given twice; set back
@@ -36,7 +37,8 @@ from typing import NamedTuple
 DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 
 FULL_PACE_PPM = 1_000_000  # the pace at which the whole rate is used
-EASING_PPM = FULL_PACE_PPM // 20  # added in a minute without a refusal
+STEPS = 20  # from the lowest pace to the full one, at most
+EASING_PPM = FULL_PACE_PPM // STEPS  # added in a minute without a refusal
 LEAST_PACE_PPM = FULL_PACE_PPM // 64
 
 # How far ahead (µs) charges for extra requests may put ``tat`` before it is taken for a clock set back.
@@ -45,11 +47,12 @@ SLACK_US = 60_000_000
 
 class RateLimit(NamedTuple):
     """``rate`` slots per second on the long run, ``burst`` at once after a rest, ``daily`` from midnight to midnight
-    UTC (``None``: any number)."""
+    UTC (``None``: any number). ``step_ms``: after so long without a refusal a lowered pace goes up a step."""
 
     rate: float
     burst: int
     daily: int | None = None
+    step_ms: int = MINUTE_MS
 
     @property
     def spacing_us(self) -> int:
@@ -117,9 +120,9 @@ def slowed(limit: RateLimit, limiter: LimiterState, asked_at: int, now: int) -> 
     return limiter._replace(pace=max(_least(limit), min(limiter.pace, FULL_PACE_PPM) // 2), slowed_at=now, eased_at=now)
 
 
-def eased(limiter: LimiterState, now: int) -> LimiterState:
+def eased(limit: RateLimit, limiter: LimiterState, now: int) -> LimiterState:
     """The limiter after an answer that was no refusal: a step up, if the pace last changed a minute ago or before."""
-    if limiter.pace >= FULL_PACE_PPM or limiter.eased_at <= now < limiter.eased_at + MINUTE_MS:
+    if limiter.pace >= FULL_PACE_PPM or limiter.eased_at <= now < limiter.eased_at + limit.step_ms:
         return limiter
     return limiter._replace(pace=min(FULL_PACE_PPM, limiter.pace + EASING_PPM), eased_at=now)
 
@@ -129,10 +132,10 @@ def paced(limit: RateLimit, limiter: LimiterState) -> RateLimit:
     if limiter.pace >= FULL_PACE_PPM:
         return limit
     pace = max(_least(limit), limiter.pace)
-    return RateLimit(limit.rate * pace / FULL_PACE_PPM, max(1, limit.burst * pace // FULL_PACE_PPM), limit.daily)
+    return limit._replace(rate=limit.rate * pace / FULL_PACE_PPM, burst=max(1, limit.burst * pace // FULL_PACE_PPM))
 
 
-def full_pace_in(limiter: LimiterState, now: int) -> int | None:
+def full_pace_in(limit: RateLimit, limiter: LimiterState, now: int) -> int | None:
     """In how many ms the pace is full again, where each minute brings an answer and no refusal; ``None``: it is full.
 
     By hand: a pace of a half that was last changed 20 s ago needs ten steps, and the first is due in 40 s: 9 min 40 s.
@@ -140,8 +143,8 @@ def full_pace_in(limiter: LimiterState, now: int) -> int | None:
     if limiter.pace >= FULL_PACE_PPM:
         return None
     steps = ceil((FULL_PACE_PPM - limiter.pace) / EASING_PPM)
-    waited = min(MINUTE_MS, max(0, now - limiter.eased_at))
-    return steps * MINUTE_MS - waited
+    waited = min(limit.step_ms, max(0, now - limiter.eased_at))
+    return steps * limit.step_ms - waited
 
 
 def sustained(limit: RateLimit, limiter: LimiterState, now: int) -> float:
