@@ -31,7 +31,10 @@ PLAIN = a_file()
 TWO = a_file(a_set(control="0001"), a_set(control="0002"))
 LAST = a_set(control="0002")
 SECOND = a_file(control="000000002")
+DAMAGED = PLAIN.replace("ISA*", "ISA *")
 OTHER = a_file(control="000000002", marks=Delimiters("|", "!", ">", "'"))
+OTHER_DAMAGED = OTHER.replace("ISA|", "ISA |")
+BEHIND = "outside_interchange control_number_reused trailing_junk"
 UNCLOSED = a_set(control="0002")[:-1]
 HEADLESS = a_set(control="0002")[1:]
 NO_HL: list[Segment] = [("BHT", "0022", "11", "INQ-1", "20260304", "0930")]
@@ -49,6 +52,7 @@ def lower_names(text: str) -> str:
     )
 
 
+TABS = delimited(element="\t")
 OLD_VERSION = interchange(group(a_set(version=""), version="004010X092A1"), isa=OLD)
 FORMS = [
     form("plain", PLAIN),
@@ -57,7 +61,7 @@ FORMS = [
     form("only blanks", b" \r\n\x1a\x00", "", "", "incomplete"),
     # delimiters
     form("pipes", delimited(element="|")),
-    form("tabs", delimited(element="\t")),
+    form("tabs", TABS),
     form("repetition >", delimited(repetition=">")),
     form("repetition |", delimited(repetition="|")),
     form("repetition !", delimited(repetition="!")),
@@ -107,6 +111,22 @@ FORMS = [
     form("a mail's header before", b"X-Trace: 271\r\n" * 2000 + PLAIN.encode(), "a", "leading_junk"),
     form("a word before", "Content-Type: application/EDI-X12\r\n\r\n" + PLAIN, "a", "leading_junk"),
     form("a word that ends in ISA before", "NARCISA*1\n" + PLAIN, "a", "leading_junk"),
+    form("names before", "ISA_271_07: 3 sets; ISA - done; GS 1, ST (271)\n" + PLAIN, "a", "leading_junk"),
+    # X12 outside of the interchanges: its ISA is damaged
+    form("a blank in the first ISA", DAMAGED + SECOND, "ha", "isa_unreadable"),
+    form("a blank in the first ISA, other delimiters", DAMAGED + OTHER, "ha", "isa_unreadable"),
+    form("pipes and a blank in the first ISA", DAMAGED.replace("*", "|") + SECOND, "ha", "isa_unreadable"),
+    form("the first ISA begins with l", PLAIN.replace("ISA*", "lSA*") + SECOND, "ha", "isa_unreadable"),
+    form("the first ISA lacks a letter", PLAIN.replace("ISA*", "IS*") + SECOND, "ha", "isa_unreadable"),
+    form("the first ISA lacks most of it", PLAIN[:20] + PLAIN[106:] + SECOND, "ha", "isa_unreadable"),
+    form("the first ISA lacks all of it", PLAIN[106:] + SECOND, "ha", "isa_unreadable"),
+    form("the first ISA is words, then tabs", "HELLO\n" + TABS[107:] + SECOND, "ha", "isa_unreadable"),
+    form("the end of a set before", PLAIN[PLAIN.index("EB*") :] + SECOND, "ha", "isa_unreadable"),
+    form("nothing but a damaged ISA before", DAMAGED[:107] + SECOND, "ha", "isa_unreadable"),
+    form("a blank in the second ISA", SECOND + DAMAGED, "ah", BEHIND),
+    form("a blank in the second ISA of three", PLAIN + OTHER_DAMAGED + SECOND, "aha", "isa_unreadable"),
+    form("a blank in the last ISA, other delimiters", PLAIN + OTHER_DAMAGED, "ah", "isa_unreadable"),
+    form("nothing but a damaged ISA behind", PLAIN + DAMAGED[:107], "ah", "isa_unreadable"),
     form("no ISA at all", "HELLO WORLD", "", "not_interchange", "unreadable"),
     form("newlines behind", PLAIN + "\r\n\n"),
     form("control Z and padding behind", PLAIN + "\x1a" + "\x00" * 500),

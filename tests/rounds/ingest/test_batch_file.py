@@ -11,6 +11,7 @@ from tests.support.cdpoll_process import DEADLINE
 from tests.support.database import elsewhere
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.rounds.ingest.batch_file import BatchFile, ingest
+from worker.rounds.ingest.retrying import retry_set
 from worker.store.batch import keeping, quarantine
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -194,6 +195,27 @@ def test_a_kept_file_that_a_killed_process_has_left_is_put_on_the_disk(
 def test_what_stands_before_a_batch_may_be_long(store: Store, path: Path) -> None:
     report = read(store, "X-Trace: 271\r\n" * 1000 + batch(1))
     assert (report.state, [one.code for one in report.warnings]) == ("ingested", ["leading_junk"])
+
+
+def test_an_interchange_with_a_damaged_isa_is_held_whole_and_the_others_are_read(store: Store, path: Path) -> None:
+    lost, behind = (text.replace("ISA*", "ISA *").replace("*", "|") for text in (batch(1, 2, 3), batch(5)))
+    text = f"{lost}\n{batch(4)}{behind}"
+    for dry in (True, False):
+        report = read(store, text, dry=dry)
+        assert (report.state, report.counts.transaction_sets, report.counts.quarantined_sets) == ("ingested", 1, 2)
+        assert [one.code for one in report.warnings] == ["isa_unreadable"]
+    first, second = quarantine.listed(store)["sets"]
+    assert first["reason"] == "X12 without an ISA that can be read: have it sent anew. (sets that begin here: 3)"
+    assert (first["offset"], first["length"], second["length"]) == (0, len(lost), len(behind))
+    assert [quarantine.set_bytes(store, int(one["number"][1:])).decode() for one in (first, second)] == [lost, behind]
+    assert retry_set(store, int(first["number"][1:]), NOW) == first["reason"]
+    assert members(path) == ["M00004"]
+
+
+def test_more_between_interchanges_than_can_be_held_is_told_too(store: Store, path: Path) -> None:
+    report = read(store, batch(1) + "lSA|" + "X|" * 4_000_000 + "'" + batch(2, control="000000002"))
+    assert (report.state, report.counts.transaction_sets, report.counts.quarantined_sets) == ("ingested", 2, 1)
+    assert {one.code for one in report.warnings} == {"isa_unreadable", "set_too_large"}
 
 
 def test_a_file_without_a_271_is_skipped_with_the_reason(store: Store, path: Path) -> None:

@@ -59,6 +59,7 @@ def test_a_zip_with_nothing_in_x12_waits_for_a_person(store: Store, path: Path) 
         (b"-----BEGIN PGP MESSAGE-----\n\nabc", "Member 2 is encrypted with PGP"),
         (b"ST*271*0001~BHT*0022*11~SE*3*0001~", "Member 2 is X12 without an ISA"),
         (gzip.compress(b"x", mtime=0), "another packed file"),
+        (batch(3).replace("ISA*", "lSA*").encode(), "Member 2 holds X12, but no ISA that can be read"),
     ],
 )
 def test_a_member_that_may_hold_answers_is_not_passed_over(store: Store, path: Path, member: bytes, says: str) -> None:

@@ -34,6 +34,7 @@ iea_control                    IEA02 is not ISA13: the file is incomplete
 iea_count                      IEA01 is not the number of groups; where it is larger, the file is incomplete
 iea_missing                    an interchange is not closed before the next ISA
 impossible_date                a date does not exist or is not a plausible one; it is kept as text
+isa_unreadable           held  X12 stands outside of the interchanges, and no ISA that can be read tells its delimiters
 isa_width                      an element of the ISA, or the whole of it, does not have its fixed width
 late_nm1                       an NM1 has a separator too many, so its identifier stands one element late
 leading_junk                   something other than blanks or a byte order mark stands before the first ISA
@@ -116,6 +117,7 @@ MESSAGES = {
     "iea_count": "IEA01 is not the number of groups in the interchange.",
     "iea_missing": "The interchange is not closed by an IEA.",
     "impossible_date": "A date does not exist or is not a plausible one; it was kept as text.",
+    "isa_unreadable": "X12 without an ISA that can be read: have it sent anew.",
     "isa_width": "The ISA does not have its fixed widths; the delimiters were found by counting.",
     "late_nm1": "The NM1 has a separator too many; the identifier was taken from one element later.",
     "leading_junk": "Something other than blanks stands before the first ISA.",
@@ -199,6 +201,7 @@ HELD = frozenset(
         "bht_repeated",
         "hl_lost",
         "hl_orphan",
+        "isa_unreadable",
         "no_hierarchy",
         "nul_bytes",
         "other_receiver",

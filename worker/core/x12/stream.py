@@ -9,6 +9,7 @@ from worker.core.x12.envelope_patterns import is_tidy
 from worker.core.x12.file_end import file_end_state
 from worker.core.x12.file_issues import FileIssues
 from worker.core.x12.issues import Issue, issue
+from worker.core.x12.outside import held_part
 from worker.core.x12.scanner import ByteSource, Limits, Scanner, Segment
 
 _MOST_TA1_CODES = 100
@@ -39,6 +40,7 @@ class _EnvelopeReader:
 
     def __init__(self, source: ByteSource, limits: Limits) -> None:
         self.scanner = Scanner(source, limits)
+        self.scanner.keep = 0
         self.interchange: Interchange | None = None
         self.group: Group | None = None
         self.set: _OpenSet | None = None
@@ -74,10 +76,7 @@ class _EnvelopeReader:
             if name == "SE":
                 yield self.close_set(segment)
             else:
-                if self.set is not None:
-                    yield self.broken_set("se_missing", segment.start)
-                else:
-                    self.look_between(segment)
+                yield from self.before(segment)
                 if name == "ST":
                     self.set = self.open_set(segment.elements, segment.start)
                     self.mark = segment.start
@@ -91,6 +90,8 @@ class _EnvelopeReader:
             yield self.broken_set("set_cut", None)
         elif self.group is not None:
             self.awaited = "GE"
+        elif self.closed and self.interchanges:
+            yield from self.outside(None)
         yield self.end()
 
     # -- sets -------------------------------------------------------------------------------------------------------
@@ -287,13 +288,13 @@ class _EnvelopeReader:
             self.note("ge_missing", "GS", f"group {self.groups}")
             self.group = None
 
-    def look_between(self, segment: Segment) -> None:
-        """Note what stands before an envelope segment and belongs to no set."""
+    def before(self, segment: Segment) -> Iterator[TransactionSet]:
+        """What an envelope segment ends: a set without its SE, or what belongs to no set, which is noted."""
         scanner = self.scanner
-        if self.closed:
-            if scanner.junk:
-                self.note("trailing_junk" if self.interchanges else "leading_junk", segment.name)
-                scanner.junk = False
+        if self.set is not None:
+            yield self.broken_set("se_missing", segment.start)
+        elif self.closed:
+            yield from self.outside(segment)
         elif scanner.lost:
             found = self.loss(segment.name)
             self.note("stray_segments", segment.name)
@@ -301,6 +302,17 @@ class _EnvelopeReader:
         elif segment.start > self.mark and scanner.slice(self.mark, segment.start).strip(BLANKS + self.terminator):
             self.note("stray_segments", segment.name, f"interchange {self.interchanges}")
         scanner.junk = False
+
+    def outside(self, segment: Segment | None) -> Iterator[TransactionSet]:
+        """What stands outside of the interchanges before a segment, or at the end: noted, or held where it is X12."""
+        scanner = self.scanner
+        if scanner.junk:
+            if held := held_part(scanner, self.mark, segment):
+                yield held
+            elif segment is not None:
+                self.note("trailing_junk" if self.interchanges else "leading_junk", segment.name)
+            scanner.junk = segment is None and held is None
+        scanner.lost = False
 
     # -- the file ---------------------------------------------------------------------------------------------------
 

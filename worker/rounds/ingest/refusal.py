@@ -59,6 +59,8 @@ def refusal(kind: FileKind, head: bytes) -> str:
         if blank_in_isa(text):
             return "begins with an ISA that has a blank before its separator: take out the blank, or have it sent anew"
         return "begins with an ISA that does not have 16 elements, each behind the same separator: have it sent anew"
+    if kind == "unknown" and holds_bare_set(text):
+        return "holds X12, but no ISA that can be read: have it sent anew"
     return _REASONS.get(kind) or f"is not X12; it begins with the bytes {first_bytes(head)}"
 
 
@@ -116,8 +118,9 @@ class PassedOver:
 
     def take(self, number: int, kind: FileKind, head: bytes) -> bool:
         """Pass over the member of this number, unless it may hold answers."""
-        if kind in _TELLING or (kind in _AROUND and _inside(as_text(head))):
-            return False
+        text = as_text(head)
+        if kind in _TELLING or (kind in _AROUND and _inside(text)) or holds_bare_set(text):
+            return False  # the last of them where an ISA is damaged: lSA, IS
         self.count += 1
         self.first = self.first or f"member {number} {refusal(kind, head)}"
         return True
