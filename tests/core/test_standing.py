@@ -61,6 +61,16 @@ def test_what_only_counts_when_it_lasts_is_not_told_before() -> None:
     assert shown({}, [at("backlog")], NOW) == []
 
 
+def test_what_a_pause_may_yet_explain_is_shown_at_once_and_logged_when_it_lasts() -> None:
+    waits = KINDS["failing"].logged_after_ms
+    failing = at("failing_http_503")
+    rows, told = follow({}, [failing], NOW)
+    assert (said(told), len(shown(rows, [failing], NOW))) == ([], 1)
+    assert follow(rows, [], NOW + 1000) == ({}, []), "and its end is no line either"
+    rows, told = follow(rows, [failing], NOW + waits)
+    assert said(told) == [("begins", "failing_http_503")]
+
+
 def test_an_acknowledged_one_is_hidden_until_it_grows() -> None:
     rows, _ = follow({}, [at("abandoned", 3)], NOW)
     rows, told = follow(acked(rows, "abandoned", 3), [at("abandoned", 3)], NOW + 1)
@@ -116,8 +126,9 @@ def test_codes_made_of_others_have_a_kind() -> None:
 
 
 def test_the_hint_names_a_command_that_finds_them() -> None:
-    found = problem("failing_http_503", 3, cause=" with HTTP 503", error="http_503")
-    assert found.hint == "polls of 3 tasks keep failing with HTTP 503: cdpoll tasks --failing http_503"
+    found = problem("failing_http_503", 3, cause=" with HTTP 503", error="http_503", cure="ask the vendor")
+    said = "polls of 3 tasks keep failing with HTTP 503: cdpoll tasks --failing http_503 lists them; ask the vendor"
+    assert found.hint == said
     assert problem("abandoned").hint.startswith("1 task ")
     assert (
         hint("a is not fetched: it changes", "cdpoll tries again") == "a is not fetched: it changes; cdpoll tries again"

@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from cli.who import who
 from tests.support.cdpoll_process import House
 from tests.support.loop_by_hand import ByHand, loop_by_hand
+from tests.support.troubles import DAY, FAR, TROUBLES, quiet_house, quiet_loop, turn
 from worker.core.errors import StorageFailed
 from worker.core.problems import kind_of
 from worker.core.standing import QUIET_MS
@@ -24,102 +23,16 @@ from worker.gateways.machine import Disk
 from worker.store.state import daemon as daemon_row
 from worker.store.state import standing
 
-DAY = 86_400_000
-FAR = 2_500_000_000_000
-
-
-class Made(NamedTuple):
-    """Statements that make the problem, and that end it."""
-
-    begin: str
-    end: str
-    concerns: int = 1
-
-
-NOTICE = "INSERT INTO notices (code, at, detail) VALUES ('{0}', 1, 'what is wrong')", "DELETE FROM notices"
-PAUSE = (
-    "UPDATE api SET reason = '{0}', code = '{1}', paused_at = 1, resumes_at = 2500000000000",
-    "UPDATE api SET reason = NULL, code = NULL, paused_at = NULL, resumes_at = NULL",
-)
-FAILING = (
-    "UPDATE tasks SET failures = 3, last_error = '{0}' WHERE seq < 4",
-    "UPDATE tasks SET failures = 0, last_error = NULL",
-)
-
-
-def noticed(code: str) -> Made:
-    return Made(NOTICE[0].format(code), NOTICE[1])
-
-
-def paused(reason: str, code: str) -> Made:
-    return Made(PAUSE[0].format(reason, code), PAUSE[1])
-
-
-def failing(code: str) -> Made:
-    return Made(FAILING[0].format(code), FAILING[1], 3)
-
-
-TROUBLES = {
-    "api_unreachable": paused("unreachable", "timeout"),
-    "api_credentials": paused("credentials", "token_http_401_invalid_client"),
-    "api_rate_limited": paused("rate_limited", "http_429"),
-    "failing_http_503": failing("http_503"),
-    "wrong_id": failing("wrong_id"),
-    "unknown_status": failing("unknown_status"),
-    "wrong_environment": Made(
-        "UPDATE tasks SET not_found_since = 1, last_error = 'not_found' WHERE seq < 4",
-        "UPDATE tasks SET not_found_since = NULL, last_error = NULL",
-        3,
-    ),
-    "not_found": Made("UPDATE tasks SET not_found_since = 1 WHERE seq = 1", "UPDATE tasks SET not_found_since = NULL"),
-    "overdue": Made(
-        "UPDATE tasks SET life_from = life_from - 90000000 WHERE seq < 3", "UPDATE tasks SET life_from = recorded_at", 2
-    ),
-    "abandoned": Made(
-        "UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq = 1",
-        f"UPDATE tasks SET state = 'pending', due_at = {FAR} WHERE seq = 1",
-    ),
-    "unreadable": Made(
-        "INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES ('x', 'no id', '', 1, 1)",
-        "DELETE FROM unreadable",
-    ),
-    "quarantined": Made(
-        "INSERT INTO files (name, source, sha256, size, state, first_at, done_at)"
-        " VALUES ('a.x12', 'path', 'x', 1, 'quarantined', 1, 1)",
-        "DELETE FROM files",
-    ),
-    "incomplete_files": Made(
-        "INSERT INTO files (name, source, sha256, size, state, first_at, done_at)"
-        " VALUES ('a.x12', 'path', 'x', 1, 'incomplete', 1, 1)",
-        "DELETE FROM files",
-    ),
-    "sftp_connect": noticed("sftp_connect"),
-    "sftp_auth": noticed("sftp_auth"),
-}
-
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
-    house = House(tmp_path)
-    house.record(*(f"t{n}" for n in range(5)))
-    house.rows("UPDATE tasks SET due_at = ?", FAR)
-    return house
+    return quiet_house(tmp_path)
 
 
 @pytest.fixture
 def loop(house: House) -> Iterator[ByHand]:
-    with loop_by_hand(house) as by_hand:
-        by_hand.loop.step()
-        assert by_hand.log.lines == []
+    with quiet_loop(house) as by_hand:
         yield by_hand
-
-
-def turn(by_hand: ByHand, ms: int = EVERY_MS) -> list[tuple[str, object]]:
-    """The next beat; what it logs, as (event, code)."""
-    before = len(by_hand.log.lines)
-    by_hand.clock.advance(ms)
-    by_hand.loop.step()
-    return [(event, fields.get("code")) for event, fields in by_hand.log.lines[before:]]
 
 
 def seen(house: House) -> list[set[str]]:
@@ -138,7 +51,11 @@ def test_each_begins_stands_and_is_over(house: House, code: str) -> None:
     with loop_by_hand(house) as by_hand:
         by_hand.loop.step()
         house.rows(trouble.begin)
-        assert turn(by_hand) == [("problem begins", code)]
+        if (waits := kind_of(code).logged_after_ms) > 0:
+            assert turn(by_hand) == []
+            assert turn(by_hand, waits) == [("problem begins", code)]
+        else:
+            assert turn(by_hand) == [("problem begins", code)]
         fields = by_hand.log.lines[-1][1]
         assert fields["count"] == trouble.concerns
         assert fields["hint"]
@@ -150,7 +67,7 @@ def test_each_begins_stands_and_is_over(house: House, code: str) -> None:
         assert turn(by_hand) == []
     # A new daemon says nothing of what it finds as it was, and knows since when.
     with loop_by_hand(house) as by_hand:
-        by_hand.clock.advance(2 * EVERY_MS)
+        by_hand.clock.advance(2 * EVERY_MS + kind_of(code).logged_after_ms)
         assert turn(by_hand) == []
         assert house.value("SELECT began_at FROM problems") == began_at
         house.rows(trouble.end)
@@ -233,28 +150,6 @@ def test_work_that_is_not_done_for_minutes_is_a_backlog(house: House, loop: ByHa
     assert "backlog" not in loop.problems(), "a pause says why"
 
 
-def test_what_fails_because_of_a_pause_is_not_counted_beside_it(house: House, loop: ByHand) -> None:
-    house.rows(TROUBLES["failing_http_503"].begin)
-    assert list(loop.problems()) == ["failing_http_503"]
-    house.rows(TROUBLES["api_unreachable"].begin)
-    assert list(loop.problems()) == ["api_unreachable"]
-
-
-def test_what_keeps_failing_is_not_overdue_as_well(house: House, loop: ByHand) -> None:
-    house.rows("UPDATE tasks SET life_from = life_from - 90000000, failures = 3, last_error = 'http_500' WHERE seq = 1")
-    assert list(loop.problems()) == ["failing_http_500"]
-
-
-def test_abandoning_what_fails_leaves_the_failure_of_the_others_and_its_own_end_is_told(
-    house: House, loop: ByHand
-) -> None:
-    house.rows("UPDATE tasks SET failures = 3, last_error = 'http_503' WHERE seq = 1")
-    assert turn(loop) == [("problem begins", "failing_http_503")]
-    house.cdpoll("abandon", "t0", check=0)
-    assert turn(loop) == [("problem begins", "abandoned")]
-    assert turn(loop, QUIET_MS) == [("problem is over", "failing_http_503")]
-
-
 # --- a daemon that is down, one that restarts, and none that is wanted
 
 
@@ -292,57 +187,3 @@ def test_where_a_timer_runs_it_no_daemon_is_missed_but_work_that_waits_for_a_day
     assert found["hint"].startswith("2 tasks due for more than a day")
     house.rows("UPDATE tasks SET due_at = ?", FAR)
     assert house.status()["problems"] == []
-
-
-# --- by hand
-
-
-def test_an_acknowledged_problem_is_hidden_until_it_grows(house: House, loop: ByHand) -> None:
-    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq < 3")
-    turn(loop)
-    house.cdpoll("problems", "ack", "abandoned", check=0)
-    assert "abandoned" not in loop.problems()
-    assert "abandoned" not in house.cdpoll("status", "--check").text.partition("|")[0]
-    listed = house.cdpoll("problems", "list", "--json", check=0).json["problems"]
-    (shown,) = [one for one in listed if one["code"] == "abandoned"]
-    assert shown["acknowledged"]["count"] == 2
-    assert shown["acknowledged"]["by"]
-    assert "acknowledged" in house.cdpoll("problems", "list", check=0).text
-    assert turn(loop) == []
-    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq = 3")
-    assert "abandoned" in loop.problems()
-    assert turn(loop) == [("problem has grown since it was acknowledged", "abandoned")]
-    (act,) = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
-    assert act["act"] == "acknowledged abandoned (2)"
-    assert act["who"] == shown["acknowledged"]["by"]
-
-
-def test_an_acknowledged_problem_that_returns_is_told_again(house: House, loop: ByHand) -> None:
-    house.rows(TROUBLES["abandoned"].begin)
-    turn(loop)
-    house.cdpoll("problems", "ack", "abandoned", check=0)
-    house.rows(TROUBLES["abandoned"].end)
-    turn(loop)
-    turn(loop, QUIET_MS)
-    house.rows(TROUBLES["abandoned"].begin)
-    assert turn(loop) == [("problem begins", "abandoned")]
-    assert "abandoned" in loop.problems()
-
-
-def test_only_what_stands_can_be_acknowledged(house: House) -> None:
-    assert "did you mean abandoned?" in house.cdpoll("problems", "ack", "abandonned", check=65).err
-    assert "what stands: 1 problem: daemon_down" in house.cdpoll("problems", "ack", "overdue", check=65).err
-    assert house.value("SELECT count(*) FROM problems") == 0
-
-
-def test_who_did_it_is_in_the_history_of_the_task(house: House) -> None:
-    house.cdpoll("abandon", "t0", check=0)
-    detail = house.value("SELECT detail FROM history WHERE event = 'abandoned'")
-    assert detail == f"by {who()}"
-
-
-def test_the_acts_are_bounded(loop: ByHand) -> None:
-    for n in range(1_010):
-        standing.note_act(loop.store, "ann", f"act {n}", n)
-    assert len(standing.acts(loop.store, 5_000)) == 1_000
-    assert standing.acts(loop.store, 1)[0]["act"] == "act 1009"

@@ -6,6 +6,7 @@
 To add one: an entry here, a count in worker/store/views/problems.py, and ``python -m cli.problems_page``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -24,6 +25,8 @@ class Kind(NamedTuple):
     page: str = ""
     lasting_ms: int = 0
     """It is told once it has stood for this long."""
+    logged_after_ms: int = 0
+    """The log tells of it once it has stood for this long; `status` does at once."""
     an_event: bool = False
     """What finds it logs it at once, with more than the list has. Its end is logged like any other."""
 
@@ -37,6 +40,8 @@ class Problem:
     count: int
     hint: str
     since: int | None = None
+    causes: frozenset[str] = frozenset()
+    """Of one whose cause may change while it stands: what causes it now. A new cause is a line of the log."""
 
     @property
     def severity(self) -> Severity:
@@ -163,8 +168,9 @@ _LISTED = (
         "failing",
         "warning",
         "polls of {tasks} keep failing{cause}",
-        "cdpoll tasks --failing {error}",
+        "cdpoll tasks --failing {error} lists them; {cure}",
         "polling.md#tasks-in-trouble",
+        logged_after_ms=60_000,
     ),
     Kind(
         "unknown_status",
@@ -307,11 +313,12 @@ def kind_of(code: str) -> Kind:
     return kind or Kind(code, "warning", code, "")
 
 
-def problem(code: str, count: int = 1, **fields: Any) -> Problem:
+def problem(code: str, count: int = 1, *, causes: Iterable[str] = (), **fields: Any) -> Problem:
     """A problem of a kind, with its words and cure filled in."""
     kind = kind_of(code)
     known = {"n": count, **{f"{noun}s": counted(count, noun) for noun in ("task", "file", "text", "thing")}, **fields}
-    return Problem(code, count, hint(kind.words.format_map(known), kind.cure.format_map(known)))
+    said = hint(kind.words.format_map(known), kind.cure.format_map(known))
+    return Problem(code, count, said, causes=frozenset(causes))
 
 
 def hint(words: str, cure: str) -> str:

@@ -8,7 +8,7 @@ An acknowledged problem is hidden until it concerns more than when it was acknow
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from worker.core.problems import Problem, kind_of
@@ -74,7 +74,7 @@ def _goes_on(row: Standing | None, problem: Problem, now: int) -> tuple[Standing
         row = row._replace(n=count, ended_at=None, acked_n=None, acked_by=None, acked_at=None)
         return row, Told("grows", problem)
     row = row._replace(n=count, ended_at=None, acked_n=None if row.acked_n is None else min(row.acked_n, count))
-    if row.told or now - row.began_at < kind.lasting_ms:
+    if row.told or now - row.began_at < max(kind.lasting_ms, kind.logged_after_ms):
         return row, None
     return row._replace(told=1), None if kind.an_event else Told("begins", problem)
 
@@ -96,6 +96,5 @@ def shown(rows: Mapping[str, Standing], found: Iterable[Problem], now: int) -> l
                 told.append(Shown(problem))
         elif max(0, now - row.began_at) >= kind_of(problem.code).lasting_ms:
             at = min(row.began_at, now) if problem.since is None else problem.since
-            since = Problem(problem.code, problem.count, problem.hint, at)
-            told.append(Shown(since, row if row.hides(problem.count) else None))
+            told.append(Shown(replace(problem, since=at), row if row.hides(problem.count) else None))
     return told

@@ -7,7 +7,7 @@ A failure of the storage, or a lock that another process holds, passes by itself
 from worker.core.errors import CdpollError, StorageFailed, TryLater, place_of
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 
 # The name for failures of the main thread to write the database.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worker.clock import Clock
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 
 

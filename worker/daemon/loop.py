@@ -27,7 +27,7 @@ from worker.daemon.watchdog import StepTimer, Watchdog
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify
 from worker.log import make_log
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 from worker.store.state import api, beat_file, daemon, logins, notices
 from worker.store.tasks import mending, tallies

@@ -9,7 +9,7 @@ from worker.core.instant import words
 from worker.core.problems import Problem, kind_of
 from worker.core.standing import Standing, Told, follow, shown
 from worker.gateways.machine import disk_of
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 from worker.store.state import standing
 from worker.store.views.problems import Machine, found
@@ -27,6 +27,7 @@ class ProblemWatch:
         self._store = store
         self._once = once
         self._looked_at: int | None = None
+        self._causes: dict[str, frozenset[str]] = {}  # by code, those that were told, or found at the start
         self._unsaved: dict[str, Standing] | None = None  # what was logged, and could not be written
 
     def look(self, config: Config, now: int, *, at_once: bool) -> None:
@@ -55,6 +56,7 @@ class ProblemWatch:
         self.worst = next((one.problem for one in shown(after, stands, now) if one.acked is None), None)
         for one in told:
             self._tell(one)
+        self._tell_new_causes(after, stands)
 
     def _rows(self) -> dict[str, Standing]:
         return standing.standing(self._store) if self._unsaved is None else self._unsaved
@@ -67,6 +69,21 @@ class ProblemWatch:
         say = self.log.error if problem.severity == "critical" else self.log.warning
         event = "problem begins" if told.what == "begins" else "problem has grown since it was acknowledged"
         say(event, code=problem.code, count=problem.count, hint=problem.hint)
+
+    def _tell_new_causes(self, after: dict[str, Standing], stands: list[Problem]) -> None:
+        """Each cause of a problem that goes on is told once."""
+        self._causes = {code: causes for code, causes in self._causes.items() if code in after}
+        for problem in stands:
+            row = after[problem.code]
+            if not problem.causes or not row.told:
+                continue
+            known = self._causes.setdefault(problem.code, problem.causes)
+            if problem.causes <= known:
+                continue
+            self._causes[problem.code] = known | problem.causes
+            if not row.hides(problem.count):
+                say = self.log.error if problem.severity == "critical" else self.log.warning
+                say("problem has another cause now", code=problem.code, count=problem.count, hint=problem.hint)
 
 
 def _sayable(problem: Problem) -> Problem:

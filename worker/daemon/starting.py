@@ -9,7 +9,7 @@ from worker.core.errors import StorageFailed
 from worker.core.instant import words
 from worker.gateways.machine import disk_of
 from worker.gateways.systemd import Notify
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.db.failures import FREE_SPACE, LEAST_ROOM_BYTES
 
 FIRST_WAIT_MS = 5_000

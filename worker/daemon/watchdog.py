@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from worker.core.instant import words
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify, watchdog_interval
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 
 
 class StepTimer:

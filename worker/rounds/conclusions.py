@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from worker.core.instant import words
 from worker.core.task import Task
-from worker.rounds.log_edges import LogLine
+from worker.rounds.log_lines import LogLine
 
 MOST_LINES = 10
 PERIOD_MS = 1_000

@@ -37,6 +37,9 @@ def test_429_holds_everybody_back_and_nobody_is_to_blame(world: Make) -> None:
     breaker = api.get(w.store).breaker
     assert not breaker.paused
     assert 120_000 <= breaker.paused_total < 130_000
+    last = api.last_pause(w.store)
+    assert last is not None
+    assert (last.reason, last.code, last.ended_at >= NOW + 120_000) == ("rate_limited", "http_429", True)
 
 
 def test_a_pause_probes_in_steps_and_ever_more_slowly(world: Make) -> None:

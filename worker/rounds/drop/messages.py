@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from worker.gateways.sftp.drop import SftpFailed
 from worker.rounds.ingest.file_report import FileReport
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 from worker.store.state import drop as rounds
 from worker.store.state import notices

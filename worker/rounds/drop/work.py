@@ -11,7 +11,7 @@ from worker.core.x12.batch import TAKE_ALL, HoldRules
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed
 from worker.rounds.ingest.batch_file import Progress
 from worker.rounds.ingest.file_report import FileReport
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.batch import keeping
 from worker.store.db.store import Store
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from worker.core.x12.batch import HoldRules
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.file_report import FileReport
-from worker.rounds.log_edges import Log
+from worker.rounds.log_lines import Log
 from worker.store.batch import batches, keeping
 from worker.store.batch.lock import IngestLock
 from worker.store.db.store import Store

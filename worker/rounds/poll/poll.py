@@ -26,7 +26,7 @@ from worker.core.vendor.reply import Concluded, Garbled
 from worker.core.x12.embedded import Derived, derive
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.conclusions import Conclusions
-from worker.rounds.log_edges import Change, Log, LogEdges, LogLine
+from worker.rounds.log_lines import Change, Log, LogLine, lines
 from worker.rounds.poll import reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
@@ -86,7 +86,6 @@ class PollRound:
         self._heard: list[Done] = []  # over, and not saved
         self._back: list[Job] = []  # taken back from the pool, and not released in the database
         self._failing: frozenset[int] = frozenset()  # rows under way whose last poll had failed
-        self._edges = LogEdges(tallies.by_error(store).items(), now)
         self._conclusions = Conclusions()
         self.polls = self.concluded = 0  # so far
         self.own = Own(floated_at=now, kept_at=now)
@@ -245,6 +244,8 @@ class PollRound:
             changes = writing.write(self._store, decision.intents, moment.now, leased_until, derived)
             if decision.shared != before:
                 api.put(self._store, decision.shared)
+            if before.breaker.paused and not decision.shared.breaker.paused:
+                api.note_pause(self._store, before.breaker, moment.now)
         self._committed(decision, changes, moment.now, monotonic)
 
     def _committed(self, decision: Decision, changes: Sequence[Change], now: int, monotonic: int) -> None:
@@ -266,7 +267,7 @@ class PollRound:
         self.planner.learn(intents.observations)
         ended = [one.new for one in changes if one.new.state == "concluded" and not one.revision]
         self.concluded += len(ended)
-        self._say([*self._edges.lines(changes, now), *self._conclusions.lines(ended, now)])
+        self._say([*lines(changes), *self._conclusions.lines(ended, now)])
 
     def tell_last(self, now: int) -> None:
         """Log what was held back: no pass follows."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from worker.core.pacing.decide import Conclusion, Intents, Save
 from worker.core.task import Task
 from worker.core.x12.embedded import Derived
-from worker.rounds.log_edges import Change
+from worker.rounds.log_lines import Change
 from worker.store.conclude import conclude, keep_provisional
 from worker.store.db.store import Store
 from worker.store.state import curves

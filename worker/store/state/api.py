@@ -3,7 +3,7 @@
 Every poll pass reads and writes that row in its transaction, so it is the lock as well.
 """
 
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from worker.core.errors import BadConfiguration
 from worker.core.pacing.breaker import Breaker, PauseReason
@@ -11,6 +11,7 @@ from worker.core.pacing.limiter import LimiterState
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.state import ScheduleState
 from worker.store.db.store import Store
+from worker.store.state import meta
 
 _REASONS = (None, *get_args(PauseReason))
 _FIELDS = (*Breaker._fields, *LimiterState._fields, *ScheduleState._fields)
@@ -36,6 +37,31 @@ def put(store: Store, shared: Shared) -> None:
     """Write the row, inside a transaction that has read it."""
     params = shared.breaker._asdict() | shared.limiter._asdict() | shared.schedule._asdict()
     store.execute(f"UPDATE api SET {_SET} WHERE id = 1", params)  # noqa: S608 - constants
+
+
+class LastPause(NamedTuple):
+    """The pause that ended last: its reason, the code of the last reply in it, and when it ended (ms)."""
+
+    reason: str
+    code: str
+    ended_at: int
+
+
+_LAST_PAUSE = "last_pause"
+
+
+def note_pause(store: Store, breaker: Breaker, now: int) -> None:
+    """A pause has ended; ``breaker`` is as it was in it. Inside a transaction."""
+    meta.put(store, _LAST_PAUSE, {"reason": breaker.reason, "code": breaker.code or "", "ended_at": now})
+
+
+def last_pause(store: Store) -> LastPause | None:
+    """``None`` where there was none."""
+    noted = meta.get(store, _LAST_PAUSE)
+    reason, code, ended_at = noted.get("reason"), noted.get("code"), noted.get("ended_at")
+    if not isinstance(reason, str) or not isinstance(code, str) or not isinstance(ended_at, int):
+        return None
+    return LastPause(reason, code, ended_at)
 
 
 def shift(store: Store, by: int) -> None:

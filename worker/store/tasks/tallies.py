@@ -23,6 +23,20 @@ def by_lasting_error(store: Store) -> dict[str, int]:
     return _counted(store, "failing")
 
 
+def failed_again(store: Store, code: str, after: int) -> int:
+    """As :func:`by_lasting_error` of one code, but only tasks that were polled after that instant (ms). It reads all
+    pending tasks."""
+    row = store.one(
+        """
+        SELECT count(*) AS n FROM tasks
+        WHERE state = 'pending' AND failures >= 3 AND last_error = :code AND last_poll_at > :after
+        """,
+        {"code": code, "after": after},
+    )
+    assert row is not None
+    return int(row["n"])
+
+
 def due(store: Store, by: int) -> int:
     """How many tasks are due by then (ms), and not being polled; read from indexes, and from the few leased rows."""
     row = store.one(

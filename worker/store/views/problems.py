@@ -67,7 +67,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
         standing += _backlog(store, now, shared.limiter)
     standing += _batch_problems(store, now)
     standing += _not_found(store, now, rules.schedule)
-    standing += _failing(store, shared.breaker)
+    standing += _failing(store, now, rules.schedule, shared.breaker)
     standing += _of_tasks(store, now, rules.schedule, shared.breaker)
     standing += _no_links(store)
     return worst_first(standing)
@@ -149,7 +149,7 @@ def _pause(breaker: Breaker) -> list[Problem]:
         return []
     code = breaker.code or ""
     cause, cure = in_words(code), cure_of(code) or _PAUSE_CURES[breaker.reason]
-    return [problem(f"api_{breaker.reason}", cause=cause, cure=cure)]
+    return [problem(f"api_{breaker.reason}", causes=[code], cause=cause, cure=cure)]
 
 
 _PAUSE_CURES: dict[PauseReason, str] = {
@@ -159,15 +159,37 @@ _PAUSE_CURES: dict[PauseReason, str] = {
 }
 
 
-def _failing(store: Store, breaker: Breaker) -> list[Problem]:
+def _failing(store: Store, now: int, schedule: Schedule, breaker: Breaker) -> list[Problem]:
     at_once = {code: n for code, n in tallies.by_error(store).items() if code in _AT_ONCE}
-    counts = at_once | {code: n for code, n in tallies.by_lasting_error(store).items() if code not in _AT_ONCE}
+    lasting = {code: n for code, n in tallies.by_lasting_error(store).items() if code not in _AT_ONCE}
+    if not breaker.paused:
+        lasting = _since_the_pause(store, now, schedule, lasting)
     return [
-        problem(code, n) if code in _AT_ONCE else problem(f"failing_{code}", n, cause=_with(code), error=code)
-        for code, n in sorted(counts.items(), key=lambda one: -one[1])
+        _failing_with(code, n)
+        for code, n in sorted((at_once | lasting).items(), key=lambda one: -one[1])
         # The pause tells of these tasks already, and `not_found` has its own rules.
-        if code not in ("not_found", breaker.code) and not (breaker.paused and is_about_us(code))
+        if n and code not in ("not_found", breaker.code) and not (breaker.paused and is_about_us(code))
     ]
+
+
+def _failing_with(code: str, n: int) -> Problem:
+    if code in _AT_ONCE:
+        return problem(code, n)
+    return problem(f"failing_{code}", n, cause=_with(code), error=code, cure=cure_of(code) or "ask the vendor")
+
+
+def _since_the_pause(store: Store, now: int, schedule: Schedule, counts: dict[str, int]) -> dict[str, int]:
+    """After a pause a failure of its cause counts once its task has failed again: before that it is the same outage."""
+    last = api.last_pause(store)
+    if last is None or not 0 <= now - last.ended_at <= schedule.max_interval:
+        return counts  # by then each task was polled again
+    outage = last.reason != "rate_limited"
+    return {
+        code: tallies.failed_again(store, code, last.ended_at)
+        if code == last.code or (outage and is_about_us(code))
+        else n
+        for code, n in counts.items()
+    }
 
 
 def _with(code: str) -> str:

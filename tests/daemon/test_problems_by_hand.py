@@ -1,0 +1,75 @@
+"""Problems that a person acknowledges, and what people did by hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.who import who
+from tests.support.cdpoll_process import House
+from tests.support.loop_by_hand import ByHand
+from tests.support.troubles import TROUBLES, quiet_house, quiet_loop, turn
+from worker.core.standing import QUIET_MS
+from worker.store.state import standing
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return quiet_house(tmp_path)
+
+
+@pytest.fixture
+def loop(house: House) -> Iterator[ByHand]:
+    with quiet_loop(house) as by_hand:
+        yield by_hand
+
+
+def test_an_acknowledged_problem_is_hidden_until_it_grows(house: House, loop: ByHand) -> None:
+    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq < 3")
+    turn(loop)
+    house.cdpoll("problems", "ack", "abandoned", check=0)
+    assert "abandoned" not in loop.problems()
+    assert "abandoned" not in house.cdpoll("status", "--check").text.partition("|")[0]
+    listed = house.cdpoll("problems", "list", "--json", check=0).json["problems"]
+    (shown,) = [one for one in listed if one["code"] == "abandoned"]
+    assert shown["acknowledged"]["count"] == 2
+    assert shown["acknowledged"]["by"]
+    assert "acknowledged" in house.cdpoll("problems", "list", check=0).text
+    assert turn(loop) == []
+    house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE seq = 3")
+    assert "abandoned" in loop.problems()
+    assert turn(loop) == [("problem has grown since it was acknowledged", "abandoned")]
+    (act,) = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
+    assert act["act"] == "acknowledged abandoned (2)"
+    assert act["who"] == shown["acknowledged"]["by"]
+
+
+def test_an_acknowledged_problem_that_returns_is_told_again(house: House, loop: ByHand) -> None:
+    house.rows(TROUBLES["abandoned"].begin)
+    turn(loop)
+    house.cdpoll("problems", "ack", "abandoned", check=0)
+    house.rows(TROUBLES["abandoned"].end)
+    turn(loop)
+    turn(loop, QUIET_MS)
+    house.rows(TROUBLES["abandoned"].begin)
+    assert turn(loop) == [("problem begins", "abandoned")]
+    assert "abandoned" in loop.problems()
+
+
+def test_only_what_stands_can_be_acknowledged(house: House) -> None:
+    assert "did you mean abandoned?" in house.cdpoll("problems", "ack", "abandonned", check=65).err
+    assert "what stands: 1 problem: daemon_down" in house.cdpoll("problems", "ack", "overdue", check=65).err
+    assert house.value("SELECT count(*) FROM problems") == 0
+
+
+def test_who_did_it_is_in_the_history_of_the_task(house: House) -> None:
+    house.cdpoll("abandon", "t0", check=0)
+    detail = house.value("SELECT detail FROM history WHERE event = 'abandoned'")
+    assert detail == f"by {who()}"
+
+
+def test_the_acts_are_bounded(loop: ByHand) -> None:
+    for n in range(1_010):
+        standing.note_act(loop.store, "ann", f"act {n}", n)
+    assert len(standing.acts(loop.store, 5_000)) == 1_000
+    assert standing.acts(loop.store, 1)[0]["act"] == "act 1009"
