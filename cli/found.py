@@ -13,7 +13,7 @@ from cli.output import AS_JSON, echo_pages, say
 from worker.clock import Clock
 from worker.core.instant import duration
 from worker.core.problems import counted
-from worker.core.vendor.findings import each_once
+from worker.core.vendor.findings import each_coverage, each_once
 from worker.core.x12.issues import OF_ENVELOPE
 from worker.store.batch import rereading
 from worker.store.views.found import KEYS, Json, found_pages, ref_is_known, results_to_read
@@ -55,7 +55,8 @@ def _since(ctx: click.Context, param: click.Parameter, text: str | None) -> int 
 def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool, as_json: bool) -> None:
     """Coverage to bill: ref, patient, payer, member id, from, to. One line for each coverage and ref.
 
-    Patient data. What the vendor has found while it still searches is marked as early.
+    Patient data. What the vendor has found while it still searches is marked as early. A terminal shows as many columns
+    as it has room for, and none that is empty.
     """
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json")
@@ -87,14 +88,14 @@ def _flat(line: Json) -> Json:
 
 
 def _echo_table(pages: Iterator[list[Json]]) -> None:
-    from cli.table import Column, output_width, table_lines
+    from cli.table import Column, output_width, say_left_out, table_lines
 
     columns = (
-        Column("ref"),
-        Column("patient", cut=True),
-        Column("born", 3),
+        Column("ref", cut=True, least=24),
+        Column("patient", 3, cut=True),
+        Column("born", 4),
         Column("payer", cut=True),
-        Column("payer id", 4),
+        Column("payer id", 1),
         Column("member id"),
         Column("plan", 5),
         Column("group", 6),
@@ -104,7 +105,9 @@ def _echo_table(pages: Iterator[list[Json]]) -> None:
         Column(""),
     )
     marks: set[str] = set()
-    lines = table_lines(columns, ([_cells(line, marks) for line in page] for page in pages), output_width())
+    left_out: list[str] = []
+    rows = ([_cells(line, marks) for line in each_coverage(page)] for page in pages)
+    lines = table_lines(columns, rows, output_width(), left_out)
     printed = False
     for line in lines:
         say(line)
@@ -113,11 +116,12 @@ def _echo_table(pages: Iterator[list[Json]]) -> None:
         say("cdpoll: no coverage was found yet, or none that you ask for", err=True)
     for mark in sorted(marks):
         say(f"{mark}  {_MEANS[mark]}", err=True)
+    say_left_out(left_out)
 
 
 _MEANS = {
     "!": "something is odd in the answer: `cdpoll show`, or `cdpoll found --json`, says what",
-    "early": "the vendor has found it and still searches; it may say otherwise at the end",
+    "early": "found while the vendor still searches; it may say otherwise at the end",
 }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -114,13 +115,24 @@ def files(obj: dict[str, Any], as_json: bool) -> None:
         if as_json:
             echo_pages("files", pages, waiting=waiting)
             return
-        came = False
-        for page in pages:
-            for one in page:
-                say(f"{one['number']:<6} {one['done_at']}  {one['name']}: {in_words(one)}")
-                came = True
-        if not came:
+        if not _echo_files(pages, waiting):
             say("cdpoll: no file came in yet", err=True)
-        if waiting:
-            say("", f"{counted(len(waiting), 'file')} on the drop, as of the last round:")
-            say(*(f"  {one['name']}: {one['why']}" for one in waiting))
+
+
+def _echo_files(pages: Iterable[list[dict[str, Any]]], waiting: list[dict[str, Any]]) -> bool:
+    """For people, wrapped on a terminal; whether a file came in."""
+    from cli.status_screen import Line, drawn
+    from cli.table import output_width
+
+    width, came = output_width(), False
+    for page in pages:
+        if page and not came:
+            say(f"{'number':<6}  {'read at (UTC)':<19}  file")
+            came = True
+        for one in page:
+            at = str(one["done_at"])[:19].replace("T", " ")
+            say(*drawn([Line(f"{one['number']:<6}  {at}  {one['name']}: {in_words(one)}", indent=8)], width))
+    if waiting:
+        say("", f"{counted(len(waiting), 'file')} on the drop, as of the last round:")
+        say(*drawn((Line(f"  {one['name']}: {one['why']}", indent=4) for one in waiting), width))
+    return came

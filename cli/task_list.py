@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from cli.output import say
-from cli.table import Column, output_width, table_lines
+from cli.table import Column, output_width, say_left_out, table_lines
 from worker.core.instant import about, from_iso
 from worker.core.problems import counted
 from worker.store.db.store import Store
@@ -21,14 +21,17 @@ def echo_tasks(pages: Iterable[list[Json]], now: int, *, failing: bool) -> bool:
         Column("outcome", 1),
         Column("when"),
         Column("polls", 2),
-        Column("last error", 0 if failing else 3, cut=True),
+        Column("last error", 0 if failing else 3, cut=True, least=14),
         Column("ref", 4, cut=True),
         Column("recorded", 5),
     )
     printed = False
-    for line in table_lines(columns, ([_cells(row, now) for row in page] for page in pages), output_width()):
+    left_out: list[str] = []
+    rows = ([_cells(row, now) for row in page] for page in pages)
+    for line in table_lines(columns, rows, output_width(), left_out):
         say(line)
         printed = True
+    say_left_out(left_out)
     return printed
 
 

@@ -91,33 +91,13 @@ def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) 
         elif form == "csv":
             echo_csv(REVIEW_COLUMNS, ([row | item for row in page for item in row["review"]] for page in pages))
         else:
-            printed = False
-            for page in pages:
-                say(*(line for row in page for line in _review_lines(row)))
-                printed = True
-            if not printed:
+            from cli.review_list import echo_review
+
+            if not echo_review(pages, here.now):
                 say("cdpoll: no concluded task needs a person", err=True)
 
 
 REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action")
-
-_REVIEW_WORDS = {"not_searched": "not searched: ", "skipped": "skipped: ", "rejected": "rejected: "}
-
-
-def _review_lines(row: story.Json) -> list[str]:
-    refs = f"  {', '.join(row['refs'])}" if row["refs"] else ""
-    lines = [f"{row['id']:<36}  {row['outcome']}  {row['concluded_at']}{refs}"]
-    # What is the same of several paths stands once.
-    places: dict[tuple[str, str, str], list[str]] = {}
-    for item in row["review"]:
-        named = " ".join(part for part in (item["path"], item["payer_id"] and f"({item['payer_id']})") if part)
-        places.setdefault((item["kind"], item["reason"], item["action"]), []).extend([named] if named else [])
-    for (kind, reason, action), told in places.items():
-        lines += [
-            f"  {'; '.join(told)}{': ' if told else ''}{_REVIEW_WORDS.get(kind, '')}{reason}",
-            f"      -> {action}",
-        ]
-    return lines
 
 
 @click.command()

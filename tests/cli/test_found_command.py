@@ -59,6 +59,34 @@ def test_the_table_fits_eighty_columns(filled: House) -> None:
     assert ended.err.startswith("!  something is odd")
 
 
+def test_two_tasks_of_one_check_that_found_the_same_coverage_are_one_line_for_people(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with open_store(house.database, create=True) as store:
+        for seq, task in enumerate("ab", 1):
+            record(store, task, ref="ACCT-1")
+            conclude(store, a_body(task, successful=[a_path(says())]), seq)
+    assert house.cdpoll("found", check=0).text.count("ACCT-1") == 1
+    assert [row["id"] for row in house.cdpoll("found", "--json", check=0).json["found"]] == ["a", "b"]
+    assert [row["id"] for row in cells(house)] == ["a", "b"]
+
+
+def test_eighty_columns_have_all_that_is_billed_by(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    dates = [("DTP", "291", "RD8", "20260101-20261231")]
+    with open_store(house.database, create=True) as store:
+        record(store, "a", ref="ACCT-4711")
+        body = says(ACTIVE, *dates, member="SBX-TWO-MINUTES-FOUND-1")
+        conclude(store, a_body(successful=[a_path(body)]))
+    ended = house.cdpoll("found", check=0, COLUMNS="80")
+    assert ended.text.splitlines() == [
+        "ref        payer       payer id  member id                from        to",
+        "ACCT-4711  PLAN OF P…  PAY       SBX-TWO-MINUTES-FOUND-1  2026-01-01  2026-12-31",
+    ]
+    assert ended.err == "not shown for want of room: patient, born, plan, by; --csv has all\n"
+    piped = house.cdpoll("found", check=0)
+    assert ("HOLDER, ANN" in piped.text, piped.err) == (True, "")
+
+
 def test_what_is_found_early_is_marked(tmp_path: Path) -> None:
     house = House(tmp_path)
     with open_store(house.database, create=True) as store:
@@ -69,7 +97,7 @@ def test_what_is_found_early_is_marked(tmp_path: Path) -> None:
         derive_missing(store, NOW)
     ended = house.cdpoll("found", check=0, COLUMNS="80")
     assert ended.text.splitlines()[1] == "ACCT-1  HOLDER, ANN  1970-02-03  PLAN OF PLENTY  PAY       M0001      early"
-    assert ended.err.startswith("early  the vendor has found it and still searches")
+    assert ended.err.startswith("early  found while the vendor still searches")
     (line,) = house.cdpoll("found", "--json", check=0).json["found"]
     assert (line["seq"], line["provisional"]) == (None, True)
 
@@ -89,7 +117,7 @@ def test_a_wide_terminal_shows_more_and_a_narrow_one_cuts_names_alone(filled: Ho
     assert "SILVER" in wide
     narrow = filled.cdpoll("found", check=0, COLUMNS="44").text.splitlines()
     assert max(map(len, narrow)) <= 46
-    assert "PLAN OF P…" in narrow[1]
+    assert "PLAN OF PL…" in narrow[1]
     assert "M0001" in narrow[1]
 
 
@@ -225,7 +253,8 @@ def test_a_column_of_which_nothing_is_said_is_left_out() -> None:
 def test_what_does_not_fit_is_cut_then_left_out_and_a_number_never() -> None:
     row = ["1234567", "abcdefghijklmnop", "third"]
     assert drawn(32, row) == ["a        b                 c", "1234567  abcdefghijklmnop  third"]
-    assert drawn(31, row)[1] == "1234567  abcdefghijklmnop"
+    assert drawn(31, row)[1] == "1234567  abcdefghijklmn…  third"
+    assert drawn(25, row)[1] == "1234567  abcdefghijklmnop"
     assert drawn(24, row)[1] == "1234567  abcdefghijklmn…"
     assert drawn(5, row)[1] == "1234567  abcdefghi…"
 
@@ -238,6 +267,28 @@ def test_the_first_thousand_rows_decide_and_later_ones_are_cut_or_overflow() -> 
     assert list(table_lines(columns, [[["1", ""]], [["2", "x"]]], 80)) == ["a  b", "1", "2  x"], (
         "a short page decides not"
     )
+
+
+def test_texts_are_cut_for_dear_columns_alone_and_what_has_no_room_is_named() -> None:
+    columns = (Column("text", cut=True), Column("dear", 2), Column("name", 3, cut=True), Column("cheap", 4))
+    row = ["abcdefghijkl", "12345678", "a name that is long", "1234"]
+
+    def shown(width: int) -> tuple[str, list[str]]:
+        left_out: list[str] = []
+        lines = list(table_lines(columns, [[row]], width, left_out))
+        return lines[1], left_out
+
+    assert shown(50) == ("abcdefghijkl  12345678  a name that is long  1234", [])
+    assert shown(44) == ("abcdefghijkl  12345678  a name that is long", ["cheap"])
+    assert shown(36) == ("abcdefghijkl  12345678  a name that…", ["cheap"])
+    assert shown(30) == ("abcdefghijkl  12345678  1234", ["name"])
+    assert shown(21) == ("abcdefghij…  12345678", ["name", "cheap"])
+    assert shown(19) == ("abcdefghijkl  1234", ["dear", "name"])
+
+
+def test_without_a_width_one_long_text_widens_its_own_line_alone() -> None:
+    _, short, long = table_lines((Column("a"), Column("b")), [[["x", "1"], ["y" * 5000, "2"]]], None)
+    assert (len(short), long) == (43, f"{'y' * 5000}  2")
 
 
 def test_without_a_width_nothing_is_cut_or_left_out() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,11 @@ def test_the_report_of_every_file(house: House) -> None:
     assert {tuple(sorted(warning)) for warning in first["warnings"]} == {("code", "message", "segment")}
     assert [warning["code"] for warning in first["warnings"]] == ["se_count", "se_missing"]
     assert [one["reason"] is None for one in said] == [True, False, False, False, True]
+    text = house.cdpoll("files", check=0, COLUMNS="70").text
+    assert re.match(
+        r"number  read at \(UTC\) +file\nf1      2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d  whole.x12: ingested, ", text
+    )
+    assert max(len(line) for line in text.splitlines()) <= 70
     listed = house.cdpoll("files", "--json", check=0).json["files"]
     assert [(one["name"], one["state"]) for one in listed] == [(one["name"], one["state"]) for one in said[:4]]
     status = house.status()["files"]

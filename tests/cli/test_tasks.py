@@ -1,6 +1,7 @@
 """``cdpoll tasks``: the list, as JSON, as CSV and as a table."""
 
 import csv
+import re
 from pathlib import Path
 
 from tests.support.cdpoll_process import House
@@ -195,14 +196,24 @@ def test_the_list_of_those_to_review(tmp_path: Path) -> None:
     assert (first["id"], first["review"][0]["path"], second["review"][0]["kind"]) == ("a", "RTCOB", "no_path")
     assert set(COLUMNS) <= first.keys()
     text = house.cdpoll("tasks", "--review", check=0).text.splitlines()
-    assert text[0].split() == ["a", "failure", "2027-01-15T08:01:00Z", "=R1"]
-    assert text[1:3] == [
+    assert text[0].split() == ["id", "outcome", "concluded", "ref"]
+    assert re.fullmatch(r"a +failure  \d+ (s|min|h|d) ago +=R1", text[1])
+    assert text[2:4] == [
         "  RTCOB (RT); HMO (H): not searched: the payer gave no answer",
         "      -> send the inquiry again later, or ask the payer",
     ]
-    assert text[4] == "  the vendor says success and names no path that found coverage"
+    assert text[5] == "  the vendor says success and names no path that found coverage"
     header, *rows = csv.reader(house.cdpoll("tasks", "--review", "--csv", check=0).text.splitlines())
     assert header[:6] == ["id", "refs", "outcome", "concluded_at", "kind", "path"]
     assert [row[:3] for row in rows] == [["a", "'=R1", "failure"], ["a", "'=R1", "failure"], ["b", "", "success"]]
+    house.cdpoll("record", "a", "--ref", "R" * 5000, check=0)
+    narrow = house.cdpoll("tasks", "--review", check=0, COLUMNS="64").text.splitlines()
+    assert max(len(line) for line in narrow) <= 64
+    assert narrow[1].endswith("…")
+    assert narrow[2:5] == [
+        "  RTCOB (RT); HMO (H): not searched: the payer gave no answer",
+        "      -> send the inquiry again later, or ask the payer",
+        f"{'b':<36}  success  {narrow[4][47:]}",
+    ]
     house.cdpoll("tasks", "--review", "--overdue", check=2)
     house.cdpoll("tasks", "--review", "--state", "pending", check=2)

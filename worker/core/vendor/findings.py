@@ -228,6 +228,13 @@ def each_once(found: Iterable[Json]) -> list[dict[str, Any]]:
     return [one for one, _ in _each_with_its_equals(found, among=("seq", "id", "ref"))]
 
 
+def each_coverage(found: Iterable[Json]) -> list[dict[str, Any]]:
+    """These lines without those that tell the same coverage again for the same ref, as two tasks of one check may; what
+    has no ref is told by its task."""
+    refs = [{**one, "of": ("ref", one["ref"]) if one["ref"] else ("id", one["id"], one["seq"])} for one in found]
+    return [one for one, _ in _each_with_its_equals(refs, among=("of",))]
+
+
 def _each_with_its_equals(found: Iterable[Json], among: Sequence[str]) -> Iterator[tuple[dict[str, Any], list[Json]]]:
     """The first of the coverages that are the same, with the warnings of all, and all of them; those that differ in a
     key of ``among`` are not the same."""
