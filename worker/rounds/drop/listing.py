@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from worker.core.instant import FAR
 from worker.gateways.sftp.drop import Drop, SftpFailed
 from worker.rounds.drop.archive import search, tell_hidden
 from worker.rounds.drop.one_file import fetch
@@ -50,5 +49,5 @@ def settle(work: DropWork, now: int) -> None:
 def _plan_fetches(work: DropWork, now: int) -> None:
     since = now - work.rules.settle
     work.outcome.unsettled = [one.shown for one in remote.unsettled(work.store, since)]
-    files = remote.settled(work.store, since, FAR if work.patient else now)
+    files = remote.settled(work.store, since, now, at_once=work.patient)
     work.first(*(Step(partial(fetch, one=one, file=work.listed[one.name])) for one in files))

@@ -13,6 +13,10 @@ from worker.rounds.ingest.file_report import FileReport
 from worker.store.batch import keeping, remote
 from worker.store.batch.remote import CHANGED, DropFile
 
+# A file whose time says nothing is read once more when it is here for twice as long as at its last reading.
+SHORTEST_RECHECK_MS = 86_400_000
+LONGEST_RECHECK_MS = 30 * 86_400_000
+
 
 def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
     """Fetch a file of the drop; reading it in is the next step."""
@@ -20,15 +24,22 @@ def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
     try:
         fetched = work.ask(lambda drop: drop.fetch(file, work.incoming))
     except SftpFailed as failure:
-        remote.again(work.store, one, failure.code, work.rules.every, now)
+        if one.state == "done":
+            # It is read in; a server that gives a file once may refuse it, and that is no trouble.
+            remote.done(work.store, one, tidy=False, again_at=_read_once_more(work, one, now))
+        else:
+            remote.again(work.store, one, failure.code, work.rules.every, now)
         if not work.of_one_file(failure):
             raise
+        if one.state == "done":
+            return
         work.log.warning("a file of the drop could not be fetched", code=failure.code)
         work.outcome.failed.append((one.shown, failure))
         return
     if fetched.told is not None:
         work.told[one.name] = fetched.told
-    error = CHANGED if fetched.changed else None
+    # While the time of a file changes at each listing, the server's word that it stayed the same is worth nothing.
+    error = CHANGED if fetched.changed or one.restless else None
     remote.move_on(work.store, one, "fetched", fetched.path.name, error=error)
     work.first(Step(partial(read_in, one=replace(one, error=error), path=fetched.path), fetched.size))
 
@@ -36,7 +47,8 @@ def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
 def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
     """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds."""
     # A file that changed may be half of one and half of another. The same bytes a second time are one file.
-    changed = one.error == CHANGED and not remote.came_before(work.store, one, path.name)
+    read_before = remote.came_before(work.store, one, path.name)
+    changed = one.error == CHANGED and not read_before
     with path.open("rb") as file:
         progress = work.progress(one.shown, path.stat().st_size) if work.progress else None
         given = BatchFile(file, one.shown, "sftp", rules=work.rules.hold, changed=changed)
@@ -44,7 +56,8 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
         if report.state == "incomplete":
             # It is fetched again. But the server may have moved it away, so its bytes are kept.
             keeping.keep_whole(work.store.path, file, report.sha256)
-    _told(work, report)
+    if one.state != "done" or not read_before:
+        _told(work, report)
     if report.state == "incomplete":
         remote.again(work.store, one, CHANGED if changed else "incomplete", work.rules.every, now)
     else:
@@ -53,9 +66,21 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
         stored = report.state in ("ingested", "known") and not (
             report.was_incomplete or any(issue.code == "members_passed_over" for issue in report.warnings)
         )
-        remote.move_on(work.store, one, "done", tidy=stored and work.rules.after != "leave")
+        tidy = stored and work.rules.after != "leave"
+        remote.done(work.store, one, tidy=tidy, again_at=0 if tidy else _read_once_more(work, one, now))
     path.unlink(missing_ok=True)
     return report.state
+
+
+def _read_once_more(work: DropWork, one: DropFile, now: int) -> int:
+    """When to read once more a file that stays on the drop (ms), or 0.
+
+    Its time would not show that another file of the same size took its place. Where the server may move a file that was
+    opened, it is not read again: that would empty the drop.
+    """
+    if (one.mtime > 0 and not one.restless) or work.rules.archive:
+        return 0
+    return now + min(max(SHORTEST_RECHECK_MS, now - one.first_at), LONGEST_RECHECK_MS)
 
 
 def read_orphan(work: DropWork, now: int, *, path: Path, kept: bool = False) -> None:

@@ -5,7 +5,8 @@ seen     its size and time are known since ``seen_at``; to be fetched once that 
 fetching its bytes are on their way into the private folder
 fetched  they are there, under ``local``, and not read in yet
 gone     it left the drop before it came whole, since ``seen_at``: the server may have moved it away when it was opened
-done     read in, known, skipped or in quarantine: not fetched again unless its size or time changes
+done     read in, known, skipped or in quarantine: not fetched again unless its size or time changes, or its time says
+         nothing and it is due to be read once more
 ====== ===============================================================================================================
 """
 
@@ -13,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from worker.core.instant import FAR
 from worker.store.db.store import Store
 from worker.store.state import drop as rounds
 
@@ -24,6 +26,10 @@ CHANGED = "changing"
 
 # Its fetch was begun and did not come to an end. (Of an incomplete file there are all the bytes that it had.)
 _BEGUN = "error IS NOT NULL AND error <> 'incomplete'"
+
+# Some servers tell a time that is another one at each listing. After this many in a row the time says nothing, and the
+# file counts as settled: its size was the same all along, and it is taken once two readings bring the same bytes.
+RESTLESS_LISTINGS = 10
 
 # A file that is gone is searched for in the server's archive for this long.
 SEARCHED_MS = 7 * 86_400_000
@@ -44,6 +50,13 @@ class DropFile:
     next_at: int
     tidy: int
     error: str | None
+    first_at: int
+    retimed: int
+
+    @property
+    def restless(self) -> bool:
+        """Whether its time changes at each listing."""
+        return self.retimed >= RESTLESS_LISTINGS
 
 
 def bind(store: Store, drop: str) -> None:
@@ -71,12 +84,13 @@ def note_listing(store: Store, listed: Iterable[tuple[bytes, str, int, int]], no
         store.execute(
             """
             UPDATE remote_files SET seen_at = CASE WHEN seen_at > :now THEN :now ELSE seen_at END,
-                next_at = CASE WHEN next_at > :latest THEN :now ELSE next_at END
+                next_at = CASE WHEN next_at > :latest AND (state <> 'done' OR tidy = 1) THEN :now ELSE next_at END
             """,
             {"now": now, "latest": now + LONGEST_RETRY_MS},
         )
         for name, shown, size, mtime in listed:
             present.add(name)
+            entry = {"name": name, "shown": shown, "size": size, "mtime": mtime}
             # The same size and time: nothing changes, and the time of the first listing that showed them stays.
             store.execute(
                 """
@@ -84,10 +98,12 @@ def note_listing(store: Store, listed: Iterable[tuple[bytes, str, int, int]], no
                 VALUES (:name, :shown, :size, :mtime, :now, 'seen', :now)
                 ON CONFLICT (name) DO UPDATE SET size = :size, mtime = :mtime, seen_at = :now, state = 'seen',
                     attempts = 0, next_at = 0, tidy = 0, error = NULL,
-                    first_at = CASE WHEN remote_files.state = 'seen' THEN remote_files.first_at ELSE :now END
-                WHERE (size <> :size OR mtime <> :mtime OR state = 'gone') AND state <> 'fetched'
+                    first_at = CASE WHEN state = 'seen' THEN first_at ELSE :now END,
+                    retimed = CASE WHEN state = 'seen' AND size = :size THEN retimed + 1 ELSE 0 END
+                WHERE (size <> :size OR (mtime <> :mtime AND retimed < :restless) OR state = 'gone')
+                    AND state <> 'fetched'
                 """,
-                {"name": name, "shown": shown, "size": size, "mtime": mtime, "now": now},
+                {**entry, "now": now, "restless": RESTLESS_LISTINGS},
             )
         for row in store.read(
             f"SELECT name, state = 'seen' AND {_BEGUN} AS begun FROM remote_files WHERE state IN ('seen', 'done')"  # noqa: S608
@@ -123,22 +139,32 @@ def hidden(store: Store, listed: Iterable[tuple[bytes, str, int, int]]) -> list[
     their name: what is there now may be another file, and :func:`note_listing` would forget them."""
     there = {name: (size, mtime) for name, _, size, mtime in listed}
     begun = _rows(store, f"WHERE state = 'gone' OR (state = 'seen' AND {_BEGUN}) ORDER BY name", {})
-    return [one for one in begun if one.name in there and there[one.name] != (one.size, one.mtime)]
+    return [
+        one
+        for one in begun
+        if one.name in there and there[one.name] != (one.size, there[one.name][1] if one.restless else one.mtime)
+    ]
 
 
-def settled(store: Store, before: int, now: int) -> list[DropFile]:
-    """The files to fetch: of one size and time since ``before`` at the latest, and not waiting to be tried again."""
+def settled(store: Store, before: int, now: int, *, at_once: bool = False) -> list[DropFile]:
+    """The files to fetch: of one size and time since ``before`` at the latest, or restless; and those that are to be
+    read once more now. ``at_once``: also those that wait for their next attempt."""
     return _rows(
         store,
         # Those that failed before come last: a server that is slow to refuse them holds up no other.
-        "WHERE state = 'seen' AND seen_at <= :before AND next_at <= :now ORDER BY attempts, mtime, name",
-        {"before": before, "now": now},
+        """
+        WHERE (state = 'seen' AND (seen_at <= :before OR retimed >= :restless) AND next_at <= :latest)
+            OR (state = 'done' AND tidy = 0 AND next_at BETWEEN 1 AND :now)
+        ORDER BY attempts, mtime, name
+        """,
+        {"before": before, "now": now, "latest": FAR if at_once else now, "restless": RESTLESS_LISTINGS},
     )
 
 
 def unsettled(store: Store, before: int) -> list[DropFile]:
     """The files of which size or time changed, or that appeared, after ``before``."""
-    return _rows(store, "WHERE state = 'seen' AND seen_at > :before ORDER BY name", {"before": before})
+    where = "WHERE state = 'seen' AND seen_at > :before AND retimed < :restless ORDER BY name"
+    return _rows(store, where, {"before": before, "restless": RESTLESS_LISTINGS})
 
 
 def in_state(store: Store, state: str) -> list[DropFile]:
@@ -157,10 +183,11 @@ def next_wanted(store: Store, settle: int) -> int | None:
     """When the next file is to be fetched, ms."""
     row = store.one(
         """
-        SELECT min(CASE WHEN seen_at + :settle > next_at THEN seen_at + :settle ELSE next_at END) AS at
+        SELECT min(CASE WHEN retimed < :restless AND seen_at + :settle > next_at THEN seen_at + :settle
+            ELSE next_at END) AS at
         FROM remote_files WHERE state = 'seen'
         """,
-        {"settle": settle},
+        {"settle": settle, "restless": RESTLESS_LISTINGS},
     )
     return None if row is None else row["at"]
 
@@ -177,15 +204,27 @@ def _remote(row: sqlite3.Row) -> DropFile:
 def move_on(
     store: Store, one: DropFile, state: str, local: str | None = None, *, tidy: bool = False, error: str | None = None
 ) -> None:
-    """The file has come this far. What was tried for it begins anew once it is read in."""
+    """The file has come this far."""
     with store.write():
         store.execute(
             """
-            UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = :error,
-                attempts = CASE WHEN :state = 'done' THEN 0 ELSE attempts END
-            WHERE name = :name
+            UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = :error WHERE name = :name
             """,
             {"state": state, "local": local, "tidy": int(tidy), "error": error, "name": one.name},
+        )
+
+
+def done(store: Store, one: DropFile, *, tidy: bool, again_at: int) -> None:
+    """The file is read in. ``tidy``: it is still to be moved or deleted; else it is read again at ``again_at`` (ms),
+    if that is not 0."""
+    with store.write():
+        store.execute(
+            """
+            UPDATE remote_files SET state = 'done', local = NULL, tidy = :tidy, error = NULL, attempts = 0,
+                next_at = :again_at
+            WHERE name = :name
+            """,
+            {"tidy": int(tidy), "again_at": again_at, "name": one.name},
         )
 
 
@@ -217,10 +256,9 @@ def _wait(one: DropFile, every: int) -> int:
 
 
 def came_before(store: Store, one: DropFile, sha256: str) -> bool:
-    """Whether the latest incomplete file of this name had the same bytes."""
+    """Whether a file of this name had the same bytes at another reading."""
     row = store.one(
-        "SELECT 1 FROM files WHERE name = :name AND sha256 = :sha256 AND state = 'incomplete'",
-        {"name": one.shown, "sha256": sha256},
+        "SELECT 1 FROM files WHERE name = :name AND sha256 = :sha256", {"name": one.shown, "sha256": sha256}
     )
     return row is not None
 

@@ -60,6 +60,13 @@ def _standing_problems(db: Database) -> None:
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT {value}")
 
 
+def _restless_files(db: Database) -> None:
+    if not any(column.name == "retimed" for column in db.table("remote_files").columns):
+        db.execute("ALTER TABLE remote_files ADD COLUMN retimed INTEGER NOT NULL DEFAULT 0")
+    # Of a file that is done it said when the last attempt was due; now it says when it is read once more.
+    db.execute("UPDATE remote_files SET next_at = 0 WHERE state = 'done' AND tidy = 0")
+
+
 STEPS: Steps = {
     15: _polls_outlived,
     16: _columns_of_answers,
@@ -68,6 +75,7 @@ STEPS: Steps = {
     19: _older_readers,
     20: lambda _db: None,  # views alone
     21: _standing_problems,
+    22: _restless_files,
 }
 
 

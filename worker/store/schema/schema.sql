@@ -397,11 +397,12 @@ CREATE TABLE remote_files (
         -- how far it has come
     local TEXT,                         -- its name in the private folder, while it is there
     attempts INTEGER NOT NULL DEFAULT 0, -- to fetch it, or to find it again
-    next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before
+    next_at INTEGER NOT NULL DEFAULT 0, -- not to be fetched before; of one that is done: when it is read once more, or 0
     tidy INTEGER NOT NULL DEFAULT 0,    -- 1: everything in it is stored, and it is still to be moved or deleted there
     was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: a copy of it once was incomplete: it stays where it is
     error TEXT,                         -- why it could not be fetched the last time
-    first_at INTEGER NOT NULL DEFAULT 0 -- since when it is listed and was not fetched; 0: an earlier release listed it
+    first_at INTEGER NOT NULL DEFAULT 0, -- since when it is listed and was not fetched; 0: an earlier release listed it
+    retimed INTEGER NOT NULL DEFAULT 0  -- at how many listings in a row it had another time and the same size
 ) STRICT;
 
 

@@ -4,6 +4,8 @@ import sqlite3
 from typing import Any
 
 from worker.core.instant import about, iso, iso_or_none
+from worker.core.problems import counted
+from worker.store.batch.remote import RESTLESS_LISTINGS
 from worker.store.db.store import Store
 from worker.store.state.drop import reason_of
 
@@ -20,7 +22,7 @@ def waiting_files(store: Store, now: int, settle_ms: int) -> list[Json]:
     """The files that are not read in, moved or deleted yet, as of the last round; those that came first, first."""
     rows = store.read(
         """
-        SELECT shown, size, seen_at, state, attempts, next_at, error FROM remote_files
+        SELECT shown, size, seen_at, state, attempts, next_at, error, retimed FROM remote_files
         WHERE state <> 'done' OR tidy = 1 ORDER BY seen_at, name
         """
     )
@@ -43,8 +45,11 @@ def _why(row: sqlite3.Row, now: int, settle_ms: int) -> str:
     if state in _STEPS:
         return _STEPS[state]
     if error is None:
+        if state == "seen" and 1 < row["retimed"] < RESTLESS_LISTINGS:
+            more = counted(RESTLESS_LISTINGS - row["retimed"], "more listing")
+            return f"not settled: its time is another one at each listing; fetched if its size stays for {more}"
         settled_at = row["seen_at"] + settle_ms
-        if state == "seen" and settled_at > now:
+        if state == "seen" and settled_at > now and row["retimed"] < RESTLESS_LISTINGS:
             same = about(now - row["seen_at"])
             return f"not settled: its size and time are the same for {same}, and have to be for {about(settle_ms)}"
         return "to be fetched by the next round" if state == "seen" else "read in, and to be moved or deleted"
