@@ -39,6 +39,10 @@ def verdicts(picture: Json, here: Installation, now: int) -> dict[str, Verdict]:
 
 def _work(picture: Json, here: Installation, now: int) -> Verdict:
     waits = _waiting(picture)
+    if _no_writes(picture):
+        return Verdict(
+            "HELD BACK", f"the database cannot be written: nothing is saved or asked anew; {waits}", "critical"
+        )
     if here.daemon and not picture["daemon"]["alive"]:
         codes = [problem["code"] for problem in picture["problems"]]
         return Verdict("STOPPED", f"{_stopped(picture, codes)}; {waits}", "critical")
@@ -67,6 +71,15 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
     if picture["tasks"]["pending"] or (drop is not None and drop["waiting"]):
         return Verdict("flowing", "; ".join([waits, *slow]))
     return Verdict("idle", waits)
+
+
+def _no_writes(picture: Json) -> bool:
+    codes = {problem["code"] for problem in picture["problems"]}
+    if "daemon_down" in codes:
+        return False
+    # A disk that is all but full takes small writes yet.
+    silent = (picture["daemon"]["beat_age_ms"] or 0) > FRESH_MS
+    return bool(codes & {"database_unwritable", "disk_read_only"}) or ("disk_full" in codes and silent)
 
 
 _PAUSES = {

@@ -34,6 +34,21 @@ def open_regular(path: Path) -> BinaryIO:
         raise
 
 
+def is_read_only(folder: Path) -> bool:
+    """Whether the file system of ``folder`` is read-only. Raises OSError where the folder cannot be examined.
+
+    It may be mounted so, or be so since an error, which the flags of a mount need not show (ext4's ``emergency_ro``).
+    The latter is found by opening a file without a name: it leaves nothing behind.
+    """
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return True
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS  # anything else: this user may not write here, or there are no such files
+    return False
+
+
 def sync_folder(folder: Path) -> None:
     """Put a folder's entries on the disk: without that, a new file may be gone after a power loss, with its content."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -40,6 +40,22 @@ def test_work_flows_where_tasks_are_polled() -> None:
     assert work() == ("flowing", "24 tasks pending, 21 due now, the longest for 3 s", "good")
 
 
+@pytest.mark.parametrize(
+    ("codes", "age_ms", "state"),
+    [
+        (["database_unwritable"], 100, "HELD BACK"),
+        (["disk_read_only"], 100, "HELD BACK"),
+        (["disk_full"], 60_000, "HELD BACK"),
+        (["disk_full"], 100, "flowing"),
+        (["disk_low"], 100, "flowing"),
+    ],
+)
+def test_nothing_flows_where_nothing_can_be_saved(codes: list[str], age_ms: int, state: str) -> None:
+    found = work(problems=[{"code": code, "severity": "critical"} for code in codes], daemon={"beat_age_ms": age_ms})
+    assert found.state == state
+    assert found.words.startswith("the database cannot be written") == (state == "HELD BACK")
+
+
 def test_nothing_flows_where_each_poll_is_in_vain() -> None:
     failing = [{"code": "not_found", "count": 20}, {"code": "http_503", "count": 4}]
     found = work(failing=failing)

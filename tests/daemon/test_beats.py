@@ -49,21 +49,23 @@ def test_while_it_rests_the_file_says_that_it_lives(house: House, monkeypatch: p
         assert beat.beat_at == began + 2000
 
 
-def test_while_the_storage_fails_it_does_not_say_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_the_storage_fails_it_says_that_and_why(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     with loop_by_hand(house) as by:
         by.loop.step()
         began = by.clock.now()
 
         def fails(*_: object) -> None:
-            raise StorageFailed("the disk is gone")
+            raise StorageFailed("the disk is gone", "look for it")
 
         monkeypatch.setattr("worker.daemon.poll_lane.PollLane.run", fails)
         by.clock.advance(5000)
         by.loop.step()
+        by.clock.advance(5000)
         by.loop._beats.show(by.clock.now())
         beat = daemon.last_beat(by.store)
         assert beat is not None
-        assert beat.beat_at == began
+        assert (beat.beat_at, beat.passes) == (began + 10_000, 1)
+        assert beat.unwritable == (began + 5000, "the disk is gone", "look for it")
 
 
 def test_a_daemon_that_ends_takes_its_file_along_and_one_that_is_killed_is_found_dead(

@@ -121,13 +121,16 @@ def test_a_database_that_cannot_be_written_is_survived(house: House, sandbox: Sa
         with open_store(house.database) as other:
             other.conn.execute("BEGIN IMMEDIATE")
             other.conn.execute("UPDATE tasks SET due_at = 1")
-            daemon.hear("STATUS=cannot write the database")
+            daemon.hear("STATUS=critical: cannot write the database")
+            until(lambda: "database_unwritable" in house.problems(), "the problem", daemon.process)
+            assert house.status()["verdicts"]["work"]["state"] == "HELD BACK"
             other.conn.execute("COMMIT")
         until(lambda: house.value("SELECT state FROM tasks") == "concluded", "the result")
         assert daemon.stopped() == 0
-    events = [entry["event"] for entry in daemon.logged()]
-    assert sum(event.startswith("the database cannot be written") for event in events) == 1
-    assert "the database can be written again" in events
+    (begun,) = [entry for entry in daemon.logged() if entry["event"] == "problem begins"]
+    assert (begun["code"], begun["level"]) == ("database_unwritable", "error")
+    assert str(house.database) in begun["hint"]
+    assert "fuser -v" in begun["hint"]
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.cdpoll_process import House
+from tests.support.database import MACHINE
 from tests.support.loop_by_hand import ByHand, loop_by_hand
 from tests.support.troubles import DAY, FAR, TROUBLES, quiet_house, quiet_loop, turn
-from worker.core.errors import StorageFailed
-from worker.core.problems import kind_of
+from worker.core.errors import StorageFailed, TryLater
+from worker.core.problems import Problem, kind_of
 from worker.core.standing import QUIET_MS
 from worker.daemon import problem_watch
 from worker.daemon.problem_watch import EVERY_MS
 from worker.gateways.machine import Disk
 from worker.store.state import daemon as daemon_row
 from worker.store.state import standing
+from worker.store.views.problems import NO_SPACE_BYTES, StatusRules, problems
 
 
 @pytest.fixture
@@ -133,6 +135,55 @@ def test_a_full_disk_is_logged(house: House, loop: ByHand, monkeypatch: pytest.M
     monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(1, False))
     assert turn(loop) == [("problem begins", "disk_full")]
     assert house.value("SELECT code FROM problems") == "disk_full"
+    assert kind_of("disk_full").severity == "critical"
+
+
+def test_a_disk_with_little_room_is_a_warning(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(NO_SPACE_BYTES, False))
+    assert turn(loop) == [("problem begins", "disk_low")]
+    assert kind_of("disk_low").severity == "warning"
+
+
+def test_a_database_that_cannot_be_written_is_a_problem_with_its_cause(
+    house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails: list[Exception] = [StorageFailed(f"{house.database}: disk I/O error", "look at the disk")]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise fails[-1]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(standing, "keep", refuse)
+        broken.setattr("worker.daemon.poll_lane.PollLane.run", refuse)
+        assert turn(loop) == [("problem begins", "database_unwritable")]
+        hint = str(loop.log.lines[-1][1]["hint"])
+        assert f"{house.database}: disk I/O error; look at the disk" in hint
+        since = loop.clock.now()
+        (shown,) = [one for one in loop_problems(loop) if one.code == "database_unwritable"]
+        assert (shown.severity, shown.hint, shown.since) == ("critical", hint, since)
+        assert loop.loop._beats.worst is not None
+        assert loop.loop._beats.worst.code == "database_unwritable"
+        # Another cause, and then not even to be read.
+        fails.append(TryLater(f"{house.database} is busy", "who holds it?"))
+        assert turn(loop) == [("problem has another cause now", "database_unwritable")]
+        broken.setattr(problem_watch, "found", refuse)
+        assert turn(loop) == []
+    assert turn(loop) == []
+    assert "database_unwritable" not in loop.problems()
+    assert turn(loop, QUIET_MS) == [("problem is over", "database_unwritable")]
+
+
+def loop_problems(loop: ByHand) -> list[Problem]:
+    return problems(loop.store, loop.clock.now(), StatusRules(loop.loop.schedule), MACHINE, alive=True)
+
+
+def test_a_full_disk_is_told_once(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageFailed("no room")
+
+    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(1, False))
+    monkeypatch.setattr("worker.daemon.poll_lane.PollLane.run", refuse)
+    assert turn(loop) == [("problem begins", "disk_full")]
 
 
 def test_work_that_is_not_done_for_minutes_is_a_backlog(house: House, loop: ByHand) -> None:

@@ -86,7 +86,15 @@ _LISTED = (
         "operations.md#several-users",
         an_event=True,
     ),
-    Kind("disk_full", "critical", "less than 64 MiB are free on the disk of {folder}", "make room", _DISK),
+    Kind(
+        "database_unwritable",
+        "critical",
+        "the daemon cannot write the database; it keeps in memory what it heard, and asks nothing new: {cause}",
+        "{cure}",
+        _DISK,
+    ),
+    Kind("disk_full", "critical", "the disk of {folder} is full: nothing can be recorded", "make room", _DISK),
+    Kind("disk_low", "warning", "less than 64 MiB are free on the disk of {folder}", "make room", _DISK),
     Kind(
         "disk_read_only",
         "critical",

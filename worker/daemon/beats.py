@@ -33,6 +33,8 @@ class Beats:
         self._passes = 0
         self.well = False
         """Whether the last pass came to a beat: else the file must not say that the daemon works."""
+        self.unwritable: beat_file.Unwritable | None = None
+        """That the database cannot be written: the file says it."""
         self.worst: Problem | None = None
         """The problem that systemd hears of."""
 
@@ -42,7 +44,7 @@ class Beats:
         self._token_expires_at = token_expires_at
         if self._beat_at is None or not 0 <= now - self._beat_at < EVERY_MS or self._notices.waiting:
             self._note(now)
-        self.well = True
+        self.well, self.unwritable = True, None
         self.show(now)
 
     def _note(self, now: int) -> None:
@@ -62,11 +64,22 @@ class Beats:
         self._notify.send(*ready, f"STATUS={status.one_line(self._store, now, self.worst)}")
 
     def show(self, now: int) -> None:
-        """Write the file, if it is time and all is well. Never raises."""
-        if not self.well or (self._shown_at is not None and 0 <= now - self._shown_at < SHOWN_EVERY_MS):
+        """Write the file, if it is time, and all is well or the database cannot be written. Never raises."""
+        if not self.well and self.unwritable is None:
+            return
+        if self._shown_at is not None and 0 <= now - self._shown_at < SHOWN_EVERY_MS:
             return
         self._shown_at = now
         beat_file.write(
             self._store,
-            daemon.Beat(os.getpid(), __version__, self._started_at, now, None, self._token_expires_at, self._passes),
+            daemon.Beat(
+                os.getpid(),
+                __version__,
+                self._started_at,
+                now,
+                None,
+                self._token_expires_at,
+                self._passes,
+                self.unwritable,
+            ),
         )

@@ -9,9 +9,7 @@ from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
-
-# The name for failures of the main thread to write the database.
-STORAGE = "storage"
+from worker.store.state.beat_file import Unwritable
 
 
 class Faults:
@@ -23,6 +21,8 @@ class Faults:
         self._notices = notices
         self._said: dict[str, str] = {}  # by lane: the error that stands, and was logged
         self._damage_said = False
+        self.unwritable: Unwritable | None = None
+        """Since when the main thread cannot write the database, and why."""
 
     def caught(self, name: str, failed: str, error: Exception) -> int:
         """A step of the lane ``name`` raised ``error``: log ``failed``.
@@ -39,11 +39,15 @@ class Faults:
             self.log.error(failed, error=word, hint=hint)
         return exit_code
 
-    def storage_fails(self, error: CdpollError) -> None:
+    def storage_fails(self, error: CdpollError, now: int) -> None:
         """The main thread cannot write the database. It keeps the replies in memory."""
-        if self._new(STORAGE, STORAGE):
-            self.log.error("the database cannot be written; what was heard is kept and tried again", hint=error.hint)
-        self._notify.send(f"STATUS=cannot write the database: {error.message}")
+        since = now if self.unwritable is None else self.unwritable.since
+        self.unwritable = Unwritable(since, error.message, error.hint)
+        self._notify.send(f"STATUS=critical: cannot write the database: {error.message}; {error.hint}")
+
+    def storage_well(self) -> None:
+        """It can write the database again."""
+        self.unwritable = None
 
     def tell_damage(self, store: Store) -> None:
         """Tell once that a text was read that cannot be decoded."""
@@ -54,9 +58,8 @@ class Faults:
             self._notices.put("damaged_text", hint)
 
     def well(self, name: str) -> None:
-        """A step of this lane (or :data:`STORAGE`) went well."""
-        if self._said.pop(name, None) == STORAGE:
-            self.log.info("the database can be written again")
+        """A step of this lane went well."""
+        self._said.pop(name, None)
 
     def _new(self, name: str, word: str) -> bool:
         before, self._said[name] = self._said.get(name), word

@@ -15,7 +15,7 @@ from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import SHOWN_EVERY_MS, Beats
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
-from worker.daemon.faults import STORAGE, Faults
+from worker.daemon.faults import Faults
 from worker.daemon.lane import Lane, Surroundings
 from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
 from worker.daemon.notices import Notices
@@ -150,19 +150,22 @@ class Loop:
                 raise
             next_at = now + RETRY_MS
             if isinstance(error, StorageFailed | TryLater):
-                self._faults.storage_fails(error)
+                self._faults.storage_fails(error, now)
             else:
                 # The other lanes go on, and a person is told once.
                 self._faults.caught(MAIN, "a fault in cdpoll itself", error)
                 self._tell_at_once(now)
         else:
             self._faults.well(MAIN)
-            self._faults.well(STORAGE)
+            self._faults.storage_well()
         self._look_for_problems(now, at_once=new)
         self._watchdog.check([self._timer, *(thread.timer for thread in self._threads)], self._clock.monotonic())
         self._timer.end()
         self._watchdog.feed()
         return next_at
+
+    def _storage_fails(self, error: StorageFailed | TryLater) -> None:
+        self._faults.storage_fails(error, self._store.now(self._clock))
 
     def close(self) -> None:
         """Let the threads end."""
@@ -209,7 +212,7 @@ class Loop:
             with self._store.write():
                 self._keep_learned()
         except (StorageFailed, TryLater) as error:
-            self._faults.storage_fails(error)
+            self._storage_fails(error)
 
     def _try_to_log_in(self) -> None:
         """After a refused login at the SFTP server a person may have mended what was wrong: try at once."""
@@ -217,7 +220,7 @@ class Loop:
             with self._store.write():
                 logins.at_once(self._store)
         except (StorageFailed, TryLater) as error:
-            self._faults.storage_fails(error)
+            self._storage_fails(error)
 
     def _watch_clock(self, now: int, monotonic: int) -> None:
         jump = self._jumps.watch(now, monotonic)
@@ -232,15 +235,16 @@ class Loop:
     def _look_for_problems(self, now: int, *, at_once: bool) -> None:
         """A pause that begins or ends is told at once, anything else with the next beat."""
         before, self._paused = self._paused, None if self._poll is None else self._poll.paused
-        self._problems.look(self._config, now, at_once=at_once or before != self._paused)
-        self._beats.worst = self._problems.worst
+        self._problems.look(self._config, now, self._faults.unwritable, at_once=at_once or before != self._paused)
+        self._beats.worst, self._beats.unwritable = self._problems.worst, self._faults.unwritable
+        self._beats.show(now)
 
     def _tell_at_once(self, now: int) -> None:
         """Write the notices now, if the database can be written; else the next pass does it."""
         try:
             self._beat(now)
         except (StorageFailed, TryLater) as error:
-            self._faults.storage_fails(error)
+            self._storage_fails(error)
 
     def _reload(self) -> None:
         """SIGHUP. If the new configuration cannot be used, the old one stays, and a notice says so."""
@@ -281,7 +285,7 @@ class Loop:
             try:
                 self._poll.collect(self._store.now(self._clock))
             except (StorageFailed, TryLater) as error:
-                self._faults.storage_fails(error)  # the replies are kept, and saved later while there is time
+                self._storage_fails(error)  # the replies are kept, and saved later while there is time
             if self._poll.busy:
                 self._clock.wait(self._signals.wake, DRAIN_WAIT_MS)
         self._poll.tell_last(self._store.now(self._clock))
@@ -296,7 +300,8 @@ class Loop:
                 daemon.stopped(self._store, now)
                 beat_file.remove(self._store)
         except (StorageFailed, TryLater) as error:
-            self._faults.storage_fails(error)
+            event = "the end could not be saved; what was heard and not saved is asked for again after the next start"
+            self._log.error(event, error=error.message, hint=error.hint)
         exit_code = self._exit_code()
         self._log.info("stopped", **(self._summary() if self._orders.once else {}))
         return exit_code

@@ -12,7 +12,8 @@ from worker.gateways.machine import disk_of
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 from worker.store.state import standing
-from worker.store.views.problems import Machine, found
+from worker.store.state.beat_file import Unwritable
+from worker.store.views.problems import Machine, StatusRules, found, unwritable, with_unwritable
 
 EVERY_MS = 15_000
 
@@ -28,35 +29,57 @@ class ProblemWatch:
         self._once = once
         self._looked_at: int | None = None
         self._causes: dict[str, frozenset[str]] = {}  # by code, those that were told, or found at the start
+        self._failed: Unwritable | None = None
+        self._stood: list[Problem] = []
+        self._followed: dict[str, Standing] = {}  # what stood after the last look
         self._unsaved: dict[str, Standing] | None = None  # what was logged, and could not be written
 
-    def look(self, config: Config, now: int, *, at_once: bool) -> None:
-        """Look if it is time, or ``at_once``. A database that cannot be written silences no line."""
+    def look(self, config: Config, now: int, failed: Unwritable | None, *, at_once: bool) -> None:
+        """Look if it is time, or ``at_once``. ``failed``: the database cannot be written, which silences no line."""
+        at_once = at_once or (failed is None) != (self._failed is None)
         if not at_once and self._looked_at is not None and 0 <= now - self._looked_at < EVERY_MS:
             return
-        self._looked_at = now
+        self._looked_at, self._failed = now, failed
         rules = status_rules_of(config)
         if self._once:
             rules = rules._replace(runs="once")
         disk = disk_of(self._store.path.parent)
         machine = Machine(True, None) if disk is None else Machine(True, *disk)
         try:
-            stands = [_sayable(one) for one in found(self._store, now, rules, machine, alive=True)]
-            after, told = follow(self._rows(), stands, now)
+            stands, rows = self._found(now, rules, machine), self._rows()
         except (StorageFailed, TryLater):
-            return  # the main thread tells that the storage fails
-        try:
-            if after != self._rows() or self._unsaved is not None:
-                with self._store.write():
-                    after, told = follow(self._rows(), stands, now)  # one may have been acknowledged meanwhile
-                    standing.keep(self._store, after)
-                self._unsaved = None
-        except (StorageFailed, TryLater):
+            stands, rows = self._stood, self._followed  # as it was before
+        self._stood = stands
+        if failed is not None:
+            stands = with_unwritable(stands, unwritable(failed.message, failed.hint, failed.since))
+        after, told = follow(rows, stands, now)
+        if failed is not None:
             self._unsaved = after
+        elif after != rows or self._unsaved is not None:
+            after, told = self._keep(after, told, stands, now)
+        self._followed = after
         self.worst = next((one.problem for one in shown(after, stands, now) if one.acked is None), None)
         for one in told:
             self._tell(one)
         self._tell_new_causes(after, stands)
+
+    def _found(self, now: int, rules: StatusRules, machine: Machine) -> list[Problem]:
+        here = found(self._store, now, rules, machine, alive=True)
+        # The file that says it is our own.
+        return [_sayable(one) for one in here if one.code != "database_unwritable"]
+
+    def _keep(
+        self, after: dict[str, Standing], told: list[Told], stands: list[Problem], now: int
+    ) -> tuple[dict[str, Standing], list[Told]]:
+        """Write what stands. One may have been acknowledged since the rows were read."""
+        try:
+            with self._store.write():
+                after, told = follow(self._rows(), stands, now)
+                standing.keep(self._store, after)
+            self._unsaved = None
+        except (StorageFailed, TryLater):
+            self._unsaved = after
+        return after, told
 
     def _rows(self) -> dict[str, Standing]:
         return standing.standing(self._store) if self._unsaved is None else self._unsaved

@@ -2,11 +2,12 @@
 
 import contextlib
 import ctypes
-import errno
 import os
 import resource
 from pathlib import Path
 from typing import NamedTuple
+
+from worker.files import is_read_only
 
 
 class Disk(NamedTuple):
@@ -20,19 +21,9 @@ def disk_of(folder: Path) -> Disk | None:
     """``None``: it cannot be examined."""
     try:
         found = os.statvfs(folder)
+        return Disk(found.f_bavail * found.f_frsize, is_read_only(folder))
     except OSError:
         return None
-    return Disk(found.f_bavail * found.f_frsize, bool(found.f_flag & os.ST_RDONLY) or _refuses_writes(folder))
-
-
-def _refuses_writes(folder: Path) -> bool:
-    """Whether the file system became read-only by an error, which the flags of a mount need not show (ext4's
-    ``emergency_ro``). Found by opening a file without a name: it leaves nothing behind."""
-    try:
-        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        return error.errno == errno.EROFS  # anything else: this user may not write here, or there are no such files
-    return False
 
 
 def keep_out_of_core_files() -> None:

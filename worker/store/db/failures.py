@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.core.errors import DamagedRow, StorageFailed, TryLater
+from worker.files import is_read_only
 from worker.ownership import cure
 
 RESTORE = "restore the last good copy of the database"
+READ_ONLY = "the file system is read-only: the kernel's log (dmesg) tells of an error of the disk; mount it writable"
 FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
 
 # With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
@@ -38,7 +40,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         if is_busy(error):
-            raise TryLater(f"{path} is busy: another process holds its lock", "try again") from error
+            raise TryLater(f"{path} is busy: another process holds its lock", holder_hint(path)) from error
         if is_undecodable(error):
             # Without its cause, whose message quotes the text.
             raise StorageFailed(
@@ -48,6 +50,11 @@ def translated(path: Path) -> Iterator[None]:
         raise kind(f"{path}: {error}", _hint(error, path)) from error
     except OSError as error:
         raise StorageFailed(f"{error.filename or path}: {error.strerror}", _os_hint(error, path)) from error
+
+
+def holder_hint(path: Path) -> str:
+    """How to find out who holds the lock."""
+    return f"`fuser -v {path}` names who has it open: an sqlite3 shell or a backup that holds the lock must end first"
 
 
 def _name(error: sqlite3.Error) -> str:
@@ -60,9 +67,18 @@ def _hint(error: sqlite3.Error, path: Path) -> str:
         return FREE_SPACE
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
+    if _is_read_only(path):
+        return READ_ONLY
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return _permission_hint(path)
     return "see `cdpoll db integrity`"
+
+
+def _is_read_only(path: Path) -> bool:
+    try:
+        return is_read_only(path.parent)
+    except OSError:
+        return False
 
 
 def _is_full(path: Path) -> bool:
@@ -76,6 +92,8 @@ def _is_full(path: Path) -> bool:
 def _os_hint(error: OSError, path: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FREE_SPACE
+    if error.errno == errno.EROFS:
+        return READ_ONLY
     return _permission_hint(Path(os.fsdecode(error.filename)) if error.filename else path)
 
 

@@ -16,6 +16,7 @@ from threading import Event
 from types import TracebackType
 
 from worker.core.errors import TryLater
+from worker.store.db.failures import holder_hint
 
 # How often a lock is asked for. flock(2) has no timeout, and a writer that was stopped may hold it for ever.
 ASK_AGAIN_S = 0.001
@@ -70,7 +71,7 @@ class WriterTurn:
                 return attempts
             else:
                 return attempts - attempt
-        raise TryLater(f"{self._database} is busy: another process writes to it", "try again")
+        raise TryLater(f"{self._database} is busy: another process writes to it", holder_hint(self._database))
 
 
 def _let_go(file: int) -> None:

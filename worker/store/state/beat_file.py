@@ -2,7 +2,8 @@
 
 The row in the database is written every 15 s only, for each write of it waits for the disk. This file does not: it is
 written aside and renamed, and never synchronised. It is a hint. Where it is missing, cut or older than the row, the row
-counts, and where it cannot be written, the daemon goes on without it.
+counts, and where it cannot be written, the daemon goes on without it. A daemon that cannot write the database says so
+here.
 """
 
 import contextlib
@@ -10,15 +11,24 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.files import open_regular
 from worker.store.db.store import Store
 
-_LARGEST_BYTES = 4096
+_LARGEST_BYTES = 8192
+_LONGEST_TEXT_LETTERS = 400
 _LATEST_MS = 253_402_300_800_000  # the year 10000
 
 _NUMBERS = ("pid", "started_at", "at", "pass")
+
+
+class Unwritable(NamedTuple):
+    """Since when (ms) the daemon cannot write the database, what it met, and what to do."""
+
+    since: int
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Beat:
     stopped_at: int | None
     token_expires_at: int | None
     passes: int = 0
+    unwritable: Unwritable | None = None
 
     # Passes come at least once a minute. After a longer gap no daemon works, even if its pid exists.
     STALE_MS = 150_000
@@ -53,7 +64,7 @@ def write(store: Store, beat: Beat) -> None:
     """Replace the file. Never raises: a disk that is full or read-only does not disturb the daemon."""
     path = path_of(store)
     aside = path.with_name(f"{path.name}.new")
-    told = {
+    told: dict[str, Any] = {
         "pid": beat.pid,
         "version": beat.version,
         "started_at": beat.started_at,
@@ -61,6 +72,10 @@ def write(store: Store, beat: Beat) -> None:
         "pass": beat.passes,
         "token_expires_at": beat.token_expires_at,
     }
+    if beat.unwritable is not None:
+        since, message, hint = beat.unwritable
+        said = message[:_LONGEST_TEXT_LETTERS], hint[:_LONGEST_TEXT_LETTERS]
+        told["unwritable"] = {"since": since, "message": said[0], "hint": said[1]}
     with contextlib.suppress(OSError):
         # What a daemon that was killed has left there may be another user's.
         aside.unlink(missing_ok=True)
@@ -96,7 +111,16 @@ def read(store: Store) -> Beat | None:
     ):
         return None
     pid, started_at, at, passes = numbers
-    return Beat(pid, version, started_at, at, None, expires, passes)
+    return Beat(pid, version, started_at, at, None, expires, passes, _unwritable(told.get("unwritable")))
+
+
+def _unwritable(told: object) -> Unwritable | None:
+    if not isinstance(told, dict):
+        return None
+    since, message, hint = told.get("since"), told.get("message"), told.get("hint")
+    if not isinstance(since, int) or not _is_number(since) or not isinstance(message, str) or not isinstance(hint, str):
+        return None
+    return Unwritable(since, message, hint)
 
 
 def _is_number(value: object) -> bool:

@@ -58,7 +58,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     listed = [Problem(code, 1, detail) for code, detail in notices.listed(store)]
     standing += [one for one in listed if alive or one.code != "reload_refused"]
     standing += _of_the_drop(store, now, rules, standing, alive=alive)
-    standing += _disk(store.path.parent, machine)
+    standing += _storage(store, standing, machine, alive=alive)
     standing += _pause(shared.breaker)
     daily = rules.limit.daily
     spent = daily is not None and spent_today(shared.limiter, now) >= daily
@@ -223,8 +223,36 @@ def _batch_problems(store: Store, now: int) -> list[Problem]:
     return _counted(("quarantined", whole + sets, {"things": " and ".join(kept)}), ("incomplete_files", cut, {}))
 
 
-# With less than this the next results may not fit.
+# With less than this the next results may soon not fit, and with less than this nothing may be recorded any more.
 LOW_SPACE_BYTES = 64 * 1024 * 1024
+NO_SPACE_BYTES = 4 * 1024 * 1024
+
+
+# These say already why the database cannot be written.
+_NO_WRITES = {"disk_full", "disk_read_only"}
+
+
+def _storage(store: Store, standing: list[Problem], machine: Machine, *, alive: bool) -> list[Problem]:
+    """The disk, and what the daemon's own file says of the database."""
+    found = _disk(store.path.parent, machine)
+    if any(one.code in _NO_WRITES for one in found):
+        # A daemon that cannot save what it heard finishes no pass, and cannot say so.
+        standing[:] = [one for one in standing if one.code != "daemon_stuck"]
+    beat = daemon.last_beat(store) if alive else None
+    if beat is None or beat.unwritable is None:
+        return found
+    said = beat.unwritable
+    return with_unwritable(found, unwritable(said.message, said.hint, said.since))
+
+
+def unwritable(message: str, cure: str, since: int) -> Problem:
+    """The daemon cannot write the database since then."""
+    return replace(problem("database_unwritable", causes=[message], cause=message, cure=cure), since=since)
+
+
+def with_unwritable(found: list[Problem], told: Problem) -> list[Problem]:
+    """``found`` and ``told``, where the disk is not named as the cause already."""
+    return found if any(one.code in _NO_WRITES for one in found) else worst_first([*found, told])
 
 
 def _disk(folder: Path, machine: Machine) -> list[Problem]:
@@ -232,7 +260,8 @@ def _disk(folder: Path, machine: Machine) -> list[Problem]:
         return [problem("disk_unreadable", folder=folder)]
     found = []
     if machine.free_bytes < LOW_SPACE_BYTES:
-        found.append(problem("disk_full", folder=folder))
+        code = "disk_full" if machine.free_bytes < NO_SPACE_BYTES else "disk_low"
+        found.append(problem(code, folder=folder))
     if machine.read_only:
         found.append(problem("disk_read_only", folder=folder))
     return found
