@@ -97,7 +97,9 @@ def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | Non
     database = home / re.sub(r"[-:.]", "", iso(vendor.clock.now())) / "cdpoll.db"
     make_own_folder(database.parent, new=True)
     drop = None if batch_ms is None else _drop(vendor, database.parent / "drop", batch_ms)
-    config = write_files(vendor, home, database, drop=drop)
+    # With checks, or a drop, there is work for a daemon.
+    by_hand = not checks and drop is None
+    config = write_files(vendor, home, database, drop=drop, runs="once" if by_hand else "daemon")
     made = _make_checks(vendor, config, checks) if checks else None
     if drop is not None:
         drop.start()

@@ -1,4 +1,4 @@
-"""What the sandbox and the demo write for cdpoll: a configuration and the client secret; and how to call it."""
+"""What the sandbox and the demo write for cdpoll: configuration, client secret and URL; and how to call it."""
 
 import sys
 from pathlib import Path
@@ -13,17 +13,22 @@ if TYPE_CHECKING:
 
 
 def write_files(
-    vendor: Sandbox, folder: Path, database: Path, *, demo: bool = False, drop: "DropServer | None" = None
+    vendor: Sandbox,
+    folder: Path,
+    database: Path,
+    *,
+    runs: str = "daemon",
+    timeout: str = "10s",
+    drop: "DropServer | None" = None,
 ) -> Path:
     """Write them into ``folder``, readable by their owner alone; the configuration's path. Raises StorageFailed.
 
-    ``demo``: no daemon is expected once it is over, and no answer takes long.
+    ``runs``: ``once`` where no daemon is expected. ``timeout``: of an answer.
     """
     secret, config, known_hosts = folder / "client-secret", folder / "cdpoll.ini", folder / "known_hosts"
     write_private(secret, vendor.account.client_secret + "\n")
-    text = config_text(
-        vendor, str(database), str(secret), timeout="2s" if demo else "10s", runs="once" if demo else "daemon"
-    )
+    write_private(folder / "url", vendor.origin + "\n")
+    text = config_text(vendor, str(database), str(secret), timeout=timeout, runs=runs)
     if drop is not None:
         write_private(known_hosts, drop.known_hosts)
         text += sftp_text(drop, vendor, str(known_hosts), str(secret))

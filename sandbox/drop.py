@@ -105,16 +105,23 @@ class _Folder(paramiko.SFTPServerInterface):
         """Where a name lies; whatever folders it tells of, it is in ours."""
         return self._folder / os.path.basename(name)  # noqa: PTH119 - of a client's text
 
-    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes]:  # noqa: ARG002
-        return [paramiko.SFTPAttributes.from_stat(entry.stat(), entry.name) for entry in self._folder.iterdir()]
-
-    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+    def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:  # noqa: ARG002
         try:
-            return paramiko.SFTPAttributes.from_stat(self._path(path).stat())
+            return [paramiko.SFTPAttributes.from_stat(entry.lstat(), entry.name) for entry in self._folder.iterdir()]
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
-    lstat = stat
+    def stat(self, path: str) -> paramiko.SFTPAttributes | int:
+        return self._told(path, follow=True)
+
+    def lstat(self, path: str) -> paramiko.SFTPAttributes | int:
+        return self._told(path, follow=False)
+
+    def _told(self, path: str, *, follow: bool) -> paramiko.SFTPAttributes | int:
+        try:
+            return paramiko.SFTPAttributes.from_stat(self._path(path).stat(follow_symlinks=follow))
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
     def open(
         self,

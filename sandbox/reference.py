@@ -13,16 +13,18 @@ The vendor's own sandbox has no Coverage Discovery mocks; this one is where a cu
 on a loopback port, keeps its memory until it ends, and by default answers every operation as the vendor documents it:
 token, health check, real-time checks and direct discoveries (JSON and X12), discoveries by id and as lists,
 transactions. The same seed and the same requests give the same answers. A token that was asked for with scopes may do
-what they say; both generations of the token endpoint are there.
+what they say; both generations of the token endpoint are there (the second takes a form alone). It makes no callbacks:
+`callbackUrl` is checked, and nothing is sent to it. Real-time checks are answered at once.
 
     cdpoll sandbox --speed 60 --checks 20
     cdpoll --config cdpoll-sandbox/cdpoll.ini run
 
 `--speed` divides every time span of the vendor. The configuration that is printed (and kept in
-`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit. `--dir` names another
-folder. It must be yours, not writable by all, and no symbolic link, for it holds a secret; the same goes for
-`cdpoll demo --dir`. The vendor forgets everything when it ends, so each start has a database of its own in a folder
-named for the moment.
+`cdpoll-sandbox/cdpoll.ini`) divides cdpoll's own spans likewise, and raises its limits to suit. Without `--checks` and
+`--batch` it says `[store] runs = once`: then it is no problem that no daemon runs. `cdpoll-sandbox/url` holds the
+sandbox's address. `--dir` names another folder. It must be yours, not writable by all, and no symbolic link, for it
+holds a secret; the same goes for `cdpoll demo --dir`. The vendor forgets everything when it ends, so each start has a
+database of its own in a folder named for the moment.
 
 ## Rehearsals
 
@@ -35,7 +37,8 @@ folder:
     cdpoll run
 
 In the third, after the same `export`, look on with `cdpoll status`. A minute here is an hour of the vendor's, unless
-the line says otherwise.
+the line says otherwise. When a problem is over, `status` shows it at once; the log tells it a minute later, for it may
+come again.
 
 ### The vendor is down for an hour
 
@@ -43,6 +46,9 @@ the line says otherwise.
 
 **Meanwhile** `cdpoll status` names `api_unreachable`, and when the next probe is due; tasks whose polls met the outage
 may stand there too, as `failing_http_503`. **Afterwards** no problem is left, and polling goes on.
+
+It takes five tasks in a row to tell an outage of the API from trouble of single tasks: with `--checks 4` and `503@-1h`
+alone, polls fail and the API is not paused.
 
 ### The credentials are refused for an hour
 
@@ -62,8 +68,8 @@ The token is good, but not for discoveries; a new one does not help. **Meanwhile
 
     cdpoll sandbox --checks 20 --faults '404@/coverage-discovery'
 
-A 404 may be early, so nothing is said for 15 minutes (15 seconds here). **Meanwhile**, after that, `cdpoll status`
-names `wrong_environment`, until you end the sandbox. No task is given up.
+A 404 may be early, so no problem is named for 15 minutes (15 seconds here); the line `Work` says IN VAIN.
+**Meanwhile**, after that, `cdpoll status` names `wrong_environment`, until you end the sandbox. No task is given up.
 
 ### New ids are not known at once
 
@@ -76,8 +82,9 @@ soon, and then the vendor knows it.
 
     cdpoll sandbox --checks 20 --faults '429:60=20%@/coverage-discovery/'
 
-One poll in five is refused for a minute (a second here). **Meanwhile** `cdpoll status` names `api_rate_limited`.
-Work goes on between the pauses.
+One poll in five is refused for a minute (a second here). **Meanwhile** `cdpoll status` names `api_rate_limited` during
+each pause. Between the pauses work goes on, and the line `Work` says SLOWED, with the pace of the moment and when it is
+full again.
 
 ### Discoveries that take weeks
 

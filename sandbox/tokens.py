@@ -6,7 +6,7 @@ import random
 from urllib.parse import parse_qs
 
 from sandbox.timetable import new_id
-from sandbox.wire import Reply, Request, json_reply
+from sandbox.wire import FORM_TOKEN_PATH, Reply, Request, json_reply
 
 SHORTEST_LIFE_S = 5
 
@@ -43,8 +43,11 @@ class Tokens:
     def answer(self, request: Request, now: int, life: int | None = None) -> Reply:
         """The answer to a token request, with a JSON or a form body. ``life`` (seconds) overrides how long the token
         really lives."""
+        is_json = "json" in request.headers.get("content-type", "") or request.body.lstrip()[:1] == b"{"
+        if is_json and request.path.rstrip("/") == FORM_TOKEN_PATH:
+            return refuse(400, "invalid_request", "the body is not a form")
         try:
-            fields = _fields(request)
+            fields = _fields(request, is_json=is_json)
         except ValueError:
             return refuse(400, "invalid_request", "the body is neither a JSON object nor a form")
         absent = [name for name in ("client_id", "client_secret", "grant_type") if not fields.get(name)]
@@ -102,9 +105,9 @@ def _bearer(request: Request) -> str:
     return request.headers.get("authorization", "").partition(" ")[2].strip()
 
 
-def _fields(request: Request) -> dict[str, str]:
+def _fields(request: Request, *, is_json: bool) -> dict[str, str]:
     """The fields of the body. Raises ValueError."""
-    if "json" in request.headers.get("content-type", "") or request.body.lstrip()[:1] == b"{":
+    if is_json:
         value = json.loads(request.body)
         if not isinstance(value, dict):
             raise ValueError("no object")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 PREFIX = "/rcm/eligibility/v1"
 TOKEN_PATH = "/apip/auth/v2/token"  # noqa: S105 - a path, not a secret
-# Of both generations of the vendor's token endpoint.
-TOKEN_PATHS = (TOKEN_PATH, "/apip/auth/sntl/v1/token")
+# The second generation takes a form alone.
+FORM_TOKEN_PATH = "/apip/auth/sntl/v1/token"  # noqa: S105
+TOKEN_PATHS = (TOKEN_PATH, FORM_TOKEN_PATH)
 
 
 @dataclass(frozen=True, slots=True)

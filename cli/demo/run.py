@@ -95,7 +95,7 @@ class Demo:
 
     def _write_config(self, vendor: Sandbox) -> Path:
         # A drip is cut off at the request's deadline; two seconds of it are enough to see.
-        return write_files(vendor, self.folder, self.database, demo=True)
+        return write_files(vendor, self.folder, self.database, runs="once", timeout="2s")
 
     def _submit_all(self, vendor: Sandbox, token: str, config: Path, picture: Picture) -> None:
         lock = threading.Lock()

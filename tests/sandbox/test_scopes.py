@@ -11,6 +11,8 @@ def test_a_token_may_what_its_scopes_say_and_without_any_everything() -> None:
         second_generation = rig.sandbox.origin + "/apip/auth/sntl/v1/token"
         asked = rig.http.post(second_generation, data=right | {"scope": "read_coveragediscovery create_txn"})
         rig.token = asked.json()["access_token"]
+        as_json = rig.http.post(second_generation, json=right)
+        assert (as_json.status_code, as_json.json()["error"]) == (400, "invalid_request")
         assert rig.call("POST", "", examples.real_time_request(1)).status_code == 200
         assert rig.get("/coverage-discovery").status_code == 200
         for path in ("/healthcheck", "/transactions"):
