@@ -41,7 +41,7 @@ FLOORS: dict[str, set[str]] = {
     "worker.log": {"worker.clock", "worker.core"},
     "worker.clock": set(),
     "worker.files": set(),
-    "worker.ownership": set(),
+    "worker.ownership": {"worker.files"},
     "worker.core": {"worker.core"},
 }
 

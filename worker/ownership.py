@@ -1,23 +1,26 @@
-"""Which file or folder keeps this user from a path, whose it is, and what to do: for the hint of an error."""
+"""What keeps this user from a path, be it an owner and a mode or a file system that takes no writes, and what to do:
+for the hint of an error."""
 
 import os
 import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from worker.files import is_read_only
+
 _NAMELESS_USER = "uid "
 
 
 class Obstacle(NamedTuple):
-    """A file or folder that this user may not use, its owner and mode in words, and what lets him use it.
+    """A file or folder that this user may not use, why in words (its owner and mode), and what lets him use it.
 
-    ``by_group``: a member of its group may.
+    ``sure``: the cure is known. Else it is a guess: nothing that can be seen says who may use it.
     """
 
     path: Path
     words: str
     cure: str
-    by_group: bool
+    sure: bool
 
 
 def obstacle(path: Path, *, write: bool) -> Obstacle | None:
@@ -26,6 +29,8 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
     With ``write``, it is to be written, and files are to be made beside it.
     """
     path = path.absolute()
+    if write and (shut := read_only(path.parent)) is not None:
+        return shut  # on such a file system no user has access to write, whatever the modes say
     for part in (*reversed(path.parents), path):
         needed = os.X_OK
         if part == path:
@@ -43,8 +48,24 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
             whose = f"{user_name(found.st_uid)}:{_group(found.st_gid)} with mode {stat.S_IMODE(found.st_mode):04o}"
             words = f"{part} belongs to {whose}, and this process runs as {user_name(os.geteuid())}"
             by_group = _by_group(found, needed)
-            return Obstacle(part, words, by_group or "let this user read it", by_group is not None)
+            return Obstacle(part, words, by_group or "let this user read it", sure=by_group is not None)
     return None
+
+
+def read_only(folder: Path) -> Obstacle | None:
+    """Where the file system of a folder takes no writes: which one it is."""
+    try:
+        if not is_read_only(folder):
+            return None
+        folder = folder.resolve()
+    except OSError:
+        return None
+    mount = next(part for part in (folder, *folder.parents) if part.is_mount())
+    cure = (
+        "look into the kernel's log (dmesg) for an error of the disk, mend it (fsck), and mount it writable "
+        f"(mount -o remount,rw {mount})"
+    )
+    return Obstacle(mount, f"the file system at {mount} is read-only", cure, sure=True)
 
 
 def _by_group(found: os.stat_result, needed: int) -> str | None:
@@ -72,7 +93,7 @@ def cure(path: Path) -> str | None:
     if found is None:
         return None
     part, words = found.path, found.words
-    if found.by_group:
+    if found.sure:
         return f"{words}; {found.cure}"
     if part != path.absolute():
         return f"{words}; run this as its owner or as a member of its group"

@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.core.errors import DamagedRow, StorageFailed, TryLater
-from worker.files import is_read_only
-from worker.ownership import cure
+from worker.ownership import cure, read_only
 
 RESTORE = "restore the last good copy of the database"
-READ_ONLY = "the file system is read-only: the kernel's log (dmesg) tells of an error of the disk; mount it writable"
 FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
 
 # With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
@@ -67,18 +65,10 @@ def _hint(error: sqlite3.Error, path: Path) -> str:
         return FREE_SPACE
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
-    if _is_read_only(path):
-        return READ_ONLY
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+    refused = name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
+    if refused or read_only(path.parent) is not None:
         return _permission_hint(path)
     return "see `cdpoll db integrity`"
-
-
-def _is_read_only(path: Path) -> bool:
-    try:
-        return is_read_only(path.parent)
-    except OSError:
-        return False
 
 
 def _is_full(path: Path) -> bool:
@@ -92,8 +82,6 @@ def _is_full(path: Path) -> bool:
 def _os_hint(error: OSError, path: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FREE_SPACE
-    if error.errno == errno.EROFS:
-        return READ_ONLY
     return _permission_hint(Path(os.fsdecode(error.filename)) if error.filename else path)
 
 
