@@ -1,6 +1,7 @@
 """``cdpoll config``: the configuration as computed, and everything that is wrong with it."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +9,7 @@ import click
 
 from cli.opening import become, owner_of
 from cli.output import AS_JSON, dumped
-from worker.config import Config, ConfigurationMistakes, Mistake, load, load_store
+from worker.config import EXAMPLE, Config, ConfigurationMistakes, Mistake, examine, load, load_store
 from worker.config.keys import SECTIONS
 from worker.ownership import user_name
 
@@ -49,7 +50,7 @@ def show(obj: dict[str, Any], as_json: bool) -> None:
         width = max(map(len, written), default=0)
         for text, row in zip(written, rows, strict=True):
             click.echo(f"{text:{width}}  # {row['from']}")
-    _warn(found)
+    _warn(found.warnings)
 
 
 @config.command()
@@ -67,25 +68,29 @@ def check(ctx: click.Context, user: str | None, as_json: bool) -> None:
 
     _become_reader(ctx.obj, user)
     reader = user_name(os.geteuid())
-    unchecked: list[Mistake] = []
-    try:
-        found = load(ctx.obj["config"], os.environ)
-        mistakes, unchecked = tried(found)
-        if mistakes:
-            raise ConfigurationMistakes(mistakes, f"read as {reader}; config.example.ini explains every key")
-    except ConfigurationMistakes as error:
-        if not as_json:
-            raise
-        _tell(reader, error.mistakes, [], unchecked)
-        ctx.exit(error.exit_code)
+    examined = examine(ctx.obj["config"], os.environ)
+    trial = tried(examined)
+    mistakes = examined.mistakes + trial.mistakes
+    found = examined.config
+    warnings = [*(() if found is None else found.warnings), *trial.warnings]
     if as_json:
-        _tell(reader, [], list(found.warnings), unchecked)
-        return
-    _warn(found)
-    for one in unchecked:
+        _tell(reader, mistakes, warnings, trial.unchecked)
+        ctx.exit(ConfigurationMistakes.exit_code if mistakes else 0)
+    _warn(warnings)
+    for one in trial.unchecked:
         click.echo(f"note: cannot be checked here, only where the service runs: {one}", err=True)
+    if mistakes or found is None:
+        raise ConfigurationMistakes(mistakes, f"read as {reader}; {EXAMPLE if found else examined.hint}")
     files = ", ".join(map(str, found.files)) or "from the environment alone"
     click.echo(f"the configuration is right, read as {reader}: {files}")
+
+
+@config.command()
+def example() -> None:
+    """Print a configuration to begin with: every key, explained, and commented out."""
+    from worker.config.reference import example_ini
+
+    click.echo(example_ini(), nl=False)
 
 
 def _tell(reader: str, mistakes: list[Mistake], warnings: list[Mistake], unchecked: list[Mistake]) -> None:
@@ -134,6 +139,6 @@ def _keys(found: Config) -> list[dict[str, str | None]]:
     return rows
 
 
-def _warn(found: Config) -> None:
-    for warning in found.warnings:
+def _warn(warnings: Iterable[Mistake]) -> None:
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)

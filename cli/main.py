@@ -160,7 +160,7 @@ def _guarded(args: list[str] | None) -> int:
 
 def _complain(message: str, hint: str, code: int) -> int:
     with contextlib.suppress(OSError):  # the exit code still tells
-        say(*f"cdpoll: {message}".split("\n"), err=True)
+        say(*(f"cdpoll: {line}" for line in message.split("\n")), err=True)
         if hint:
             say(*f"        {hint}".split("\n"), err=True)
     return code

@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
-from worker.config import Config, Mistake, Secret
+from worker.config import Config, Examined, Mistake, Place, Secret
 from worker.config.keys import KEYS
 from worker.config.mistakes import BUILT_IN
 from worker.config.secret import OutOfReach
@@ -28,18 +29,33 @@ class Trial(NamedTuple):
 
     mistakes: list[Mistake]
     unchecked: list[Mistake]
+    warnings: list[Mistake]
 
 
-def tried(config: Config) -> Trial:
-    """Try it as the present user. Nothing is asked of the vendor, and no secret is told."""
-    out = Trial([], [])
-    if config.api is not None or config.sftp is None:
-        _api(config, out)
+def tried(examined: Examined) -> Trial:
+    """Try what could be read, as the present user. Nothing is asked of the vendor, and no secret is told."""
+    out, config = Trial([], [], []), examined.config
+    if config is None:
+        return out
+    if config.api is not None:
+        _api(config, examined.elsewhere, out)
+    elif config.sftp is None and not {"base_url", "host"} & examined.elsewhere:
+        _nothing_to_run(config, out)
     if config.sftp is not None:
         _sftp(config, out)
-    with _Noted(config, ("store", "path"), out):
-        _database(config, out)
+    if examined.store_known:
+        with _Noted(config, ("store", "path"), out):
+            _database(config, out)
     return out
+
+
+def _nothing_to_run(config: Config, out: Trial) -> None:
+    only = "[api] is missing: this installation can record, and read files that are named, but not poll"
+    if config.store.runs == "once":
+        out.warnings.append(Mistake(Place(config.source), None, None, only))
+        return
+    cure = "write [api], or [sftp] to fetch files; where no daemon is to run, write runs = once under [store]"
+    out.mistakes.append(Mistake(Place(config.source), None, None, f"{only}; {cure}"))
 
 
 class _Noted:
@@ -62,24 +78,24 @@ class _Noted:
         return True
 
 
-def _api(config: Config, out: Trial) -> None:
-    for key in ("base_url", "client_id", "client_secret"):
-        if config.api is None or not getattr(config.api, key):
-            written = f"write it under [api], as in {key} = {KEYS['api', key].sample}"
-            out.mistakes.append(
-                Mistake(config.headings.get("api", BUILT_IN), "api", None, f"{key} is missing; {written}")
-            )
-    if config.api is None:
+def _api(config: Config, elsewhere: frozenset[str], out: Trial) -> None:
+    api, heading = config.api, config.headings["api"]
+    if api is None:
         return
-    _prefix(config, config.api.base_url, out)
+    for key in ("client_id", "client_secret"):
+        if config.places["api", key] == BUILT_IN and key not in elsewhere:
+            written = f"write it under [api], as in {key} = {KEYS['api', key].sample}"
+            out.mistakes.append(Mistake(heading, "api", None, f"{key} is missing; {written}"))
+    if api.base_url:
+        _prefix(config, api.base_url, out)
     for key, secret in (
-        ("client_id", config.api.client_id),
-        ("client_secret", config.api.client_secret),
-        ("proxy", config.api.proxy),
+        ("client_id", api.client_id),
+        ("client_secret", api.client_secret),
+        ("proxy", api.proxy),
     ):
         _secret(config, "api", key, secret, out)
     with _Noted(config, ("api", "ca_file"), out):
-        tls_context(None if config.api.ca_file is None else str(config.api.ca_file))
+        tls_context(None if api.ca_file is None else str(api.ca_file))
 
 
 def _prefix(config: Config, base_url: str, out: Trial) -> None:
@@ -99,6 +115,8 @@ def _sftp(config: Config, out: Trial) -> None:
         # A passphrase that cannot be had was told already.
         with _Noted(config, ("sftp", "key_file"), out), suppress(OutOfReach):
             read_private_key(sftp.key_file, passphrase)
+    if not sftp.host:
+        return
     with _Noted(config, ("sftp", "known_hosts"), out):
         read_known_hosts(sftp.known_hosts, sftp.host, sftp.port)
 
@@ -117,13 +135,32 @@ def _database(config: Config, out: Trial) -> None:
         out.mistakes.append(Mistake(config.places["store", "path"], "store", "path", message))
         return
     if not path.exists() and marker.read(Path(os.path.realpath(path))) is None:
-        return  # the first command makes it
+        _can_be_made(config, out)
+        return
     # Busy, or of an earlier release: the daemon sees to both.
     with suppress(TryLater), open_store(path, config.store.journal, create=path.exists(), timeout=2.0) as store:
         known = origin_of(store)
-        if api is not None and known not in (None, api.origin):
+        if api is not None and api.base_url and known not in (None, api.origin):
             message = (
                 f"the database {path} belongs to {known}, and this is another API; "
                 "use another [store] path for another environment, or set base_url back"
             )
             out.mistakes.append(Mistake(config.places["api", "base_url"], "api", "base_url", message))
+
+
+def _can_be_made(config: Config, out: Trial) -> None:
+    """The first command makes the database, and its folder: see whether it can. Nothing is left behind."""
+    folder = Path(os.path.realpath(config.store.path)).parent
+    there = folder if folder.exists() else folder.parent
+    if not there.is_dir():
+        said = f"there is no folder {there}; make it for the user of the service, or write another path"
+    else:
+        try:
+            with NamedTemporaryFile(dir=there, prefix=".cdpoll-"):
+                return
+        except OSError as error:
+            shut = obstacle(folder if there != folder else config.store.path, write=True)
+            said = f"no file can be made in {there} ({error.strerror}); write another path"
+            said = said if shut is None else f"{shut.words}; {shut.cure}"
+    message = f"the database cannot be made: {said}"
+    out.mistakes.append(Mistake(config.places["store", "path"], "store", "path", message))

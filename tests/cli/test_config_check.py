@@ -31,7 +31,7 @@ def mistakes(house: House, credentials: str = "") -> list[str]:
     found: dict[str, Any] = check(house, "--json", credentials=credentials).json
     assert (found["ok"], plain.code) == ((False, 78) if found["mistakes"] else (True, 0))
     for one in found["mistakes"]:
-        assert f"[{one['section']}]" in plain.err
+        assert one["section"] is None or f"[{one['section']}]" in plain.err
         assert one["message"] in plain.err
     return [f"{one['line']} {one['key']}: {one['message']}" for one in found["mistakes"]]
 
@@ -51,10 +51,76 @@ def test_a_missing_id_and_secret(house: House) -> None:
 
 
 def test_neither_an_api_nor_a_drop(house: House) -> None:
+    """Such a machine records, and reads files. Where a daemon is expected, it would not start."""
     house.write(**{key: "" for key in house.values if key.startswith("api_")})
-    assert [line[:28] for line in mistakes(house)] == [
-        "None None: base_url is missi", "None None: client_id is miss", "None None: client_secret is "
-    ]  # fmt: skip
+    only = "[api] is missing: this installation can record, and read files that are named, but not poll"
+    ended = check(house)
+    assert ended.code == 78
+    assert ended.err.startswith(f"cdpoll: {house.config}: {only}; write [api], or [sftp] to fetch files; where no ")
+    house.write(store_runs="once")
+    ended = check(house)
+    assert (ended.code, ended.err) == (0, f"warning: {house.config}: {only}\n")
+    assert check(house, "--json").json["warnings"][0]["message"] == only
+
+
+def test_a_mistake_of_writing_hides_none_that_is_found_by_trying(house: House, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    house.write(
+        api_timeout="200s",
+        api_proxy="proxy:8080",
+        api_client_secret="{file /tmp}",
+        api_ca_file=str(tmp_path / "ca.pem"),
+        sftp_username="u",
+        sftp_include="*.x12",
+        sftp_settle="soon",
+        sftp_key_file="/nonexist/key",
+        polling_cadence="soon",
+        polling_min_interval="1h",
+        polling_max_interval="5m",
+        store_path="/nonexist/dir/c.db",
+    )
+    found = {line.partition(":")[0].split()[1] for line in mistakes(house)}
+    assert found == {
+        "timeout", "proxy", "cadence", "min_interval", "None", "settle", "client_secret", "ca_file", "key_file", "path"
+    }  # fmt: skip
+    house.write(sftp_host="sftp.example.com", sftp_known_hosts="/nonexist/hosts")
+    assert "known_hosts" in [line.partition(":")[0].split()[1] for line in mistakes(house)]
+
+
+def test_what_stands_under_a_misspelt_heading_is_not_missing(house: House) -> None:
+    text = house.config.read_text()
+    house.config.write_text(text.replace("[api]", "[apii]"))
+    assert [line.partition(";")[0] for line in mistakes(house)] == ["1 None: unknown section"]
+
+
+def test_a_file_that_cannot_be_read_may_hold_what_is_missing(house: House, tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "x.ini").write_bytes("[api]\nclient_id = c\n".encode("utf-16"))
+    house.write(api_client_id="", store_path="/nonexist/dir/c.db", api_client_secret="{file /tmp}")
+    assert [line.partition(":")[0] for line in mistakes(house)] == ["1 None", "3 client_secret"]
+
+
+def test_every_line_says_who_speaks_and_where(house: House) -> None:
+    house.write(api_client_id="", api_timeout="soon", store_path="/nonexist/dir/c.db")
+    *lines, hint = check(house).err.splitlines()
+    assert [line.startswith(f"cdpoll: {house.config}:") for line in lines] == [True] * 3
+    assert hint == "        read as root; `cdpoll config example` explains every key"
+    assert "#[sftp]" in house.cdpoll("config", "example", check=0).text
+
+
+@pytest.mark.parametrize("path", ["/nonexist/dir/cdpoll.db", "/nonexist/a/b/cdpoll.db", "/proc/cdpoll.db"])
+def test_a_database_that_cannot_be_made(house: House, path: str) -> None:
+    house.write(store_path=path)
+    (line,) = mistakes(house)
+    assert "path: the database cannot be made: " in line
+    assert f"{Path(path).parent if path.startswith('/proc') else Path(path).parent.parent}" in line
+    assert house.cdpoll("record", "a").code == 74
+
+
+def test_trying_leaves_nothing_behind(house: House, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    check(house)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_secret_that_cannot_be_used(house: House) -> None:

@@ -109,11 +109,13 @@ def test_check_lists_every_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (path, 2, None, "api", "timout"),
         (path, 4, None, "log", "level"),
         (None, None, "CDPOLL_POLLING_BURST", "polling", "burst"),
+        (path, 1, None, "api", None),  # client_id and client_secret, found by trying
+        (path, 1, None, "api", None),
     ]
     assert all(m["message"] for m in answer["mistakes"])
     result = run(path, "check")
     assert isinstance(result.exception, ConfigurationMistakes)
-    assert len(result.exception.message.split("\n")) == 4
+    assert len(result.exception.message.split("\n")) == 6
     assert isinstance(run(path, "show").exception, ConfigurationMistakes)
 
 

@@ -3,15 +3,26 @@
 ``load()`` is on the way of every command, so nothing here imports more than light parts of the standard library.
 """
 
-from worker.config.loading import load, load_store
+from worker.config.loading import EXAMPLE, examine, load, load_store
 from worker.config.mistakes import ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection, Tolerated
+from worker.config.settings import (
+    ApiSection,
+    Config,
+    Examined,
+    LogSection,
+    PollingSection,
+    SftpSection,
+    StoreSection,
+    Tolerated,
+)
 
 __all__ = [
+    "EXAMPLE",
     "ApiSection",
     "Config",
     "ConfigurationMistakes",
+    "Examined",
     "LogSection",
     "Mistake",
     "Place",
@@ -20,6 +31,7 @@ __all__ = [
     "SftpSection",
     "StoreSection",
     "Tolerated",
+    "examine",
     "load",
     "load_store",
 ]

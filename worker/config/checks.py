@@ -20,8 +20,14 @@ def contradictions(
 
     ``polling`` holds the fields of that section, ``read`` the keys that could be read, ``places`` those written.
     """
-    if _INTERVALS & (places.keys() - read):
-        return  # one of them is wrong by itself, which was said already
+    unread = _INTERVALS & (places.keys() - read)
+    low, high = polling["min_interval_ms"], polling["max_interval_ms"]
+    if unread <= {("polling", "cadence")} and _INTERVALS - {("polling", "cadence")} <= places.keys() and low > high:
+        message = f"min_interval ({short(low)}) is longer than max_interval ({short(high)}); write a shorter one"
+        yield Mistake(places["polling", "min_interval"], "polling", "min_interval", message)
+        return
+    if unread:
+        return  # it was told already
 
     def wrong(key: str, message: str) -> Mistake:
         # Of two keys, the one that was written is to blame.

@@ -189,8 +189,15 @@ def _cadence(written: Written) -> Cadence:
             "as in 10s x1.4 15m 10%"
         )
     cadence = Cadence(_milliseconds(parts[0]), growth, _milliseconds(parts[2]), share / 100)
-    if not 1 <= cadence.first <= cadence.ceiling <= instant.duration("30d"):
-        raise ValueError(f"{quoted(written.text)} is out of range; write a first poll of 1ms up to the ceiling (30d)")
+    if not 1 <= cadence.first <= (most := instant.duration("30d")):
+        raise ValueError(f"the first poll, {quoted(parts[0])}, is out of range; write 1ms to 30d")
+    if cadence.ceiling > most:
+        raise ValueError(f"the ceiling, {quoted(parts[2])}, is out of range; write at most 30d")
+    if cadence.first > cadence.ceiling:
+        raise ValueError(
+            f"the first poll ({instant.short(cadence.first)}) is longer than the ceiling "
+            f"({instant.short(cadence.ceiling)}); write a shorter first poll, or a longer ceiling"
+        )
     if not 1 <= growth <= 100:
         raise ValueError(f"{quoted(written.text)} is out of range; write a growth of x1 to x100")
     if share > 100:

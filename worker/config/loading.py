@@ -11,13 +11,23 @@ from worker.config.keys import KEYS, SECTIONS, VARIABLES
 from worker.config.kinds import Written
 from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
-from worker.config.settings import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection, Tolerated
+from worker.config.settings import (
+    ApiSection,
+    Config,
+    Examined,
+    LogSection,
+    PollingSection,
+    SftpSection,
+    StoreSection,
+    Tolerated,
+)
 from worker.config.sources import NOT_KEYS, PREFIX, Sources, gather
 from worker.config.table import Key, Section
 
 _TOKEN_PATH = "/apip/auth/v2/token"  # noqa: S105  (a path, not a token)
-_HINT = "`cdpoll config check` lists all mistakes; config.example.ini explains every key"
-_HINT_NONE = "`cdpoll sandbox` prints a ready-made configuration to try; or start from config.example.ini"
+EXAMPLE = "`cdpoll config example` explains every key"
+_HINT = f"`cdpoll config check` lists everything that is wrong; {EXAMPLE}"
+_HINT_NONE = "`cdpoll sandbox` prints a ready-made configuration to try; `cdpoll config example` prints an empty one"
 _HINT_DENIED = "or name another file with --config; `cdpoll sandbox` prints a ready-made configuration to try"
 _UNSET = f"unset it (`env | grep -o ^{PREFIX}[^=]*` lists the names)"
 
@@ -73,6 +83,31 @@ def load_store(explicit: str | None, environ: Mapping[str, str]) -> Tolerated:
     return Tolerated(_config(sources, found, sections), mistakes, unread)
 
 
+def examine(explicit: str | None, environ: Mapping[str, str]) -> Examined:
+    """Read the configuration for who lists what is wrong with it: what could be read is handed back beside that."""
+    sources, found, sections = _read_all(explicit, environ)
+    if not found.mistakes:
+        return Examined(_config(sources, found, sections), [], "", frozenset(), store_known=True)
+    from worker.config import tolerance
+
+    refusal = _refusal(sources, found.mistakes)
+    if sources.main in sources.unread or (sources.main is None and not sources.entries):
+        return Examined(None, refusal.mistakes, refusal.hint, frozenset(), store_known=False)
+    known = {section.name for section in SECTIONS}
+    # In a file that could not be read may stand anything.
+    elsewhere = {e.key for e in sources.entries if e.section not in known} | {key for key, _ in sources.stray}
+    elsewhere |= {key for _, key in KEYS} if sources.unread else set()
+    store_known = not sources.unread and not tolerance.about_store(sources, found.mistakes)
+    for fields in filter(None, (sections["api"], sections["sftp"])):
+        fields.update({name: empty for name, empty in _EMPTY.items() if name in fields and fields[name] is None})
+    config = _config(sources, found, sections)
+    return Examined(config, refusal.mistakes, refusal.hint, frozenset(elsewhere), store_known=store_known)
+
+
+# What stands in an examined configuration for a required key that is missing, or could not be read.
+_EMPTY = {"base_url": "", "token_url": "", "host": "", "username": "", "include": ()}
+
+
 def _read_all(
     explicit: str | None, environ: Mapping[str, str]
 ) -> tuple[Sources, _Found, dict[str, dict[str, Any] | None]]:
@@ -111,7 +146,7 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
         log=LogSection(**(sections["log"] or {})),
         source=sources.main,
         files=tuple(sources.files),
-        warnings=tuple(warnings(api, polling, sftp, found.places)),
+        warnings=tuple(warnings(api if api and api.base_url else None, polling, sftp, found.places)),
         places={place: found.places.get(place, BUILT_IN) for place in KEYS},
         headings=dict(reversed(sources.headings)),
     )

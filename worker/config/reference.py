@@ -27,8 +27,12 @@ the main file is read, in the order of their names, and last the environment: ev
 `CDPOLL_SECTION_KEY`. Later overrides earlier. An empty variable counts as not set, and variables alone are enough.
 
 `cdpoll config check` lists everything that is wrong at once, with file and line, and tries what the daemon needs: the
-secrets, the files that are named, the database. Nothing is asked of the vendor. `cdpoll config show` prints every key
-as computed and where its value comes from.
+secrets, the files that are named, the database, and whether it can be made where there is none. Nothing is asked of
+the vendor. `cdpoll config show` prints every key as computed and where its value comes from, `cdpoll config example`
+a file to begin with.
+
+Without `[api]` and `[sftp]` an installation can record, and read files that are named, but `cdpoll run` has nothing to
+do. That is a mistake (78), unless `[store] runs = once` says that no daemon is expected to live.
 
 Recording and looking need `[store]` only. `record`, `status`, `show`, `tasks`, `found`, `problems`, `files` and the
 lists warn in one line where something else is wrong, and work; a key that cannot be read counts as not set. They

@@ -153,3 +153,18 @@ class Tolerated(NamedTuple):
     config: Config
     mistakes: tuple[Mistake, ...]
     unread: tuple[Mistake, ...]
+
+
+class Examined(NamedTuple):
+    """A configuration as far as it could be read, and everything that is wrong with what is written.
+
+    A key that could not be read has its default, and a required one is empty. ``config`` is None where nothing could
+    be read. ``elsewhere`` are keys that may be written where they mean nothing, so they are not missing.
+    ``store_known``: no mistake can be about the database.
+    """
+
+    config: Config | None
+    mistakes: list[Mistake]
+    hint: str
+    elsewhere: frozenset[str]
+    store_known: bool
