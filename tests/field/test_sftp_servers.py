@@ -101,6 +101,7 @@ def test_what_is_no_file_is_left_alone_where_only_asking_tells(tmp_path: Path, b
     rounds = DropRounds(tmp_path, bend(drop).settings())
     assert rounds.states() == [("a.x12", "ingested")]
     assert {name for kind, name in drop.asked if kind == "open"} == {"a.x12"}
+    assert problems(rounds)["sftp_files"].startswith("link.x12 is not fetched: it is a link, and cdpoll follows none")
 
 
 # --- one file's trouble

@@ -61,6 +61,10 @@ def test_regular_files_that_match_are_listed_with_size_and_time(server: Sshd) ->
         assert first == RemoteFile(b"a.x12", 5, 1_700_000_001_000)
         assert (second.name, second.size) == (b"b.x12", 0)
         assert drop.others == 4
+        assert [one.name for one in drop.links] == [b"link.x12"]
+        (server.drop / "link.x12").unlink()
+        drop.list()
+        assert drop.links == []
 
 
 def test_names_are_bytes_and_shown_without_harm(server: Sshd) -> None:

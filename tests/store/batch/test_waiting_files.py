@@ -5,6 +5,7 @@ import pytest
 from tests.support.database import NOW
 from worker.store.batch import remote
 from worker.store.db.store import Store
+from worker.store.state import drop as rounds
 from worker.store.views.waiting_files import waiting_files
 
 MINUTE = 60_000
@@ -46,3 +47,25 @@ def test_one_that_left_is_searched_for(store: Store, drop: dict[str, remote.Drop
     remote.again(store, drop["a"], "cut", MINUTE, NOW)
     remote.note_listing(store, [], NOW)
     assert told(store) == {"a": "it left the drop before it came whole, and is searched for"}
+
+
+def test_links_are_named_as_long_as_they_are_listed(store: Store) -> None:
+    remote.note_listing(store, [], NOW, ["b.x12", "a.x12"])
+    why = (
+        "not fetched: it is a link, and cdpoll follows none; have the file itself put there, or leave the name out with"
+    )
+    assert told(store) == dict.fromkeys(("a.x12", "b.x12"), f"{why} `exclude`")
+    assert rounds.troubled(store) == (
+        2,
+        "a.x12 is not fetched: it is a link, and cdpoll follows none;"
+        " b.x12 is not fetched: it is a link, and cdpoll follows none",
+    )
+    remote.note_listing(store, [], NOW)
+    assert (told(store), rounds.troubled(store)) == ({}, None)
+
+
+def test_a_file_of_which_the_server_tells_no_size_says_so(store: Store) -> None:
+    remote.note_listing(store, [(b"a", "a", -1, 1)], NOW - MINUTE)
+    assert told(store) == {
+        "a": "not settled: its time is the same for 1 min, and has to be for 5 min (the server tells no size)"
+    }

@@ -30,14 +30,13 @@ from worker.gateways.sftp.remote_file import (
 )
 from worker.gateways.sftp.server import REFUSALS, Server, cut_or, refusal_of
 from worker.gateways.sftp.session import END, NO_SUCH_FILE, RequestRefused, Session
+from worker.gateways.sftp.sorting import Sorting, too_many
 
 __all__ = ["UNKNOWN_SIZE_BYTES", "Drop", "DropSettings", "Fetched", "RemoteFile", "Server", "SftpFailed", "connect"]
 
 STEP_MS = 30_000  # for each of: connecting, logging in, moving, and silence while files are listed or fetched
 _LISTING_MS = 3_600_000  # for a listing in which the server is never silent
 _MOST_ENTRIES = 1_000_000  # of the folder, whatever they are
-_MOST_FILES = 100_000  # that are meant for us
-_LARGEST_NAMES_BYTES = 16 * 1024 * 1024  # of all files that are meant for us
 _MOST_NAMESAKES = 1000
 _MOST_ALIKE_ENTRIES = 10
 _WINDOW_BYTES = 4 * 1024 * 1024
@@ -99,6 +98,8 @@ class Drop:
         self._broken = False
         self.others = 0
         """How many entries of the folder the last :meth:`list` left alone."""
+        self.links: list[RemoteFile] = []
+        """Those of them that are links with names meant for us, at most a thousand."""
         self.answers_looks = True
         """Whether the server answers :meth:`look`. Once it has left one unanswered, it is not asked again; the caller
         hands this on to its next connection."""
@@ -110,22 +111,12 @@ class Drop:
 
     def list(self) -> list[RemoteFile]:
         """The regular files that are meant for us, by name; a name that is listed twice is there twice."""
-        found: list[RemoteFile] = []
-        unclear: list[RemoteFile] = []
-        seen = names = 0
+        sorting = Sorting(self._settings)
         with self._doing("looking into the drop", self._listing(), repeatable=True):
             for entry in self._entries("drop", self._settings.folder):
-                seen += 1
-                if entry.regular is False or not is_name(entry.name) or not self._settings.wants(entry.name):
-                    continue
-                file = as_file(entry.name, entry.attributes)
-                # Servers may leave out of a listing how large a file is, or what it is at all.
-                (unclear if file.size == UNKNOWN_SIZE_BYTES or entry.regular is None else found).append(file)
-                names += len(entry.name)
-                if len(found) + len(unclear) > _MOST_FILES or names > _LARGEST_NAMES_BYTES:
-                    raise _too_many(f"more than {_MOST_FILES} files for us, or too long names")
-        found += filter(None, map(self._cleared_up, unclear))
-        self.others = seen - len(found)
+                sorting.add(entry)
+        found = sorting.files + list(filter(None, (self._cleared_up(file, sorting) for file in sorting.unclear)))
+        self.others, self.links = sorting.seen - len(found), sorting.links
         return sorted(found, key=lambda file: file.name)
 
     def archived(self, folder: str, wanted: Iterable[RemoteFile]) -> dict[bytes, Sequence[RemoteFile]]:
@@ -159,19 +150,20 @@ class Drop:
         try:
             for number, entry in enumerate(self._session.entries(as_path(folder) or b"/")):
                 if number == _MOST_ENTRIES:
-                    raise _too_many(f"more than {_MOST_ENTRIES} entries")
+                    raise too_many(f"more than {_MOST_ENTRIES} entries")
                 yield entry
         except RequestRefused as refusal:
             if refusal.status == NO_SUCH_FILE:
                 raise self._no_folder(key, folder) from None
             raise
 
-    def _cleared_up(self, file: RemoteFile) -> RemoteFile | None:
+    def _cleared_up(self, file: RemoteFile, sorting: Sorting) -> RemoteFile | None:
         """The file with what the server says when it is asked; ``None`` if that is no file."""
         told = self.look(file)
         if told is None:
             return file
         if told.regular is False:
+            sorting.no_file(file, told)
             return None
         asked = as_file(file.name, told)
         return replace(
@@ -344,7 +336,3 @@ class Drop:
                 failure = cut_or(error, self._guard, server, during)
                 failure.repeatable = repeatable and failure.code != "stopped"
                 raise failure from None
-
-
-def _too_many(what: str) -> SftpFailed:
-    return SftpFailed("protocol", f"the folder holds {what}", "clear it out")

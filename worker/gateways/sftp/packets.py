@@ -24,6 +24,11 @@ class Attributes:
     modified: int | None
 
     @property
+    def link(self) -> bool:
+        """Whether the server tells that it is a symbolic link."""
+        return self.mode is not None and stat.S_ISLNK(self.mode)
+
+    @property
     def regular(self) -> bool | None:
         """Whether it is a regular file; None: the server does not tell."""
         if self.mode is None or not stat.S_IFMT(self.mode):

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from worker.gateways.sftp.drop import Drop, SftpFailed
+from worker.gateways.sftp.drop import SftpFailed
 from worker.rounds.drop.archive import search, tell_hidden
 from worker.rounds.drop.one_file import fetch
 from worker.rounds.drop.work import DropWork, Step
@@ -15,12 +15,13 @@ def list_drop(work: DropWork, _now: int) -> None:
     Where another file hides one that was begun, the archive is searched before that: the note forgets the hidden one.
     """
     try:
-        work.listed = {one.name: one for one in work.ask(Drop.list)}
+        files, links = work.ask(lambda drop: (drop.list(), drop.links))
+        work.listed, work.links = {one.name: one for one in files}, [one.text for one in links]
     except SftpFailed as failure:
         if failure.code != "drop_missing" or not remote.emptied(work.store):
             raise
         # An object store shows a folder only as long as something lies in it.
-        work.listed = {}
+        work.listed, work.links = {}, []
         if remote.any_noted(work.store):
             work.log.info("the drop's folder went with its last file: it counts as empty")
     hidden = remote.hidden(work.store, _rows(work))
@@ -30,7 +31,7 @@ def list_drop(work: DropWork, _now: int) -> None:
 
 def _note(work: DropWork, now: int) -> None:
     # A step of its own, so that `now` is after the listing: a file counts as seen when it was, or later.
-    remote.note_listing(work.store, _rows(work), now)
+    remote.note_listing(work.store, _rows(work), now, work.links)
 
 
 def _rows(work: DropWork) -> list[tuple[bytes, str, int, int]]:

@@ -81,6 +81,8 @@ class DropWork:
     """Gives the connection, or a new one where that is broken. The step that sets it comes before all that use it."""
     no_connection: SftpFailed | None = None
     """Why there is none any more."""
+    links: list[str] = field(default_factory=list)
+    """Links that the latest listing had under names that are meant for us: they are told of, and never followed."""
     listed: dict[bytes, RemoteFile] = field(default_factory=dict)
     """The latest listing, by name."""
     told: dict[bytes, RemoteFile] = field(default_factory=dict)

@@ -11,7 +11,7 @@ done     read in, known, skipped or in quarantine: not fetched again unless its 
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from worker.core.instant import FAR
@@ -75,11 +75,14 @@ def bind(store: Store, drop: str) -> None:
         )
 
 
-def note_listing(store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int) -> None:
+def note_listing(
+    store: Store, listed: Iterable[tuple[bytes, str, int, int]], now: int, links: Sequence[str] = ()
+) -> None:
     """Note what a listing shows, as (name, shown, size, mtime). What is not in it any more is forgotten, unless it was
-    to be fetched once more: then it is ``gone``."""
+    to be fetched once more: then it is ``gone``. ``links`` are the names, as shown, of links that are left alone."""
     present = set()
     with store.write():
+        rounds.note_links(store, links, now)
         # What lies in the future was noted before the clock was set back.
         store.execute(
             """

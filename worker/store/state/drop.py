@@ -1,5 +1,6 @@
 """How the rounds over the drop went, for `status`: one row of ``meta``, written after each round."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from worker.core.instant import iso_or_none
@@ -7,6 +8,7 @@ from worker.store.db.store import Store
 from worker.store.state import logins, meta
 
 _KEY = "sftp_rounds"
+_LINKS_KEY = "sftp_links"
 
 # A person is told when the last good round is more than this many times `every` ago.
 STALE_AFTER_ROUNDS = 3
@@ -24,9 +26,24 @@ def note(store: Store, failure: str | None, now: int) -> None:
     meta.put(store, _KEY, noted)
 
 
+def note_links(store: Store, names: Sequence[str], now: int) -> None:
+    """The latest listing has links of these names, and files beside them; inside a transaction."""
+    if names:
+        meta.put(store, _LINKS_KEY, {"names": list(names), "at": now})
+    else:
+        meta.forget(store, _LINKS_KEY)
+
+
+def links(store: Store) -> tuple[list[str], int]:
+    """The names of the links in the latest listing, as shown, and when it was."""
+    noted = meta.get(store, _LINKS_KEY)
+    return sorted(noted.get("names", [])), noted.get("at", 0)
+
+
 def forget(store: Store) -> None:
     """The rounds are over another drop from now on; inside a transaction."""
     meta.forget(store, _KEY)
+    meta.forget(store, _LINKS_KEY)
     logins.forget(store)
 
 
@@ -80,6 +97,7 @@ _REASONS = {
     "cut": "the server ends the connection",
     "disk_full": "our disk has no room for it",
     "too_large": "it is far larger than the server says",
+    "link": "it is a link, and cdpoll follows none",
 }
 
 
@@ -108,12 +126,14 @@ def troubled(store: Store) -> tuple[int, str] | None:
         """,  # noqa: S608 - a constant
         {"unsettled": _UNSETTLED_MS},
     )
-    if not rows:
+    found = [(row["shown"], row["error"], row["state"]) for row in rows]
+    found += [(name, "link", "seen") for name in links(store)[0]]
+    if not found:
         return None
+    what = {"done": "moved or deleted"}
     said = [
-        f"{row['shown'][:_SHOWN_NAME_LETTERS]} is not {'moved or deleted' if row['state'] == 'done' else 'fetched'}:"
-        f" {_REASONS.get(row['error'], row['error'])}"
-        for row in rows[:_NAMED_FILES]
+        f"{name[:_SHOWN_NAME_LETTERS]} is not {what.get(state, 'fetched')}: {reason_of(error)}"
+        for name, error, state in found[:_NAMED_FILES]
     ]
-    more = [f"and {len(rows) - _NAMED_FILES} more"] if len(rows) > _NAMED_FILES else []
-    return len(rows), "; ".join([*said, *more])
+    more = [f"and {len(found) - _NAMED_FILES} more"] if len(found) > _NAMED_FILES else []
+    return len(found), "; ".join([*said, *more])

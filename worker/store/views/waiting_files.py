@@ -7,7 +7,7 @@ from worker.core.instant import about, iso, iso_or_none
 from worker.core.problems import counted
 from worker.store.batch.remote import RESTLESS_LISTINGS
 from worker.store.db.store import Store
-from worker.store.state.drop import reason_of
+from worker.store.state.drop import links, reason_of
 
 Json = dict[str, Any]
 
@@ -19,7 +19,8 @@ _STEPS = {
 
 
 def waiting_files(store: Store, now: int, settle_ms: int) -> list[Json]:
-    """The files that are not read in, moved or deleted yet, as of the last round; those that came first, first."""
+    """The files that are not read in, moved or deleted yet, as of the last round; those that came first, first. Links
+    come last: they are never fetched."""
     rows = store.read(
         """
         SELECT shown, size, seen_at, state, attempts, next_at, error, retimed FROM remote_files
@@ -37,7 +38,14 @@ def waiting_files(store: Store, now: int, settle_ms: int) -> list[Json]:
             "why": _why(row, now, settle_ms),
         }
         for row in rows
-    ]
+    ] + _links(store)
+
+
+def _links(store: Store) -> list[Json]:
+    names, at = links(store)
+    none = {"size": None, "attempts": 0, "next_at": None}
+    why = f"not fetched: {reason_of('link')}; have the file itself put there, or leave the name out with `exclude`"
+    return [{"name": name, **none, "seen_at": iso(at), "error": "link", "why": why} for name in names]
 
 
 def _why(row: sqlite3.Row, now: int, settle_ms: int) -> str:
@@ -51,7 +59,10 @@ def _why(row: sqlite3.Row, now: int, settle_ms: int) -> str:
         settled_at = row["seen_at"] + settle_ms
         if state == "seen" and settled_at > now and row["retimed"] < RESTLESS_LISTINGS:
             same = about(now - row["seen_at"])
-            return f"not settled: its size and time are the same for {same}, and have to be for {about(settle_ms)}"
+            told = "size and time are" if row["size"] >= 0 else "time is"
+            unsized = "" if row["size"] >= 0 else " (the server tells no size)"
+            be = f"and {'have' if row['size'] >= 0 else 'has'} to be for {about(settle_ms)}"
+            return f"not settled: its {told} the same for {same}, {be}{unsized}"
         return "to be fetched by the next round" if state == "seen" else "read in, and to be moved or deleted"
     what = {"incomplete": "it was cut short", "interrupted": "its fetch was interrupted"}.get(error) or reason_of(error)
     again = row["next_at"] - now
