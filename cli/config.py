@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.groups import Group
 from cli.opening import become, owner_of
 from cli.output import AS_JSON, dumped
 from worker.config import EXAMPLE, Config, ConfigurationMistakes, Mistake, examine, load, load_store
@@ -14,7 +15,7 @@ from worker.config.keys import SECTIONS
 from worker.ownership import user_name
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Show or check the configuration."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.groups import Group
 from cli.opening import known_store, opened, settle_in
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
@@ -13,7 +14,7 @@ from worker.config import load
 from worker.core.instant import iso
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """The database: where it is, and whether it is whole."""
 

@@ -48,7 +48,7 @@ COMMANDS = {
 
 EPILOG = (
     "Exit codes: 0 done, 1 in part, 2 usage, 65 bad data, 69 vendor unreachable, 70 a fault in cdpoll, 74 storage, "
-    "75 try again later, 77 credentials refused, 78 configuration."
+    "75 try again later, 77 credentials refused, 78 configuration, 130 Ctrl-C, 143 a second SIGTERM."
 )
 
 

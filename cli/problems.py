@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cli.groups import Group
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.status import machine_of
@@ -22,7 +23,7 @@ from worker.store.views.problems import all_problems
 Json = dict[str, Any]
 
 
-@click.group()
+@click.group(cls=Group)
 def problems() -> None:
     """What a person must see; docs/problems.md lists every code."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.groups import Group
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.who import who
@@ -20,7 +21,7 @@ NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True
 FIRST_BYTES = 256
 
 
-@click.group()
+@click.group(cls=Group)
 def quarantine() -> None:
     """Batch files (f1, f2, …) and single transaction sets (s1, s2, …) that wait for a person."""
 

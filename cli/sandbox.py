@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--seed", default=1, show_default=True, help="The same seed and requests give the same answers.")
-@click.option("--speed", default=60.0, show_default=True, help="Divides every time span of the vendor.")
+@click.option(
+    "--port", metavar="N", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
+)
+@click.option(
+    "--seed", metavar="N", default=1, show_default=True, help="The same seed and requests give the same answers."
+)
+@click.option("--speed", metavar="X", default=60.0, show_default="60", help="Divides every time span of the vendor.")
 @click.option("--faults", default="", metavar="SPEC", help="What goes wrong; `--faults help` lists everything.")
 @click.option("--times", default="", metavar="SPEC", help="How long paths take; `--times help` explains.")
 @click.option(
@@ -39,7 +43,12 @@ if TYPE_CHECKING:
     help="Drop a batch file of 271s on a local SFTP server every SPAN of the vendor's time.",
 )
 @click.option(
-    "--dir", "folder", default="cdpoll-sandbox", show_default=True, help="For the configuration and database."
+    "--dir",
+    "folder",
+    metavar="DIR",
+    default="cdpoll-sandbox",
+    show_default=True,
+    help="For the configuration and database.",
 )
 def sandbox(
     port: int, seed: int, speed: float, faults: str, times: str, checks: int, batch: int | None, folder: str

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cli.groups import Group
 from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from cli.who import who
@@ -12,7 +13,7 @@ from worker.store.state.standing import note_act
 from worker.store.tasks import unreadable as store
 
 
-@click.group()
+@click.group(cls=Group)
 def unreadable() -> None:
     """What was handed in to `record` and named no task that could be read."""
 

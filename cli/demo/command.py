@@ -10,8 +10,12 @@ from worker.core.instant import iso
 
 
 @click.command()
-@click.option("--tasks", default=200, show_default=True, type=click.IntRange(1, 5000), help="How many checks.")
-@click.option("--dir", "folder", default="cdpoll-demo", show_default=True, help="Where to put the database.")
+@click.option(
+    "--tasks", metavar="N", default=200, show_default=True, type=click.IntRange(1, 5000), help="How many checks."
+)
+@click.option(
+    "--dir", "folder", metavar="DIR", default="cdpoll-demo", show_default=True, help="Where to put the database."
+)
 @click.pass_context
 def demo(ctx: click.Context, tasks: int, folder: str) -> None:
     """The main job on embedded defaults.

@@ -74,8 +74,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         "name": "Medicare",
         "transaction": {"status": "eligible", "x12-271": a_file(a_set())},
     }
+    bare = {"name": "RTCOB", "transaction": {"status": "eligible"}}
     unsearched = {"name": "HMO", "transaction": {"status": "payer_unavailable"}}
-    body = {"id": "a", "status": "success", "discoveryPaths": {"successful": [path], "unsuccessful": [unsearched]}}
+    body = {
+        "id": "a",
+        "status": "success",
+        "discoveryPaths": {"successful": [path, bare], "unsuccessful": [unsearched]},
+    }
     failed = {"id": "c", "status": "failure", "discoveryPaths": {"unsuccessful": [unsearched]}}
     with open_store(found.database) as store:
         conclude(store, body)
@@ -103,7 +108,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["ingest", "--dry-run", *files(house)],
         ["files"],
         ["quarantine", "list"],
-        ["quarantine", "show", "f2"],
+        ["quarantine", "show", "f2", "--bytes"],
         ["quarantine", "show", "s2"],
         ["quarantine", "retry", "f2"],
         ["quarantine", "drop", "f2"],
