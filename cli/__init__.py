@@ -3,8 +3,10 @@
 import signal
 import threading
 
-# A reload that comes while the daemon starts must not end it, so this stands before every other import. The daemon
-# listens for SIGHUP later; other commands get back what they found (cli/main.py).
-FOUND_SIGHUP = (
-    signal.signal(signal.SIGHUP, signal.SIG_IGN) if threading.current_thread() is threading.main_thread() else None
+# A reload that comes while the daemon starts must neither end it nor be lost, so this stands before every other import:
+# the signal waits until the daemon listens. Other commands get back what they found (cli/main.py).
+FOUND_MASK = (
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    if threading.current_thread() is threading.main_thread()
+    else None
 )

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import click
 
-from cli import FOUND_SIGHUP
+from cli import FOUND_MASK
 from cli.output import OutputFailed, say, told_apart
 from worker import __version__
 from worker.core.errors import CdpollError, place_of
@@ -48,7 +48,8 @@ COMMANDS = {
 
 EPILOG = (
     "Exit codes: 0 done, 1 in part, 2 usage, 65 bad data, 69 vendor unreachable, 70 a fault in cdpoll, 74 storage, "
-    "75 try again later, 77 credentials refused, 78 configuration, 130 Ctrl-C, 143 a second SIGTERM."
+    "75 try again later, 77 credentials refused, 78 configuration, 130 Ctrl-C, 143 a second SIGTERM. "
+    "`status --check` alone: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, as of Nagios."
 )
 
 
@@ -76,8 +77,8 @@ class Lazy(click.Group):
 def cli(ctx: click.Context, config: str | None) -> None:
     """Make sure that no Coverage Discovery is ever lost."""
     ctx.obj = {"config": config}
-    if ctx.invoked_subcommand != "run" and FOUND_SIGHUP is not None:
-        signal.signal(signal.SIGHUP, FOUND_SIGHUP)
+    if ctx.invoked_subcommand != "run" and FOUND_MASK is not None and signal.SIGHUP not in FOUND_MASK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import click
 from cli.opening import settle_in
 from worker.clock import Clock
 from worker.config import load
+from worker.gateways.signals import hold_back
 
 
 @click.command()
@@ -23,6 +24,7 @@ def run(obj: dict[str, Any], once: bool, until_idle: bool) -> int:
     """
     if once and until_idle:
         raise click.UsageError("--once and --until-idle are two ways to end: give one of them")
+    hold_back()  # what asks to end or to reload meanwhile is served once the daemon listens
     config = load(obj["config"], os.environ)
     from worker import daemon
     from worker.log import write_line

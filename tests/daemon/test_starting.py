@@ -1,5 +1,9 @@
 """A start on a full disk waits for room; any other failure ends the daemon."""
 
+import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import worker.daemon.starting
+from tests.support.cdpoll_process import ROOT, House, until
 from worker.clock import Clock
 from worker.config import load
 from worker.core.errors import StorageFailed
@@ -93,6 +98,8 @@ def test_what_needs_a_person_ends_the_daemon_at_once(
 class NoSignals:
     """Signals that never come: the handling of the real ones would stay in this process."""
 
+    interrupted = False
+
     def __init__(self) -> None:
         self.stop = threading.Event()
 
@@ -115,3 +122,57 @@ def test_the_daemon_waits_and_what_ends_by_itself_does_not(
     else:
         with pytest.raises(StorageFailed):
             worker.daemon.run(config, mode, clock)
+
+
+# `cdpoll run`, with a signal that comes while the configuration is read for the first time.
+EARLY = """
+import os, sys
+import cli.run
+from cli.main import main
+number, read, came = int(sys.argv[1]), cli.run.load, []
+def load(*words):
+    if not came:
+        came.append(os.kill(os.getpid(), number))
+    return read(*words)
+cli.run.load = load
+sys.argv = ["cdpoll", *sys.argv[2:]]
+main()
+"""
+
+
+def early(house: House, number: signal.Signals, *words: str) -> subprocess.Popen[bytes]:
+    line = [sys.executable, "-c", EARLY, str(number.value), "--config", str(house.config), "run", *words]
+    with house.log.open("wb") as log:
+        return subprocess.Popen(line, stderr=log, cwd=ROOT, env=house.environment())
+
+
+def events(house: House) -> list[str]:
+    return [json.loads(line)["event"] for line in house.log.read_text().splitlines()]
+
+
+def test_a_reload_that_is_asked_for_during_the_start_is_made_after_it(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with early(house, signal.SIGHUP) as process:
+        until(lambda: "reloaded" in events(house), "the reload", process)
+        process.terminate()
+        assert process.wait(60) == 0
+    assert [event for event in events(house) if "re" in event or "st" in event][:2] == ["started", "reloaded"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "code"),
+    [
+        (signal.SIGTERM, (), 0),
+        (signal.SIGTERM, ("--once",), 75),
+        (signal.SIGTERM, ("--until-idle",), 75),
+        (signal.SIGINT, (), 130),
+    ],
+)
+def test_a_wish_to_end_during_the_start_is_one_line(
+    tmp_path: Path, number: signal.Signals, words: tuple[str, ...], code: int
+) -> None:
+    house = House(tmp_path)
+    with early(house, number, *words) as process:
+        assert process.wait(60) == code
+    assert events(house) == ["stopped before the start"]
+    assert not house.database.exists()
