@@ -24,7 +24,7 @@ def db() -> None:
 @click.pass_obj
 def path(obj: dict[str, Any], as_json: bool) -> None:
     """Print where the database is, whether it is there yet or not."""
-    where = str(known_store(obj)[0].store.path)
+    where = str(known_store(obj).config.store.path)
     click.echo(dumped({"database": where}) if as_json else where)
 
 

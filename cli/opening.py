@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.clock import Clock
-from worker.config import Config, ConfigurationMistakes, load, load_store
+from worker.config import Config, ConfigurationMistakes, Mistake, Tolerated, load, load_store
 from worker.store.db import marker
 from worker.store.db.failures import translated
 from worker.store.db.store import Store
@@ -24,14 +24,20 @@ SHARED_UMASK, PRIVATE_UMASK = 0o007, 0o077
 class Opened:
     """Close the store, or use this as a context manager. ``now`` is ms, read once per command.
 
-    ``whole``: nothing in the configuration is wrong. Else only ``config.store`` is sure, and keys that could not be
-    read have their defaults.
+    ``mistakes``: what is wrong in the configuration. Where there are any, only ``config.store`` is sure, and keys that
+    could not be read have their defaults. ``unread``: some are about files that could not be read.
     """
 
     config: Config
     store: Store
     now: int
-    whole: bool
+    mistakes: tuple[Mistake, ...] = ()
+    unread: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing in the configuration is wrong."""
+        return not self.mistakes
 
     @property
     def origin(self) -> str:
@@ -111,20 +117,21 @@ def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False, 
     ``whole``: every section is needed. Else a configuration with mistakes will do as long as ``[store]`` is known, and
     one line on standard error says so.
     """
-    config, mistakes = (load(obj["config"], os.environ), 0) if whole else known_store(obj)
+    config, mistakes, unread = Tolerated(load(obj["config"], os.environ), (), ()) if whole else known_store(obj)
     settle_in(config.store.path)
     place = config.store
     # A command has no one to tell that a migration goes on.
     store = open_store(place.path, place.journal, create=create, migrate=(lambda: None) if migrate else None)
-    return Opened(config, store, Clock().now(), not mistakes)
+    return Opened(config, store, Clock().now(), mistakes, bool(unread))
 
 
-def known_store(obj: dict[str, Any]) -> tuple[Config, int]:
-    """A configuration whose ``[store]`` is known, and how many mistakes are elsewhere; they are told of.
+def known_store(obj: dict[str, Any]) -> Tolerated:
+    """A configuration whose ``[store]`` is known; it is told how many mistakes are elsewhere.
 
     Raises ConfigurationMistakes (78) where one of them may be about the database.
     """
-    config, mistakes, unread = load_store(obj["config"], os.environ)
+    found = load_store(obj["config"], os.environ)
+    config, mistakes, unread = found
     if unread and not _in_use(config.store.path):
         # What could not be read may name another database, and here is none that was in use before.
         raise ConfigurationMistakes(list(unread), "what is in there may be [store] path, so nothing was done")
@@ -133,7 +140,7 @@ def known_store(obj: dict[str, Any]) -> tuple[Config, int]:
 
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         say(f"warning: the configuration has {count} beside [store]; `cdpoll config check` lists them", err=True)
-    return config, len(mistakes)
+    return found
 
 
 def _in_use(database: Path) -> bool:

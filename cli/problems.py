@@ -82,7 +82,7 @@ def acts(obj: Json, limit: int, as_json: bool) -> None:
 
 
 def _standing(here: Opened) -> list[Shown]:
-    machine, beat = machine_of(here.store), last_beat(here.store)
+    machine, beat = machine_of(here), last_beat(here.store)
     alive = beat is not None and beat.alive(here.now, machine.daemon_exists)
     return all_problems(here.store, here.now, status_rules_of(here.config), machine, alive=alive)
 

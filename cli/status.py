@@ -7,13 +7,14 @@ import click
 
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
+from cli.startable import hindrance
 from cli.status_screen import Line, drawn, screen
 from cli.table import output_width
 from cli.verdicts import Installation, Verdict, verdicts
 from worker.config.polling import status_rules_of
 from worker.core.vendor.environment import environment_of
 from worker.gateways.machine import disk_of, process_exists
-from worker.store.db.store import Store
+from worker.store.db.lock import holder
 from worker.store.state.api import origin_of
 from worker.store.state.daemon import last_beat
 from worker.store.views import status as view
@@ -58,7 +59,7 @@ def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     """The picture, its verdicts, and what they are measured by."""
     source, api = here.config.source, here.config.api
     rules = status_rules_of(here.config)
-    picture = view.status(here.store, here.now, rules, machine_of(here.store), None if source is None else str(source))
+    picture = view.status(here.store, here.now, rules, machine_of(here), None if source is None else str(source))
     origin = origin_of(here.store) or (api and api.origin)
     installed = Installation(api is not None, daemon=here.config.store.runs == "daemon")
     told = verdicts(picture, installed, here.now)
@@ -69,11 +70,15 @@ def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     return picture, told, installed
 
 
-def machine_of(store: Store) -> Machine:
-    """What the machine says of the daemon's process and of the disk."""
-    beat, disk = last_beat(store), disk_of(store.path.parent)
+def machine_of(here: Opened) -> Machine:
+    """What the machine says of the daemon's process and of the disk, and why no daemon runs."""
+    beat, disk = last_beat(here.store), disk_of(here.store.path.parent)
     exists = beat is not None and process_exists(beat.pid)
-    return Machine(exists, None) if disk is None else Machine(exists, *disk)
+    machine = Machine(exists, None) if disk is None else Machine(exists, *disk)
+    if (beat is not None and beat.alive(here.now, exists)) or here.config.store.runs != "daemon":
+        return machine
+    starting = holder(here.store.file)
+    return machine._replace(starting=starting, unusable=hindrance(here) if starting is None else None)
 
 
 def _check(obj: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ import click
 
 from cli.output import plain
 from cli.table import width_of
-from cli.verdicts import Installation, Verdict, next_probe, problem_line, slowed
+from cli.verdicts import Installation, Verdict, next_probe, problem_line, slowed, starting
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
 
@@ -132,6 +132,8 @@ def _vendor(environment: Json) -> str:
 
 
 def _daemon(daemon: Json, now: int) -> str:
+    if not daemon["alive"] and daemon["starting"] is not None:
+        return starting(daemon)
     if not daemon["alive"]:
         age = daemon["beat_age_s"]
         return "NOT RUNNING, " + ("it never ran here" if age is None else f"last seen {words(age * 1000)} ago")

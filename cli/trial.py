@@ -8,9 +8,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
+from cli.startable import NOTHING_TO_RUN, another_origin, missing, nothing_to_run
 from worker.config import Config, Examined, Mistake, Place, Secret
-from worker.config.keys import KEYS
-from worker.config.mistakes import BUILT_IN
 from worker.config.secret import OutOfReach
 from worker.config.urls import read_url
 from worker.core.errors import CdpollError, TryLater
@@ -40,22 +39,15 @@ def tried(examined: Examined) -> Trial:
     if config.api is not None:
         _api(config, examined.elsewhere, out)
     elif config.sftp is None and not {"base_url", "host"} & examined.elsewhere:
-        _nothing_to_run(config, out)
+        out.mistakes.extend(nothing_to_run(config))
+        if not out.mistakes:
+            out.warnings.append(Mistake(Place(config.source), None, None, NOTHING_TO_RUN))
     if config.sftp is not None:
         _sftp(config, out)
     if examined.store_known:
         with _Noted(config, ("store", "path"), out):
             _database(config, out)
     return out
-
-
-def _nothing_to_run(config: Config, out: Trial) -> None:
-    only = "[api] is missing: this installation can record, and read files that are named, but not poll"
-    if config.store.runs == "once":
-        out.warnings.append(Mistake(Place(config.source), None, None, only))
-        return
-    cure = "write [api], or [sftp] to fetch files; where no daemon is to run, write runs = once under [store]"
-    out.mistakes.append(Mistake(Place(config.source), None, None, f"{only}; {cure}"))
 
 
 class _Noted:
@@ -79,13 +71,10 @@ class _Noted:
 
 
 def _api(config: Config, elsewhere: frozenset[str], out: Trial) -> None:
-    api, heading = config.api, config.headings["api"]
+    api = config.api
     if api is None:
         return
-    for key in ("client_id", "client_secret"):
-        if config.places["api", key] == BUILT_IN and key not in elsewhere:
-            written = f"write it under [api], as in {key} = {KEYS['api', key].sample}"
-            out.mistakes.append(Mistake(heading, "api", None, f"{key} is missing; {written}"))
+    out.mistakes.extend(missing(config, elsewhere))
     if api.base_url:
         _prefix(config, api.base_url, out)
     for key, secret in (
@@ -128,7 +117,7 @@ def _secret(config: Config, section: str, key: str, secret: Secret | None, out: 
 
 
 def _database(config: Config, out: Trial) -> None:
-    path, api = config.store.path, config.api
+    path = config.store.path
     shut = obstacle(path, write=True)
     if shut is not None:
         message = f"the database cannot be used: {shut.words}; {shut.cure}"
@@ -139,13 +128,7 @@ def _database(config: Config, out: Trial) -> None:
         return
     # Busy, or of an earlier release: the daemon sees to both.
     with suppress(TryLater), open_store(path, config.store.journal, create=path.exists(), timeout=2.0) as store:
-        known = origin_of(store)
-        if api is not None and api.base_url and known not in (None, api.origin):
-            message = (
-                f"the database {path} belongs to {known}, and this is another API; "
-                "use another [store] path for another environment, or set base_url back"
-            )
-            out.mistakes.append(Mistake(config.places["api", "base_url"], "api", "base_url", message))
+        out.mistakes.extend(another_origin(config, origin_of(store)))
 
 
 def _can_be_made(config: Config, out: Trial) -> None:

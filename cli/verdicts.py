@@ -44,8 +44,7 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
             "HELD BACK", f"the database cannot be written: nothing is saved or asked anew; {waits}", "critical"
         )
     if here.daemon and not picture["daemon"]["alive"]:
-        codes = [problem["code"] for problem in picture["problems"]]
-        return Verdict("STOPPED", f"{_stopped(picture, codes)}; {waits}", "critical")
+        return _not_alive(picture, waits)
     if picture["daemon"]["alive"] and picture["daemon"]["beat_age_ms"] > FRESH_MS:
         silent = about(picture["daemon"]["beat_age_ms"])
         return Verdict("HELD BACK", f"the daemon has finished no pass for {silent}; {waits}", "warning")
@@ -71,6 +70,18 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
     if picture["tasks"]["pending"] or (drop is not None and drop["waiting"]):
         return Verdict("flowing", "; ".join([waits, *slow]))
     return Verdict("idle", waits)
+
+
+def _not_alive(picture: Json, waits: str) -> Verdict:
+    codes = [problem["code"] for problem in picture["problems"]]
+    if picture["daemon"].get("starting") is not None and "daemon_stuck" not in codes:
+        return Verdict("STARTING", f"{starting(picture['daemon'])}; {waits}", "warning")
+    return Verdict("STOPPED", f"{_stopped(picture, codes)}; {waits}", "critical")
+
+
+def starting(daemon: Json) -> str:
+    """That a daemon holds the lock, and has made no pass yet."""
+    return f"a daemon is starting (process {daemon['starting']})"
 
 
 def _no_writes(picture: Json) -> bool:

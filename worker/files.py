@@ -103,5 +103,10 @@ class FileLock:
             os.close(self._fd)
             raise
 
+    def touch(self) -> None:
+        """Set the time of the file to now. Never raises."""
+        with contextlib.suppress(OSError):
+            os.utime(self._fd)
+
     def release(self) -> None:
         os.close(self._fd)

@@ -19,7 +19,7 @@ from pathlib import Path
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
-from worker.store.db.lock import DaemonLock
+from worker.store.db.lock import DaemonLock, holder
 from worker.store.db.store import Store
 
 # In the file's user_version.
@@ -131,6 +131,11 @@ def _bring_up(
     store: Store, version: int, migrate: Callable[[], None] | None, refusal: type[TryLater | StorageFailed]
 ) -> None:
     if migrate is None:
+        busy = holder(store.file)
+        if busy is not None:
+            raise TryLater(
+                f"{store.path} is being brought up to date by process {busy.pid}", "try again in a moment; it goes on"
+            )
         raise refusal(
             f"{store.path} is of an earlier cdpoll (schema {version}; this one needs {SCHEMA_VERSION})",
             "run `cdpoll db migrate`, or start the daemon again: it does the same",
@@ -140,8 +145,13 @@ def _bring_up(
 
     # A daemon of the version before would go on writing what it knows.
     lock = DaemonLock(store.path)
+
+    def working() -> None:
+        lock.still_working()
+        migrate()
+
     try:
-        migrations.bring_up(store, SCHEMA_VERSION, migrate)
+        migrations.bring_up(store, SCHEMA_VERSION, working)
     finally:
         lock.release()
 

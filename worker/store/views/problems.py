@@ -8,10 +8,11 @@ from worker.core.instant import iso, words
 from worker.core.pacing.breaker import Breaker, PauseReason
 from worker.core.pacing.limiter import FULL_PACE_PPM, LimiterState, spent_today
 from worker.core.poll_errors import cure_of, in_words, is_about_us
-from worker.core.problems import Problem, counted, problem, worst_first
+from worker.core.problems import Problem, counted, hint, kind_of, problem, worst_first
 from worker.core.schedule.cadence import Schedule
 from worker.core.standing import Shown, shown
 from worker.core.status_rules import StatusRules as StatusRules
+from worker.store.db.lock import Holder
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices, responses
 from worker.store.state import drop as rounds
@@ -31,12 +32,15 @@ _AT_ONCE = ("unknown_status", "wrong_id", "damaged_id", "internal", "other_tenan
 class Machine(NamedTuple):
     """What the machine says of the daemon's process and of the disk that the database is on.
 
-    ``free_bytes`` is ``None`` where the disk cannot be examined.
+    ``free_bytes`` is ``None`` where the disk cannot be examined. ``starting``: the process that has the daemon's lock,
+    where no daemon makes passes. ``unusable``: why none can start, where that is known.
     """
 
     daemon_exists: bool
     free_bytes: int | None
     read_only: bool = False
+    starting: Holder | None = None
+    unusable: str | None = None
 
 
 def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
@@ -76,6 +80,8 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
 DAY_MS = 86_400_000
 # So long a daemon that starts again and again may be silent; systemd waits 5 s before each start.
 BETWEEN_STARTS_MS = 60_000
+# A start lasts seconds, and what takes longer (a migration) says that it goes on.
+STARTS_LONG_MS = 300_000
 # A task that has been due for this long should have been polled.
 DUE_LONG_MS = 60_000
 
@@ -100,9 +106,16 @@ def _silent(store: Store, now: int, rules: StatusRules, machine: Machine, beat: 
     """Of a daemon that makes no passes."""
     if beat is not None and beat.stopped_at is None and machine.daemon_exists:
         return [problem("daemon_stuck", pid=beat.pid, lasting=words(now - beat.beat_at))]
+    if machine.starting is not None:
+        lasting = now - machine.starting.since
+        return [problem("daemon_stuck", pid=machine.starting.pid, lasting=words(lasting))] * (lasting > STARTS_LONG_MS)
     if rules.runs == "daemon":
         since = None if beat is None else beat.stopped_at or beat.beat_at
-        return [replace(problem("daemon_down"), since=since)]
+        down = problem("daemon_down")
+        if machine.unusable is not None:
+            cure = f"{machine.unusable}; mend it, then start the daemon (systemctl start cdpoll, or cdpoll run)"
+            down = replace(down, hint=hint(kind_of(down.code).words, cure))
+        return [replace(down, since=since)]
     return _not_run(store, now, rules)
 
 

@@ -46,6 +46,7 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             "beat_age_ms": None if beat is None else max(0, now - beat.beat_at),
             "pid": beat.pid if beat is not None and alive else None,
             "started_at": None if beat is None else iso_or_none(beat.started_at),
+            "starting": None if alive or machine.starting is None else machine.starting.pid,
             "passes": beat.passes if beat is not None and alive and beat.passes else None,
         },
         "tasks": {
