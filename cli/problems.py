@@ -11,10 +11,10 @@ from cli.status import machine_of
 from cli.verdicts import problem_line
 from cli.who import who
 from worker.config.polling import status_rules_of
-from worker.config.suggestion import nearest
+from worker.config.suggestion import near
 from worker.core.errors import BadData
 from worker.core.instant import iso_or_none
-from worker.core.problems import KINDS, counted, kind_of
+from worker.core.problems import FAMILIES, KINDS, counted, kind_of
 from worker.core.standing import Shown
 from worker.store.state import standing
 from worker.store.state.daemon import last_beat
@@ -53,18 +53,18 @@ def ack(obj: Json, codes: tuple[str, ...]) -> None:
     by = who()
     with opened(obj) as here:
         counts = {one.problem.code: one.problem.count for one in _standing(here)}
+        codes = tuple(dict.fromkeys(_standing_code(code, list(counts)) for code in codes))
         for code in codes:
-            if code not in counts:
-                raise BadData(*_no_problem(code, list(counts)))
             if kind_of(code).severity == "critical":
                 raise BadData(
                     f"{code} is critical: it cannot be hidden", "`cdpoll problems list` says what to do; then it ends"
                 )
         with here.store.write():
-            for code in dict.fromkeys(codes):
+            for code in codes:
                 standing.acknowledge(here.store, code, counts[code], by, here.now)
-    for code in dict.fromkeys(codes):
-        say(f"{code} ({counts[code]}) is acknowledged: hidden until it grows, or returns after its end")
+    for code in codes:
+        until = "it returns after its end" if kind_of(code).grows_by_itself else "it grows, or returns after its end"
+        say(f"{code} ({counts[code]}) is acknowledged: hidden until {until}")
 
 
 @problems.command()
@@ -72,7 +72,7 @@ def ack(obj: Json, codes: tuple[str, ...]) -> None:
 @click.option("--limit", metavar="N", type=click.IntRange(1, 1000), default=100, help="At most N of them; else 100.")
 @click.pass_obj
 def acts(obj: Json, limit: int, as_json: bool) -> None:
-    """List what people did by hand, the newest first. (What was done to a task stands in its history.)"""
+    """List what people did by hand, the newest first. (What was done to a task stands in its history, too.)"""
     with opened(obj) as here:
         rows = [{**row, "at": iso_or_none(row["at"])} for row in standing.acts(here.store, limit)]
     if as_json:
@@ -108,8 +108,14 @@ def _line(one: Shown, now: int) -> str:
     return problem_line(_as_json(one), now)[1] + by
 
 
-def _no_problem(code: str, standing_codes: list[str]) -> tuple[str, str]:
-    if code in KINDS or kind_of(code).code != code:
-        stand = f"{counted(len(standing_codes), 'problem')}: {', '.join(standing_codes)}" if standing_codes else "none"
-        return f"{code} does not stand at present", f"what stands: {stand}"
-    return f"{code} is not the code of a problem", nearest(code, {*standing_codes, *KINDS})
+def _standing_code(given: str, codes: list[str]) -> str:
+    """The code of a problem that stands; letter case does not count."""
+    code = next((one for one in codes if one.casefold() == given.casefold()), None)
+    if code is not None:
+        return code
+    stand = f"what stands: {counted(len(codes), 'problem')}: {', '.join(codes)}" if codes else "no problem stands"
+    known = {*codes, *KINDS} - set(FAMILIES)
+    if given.lower() in known or kind_of(given.lower()).code in set(FAMILIES) - {given.lower()}:
+        raise BadData(f"{given} does not stand at present", stand)
+    meant = near(given.lower(), known)
+    raise BadData(f"{given} is not the code of a problem", f"did you mean {meant}?" if meant else stand)

@@ -1,10 +1,12 @@
 """docs/problems.md, made from the lists of problems and of failures of polls: ``python -m cli.problems_page``."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from worker.core.poll_errors import POLL_ERRORS
-from worker.core.problems import KINDS, Kind
+from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
+from worker.core.problems import FAMILIES, KINDS, Kind
+from worker.gateways.sftp.failure import SftpFailed
 
 TARGET = Path(__file__).parents[1] / "docs" / "problems.md"
 
@@ -16,11 +18,17 @@ a problem begins (`problem begins`, of the level error or warning) and one when 
 worst. `cdpoll status --check` makes a Nagios answer of the same list: critical is 2, warning is 1.
 
 A problem is found within 15 s. Its end is logged when it has been gone for a minute. One that comes back before that is
-the same problem, and is not logged again: what comes and goes many times a minute is two lines.
+the same problem, and is not logged again: what comes and goes many times a minute is two lines. Where the cause of a
+problem changes while it stands, one more line tells the new one.
+
+One outage is one problem. While the API is paused, `api_…` tells of it, and the tasks that fail because of it are not
+told as `failing_…`; nor are they after the pause, until they have failed again. The log tells of `failing_…` when it
+has stood for a minute.
 
 `cdpoll problems ack CODE` hides a problem, for states that somebody wants as they are (tasks that were abandoned). It
-is shown again when it concerns more than when it was acknowledged, or returns after its end. `cdpoll problems acts`
-lists who did what by hand.
+is shown again when it concerns more than when it was acknowledged, or returns after its end. (The end is noticed by the
+daemon, and by `cdpoll run --once`.) What is critical cannot be hidden. `cdpoll problems acts` lists what people did by
+hand: what they acknowledged, abandoned, gave a fresh start, read again or dropped.
 
 This page is made from `worker/core/problems.py` and `worker/core/poll_errors.py`.
 
@@ -31,14 +39,19 @@ This page is made from `worker/core/problems.py` and `worker/core/poll_errors.py
 """
 
 ERRORS = """
-A code `failing_…` is made with a failure of the table below, and `sftp_…` with one of the table in
-[`worker/gateways/sftp/failure.py`](../worker/gateways/sftp/failure.py); its hint says which it was, and what to do.
+## Failures of the drop
 
+Each is a problem `sftp_CODE` where it hinders a whole round; its hint says what to do. Where it concerns a single file,
+the problem is `sftp_files`, which names the file and what happened. `cdpoll status` shows the code in the line `drop`.
+
+| code | what happened |
+| --- | --- |
+{drop}
 ## Failures of polls
 
 These stand in `last_error` of a task, in `failing_CODE`, and in the reason of a pause. `token_CODE`: it happened when a
-token was asked for. `http_STATUS` is any other status of HTTP; the sender's own word may follow it
-(`http_403_invalid_product`).
+token was asked for, and then `base_url` below is `token_url`. `http_STATUS` is any other status of HTTP; the sender's
+own word may follow it (`http_403_invalid_product`).
 
 | code | means | what to do |
 | --- | --- | --- |
@@ -52,6 +65,12 @@ The codes of a file, a transaction set or an answer (`issues`, `warnings`) stand
 in words.
 """
 
+# Some of the codes that are made of others.
+_OF_FAMILIES = (
+    *("http_401", "http_403", "http_403_html", "http_429", "http_500", "http_503"),
+    *(f"proxy_http_{status}" for status in (403, 405, 502, 503, 504)),
+)
+
 # What stands for the fields of the words and cures.
 _FIELDS = {
     "tasks": "tasks",
@@ -59,15 +78,14 @@ _FIELDS = {
     "responses": "ten or more responses in a row",
     "begin": "the first of them",
     "files": "files",
-    "things": "what waits",
     "n": "several",
     "pid": "PID",
     "lasting": "some time",
     "every": "`every`",
     "folder": "the database's folder",
     "daily": "configured",
-    "cause": "the failure that the hint names",
-    "cure": "what the hint says",
+    "cause": "a [failure of polls](#failures-of-polls)",
+    "cure": "what stands beside that failure",
     "error": "CODE",
     "named": "single files of the drop cannot be fetched, moved or deleted; the hint names them",
     "way": "forward or back",
@@ -75,23 +93,44 @@ _FIELDS = {
 }
 
 
+_FIELDS_OF = {
+    "daemon_restarts": {"n": "three or more"},
+    "not_run": {"things": "tasks are due, or the drop was not read,"},
+    "quarantined": {"things": "files or transaction sets"},
+    "database_unwritable": {"cause": "an error, which the hint names", "cure": "by the error"},
+    "backlog": {
+        "cure": "raise requests_per_second, if the vendor allows more; after refusals the pace recovers by itself"
+    },
+    "sftp_stale": {"under_way": ""},
+    "api_rate_limited": {"cure": "lower requests_per_second if it comes often"},
+}
+
+
 def markdown() -> str:
     """The whole page."""
     problems = "".join(map(_row, KINDS.values()))
-    failures = "".join(f"| `{code}` | {one.words} | {one.cure} |\n" for code, one in POLL_ERRORS.items())
-    return HEAD + problems + ERRORS + failures + TAIL
+    failures = "".join(f"| `{code}` | {one.words} | {cure_of(code)} |\n" for code, one in POLL_ERRORS.items())
+    statuses = "".join(f"| `{code}` | {in_words(code)} | {cure_of(code)} |\n" for code in _OF_FAMILIES)
+    drop = "".join(f"| `{code}` | {what} |\n" for code, what in drop_failures())
+    return HEAD + problems + ERRORS.format(drop=drop) + failures + statuses + TAIL
+
+
+def drop_failures() -> list[tuple[str, str]]:
+    """The codes of the drop, as their table says them."""
+    return re.findall(r"^    ([a-z_]+) {2,}(?!what happened)(\S.*)$", SftpFailed.__doc__ or "", re.MULTILINE)
 
 
 def _row(kind: Kind) -> str:
-    code = f"{kind.code}_…" if kind.code in ("failing", "sftp") else kind.code
+    code = f"{kind.code}_…" if kind.code in FAMILIES else kind.code
     heading = kind.page.partition("#")[2].replace("-", " ")
     more = f"[{heading}]({kind.page})" if kind.page else ""
     words = kind.words.replace("failing{cause}", "failing: {cause}")  # the sign before a cause comes with it
-    return f"| `{code}` | {kind.severity} | {_filled(words)} | {_filled(kind.cure)} | {more} |\n"
+    said, cure = (_filled(text, _FIELDS | _FIELDS_OF.get(kind.code, {})) for text in (words, kind.cure))
+    return f"| `{code}` | {kind.severity} | {said} | {cure} | {more} |\n"
 
 
-def _filled(text: str) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: _FIELDS[match[1]], text).replace("|", "&#124;")
+def _filled(text: str, fields: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: fields[match[1]], text).replace("|", "&#124;")
 
 
 if __name__ == "__main__":

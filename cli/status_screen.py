@@ -184,9 +184,9 @@ def _batches(picture: Json, now: int) -> Iterator[tuple[str, str]]:
         last, good = from_iso(drop["last_round_at"]), from_iso(drop["last_good_at"])
         said = "no round yet" if last is None else f"last round {about(now - last)} ago"
         if drop["failure"]:
-            ago = "never" if good is None else f"{about(now - good)} ago"
-            said += f" FAILED: {drop['failure']}; last good one {ago}"
-        numbers = ((drop["waiting"], "to be fetched"), (drop["failed"], "failed and tried again"))
+            ago = "no good one over this drop yet" if good is None else f"last good one {about(now - good)} ago"
+            said += f" FAILED: {drop['failure']}; {ago}"
+        numbers = ((drop["waiting"], "to be fetched"), (drop["failed"], "failed, to be tried again"))
         waiting = ", ".join(f"{counted(n, 'file')} {what}" for n, what in numbers if n)
         yield "drop", f"{said}; {waiting or 'nothing waits'}"
     if drop is not None or files["last_at"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import COMMANDS
-from cli.problems_page import TARGET, markdown
+from cli.problems_page import TARGET, drop_failures, markdown
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
 from worker.core.problems import KINDS, Kind
 
@@ -15,6 +15,20 @@ DOCS = TARGET.parent
 
 def test_the_page_is_what_the_lists_say() -> None:
     assert TARGET.read_text(encoding="utf-8") == markdown(), "run `python -m cli.problems_page`"
+
+
+def test_each_code_that_a_user_can_meet_has_its_meaning_there() -> None:
+    page = markdown()
+    raised = {
+        code
+        for source in (DOCS.parent / "worker" / "gateways" / "sftp").glob("*.py")
+        for code in re.findall(r'SftpFailed\(\s*"([a-z_]+)"', source.read_text(encoding="utf-8"))
+    }
+    assert {"connect", "auth"} <= raised
+    assert raised <= {code for code, _ in drop_failures()}
+    assert [code for code, _ in drop_failures() if f"| `{code}` | " not in page] == []
+    assert "{" not in page.replace("{token", "")
+    assert "the hint says" not in page
 
 
 def anchors(page: Path) -> set[str]:

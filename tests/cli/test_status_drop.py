@@ -9,7 +9,12 @@ import pytest
 from tests.cli.test_ingest_command import batch, configure
 from tests.cli.test_status import ISO
 from tests.support.cdpoll_process import House, until
+from tests.support.database import MACHINE, NOW
 from tests.support.sshd import Sshd
+from worker.store.db.store import Store
+from worker.store.state import daemon
+from worker.store.state import drop as rounds
+from worker.store.views.problems import StatusRules, found
 
 HOUR = 3_600_000
 
@@ -39,7 +44,7 @@ def test_a_round_is_told_of_and_what_waits_and_what_failed(house: House, server:
     assert drop == {**drop, "last_good_at": drop["last_round_at"], "failure": None, "waiting": 0, "failed": 1}
     assert "sftp_stale" not in problems(picture)
     said = lines(house)
-    assert "last round 0 s ago; 1 file failed and tried again" in re.sub(r"[0-9]+ s ago", "0 s ago", said["drop"])
+    assert "last round 0 s ago; 1 file failed, to be tried again" in re.sub(r"[0-9]+ s ago", "0 s ago", said["drop"])
     assert "1 ingested, 0 quarantined, 1 incomplete" in said["files"]
     configure(house, server, key_file=str(house.folder / "nowhere"))
     house.cdpoll("ingest", check=78)
@@ -57,7 +62,7 @@ def test_no_good_round_for_long_is_a_problem(house: House, server: Sshd) -> None
     house.rows(back, 2 * HOUR)
     assert "sftp_stale" not in problems(house.status())
     house.rows(back, HOUR + 60_000)
-    assert problems(house.status())["sftp_stale"].startswith("no good round over the drop for 3 h 1 min, though every")
+    assert problems(house.status())["sftp_stale"].startswith("no good round over the drop for 3 h 1 min, though it is")
     assert "sftp_stale" in house.cdpoll("status", "--check").text
     # A round that fails tells the cause, and a good one ends it.
     configure(house, server, every="1h", key_file=str(house.folder / "nowhere"))
@@ -68,11 +73,35 @@ def test_no_good_round_for_long_is_a_problem(house: House, server: Sshd) -> None
     assert "sftp_stale" not in problems(house.status())
 
 
+def test_a_round_under_way_is_waited_for_and_then_told_of(store: Store) -> None:
+    every, started_at = 10_000, NOW - 3_600_000
+    with store.write():
+        rounds.note(store, None, NOW)
+        rounds.begin(store, NOW + every)
+    began_at = NOW + every
+    assert rounds.silence(store, every, started_at, began_at + rounds.LONG_ROUND_MS - 1) is None
+    late = began_at + rounds.LONG_ROUND_MS
+    assert rounds.silence(store, every, started_at, late) == (late - NOW, rounds.LONG_ROUND_MS)
+    rules = StatusRules(every_ms=every)
+    with store.write():
+        daemon.beat(store, pid=1, version="1", started_at=started_at, now=late, token_expires_at=None)
+    (stale,) = [one for one in found(store, late, rules, MACHINE, alive=True) if one.code == "sftp_stale"]
+    assert stale.hint.startswith(
+        "no good round over the drop for 5 min 10 s, though it is to be read every 10 s, and the round under way has"
+        " lasted 5 min: `cdpoll files`"
+    )
+    # That round was of a daemon that has ended; and this one's is over.
+    assert rounds.silence(store, every, began_at + 1, began_at + 40_000) == (39_999, None)
+    with store.write():
+        rounds.note(store, "timeout", began_at + 35_000)
+    assert rounds.silence(store, every, started_at, began_at + 40_000) == (50_000, None)
+
+
 def test_where_no_round_was_ever_good_it_counts_from_the_first(house: House, server: Sshd) -> None:
     configure(house, server, key_file=str(house.folder / "nowhere"))
     house.cdpoll("ingest", check=78)
     assert house.status()["drop"]["last_good_at"] is None
-    assert "last good one never" in lines(house)["drop"]
+    assert "FAILED: key_file; no good one over this drop yet" in lines(house)["drop"]
     house.rows("UPDATE meta SET value = json_set(value, '$.since', 1000) WHERE key = 'sftp_rounds'")
     house.rows("DELETE FROM notices")
     assert "sftp_stale" in problems(house.status())

@@ -47,6 +47,23 @@ def test_what_is_said(code: str, words: str, cure: str) -> None:
     assert cure in (cure_of(code) or "")
 
 
+def test_a_cure_names_the_key_of_the_url_that_was_asked() -> None:
+    assert cure_of("connect") == "check host and port in [api] base_url, and the firewalls in between"
+    for code in (
+        "connect",
+        "dns",
+        "protocol",
+        "html",
+        "tls_other_host",
+        "tls_not_spoken",
+        "proxy_http_502",
+        "http_html",
+    ):
+        assert "[api] token_url (where it is not set: base_url)" in (cure_of(f"token_{code}") or ""), code
+        assert "[api] base_url" in (cure_of(code) or ""), code
+    assert not [code for code in HEARD if "{" in (cure_of(code) or "")]
+
+
 def test_no_line_names_a_tool_or_a_place_that_a_stranger_would_not_know() -> None:
     said = [text for error in POLL_ERRORS.values() for text in error]
     assert [text for text in said if text != text.strip() or text.endswith(".")] == []

@@ -10,7 +10,9 @@ from tests.support.loop_by_hand import ByHand
 from tests.support.troubles import PAUSE, TROUBLES, quiet_house, quiet_loop, turn
 from worker.core.problems import kind_of
 from worker.core.standing import QUIET_MS
+from worker.daemon import problem_watch
 from worker.store.state import api
+from worker.store.views.problems import StatusRules
 
 
 @pytest.fixture
@@ -63,6 +65,40 @@ def test_a_storm_of_429_excuses_no_failure_of_another_kind(house: House, loop: B
     house.rows(PAUSE[0].format("rate_limited", "http_429"))
     end_the_pause(house, loop)
     assert set(loop.problems()) == {"failing_http_503"}
+
+
+def test_a_storm_of_refusals_is_one_problem_for_as_long_as_they_come(house: House, loop: ByHand) -> None:
+    def refused() -> None:
+        house.rows("UPDATE api SET pace = 500000, slowed_at = ?", loop.clock.now())
+
+    lines = []
+    for _ in range(4):
+        refused()
+        house.rows(PAUSE[0].format("rate_limited", "http_429"))
+        lines += turn(loop)
+        house.rows(PAUSE[1])
+        for _ in range(3):
+            assert "api_rate_limited" in loop.problems()
+            lines += turn(loop)
+    assert lines == [("problem begins", "api_rate_limited")]
+    loop.clock.advance(QUIET_MS)
+    assert loop.problems() == {}
+    assert turn(loop) + turn(loop, QUIET_MS) == [("problem is over", "api_rate_limited")]
+    refused()
+    assert loop.problems() == {}, "a slower pace alone is no problem: an outage has it, too"
+
+
+def test_a_file_of_the_drop_that_joins_others_in_trouble_is_named_in_a_line(house: House, loop: ByHand) -> None:
+    row = "INSERT INTO remote_files (name, shown, size, mtime, seen_at, state, error) VALUES (?, ?, 1, 1, 1, 'seen', ?)"
+    rules = StatusRules(loop.loop.schedule, every_ms=600_000)
+    lines = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(problem_watch, "status_rules_of", lambda _config: rules)
+        for name in ("a.x12", "b.x12"):
+            house.rows(row, name.encode(), name, "permission")
+            lines += turn(loop) + turn(loop)
+    assert lines == [("problem begins", "sftp_files"), ("problem has another cause now", "sftp_files")]
+    assert "b.x12 is not fetched: the server does not allow it" in str(loop.log.lines[-1][1]["hint"])
 
 
 def test_a_new_cause_of_a_problem_that_stands_is_a_line(house: House, loop: ByHand) -> None:

@@ -4,6 +4,7 @@ The loop is turned by hand on a clock that stands still; the commands read the s
 the database as the parts of cdpoll leave it there.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -238,3 +239,16 @@ def test_where_a_timer_runs_it_no_daemon_is_missed_but_work_that_waits_for_a_day
     assert found["hint"].startswith("2 tasks due for more than a day")
     house.rows("UPDATE tasks SET due_at = ?", FAR)
     assert house.status()["problems"] == []
+
+
+def test_a_drop_that_was_never_read_is_missed_after_a_day(tmp_path: Path) -> None:
+    key = {"sftp_host": "127.0.0.1", "sftp_username": "u", "sftp_password": "{env P}", "sftp_drop": "/d"}
+    house = House(tmp_path, store_runs="once", sftp_include="*", sftp_known_hosts="/k", **key)
+    house.record("t0")
+    house.rows("UPDATE tasks SET due_at = ?", FAR)
+    assert house.status()["problems"] == []
+    marker = house.database.with_name("cdpoll.db.marker")
+    long_ago = marker.stat().st_mtime - 1.1 * DAY / 1000
+    os.utime(marker, (long_ago, long_ago))
+    (found,) = house.status()["problems"]
+    assert found["hint"].startswith("the drop not read for more than a day: ")

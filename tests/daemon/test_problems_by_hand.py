@@ -10,7 +10,9 @@ from tests.support.cdpoll_process import House
 from tests.support.loop_by_hand import ByHand
 from tests.support.troubles import TROUBLES, quiet_house, quiet_loop, turn
 from worker.core.standing import QUIET_MS
+from worker.store.opening import open_store
 from worker.store.state import standing
+from worker.store.tasks import by_hand
 
 
 @pytest.fixture
@@ -58,14 +60,62 @@ def test_an_acknowledged_problem_that_returns_is_told_again(house: House, loop: 
 
 def test_only_what_stands_can_be_acknowledged(house: House) -> None:
     assert "did you mean abandoned?" in house.cdpoll("problems", "ack", "abandonned", check=65).err
-    assert "what stands: 1 problem: daemon_down" in house.cdpoll("problems", "ack", "overdue", check=65).err
+    for code in ("overdue", "OVERDUE", "failing_http_503"):
+        said = house.cdpoll("problems", "ack", code, check=65).err
+        assert f"{code} does not stand at present" in said
+        assert "what stands: 1 problem: daemon_down" in said
+    for code in ("foo", "sftp", "failing"):
+        said = house.cdpoll("problems", "ack", code, check=65).err
+        assert f"{code} is not the code of a problem" in said
+        assert "what stands: 1 problem: daemon_down" in said
     assert house.value("SELECT count(*) FROM problems") == 0
+
+
+def test_the_letter_case_of_a_code_does_not_count(house: House, loop: ByHand) -> None:
+    house.rows(TROUBLES["unreadable"].begin)
+    assert "unreadable (1) is acknowledged" in house.cdpoll("problems", "ack", "UNREADABLE", "unreadable", check=0).text
+    assert "unreadable" not in loop.problems()
+
+
+def test_what_grows_by_itself_stays_hidden_until_its_end(house: House, loop: ByHand) -> None:
+    def silent(n: int) -> None:
+        said = f'{{"count": {n}, "since": 1000}}'
+        house.rows("INSERT OR REPLACE INTO meta (key, value) VALUES ('responses_without_task', ?)", said)
+
+    silent(12)
+    assert turn(loop) == [("problem begins", "no_links")]
+    assert "until it returns" in house.cdpoll("problems", "ack", "no_links", check=0).text
+    silent(500)
+    assert turn(loop) == []
+    assert "no_links" not in loop.problems()
+    silent(0)
+    turn(loop)
+    assert turn(loop, QUIET_MS) == [("problem is over", "no_links")]
+    silent(10)
+    assert turn(loop) == [("problem begins", "no_links")]
 
 
 def test_who_did_it_is_in_the_history_of_the_task(house: House) -> None:
     house.cdpoll("abandon", "t0", check=0)
     detail = house.value("SELECT detail FROM history WHERE event = 'abandoned'")
     assert detail == f"by {who()}"
+
+
+def test_the_acts_have_what_was_done_to_tasks(house: House) -> None:
+    house.cdpoll("abandon", "t0", "t1", "nowhere", check=1)
+    house.cdpoll("retry", *(f"t{n}" for n in range(5)), "t0", check=0)
+    with open_store(house.database) as store:
+        many = [f"m{n}" for n in range(7)]
+        house.record(*many)
+        by_hand.abandon(store, many, 1_800_000_000_000, "ann")
+    acts = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
+    assert [one["act"] for one in acts] == [
+        "abandoned 7 tasks: m0, m1, m2, m3, m4 and 2 more",
+        "retried 5 tasks: t0, t1, t2, t3, t4",
+        "abandoned 2 tasks: t0, t1",
+    ]
+    assert acts[1]["who"] == who()
+    assert f"{who()}: retried 5 tasks" in house.cdpoll("problems", "acts", check=0).text
 
 
 def test_the_acts_are_bounded(loop: ByHand) -> None:

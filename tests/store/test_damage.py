@@ -91,7 +91,7 @@ def test_json_of_ours_that_is_none_any_more(path: Path, store: Store) -> None:
     (page,) = quarantine.files(store)
     assert page[0]["warnings"] == [damage.LOST_ISSUE]
     assert drop.picture(store)["failure"] is None
-    assert drop.silent_ms(store, 1, None, NOW) is None
+    assert drop.silence(store, 1, None, NOW) is None
     assert store.wrong() == [
         "what stands in row 1 of envelopes, column interchange, is not JSON",
         "what stands in row 1 of files, column warnings, is not JSON",

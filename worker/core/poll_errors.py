@@ -2,7 +2,8 @@
 
 The codes stand in `last_error` of a task, in the reason of a pause, and in log lines. :func:`in_words` and
 :func:`cure_of` read codes that are made of others, too: ``token_CODE`` is what the token endpoint answered, and
-``http_STATUS`` may be followed by the sender's own word (``http_403_invalid_product``).
+``http_STATUS`` may be followed by the sender's own word (``http_403_invalid_product``). ``{url}`` in a cure is the key
+of the URL that was asked.
 """
 
 from typing import NamedTuple
@@ -18,16 +19,16 @@ class PollError(NamedTuple):
 _NETWORK = "check the network, the proxy and the vendor's status page"
 _PROXY = "check host and port in [api] proxy, and whether the proxy runs"
 _SHOW = "show the vendor; `cdpoll show ID` has the trace id of the answer"
-_AT_THE_PROXY = "check the host names in [api] base_url and token_url, then ask the people who run the proxy"
-_BETWEEN = "something between this machine and the vendor answers in its place: check [api] base_url and proxy"
+_AT_THE_PROXY = "check the host name in [api] {url}, then ask the people who run the proxy"
+_BETWEEN = "something between this machine and the vendor answers in its place: check [api] {url} and proxy"
 
 POLL_ERRORS: dict[str, PollError] = {
-    "dns": PollError("the host name is not known", "check the host name in [api] base_url and token_url"),
+    "dns": PollError("the host name is not known", "check the host name in [api] {url}"),
     "dns_no_resolver": PollError(
         "no name server answers this machine", "check /etc/resolv.conf and the network of this machine"
     ),
     "connect": PollError(
-        "the connection is refused", "check host and port in [api] base_url, and the firewalls in between"
+        "the connection is refused", "check host and port in [api] {url}, and the firewalls in between"
     ),
     "no_route": PollError("this machine has no route to the host", "check the network of this machine"),
     "not_permitted": PollError(
@@ -36,7 +37,7 @@ POLL_ERRORS: dict[str, PollError] = {
     ),
     "timeout": PollError("no answer came in time", _NETWORK),
     "cut": PollError("the connection ended before the answer did", _NETWORK),
-    "protocol": PollError("the answer was not HTTP", "check host and port in [api] base_url and proxy"),
+    "protocol": PollError("the answer was not HTTP", "check host and port in [api] {url} and proxy"),
     "proxy": PollError("the proxy makes no connection to the vendor", "ask the people who run the proxy"),
     "proxy_auth": PollError(
         "the proxy refuses the login (HTTP 407)", "check the user name and the password in [api] proxy"
@@ -58,9 +59,7 @@ POLL_ERRORS: dict[str, PollError] = {
     "tls_not_yet_valid": PollError(
         "the vendor's certificate is not valid yet", "set this machine's clock, then tell the vendor"
     ),
-    "tls_other_host": PollError(
-        "the certificate is for another host", "check the host name in [api] base_url, token_url and proxy"
-    ),
+    "tls_other_host": PollError("the certificate is for another host", "check the host name in [api] {url} and proxy"),
     "tls_self_signed": PollError(
         "the certificate is signed by itself alone", "if it is the right one, set [api] ca_file to it"
     ),
@@ -76,7 +75,7 @@ POLL_ERRORS: dict[str, PollError] = {
         "the peer speaks no TLS 1.2 or later", "ask the vendor, or the people who run the proxy, for it"
     ),
     "tls_not_spoken": PollError(
-        "the peer does not speak TLS at this port", "check host and port in [api] base_url and proxy"
+        "the peer does not speak TLS at this port", "check host and port in [api] {url} and proxy"
     ),
     "tls": PollError(
         "the TLS handshake fails", "try `openssl s_client -connect HOST:443`, and look at the machines in between"
@@ -150,13 +149,23 @@ def in_words(code: str) -> str:
     return "a fault in cdpoll itself" if code.startswith("internal") else code
 
 
+# That of the API, and that of a token, which is made of the former where it is not set.
+_API_URL, _TOKEN_URL = "base_url", "token_url (where it is not set: base_url)"
+
+
 def cure_of(code: str) -> str | None:
     """What to do about it; ``None`` for a code that is not known."""
+    url = _TOKEN_URL if code.startswith("token_") else _API_URL
+    cure = _cure(code)
+    return None if cure is None else cure.replace("{url}", url)
+
+
+def _cure(code: str) -> str | None:
     known = POLL_ERRORS.get(code)
     if known is not None:
         return known.cure
     if code.startswith("token_"):
-        return cure_of(code.removeprefix("token_"))
+        return _cure(code.removeprefix("token_"))
     if code.startswith("proxy_http_"):
         return _of_proxy(code).cure
     if code.startswith("http_") and code.endswith("_html"):
@@ -194,3 +203,8 @@ _THIS_MACHINE = ("no_route", "not_permitted")
 def is_about_us(code: str) -> bool:
     """Whether it says, while the API is paused, no more of its task than the pause says of all."""
     return code.startswith((*_ABOUT_US, *_REFUSALS, *_THIS_MACHINE))
+
+
+def is_from_between(code: str) -> bool:
+    """Whether a page for people came: what refuses so is not the API, and credentials cure nothing."""
+    return code.endswith("html")

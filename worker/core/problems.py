@@ -27,6 +27,8 @@ class Kind(NamedTuple):
     """It is told once it has stood for this long."""
     logged_after_ms: int = 0
     """The log tells of it once it has stood for this long; `status` does at once."""
+    grows_by_itself: bool = False
+    """Its count grows as long as it stands. An acknowledgement hides it until its end, however much it grows."""
     an_event: bool = False
     """What finds it logs it at once, with more than the list has. Its end is logged like any other."""
 
@@ -68,7 +70,7 @@ _LISTED = (
         "daemon_restarts",
         "critical",
         "the daemon was started {n} times within minutes, and ended each time in the middle of its work",
-        "its log says why (journalctl -u cdpoll)",
+        "its log says why (journalctl -u cdpoll); this is over when it has run for 5 minutes",
         "operations.md#the-service",
     ),
     Kind(
@@ -152,8 +154,8 @@ _LISTED = (
     Kind(
         "sftp_stale",
         "warning",
-        "no good round over the drop for {lasting}, though every is {every}",
-        "see the log",
+        "no good round over the drop for {lasting}, though it is to be read every {every}{under_way}",
+        "`cdpoll files` lists what waits; if nothing moves, restart the daemon",
         "batch.md#looking-at-it",
     ),
     Kind("sftp_files", "warning", "{named}", "cdpoll tries again", _DROP),
@@ -240,7 +242,7 @@ _LISTED = (
         "unreadable",
         "warning",
         "{texts} handed in from which no task id could be read",
-        "see `cdpoll unreadable list`",
+        "`cdpoll unreadable list` shows what; record the ids, then `cdpoll unreadable drop NUMBER`",
     ),
     Kind(
         "no_links",
@@ -248,12 +250,13 @@ _LISTED = (
         "{responses} handed in since {begin}, and none named a task",
         "ask the vendor whether discovery is enabled for you; see whether a proxy strips the Link header",
         "integration.md#when-no-response-names-a-task",
+        grows_by_itself=True,
     ),
     Kind(
         "quarantined",
         "warning",
-        "{things} in quarantine: they could not be understood",
-        "see `cdpoll quarantine list`",
+        "{things} in quarantine, not understood",
+        "`cdpoll quarantine list` says why; then `cdpoll quarantine retry NUMBER`, or `drop` what was sent anew",
         _QUARANTINE,
     ),
     Kind(
@@ -309,7 +312,7 @@ KINDS: dict[str, Kind] = {kind.code: kind for kind in _LISTED}
 _ORDER = {code: n for n, code in enumerate(KINDS)}
 
 # Codes that are made of one of these and another word.
-_FAMILIES = ("failing", "sftp")
+FAMILIES = ("failing", "sftp")
 
 
 def kind_of(code: str) -> Kind:
@@ -317,7 +320,7 @@ def kind_of(code: str) -> Kind:
     which only another version of cdpoll can have written, a warning without words."""
     kind = KINDS.get(code)
     if kind is None:
-        kind = next((KINDS[family] for family in _FAMILIES if code.startswith(f"{family}_")), None)
+        kind = next((KINDS[family] for family in FAMILIES if code.startswith(f"{family}_")), None)
     return kind or Kind(code, "warning", code, "")
 
 

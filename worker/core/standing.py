@@ -33,7 +33,7 @@ class Standing(NamedTuple):
 
     def hides(self, count: int) -> bool:
         """Whether it is acknowledged as far as this."""
-        return self.acked_n is not None and count <= self.acked_n
+        return self.acked_n is not None and (count <= self.acked_n or kind_of(self.code).grows_by_itself)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _goes_on(row: Standing | None, problem: Problem, now: int) -> tuple[Standing
     if row is None:
         row = Standing(problem.code, now, count)
     row = row._replace(began_at=min(row.began_at, now))  # the clock may have been set back
-    if row.acked_n is not None and count > row.acked_n:
+    if row.acked_n is not None and not row.hides(count):
         row = row._replace(n=count, ended_at=None, acked_n=None, acked_by=None, acked_at=None)
         return row, Told("grows", problem)
     row = row._replace(n=count, ended_at=None, acked_n=None if row.acked_n is None else min(row.acked_n, count))

@@ -293,6 +293,8 @@ class Loop:
     def _leave(self) -> int:
         self._notify.send("STOPPING=1")
         self._drain()
+        if self._orders.once:
+            self._look_for_problems(self._store.now(self._clock), at_once=True)  # what this run has met
         try:
             with self._store.write():
                 now = self._store.now(self._clock)

@@ -332,7 +332,7 @@ def test_a_clock_set_back_keeps_no_file_waiting(house: DropHouse) -> None:
 
 
 def test_a_file_that_never_settles_is_named_after_hours_and_not_once_it_settles(house: DropHouse) -> None:
-    def named() -> tuple[int, str] | None:
+    def named() -> rounds.Troubled | None:
         with open_store(house.path, create=True) as store:
             return rounds.troubled(store)
 
@@ -340,7 +340,7 @@ def test_a_file_that_never_settles_is_named_after_hours_and_not_once_it_settles(
         house.put("a.x12", "ISA" + "x" * n)
         house.round(wait=3_600_000)
         assert (named() is None) is (n < 7), n
-    assert named() == (1, "a.x12 is not fetched: its size or time has kept changing for hours")
+    assert named() == (1, ["a.x12 is not fetched: its size or time has kept changing for hours"], 0)
     house.put("a.x12", batch("A"))
     assert house.states() == [("a.x12", "ingested")]
     assert named() is None

@@ -122,6 +122,19 @@ def test_when_all_are_refused_everything_pauses_and_no_task_is_to_blame(world: M
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 5
 
 
+@pytest.mark.parametrize("check", [Refused("http_403_html"), Refused("http_403")])
+def test_a_page_for_people_is_no_refusal_of_our_credentials(world: Make, check: Reply) -> None:
+    w = world(lambda job, n: check if job.seq == NO_TASK else Refused("http_403_html"))
+    w.record(*(f"t{n}" for n in range(5)))
+    w.until(NOW + 3 * HOUR)
+    breaker = api.get(w.store).breaker
+    assert (breaker.reason, breaker.code) == ("unreachable", "http_403_html")
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'pending' AND failures = 0") == 5
+    w.script = concludes
+    w.until(w.now + HOUR)
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 5
+
+
 def test_where_there_is_no_other_task_the_health_check_decides(world: Make) -> None:
     w = world(lambda job, n: Pending() if job.seq == NO_TASK else Refused("http_403"))
     w.record("only")

@@ -9,7 +9,7 @@ a usable answer                The API is there. A pause ends, and so does all s
                                refused for reasons of its own, and is held against those tasks.
 429, or Retry-After            The API rests for as long as was asked. Then another task is asked first.
 403, or 401 with a fresh       A suspicion. Some other tasks are asked, as *probes*. All in vain: then it is our
-token                          credentials, and the API rests.
+token                          credentials (with an HTML page: the way to the vendor), and the API rests.
 no whole answer                The task's own failure. Five such tasks in a row are a suspicion, as above.
 token or proxy refused         No task has a part in it. The API rests at once.
 =============================  ========================================================================================
@@ -25,6 +25,7 @@ has now failed with ``http_429``. Half a minute later it answers 429 again: it i
 from typing import NamedTuple
 
 from worker.core.pacing.breaker import Breaker, PauseReason, pause, resume
+from worker.core.poll_errors import is_from_between
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task
 from worker.core.vendor.reply import (
@@ -152,7 +153,9 @@ def judge(
     # A pause that begins in the future is one from before the clock was set back: nothing can be late for that.
     is_late = breaker.paused_at is not None and heard.asked_at <= breaker.paused_at <= now
     # A credential may lack the right to ask for the health check. That it is refused shows that the API answers.
-    is_refused_check = seq == NO_TASK and isinstance(reply, Refused) and reply.where == "api"
+    is_refused_check = (
+        seq == NO_TASK and isinstance(reply, Refused) and reply.where == "api" and not is_from_between(reply.code)
+    )
     if usable(reply) or (is_refused_check and not (suspicion.refused or breaker.reason == "credentials")):
         return _answered(breaker, suspicion, Verdict(seq, reply), now, is_late=is_late)
     verdict = Verdict(seq, _as_task_failure(reply)) if is_own(task, reply) else Verdict(seq, reply, excused=True)
@@ -162,9 +165,7 @@ def judge(
             breaker = breaker._replace(resumes_at=max(breaker.resumes_at, now + reply.retry_after))
         return Judgement(breaker, suspicion, (verdict,))
     if isinstance(reply, Refused | RateLimited | Unreachable) and reply.where != "api":
-        reason: PauseReason = "unreachable"
-        if not isinstance(reply, Unreachable):
-            reason = "credentials" if isinstance(reply, Refused) else "rate_limited"
+        reason: PauseReason = "rate_limited" if isinstance(reply, RateLimited) else _reason(reply)
         return Judgement(_rested(breaker, reason, reply, now, schedule), suspicion, (verdict,))
     if verdict.excused and seq != NO_TASK:
         if isinstance(reply, Refused | RateLimited) or breaker.paused:
@@ -203,7 +204,13 @@ def _in_vain(breaker: Breaker, suspicion: Suspicion, reply: Reply, now: int, sch
     refusals = [told for _, told in suspicion.excused if isinstance(told, Refused)]
     if refusals and not breaker.paused:
         reply = refusals[0]
-    return _rested(breaker, "credentials" if isinstance(reply, Refused) else "unreachable", reply, now, schedule)
+    return _rested(breaker, _reason(reply), reply, now, schedule)
+
+
+def _reason(reply: Reply) -> PauseReason:
+    """Why all rests that was asked in vain."""
+    refused = isinstance(reply, Refused) and not is_from_between(reply.code)
+    return "credentials" if refused else "unreachable"
 
 
 def _rested(breaker: Breaker, reason: PauseReason, reply: Reply, now: int, schedule: Schedule) -> Breaker:

@@ -33,7 +33,6 @@ def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
             raise
         if one.state == "done":
             return
-        work.log.warning("a file of the drop could not be fetched", code=failure.code)
         work.outcome.failed.append((one.shown, failure))
         return
     if fetched.told is not None:
@@ -41,11 +40,15 @@ def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
     # While the time of a file changes at each listing, the server's word that it stayed the same is worth nothing.
     error = CHANGED if fetched.changed or one.restless else None
     remote.move_on(work.store, one, "fetched", fetched.path.name, error=error)
-    work.first(Step(partial(read_in, one=replace(one, error=error), path=fetched.path), fetched.size))
+    again = one.error in ("incomplete", CHANGED)
+    work.first(Step(partial(read_in, one=replace(one, error=error), path=fetched.path, again=again), fetched.size))
 
 
-def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
-    """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds."""
+def read_in(work: DropWork, now: int, *, one: DropFile, path: Path, again: bool = False) -> str:
+    """Read a fetched file in; note and return how it ended. Its copy goes once the database has what it holds.
+
+    ``again``: it was not whole the last time. That it still is not is no line of the log.
+    """
     # A file that changed may be half of one and half of another. The same bytes a second time are one file.
     read_before = remote.came_before(work.store, one, path.name)
     changed = one.error == CHANGED and not read_before
@@ -57,7 +60,7 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path) -> str:
             # It is fetched again. But the server may have moved it away, so its bytes are kept.
             keeping.keep_whole(work.store.path, file, report.sha256)
     if one.state != "done" or not read_before:
-        _told(work, report)
+        _told(work, report, again=again)
     if report.state == "incomplete":
         remote.again(work.store, one, CHANGED if changed else "incomplete", work.rules.every, now)
     else:
@@ -93,6 +96,7 @@ def read_orphan(work: DropWork, now: int, *, path: Path, kept: bool = False) -> 
         path.unlink(missing_ok=True)
 
 
-def _told(work: DropWork, report: FileReport) -> None:
+def _told(work: DropWork, report: FileReport, *, again: bool = False) -> None:
     work.outcome.reports.append(report)
-    came_in(work.log, report)
+    if not again or report.state != "incomplete":
+        came_in(work.log, report)

@@ -27,6 +27,7 @@ from worker.rounds.drop.tidying import tidy
 from worker.rounds.drop.work import DropOutcome, DropWork, Step
 from worker.store.batch import remote
 from worker.store.batch.lock import IngestLock
+from worker.store.state import drop as rounds
 from worker.store.state import logins
 
 _AT_ONCE = "a reload of the daemon, or `cdpoll ingest` at a terminal, tries at once"
@@ -99,6 +100,8 @@ class DropRound:
         if waits and not work.by_hand:
             message = f"the server refused our login; the next attempt is at {iso(waits)}"
             raise SftpFailed("login_waits", message, _AT_ONCE)
+        with work.store.write():
+            rounds.begin(work.store, now)
         work.connected = self._connected
         self._connected()
         logins.went_well(work.store)

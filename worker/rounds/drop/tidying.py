@@ -32,7 +32,6 @@ def _tidy_one(work: DropWork, now: int, *, one: DropFile) -> None:
         if failure.code == "vanished":
             return  # there is nothing left to do; the next listing shows it
         remote.still_untidy(work.store, one, failure.code, work.rules.every, now)
-        work.log.warning("a file of the drop could not be moved or deleted", code=failure.code)
         work.outcome.failed.append((one.shown, failure))
     else:
         remote.forget(work.store, one)

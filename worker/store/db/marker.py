@@ -37,6 +37,14 @@ def read(database: Path) -> Marked | None:
     return Marked(None)
 
 
+def written_at(database: Path) -> int | None:
+    """When it was written (ms), which is when the database was made or migrated; ``None`` where there is none."""
+    try:
+        return marker_of(database).stat().st_mtime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def write(database: Path, marked: Marked) -> None:
     """Put the marker on the disk; only in the turn of a writer. Raises OSError."""
     marker = marker_of(database)

@@ -1,7 +1,7 @@
 """How the rounds over the drop went, for `status`: one row of ``meta``, written after each round."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.core.instant import iso_or_none
 from worker.store.db.store import Store
@@ -13,9 +13,17 @@ _LINKS_KEY = "sftp_links"
 # A person is told when the last good round is more than this many times `every` ago.
 STALE_AFTER_ROUNDS = 3
 
+# A round with a server that is silent ends within this time.
+LONG_ROUND_MS = 300_000
+
+
+def begin(store: Store, now: int) -> None:
+    """A round has begun. Inside a transaction."""
+    meta.put(store, _KEY, {"since": now, **meta.get(store, _KEY), "began_at": now})
+
 
 def note(store: Store, failure: str | None, now: int) -> None:
-    """A round has ended; ``failure`` is the code of what ended it early. Inside a transaction."""
+    """The round has ended; ``failure`` is the code of what ended it early. Inside a transaction."""
     before = meta.get(store, _KEY)
     noted = {
         "since": before.get("since", now),
@@ -70,14 +78,24 @@ def ever_good(store: Store) -> bool:
     return meta.get(store, _KEY).get("good_at") is not None
 
 
-def silent_ms(store: Store, every: int, started_at: int | None, now: int) -> int | None:
-    """For how long there was no good round, where that is too long. ``started_at`` is when the daemon was started, if
-    it runs: before that there were no rounds."""
+class Silence(NamedTuple):
+    """For how long there was no good round, and for how long the round under way lasts, ms."""
+
+    lasting: int
+    under_way: int | None
+
+
+def silence(store: Store, every: int, started_at: int | None, now: int) -> Silence | None:
+    """The silence, where it is too long. ``started_at`` is when the daemon was started, if it runs: before that there
+    were no rounds. A round under way has some minutes: it ends by itself, and then tells what is wrong."""
     noted = meta.get(store, _KEY)
     since = max(noted.get("good_at") or noted.get("since") or 0, started_at or 0)
     if not since or now - since <= STALE_AFTER_ROUNDS * every:
         return None
-    return now - since
+    began_at = noted.get("began_at")
+    if started_at is None or began_at is None or not started_at <= began_at <= now:
+        return Silence(now - since, None)
+    return None if now - began_at < LONG_ROUND_MS else Silence(now - since, now - began_at)
 
 
 def last_good(store: Store) -> int | None:
@@ -114,8 +132,16 @@ _UNSETTLED_MS = 6 * 3_600_000
 _SHOWN_NAME_LETTERS = 100
 
 
-def troubled(store: Store) -> tuple[int, str] | None:
-    """How many files of the drop are in trouble of their own, and the text for `status`, which names some of them."""
+class Troubled(NamedTuple):
+    """How many files of the drop are in trouble of their own, and what is said of some of them."""
+
+    files: int
+    said: list[str]
+    more: int
+
+
+def troubled(store: Store) -> Troubled | None:
+    """``None``: none is."""
     rows = store.read(
         f"""
         SELECT shown, coalesce(error, 'unsettled') AS error, state FROM remote_files
@@ -135,5 +161,4 @@ def troubled(store: Store) -> tuple[int, str] | None:
         f"{name[:_SHOWN_NAME_LETTERS]} is not {what.get(state, 'fetched')}: {reason_of(error)}"
         for name, error, state in found[:_NAMED_FILES]
     ]
-    more = [f"and {len(found) - _NAMED_FILES} more"] if len(found) > _NAMED_FILES else []
-    return len(found), "; ".join([*said, *more])
+    return Troubled(len(found), said, max(0, len(found) - _NAMED_FILES))

@@ -43,16 +43,17 @@ def acknowledge(store: Store, code: str, count: int, who: str, now: int) -> None
     """Hide the problem until it concerns more than ``count``; inside a transaction."""
     row = standing(store).get(code) or Standing(code, now, count)
     _put(store, row._replace(n=count, told=1, ended_at=None, acked_n=count, acked_by=who, acked_at=now))
-    _note(store, who, f"acknowledged {code} ({count})", now)
+    note_act_inside(store, who, f"acknowledged {code} ({count})", now)
 
 
 def note_act(store: Store, who: str, act: str, now: int) -> None:
     """Note what a person did, without patient data. The newest 1,000 acts are kept."""
     with store.write():
-        _note(store, who, act, now)
+        note_act_inside(store, who, act, now)
 
 
-def _note(store: Store, who: str, act: str, now: int) -> None:
+def note_act_inside(store: Store, who: str, act: str, now: int) -> None:
+    """The same, inside a transaction."""
     row = store.one(
         "INSERT INTO acts (at, who, act) VALUES (:now, :who, :act) RETURNING seq", {"now": now, "who": who, "act": act}
     )

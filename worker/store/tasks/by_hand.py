@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.core.problems import counted
 from worker.core.task import DueReason
 from worker.store.db.store import Store
 from worker.store.state import api
+from worker.store.state.standing import note_act_inside
 from worker.store.tasks import history
 
 
@@ -48,7 +50,7 @@ def retry(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
         """,
         {"now": now, "reason": DueReason.RETRY},
         {"concluded": "is concluded: finished; the vendor will not change it"},
-        ("retried", f"by {who}"),
+        (who, "retried"),
     )
 
 
@@ -63,7 +65,7 @@ def abandon(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
         """,
         {"now": now},
         {"concluded": "is concluded: there is nothing to abandon", "abandoned": "is abandoned already"},
-        ("abandoned", f"by {who}"),
+        (who, "abandoned"),
     )
 
 
@@ -73,8 +75,9 @@ def _each(
     sql: str,
     params: dict[str, Any],
     reasons: dict[str, str],
-    event: tuple[str, str] | None,
+    act: tuple[str, str] | None,
 ) -> Handled:
+    """``act``: who did it, and what, for the history."""
     handled = Handled()
     with store.write():
         params = {**params, "paused_base": api.get(store).breaker.paused_until_now(params["now"])}
@@ -82,9 +85,21 @@ def _each(
             row = store.one(sql, {**params, "id": task_id})
             if row is not None:
                 handled.done[task_id] = row["seq"]
-                if event is not None:
-                    history.add(store, row["seq"], params["now"], *event)
+                if act is not None:
+                    history.add(store, row["seq"], params["now"], act[1], f"by {act[0]}")
                 continue
             row = store.one("SELECT state FROM tasks WHERE id = :id", {"id": task_id})
             handled.refused[task_id] = UNKNOWN if row is None else reasons[row["state"]]
+        if act is not None and handled.done:
+            who, verb = act
+            note_act_inside(store, who, f"{verb} {_named(list(handled.done))}", params["now"])
     return handled
+
+
+_NAMED_TASKS = 5
+
+
+def _named(ids: list[str]) -> str:
+    """``2 tasks: a, b``; of many the first five."""
+    more = f" and {len(ids) - _NAMED_TASKS} more" if len(ids) > _NAMED_TASKS else ""
+    return f"{counted(len(ids), 'task')}: {', '.join(ids[:_NAMED_TASKS])}{more}"

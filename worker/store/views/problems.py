@@ -10,8 +10,9 @@ from worker.core.pacing.limiter import FULL_PACE_PPM, LimiterState, spent_today
 from worker.core.poll_errors import cure_of, in_words, is_about_us
 from worker.core.problems import Problem, counted, hint, kind_of, problem, worst_first
 from worker.core.schedule.cadence import Schedule
-from worker.core.standing import Shown, shown
+from worker.core.standing import QUIET_MS, Shown, shown
 from worker.core.status_rules import StatusRules as StatusRules
+from worker.store.db import marker
 from worker.store.db.lock import Holder
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices, responses
@@ -63,7 +64,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     standing += [one for one in listed if alive or one.code != "reload_refused"]
     standing += _of_the_drop(store, now, rules, standing, alive=alive)
     standing += _storage(store, standing, machine, alive=alive)
-    standing += _pause(shared.breaker)
+    standing += _pause(shared.breaker) or _refusals(store, now, shared.limiter)
     daily = rules.limit.daily
     spent = daily is not None and spent_today(shared.limiter, now) >= daily
     standing += [problem("budget_spent", daily=daily)] if spent else []
@@ -121,7 +122,8 @@ def _silent(store: Store, now: int, rules: StatusRules, machine: Machine, beat: 
 
 def _not_run(store: Store, now: int, rules: StatusRules) -> list[Problem]:
     due, good_at = tallies.due(store, now - DAY_MS) if rules.asks else 0, rounds.last_good(store)
-    unread = rules.every_ms is not None and good_at is not None and now - good_at > DAY_MS
+    read_at = marker.written_at(store.file) if good_at is None else good_at
+    unread = rules.every_ms is not None and read_at is not None and now - read_at > DAY_MS
     waits = [f"{counted(due, 'task')} due"] * bool(due) + ["the drop not read"] * unread
     return [problem("not_run", max(due, 1), things=" and ".join(waits))] if waits else []
 
@@ -163,6 +165,16 @@ def _pause(breaker: Breaker) -> list[Problem]:
     code = breaker.code or ""
     cause, cure = in_words(code), cure_of(code) or _PAUSE_CURES[breaker.reason]
     return [problem(f"api_{breaker.reason}", causes=[code], cause=cause, cure=cure)]
+
+
+def _refusals(store: Store, now: int, limiter: LimiterState) -> list[Problem]:
+    """A storm of refusals pauses the API again and again, for a moment each. It is over when none came for a minute, or
+    when the pace is full again."""
+    if limiter.pace >= FULL_PACE_PPM or not 0 <= now - limiter.slowed_at < QUIET_MS:
+        return []
+    row = kept.standing(store).get("api_rate_limited")
+    stands = row is not None and (row.ended_at is None or now - row.ended_at < QUIET_MS)
+    return [problem("api_rate_limited", cure=_PAUSE_CURES["rate_limited"])] if stands else []
 
 
 _PAUSE_CURES: dict[PauseReason, str] = {
@@ -216,12 +228,19 @@ def _of_the_drop(store: Store, now: int, rules: StatusRules, standing: list[Prob
     if every is None:
         return []
     beat = daemon.last_beat(store) if alive else None
-    silent_ms = rounds.silent_ms(store, every, None if beat is None else beat.started_at, now)
+    silence = rounds.silence(store, every, None if beat is None else beat.started_at, now)
     told = rules.runs == "once" or any(one.code.startswith("sftp_") for one in standing)
-    stale = silent_ms is not None and not told
-    found = [problem("sftp_stale", lasting=words(silent_ms or 0), every=words(every))] if stale else []
+    found = [] if silence is None or told else [_stale(silence, every)]
     troubled = rounds.troubled(store)
-    return found + ([] if troubled is None else [problem("sftp_files", troubled[0], named=troubled[1])])
+    if troubled is not None:
+        more = [f"and {troubled.more} more"] if troubled.more else []
+        found.append(problem("sftp_files", troubled.files, causes=troubled.said, named="; ".join(troubled.said + more)))
+    return found
+
+
+def _stale(silence: rounds.Silence, every: int) -> Problem:
+    under_way = "" if silence.under_way is None else f", and the round under way has lasted {words(silence.under_way)}"
+    return problem("sftp_stale", lasting=words(silence.lasting), every=words(every), under_way=under_way)
 
 
 def _batch_problems(store: Store, now: int) -> list[Problem]:
