@@ -131,7 +131,7 @@ def slowed(picture: Json) -> list[str]:
         return []
     slow = polling["requests_per_second"]
     rates = f"from {polling['configured_per_second']:g}/s to {round(slow, 1 if slow >= 1 else 2):g}/s"
-    left = about(1000 * full_in_s + (30_000 if full_in_s >= 60 else 0))
+    left = about(1000 * max(1, full_in_s) + (30_000 if full_in_s >= 60 else 0))
     return [f"slowed {rates} by refusals, full again in about {left} if none follow"]
 
 
@@ -162,7 +162,8 @@ def _picture(picture: Json, here: Installation) -> Verdict:
     daemon = picture["daemon"]
     if not daemon["alive"]:
         if daemon["beat_age_ms"] is None:
-            return Verdict("fresh", "read from the database just now; cdpoll has never polled here")
+            never = "cdpoll has never polled here" if here.api else "no daemon ever ran here"
+            return Verdict("fresh", f"read from the database just now; {never}")
         ago = about(daemon["beat_age_ms"])
         if not here.daemon:
             return Verdict("fresh", f"read from the database just now; cdpoll last worked {ago} ago")

@@ -32,8 +32,8 @@ def work(**more: Any) -> Verdict:
     return verdicts(a_picture(**more), HERE, NOW)["work"]
 
 
-def picture_of(**daemon: Any) -> Verdict:
-    return verdicts(a_picture(daemon=daemon), HERE, NOW)["picture"]
+def picture_of(here: Installation = HERE, **daemon: Any) -> Verdict:
+    return verdicts(a_picture(daemon=daemon), here, NOW)["picture"]
 
 
 def test_work_flows_where_tasks_are_polled() -> None:
@@ -76,6 +76,8 @@ def test_what_refusals_hold_back_is_not_said_to_flow() -> None:
     slow = {"api": {"pace": 0.03, "full_pace_in_s": 1190}, "polling": {"requests_per_second": 0.19}}
     words = "slowed from 6/s to 0.19/s by refusals, full again in about 20 min if none follow"
     assert work(**slow) == ("SLOWED", f"{words}; 24 tasks pending, 21 due now, the longest for 3 s", "warning")
+    soon = work(**slow | {"api": {"pace": 0.9, "full_pace_in_s": 0}})
+    assert "full again in about 1 s if none follow" in soon.words
     rest = {"pending": 24, "due": 0}
     assert work(**slow, tasks=rest, oldest_due_age_s=None) == (
         "flowing",
@@ -96,6 +98,8 @@ def test_a_pause_tells_when_the_next_probe_is(in_ms: int, said: str) -> None:
 
 def test_the_picture_is_not_old_in_the_moment_in_which_the_daemon_ends() -> None:
     assert picture_of(alive=False, beat_age_ms=900) == ("fresh", "the daemon was last seen 0 s ago", "good")
+    batches = Installation(api=False, daemon=True)
+    assert "polled" not in picture_of(batches, alive=False, beat_age_ms=None).words
     old = picture_of(alive=False, beat_age_ms=21_000)
     assert (old.state, old.level) == ("OLD", "warning")
 

@@ -42,7 +42,7 @@ def test_what_another_daemon_has_left_counts_for_nothing(store: Store, file: Pat
     beat_file.write(store, SHOWN)
     with store.write():
         daemon.stopped(store, NOW + 2000)
-    assert daemon.last_beat(store) == replace(NOTED, stopped_at=NOW + 2000)
+    assert daemon.last_beat(store) == replace(NOTED, beat_at=NOW + 2000, stopped_at=NOW + 2000)
     store.execute("DELETE FROM daemon")
     assert daemon.last_beat(store) is None
 

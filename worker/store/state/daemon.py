@@ -1,5 +1,7 @@
 """The daemon's beat: when it last finished a pass, and since when it runs."""
 
+from dataclasses import replace
+
 from worker.store.db.store import Store
 from worker.store.state import beat_file
 from worker.store.state.beat_file import Beat as Beat
@@ -47,7 +49,10 @@ def last_beat(store: Store) -> Beat | None:
     if row is None:
         return None
     noted = Beat(**{key: row[key] for key in row.keys()})  # noqa: SIM118
-    shown = beat_file.read(store) if noted.stopped_at is None else None
+    if noted.stopped_at is not None:
+        # The row was last written up to 15 s before that, and it worked until it ended.
+        return replace(noted, beat_at=max(noted.beat_at, noted.stopped_at))
+    shown = beat_file.read(store)
     if shown is None or (shown.pid, shown.started_at) != (noted.pid, noted.started_at):
         return noted
     return shown if shown.beat_at >= noted.beat_at else noted
