@@ -96,6 +96,9 @@ def in_words(one: dict[str, Any]) -> str:
     state = _WOULD[one["state"]] if one.get("dry_run") else one["state"]
     if one["reason"] and not one["as_is"]:
         return f"{state}. {one['reason']}"
+    if one["state"] == "known":
+        added = "would be" if one.get("dry_run") else "was"
+        return f"{state}: the same content came in before, so nothing {added} added"
     said = f"{state}, {counted(one['transaction_sets'], 'transaction set')}"
     said += f" ({one['known_sets']} known before)" if one["known_sets"] else ""
     kinds = ("matched", "candidates", "unmatched")

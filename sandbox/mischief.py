@@ -94,7 +94,8 @@ class Mischief:
             if rule.fault.kind == "instead" and self._strikes(index, rule, request, operation, now):
                 if operation == "healthcheck" and rule.fault.name == "500":
                     return json_reply(500, {"status": "unhealthy"})
-                return self._refusal(rule, request, now, ledger, tokens)
+                reply = self._refusal(rule, request, now, ledger, tokens)
+                return reply if operation != "token" else _of_token(reply)
         return None
 
     def _refusal(self, rule: Rule, request: Request, now: int, ledger: Ledger, tokens: Tokens) -> Reply:
@@ -204,6 +205,16 @@ def _other(task: Task, now: int, ledger: Ledger) -> Body:
     """The body of some other task."""
     found = next((t for t in ledger.tasks.values() if t.id != task.id), None)
     return {} if found is None else json.loads(ledger.task_bytes(found, now))
+
+
+def _of_token(reply: Reply) -> Reply:
+    """A refusal in the form of the token endpoint: an object, and not an array of strings."""
+    said = json.loads(reply.body)
+    if isinstance(said, dict):
+        return reply
+    kept = [(name, value) for name, value in reply.headers if name == "Retry-After"]
+    refused = refuse(reply.status, "temporarily_unavailable", said[0])
+    return replace(refused, headers=(*refused.headers, *kept))
 
 
 _PLAIN_REFUSALS = {

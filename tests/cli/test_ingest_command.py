@@ -81,7 +81,10 @@ def test_the_report_of_every_file(house: House) -> None:
 def test_all_well_is_0_and_nothing_readable_65(house: House) -> None:
     good = put(house, "good.x12", batch("A"))
     assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: ingested, 1 transaction set, ")
-    assert house.cdpoll("ingest", good, check=0).text.startswith("good.x12: known")
+    again = house.cdpoll("ingest", good, check=0).text
+    assert again.startswith("good.x12: known: the same content came in before, so nothing was added\n")
+    dry = house.cdpoll("ingest", "--dry-run", good, check=0).text
+    assert dry == "good.x12: known already: the same content came in before, so nothing would be added\n"
     ended = house.cdpoll("ingest", str(house.folder / "nowhere"), str(house.folder), check=65)
     assert "nowhere: No such file or directory" in ended.err
     assert "Is a directory" in ended.err

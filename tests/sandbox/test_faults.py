@@ -330,3 +330,10 @@ def test_deduplication_replays_the_answer_and_its_tasks() -> None:
     with Rig() as rig:
         assert rig.call("POST", "", request).json()["sourceType"] == "new"
         assert rig.call("POST", "", request).json()["sourceType"] == "new"
+
+
+def test_the_token_endpoint_refuses_in_a_form_of_its_own() -> None:
+    with Rig("429:30@token,500@token=1x", check=False) as rig:
+        refused = rig.http.post(rig.sandbox.token_url, json=rig.sandbox.credentials())
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+        assert refused.json() == {"error": "temporarily_unavailable", "error_description": "Too Many Requests"}
