@@ -12,6 +12,8 @@ import click
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, echo_pages, say
 from cli.reports import bar, exit_code, in_words, read_older, report_json, show
+from cli.status_screen import Line, drawn
+from cli.table import output_width
 from worker.clock import Clock
 from worker.core.errors import BadData
 from worker.core.problems import counted
@@ -121,9 +123,6 @@ def files(obj: dict[str, Any], as_json: bool) -> None:
 
 def _echo_files(pages: Iterable[list[dict[str, Any]]], waiting: list[dict[str, Any]]) -> bool:
     """For people, wrapped on a terminal; whether a file came in."""
-    from cli.status_screen import Line, drawn
-    from cli.table import output_width
-
     width, came = output_width(), False
     for page in pages:
         if page and not came:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 SHARED_UMASK, PRIVATE_UMASK = 0o007, 0o077
 
 
+# How long a lock of another process is waited for. Who looks gets an answer: Nagios gives up after 10 s.
+RECORDING_TIMEOUT_S, LOOKING_TIMEOUT_S = 15.0, 4.0
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """Close the store, or use this as a context manager. ``now`` is ms, read once per command.
@@ -120,8 +124,10 @@ def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False, 
     config, mistakes, unread = Tolerated(load(obj["config"], os.environ), (), ()) if whole else known_store(obj)
     settle_in(config.store.path)
     place = config.store
+    timeout_s = RECORDING_TIMEOUT_S if create else LOOKING_TIMEOUT_S
     # A command has no one to tell that a migration goes on.
-    store = open_store(place.path, place.journal, create=create, migrate=(lambda: None) if migrate else None)
+    working = (lambda: None) if migrate else None
+    store = open_store(place.path, place.journal, timeout=timeout_s, create=create, migrate=working)
     return Opened(config, store, Clock().now(), mistakes, bool(unread))
 
 

@@ -86,8 +86,9 @@ def _check(obj: dict[str, Any]) -> int:
         picture = _picture(obj)
     except Exception as error:
         # One line is all that a Nagios plug-in has, and what follows a bar is read as performance data.
-        said = str(getattr(error, "message", type(error).__name__)).replace("\n", "; ").replace("|", "/")
-        say(f"CDPOLL UNKNOWN - {said}")
+        parts = [getattr(error, "message", type(error).__name__), getattr(error, "hint", "")]
+        line = "; ".join(filter(None, parts)).replace("\n", "; ").replace("|", "/")
+        say(f"CDPOLL UNKNOWN - {line}")
         return 3
     problems = picture["problems"]
     code = 2 if any(p["severity"] == "critical" for p in problems) else 1 if problems else 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli.opening import opened
 from tests.support.cdpoll_process import House
 from worker.store.db.lock import DaemonLock, holder
 
@@ -109,3 +110,22 @@ def test_a_database_that_is_being_brought_up_to_date(house: House) -> None:
         ended = house.cdpoll(*command, check=75)
         assert f"is being brought up to date by process {os.getpid()}\n        try again in a moment" in ended.err
     lock.release()
+
+
+@pytest.mark.parametrize(("create", "longest_ms"), [(False, 5_000), (True, 15_000)])
+def test_who_looks_waits_less_long_for_a_lock_than_nagios_does(house: House, create: bool, longest_ms: int) -> None:
+    mask = os.umask(0)
+    try:
+        with opened({"config": str(house.config)}, create=create) as here:
+            ((waits_ms,),) = [tuple(row) for row in here.store.read("PRAGMA busy_timeout")]
+    finally:
+        os.umask(mask)
+    assert 2_000 < waits_ms <= longest_ms
+
+
+def test_a_check_that_cannot_look_says_what_to_do(house: House) -> None:
+    house.database.unlink()
+    said = house.cdpoll("status", "--check", check=3).text
+    assert said.startswith(f"CDPOLL UNKNOWN - {house.database} is gone: there was a database, as its marker")
+    assert "`cdpoll db forget`" in said
+    assert said.count("\n") == 1

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,13 @@ def test_ctrl_c_lets_the_requests_finish_and_is_130(house: House, sandbox: Sandb
 def test_two_ways_to_end_are_a_mistake(house: House) -> None:
     ended = house.cdpoll("run", "--once", "--until-idle", check=2)
     assert "give one of them" in ended.err
+
+
+def test_a_pause_that_keeps_no_task_waiting_is_no_failure_of_a_run(tmp_path: Path) -> None:
+    house = House(tmp_path)  # no vendor answers
+    house.record("a")
+    house.cdpoll("run", "--once", check=69)
+    house.cdpoll("run", "--once", check=69)
+    house.cdpoll("abandon", "a", check=0)
+    assert house.status()["api"]["paused"]
+    house.cdpoll("run", "--once", check=0)

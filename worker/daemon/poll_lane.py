@@ -104,7 +104,8 @@ class PollLane:
 
     @property
     def exit_code(self) -> int:
-        if self._round.shared.breaker.reason is not None:
+        waits = self._round.polls or tallies.due(self._store, self._now)
+        if self._round.shared.breaker.reason is not None and waits:
             return PAUSE_EXIT[self._round.shared.breaker.reason]
         if self._around.stop.is_set():
             return WORK_REMAINS_EXIT

@@ -214,6 +214,8 @@ def test_one_round_at_a_time(house: DropHouse) -> None:
     with IngestLock(house.path, "round", wait=False), pytest.raises(TryLater) as caught:
         house.round()
     assert caught.value.exit_code == 75
+    assert caught.value.message == "another cdpoll is in a round over the drop"
+    assert "a daemon runs, it reads the drop by itself" in caught.value.hint
 
 
 def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetched_is_kept(house: DropHouse) -> None:

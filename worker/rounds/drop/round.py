@@ -41,19 +41,23 @@ MOST_CONNECTIONS = 8
 # Between two rounds at least.
 SHORTEST_WAIT_MS = 1_000
 
+# So long a round that a person asks for waits for the end of another one.
+OTHER_ROUND_MS = 5_000
+
 
 class DropRound:
     """A round under way. It holds a lock against other rounds, and the connection, until :meth:`close`."""
 
     def __init__(self, work: DropWork, connect: Callable[[], AbstractContextManager[Drop]]) -> None:
-        """Raises TryLater while another process makes a round."""
+        """Raises TryLater while another process makes a round; a patient one waits some seconds for its end."""
         self._work = work
         self._connect = connect
         self._held = ExitStack()
         self._line = self._held.enter_context(ExitStack())
         self._drop: Drop | None = None
         self._connections = 0
-        self._held.enter_context(IngestLock(work.store.path, "round", wait=False))
+        patience_ms = OTHER_ROUND_MS if work.patient else 0
+        self._held.enter_context(IngestLock(work.store.path, "round", wait=False, patience_ms=patience_ms))
         steps = (recover, self._open, list_drop, settle, tidy, retrieve, _finish)
         work.steps.extend(Step(take) for take in steps)
 
