@@ -69,7 +69,8 @@ The token is good, but not for discoveries; a new one does not help. **Meanwhile
     cdpoll sandbox --checks 20 --faults '404@/coverage-discovery'
 
 A 404 may be early, so no problem is named for 15 minutes (15 seconds here); the line `Work` says IN VAIN.
-**Meanwhile**, after that, `cdpoll status` names `wrong_environment`, until you end the sandbox. No task is given up.
+**Meanwhile**, after that, `cdpoll status` names `wrong_environment` (`not_found` while it is so of one or two tasks
+alone), until you end the sandbox. No task is given up.
 
 ### New ids are not known at once
 
