@@ -23,7 +23,7 @@ problem changes while it stands, one more line tells the new one.
 
 One outage is one problem. While the API is paused, `api_…` tells of it, and the tasks that fail because of it are not
 told as `failing_…`; nor are they after the pause, until they have failed again. The log tells of `failing_…` when it
-has stood for a minute.
+has stood for 15 s.
 
 `cdpoll problems ack CODE` hides a problem, for states that somebody wants as they are (tasks that were abandoned). It
 is shown again when it concerns more than when it was acknowledged, or returns after its end. (The end is noticed by the

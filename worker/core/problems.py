@@ -180,7 +180,7 @@ _LISTED = (
         "polls of {tasks} keep failing{cause}",
         "cdpoll tasks --failing {error} lists them; {cure}",
         "polling.md#tasks-in-trouble",
-        logged_after_ms=60_000,
+        logged_after_ms=15_000,
     ),
     Kind(
         "unknown_status",
