@@ -110,10 +110,11 @@ def _in_vain(picture: Json) -> str:
     """Where tasks are polled and nothing comes of it: why."""
     failing, pending = picture["failing"], picture["tasks"]["pending"]
     unknown = any(problem["code"] == "wrong_environment" for problem in picture["problems"])
-    if not unknown and sum(one["count"] for one in failing) < max(1, pending):
+    every = sum(one["count"] for one in failing) >= max(1, pending)
+    if not (unknown or every):
         return ""
     most = in_words(failing[0]["code"] if failing else "not_found")
-    return f"{'hardly any' if unknown else 'no'} poll brings anything usable: {most}"
+    return f"{'no' if every else 'hardly any'} poll brings anything usable: {most}"
 
 
 def next_probe(api: Json, now: int) -> list[str]:

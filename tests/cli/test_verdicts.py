@@ -70,6 +70,8 @@ def test_nothing_flows_where_the_ids_belong_to_another_environment() -> None:
     found = work(problems=wrong, failing=[{"code": "not_found", "count": 20}])
     assert found.state == "IN VAIN"
     assert found.words.startswith("hardly any poll brings anything usable: the vendor does not know the id (404)")
+    every = work(problems=wrong, failing=[{"code": "not_found", "count": 24}])
+    assert every.words.startswith("no poll brings anything usable: the vendor does not know the id (404)")
 
 
 def test_what_refusals_hold_back_is_not_said_to_flow() -> None:
