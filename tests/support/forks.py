@@ -7,6 +7,7 @@ from its first line to its end. (What is about the start of an interpreter needs
 
 import atexit
 import importlib
+import contextlib
 import json
 import os
 import pkgutil
@@ -62,7 +63,8 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and its code is on the way
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
