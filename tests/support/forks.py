@@ -6,8 +6,8 @@ from its first line to its end. (What is about the start of an interpreter needs
 """
 
 import atexit
-import importlib
 import contextlib
+import importlib
 import json
 import os
 import pkgutil
