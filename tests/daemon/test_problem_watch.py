@@ -20,6 +20,7 @@ from worker.core.errors import StorageFailed, TryLater
 from worker.core.problems import Problem, kind_of
 from worker.core.standing import QUIET_MS
 from worker.daemon import problem_watch
+from worker.daemon.orders import Orders
 from worker.daemon.problem_watch import EVERY_MS
 from worker.gateways.machine import Disk
 from worker.store.state import daemon as daemon_row
@@ -176,6 +177,27 @@ def test_a_database_that_cannot_be_written_is_a_problem_with_its_cause(
 
 def loop_problems(loop: ByHand) -> list[Problem]:
     return problems(loop.store, loop.clock.now(), StatusRules(loop.loop.schedule), MACHINE, alive=True)
+
+
+def test_a_run_that_ends_by_itself_tells_what_it_has_met(house: House) -> None:
+    with loop_by_hand(house, Orders(mode="once")) as by_hand:
+        by_hand.loop.step()
+        house.rows(TROUBLES["sftp_connect"].begin)
+        by_hand.loop._leave()
+        told = [(event, fields.get("code")) for event, fields in by_hand.log.lines]
+        assert told == [("problem begins", "sftp_connect"), ("stopped", None)]
+
+
+def test_an_end_that_cannot_be_saved_is_told(loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageFailed("the disk is gone", "look for it")
+
+    monkeypatch.setattr(daemon_row, "stopped", refuse)
+    loop.loop._leave()
+    (unsaved, stopped) = loop.log.lines
+    assert unsaved[0].startswith("the end could not be saved")
+    assert unsaved[1] == {"error": "the disk is gone", "hint": "look for it"}
+    assert stopped[0] == "stopped"
 
 
 def test_a_full_disk_is_told_once(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
