@@ -4,6 +4,9 @@ import contextlib
 import os
 import socket
 
+# A service manager that does not read its messages must not hold the daemon up.
+LONGEST_WAIT_S = 1.0
+
 
 class Notify:
     """Sends to ``$NOTIFY_SOCKET``. A failure to send is ignored: polling does not depend on it."""
@@ -13,12 +16,19 @@ class Notify:
         # A leading @ stands for the abstract namespace, which the kernel spells with a NUL.
         self._address = "\0" + path[1:] if path.startswith("@") else path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if path else None
+        if self._socket is not None:
+            self._socket.settimeout(LONGEST_WAIT_S)
 
     def send(self, *lines: str) -> None:
         """Send ``lines`` such as ``READY=1`` as one message."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.sendto("\n".join(lines).encode(), self._address)
+
+    def close(self) -> None:
+        """Send nothing any more."""
+        if self._socket is not None:
+            self._socket.close()
 
 
 def watchdog_interval() -> int | None:
