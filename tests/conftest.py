@@ -18,6 +18,7 @@ from sandbox.server import Sandbox
 from tests.support.bent_sftp import Bend, BentServer
 from tests.support.cdpoll_process import House
 from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
+from tests.support.mounts import may_mount
 from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.sshd import Sshd, emptied, sshd
 from tests.support.token_endpoint import Endpoint, NeverStopped, asking
@@ -30,6 +31,14 @@ from worker.store.opening import open_store
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+# What this machine cannot do is left out, and said at the end of the report.
+collect_ignore = [] if may_mount() else ["field/test_read_only_disk.py"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if collect_ignore:
+        terminalreporter.write_line(f"left out, for nothing can be mounted here: tests/{collect_ignore[0]}")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """On a file system that takes no writes, what writes says so, names the mount, and blames no owner."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,11 +9,9 @@ import pytest
 
 from tests.support.cdpoll_process import House
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 
-
-def mounted(*words: str) -> bool:
-    return subprocess.run(["mount", *words], capture_output=True).returncode == 0
+def mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
 
 
 @pytest.fixture
@@ -23,8 +20,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     state = made.database.parent
     state.mkdir()
-    if not mounted("-t", "tmpfs", "-o", "mode=1777,size=8m", "tmpfs", str(state)):
-        pytest.skip("this root may not mount")
+    mount("-t", "tmpfs", "-o", "mode=1777,size=8m", "tmpfs", str(state))
     yield made
     subprocess.run(["umount", "--lazy", str(state)], check=True)
 
@@ -34,7 +30,7 @@ def test_a_mount_that_is_read_only(house: House, before: str) -> None:
     if before == "a database":
         house.record("a")
     state = house.database.parent
-    assert mounted("-o", "remount,ro", str(state))
+    mount("-o", "remount,ro", str(state))
     for command in (["record", "b"], ["run"], ["run", "--once"]):
         ended = house.cdpoll(*command, check=74)
         assert f"        the file system at {state} is read-only; look into the kernel's log (dmesg)" in ended.err
@@ -45,7 +41,7 @@ def test_a_mount_that_is_read_only(house: House, before: str) -> None:
     if before == "a database":
         assert house.status()["tasks"]["pending"] == 1
         assert "disk_read_only" in house.problems()
-    assert mounted("-o", "remount,rw", str(state))
+    mount("-o", "remount,rw", str(state))
     assert house.record("b")["recorded"] == ["b"]
 
 
@@ -57,11 +53,10 @@ def test_a_disk_that_became_read_only_by_an_error(house: House, tmp_path: Path) 
     with disk.open("wb") as file:
         file.truncate(16 << 20)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(disk)], check=True)
-    if not mounted("-o", "loop,errors=remount-ro", str(disk), str(state)):
-        pytest.skip("this root may not mount a file")
+    mount("-o", "loop,errors=remount-ro", str(disk), str(state))
     try:
         house.record("a")
-        assert mounted("-o", "remount,abort", str(state))
+        mount("-o", "remount,abort", str(state))
         for command in (["record", "b"], ["run", "--once"]):
             ended = house.cdpoll(*command, check=74)
             assert f"        the file system at {state} is read-only; look into the kernel's log (dmesg)" in ended.err
