@@ -1,6 +1,7 @@
 """``cdpoll ingest`` and ``cdpoll files``: batch 271 files, and the list of those that came in."""
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -84,7 +85,11 @@ def _open(stack: ExitStack, path: str) -> BinaryIO | str:
     """The file, or why it cannot be read."""
     if path == "-":
         return sys.stdin.buffer
+    if not path:
+        return "the name of a file is empty: was a variable of the shell not set?"
     try:
+        if stat.S_ISFIFO(Path(path).stat().st_mode):
+            say(f"cdpoll: {path} is a pipe: it is read once something writes into it", err=True)
         return stack.enter_context(Path(path).open("rb"))
     except OSError as error:
         return f"{path}: {error.strerror}"

@@ -20,6 +20,8 @@ NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True
 # What `show --bytes` prints of a file or set: enough to tell what it is.
 FIRST_BYTES = 256
 
+NOT_THERE = "is not in quarantine"
+
 
 @click.group(cls=Group)
 def quarantine() -> None:
@@ -36,10 +38,14 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(dumped(found))
         return
+    if not (found["files"] or found["sets"]):
+        say("cdpoll: nothing is in quarantine", err=True)
+        return
+    say(f"{'number':<6} {'since':<24}  file: why it is here")
     for one in found["files"]:
-        say(f"{one['number']:<6} {one['since']}  {one['name']}: {one['reason']}")
+        say(f"{one['number']:<6} {one['since']:<24}  {one['name']}: {one['reason']}")
     for one in found["sets"]:
-        say(f"{one['number']:<6} {one['since']}  {one['file']}, byte {one['offset']}: {one['reason']}")
+        say(f"{one['number']:<6} {one['since']:<24}  {one['file']}, byte {one['offset']}: {one['reason']}")
 
 
 @quarantine.command()
@@ -116,7 +122,7 @@ def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
             if (store.drop_file if kind == "f" else store.drop_set)(here.store, seq):
                 done.append(number)
             else:
-                refused.append({"number": number, "reason": "is not in quarantine"})
+                refused.append({"number": number, "reason": NOT_THERE})
         if done:
             note_act(here.store, by, f"dropped from quarantine: {', '.join(done)}", here.now)
     return _tell(done, refused, "was dropped", as_json)
@@ -139,7 +145,11 @@ def _tell(done: list[str], refused: list[dict[str, str]], said: str, as_json: bo
         for number in done:
             click.echo(f"{number} {said}")
         for one in refused:
-            say(f"cdpoll: {one['number']}: {one['reason']}", err=True)
+            # What a reader says is a sentence of its own; of a number that is unknown it is the rest of one.
+            between = ":" if one["reason"][:1].isupper() else ""
+            say(f"cdpoll: {one['number']}{between} {one['reason']}", err=True)
+        if any(one["reason"] == NOT_THERE for one in refused):
+            say("        `cdpoll quarantine list` shows what is", err=True)
     if not refused:
         return 0
     return 1 if done else 65

@@ -1,13 +1,14 @@
 """``cdpoll record``: make ids durable. Exit 0 means that they are on the disk."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from cli.handed_in import lines_of, name_of, refuse_a_stream_twice, whole_of
+from cli.handed_in import GZIP, begin_of, lines_of, name_of, opened_files, refuse_a_stream_twice, rest_of, whole_of
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
@@ -15,9 +16,9 @@ from worker.config.polling import schedule_of
 from worker.core.errors import BadData
 from worker.core.instant import iso
 from worker.core.intake.json_documents import text_of
-from worker.core.intake.link import Unreadable, mentions
+from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
+from worker.core.intake.misplaced import may_name, stream_of_ids, stream_of_lines, telling_lines
 from worker.core.intake.recording import (
-    NO_UUID,
     Intake,
     Recording,
     from_headers,
@@ -32,10 +33,14 @@ from worker.store.state import responses
 from worker.store.state.api import bind_origin
 from worker.store.tasks import recording
 
-_FILE = click.File("rb")
+_FILE = click.Path()
 
 # Of the lines (or ids) that have the same note, so many are named.
 NAMED_PLACES = 5
+
+CURE = "`cdpoll unreadable list` shows what is kept: hand it in rightly, then `cdpoll unreadable drop NUMBER`"
+
+_Source = tuple[IO[bytes], Callable[..., Intake]]
 
 # What shows that a response named a task. An id or a body may come from elsewhere.
 _FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
@@ -65,9 +70,9 @@ def record(
     ids: tuple[str, ...],
     links: tuple[str, ...],
     locations: tuple[str, ...],
-    headers: tuple[IO[bytes], ...],
-    bodies: tuple[IO[bytes], ...],
-    jsonl: tuple[IO[bytes], ...],
+    headers: tuple[str, ...],
+    bodies: tuple[str, ...],
+    jsonl: tuple[str, ...],
     refs: tuple[str, ...],
     correlation_ids: tuple[str, ...],
     as_json: bool,
@@ -83,8 +88,6 @@ def record(
         raise click.UsageError("nothing to record: give an ID, --link, --location, --headers, --body or --jsonl")
     if len(correlation_ids) > 1:
         raise click.UsageError("--correlation-id is given twice: record what belongs to each of them apart")
-    streams = [click.open_file("-", "rb") for task_id in ids if task_id == "-"]
-    refuse_a_stream_twice([*streams, *headers, *bodies, *jsonl])
     summary = _Summary()
     about = _About(
         tuple(dict.fromkeys(ref for ref in refs if ref.strip())) or (None,),
@@ -93,27 +96,32 @@ def record(
     for option, texts in (("--ref", refs), ("--correlation-id", correlation_ids)):
         if not all(text.strip() for text in texts):
             summary.note(f"{option} is empty: it is left out")
-    files: list[tuple[IO[bytes], Callable[..., Intake]]] = [(file, from_headers) for file in headers]
-    line_sources: list[tuple[IO[bytes], Callable[..., Intake]]] = [(stream, from_id_line) for stream in streams]
-    if bodies or jsonl:
-        # Only here: nearly all calls hand in headers, and each would pay for it.
-        from worker.core.intake.json_recording import from_body, from_jsonl_line
+    with ExitStack() as stack:
+        # Before the database is opened: that gives up root for its owner, who may not be able to read these files.
+        streams = opened_files((task_id for task_id in ids if task_id == "-"), stack, summary.refused)
+        dumps, answers, lines = (opened_files(paths, stack, summary.refused) for paths in (headers, bodies, jsonl))
+        refuse_a_stream_twice([*streams, *dumps, *answers, *lines])
+        files: list[_Source] = [(file, from_headers) for file in dumps]
+        line_sources: list[_Source] = [(stream, from_id_line) for stream in streams]
+        if answers or lines:
+            # Only here: nearly all calls hand in headers, and each would pay for it.
+            from worker.core.intake.json_recording import from_body, from_jsonl_line
 
-        files += [(file, from_body) for file in bodies]
-        line_sources += [(file, from_jsonl_line) for file in jsonl]
+            files += [(file, from_body) for file in answers]
+            line_sources += [(file, from_jsonl_line) for file in lines]
 
-    def parts() -> Iterator[list[_Piece]]:
-        """Each is one commit or more."""
-        yield [_id_piece(task_id, n, about) for n, task_id in enumerate(ids, 1) if task_id != "-"]
-        yield [_Piece(about.of(from_link, value)) for value in links]
-        yield [_Piece(about.of(from_location, value)) for value in locations]
-        for source, read in files:
-            yield [_Piece(_whole(source, read, about, summary))]
-        for source, read_line in line_sources:
-            yield from _lines(source, read_line, about, summary, alone=len(line_sources) == 1)
+        def parts() -> Iterator[list[_Piece]]:
+            """Each is one commit or more."""
+            yield [_id_piece(task_id, n, about, summary) for n, task_id in enumerate(ids, 1) if task_id != "-"]
+            yield [_Piece(_value(value, from_link, about, summary)) for value in links]
+            yield [_Piece(_value(value, from_location, about, summary)) for value in locations]
+            for source, read in files:
+                yield [_Piece(_whole(source, read, about, summary))]
+            for source, read_line in line_sources:
+                yield from _lines(source, read_line, about, summary, alone=len(line_sources) == 1)
 
-    with opened(obj, create=True) as here:
-        _record(here, parts(), summary)
+        with opened(obj, create=True) as here:
+            _record(here, parts(), summary)
     summary.tell(as_json)
     return 65 if summary.refused or summary.unreadable else 0
 
@@ -143,23 +151,41 @@ class _Piece:
     number: int = 0
 
 
-def _id_piece(task_id: str, number: int, about: _About) -> _Piece:
-    intake = about.of(from_id, task_id)
-    if NO_UUID in intake.notes and Path(task_id).exists():
-        intake = replace(intake, notes=(f"{NO_UUID}; a file has this name: was --headers or another option meant?",))
-    return _Piece(intake, "ID", number)
+def _id_piece(text: str, number: int, about: _About, summary: "_Summary") -> _Piece:
+    if not is_uuid(text.strip()) and os.path.exists(text) and not os.path.isdir(text):  # noqa: PTH110, PTH112
+        # What it holds was meant. Its name would be polled for 45 days.
+        message = f"{text} is a file: an ID is the id of one task"
+        summary.refused.append(
+            BadData(message, f"ids, one a line: `cdpoll record - < {text}`; a dump of headers: `--headers {text}`")
+        )
+        return _Piece(Intake())
+    return _Piece(_value(text, from_id, about, summary), "ID", number)
+
+
+def _value(text: str, read: Callable[..., Intake], about: _About, summary: "_Summary") -> Intake:
+    try:
+        return about.of(read, text)
+    except BadData as error:
+        summary.refused.append(error)
+        return Intake(without_task=int(read is from_link))
 
 
 def _whole(source: IO[bytes], read: Callable[..., Intake], about: _About, summary: "_Summary") -> Intake:
-    """What a dump or a body names. Of one that is refused, the lines are kept that mention a discovery."""
+    """What a dump or a body names. One that is refused is kept raw if it may name a task: of a dump the lines that may,
+    for others may hold secrets."""
     data = b""
     try:
         data = whole_of(source)
         return about.of(read, data, name=name_of(source))
     except BadData as error:
-        summary.refused.append(error)
         text = text_of(data)
-        return about.of(lambda text, **_: Intake(unreadable=(mention_of(text),)), text) if mentions(text) else Intake()
+        if read is not from_headers and may_name(text):
+            said = f"{error.message}; {error.hint}" if error.hint else error.message
+            return about.of(lambda text, **_: Intake(unreadable=(unreadable(text, said),)), text)
+        summary.refused.append(error)
+        if not telling_lines(text):
+            return Intake()
+        return about.of(lambda text, **_: Intake(unreadable=(mention_of(text),)), text)
 
 
 def _lines(
@@ -168,8 +194,23 @@ def _lines(
     """What the lines of a file name; ``alone``: no other file is read line by line, so its name need not be said."""
     place = "line" if alone else f"{name_of(source)}, line"
     number, empty = 0, True
-    for lines in lines_of(source):
+    batches = lines_of(source)
+    for lines in batches:
         found = []
+        if lines and not number and lines[0].startswith(GZIP):
+            summary.refused.append(
+                BadData(f"{name_of(source)} is packed with gzip", "unpack it first: `gunzip -c FILE | cdpoll record …`")
+            )
+            return
+        if empty and (begun := begin_of(lines)):
+            wrong = (stream_of_ids if read is from_id_line else stream_of_lines)(begun)
+            if wrong is not None:
+                try:
+                    rest = rest_of(lines, batches, name_of(source))
+                    yield [_Piece(_misplaced(rest, source, wrong, about, summary))]
+                except BadData as error:
+                    summary.refused.append(error)
+                return
         for line in lines:
             number += 1
             found.append(_Piece(about.of(read, line, place=f"{place} {number}"), place, number))
@@ -177,6 +218,17 @@ def _lines(
         yield found
     if empty:
         summary.note(f"{name_of(source)} is empty: nothing is recorded from it")
+
+
+def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _About, summary: "_Summary") -> Intake:
+    """All of a stream that is of another kind, kept as one: of a dump the lines that may name a task."""
+    what, hint = wrong
+    reason = f"{name_of(source)} {what}; {hint}"
+    kept = text if text.lstrip()[:1] in ("{", "[") else telling_lines(text)
+    if not kept:
+        summary.refused.append(BadData(f"{name_of(source)} {what}", hint))
+        return Intake()
+    return about.of(lambda text, **_: Intake(unreadable=unreadable_parts(text, reason)), kept)
 
 
 class _Summary:
@@ -209,7 +261,9 @@ class _Summary:
         for error in self.refused:
             self.complain(error.message, error.hint)
         for _, reason in self.unreadable:
-            self.complain(f"unreadable, kept raw: {reason}", "`cdpoll unreadable list` shows it")
+            self.complain(f"unreadable, kept raw: {reason}")
+        if self.unreadable:
+            say(f"        {CURE}", err=True)
         still = f"{len(self.abandoned)} abandoned and still so: {', '.join(self.abandoned)}"
         if self.abandoned:
             self.complain(still, "`cdpoll retry ID` revives them")
@@ -284,5 +338,9 @@ def _count_responses(here: Opened, pieces: list[_Piece], now: int) -> None:
 
 
 def _born_later(one: Recording, now: int) -> bool:
-    digits = (one.birth_date or "").replace("-", "")
-    return len(digits) == len("YYYYMMDD") and digits.isdigit() and digits > iso(now)[:10].replace("-", "")
+    digits = (one.birth_date or "").strip().replace("-", "")
+    if not (len(digits) == len("YYYYMMDD") and digits.isdigit() and digits > iso(now)[:10].replace("-", "")):
+        return False
+    from worker.core.intake.line_keys import birth_date_note
+
+    return birth_date_note(one.birth_date) is None  # else that is said already

@@ -12,6 +12,8 @@ from worker.core.errors import BadData
 from worker.store.state.standing import note_act
 from worker.store.tasks import unreadable as store
 
+HEADER = f"{'number':<6}  {'first handed in':<24}  why it names no task; below it the text"
+
 
 @click.group(cls=Group)
 def unreadable() -> None:
@@ -28,13 +30,17 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
         if as_json:
             echo_pages("unreadable", pages)
             return
+        came = False
         for page in pages:
-            say(*(line for item in page for line in _lines(item)))
+            say(*([] if came else [HEADER]), *(line for item in page for line in _lines(item)))
+            came = True
+    if not came:
+        say("cdpoll: nothing unreadable is kept", err=True)
 
 
 def _lines(item: dict[str, Any]) -> tuple[str, str]:
     ref = f"  ref {item['ref']}" if item["ref"] else ""
-    return f"{item['number']}  {item['first_at']}  {item['reason']}{ref}", f"    {item['raw']}"
+    return f"{item['number']:<6}  {item['first_at']:<24}  {item['reason']}{ref}", f"        {item['raw']}"
 
 
 @unreadable.command()

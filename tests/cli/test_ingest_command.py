@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bent_sftp import Bend, BentDrop
-from tests.support.cdpoll_process import DEADLINE, House
+from tests.support.cdpoll_process import DEADLINE, House, until
 from tests.support.sshd import ME, Sshd
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 
@@ -271,3 +271,28 @@ def test_after_a_refused_login_a_script_waits_and_a_person_at_a_terminal_does_no
     os.close(terminal)
     os.close(keyboard)
     assert (ended.returncode, drop.logins) == (77, 2)
+
+
+def test_no_name_is_told_from_a_folder(house: House) -> None:
+    good = put(house, "good.x12", batch("A"))
+    assert house.cdpoll("ingest", "", check=65).err == (
+        "cdpoll: the name of a file is empty: was a variable of the shell not set?\n"
+    )
+    assert "was a variable" in house.cdpoll("ingest", "", good, check=1).err
+
+
+def test_a_pipe_that_is_waited_for_is_named(house: House) -> None:
+    pipe = house.folder / "pipe"
+    os.mkfifo(pipe)
+    said = house.folder / "said"
+    line = house.line("ingest", str(pipe))
+    with said.open("w") as err, subprocess.Popen(line, stderr=err, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            until(
+                lambda: f"{pipe} is a pipe: it is read once something writes into it" in said.read_text(), "the words"
+            )
+            pipe.write_text(batch("A"))
+            out, _ = running.communicate(timeout=DEADLINE)
+        finally:
+            running.kill()
+    assert (running.returncode, out[:30]) == (0, "pipe: ingested, 1 transaction ")

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import DEADLINE, Ended, House, until
+from worker.store.opening import open_store
+from worker.store.state import responses
 
 A, B, C = "0716e3e8-87ee-11ee-b9d1-0242ac120002", "Id_two.~x", "third"
 LINK = f'</coverage-discovery/{A}>; title="one"; rel="related", </coverage-discovery/{B}>; title="two"; rel="related"'
@@ -58,11 +60,18 @@ def test_links_several_of_them_and_a_location(house: House) -> None:
     assert named(ended) == done([A, B, "fourth", C])
 
 
-def test_an_empty_link_or_pagination_names_nothing_and_is_no_mistake(house: House) -> None:
-    for value in ("", '</coverage-discovery?offset=30>; rel="next"'):
-        ended = house.cdpoll("record", "--json", "--link", value, check=0)
-        assert named(ended) == done([])
-        assert "names no task" in ended.err
+def test_pagination_names_nothing_and_is_no_mistake(house: House) -> None:
+    ended = house.cdpoll("record", "--json", "--link", '</coverage-discovery?offset=30>; rel="next"', check=0)
+    assert named(ended) == done([])
+    assert "names no task" in ended.err
+
+
+def test_an_empty_link_is_an_unset_variable_and_counts_as_a_response_without_one(house: House) -> None:
+    ended = house.cdpoll("record", "--json", C, "--link", "", check=65)
+    assert named(ended) == done([C])
+    assert ended.json["notes"][-1] == "the link value is empty; was a variable of the shell not set?"
+    with open_store(house.database) as store:
+        assert responses.without_task(store).responses == 1
 
 
 def test_headers_from_a_file_and_from_standard_input(house: House, tmp_path: Path) -> None:
@@ -134,7 +143,8 @@ def test_the_body_of_a_discovery_post(house: House, body: Any, ids: list[str]) -
 )
 def test_a_body_that_names_no_task_is_refused(house: House, body: bytes) -> None:
     ended = house.cdpoll("record", "--json", "--body", "-", stdin=body, check=65)
-    assert named(ended) == done([])
+    assert ended.json["recorded"] == []
+    assert [one["raw"] for one in ended.json["unreadable"]] == ([body.decode()] if b'"id"' in body else [])
     assert ended.err.startswith("cdpoll: ")
     assert "M77" not in ended.err
     assert house.value("SELECT count(*) FROM tasks") == 0
@@ -232,6 +242,7 @@ def test_a_line_that_is_too_long_is_one_unreadable_under_its_own_number(house: H
 
 
 def test_a_closed_standard_input_is_no_success_and_no_fault(house: House) -> None:
-    closed = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *house.line("record", "--headers", "-")]
-    done = subprocess.run(closed, capture_output=True, text=True, env=house.environment(), timeout=DEADLINE)
-    assert (done.returncode, "no HTTP response" in done.stderr) == (65, True)
+    for given in (["-"], ["--headers", "-"], ["--jsonl", "-"]):
+        closed = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *house.line("record", *given)]
+        done = subprocess.run(closed, capture_output=True, text=True, env=house.environment(), timeout=DEADLINE)
+        assert (done.returncode, "standard input is closed" in done.stderr) == (65, True)

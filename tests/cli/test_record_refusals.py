@@ -30,9 +30,10 @@ def test_what_cannot_be_read_is_65_kept_and_the_rest_recorded(house: House) -> N
 
 
 def test_an_invalid_id_is_kept_raw(house: House) -> None:
-    ended = house.cdpoll("record", "--json", "a/b", "..", "", "x" * 129, "Müller", A, check=65)
+    ended = house.cdpoll("record", "--json", "a/b", "..", "x" * 129, "Müller", A, check=65)
     assert ended.json["recorded"] == [A]
-    assert [item["raw"] for item in ended.json["unreadable"]] == ["a/b", "..", "", "x" * 129, "Müller"]
+    assert [item["raw"] for item in ended.json["unreadable"]] == ["a/b", "..", "x" * 129, "Müller"]
+    assert ended.err.count("hand it in rightly, then `cdpoll unreadable drop NUMBER`") == 1
 
 
 def test_nothing_to_record_is_a_usage_error(house: House) -> None:
@@ -41,9 +42,11 @@ def test_nothing_to_record_is_a_usage_error(house: House) -> None:
     assert not house.database.exists()
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(house: House, tmp_path: Path) -> None:
-    for option in ("--headers", "--body", "--jsonl"):
-        assert "No such file" in house.cdpoll("record", option, str(tmp_path / "none"), check=2).err
+def test_of_a_file_that_is_not_there_it_is_said_and_the_rest_is_recorded(house: House, tmp_path: Path) -> None:
+    for number, option in enumerate(("--headers", "--body", "--jsonl")):
+        ended = house.cdpoll("record", "--json", option, str(tmp_path / "none"), f"id-{number}", check=65)
+        assert "No such file" in ended.err
+        assert ended.json["recorded"] == [f"id-{number}"]
 
 
 def test_no_configuration_is_78_with_one_clear_line(house: House) -> None:

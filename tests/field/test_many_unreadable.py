@@ -28,7 +28,7 @@ def test_they_are_listed_and_dropped(tmp_path: Path) -> None:
     house.rows(MANY, 20_000)
     listed = house.cdpoll("unreadable", "list", "--json", check=0).json["unreadable"]
     assert [item["number"] for item in listed] == list(range(1, 20_001))
-    assert len(house.cdpoll("unreadable", "list", check=0).text.splitlines()) == 40_000
+    assert len(house.cdpoll("unreadable", "list", check=0).text.splitlines()) == 1 + 40_000
     assert house.cdpoll("unreadable", "drop", "3", "2", "3", check=0).text == "dropped 3, 2\n"
     assert house.cdpoll("unreadable", "drop", "3", "4", "9" * 30, check=1).text == "dropped 4\n"
     for wrong in ([], ["--all", "5"]):
@@ -37,6 +37,8 @@ def test_they_are_listed_and_dropped(tmp_path: Path) -> None:
     assert house.value("SELECT count(*) FROM unreadable") == 0
     assert house.cdpoll("unreadable", "drop", "--all", check=0).text == "dropped 0\n"
     assert json.loads(house.cdpoll("unreadable", "list", "--json", check=0).out) == {"unreadable": []}
+    empty = house.cdpoll("unreadable", "list", check=0)
+    assert (empty.text, empty.err) == ("", "cdpoll: nothing unreadable is kept\n")
 
 
 def test_no_transaction_is_long_and_what_comes_meanwhile_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_what_could_not_be_read(tmp_path: Path) -> None:
     escaped(ended.err)
     text = shown(house, "unreadable", "list")
     escaped(text)
-    assert len(text.splitlines()) == 2
+    assert len(text.splitlines()) == 3
     as_json = shown(house, "unreadable", "list", "--json")
     escaped(as_json)
     (item,) = json.loads(as_json)["unreadable"]

@@ -6,7 +6,8 @@ import pytest
 
 from worker.core.errors import BadData
 from worker.core.intake.json_recording import from_body, from_jsonl_line
-from worker.core.intake.recording import NO_UUID, Intake
+from worker.core.intake.misplaced import NO_UUID
+from worker.core.intake.recording import Intake
 
 CD = "/coverage-discovery"
 

@@ -11,6 +11,7 @@ from worker.core.errors import BadData
 from worker.core.intake.json_recording import from_body, from_jsonl_line
 from worker.core.intake.recording import Intake, Recording
 
+UUID = "0716e3e8-87ee-11ee-b9d1-0242ac120002"
 CD = "/coverage-discovery"
 
 
@@ -110,6 +111,9 @@ def test_an_object_with_a_bad_id_is_kept() -> None:
         (b"Doe" * 200_000, "is not JSON"),
         (b"HTTP/1.1 202 Accepted\r\n\r\n{}", "is not JSON"),
         (b'["Jane Doe is not valid"]', "is an error"),
+        (UUID.encode(), "holds ids alone"),
+        (f'"{UUID}"'.encode(), "holds ids alone"),
+        (json.dumps([UUID, UUID], indent=1).encode(), "holds ids alone"),
         (b'{"error": "access_token_expired", "error_description": "Jane Doe"}', "is an error"),
         (b'{"id": "a", "message": "Jane Doe"}', "is an error"),
         (b"[]", "not the answer"),
@@ -202,12 +206,23 @@ def test_what_a_line_says_about_its_tasks() -> None:
 @pytest.mark.parametrize(
     ("bad_line", "words"),
     [
-        (b"{", "not JSON"),
-        (b'{"id": "a\xff"}', "not JSON"),
-        (b'{"id": "a", "ref": NaN}', "not JSON"),
-        (b"[" * 200_000, "not JSON"),
-        (b'["a"]', "not a JSON object"),
+        (b"{", "the JSON object is cut off or damaged"),
+        (b'{"id": "a"', "the JSON object is cut off or damaged"),
+        (b'{"id": "a\xff"}', "not UTF-8"),
+        (b'{"id": "a", "ref": NaN}', "the JSON object is cut off or damaged"),
+        (b"[" * 200_000, "not a JSON object: write one object a line"),
+        (b'["a"]', "not a JSON object: write one object a line"),
+        (b'[{"id": "a"}, {"id": "b"}]', "not a JSON object: write one object a line"),
         (b'"a"', "not a JSON object"),
+        (UUID.encode(), "`record -` takes ids, one a line"),
+        (b"HTTP/1.1 200 OK", "a dump of headers goes to --headers"),
+        (line(id="", ref="Doe"), "id is empty"),
+        (line(id="", body={}), "body and id are empty"),
+        (line(link=" "), "link is empty"),
+        (line(location=""), "location is empty"),
+        (line(headers={}), "headers is empty"),
+        (line(body=[]), "body is empty"),
+        (line(body=" "), "body is empty"),
         (b"{}", "names nothing"),
         (line(ref="Doe"), "names nothing"),
         (line(links="Doe"), "links is not a key that is read: did you mean link?"),
@@ -229,6 +244,9 @@ def test_lines_that_are_kept_whole(bad_line: bytes, words: str) -> None:
     ("keys", "words", "raw"),
     [
         ({"id": "x12"}, "id is not a task id", "x12"),
+        ({"id": UUID[:-1]}, "id is a part of a UUID", UUID[:-1]),
+        ({"body": [UUID]}, "body holds ids alone", f'["{UUID}"]'),
+        ({"body": UUID}, "body holds ids alone", UUID),
         ({"id": {"a": "b"}}, "id is not text", '{"a": "b"}'),
         ({"link": 1.5j.imag}, "not a link", "1.5"),
         ({"link": True}, "link is not text", "true"),
@@ -252,9 +270,24 @@ def test_a_bad_value_is_kept_and_the_others_are_read(keys: dict[str, object], wo
 
 def test_lines_that_rightly_name_nothing() -> None:
     assert from_jsonl_line(b" \r\n", place="line 1") == Intake()
-    empty: list[dict[str, Any]] = [{"link": None}, {"link": []}, {"headers": {"date": "x"}}]
+    empty: list[dict[str, Any]] = [{"link": None}, {"link": [], "headers": None}]
     for keys in [*empty, {"link": '</?x>; rel="next"', "ref": "r"}]:
         assert from_jsonl_line(line(**keys), place="line 4") == Intake(notes=("names no task",), without_task=1)
+    for keys in ({"location": []}, {"id": None, "body": None}):
+        assert from_jsonl_line(line(**keys), place="line 4") == Intake(notes=("names no task",))
+
+
+@pytest.mark.parametrize(
+    ("headers", "words", "count"),
+    [
+        ({"date": "x"}, "headers: no Link header names a task", 1),
+        ({":status": 200}, "headers: no Link header names a task", 1),
+        ({":status": 500}, "headers: status 500 is not a success: no task is named", 0),
+        ({"Status": "503 Service Unavailable"}, "headers: status 503 is not a success: no task is named", 0),
+    ],
+)
+def test_headers_that_name_no_task_are_noted(headers: dict[str, object], words: str, count: int) -> None:
+    assert from_jsonl_line(line(headers=headers), place="line 4") == Intake(notes=(words,), without_task=count)
 
 
 # --- any input ---

@@ -18,14 +18,18 @@ from worker.core.intake.json_recording import from_jsonl_line
         (line(id="a", ref="x\x00"), "not text"),
         (line(id="a", links="Doe"), "links is not a key that is read: did you mean link?"),
         (line(id="a", Id="Doe"), "Id is not a key that is read: did you mean id?"),
-        (line(id="a", url=f"https://h{CD}/Doe"), "url is not a key that is read"),
+        (line(id="a", url=f"https://h{CD}/Doe"), "url is not a key that is read: it may name a task"),
+        (
+            line(id="a", refs=["Doe", "B"]),
+            "refs is not a key that is read: did you mean ref? The line's tasks are recorded",
+        ),
     ],
 )
 def test_lines_that_are_kept_and_recorded(bad_line: bytes, words: str) -> None:
     intake = from_jsonl_line(bad_line, place="line 12", ref="R")
     (found,) = intake.recordings
     assert (found.id, found.birth_date) == ("a", None)
-    assert found.ref == (None if "ref" in json.loads(bad_line) else "R")
+    assert found.ref == (None if {"ref", "refs"} & json.loads(bad_line).keys() else "R")
     (lost,) = intake.unreadable
     assert lost.reason.startswith("line 12: ")
     assert words in lost.reason
@@ -36,7 +40,8 @@ def test_lines_that_are_kept_and_recorded(bad_line: bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"refs": "Doe"}, "refs is not a key that is read: did you mean ref?"),
+        ({"refs": []}, "refs is not a key that is read: did you mean ref?"),
+        ({"note": "coverage discovery"}, "note is not a key that is read: it is ignored"),
         ({"birthDate": "1970-01-02"}, "birthDate is not a key that is read: did you mean birth_date?"),
         ({"encounter": 7}, "encounter is not a key that is read: it is ignored"),
         ({"Jane Doe": 7}, "one of its keys is not a key that is read: it is ignored"),
@@ -50,6 +55,7 @@ def test_lines_that_are_kept_and_recorded(bad_line: bytes, words: str) -> None:
         ({"birth_date": "0001-01-01"}, "birth_date is a day that cannot be"),
         ({"birth_date": "01021970"}, "birth_date is a day that cannot be"),
         ({"id": "a"}, "not a UUID"),
+        ({"id": UUID.upper()}, "a UUID in capital letters"),
     ],
 )
 def test_lines_that_are_recorded_with_a_note(keys: dict[str, object], words: str) -> None:

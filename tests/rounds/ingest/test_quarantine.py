@@ -50,7 +50,19 @@ def test_files_and_sets_are_listed_with_a_number_and_a_reason(house: House) -> N
     assert (one["file"], one["code"], one["control"]) == ("broken.x12", "271", "0002")
     assert one["reason"] == issues.MESSAGES["se_missing"]
     assert BROKEN.encode()[one["offset"] :].startswith(b"ST*271*0002*")
-    assert house.cdpoll("quarantine", "list", check=0).text.count("\n") == 2
+    head, *lines = house.cdpoll("quarantine", "list", check=0).text.splitlines()
+    assert (head.split(), len(lines)) == (["number", "since", "file:", "why", "it", "is", "here"], 2)
+
+
+def test_an_empty_list_says_so_and_an_unknown_number_where_the_others_are(house: House) -> None:
+    house.record("some-id")
+    ended = house.cdpoll("quarantine", "list", check=0)
+    assert (ended.text, ended.err) == ("", "cdpoll: nothing is in quarantine\n")
+    for command in ("retry", "drop"):
+        assert house.cdpoll("quarantine", command, "f1", check=65).err.splitlines() == [
+            "cdpoll: f1 is not in quarantine",
+            "        `cdpoll quarantine list` shows what is",
+        ]
 
 
 def test_bytes_are_shown_only_when_they_are_asked_for(house: House) -> None:

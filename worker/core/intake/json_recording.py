@@ -3,17 +3,17 @@
 A text that was damaged on its way names what it names for certain, and the rest of it is kept as it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Field
-from worker.core.intake.json_documents import cut_array, documents, text_of
+from worker.core.intake.json_documents import Documents, cut_array, documents, text_of
 from worker.core.intake.line_keys import ABOUT, NAMING, birth_date_note, unknown_keys
-from worker.core.intake.link import RAW_LIMIT_CHARS, Unreadable, is_uuid, unreadable, valid_id
+from worker.core.intake.link import Unreadable, unreadable, unreadable_parts
+from worker.core.intake.misplaced import id_notes, id_of_text, why_no_id, why_no_object
 from worker.core.intake.receipt import json_text, read_receipt
 from worker.core.intake.recording import (
-    NO_UUID,
     Intake,
     Recording,
     each_once,
@@ -21,6 +21,7 @@ from worker.core.intake.recording import (
     from_fields,
     merge,
     or_kept,
+    read_whole_location,
     recordings_of,
 )
 
@@ -48,11 +49,12 @@ def from_body(
     try:
         return or_kept(_from_text(text, name, Recording("", "body", ref=ref, correlation_id=correlation_id)), text)
     except CutObject as mistake:
-        return Intake(unreadable=tuple(_pieces(text, mistake.message)))
+        return Intake(unreadable=unreadable_parts(text, mistake.message))
 
 
 def _from_text(text: str, name: str, pattern: Recording) -> Intake:
     """What the text of a body names. Raises ``BadData``."""
+    _refuse_ids(text, name)
     found = documents(text)
     if not found.whole:
         return _from_cut(text, name, pattern)
@@ -68,7 +70,7 @@ def _from_text(text: str, name: str, pattern: Recording) -> Intake:
     parts += [Intake(unreadable=(unreadable(json_text(document), error.message),)) for document, error in refused]
     parts.append(
         Intake(
-            unreadable=tuple(_pieces(found.rest, f"{name}: this stands behind the end of the JSON")),
+            unreadable=unreadable_parts(found.rest, f"{name}: this stands behind the end of the JSON"),
             notes=(f"{name}: {_REPEATS}",) if found.repeats else (),
         )
     )
@@ -76,7 +78,14 @@ def _from_text(text: str, name: str, pattern: Recording) -> Intake:
     return replace(whole, recordings=each_once(whole.recordings))
 
 
+def _refuse_ids(text: str, name: str) -> None:
+    if id_of_text(text):
+        raise BadData(f"{name} holds ids alone, and is not the answer to a discovery POST", "hand them in as IDs")
+
+
 def _from_document(document: object, name: str, pattern: Recording) -> Intake:
+    if isinstance(document, list | str):
+        _refuse_ids(json_text(document), name)
     receipt = read_receipt(document, name)
     return Intake(each_once(recordings_of(receipt.tasks, pattern)), receipt.unreadable, receipt.notes)
 
@@ -90,7 +99,7 @@ def _from_cut(text: str, name: str, pattern: Recording) -> Intake:
         hint = "hand in the body alone" + ("; a dump with headers goes to --headers" if text[:5] == "HTTP/" else "")
         raise BadData(f"{name} is not JSON", hint)
     reason = f"{name} is cut off or damaged within its item {len(cut.whole) + 1}, or behind it"
-    parts = [Intake(unreadable=tuple(_pieces(cut.rest or text, reason)))]
+    parts = [Intake(unreadable=unreadable_parts(cut.rest or text, reason))]
     if any(isinstance(item, dict) for item in cut.whole):
         parts.insert(0, _from_document(list(cut.whole), name, pattern))
     if cut.cut:
@@ -98,14 +107,6 @@ def _from_cut(text: str, name: str, pattern: Recording) -> Intake:
         parts.append(Intake(recordings_of(read_receipt([cut.cut], name).tasks, pattern)))
     whole = merge(parts)
     return replace(whole, recordings=each_once(whole.recordings))
-
-
-def _pieces(text: str, reason: str) -> Iterator[Unreadable]:
-    """All of a text, in as many values as can be kept."""
-    count = -(-len(text) // RAW_LIMIT_CHARS)
-    for n in range(count):
-        part = f" (part {n + 1} of {count})" if count > 1 else ""
-        yield unreadable(text[n * RAW_LIMIT_CHARS : (n + 1) * RAW_LIMIT_CHARS], reason + part)
 
 
 def from_jsonl_line(line: bytes, *, place: str, ref: str | None = None, correlation_id: str | None = None) -> Intake:
@@ -123,13 +124,18 @@ def from_jsonl_line(line: bytes, *, place: str, ref: str | None = None, correlat
     try:
         text = line.decode("utf-8-sig")
     except ValueError:
-        intake = _line_lost(line.decode("utf-8", "backslashreplace"), "not JSON in UTF-8")
+        intake = _line_lost(line.decode("utf-8", "backslashreplace"), "not UTF-8")
     else:
-        found = documents(text, exact=True)
+        begun = text.lstrip().startswith("{")
+        found = documents(text, exact=True) if begun else Documents((), text, False)
         alone = text if len(found.whole) == 1 and not found.rest else None
         parts = [_from_variants(variants, alone, defaults) for variants in found.whole]
-        if found.rest or not parts:
-            parts.append(_line_lost(found.rest if parts else text, "not JSON in UTF-8"))
+        if not parts:
+            parts.append(
+                _line_lost(text, "the JSON object is cut off or damaged" if begun else why_no_object(text.strip()))
+            )
+        elif found.rest:
+            parts.append(_line_lost(found.rest, "this stands behind the end of the JSON"))
         if found.repeats:
             parts.append(Intake(notes=(_REPEATS,)))
         intake = or_kept(merge(parts), text)
@@ -175,17 +181,22 @@ def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
     strange = list(unknown_keys(record))
     if not record.keys() & {*NAMING}:
         raise BadData(
-            "; ".join([f"names nothing: none of {', '.join(NAMING)} is there", *(words for words, _ in strange)])
+            "; ".join([f"names nothing: none of {', '.join(NAMING)} is there", *(one.words for one in strange)])
         )
+    if any(one.is_ref for one in strange):
+        # Nor with another one in its place, as where the ref itself is bad.
+        defaults = replace(defaults, ref=None)
     pattern, about = _about(record, defaults)
     beside = [about]
-    for words, may_name in strange:
-        lost = (unreadable(json_text(record), words),) if may_name else ()
-        beside.append(Intake(unreadable=lost, notes=() if may_name else (words,)))
+    for words, may_name, is_ref in strange:
+        if is_ref:
+            words += " The line's tasks are recorded without it"
+        lost = (unreadable(json_text(record), words),) if may_name or is_ref else ()
+        beside.append(Intake(unreadable=lost, notes=() if lost else (words,)))
     parts: list[Intake] = []
     for key, read in _KEY_READERS.items():
         value = record.get(key)
-        if value in (None, "", [], {}):
+        if value is None or value == [] or _is_empty(value, key):
             continue
         try:
             parts.append(read(value, pattern))
@@ -197,12 +208,27 @@ def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
                 parts.append(Intake(unreadable=(unreadable(json_text(value), mistake.message),)))
     named = merge(parts)
     if named.empty:
-        headers = record.get("headers", "")
-        response = "link" in record or isinstance(headers, dict)
-        beside.append(Intake(notes=("names no task",), without_task=int(response)))
+        beside.append(_nothing_named(record))
     whole = merge([named, *beside])
     bad = tuple(replace(item, ref=pattern.ref) for item in whole.unreadable)
     return replace(whole, recordings=each_once(whole.recordings), unreadable=bad)
+
+
+def _nothing_named(record: dict[str, object]) -> Intake:
+    """What is said of a line in which nothing names a task. ``null``, and an empty list of links, say that there was
+    none; what is empty otherwise may have been lost on its way, so the line is kept."""
+    empty = [key for key in NAMING if _is_empty(record.get(key), key)]
+    without_task = int("link" in record)
+    if not empty:
+        return Intake(notes=("names no task",), without_task=without_task)
+    reason = f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
+    return Intake(unreadable=(unreadable(json_text(record), reason),), without_task=without_task)
+
+
+def _is_empty(value: object, key: str) -> bool:
+    if isinstance(value, str):
+        return not value.strip(_BLANK)
+    return value == {} or (value == [] and key not in ("link", "location"))
 
 
 def _about(record: dict[str, object], defaults: Recording) -> tuple[Recording, Intake]:
@@ -242,14 +268,16 @@ def _json_link(value: object, pattern: Recording) -> Intake:
 
 
 def _json_location(value: object, pattern: Recording) -> Intake:
-    return from_fields([Field("location", text) for text in _texts(value, "location")], pattern)
+    links = [read_whole_location(text) for text in _texts(value, "location")]
+    return merge(Intake(recordings_of(one.tasks, pattern), one.unreadable) for one in links)
 
 
 def _json_headers(value: object, pattern: Recording) -> Intake:
     if isinstance(value, dict):
         kept = {name: value[name] for name in value if name.strip().lower() in _KEPT}
         fields = [Field(name.strip().lower(), text) for name in kept for text in _texts(kept[name], "headers")]
-        return from_fields(fields, pattern)
+        found = from_fields(fields, pattern)
+        return found if found.recordings or found.unreadable else _silent_headers(value)
     # The blank line at the end may have been stripped before it was logged; JSON that parses has not been cut off.
     if isinstance(value, list):
         raise BadData("headers is a list: write a dump as text, or an object of names and values")
@@ -257,11 +285,19 @@ def _json_headers(value: object, pattern: Recording) -> Intake:
     return from_dump(dump.encode("latin-1", "backslashreplace"), "headers", pattern)
 
 
+def _silent_headers(headers: dict[str, object]) -> Intake:
+    """What is said of headers that name no task."""
+    status = next((str(headers[name]) for name in headers if name.strip().lower() in (":status", "status")), "")
+    if status[:3].isdigit() and status[:1] != "2":
+        return Intake(notes=(f"headers: status {status[:3]} is not a success: no task is named",))
+    return Intake(notes=("headers: no Link header names a task",), without_task=1)
+
+
 def _json_id(value: object, pattern: Recording) -> Intake:
     text = (_text(value, "id") or "").strip()
-    if not valid_id(text):
-        raise BadData("id is not a task id")
-    return Intake((replace(pattern, id=text),), notes=() if is_uuid(text) else (NO_UUID,))
+    if reason := why_no_id(text):
+        raise BadData(f"id is {reason}")
+    return Intake((replace(pattern, id=text),), notes=id_notes(text))
 
 
 def _json_body(value: object, pattern: Recording) -> Intake:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from worker.core.intake.link import mentions
 
@@ -15,15 +16,25 @@ _BIRTH_DATE = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")
 _OLDEST_YEAR, _LATEST_YEAR = 1850, 2100
 
 
-def unknown_keys(record: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
-    """What is said of each key that is none of ours, and whether its value may name a task that is lost with it."""
+class UnknownKey(NamedTuple):
+    """A key that is none of ours: what is said of it, and whether its value may name a task, or is the caller's own
+    key, which would be lost with it."""
+
+    words: str
+    may_name: bool
+    is_ref: bool
+
+
+def unknown_keys(record: Mapping[str, object]) -> Iterator[UnknownKey]:
+    """Those of a line."""
     for key in record.keys() - {*NAMING, *ABOUT}:
         shown = key if _QUOTABLE.fullmatch(key) else "one of its keys"
         like = _near(key)
-        words = f"{shown} is not a key that is read: {f'did you mean {like}?' if like else 'it is ignored'}"
         value = record[key]
         says = value not in (None, "", [], {}) and not isinstance(value, bool)
-        yield words, says and (like in NAMING or mentions(str(value)))
+        may_name = says and (like in NAMING or mentions(str(value)))
+        what = f"did you mean {like}?" if like else "it may name a task" if may_name else "it is ignored"
+        yield UnknownKey(f"{shown} is not a key that is read: {what}", may_name, says and like == "ref")
 
 
 def _near(key: str) -> str | None:

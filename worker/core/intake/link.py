@@ -14,6 +14,7 @@ RAW_LIMIT_CHARS = 64 * 1024  # characters of an unreadable text that are kept
 
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_UUID_SHAPE = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _NO_URI = re.compile(r'[^!-~]|[<>"\\^`{|}]')
 _PAGINATION = frozenset({"next", "prev", "previous", "first", "last", "self", "start", "current"})
@@ -67,6 +68,18 @@ def unreadable(raw: str, reason: str) -> Unreadable:
     return Unreadable(f"{text} [cut: {cut} more characters]" if cut > 0 else text, reason)
 
 
+def unreadable_parts(text: str, reason: str) -> tuple[Unreadable, ...]:
+    """All of a text, in as many values as can be kept."""
+    count = -(-len(text) // RAW_LIMIT_CHARS)
+    return tuple(
+        unreadable(
+            text[n * RAW_LIMIT_CHARS : (n + 1) * RAW_LIMIT_CHARS],
+            reason + (f" (part {n + 1} of {count})" if count > 1 else ""),
+        )
+        for n in range(count)
+    )
+
+
 def read_link(value: str) -> TaskLinks:
     """The tasks that one Link value names. An empty or blank value names nothing and is no mistake.
 
@@ -115,6 +128,14 @@ def read_location(value: str) -> TaskLinks:
 def is_uuid(text: str) -> bool:
     """Whether an id has the form that the vendor's ids nearly always have. Others are recorded too, with a note."""
     return _UUID.fullmatch(text) is not None
+
+
+def is_part_of_uuid(text: str) -> bool:
+    """Whether a text is the beginning of a UUID, its first eight digits at least, or the end of one."""
+    shape = re.sub("[0-9A-Fa-f]", "h", text)
+    if not 8 <= len(shape) < len(_UUID_SHAPE):
+        return False
+    return _UUID_SHAPE.startswith(shape) or ("-" in shape and _UUID_SHAPE.endswith(shape))
 
 
 class _Place(NamedTuple):

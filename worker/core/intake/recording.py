@@ -9,7 +9,6 @@ and errors never quote the input, which may hold patient data.
 """
 
 import codecs
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -20,17 +19,17 @@ from worker.core.intake.link import (
     NamedTask,
     TaskLinks,
     Unreadable,
-    is_uuid,
+    is_part_of_uuid,
     mentions,
     read_link,
     read_location,
     unreadable,
-    valid_id,
 )
 from worker.core.intake.link_grammar import printable
+from worker.core.intake.misplaced import PART, id_notes, telling_lines, why_no_id
 from worker.core.vendor.httpdate import http_date
 
-NO_UUID = "not a UUID, as the vendor's ids are; recorded all the same"
+EMPTY_HINT = "was a variable of the shell not set?"
 
 _HEADERS_HINT = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
 # Of a dump, these lines are kept for a person; others may hold secrets.
@@ -79,15 +78,13 @@ class Intake:
 
 
 def from_id(text: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
-    """An id as it is; space around it is ignored."""
+    """An id as it is; space around it is ignored. Raises ``BadData`` where it is empty."""
     found = text.strip()
-    if valid_id(found):
-        recording = Recording(found, "id", ref=ref, correlation_id=correlation_id)
-        return Intake((recording,), notes=() if is_uuid(found) else (NO_UUID,))
-    reason = "not a task id: 1 to 128 letters, digits or . _ ~ - and not x12"
-    if "/" in found:
-        reason += "; --link takes the value of a Link header, --location an address"
-    return Intake(unreadable=(unreadable(text, reason),))
+    if not found:
+        raise BadData("an ID is empty", EMPTY_HINT)
+    if reason := why_no_id(found):
+        return Intake(unreadable=(unreadable(text, reason),))
+    return Intake((Recording(found, "id", ref=ref, correlation_id=correlation_id),), notes=id_notes(found))
 
 
 def from_id_line(line: bytes, *, place: str, ref: str | None = None, correlation_id: str | None = None) -> Intake:
@@ -100,13 +97,25 @@ def from_id_line(line: bytes, *, place: str, ref: str | None = None, correlation
 
 
 def from_link(value: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
-    """The value of one Link header."""
+    """The value of one Link header. Raises ``BadData`` where it is empty."""
+    if not value.strip():
+        raise BadData("the link value is empty", EMPTY_HINT)
     return _single(read_link(value), Recording("", "link", ref=ref, correlation_id=correlation_id))
 
 
 def from_location(value: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
-    """The value of one Location header."""
-    return _single(read_location(value), Recording("", "location", ref=ref, correlation_id=correlation_id))
+    """The value of one Location header. Raises ``BadData`` where it is empty."""
+    if not value.strip():
+        raise BadData("the location value is empty", EMPTY_HINT)
+    return _single(read_whole_location(value), Recording("", "location", ref=ref, correlation_id=correlation_id))
+
+
+def read_whole_location(value: str) -> TaskLinks:
+    """The task of a location that stands alone: nothing behind it tells that it was not cut off."""
+    links = read_location(value)
+    if any(is_part_of_uuid(task.id) for task in links.tasks):
+        return TaskLinks((), (unreadable(value, f"the location ends in {PART}"),))
+    return links
 
 
 def _single(links: TaskLinks, pattern: Recording) -> Intake:
@@ -207,9 +216,10 @@ def or_kept(intake: Intake, text: str) -> Intake:
 
 
 def mention_of(text: str) -> Unreadable:
-    """The lines of a text that mention a discovery."""
-    lines = "\n".join(line.strip() for line in re.split(r"[\r\n]+", text) if mentions(line))
-    return unreadable(lines, "this mentions coverage-discovery/, and no task could be read from it")
+    """The lines of a text that may name a task."""
+    lines = telling_lines(text)
+    what = "mentions coverage-discovery/" if mentions(lines) else "holds a UUID"
+    return unreadable(lines, f"this {what}, and no task could be read from it")
 
 
 def from_fields(fields: list[Field], pattern: Recording) -> Intake:
