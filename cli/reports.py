@@ -107,4 +107,5 @@ def in_words(one: dict[str, Any]) -> str:
     )
     said += f"; {one['test_answers']} more held back as tests" if one["test_answers"] else ""
     said += f"; {counted(one['quarantined_sets'], 'set')} in quarantine" if one["quarantined_sets"] else ""
+    said += f"; {counted(one['other_sets'], 'set')} of another kind, not kept" if one["other_sets"] else ""
     return said + (f"; taken as it is, although incomplete. {one['reason']}" if one["as_is"] else "")

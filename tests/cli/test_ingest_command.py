@@ -41,6 +41,12 @@ def put(house: House, name: str, content: str) -> str:
     return str(path)
 
 
+def test_sets_of_another_kind_are_told(house: House) -> None:
+    both = interchange(group(a_set()), group(a_set([], code="999"), code="FA"))
+    said = house.cdpoll("ingest", put(house, "both.x12", both)).out.decode()
+    assert said.endswith("1 unmatched; 1 set of another kind, not kept\n")
+
+
 def test_the_report_of_every_file(house: House) -> None:
     text = interchange(group(a_set(count="9"), a_set(control="0002")[:-1], a_set(control="0003")))
     whole, cut = put(house, "whole.x12", text), put(house, "cut.x12", batch("A")[:-30])

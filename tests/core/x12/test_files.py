@@ -185,6 +185,8 @@ FORMS = [
     form("GS01 is HS", interchange(group(a_set(), code="HS")), "a", "gs_code"),
     form("no ST03", a_file(a_set(version="")), "a"),
     form("ST01 is damaged", PLAIN.replace("ST*271*", "ST*2X1*"), "h", "st_code"),
+    form("ST01 of a 271 is another kind", PLAIN.replace("ST*271*", "ST*270*"), "h", "st_code"),
+    form("the same with line breaks", PLAIN.replace("ST*271*", "ST*371*").replace("~", "~\r\n"), "h", "st_code"),
     form("ST01 is empty", a_file(a_set(code=""), a_set(control="0002")), "ha", "st_code"),
     form("005010X279 without A1", a_file(a_set(version="005010X279"))),
     form("004010", OLD_VERSION, "w", "version_4010 repetition_separator"),

@@ -1,8 +1,12 @@
 """What kind of file a file is, by its first bytes."""
 
+import bz2
 import gzip
 import io
+import lzma
+import tarfile
 import zipfile
+import zlib
 from base64 import b64encode, encodebytes, urlsafe_b64encode
 
 import pytest
@@ -18,6 +22,15 @@ def zipped() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("a.271", PLAIN)
+    return out.getvalue()
+
+
+def tarred() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo("a.271")
+        entry.size = len(PLAIN)
+        archive.addfile(entry, io.BytesIO(PLAIN.encode()))
     return out.getvalue()
 
 
@@ -86,7 +99,13 @@ def zipped() -> bytes:
         (encodebytes(b"%PDF-1.7 and more of what nobody knows here, 0 to 9"), "base64"),
         (b64encode(b64encode(PLAIN.encode())), "base64"),
         (b"\x89PNG\r\n\x1a\n", "unknown"),
-        (b"\xfd7zXZ\x00", "unknown"),
+        (lzma.compress(PLAIN.encode()), "packed"),
+        (bz2.compress(PLAIN.encode()), "packed"),
+        (zlib.compress(PLAIN.encode()), "packed"),
+        (tarred(), "packed"),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04", "packed"),
+        (b"Rar!\x1a\x07\x01\x00", "packed"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "packed"),
         (b"NARCISA and company", "unknown"),
         (b"plain words", "unknown"),
         (b"Words", "unknown"),

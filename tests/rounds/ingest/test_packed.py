@@ -1,7 +1,9 @@
 """Packed batch files: read like others, and what is no X12 in a zip is passed over unless it may hold answers."""
 
+import bz2
 import gzip
 import io
+import lzma
 import zipfile
 from pathlib import Path
 
@@ -59,6 +61,8 @@ def test_a_zip_with_nothing_in_x12_waits_for_a_person(store: Store, path: Path) 
         (b"-----BEGIN PGP MESSAGE-----\n\nabc", "Member 2 is encrypted with PGP"),
         (b"ST*271*0001~BHT*0022*11~SE*3*0001~", "Member 2 is X12 without an ISA"),
         (gzip.compress(b"x", mtime=0), "another packed file"),
+        (bz2.compress(batch(3).encode()), "Member 2 is packed with bzip2: unpack it first"),
+        (lzma.compress(batch(3).encode()), "Member 2 is packed with xz: unpack it first"),
         (batch(3).replace("ISA*", "lSA*").encode(), "Member 2 holds X12, but no ISA that can be read"),
     ],
 )

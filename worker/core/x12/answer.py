@@ -38,6 +38,7 @@ from worker.core.x12.other_payers import NAMING, NO_OTHERS, OtherPayer, others, 
 from worker.core.x12.patient import Patient, read_party_loop, read_patient
 from worker.core.x12.people import Party, Person, Rejection, Trace
 from worker.core.x12.policy import account, group, member_id, plans, suspect_id
+from worker.core.x12.terminators import terminator_lost
 from worker.core.x12.value import Whole
 
 _PADDING = [""] * 5
@@ -154,10 +155,9 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         return ParsedSet("", "", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = head_and_loops(body(tset, text), delimiters)
     tree = named_levels(tree, texts, delimiters)
-    if tree.notes:
-        issues += [issue(code, "HL", f"HL {number}" if number else "") for code, number in tree.notes]
-        if any(one.code == "se_count" for one in tset.issues) and any(code == "hl_gap" for code, _ in tree.notes):
-            issues.append(issue("set_spliced", "HL"))
+    issues += [issue(code, "HL", f"HL {number}" if number else "") for code, number in tree.notes]
+    if any(one.code == "se_count" for one in tset.issues):
+        issues += _miscounted(text, tree, delimiters)
     if text.count(f"{delimiters.terminator}BHT{delimiters.element}") > 1:
         issues.append(issue("bht_repeated", "BHT"))
     _, found, bht = head.rpartition(f"{delimiters.terminator}BHT")
@@ -194,6 +194,12 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         numbers,
         {},
     )
+
+
+def _miscounted(text: str, tree: HlTree, delimiters: Delimiters) -> list[Issue]:
+    """What else says that something is missing in a set, where SE01 does; many payers count wrongly."""
+    found = [issue("set_spliced", "HL")] if any(code == "hl_gap" for code, _ in tree.notes) else []
+    return [*found, issue("terminator_lost", "SE")] if terminator_lost(text, delimiters) else found
 
 
 class _AnswerReader:

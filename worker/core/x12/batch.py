@@ -4,6 +4,7 @@ Each set is judged by itself: accepted, accepted with warnings, or held in quara
 anything of it is stored at all.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -89,7 +90,7 @@ def judged(tset: TransactionSet, rules: HoldRules = TAKE_ALL) -> Judged:
     if tset.issues and holds(tset.issues):
         return Judged(tset, "hold", None, tset.issues)
     if tset.code != "271":
-        if other_kind(tset.code):
+        if other_kind(tset.code) and not _has_benefits(tset):
             return Judged(tset, "other", None, tset.issues)
         return Judged(tset, "hold", None, (*tset.issues, issue("st_code", "ST")))
     parsed = parse_271(tset)
@@ -99,6 +100,13 @@ def judged(tset: TransactionSet, rules: HoldRules = TAKE_ALL) -> Judged:
     if not issues:
         return Judged(tset, "accept", parsed, ())
     return Judged(tset, "hold" if holds(issues) else "warn", parsed, issues)
+
+
+def _has_benefits(tset: TransactionSet) -> bool:
+    """Whether EB segments stand in a set, as in a 271 alone."""
+    delimiters = tset.interchange.delimiters
+    pattern = rf"{re.escape(delimiters.terminator)}\s*EB{re.escape(delimiters.element)}"
+    return re.search(pattern.encode("latin-1"), tset.raw) is not None
 
 
 def _of_another(tset: TransactionSet, receivers: tuple[str, ...]) -> str:

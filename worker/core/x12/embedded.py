@@ -21,7 +21,7 @@ from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.stream import transaction_sets
 
-READER_VERSION = 5
+READER_VERSION = 6
 """Raised whenever the reader says something else of the same text: what an older reader derived is derived anew."""
 
 MOST_ANSWERS_PER_TEXT = 200
@@ -131,7 +131,7 @@ def read_embedded(text: object) -> Embedded:
     return Embedded(kind, tuple(answers), tuple(sets), tuple(issues))
 
 
-_MIXED = frozenset(("bht_repeated", "hl_lost", "hl_orphan", "nul_bytes", "set_spliced"))
+_MIXED = frozenset(("bht_repeated", "hl_lost", "hl_orphan", "nul_bytes", "set_spliced", "terminator_lost"))
 """Issues that say that what stands under one patient may be another's."""
 
 

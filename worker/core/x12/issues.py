@@ -69,11 +69,12 @@ set_spliced              held  SE01 and HL01 say both that something is missing 
 set_too_large            held  the set is larger than the limit
 set_unreadable           held  the set could not be read
 shifted_nm1                    an NM1 lacks a separator, so its identifier stands one element early
-st_code                  held  ST01 is no three digits: damage may have made it so, and what follows may be a 271
+st_code                  held  ST01 is no three digits, or is not 271 above EB segments: what follows may be a 271
 st_missing               held  an SE has no ST
 st_outside_group               a set stands in an interchange but in no group
 stray_segments                 segments stand between the sets and belong to none
 ta1_requested                  ISA14 asks for a TA1 acknowledgement; this program sends none
+terminator_lost          held  SE01 is wrong, and a segment stands in the middle of another one
 test_held                      what the sender marks as a test is held back: neither matched nor delivered
 test_interchange               ISA15 is T: the sender says that this is a test
 too_many_hl              held  the set has more HL than any real one
@@ -152,11 +153,12 @@ MESSAGES = {
     "set_too_large": "The set is larger than the limit.",
     "set_unreadable": "The set could not be read.",
     "shifted_nm1": "The NM1 lacks a separator; the identifier was taken from one element earlier.",
-    "st_code": "ST01 names no kind of set: it is not three digits.",
+    "st_code": "ST01 names no kind of set, or another one than its segments: a 271 may be damaged there.",
     "st_missing": "The SE has no ST.",
     "st_outside_group": "The set stands in no group.",
     "stray_segments": "Segments stand between the sets and belong to none.",
     "ta1_requested": "ISA14 asks for a TA1 acknowledgement; none is sent.",
+    "terminator_lost": "SE01 is not the number of segments, and a segment stands in the middle of another one.",
     "test_held": "What the sender marks as a test is held back: neither matched nor delivered.",
     "test_interchange": "ISA15 is T: the sender says that this is a test.",
     "too_many_hl": "The set has more HL than any real one, so it was not read.",
@@ -216,6 +218,7 @@ HELD = frozenset(
         "set_unreadable",
         "st_code",
         "st_missing",
+        "terminator_lost",
         "too_many_hl",
     }
 )

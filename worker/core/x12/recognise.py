@@ -17,6 +17,7 @@ FileKind = Literal[
     "empty",
     "zip",
     "gzip",
+    "packed",
     "pgp",
     "ebcdic",
     "utf16",
@@ -28,11 +29,26 @@ FileKind = Literal[
     "unknown",
 ]
 """``x12_bare`` is X12 that begins behind its ISA, which a batch may not be, ``isa_unreadable`` what begins with an ISA
-that is none. ``escaped`` has its line ends as in the source of a program, ``form`` its separators as in a web address.
-``utf16`` is other text in UTF-16, ``mail`` one whose parts are encoded."""
+that is none. ``packed`` is packed by a program whose files are not unpacked here. ``escaped`` has its line ends as in
+the source of a program, ``form`` its separators as in a web address. ``utf16`` is other text in UTF-16, ``mail`` one
+whose parts are encoded."""
 
 HEAD_BYTES = 64 * 1024
 """Bytes that are enough to tell, also where a mail's header or a log stands before the first ISA."""
+
+_PACKERS = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!\x1a\x07": "RAR",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"LZIP": "lzip",
+    b"\x1f\x9d": "compress",
+    b"\x78\x01": "zlib",
+    b"\x78\x9c": "zlib",
+    b"\x78\xda": "zlib",
+}
+_TAR_MARK, _TAR_MARK_AT_BYTE = b"ustar", 257
 
 _ARMOUR = b"-----BEGIN PGP MESSAGE-----"
 _PACKET = re.compile(rb"[\x80-\x88\x8a-\xbf\xc1-\xc4\xc8\xc9\xcb\xd2\xd4]")
@@ -51,6 +67,8 @@ def recognise(head: bytes) -> FileKind:
         return "zip"
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
+    if packer(head):
+        return "packed"
     text = as_text(head)
     kind = _text(text.removeprefix(BYTE_ORDER_MARK).lstrip(BLANKS))
     if text is head:
@@ -59,6 +77,13 @@ def recognise(head: bytes) -> FileKind:
     if kind in ("empty", "pgp", "unknown") or (kind == "x12" and not readable):
         return "utf16"
     return kind
+
+
+def packer(head: bytes) -> str:
+    """The program that packed a file, where it is neither zip nor gzip; else empty."""
+    if head[_TAR_MARK_AT_BYTE:].startswith(_TAR_MARK):
+        return "tar"
+    return next((name for start, name in _PACKERS.items() if head.startswith(start)), "")
 
 
 def _text(text: bytes) -> FileKind:

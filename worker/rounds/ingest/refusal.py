@@ -4,7 +4,7 @@ import re
 
 from worker.core.x12.delimiters import ISA_START, NoIsa
 from worker.core.x12.envelope import BLANKS
-from worker.core.x12.recognise import FileKind, first_bytes, recognise
+from worker.core.x12.recognise import FileKind, first_bytes, packer, recognise
 from worker.core.x12.scanner import BYTE_ORDER_MARK
 from worker.core.x12.signs import as_text, blank_in_isa, first_isa, first_segment, from_base64, holds_bare_set
 
@@ -36,7 +36,7 @@ _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{40,}")
 _SEGMENT = re.compile(rb"(?:ST|SE|HL|EB|NM1)([^A-Za-z0-9\s\x00])[0-9A-Z]+\1", re.IGNORECASE)
 
 # These may hold answers all the same, so a zip with one of them waits for a person.
-_TELLING = frozenset(("pgp", "ebcdic", "mail", "x12_bare", "isa_unreadable", "escaped", "form", "base64"))
+_TELLING = frozenset(("packed", "pgp", "ebcdic", "mail", "x12_bare", "isa_unreadable", "escaped", "form", "base64"))
 
 # All there is of a file that was cut short at once: too little to tell a batch, a gzip or a zip by.
 _BEGINNINGS = frozenset((b"I", b"IS", b"ISA", b"\x1f", b"P", b"PK", b"PK\x03"))
@@ -48,6 +48,8 @@ def refusal(kind: FileKind, head: bytes) -> str:
     text = as_text(head).removeprefix(BYTE_ORDER_MARK).lstrip(BLANKS)
     if kind in _AROUND:
         return _wrapped(kind, text)
+    if kind == "packed":
+        return f"is packed with {packer(head)}: unpack it first"
     if kind == "base64":
         inner = recognise(from_base64(text))
         found = f" with {_INSIDE[inner]} inside" if inner in _INSIDE else ""

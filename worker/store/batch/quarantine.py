@@ -43,6 +43,7 @@ _FOUND_BY_READING = frozenset(
         "set_spliced",
         "set_unreadable",
         "st_code",
+        "terminator_lost",
         "too_many_hl",
     }
 )
