@@ -89,7 +89,7 @@ _FIELDS = {
     "error": "CODE",
     "named": "single files of the drop cannot be fetched, moved or deleted; the hint names them",
     "way": "forward or back",
-    "by": "more than some seconds",
+    "by": "more than 5 seconds",
 }
 
 
@@ -101,7 +101,9 @@ _FIELDS_OF = {
     "backlog": {
         "cure": "raise requests_per_second, if the vendor allows more; after refusals the pace recovers by itself"
     },
-    "sftp_stale": {"under_way": ""},
+    "daemon_stuck": {"lasting": "a minute or more"},
+    "overdue": {"lasting": "`[polling] alert_after`"},
+    "sftp_stale": {"under_way": "", "lasting": "three times `every`"},
     "api_rate_limited": {"cure": "lower requests_per_second if it comes often"},
 }
 
@@ -117,7 +119,8 @@ def markdown() -> str:
 
 def drop_failures() -> list[tuple[str, str]]:
     """The codes of the drop, as their table says them."""
-    return re.findall(r"^    ([a-z_]+) {2,}(?!what happened)(\S.*)$", SftpFailed.__doc__ or "", re.MULTILINE)
+    table = (SftpFailed.__doc__ or "").replace("``", "`")
+    return re.findall(r"^    ([a-z_]+) {2,}(?!what happened)(\S.*)$", table, re.MULTILINE)
 
 
 def _row(kind: Kind) -> str:

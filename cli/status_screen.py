@@ -186,6 +186,8 @@ def _batches(picture: Json, now: int) -> Iterator[tuple[str, str]]:
         if drop["failure"]:
             ago = "no good one over this drop yet" if good is None else f"last good one {about(now - good)} ago"
             said += f" FAILED: {drop['failure']}; {ago}"
+        elif drop["absent"]:
+            said += ": its folder is not there, and counts as empty"
         numbers = ((drop["waiting"], "to be fetched"), (drop["failed"], "failed, to be tried again"))
         waiting = ", ".join(f"{counted(n, 'file')} {what}" for n, what in numbers if n)
         yield "drop", f"{said}; {waiting or 'nothing waits'}"

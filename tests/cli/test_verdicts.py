@@ -63,6 +63,7 @@ def test_nothing_flows_where_each_poll_is_in_vain() -> None:
     assert found.words.startswith("no poll brings anything usable: the vendor does not know the id (404); 24 tasks")
     assert work(failing=failing[:1]).state == "flowing"  # four were answered, or were never polled
     assert work(tasks={"pending": 0, "due": 0}).state == "idle"
+    assert work(failing=[{"code": "http_429", "count": 24}]).state == "flowing", "the pace tells of refusals"
 
 
 def test_nothing_flows_where_the_ids_belong_to_another_environment() -> None:

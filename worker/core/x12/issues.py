@@ -12,7 +12,7 @@ bad_number                     an amount, a percentage or a quantity is not a nu
 bht_missing                    the set has no BHT, so it does not say which inquiry it answers, nor when
 bht_repeated             held  a second BHT stands in the set: it is joined of two
 component_is_repetition        ISA11 and ISA16 are the same character; it is read as the repetition separator
-control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together before; the set is read all the same
+control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together before; that alone holds nothing
 control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
 date_format                    DTP02 or DMG02 announces another form of date than the one that follows
 deceased                       the answer gives a date of the patient's death
@@ -96,7 +96,7 @@ MESSAGES = {
     "bht_missing": "The set has no BHT: it does not say which inquiry it answers, nor when.",
     "bht_repeated": "A second BHT stands in the set: it is joined of two.",
     "component_is_repetition": "ISA11 and ISA16 are the same character; it was read as the repetition separator.",
-    "control_number_reused": "The control numbers occurred before in this file; the set was read all the same.",
+    "control_number_reused": "The control numbers occurred before in this file.",
     "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
     "date_format": "A date is not in the form that the qualifier before it announces.",
     "deceased": "The answer gives a date of death of the patient.",

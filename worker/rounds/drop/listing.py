@@ -16,12 +16,14 @@ def list_drop(work: DropWork, _now: int) -> None:
     """
     try:
         files, links = work.ask(lambda drop: (drop.list(), drop.links))
+        work.outcome.absent = False
         work.listed, work.links = {one.name: one for one in files}, [one.text for one in links]
     except SftpFailed as failure:
         if failure.code != "drop_missing" or not remote.emptied(work.store):
             raise
         # An object store shows a folder only as long as something lies in it.
         work.listed, work.links = {}, []
+        work.outcome.absent = True
         if remote.any_noted(work.store):
             work.log.info("the drop's folder went with its last file: it counts as empty")
     hidden = remote.hidden(work.store, _rows(work))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from worker.gateways.sftp.drop import SftpFailed
+from worker.rounds.drop.work import DropOutcome
 from worker.rounds.ingest.file_report import FileReport
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
@@ -31,9 +31,10 @@ def lost(store: Store, log: Log, names: Sequence[str], where: str, now: int) -> 
     log.warning("files are gone from the drop before they came whole", count=len(names))
 
 
-def over(store: Store, log: Log, failure: SftpFailed | None, now: int, *, always: bool) -> None:
-    """The round has ended, with ``failure`` if something hindered it. That is a problem, which the daemon logs as any
+def over(store: Store, log: Log, outcome: DropOutcome, now: int, *, always: bool) -> None:
+    """The round has ended, with a ``failure`` if something hindered it. That is a problem, which the daemon logs as any
     other; ``always``: it is logged here, for a person who waits for the round."""
+    failure = outcome.failure
     if failure is not None and failure.code in ("stopped", "login_waits"):
         # The refusal of the login stands in `status` already.
         if failure.code == "login_waits" and always:
@@ -42,7 +43,7 @@ def over(store: Store, log: Log, failure: SftpFailed | None, now: int, *, always
     standing = {code for code, _ in notices.listed(store) if code.startswith("sftp_")}
     wanted = None if failure is None else f"sftp_{failure.code}"
     with store.write():
-        rounds.note(store, None if failure is None else failure.code, now)
+        rounds.note(store, None if failure is None else failure.code, now, absent=outcome.absent)
         for code in standing - {wanted}:
             notices.clear(store, code)
         if wanted is not None and failure is not None:

@@ -136,7 +136,7 @@ def _finish(work: DropWork, now: int) -> None:
         with work.store.write():
             at = logins.refused(work.store, now)
         failure.hint = f"{failure.hint} (next attempt at {iso(at)}; {_AT_ONCE})"
-    over(work.store, work.log, failure, now, always=work.patient)
+    over(work.store, work.log, work.outcome, now, always=work.patient)
     waits = logins.next_at(work.store, now)
     if waits:
         # Another process may be let in meanwhile; then this one goes on after `every`.

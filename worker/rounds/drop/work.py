@@ -54,6 +54,8 @@ class DropOutcome:
     """Files that are gone from the drop before they came whole, and were not found anywhere."""
     failed: list[tuple[str, SftpFailed]] = field(default_factory=list)
     """Files that could not be fetched, moved or deleted, and why. They are tried again."""
+    absent: bool = False
+    """The drop's folder is not there, and counts as empty."""
     failure: SftpFailed | None = None
     next_at: int = 0
 

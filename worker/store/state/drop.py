@@ -22,14 +22,16 @@ def begin(store: Store, now: int) -> None:
     meta.put(store, _KEY, {"since": now, **meta.get(store, _KEY), "began_at": now})
 
 
-def note(store: Store, failure: str | None, now: int) -> None:
-    """The round has ended; ``failure`` is the code of what ended it early. Inside a transaction."""
+def note(store: Store, failure: str | None, now: int, *, absent: bool = False) -> None:
+    """The round has ended; ``failure`` is the code of what ended it early. ``absent``: there was no folder, which counts
+    as an empty one. Inside a transaction."""
     before = meta.get(store, _KEY)
     noted = {
         "since": before.get("since", now),
         "at": now,
         "good_at": now if failure is None else before.get("good_at"),
         "failure": failure,
+        "absent": absent,
     }
     meta.put(store, _KEY, noted)
 
@@ -68,6 +70,7 @@ def picture(store: Store) -> dict[str, Any]:
         "last_round_at": iso_or_none(noted.get("at")),
         "last_good_at": iso_or_none(noted.get("good_at")),
         "failure": noted.get("failure"),
+        "absent": bool(noted.get("absent")),
         "waiting": row["waiting"],
         "failed": row["failed"],
     }

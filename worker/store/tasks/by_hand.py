@@ -20,7 +20,7 @@ class Handled:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-UNKNOWN = "is not recorded here (ids keep their letter case)"
+UNKNOWN = "is not recorded here: give the whole id, in its own letter case"
 
 
 def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
