@@ -88,6 +88,16 @@ def test_a_storm_of_refusals_is_one_problem_for_as_long_as_they_come(house: Hous
     assert loop.problems() == {}, "a slower pace alone is no problem: an outage has it, too"
 
 
+def test_where_nothing_waits_refusals_are_no_problem_any_more(house: House, loop: ByHand) -> None:
+    house.rows("UPDATE api SET pace = 500000, slowed_at = ?", loop.clock.now())
+    house.rows(PAUSE[0].format("rate_limited", "http_429"))
+    turn(loop)
+    house.rows(PAUSE[1])
+    assert "api_rate_limited" in loop.problems()
+    house.rows("UPDATE tasks SET state = 'concluded', outcome = 'success', concluded_at = 1, due_at = NULL")
+    assert "api_rate_limited" not in loop.problems()
+
+
 def test_a_file_of_the_drop_that_joins_others_in_trouble_is_named_in_a_line(house: House, loop: ByHand) -> None:
     row = "INSERT INTO remote_files (name, shown, size, mtime, seen_at, state, error) VALUES (?, ?, 1, 1, 1, 'seen', ?)"
     rules = StatusRules(loop.loop.schedule, every_ms=600_000)

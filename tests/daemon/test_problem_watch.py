@@ -175,6 +175,23 @@ def test_a_database_that_cannot_be_written_is_a_problem_with_its_cause(
     assert turn(loop, QUIET_MS) == [("problem is over", "database_unwritable")]
 
 
+def test_a_fault_of_our_own_ends_the_word_that_nothing_can_be_written(
+    house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails: list[Exception] = [TryLater(f"{house.database} is busy", "who holds it?")]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise fails[-1]
+
+    monkeypatch.setattr("worker.daemon.poll_lane.PollLane.run", refuse)
+    assert turn(loop) == [("problem begins", "database_unwritable")]
+    fails.append(ValueError("a fault"))
+    turn(loop)
+    assert "internal_fault" in loop.problems()
+    assert "database_unwritable" not in loop.problems()
+    assert ("problem is over", "database_unwritable") in turn(loop, QUIET_MS)
+
+
 def loop_problems(loop: ByHand) -> list[Problem]:
     return problems(loop.store, loop.clock.now(), StatusRules(loop.loop.schedule), MACHINE, alive=True)
 

@@ -9,6 +9,7 @@ from cli.who import who
 from tests.support.cdpoll_process import House
 from tests.support.loop_by_hand import ByHand
 from tests.support.troubles import TROUBLES, quiet_house, quiet_loop, turn
+from worker.core.errors import StorageFailed
 from worker.core.standing import QUIET_MS
 from worker.store.opening import open_store
 from worker.store.state import standing
@@ -56,6 +57,25 @@ def test_an_acknowledged_problem_that_returns_is_told_again(house: House, loop: 
     house.rows(TROUBLES["abandoned"].begin)
     assert turn(loop) == [("problem begins", "abandoned")]
     assert "abandoned" in loop.problems()
+
+
+def test_what_is_acknowledged_while_nothing_can_be_written_stays_so(
+    house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.rows(TROUBLES["abandoned"].begin)
+    turn(loop)
+
+    def refuse(*_: object) -> None:
+        raise StorageFailed("no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(standing, "keep", refuse)
+        house.rows(TROUBLES["unreadable"].begin)
+        assert turn(loop) == [("problem begins", "unreadable")]
+        house.cdpoll("problems", "ack", "abandoned", check=0)
+    assert turn(loop) == []
+    assert house.rows("SELECT code, acked_n FROM problems ORDER BY code") == [("abandoned", 1), ("unreadable", None)]
+    assert "abandoned" not in loop.problems()
 
 
 def test_only_what_stands_can_be_acknowledged(house: House) -> None:

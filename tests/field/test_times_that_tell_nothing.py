@@ -150,5 +150,46 @@ def test_a_file_is_not_read_again_where_that_may_cost_it(tmp_path: Path, bend: B
         rounds.round(wait=DAY_MS, archive=archive)
     asked = [kind for kind, name in drop.asked if (kind, name) == ("open", "a.x12")]
     # With an archive the server moves what is opened. Without one, what it refuses is no trouble: the file is here.
-    assert len(asked) == (1 if archive else 3)
+    assert len(asked) == (1 if archive else 6)
+    assert problems(rounds) == {}
+
+
+def test_a_connection_that_breaks_puts_the_reading_off_for_a_day(tmp_path: Path, bend: Bend) -> None:
+    class Cut(Timeless):
+        cuts = False
+
+        def opened(self, name: str, file: BentFile) -> int | None:
+            if self.cuts:
+                raise EOFError
+            return None
+
+    drop = Cut({"a.x12": numbered_batch(3)})
+    rounds = DropRounds(tmp_path, bend(drop).settings())
+    assert rounds.states() == [("a.x12", "ingested")]
+    drop.cuts = True
+    rounds.round(wait=20 * DAY_MS)
+    assert problems(rounds) == {}
+    drop.cuts = False
+    drop.files["a.x12"].data = numbered_batch(3, 5)
+    rounds.round(wait=DAY_MS)
+    assert members(rounds) == 6
+
+
+def test_a_kill_while_a_file_is_read_once_more_makes_no_file_lost(
+    tmp_path: Path, bend: Bend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop = Timeless({"a.x12": numbered_batch(3)})
+    rounds = DropRounds(tmp_path, bend(drop).settings())
+    assert rounds.states() == [("a.x12", "ingested")]
+
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as dying:
+        dying.setattr("worker.gateways.sftp.drop.Drop.fetch", killed)
+        with pytest.raises(SystemExit):
+            rounds.round(wait=2 * DAY_MS)
+    drop.files.clear()
+    rounds.round(wait=EVERY)
+    assert rounds.rows("SELECT * FROM remote_files") == []
     assert problems(rounds) == {}

@@ -35,6 +35,10 @@ class Standing(NamedTuple):
         """Whether it is acknowledged as far as this."""
         return self.acked_n is not None and (count <= self.acked_n or kind_of(self.code).grows_by_itself)
 
+    def acknowledged_as(self, other: "Standing") -> "Standing":
+        """The same with what was acknowledged of another row of the code."""
+        return self._replace(acked_n=other.acked_n, acked_by=other.acked_by, acked_at=other.acked_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Told:

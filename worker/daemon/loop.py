@@ -152,7 +152,8 @@ class Loop:
             if isinstance(error, StorageFailed | TryLater):
                 self._faults.storage_fails(error, now)
             else:
-                # The other lanes go on, and a person is told once.
+                # The other lanes go on, and a person is told once. What is written now shows whether it can be.
+                self._faults.storage_well()
                 self._faults.caught(MAIN, "a fault in cdpoll itself", error)
                 self._tell_at_once(now)
         else:

@@ -74,7 +74,11 @@ class ProblemWatch:
         """Write what stands. One may have been acknowledged since the rows were read."""
         try:
             with self._store.write():
-                after, told = follow(self._rows(), stands, now)
+                stored = standing.standing(self._store)
+                rows = stored | {
+                    code: row.acknowledged_as(stored.get(code, row)) for code, row in (self._unsaved or {}).items()
+                }
+                after, told = follow(rows, stands, now)
                 standing.keep(self._store, after)
             self._unsaved = None
         except (StorageFailed, TryLater):

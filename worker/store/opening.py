@@ -134,7 +134,8 @@ def _bring_up(
         busy = holder(store.file)
         if busy is not None:
             raise TryLater(
-                f"{store.path} is being brought up to date by process {busy.pid}", "try again in a moment; it goes on"
+                f"{store.path} is of an earlier cdpoll (schema {version}); process {busy.pid} holds the daemon's lock",
+                "it brings the database up to date: try again in a moment; or it is the daemon of before: restart it",
             )
         raise refusal(
             f"{store.path} is of an earlier cdpoll (schema {version}; this one needs {SCHEMA_VERSION})",

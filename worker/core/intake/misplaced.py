@@ -9,7 +9,7 @@ CAPITALS = "a UUID in capital letters: in small letters it would be another task
 PART = "a part of a UUID: an id that was cut off is not recorded"
 
 _UUID = re.compile(r"(?<![0-9A-Za-z-])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9A-Za-z-])", re.IGNORECASE)
-_ID_KEY = re.compile(r'id\\?"\s*:', re.IGNORECASE)
+_ID_KEY = re.compile(r'"id\\?"\s*:', re.IGNORECASE)
 _HEADER = re.compile(r"(?:< )?(?:HTTP/|[A-Za-z][A-Za-z0-9-]*:[ \t])")
 _SECRET = re.compile(r"cookie|authorization|token|secret", re.IGNORECASE)
 _DUMP = "a dump of headers goes to --headers"

@@ -19,26 +19,27 @@ LONGEST_RECHECK_MS = 30 * 86_400_000
 
 
 def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
-    """Fetch a file of the drop; reading it in is the next step."""
-    remote.move_on(work.store, one, "fetching")
+    """Fetch a file of the drop; reading it in is the next step. One that is read once more stays ``done`` meanwhile."""
+    reread = one.state == "done"
+    if not reread:
+        remote.move_on(work.store, one, "fetching")
     try:
         fetched = work.ask(lambda drop: drop.fetch(file, work.incoming))
     except SftpFailed as failure:
-        if one.state == "done":
-            # It is read in; a server that gives a file once may refuse it, and that is no trouble.
-            remote.done(work.store, one, tidy=False, again_at=_read_once_more(work, one, now))
-        else:
-            remote.again(work.store, one, failure.code, work.rules.every, now)
         if not work.of_one_file(failure):
+            if not reread:
+                remote.again(work.store, one, failure.code, work.rules.every, now)
             raise
-        if one.state == "done":
+        if reread:
+            # It is read in; a server that gives a file once may refuse it, and that is no trouble.
+            remote.done(work.store, one, tidy=False, again_at=now + SHORTEST_RECHECK_MS)
             return
+        remote.again(work.store, one, failure.code, work.rules.every, now)
         work.outcome.failed.append((one.shown, failure))
         return
     if fetched.told is not None:
         work.told[one.name] = fetched.told
-    # While the time of a file changes at each listing, the server's word that it stayed the same is worth nothing.
-    error = CHANGED if fetched.changed or one.restless else None
+    error = CHANGED if fetched.changed else None
     remote.move_on(work.store, one, "fetched", fetched.path.name, error=error)
     again = one.error in ("incomplete", CHANGED)
     work.first(Step(partial(read_in, one=replace(one, error=error), path=fetched.path, again=again), fetched.size))
@@ -49,9 +50,10 @@ def read_in(work: DropWork, now: int, *, one: DropFile, path: Path, again: bool 
 
     ``again``: it was not whole the last time. That it still is not is no line of the log.
     """
-    # A file that changed may be half of one and half of another. The same bytes a second time are one file.
+    # A file that changed may be half of one and half of another. The same bytes a second time are one file. Where the
+    # time changes at each listing, the server's word that it stayed the same is worth nothing.
     read_before = remote.came_before(work.store, one, path.name)
-    changed = one.error == CHANGED and not read_before
+    changed = (one.error == CHANGED or one.restless) and not read_before
     with path.open("rb") as file:
         progress = work.progress(one.shown, path.stat().st_size) if work.progress else None
         given = BatchFile(file, one.shown, "sftp", rules=work.rules.hold, changed=changed)

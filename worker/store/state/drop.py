@@ -23,8 +23,8 @@ def begin(store: Store, now: int) -> None:
 
 
 def note(store: Store, failure: str | None, now: int, *, absent: bool = False) -> None:
-    """The round has ended; ``failure`` is the code of what ended it early. ``absent``: there was no folder, which counts
-    as an empty one. Inside a transaction."""
+    """The round has ended; ``failure`` is the code of what ended it early. ``absent``: there was no folder, and that is
+    an empty drop. Inside a transaction."""
     before = meta.get(store, _KEY)
     noted = {
         "since": before.get("since", now),

@@ -23,18 +23,18 @@ def by_lasting_error(store: Store) -> dict[str, int]:
     return _counted(store, "failing")
 
 
-def failed_again(store: Store, code: str, after: int) -> int:
-    """As :func:`by_lasting_error` of one code, but only tasks that were polled after that instant (ms). It reads all
-    pending tasks."""
-    row = store.one(
+def failed_again(store: Store, after: int) -> dict[str, int]:
+    """As :func:`by_lasting_error`, but only tasks that were polled after that instant (ms). It reads all pending
+    tasks."""
+    rows = store.read(
         """
-        SELECT count(*) AS n FROM tasks
-        WHERE state = 'pending' AND failures >= 3 AND last_error = :code AND last_poll_at > :after
+        SELECT last_error AS code, count(*) AS n FROM tasks
+        WHERE state = 'pending' AND failures >= 3 AND last_error IS NOT NULL AND last_poll_at > :after
+        GROUP BY last_error
         """,
-        {"code": code, "after": after},
+        {"after": after},
     )
-    assert row is not None
-    return int(row["n"])
+    return {row["code"]: row["n"] for row in rows}
 
 
 def due(store: Store, by: int) -> int:

@@ -168,9 +168,13 @@ def _pause(breaker: Breaker) -> list[Problem]:
 
 
 def _refusals(store: Store, now: int, limiter: LimiterState) -> list[Problem]:
-    """A storm of refusals pauses the API again and again, for a moment each. It is over when none came for a minute, or
-    when the pace is full again."""
-    if limiter.pace >= FULL_PACE_PPM or not 0 <= now - limiter.slowed_at < QUIET_MS:
+    """A storm of refusals pauses the API again and again, for a moment each. It is over when none came for a minute,
+    when the pace is full again, or when no task waits."""
+    if (
+        not tallies.by_state(store)["pending"]
+        or limiter.pace >= FULL_PACE_PPM
+        or not 0 <= now - limiter.slowed_at < QUIET_MS
+    ):
         return []
     row = kept.standing(store).get("api_rate_limited")
     stands = row is not None and (row.ended_at is None or now - row.ended_at < QUIET_MS)
@@ -209,12 +213,9 @@ def _since_the_pause(store: Store, now: int, schedule: Schedule, counts: dict[st
     if last is None or not 0 <= now - last.ended_at <= schedule.max_interval:
         return counts  # by then each task was polled again
     outage = last.reason != "rate_limited"
-    return {
-        code: tallies.failed_again(store, code, last.ended_at)
-        if code == last.code or (outage and is_about_us(code))
-        else n
-        for code, n in counts.items()
-    }
+    explained = {code for code in counts if code == last.code or (outage and is_about_us(code))}
+    again = tallies.failed_again(store, last.ended_at) if explained else {}
+    return {code: again.get(code, 0) if code in explained else n for code, n in counts.items()}
 
 
 def _with(code: str) -> str:
