@@ -151,7 +151,7 @@ def test_no_response_at_all(data: bytes) -> None:
             1,
         ),
         (b"HTTP/2 202 \n\n", "status 202, but no Location names its task: hand in its body with --body", 0),
-        (b"HTTP/2 202 \nlocation: /elsewhere\n\n", "status 202, but no Location names its task", 0),
+        (b"HTTP/2 202 \nx-request-id: 1\n\n", "status 202, but no Location names its task", 0),
         (b"HTTP/2 503\n\nHTTP/2 503\n\nHTTP/2 200\n\n", "2 of 3 responses: status 503 is not a success", 1),
     ],
 )

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.core.intake.link import mentions
+from worker.core.intake.misplaced import may_name
 
 _STATUS = r"HTTP/(?:1\.[01]|2(?:\.0)?|3(?:\.0)?) [1-5][0-9][0-9](?: [^\x00-\x08\n-\x1f\x7f]*+)?(?=\r*(?:\n|\Z))"
 _STATUS_LINE = re.compile(_STATUS)
@@ -28,6 +29,7 @@ _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]++)[ \t]*+:(.*)", re.DOTALL)
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _BLANKS = re.compile(r"[\r\n]*")
 _PREFIXED = re.compile(r"^(< |[ \t]+)(?=HTTP/)", re.MULTILINE)
+_TALK = re.compile(r"[*<>]|[{}] \[")  # lines of ``curl -v`` that are no body
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHALLENGES = frozenset({401, 407})
 
@@ -44,10 +46,12 @@ class Field(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The headers of one response. A line that is no header, and mentions a discovery, is a field without a name."""
+    """The headers of one response, and what stands behind them. A line that is no header, and may name a task, is a
+    field without a name."""
 
     status_line: str
     fields: list[Field]
+    body: str = ""  # each octet as one character
 
     @property
     def status(self) -> int:
@@ -93,21 +97,23 @@ def _read(text: str) -> Dump:
         fields, end, dump.unfinished = _block(text, at)
         status_line = _STATUS_LINE.match(text, at)
         assert status_line is not None
-        dump.blocks.append(Block(status_line[0], fields))
         at = _seek(text, _behind_body(text, end, fields), dump)
+        dump.blocks.append(Block(status_line[0], fields, text[end:at]))
     return dump
 
 
 def _without(prefix: str, text: str) -> str:
-    """The lines that begin with the prefix, without it. Among those of ``curl -v`` others may stand, which go; a line
-    that is not indented ends the headers of ``wget -S``, and so does the end of its output."""
-    lines = []
+    """The lines that begin with the prefix, without it. Among those of ``curl -v`` others may stand, which go, but
+    for the body; a line that is not indented ends the headers of ``wget -S``, and so does the end of its output."""
+    lines, body = [], []
     for line in re.split(r"(?<=\n)", text):
         if line.startswith(prefix):
             lines.append(line[len(prefix) :])
         elif line.rstrip() == prefix.strip() or not prefix.strip():
             lines.append("\n")
-    return "".join(lines)
+        elif not _TALK.match(line):
+            body.append(line)
+    return "".join([*lines, *(body if lines[-1:] == ["\n"] else [])])
 
 
 def _lines(text: str, at: int) -> Iterator[tuple[int, str, bool, int]]:
@@ -172,7 +178,7 @@ def _block(text: str, at: int) -> tuple[list[Field], int, bool]:
             if parts:
                 parts.append(line.strip())
                 cut_off = cut
-            elif mentions(line):
+            elif may_name(line):
                 fields.append(Field("", line))
             continue
         unfold()
@@ -181,7 +187,7 @@ def _block(text: str, at: int) -> tuple[list[Field], int, bool]:
             fields.append(Field(header[1].lower(), ""))
             parts.append(header[2].strip())
             cut_off = cut
-        elif mentions(line):
+        elif may_name(line):
             fields.append(Field("", line))
     unfold()
     return fields, len(text), True

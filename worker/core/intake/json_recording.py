@@ -11,9 +11,11 @@ from worker.core.intake.dump import Field
 from worker.core.intake.json_documents import Documents, cut_array, documents, text_of
 from worker.core.intake.line_keys import ABOUT, NAMING, birth_date_note, unknown_keys
 from worker.core.intake.link import Unreadable, unreadable, unreadable_parts
-from worker.core.intake.misplaced import id_notes, id_of_text, why_no_id, why_no_object
+from worker.core.intake.misplaced import id_notes, id_of_text, names_uuid, why_no_id, why_no_object
 from worker.core.intake.receipt import json_text, read_receipt
 from worker.core.intake.recording import (
+    CREATED,
+    NOT_READ,
     Intake,
     Recording,
     each_once,
@@ -23,6 +25,7 @@ from worker.core.intake.recording import (
     or_kept,
     read_whole_location,
     recordings_of,
+    strange_fields,
 )
 
 _KEPT = frozenset({"link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id"})
@@ -210,6 +213,8 @@ def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
     if named.empty:
         beside.append(_nothing_named(record))
     whole = merge([named, *beside])
+    if not whole.recordings and not whole.unreadable and _holds_uuid(record):
+        whole = replace(whole, unreadable=(unreadable(json_text(record), f"this {NOT_READ}"),), notes=())
     bad = tuple(replace(item, ref=pattern.ref) for item in whole.unreadable)
     return replace(whole, recordings=each_once(whole.recordings), unreadable=bad)
 
@@ -223,6 +228,11 @@ def _nothing_named(record: dict[str, object]) -> Intake:
         return Intake(notes=("names no task",), without_task=without_task)
     reason = f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
     return Intake(unreadable=(unreadable(json_text(record), reason),), without_task=without_task)
+
+
+def _holds_uuid(record: dict[str, object]) -> bool:
+    """Whether a value may name a task. Headers and a body are judged where they are read."""
+    return any(names_uuid(key, record[key]) for key in record.keys() - {*ABOUT, "headers", "body"})
 
 
 def _is_empty(value: object, key: str) -> bool:
@@ -288,6 +298,9 @@ def _json_headers(value: object, pattern: Recording) -> Intake:
 def _silent_headers(headers: dict[str, object]) -> Intake:
     """What is said of headers that name no task."""
     status = next((str(headers[name]) for name in headers if name.strip().lower() in (":status", "status")), "")
+    strange = strange_fields(Field(name.strip().lower(), str(headers[name])) for name in headers if headers[name])
+    if strange and (not status or status[:3] in map(str, CREATED)) and (status or names_uuid("", strange)):
+        return Intake(unreadable=(unreadable(json_text(headers), "headers: they may name a task, and none was read"),))
     if status[:3].isdigit() and status[:1] != "2":
         return Intake(notes=(f"headers: status {status[:3]} is not a success: no task is named",))
     return Intake(notes=("headers: no Link header names a task",), without_task=1)

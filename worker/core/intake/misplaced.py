@@ -12,6 +12,8 @@ _UUID = re.compile(r"(?<![0-9A-Za-z-])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12
 _ID_KEY = re.compile(r'"id\\?"\s*:', re.IGNORECASE)
 _HEADER = re.compile(r"(?:< )?(?:HTTP/|[A-Za-z][A-Za-z0-9-]*:[ \t])")
 _SECRET = re.compile(r"cookie|authorization|token|secret", re.IGNORECASE)
+# Headers and keys that hold ids of other things.
+_OTHER_ID = re.compile(r"^x-optum-|trace|correlation|request|cookie|etag|session|span|amz", re.IGNORECASE)
 _DUMP = "a dump of headers goes to --headers"
 
 
@@ -78,6 +80,11 @@ def stream_of_lines(lines: list[str]) -> tuple[str, str] | None:
 def may_name(text: str) -> bool:
     """Whether a text that was refused holds what looks like an id, or an address with one."""
     return mentions(text) or _UUID.search(text) is not None or _ID_KEY.search(text) is not None
+
+
+def names_uuid(name: str, value: object) -> bool:
+    """Whether the value of a header or key holds a UUID that may be a task's."""
+    return _UUID.search(str(value)) is not None and _OTHER_ID.search(name) is None
 
 
 def telling_lines(text: str) -> str:

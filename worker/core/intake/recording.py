@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Block, Field, read_dump
-from worker.core.intake.json_documents import text_of
+from worker.core.intake.json_documents import documents, text_of
 from worker.core.intake.link import (
     NamedTask,
     TaskLinks,
@@ -26,9 +26,11 @@ from worker.core.intake.link import (
     unreadable,
 )
 from worker.core.intake.link_grammar import printable
-from worker.core.intake.misplaced import PART, id_notes, telling_lines, why_no_id
+from worker.core.intake.misplaced import PART, id_notes, may_name, names_uuid, telling_lines, why_no_id
+from worker.core.intake.receipt import read_receipt
 from worker.core.vendor.httpdate import http_date
 
+NOT_READ = "holds a UUID, and no task could be read from it"
 EMPTY_HINT = "was a variable of the shell not set?"
 
 _HEADERS_HINT = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
@@ -100,14 +102,14 @@ def from_link(value: str, *, ref: str | None = None, correlation_id: str | None 
     """The value of one Link header. Raises ``BadData`` where it is empty."""
     if not value.strip():
         raise BadData("the link value is empty", EMPTY_HINT)
-    return _single(read_link(value), Recording("", "link", ref=ref, correlation_id=correlation_id))
+    return _single(value, read_link(value), Recording("", "link", ref=ref, correlation_id=correlation_id))
 
 
 def from_location(value: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
     """The value of one Location header. Raises ``BadData`` where it is empty."""
     if not value.strip():
         raise BadData("the location value is empty", EMPTY_HINT)
-    return _single(read_whole_location(value), Recording("", "location", ref=ref, correlation_id=correlation_id))
+    return _single(value, read_whole_location(value), Recording("", "location", ref=ref, correlation_id=correlation_id))
 
 
 def read_whole_location(value: str) -> TaskLinks:
@@ -118,10 +120,12 @@ def read_whole_location(value: str) -> TaskLinks:
     return links
 
 
-def _single(links: TaskLinks, pattern: Recording) -> Intake:
+def _single(value: str, links: TaskLinks, pattern: Recording) -> Intake:
     named = recordings_of(links.tasks, pattern)
     if named or links.unreadable:
         return Intake(named, links.unreadable)
+    if names_uuid("", value):
+        return Intake(unreadable=(unreadable(value, f"the {pattern.source} value {NOT_READ}"),))
     return Intake(notes=(f"the {pattern.source} value names no task",), without_task=int(pattern.source == "link"))
 
 
@@ -156,17 +160,23 @@ def from_dump(data: bytes, name: str, pattern: Recording) -> Intake:
         raise BadData(f"no HTTP response in {name}: did the request fail?", _HEADERS_HINT)
     if all(block.interim for block in dump.blocks):
         raise BadData(f"no final response in {name}: only status {dump.blocks[-1].status} came", _HEADERS_HINT)
-    read = [from_fields(block.fields, pattern) for block in dump.blocks]
+    read = [_from_block(block, pattern, name) for block in dump.blocks]
     lost = [unreadable(line, "a header line behind a body that runs into its status line") for line in dump.swallowed]
     last = dump.blocks[-1]
-    said = read[-1].unreadable and last.fields[-1].cut
+    said = read[-1].unreadable and last.fields and last.fields[-1].cut
     if last.interim or (dump.unfinished and not said):
         reason = f"{name}: cut off within the headers of its last response: tasks may be missing"
         lost.append(unreadable(_shown(last), reason))
     silent = [
         block
         for block, intake in zip(dump.blocks, read, strict=True)
-        if not (intake.recordings or intake.unreadable or block.interim or (block.repeated and block is not last))
+        if not (
+            intake.recordings
+            or intake.unreadable
+            or intake.notes
+            or block.interim
+            or (block.repeated and block is not last)
+        )
     ]
     notes = _silences(silent, sum(not block.interim for block in dump.blocks), name)
     if dump.ignored:
@@ -176,13 +186,53 @@ def from_dump(data: bytes, name: str, pattern: Recording) -> Intake:
     whole = Intake(
         each_once(intake.recordings),
         (*intake.unreadable, *lost),
-        tuple(notes),
+        (*intake.notes, *notes),
         sum(200 <= block.status < 300 and block.status not in _ACCEPTED for block in silent),
     )
     return or_kept(whole, data.decode("utf-8", "backslashreplace"))
 
 
+def _from_block(block: Block, pattern: Recording, name: str) -> Intake:
+    """What one response names: in its headers; else, where its status says that tasks were made, in its body, or in
+    what is kept of it."""
+    found = from_fields(block.fields, pattern)
+    if found.recordings or found.unreadable or block.status not in CREATED:
+        return found
+    if body := block.body.strip("\0 \t\r\n"):
+        found = _from_created(text_of(body.encode("latin-1")), pattern, name)
+    if found.recordings or found.unreadable or not (strange := strange_fields(block.fields)):
+        return found
+    return replace(found, unreadable=(unreadable(strange, f"{name}: status {block.status}: {_STRANGE}"),))
+
+
+def _from_created(body: str, pattern: Recording, name: str) -> Intake:
+    """The body behind the headers of a 201, 202 or 207. One that is not read whole is kept."""
+    read = documents(body)
+    try:
+        if len(read.whole) != 1 or len(read.whole[0]) != 1 or read.rest.strip():
+            raise BadData("it is not one JSON text")
+        receipt = read_receipt(read.whole[0][0], "the body")
+    except BadData as error:
+        if not may_name(body):
+            return Intake()
+        reason = f"{name}: the body behind the headers cannot be read: {error.message}"
+        return Intake(unreadable=(unreadable(body, reason),))
+    notes = tuple(f"{name}: {note}" for note in receipt.notes)
+    return Intake(recordings_of(receipt.tasks, pattern), receipt.unreadable, notes)
+
+
+def strange_fields(fields: Iterable[Field]) -> str:
+    """Of headers that named no task, those that may: a Location, and what holds a UUID."""
+    return "\n".join(
+        f"{one.name}: {one.value}" if one.name else one.value
+        for one in fields
+        if (one.name == "location" and one.value) or names_uuid(one.name, one.value)
+    )
+
+
+CREATED = frozenset({201, 202, 207})  # what says that tasks were made
 _ACCEPTED = frozenset({201, 202})
+_STRANGE = "these headers may name its task, and none could be read from them"
 
 
 def _silences(silent: list[Block], of_all: int, name: str) -> list[str]:
@@ -248,12 +298,15 @@ def from_fields(fields: list[Field], pattern: Recording) -> Intake:
             links = read_link(header.value) if header.name == "link" else read_location(header.value)
             good += recordings_of(links.tasks, pattern)
             bad += links.unreadable
-    if not good and not bad:
-        # Under another name, or behind no name at all.
-        strange = [f"{f.name}: {f.value}" if f.name else f.value for f in fields if mentions(f.value)]
-        bad += [
-            unreadable(text, "a header that mentions coverage-discovery/, but is not a Link value") for text in strange
+    if not good or bad:
+        # Under another name, or behind no name at all, as where a link was wrapped.
+        strange = [
+            f"{f.name}: {f.value}" if f.name else f.value
+            for f in fields
+            if f.name not in {"link", "location"} and (mentions(f.value) or (bad and not f.name))
         ]
+        what = "a header that mentions coverage-discovery/, but is not a Link value"
+        bad += [unreadable(text, what if mentions(text) else "a line that may belong to a link") for text in strange]
     return Intake(each_once(good), tuple(bad))
 
 
