@@ -1,5 +1,6 @@
 """Which file is opened as the database, which is refused, and when a new one is made."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -188,6 +189,17 @@ def test_what_goes_into_a_file_without_a_name_is_not_acknowledged(path: Path, jo
         with pytest.raises(StorageFailed) as caught:
             record(store, "b")
         assert "removed or replaced" in caught.value.message
+
+
+def test_a_folder_that_was_closed_to_us_holds_the_same_file_as_far_as_is_known(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with open_store(path, create=True) as store, monkeypatch.context() as closed:
+        closed.setattr(Path, "stat", refused)
+        assert not store.replaced()
 
 
 def test_an_emptied_file_and_a_wal_that_was_removed_are_noticed(path: Path) -> None:

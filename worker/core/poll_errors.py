@@ -35,7 +35,7 @@ POLL_ERRORS: dict[str, PollError] = {
         "this machine forbids the connection",
         "check its firewall, and IPAddressAllow= and IPAddressDeny= of the service's unit",
     ),
-    "timeout": PollError("no answer came in time", _NETWORK),
+    "timeout": PollError("no answer came in time ([api] timeout)", _NETWORK),
     "cut": PollError("the connection ended before the answer did", _NETWORK),
     "protocol": PollError("the answer was not HTTP", "check host and port in [api] {url} and proxy"),
     "proxy": PollError("the proxy makes no connection to the vendor", "ask the people who run the proxy"),

@@ -108,7 +108,8 @@ class Loop:
                 next_at = self.step()
                 if self._store.replaced():
                     self._log.error(
-                        "the database was replaced or removed under the daemon; a restart opens the new one"
+                        "the database was replaced or removed under the daemon; a restart opens what is there now",
+                        database=str(self._store.path),
                     )
                     return 74
                 if self._signals.stop.is_set() or (self._orders.once and all(lane.idle for lane in self._lanes)):

@@ -108,6 +108,12 @@ class Store:
         """Whether another file, an empty one or none lies where this one was opened: what is written now is lost."""
         if self._file is None:  # a lone one, that was empty when it was opened
             return False
+        try:
+            self.path.stat()
+        except PermissionError:
+            return False  # the folder was closed to us, and nothing is known of what lies in it
+        except OSError:
+            return True
         if self._wal is not None and _inode(self._wal[0]) != self._wal[1]:
             return True
         return _identity(self.path) != self._file
