@@ -101,7 +101,7 @@ _FIELDS_OF = {
     "backlog": {
         "cure": "raise requests_per_second, if the vendor allows more; after refusals the pace recovers by itself"
     },
-    "daemon_stuck": {"lasting": "a minute or more"},
+    "daemon_stuck": {"lasting": "a minute and a half"},
     "overdue": {"lasting": "`[polling] alert_after`"},
     "sftp_stale": {"under_way": "", "lasting": "three times `every`"},
     "api_rate_limited": {"cure": "lower requests_per_second if it comes often"},

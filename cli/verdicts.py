@@ -51,13 +51,15 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
     api, drop = picture["api"], picture["drop"]
     if here.api and api["paused"]:
         level: Level = "critical" if str(api["reason"]).startswith("credentials") else "warning"
-        why = _PAUSES[str(api["reason"]).partition(" ")[0]]
+        by_proxy = "(proxy_" in str(api["reason"])
+        why = "the proxy refuses our login" if by_proxy else _PAUSES[str(api["reason"]).partition(" ")[0]]
         return Verdict("PAUSED", "; ".join([why, *next_probe(api, now), waits]), level)
     polling = picture["polling"]
     if here.api and polling["daily_budget"] is not None and polling["requests_today"] >= polling["daily_budget"]:
         return Verdict("HELD BACK", f"the requests of the day are spent, until midnight UTC; {waits}", "warning")
-    if drop is not None and drop["failure"]:
-        return Verdict("HELD BACK", f"the drop cannot be read ({drop['failure']})", "warning")
+    unread = "the drop cannot be read" if drop is not None and drop["failure"] else ""
+    if unread and not picture["tasks"]["pending"]:
+        return Verdict("HELD BACK", unread, "warning")
     if here.api and (in_vain := _in_vain(picture)):
         return Verdict("IN VAIN", f"{in_vain}; {waits}", "warning")
     slow = slowed(picture) if here.api and picture["daemon"]["alive"] else []
@@ -68,7 +70,7 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
     if slow and picture["tasks"]["due"]:
         return Verdict("SLOWED", "; ".join([*slow, waits]), "warning")
     if picture["tasks"]["pending"] or (drop is not None and drop["waiting"]):
-        return Verdict("flowing", "; ".join([waits, *slow]))
+        return Verdict("flowing", "; ".join([waits, *slow, *([unread] if unread else [])]))
     return Verdict("idle", waits)
 
 
@@ -174,7 +176,11 @@ def _picture(picture: Json, here: Installation) -> Verdict:
         return Verdict("OLD", f"the daemon was last seen {ago} ago; what the vendor did since is unknown", "warning")
     age_ms = daemon["beat_age_ms"]
     ago = f"as of {age_ms / 1000:.1f} s ago" if age_ms < FRESH_MS else f"as of {about(age_ms)} ago"
-    return Verdict("fresh", ago) if age_ms < FRESH_MS else Verdict("OLD", f"{ago}: the daemon is slow", "warning")
+    return (
+        Verdict("fresh", ago)
+        if age_ms < FRESH_MS
+        else Verdict("OLD", f"{ago}: the daemon has said nothing since", "warning")
+    )
 
 
 def problem_line(one: Json, now: int) -> tuple[str, str]:

@@ -24,7 +24,7 @@ def a_picture(**more: Any) -> dict[str, Any]:
         "problems": [],
     }
     for key, value in more.items():
-        found[key] = {**found[key], **value} if isinstance(value, dict) else value
+        found[key] = {**(found[key] or {}), **value} if isinstance(value, dict) else value
     return found
 
 
@@ -112,3 +112,20 @@ def test_a_count_stands_once_in_the_line_of_a_problem() -> None:
     assert problem_line(one, NOW) == ("warning", "warning  unreadable, for 5 s: 73 texts")
     one |= {"hint": "most ids are unknown; see 173", "severity": "critical", "since": None}
     assert problem_line(one, NOW) == ("CRITICAL", "CRITICAL unreadable (73): most ids are unknown; see 173")
+
+
+def test_who_refuses_our_login_is_named() -> None:
+    def paused(code: str) -> str:
+        return work(api={"paused": True, "reason": f"credentials ({code})", "resumes_at": None}).words
+
+    assert paused("token_http_401").startswith("the vendor refuses our credentials")
+    assert paused("proxy_auth").startswith("the proxy refuses our login")
+
+
+def test_a_drop_that_cannot_be_read_holds_no_polls_back() -> None:
+    drop = {"failure": "drop_missing", "waiting": 0}
+    assert work(drop=drop)[:2] == (
+        "flowing",
+        "24 tasks pending, 21 due now, the longest for 3 s; the drop cannot be read",
+    )
+    assert work(drop=drop, tasks={"pending": 0, "due": 0})[:2] == ("HELD BACK", "the drop cannot be read")

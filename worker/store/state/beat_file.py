@@ -47,8 +47,8 @@ class Beat:
     passes: int = 0
     unwritable: Unwritable | None = None
 
-    # Passes come at least once a minute. After a longer gap no daemon works, even if its pid exists.
-    STALE_MS = 150_000
+    # Passes come at least once a minute. After a gap that is longer by half no daemon works, even if its pid exists.
+    STALE_MS = 90_000
 
     def alive(self, now: int, exists: bool) -> bool:
         """Whether passes are being made; ``exists``: whether there is a process of this pid."""
