@@ -6,7 +6,10 @@ from pathlib import Path
 
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
 from worker.core.problems import FAMILIES, KINDS, Kind
+from worker.core.x12.issues import HELD, MESSAGES
 from worker.gateways.sftp.failure import SftpFailed
+from worker.store.db.damage import LOST_ISSUE
+from worker.store.views.found import NO_ANSWER, NOT_READ, OTHER_ANSWER
 
 TARGET = Path(__file__).parents[1] / "docs" / "problems.md"
 
@@ -57,12 +60,14 @@ own word may follow it (`http_403_invalid_product`).
 | --- | --- | --- |
 """
 
-TAIL = """
-## What is odd in a batch
+ISSUES = """
+## What is odd in a batch or an answer
 
-The codes of a file, a transaction set or an answer (`issues`, `warnings`) stand in a table at the head of
-[`worker/core/x12/issues.py`](../worker/core/x12/issues.py); `cdpoll quarantine show` and `cdpoll show` say each
-in words.
+The codes of a file, of a transaction set, of an answer and of a task's coverage (`issues`, `warnings`). *held*: the set
+goes to quarantine alone, and its neighbours are stored. Every other code is a warning beside what is stored.
+
+| code | | means |
+| --- | --- | --- |
 """
 
 # Some of the codes that are made of others.
@@ -114,7 +119,13 @@ def markdown() -> str:
     failures = "".join(f"| `{code}` | {one.words} | {cure_of(code)} |\n" for code, one in POLL_ERRORS.items())
     statuses = "".join(f"| `{code}` | {in_words(code)} | {cure_of(code)} |\n" for code in _OF_FAMILIES)
     drop = "".join(f"| `{code}` | {what} |\n" for code, what in drop_failures())
-    return HEAD + problems + ERRORS.format(drop=drop) + failures + statuses + TAIL
+    return HEAD + problems + ERRORS.format(drop=drop) + failures + statuses + ISSUES + _issues()
+
+
+def _issues() -> str:
+    beside = {one["code"]: one["message"] for one in (NOT_READ, NO_ANSWER, OTHER_ANSWER, LOST_ISSUE)}
+    said = sorted((MESSAGES | beside).items())
+    return "".join(f"| `{code}` | {'held' if code in HELD else ''} | {message} |\n" for code, message in said)
 
 
 def drop_failures() -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from cli.main import COMMANDS
 from cli.problems_page import TARGET, drop_failures, markdown
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
 from worker.core.problems import KINDS, Kind
+from worker.core.x12.issues import HELD, MESSAGES
 
 DOCS = TARGET.parent
 
@@ -27,6 +28,7 @@ def test_each_code_that_a_user_can_meet_has_its_meaning_there() -> None:
     assert {"connect", "auth"} <= raised
     assert raised <= {code for code, _ in drop_failures()}
     assert [code for code, _ in drop_failures() if f"| `{code}` | " not in page] == []
+    assert [code for code in MESSAGES if f"| `{code}` | {'held' if code in HELD else ''} | " not in page] == []
     assert "{" not in page.replace("{token", "")
     assert "the hint says" not in page
 

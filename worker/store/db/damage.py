@@ -25,7 +25,7 @@ JSON_COLUMNS = (
 )
 
 # Stands for the issues of a file or set that cannot be read any more.
-LOST_ISSUE = {"code": "damaged", "segment": "", "message": "what was noted here was damaged on the disk"}
+LOST_ISSUE = {"code": "damaged", "segment": "", "message": "What was noted here was damaged on the disk."}
 
 
 def json_object(text: str) -> dict[str, Any]:
