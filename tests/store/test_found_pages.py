@@ -12,6 +12,7 @@ from tests.support.x12_samples import ACTIVE
 from worker.core.vendor.findings import each_once
 from worker.core.x12.codes import REJECTIONS
 from worker.core.x12.issues import MESSAGES
+from worker.store import outbox
 from worker.store.db.store import Store
 from worker.store.views import found
 
@@ -148,7 +149,7 @@ def test_each_ref_has_a_line_with_the_number_it_got(store: Store) -> None:
     assert [line["visible_at"] for line in lines(store, ref="late")] == ["2027-01-15T08:00:00Z", "2027-01-15T08:01:39Z"]
 
 
-def test_an_answer_of_a_batch_has_one_number_for_the_refs_of_its_task(store: Store) -> None:
+def test_an_answer_of_a_batch_has_a_number_for_each_ref_of_its_task(store: Store) -> None:
     record(store, "a", ref="one", trace_number="OURS-1", originator_id="9000000001", member_id="M0001")
     record(store, "a", ref="two")
     read(store, says() + says(member="M0002", control="0002"))
@@ -156,7 +157,30 @@ def test_an_answer_of_a_batch_has_one_number_for_the_refs_of_its_task(store: Sto
     keys = ("seq", "id", "ref", "match", "source", "file", "member_id")
     joined = ("matched", "batch", "batch.x12", "M0001")
     apart = (2, None, None, "candidate", "batch", "batch.x12", "M0002")
-    assert short(store, *keys) == [(1, "a", "one", *joined), (1, "a", "two", *joined), apart, (3, "a", "late", *joined)]
+    assert short(store, *keys) == [
+        (1, "a", "one", *joined),
+        apart,
+        (3, "a", "two", *joined),
+        (4, "a", "late", *joined),
+    ]
+
+
+def test_a_ref_that_comes_just_before_a_file_is_shown_has_a_number(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(store, "a", ref="one", trace_number="OURS-1", originator_id="9000000001", member_id="M0001")
+    real = outbox.further_refs
+
+    def further_refs(store: Store, shown: outbox.FileAnswers) -> outbox.FurtherRefs:
+        found = real(store, shown)
+        if not found.found:
+            record(store, "a", ref="two")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "further_refs", further_refs)
+        read(store, says())
+    assert short(store, "seq", "ref") == [(1, "one"), (2, "two")]
 
 
 def test_what_a_batch_and_a_poll_both_brought_is_one_line(store: Store) -> None:

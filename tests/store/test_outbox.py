@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.batch_files import batch, read
 from tests.support.database import DONE, conclude, elsewhere, record
+from tests.support.polled_bodies import says
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.instant import from_iso
 from worker.core.x12 import issues
@@ -255,3 +256,18 @@ def alone(path: Path, work: Callable[[Store], object]) -> None:
     """In a thread, with a connection of its own."""
     with open_store(path, create=True) as store:
         work(store)
+
+
+def test_a_database_of_an_earlier_release_gets_a_number_for_each_ref(tmp_path: Path) -> None:
+    path = tmp_path / "cdpoll.db"
+    with open_store(path, create=True) as store:
+        for ref in ("one", "two", "three"):
+            record(store, "a", ref=ref, trace_number="OURS-1", originator_id="9000000001", member_id="M0001")
+        read(store, says() + says(member="M0002", control="0002"))
+        record(store, "a", ref="late")
+        with store.write():
+            store.execute("DELETE FROM outbox WHERE ref IN ('two', 'three')")
+        store.set_version(22)
+    with open_store(path, migrate=lambda: None) as store:
+        added = [(one.number, one.ref) for one in outbox.after(store, 2, 9)]
+    assert added == [(5, "late"), (6, "three"), (7, "two")]

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# What brings an older database up to date writes what it must.
+MIGRATIONS = ROOT / "worker/store/schema/migrations.py"
 SOURCES = [path for top in ("worker", "cli", "bench") for path in sorted((ROOT / top).rglob("*.py"))]
+SOURCES.remove(MIGRATIONS)
 
 WRITERS = {
     # The answers of batches are staged under their keys; what no view has shown yet is removed again; what 271s say is

@@ -8,7 +8,8 @@ from typing import Literal
 
 from worker.store.db.store import Store
 
-Counter = Literal["outbox", "results", "answers", "sets"]
+Counter = Literal["outbox", "results", "answers", "sets", "later_refs"]
+"""``later_refs`` counts the refs that were added to tasks which were known already."""
 
 
 def take(store: Store, name: Counter, many: int = 1) -> int:
@@ -18,3 +19,10 @@ def take(store: Store, name: Counter, many: int = 1) -> int:
     )
     assert row is not None
     return int(row["value"]) - many + 1
+
+
+def value(store: Store, name: Counter) -> int:
+    """The last number that was given."""
+    row = store.one("SELECT value FROM counters WHERE name = :name", {"name": name})
+    assert row is not None
+    return int(row["value"])

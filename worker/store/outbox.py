@@ -6,7 +6,8 @@ reason    what became visible
 result    the first result of a task: one row for each ref of the task, or one without a ref
 revision  a later, differing body: likewise
 ref       a ref that was added when the results were there: one row for each of them
-file      the answers of a batch file: one row with a range of numbers for all of them
+file      the answers of a batch file: one row with a range of numbers for all of them, and one for each further ref
+          of the task of one
 set       the answers of a set that was accepted out of quarantine: likewise
 read      coverage that a published result did not tell before its 271s were read, for the first time or by a newer
           reader: one row for each ref that the result has a number for, and one without if it has such a number
@@ -61,6 +62,7 @@ def publish(store: Store, task: int, result: int, reason: Literal["result", "rev
 
 def publish_ref(store: Store, task: int, ref: str, now: int) -> None:
     """Give numbers to what is visible of ``task`` for a ref that was added just now, in the same transaction."""
+    counters.take(store, "later_refs")
     for row in store.read("SELECT seq FROM kept_results WHERE task = :task ORDER BY seq", {"task": task}):
         _put(store, row["seq"], ref, "ref", now)
 
@@ -72,23 +74,66 @@ def publish_read(store: Store, results: Iterable[int], now: int) -> None:
         _put(store, one.result, one.ref, "read", now)
 
 
-def publish_answers(store: Store, file: int, ordinal: int, many: int, reason: Literal["file", "set"], now: int) -> None:
-    """Give numbers to ``many`` answers of a batch file, from this ordinal on, in the transaction that shows them."""
-    if many:
-        first = counters.take(store, "outbox", many)
-        store.execute(
-            _INSERT,
-            {
-                "first": first,
-                "last": first + many - 1,
-                "result": None,
-                "ref": None,
-                "reason": reason,
-                "file": file,
-                "ordinal": ordinal,
-                "at": now,
-            },
+class FileAnswers(NamedTuple):
+    """``many`` answers of a batch file, from the ordinal ``first`` on."""
+
+    file: int
+    first: int
+    many: int
+
+
+class FurtherRefs(NamedTuple):
+    """What :func:`further_refs` found when ``later_refs`` refs had been added to known tasks."""
+
+    later_refs: int
+    found: list[tuple[int, str]]
+
+
+def further_refs(store: Store, shown: FileAnswers) -> FurtherRefs:
+    """Results of these answers with every ref of their tasks but the first. It takes a while for a large file, so it is
+    done before the transaction that shows the file."""
+    later_refs = counters.value(store, "later_refs")
+    rows = store.read(
+        """
+        SELECT answers.result, refs.ref FROM answers
+        JOIN results ON results.seq = answers.result
+        JOIN refs ON refs.task = results.task
+        WHERE answers.file = :file AND answers.ordinal >= :first AND answers.ordinal < :first + :many AND EXISTS (
+            SELECT 1 FROM refs AS earlier
+            WHERE earlier.task = refs.task AND (earlier.added_at, earlier.ref) < (refs.added_at, refs.ref)
         )
+        ORDER BY answers.ordinal, refs.added_at, refs.ref
+        """,
+        shown._asdict(),
+    )
+    return FurtherRefs(later_refs, [(row["result"], row["ref"]) for row in rows])
+
+
+def publish_answers(
+    store: Store, shown: FileAnswers, further: FurtherRefs, reason: Literal["file", "set"], now: int
+) -> None:
+    """Give numbers to answers of a batch file, in the transaction that shows them: a range, whose numbers are for the
+    first ref of each answer's task, and one for each of the ``further`` refs."""
+    if not shown.many:
+        return
+    first = counters.take(store, "outbox", shown.many)
+    store.execute(
+        _INSERT,
+        {
+            "first": first,
+            "last": first + shown.many - 1,
+            "result": None,
+            "ref": None,
+            "reason": reason,
+            "file": shown.file,
+            "ordinal": shown.first,
+            "at": now,
+        },
+    )
+    if counters.value(store, "later_refs") != further.later_refs:
+        further = further_refs(store, shown)  # a ref came meanwhile
+    for result, ref in further.found:
+        _put(store, result, ref, reason, now)
 
 
 def _put(store: Store, result: int, ref: str | None, reason: PublishReason, now: int) -> None:

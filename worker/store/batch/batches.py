@@ -162,6 +162,8 @@ class FileRows:
         one that a person takes as it is."""
         assert self.number is not None
         facts = self._facts
+        shown = outbox.FileAnswers(self.number, 1, counts.delivered)
+        further = outbox.further_refs(self._store, shown)
         with self._store.write():
             # An incomplete file of the same name was this one on its way here; one of the same bytes is this one.
             self._store.execute(
@@ -183,7 +185,7 @@ class FileRows:
                     **asdict(counts),
                 },
             )
-            outbox.publish_answers(self._store, self.number, 1, counts.delivered, "file", facts.now)
+            outbox.publish_answers(self._store, shown, further, "file", facts.now)
 
     def discard(self) -> None:
         """Take back everything that was staged; the file's row goes too."""

@@ -235,6 +235,8 @@ def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: 
     state = "test" if held.test else "accepted"
     # With blanks the row keeps its length, so that SQLite writes one page and not all of a large set anew.
     stored = json.dumps([asdict(each) for each in issues]).ljust(held.room - len(state))
+    shown = outbox.FileAnswers(held.file, held.delivered + 1, counts.delivered)
+    further = outbox.further_refs(store, shown)
     with store.write():
         store.execute(
             "UPDATE sets SET state = :state, issues = :issues WHERE seq = :seq",
@@ -250,7 +252,7 @@ def release_set(store: Store, held: HeldSet, issues: tuple[Issue, ...], counts: 
             """,
             {**asdict(counts), "file": held.file},
         )
-        outbox.publish_answers(store, held.file, held.delivered + 1, counts.delivered, "set", now)
+        outbox.publish_answers(store, shown, further, "set", now)
 
 
 def restored(row: Any) -> TransactionSet:

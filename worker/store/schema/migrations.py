@@ -9,6 +9,7 @@ do, ``sqlite_utils.Table.transform`` does. The database as it was is copied befo
 Loaded only when a database is brought up to date: importing sqlite_utils takes longer than a `record`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 from sqlite_utils import Database
@@ -51,10 +52,7 @@ def _older_readers(db: Database) -> None:
 
 
 def _standing_problems(db: Database) -> None:
-    for statement in statements(SCHEMA.read_text(encoding="utf-8")):
-        for name in ("problems", "acts"):
-            if f"CREATE TABLE {name} (" in statement and not db.table(name).exists():
-                db.execute(statement)
+    _make(db, "problems", "acts")
     for table, column, value in (("daemon", "starts", 1), ("remote_files", "first_at", 0)):
         if not any(one.name == column for one in db.table(table).columns):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT {value}")
@@ -67,6 +65,50 @@ def _restless_files(db: Database) -> None:
     db.execute("UPDATE remote_files SET next_at = 0 WHERE state = 'done' AND tidy = 0")
 
 
+def _ways_out(db: Database) -> None:
+    _make(db, "ways", "deliveries", "deliveries_due", "deliveries_task", "deliveries_result", "cursors")
+    db.execute("INSERT INTO counters (name, value) VALUES ('later_refs', 0) ON CONFLICT (name) DO NOTHING")
+    _number_each_ref(db)
+
+
+def _number_each_ref(db: Database) -> None:
+    """An answer of a batch had one number for all refs of its task. Now one number stands for one ref: that of the
+    range for the first, and one of its own for each other."""
+    rows = db.query(
+        """
+        SELECT results.seq AS result, refs.ref, outbox.at
+        FROM outbox JOIN answers ON answers.file = outbox.file
+            AND answers.ordinal BETWEEN outbox.ordinal AND outbox.ordinal + outbox.last - outbox.first
+        JOIN results ON results.seq = answers.result
+        JOIN refs ON refs.task = results.task
+        WHERE outbox.file IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM outbox AS mine WHERE mine.result = results.seq AND mine.ref = refs.ref)
+            AND EXISTS (
+                SELECT 1 FROM refs AS earlier WHERE earlier.task = refs.task
+                AND (earlier.added_at, earlier.ref) < (refs.added_at, refs.ref)
+                AND NOT EXISTS (SELECT 1 FROM outbox AS its WHERE its.result = results.seq AND its.ref = earlier.ref)
+            )
+        ORDER BY answers.ordinal, refs.added_at, refs.ref
+        """
+    )
+    for row in list(rows):
+        db.execute("UPDATE counters SET value = value + 1 WHERE name = 'outbox'")
+        db.execute(
+            "INSERT INTO outbox (first, last, result, ref, reason, at)"
+            " SELECT value, value, :result, :ref, 'file', :at FROM counters WHERE name = 'outbox'",
+            row,
+        )
+
+
+def _make(db: Database, *names: str) -> None:
+    """Make those of these tables and indexes that are not there, as ``schema.sql`` has them."""
+    there = {row["name"] for row in db.query("SELECT name FROM sqlite_master")}
+    for statement in statements(SCHEMA.read_text(encoding="utf-8")):
+        for name in set(names) - there:
+            if re.search(rf"^CREATE (TABLE|(UNIQUE )?INDEX) {name}\b", statement, re.MULTILINE):
+                db.execute(statement)
+
+
 STEPS: Steps = {
     15: _polls_outlived,
     16: _columns_of_answers,
@@ -76,6 +118,7 @@ STEPS: Steps = {
     20: lambda _db: None,  # views alone
     21: _standing_problems,
     22: _restless_files,
+    23: _ways_out,
 }
 
 

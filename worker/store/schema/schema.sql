@@ -302,12 +302,54 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_result ON outbox (result);
 CREATE INDEX outbox_file ON outbox (file) WHERE file IS NOT NULL;
 
+-- The ways out, one row for each `[deliver.NAME]` that was ever used: how far each has come in the outbox.
+CREATE TABLE ways (
+    name TEXT PRIMARY KEY,              -- NAME of the section
+    position INTEGER NOT NULL,
+        -- every number up to here was delivered, has a row in deliveries, or is not for this way
+    began_at INTEGER NOT NULL,          -- when it was first used
+    delivered INTEGER NOT NULL DEFAULT 0, -- how many results it has delivered
+    last_at INTEGER,                    -- when it last delivered one
+    failures INTEGER NOT NULL DEFAULT 0, -- attempts in a row that came to nothing
+    rests_until INTEGER,                -- nothing is sent before; none: it does not rest
+    stopped_at INTEGER,                 -- when the receiver said that it wants nothing more; none: it did not
+    reason TEXT                         -- why it rests or was stopped, in words
+) STRICT;
+
+-- What is under way on a way out, has failed, or was given up. What was delivered has no row.
+CREATE TABLE deliveries (
+    way TEXT NOT NULL REFERENCES ways (name) ON DELETE CASCADE, -- the way
+    number INTEGER NOT NULL,            -- the number of the result in the outbox
+    result INTEGER NOT NULL REFERENCES results (seq) ON DELETE CASCADE, -- the result
+    task INTEGER,                       -- the row of its task: what is of one task is sent in the order of the numbers
+    state TEXT NOT NULL CHECK (state = 'waiting' OR state = 'failed' OR state = 'dead'),
+        -- waiting: not tried yet; failed: tried again at next_at; dead: given up
+    attempts INTEGER NOT NULL DEFAULT 0, -- made so far
+    next_at INTEGER NOT NULL,           -- when it is tried next
+    error TEXT,                         -- code of the last attempt's failure
+    detail TEXT,                        -- a few words more, without patient data
+    first_at INTEGER NOT NULL,          -- when it was taken from the outbox
+    last_at INTEGER,                    -- when it was last tried
+    PRIMARY KEY (way, number)
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (way, state, next_at);
+CREATE INDEX deliveries_task ON deliveries (way, task);
+CREATE INDEX deliveries_result ON deliveries (result);
+
+-- Readers that follow the numbers by `cdpoll export --cursor NAME`, and how far each has come.
+CREATE TABLE cursors (
+    name TEXT PRIMARY KEY,              -- which
+    number INTEGER NOT NULL,            -- everything up to this number was handed out
+    moved_at INTEGER NOT NULL           -- when it last moved
+) STRICT;
+
 -- Numbers given so far. A number is drawn by updating its row, so that no two transactions draw the same one.
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,              -- what is numbered
     value INTEGER NOT NULL              -- the last number given
 ) STRICT;
-INSERT INTO counters (name, value) VALUES ('outbox', 0), ('results', 0), ('answers', 0), ('sets', 0);
+INSERT INTO counters (name, value) VALUES ('outbox', 0), ('results', 0), ('answers', 0), ('sets', 0),
+    ('later_refs', 0);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -545,6 +587,7 @@ SELECT
     answers.last_name,                  -- of the patient
     answers.first_name,                 -- of the patient
     answers.birth_date,                 -- of the patient: YYYY-MM-DD
+    answers.level,                      -- who the patient is in the plan: subscriber or dependent
     answers.plan,                       -- what the plan is called
     answers.group_number,               -- of the plan
     answers.group_name,                 -- of the plan
@@ -578,8 +621,8 @@ SELECT
     (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq),
     tasks.correlation_id, results.source, results.revision, results.outcome, results.revision = 0, paths.list,
     paths.name, paths.status, answers.coverage, answers.payer, coalesce(paths.payer_id, answers.payer_id),
-    answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
-    answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
+    answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.level, answers.plan,
+    answers.group_number, answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
     answers.rejections, answers.warnings, answers.trace_number, answers.reference, answers.account,
     paths.transaction_id, NULL, NULL, paths.timestamp,
     strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
@@ -604,8 +647,8 @@ SELECT
     (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq),
     tasks.correlation_id, results.source, NULL, NULL, 0, NULL,
     NULL, NULL, answers.coverage, answers.payer, answers.payer_id,
-    answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.plan, answers.group_number,
-    answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
+    answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.level, answers.plan,
+    answers.group_number, answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
     answers.rejections, answers.warnings, answers.trace_number, answers.reference, answers.account,
     NULL, answers.match, files.name, NULL,
     strftime('%Y-%m-%dT%H:%M:%fZ', results.received_at / 1000.0, 'unixepoch'),
