@@ -48,3 +48,22 @@ def holder(*more: Segment, hl: str = "3", above: str = "2", children: str = "1")
 
 def child(name: str, *more: Segment, hl: str = "4", above: str = "3") -> list[Segment]:
     return [("HL", hl, above, "23", "0"), ("NM1", "03", "1", "HOLDER", name), *more]
+
+
+OVER: Segment = ("DTP", "292", "RD8", "20190101-20200101")
+RUNNING: Segment = ("DTP", "292", "RD8", "20260101-20261231")
+
+
+def named(entity: str, name: str, number: str = "", *above: Segment) -> list[Segment]:
+    """A benefit's segments, and one that is named under it."""
+    return [*above, ("LS", "2120"), ("NM1", entity, "2", name, *[""] * 4, "PI", number), ("LE", "2120")]
+
+
+def under(eb: str, types: str, *more: Segment) -> tuple[Segment, ...]:
+    return ("EB", eb, "", types), *more
+
+
+def of_medicaid(*benefits: Segment, payer: str = "STATE OF NOWHERE MEDICAID", payer_id: str = "NW") -> Answer:
+    source: list[Segment] = [("HL", "1", "", "20", "1"), ("NM1", "PR", "2", payer, *[""] * 4, "PI", payer_id)]
+    patient: list[Segment] = [("HL", "3", "2", "22", "0"), ("NM1", "IL", "1", "HOLDER", "ANN", *[""] * 3, "MI", "M1")]
+    return answer(*source, *RECEIVER, *patient, *benefits, whole=True)

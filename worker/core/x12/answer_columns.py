@@ -77,7 +77,7 @@ def answer_columns(answer: Answer, of_set: tuple[Issue, ...] = ()) -> AnswerColu
 
 def _names(payers: tuple[OtherPayer, ...]) -> str:
     """Those that have not ended, each once."""
-    return "; ".join(dict.fromkeys([one.name or one.plan or "unnamed" for one in payers if not one.ended]))
+    return "; ".join(dict.fromkeys([one.name or one.plan or one.id or "unnamed" for one in payers if not one.ended]))
 
 
 def _codes(codes: list[str]) -> str:

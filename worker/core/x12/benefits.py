@@ -116,7 +116,8 @@ class Benefits(dict[str, Entry]):
 
     def __missing__(self, chunk: str) -> Entry:
         one, notes = benefit(chunk, self.delimiters, self.loop)
-        found = one, notes, bool(notes or one.code in _TELLING or one.related or one.rejections)
+        names = one.code in _TELLING or one.related or (one.code == "U" and one.plan)
+        found = one, notes, bool(notes or names or one.rejections)
         mark = hash(chunk) % _SEEN_MARKS
         if self.seen[mark] and len(chunk) <= _LONGEST_REMEMBERED_CHARS:
             if len(self) >= _MOST_REMEMBERED_TEXTS:

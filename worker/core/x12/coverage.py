@@ -35,6 +35,10 @@ _GENERAL = _HOSPITAL | {"30", "60"}
 MEDICAL = frozenset(("1", "47", "48", "50", "86", "98", "UC"))
 """EB03 that a programme of medical care has, and one of a single carved-out service has not."""
 
+_COORDINATORS = ("L", "MC")
+_COORDINATED = MEDICAL | {"96"}
+"""EB03 of the care that a primary care provider or a managed care plan coordinates; 96 is that of physicians."""
+
 
 class Coverage(Whole, frozen=True):
     """What the benefits of one patient come to."""
@@ -143,7 +147,7 @@ def is_general(one: Benefit, by_programme: bool) -> bool:
     ``by_programme``: each programme has a status of its own, so one for rides has service type 30 as well.
     """
     types = set(one.service_types)
-    if not types:
+    if not types or (one.code in _COORDINATORS and not _COORDINATED.isdisjoint(types)):
         return True
     if by_programme and types - {"30"} and MEDICAL.isdisjoint(types):
         return False

@@ -1,7 +1,5 @@
 """Who else is named under the benefits of one patient: payers to bill, managed care plans to bill, whom to ask."""
 
-import re
-from functools import lru_cache
 from typing import Literal
 
 from msgspec.structs import replace
@@ -11,38 +9,17 @@ from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import is_general, told_by_programme
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
+from worker.core.x12.payer_names import is_medicaid, is_medicare, likeness
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
 from worker.core.x12.value import Value, Whole
 
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
 
-_MEDICARE_NAMES = re.compile(r"\b(?:MEDICARE|CMS)\b", re.IGNORECASE)
-_MEDICAID_NAMES = re.compile(
-    r"\b(?:MEDICAID|MEDI.?CAL|MEDICAL ASSISTANCE|DEP(?:T|ARTMENT) OF (?:HEALTH|HUMAN|SOCIAL|COMMUNITY)|DHCS|DHHS|DHS"
-    r"|DSHS|AHCA|AHCCCS|APPLE HEALTH|BADGERCARE|DENALICARE|DMAS|EMEDNY|FAMILYCARE|FORWARDHEALTH|HAWK-I"
-    r"|HEALTH FIRST COLORADO|HFS|HUSKY HEALTH|IHCP|INDIANA HEALTH COVERAGE|KANCARE|MAINECARE|MASSHEALTH|MDCH|MED-QUEST"
-    r"|MO HEALTHNET|NYSDOH|PA PROMISE|SOONERCARE|TENNCARE|TMHP)\b",
-    re.IGNORECASE,
-)
-"""What Medicaid is called: by itself, by the department that runs it, and in some states."""
-
-_IGNORED_WORDS = frozenset(
-    "AND CO COMPANY CORP CORPORATION INC INCORPORATED INS INSURANCE LLC LP LTD OF PLC THE".split()  # noqa: SIM905
-)
-"""Words that make no difference between two names of a payer."""
-_KINDS_OF_COMPANY = frozenset(
-    "ASSURANCE CLAIMS DEPARTMENT DEPT GROUP HEALTH HEALTHCARE LIFE OFFICE PLAN PLANS SERVICES".split()  # noqa: SIM905
-)
-"""Words that make none behind a whole name: AETNA LIFE is AETNA, while HEALTH PARTNERS is not HEALTH NET."""
-
-_WORD = re.compile(r"[^\W_]+")
-_BLUES = re.compile(r"BLUE\W*CROSS(?:\W*(?:AND|&)?\W*BLUE\W*SHIELD)?")
-_ADDED = re.compile(r"(?<=\w) [-(].*")
-"""What some payers add to their name: a region behind a hyphen, or in brackets."""
-
 _NO_PAYERS = frozenset(("03", "1I", "1P", "13", "36", "73", "FA", "GP", "IL", "P3", "P5", "QC", "X3"))
 """NM101 of patients, providers, employers and reviewers, who may stand beside another payer."""
+_COORDINATORS = frozenset(("1I", "1P", "2B", "GP", "VN"))
+"""NM101 of organisations that some Medicaid programmes give their managed care plans under EB*MC."""
 _NOT_ASKED = MANAGED_CARE | {"1P", "IL"}
 _PRIOR_PAYER = "P4"
 """NM101 of the payer before the one that answers: that of an earlier time; in answers of Medicaid the one to be billed
@@ -51,10 +28,12 @@ _LONGEST_NAME_CHARS = 60
 
 _NAMES_PAYER = ACTIVE | INACTIVE | {"MC", "U", "W"}
 """EB01 under which another payer has a coverage of its own."""
-NAMING = ("MC", "R")
+NAMING = ("MC", "R", "U")
 """EB01 under which somebody is named even without an NM1."""
 _NAMES_PLAN = ACTIVE | {"D", "MC", "N", "U", "W"}
 """EB01 under which an answer names the managed care plan."""
+_NAMES_PLAN_OF_MEDICAID = ACTIVE | {"L", "U"}
+"""The same where the plan is named as its sponsor or as a reviewer, or under the primary care provider."""
 
 
 class OtherPayer(Value, frozen=True):
@@ -115,14 +94,12 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
     rest: list[Benefit] = []
     for one in benefits:
         if one.code == "R":
-            found = _announced(one, asked)
-            payers += found if found[0].entity != _PRIOR_PAYER else _prior(found, payer, person, benefits)
-        elif one.related or one.code == "MC":
+            payers += _announced(one, asked, payer, person, benefits)
+        elif one.related or one.code == "MC" or (one.code == "U" and one.plan):
             rest.append(one)
     by_programme = bool(rest) and told_by_programme(benefits)
     for one in [one for one in rest if is_general(one, by_programme)]:
-        if one.code == "MC" and not one.related and one.plan and _of_medicaid(payer, person, benefits):
-            managed.append(_other(one, None, asked))
+        named = len(payers) + len(managed)
         for party in one.related:
             if party.entity in PAYERS:
                 role = _payer_is(one, party, payer)
@@ -134,6 +111,8 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
                 managed.append(_other(one, party, asked))
             elif one.code == "U" and party.entity not in _NOT_ASKED:
                 to_ask[party] = None
+        if named == len(payers) + len(managed) and _only_in_plan(one, payer, person, benefits):
+            managed.append(_other(one, None, asked))
     return Others(tuple(payers), tuple(managed), tuple(to_ask)) if payers or managed or to_ask else NO_OTHERS
 
 
@@ -143,24 +122,25 @@ def with_medicare(named: Others, person: Person, benefits: tuple[Benefit, ...], 
     stated = [*person.references, *[ref for one in benefits for ref in one.references]]
     number = first_reference(stated, ("F6",))
     known = [payer.name if payer else "", *[one.name for one in named.payers]]
-    if number is None or any(map(_MEDICARE_NAMES.search, known)):
+    if number is None or any(map(is_medicare, known)):
         return named
     return replace(named, to_ask=(*named.to_ask, Party(name="Medicare", id=number.value)))
 
 
-def _announced(one: Benefit, asked: tuple[str, str]) -> list[OtherPayer]:
+def _announced(
+    one: Benefit, asked: tuple[str, str], payer: Party | None, person: Person, benefits: tuple[Benefit, ...]
+) -> list[OtherPayer]:
     """Who is named under ``R``: each payer, else the first who may be one, else a payer without a name."""
     named = [party for party in one.related if party.entity in PAYERS]
     if not named:
         named = [party for party in one.related if party.entity not in _NO_PAYERS][:1]
-    return [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
-
-
-def _prior(
-    named: list[OtherPayer], payer: Party | None, person: Person, benefits: tuple[Benefit, ...]
-) -> list[OtherPayer]:
-    """The payer before the one that answers: before Medicaid it is billed first, else it is of an earlier time."""
-    return named if _of_medicaid(payer, person, benefits) else [replace(one, ended=True) for one in named]
+    if not named and one.related and _of_medicaid(payer, person, benefits):
+        named = [party for party in one.related if party.entity in MANAGED_CARE][:1]
+    found = [_other(one, party, asked) for party in named] or [_other(one, None, asked)]
+    if found[0].entity == _PRIOR_PAYER and not _of_medicaid(payer, person, benefits):
+        # Before Medicaid the prior payer is billed first, else it is of an earlier time.
+        return [replace(each, ended=True) for each in found]
+    return found
 
 
 def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itself", "to_bill", "to_ask"]:
@@ -170,24 +150,24 @@ def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itsel
 
         its id, or its name                        EB01            it is
         that of the payer that answers             any             the payer itself
-        its name with or without a region          any             to ask: perhaps a company of its own
-        its name with more or fewer words          W               to ask: perhaps its address for claims
+        its name with more or fewer words          any             to ask: perhaps its address or its region
+        its name of one word, with more words      W               to ask
+                                                   U, MC, 1 to 8   to bill with an id, else to ask
         another                                    W               to bill with an id, else to ask
                                                    U, MC, 1 to 8   to bill
                                                    any other       to ask: who administers an amount, rents a network, …
     """
+    alike = ""
     if payer is not None:
         if not party.name or (party.id and party.id.upper() == payer.id.upper()):
             return "itself"
-        likeness = _likeness(party.name, payer.name)
-        if likeness == "same":
+        alike = likeness(party.name, payer.name)
+        if alike == "same":
             return "itself"
-        if likeness == "region" and party.entity == "PR":
+        if alike and (one.code == "W" or (alike == "like" and party.entity == "PR")):
             return "to_ask"
-        if likeness and one.code == "W":
-            return "to_ask"
-    if one.code == "W":
-        return "to_bill" if party.id else "to_ask"
+    if one.code == "W" or alike == "longer":
+        return "to_bill" if party.id and one.code in _NAMES_PAYER else "to_ask"
     return "to_bill" if one.code in _NAMES_PAYER else "to_ask"
 
 
@@ -196,17 +176,37 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
 
     A managed care organisation (``Y2``) is one, unless it is the payer itself. ``P5`` and ``X3`` are such plans under a
     managed care coordinator (``MC``) and in answers of Medicaid; elsewhere they are the employer that pays for a plan
-    and the reviewer of authorizations.
+    and the reviewer of authorizations. In answers of Medicaid an organisation without a provider's number under ``MC``
+    is one, too.
     """
-    if party.entity not in MANAGED_CARE or party.first_name or party.id_qualifier == "XX":
+    if party.first_name or party.id_qualifier == "XX" or not party.name:
         return False
-    if party.entity == "Y2":
-        return one.code in _NAMES_PLAN and (payer is None or _payer_is(one, party, payer) != "itself")
-    return one.code == "MC" or (one.code in ACTIVE | {"U"} and _of_medicaid(payer, person, benefits))
+    if party.entity not in MANAGED_CARE:
+        return (
+            one.code == "MC"
+            and party.entity in _COORDINATORS
+            and not (party.entity == "1P" and party.id)
+            and _of_medicaid(payer, person, benefits)
+        )
+    if party.entity == "Y2" and one.code in _NAMES_PLAN:
+        return payer is None or _payer_is(one, party, payer) != "itself"
+    if party.entity != "Y2" and one.code == "MC":
+        return True
+    return one.code in _NAMES_PLAN_OF_MEDICAID and _of_medicaid(payer, person, benefits)
+
+
+def _only_in_plan(one: Benefit, payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
+    """Whether a benefit names a managed care plan of Medicaid by EB05 alone: under ``MC``, or under ``U`` where that is
+    not the name of the programme."""
+    if not one.plan or (one.code != "MC" and (one.code != "U" or one.related)):
+        return False
+    if one.code == "U" and any(each.plan == one.plan for each in benefits if each.code in ACTIVE | INACTIVE):
+        return False
+    return _of_medicaid(payer, person, benefits)
 
 
 def _of_medicaid(payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
-    if payer is not None and _MEDICAID_NAMES.search(payer.name):
+    if payer is not None and is_medicaid(payer.name, payer.id):
         return True
     return first_reference(person.references, ("NQ",)) is not None or any(
         one.insurance_type in _MEDICAID for one in benefits if one.code != "R"
@@ -249,40 +249,8 @@ def _in_words(benefit: Benefit) -> str:
 
 def _public_payer(benefit: Benefit) -> str:
     """The name of a payer that is known by the kind of its number or of its insurance alone."""
-    if benefit.insurance_type in _MEDICARE or any(ref.qualifier == "F6" for ref in benefit.references):
+    numbers = [ref.qualifier for ref in benefit.references]
+    if benefit.insurance_type in _MEDICARE or "F6" in numbers:
         return "Medicare"
-    return "Medicaid" if benefit.insurance_type in _MEDICAID else ""
-
-
-def _likeness(one: str, other: str) -> Literal["same", "region", "longer", ""]:
-    """Whether two names are those of one payer, or one is the other with more words behind it.
-
-    A name of one word says little: UNITED CONCORDIA is no region of UNITED.
-    """
-    first, second = _telling_words(one), _telling_words(other)
-    if not (first and second):
-        return ""
-    if "".join(first) == "".join(second) or "".join(_words(one)) == "".join(_words(other)):
-        return "same"
-    # The words of a name may be written apart or together.
-    short, long, full = min((first, second, other), (second, first, one), key=lambda names: len("".join(names[0])))
-    begins = "".join(short)
-    more = next((long[count:] for count in range(1, len(long)) if "".join(long[:count]) == begins), None)
-    if more is None:
-        return ""
-    if _KINDS_OF_COMPANY.issuperset(more):
-        return "same"
-    region = len(short) > 1 and " ".join(_words(full)).endswith(" OF " + " ".join(more))
-    return "region" if region else "longer"
-
-
-@lru_cache(maxsize=1024)
-def _words(name: str) -> tuple[str, ...]:
-    """The words of a name in upper case."""
-    return tuple(_WORD.findall(_BLUES.sub("BCBS", _ADDED.sub("", name.upper().replace("'", "")))))
-
-
-def _telling_words(name: str) -> tuple[str, ...]:
-    """A name as it is compared: without words that make no difference."""
-    words = _words(name)
-    return tuple([word for word in words if word not in _IGNORED_WORDS]) or words
+    recipient = "NQ" in numbers and not benefit.insurance_type
+    return "Medicaid" if recipient or benefit.insurance_type in _MEDICAID else ""
