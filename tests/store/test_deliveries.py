@@ -1,0 +1,177 @@
+"""The rows of the ways out: no number is passed over, none is lost, and each task's letters keep their order."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.database import DONE, NOW, conclude, elsewhere, record
+from worker.core.way import Failed, WayState
+from worker.store import deliveries, outbox
+from worker.store import deliveries_by_hand as by_hand
+from worker.store.db.store import Store
+from worker.store.deliveries import Fresh, Settlement
+from worker.store.state.standing import acts
+
+LATER = NOW + 60_000
+WAY = "mirth"
+
+
+def concluded(store: Store, *ids: str) -> list[Fresh]:
+    """These tasks with a result each, as letters."""
+    first = len(store.read("SELECT seq FROM tasks")) + 1
+    record(store, *ids)
+    for seq, task_id in enumerate(ids, first):
+        conclude(store, {**DONE, "id": task_id}, seq)
+    return [Fresh(one.number, one.result, first + n) for n, one in enumerate(outbox.after(store, first - 1, 1_000))]
+
+
+def taken(store: Store, fresh: list[Fresh]) -> None:
+    deliveries.begin(store, WAY, "all", NOW)
+    deliveries.take(store, WAY, (0, max(one.number for one in fresh)), fresh, NOW)
+
+
+def due(store: Store, now: int = NOW, most: int = 100, behind: int = 0) -> list[int]:
+    return [one.number for one in deliveries.due(store, WAY, now, most, behind)]
+
+
+def failed(number: int, at: int = NOW, next_at: int = LATER) -> Failed:
+    return Failed(number, "failed", 1, next_at, "http_500", "the receiver failed", at)
+
+
+def settle(store: Store, *, delivered: list[int] | None = None, rows: list[Failed] | None = None, **more: Any) -> None:
+    done = Settlement(WayState(last_at=NOW), delivered or [], rows or [], [], None)
+    deliveries.settle(store, WAY, done._replace(**more))
+
+
+@pytest.mark.parametrize(("start", "position"), [("all", 0), ("new", 2)])
+def test_a_way_begins_with_all_there_is_or_with_what_is_new(store: Store, start: str, position: int) -> None:
+    concluded(store, "a", "b")
+    deliveries.begin(store, WAY, start, NOW)  # type: ignore[arg-type]
+    place = deliveries.position(store, WAY)
+    assert place is not None
+    assert (place.number, place.way) == (position, WayState())
+
+
+def test_a_way_that_is_used_again_goes_on_where_it_was(store: Store) -> None:
+    taken(store, concluded(store, "a", "b"))
+    deliveries.begin(store, WAY, "all", NOW)
+    place = deliveries.position(store, WAY)
+    assert place is not None
+    assert place.number == 2
+
+
+def test_the_position_moves_with_the_rows_and_only_from_where_it_was(store: Store) -> None:
+    fresh = concluded(store, "a", "b")
+    taken(store, fresh)
+    deliveries.take(store, WAY, (0, 1), [fresh[0]._replace(number=1)], LATER)
+    assert due(store) == [1, 2]
+    place = deliveries.position(store, WAY)
+    assert place is not None
+    assert place.number == 2
+
+
+def test_no_row_is_made_for_a_result_that_was_removed(store: Store) -> None:
+    fresh = concluded(store, "a")
+    taken(store, [*fresh, Fresh(2, 4711, None)])
+    assert due(store) == [1]
+
+
+def test_of_a_task_nothing_is_sent_before_what_has_failed_and_the_dead_hold_nothing_up(store: Store) -> None:
+    fresh = concluded(store, "a", "b")
+    taken(store, [*fresh, fresh[0]._replace(number=3)])
+    settle(store, rows=[failed(1)])
+    assert due(store) == [2]
+    assert due(store, LATER) == [1, 2, 3]
+    settle(store, rows=[failed(1)._replace(state="dead")])
+    assert due(store) == [2, 3]
+
+
+def test_answers_that_belong_to_no_task_hold_each_other_not_up(store: Store) -> None:
+    fresh = concluded(store, "a", "b")
+    taken(store, [one._replace(task=None) for one in fresh])
+    settle(store, rows=[failed(1)])
+    assert due(store) == [2]
+
+
+def test_what_is_due_comes_in_order_in_pages(store: Store) -> None:
+    taken(store, concluded(store, "a", "b", "c"))
+    assert due(store, most=2) == [1, 2]
+    assert due(store, most=2, behind=2) == [3]
+
+
+def test_a_clock_that_was_set_back_keeps_no_letter_waiting(store: Store) -> None:
+    taken(store, concluded(store, "a", "b"))
+    settle(store, rows=[failed(1)])
+    assert due(store, NOW - 86_400_000) == [1, 2]
+
+
+def test_what_was_delivered_has_no_row_and_is_counted(store: Store, path: Path) -> None:
+    taken(store, concluded(store, "a", "b", "c"))
+    settle(store, delivered=[1, 3])
+    assert due(store) == [2]
+    assert elsewhere(path, "SELECT delivered, last_at FROM ways") == [(2, NOW)]
+
+
+def test_after_an_outage_the_letters_that_were_tried_in_it_are_due(store: Store) -> None:
+    taken(store, concluded(store, "a", "b", "c"))
+    settle(store, rows=[failed(1, NOW - 10), failed(2, NOW)])
+    settle(store, delivered=[3], revived_after=NOW - 5)
+    assert due(store) == [2], "the first has failed before, by itself"
+
+
+def test_the_way_keeps_its_last_delivery_when_it_fails(store: Store, path: Path) -> None:
+    taken(store, concluded(store, "a", "b"))
+    settle(store, delivered=[1])
+    settle(store, rows=[failed(2)], way=WayState(3, LATER, None, "timeout"))
+    assert elsewhere(path, "SELECT failures, rests_until, reason, last_at FROM ways") == [(3, LATER, "timeout", NOW)]
+
+
+def test_a_removed_result_takes_its_deliveries_along(store: Store) -> None:
+    taken(store, concluded(store, "a", "b"))
+    with store.write():
+        store.execute("DELETE FROM tasks WHERE seq = 1")
+    assert due(store) == [2]
+
+
+def test_a_retry_gives_a_fresh_schedule_and_starts_a_way_that_was_stopped(store: Store, path: Path) -> None:
+    taken(store, concluded(store, "a", "b"))
+    dead = failed(1)._replace(state="dead", attempts=10)
+    settle(store, rows=[dead, failed(2)], way=WayState(4, LATER, NOW, "http_410"))
+    chosen = by_hand.keys(store, states=("failed", "dead"))
+    assert by_hand.retry(store, chosen, [], NOW, "ann") == 2
+    assert [(one.number, one.attempts) for one in deliveries.due(store, WAY, NOW, 10)] == [(1, 0), (2, 0)]
+    assert elsewhere(path, "SELECT failures, rests_until, stopped_at, reason FROM ways") == [(0, None, None, None)]
+    assert acts(store, 1)[0]["act"] == "gave a fresh start to 2 deliveries: 1 (mirth), 2 (mirth)"
+
+
+def test_a_way_without_a_letter_can_be_started_again(store: Store, path: Path) -> None:
+    deliveries.begin(store, WAY, "all", NOW)
+    with store.write():
+        deliveries.put(store, WAY, WayState(1, LATER, NOW, "http_410"))
+    assert by_hand.retry(store, [], [WAY], NOW, "ann") == 0
+    assert elsewhere(path, "SELECT rests_until, stopped_at FROM ways") == [(None, None)]
+
+
+def test_deliveries_are_chosen_by_way_number_and_state(store: Store) -> None:
+    taken(store, concluded(store, "a", "b", "c"))
+    settle(store, rows=[failed(1)._replace(state="dead")])
+    assert [key.number for key in by_hand.keys(store, states=("dead",))] == [1]
+    assert [key.number for key in by_hand.keys(store, numbers=[2, 9])] == [2]
+    assert by_hand.keys(store, way="another") == []
+
+
+def test_what_is_skipped_is_never_sent_and_noted(store: Store) -> None:
+    taken(store, concluded(store, *"abcdefg"))
+    assert by_hand.skip(store, by_hand.keys(store), NOW, "ann") == 7
+    assert due(store) == []
+    named = ", ".join(f"{n} (mirth)" for n in range(1, 6))
+    assert acts(store, 1)[0]["act"] == f"skipped 7 deliveries: {named} and 2 more"
+
+
+def test_what_is_due_is_found_in_the_order_of_the_numbers_without_a_sort(store: Store, plans: list[str]) -> None:
+    """A hundred thousand letters that were ordered anew are not sorted for each hundred of them."""
+    taken(store, concluded(store, "a"))
+    plans.clear()
+    due(store)
+    assert not [line for line in plans if "TEMP B-TREE" in line]

@@ -1,0 +1,100 @@
+"""What a person does to deliveries: give them a fresh schedule, or skip them. In short transactions."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from worker.core.problems import counted
+from worker.core.way import DeliveryState
+from worker.store.db.store import Store
+from worker.store.deliveries import STEP_ROWS
+from worker.store.state.standing import note_act_inside
+
+
+class Key(NamedTuple):
+    """Which delivery: the name of its way, and its number."""
+
+    way: str
+    number: int
+
+
+def keys(
+    store: Store,
+    *,
+    way: str | None = None,
+    numbers: Sequence[int] | None = None,
+    states: Iterable[DeliveryState] = ("waiting", "failed", "dead"),
+) -> list[Key]:
+    """The deliveries of a way or of all, with one of these numbers or any, in one of these states."""
+    said = ",".join(f"'{state}'" for state in states)
+    found: list[Key] = []
+    pieces = [None] if numbers is None else _pieces(numbers)
+    for piece in pieces:
+        listed = "" if piece is None else f" AND number IN ({','.join(map(str, piece))})"
+        rows = store.read(
+            f"SELECT way, number FROM deliveries WHERE way = coalesce(CAST(:way AS TEXT), way) AND state IN ({said})"  # noqa: S608
+            f"{listed} ORDER BY way, number",
+            {"way": way},
+        )
+        found += [Key(row["way"], row["number"]) for row in rows]
+    return found
+
+
+def ways(store: Store) -> list[str]:
+    """The names of all ways that were ever used."""
+    return [row["name"] for row in store.read("SELECT name FROM ways ORDER BY name")]
+
+
+def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, who: str) -> int:
+    """Have deliveries sent now, with a fresh schedule, and let the ways ``begin`` again, which rest or are stopped.
+
+    How many deliveries there were.
+    """
+    with store.write():
+        for name in sorted({*begin, *(key.way for key in chosen)}):
+            store.execute(
+                "UPDATE ways SET failures = 0, rests_until = NULL, stopped_at = NULL, reason = NULL WHERE name = :name",
+                {"name": name},
+            )
+    done = _in_steps(
+        store,
+        chosen,
+        "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now, last_at = NULL",
+        {"now": now},
+    )
+    _note(store, "gave a fresh start to", done, chosen, now, who)
+    return done
+
+
+def skip(store: Store, chosen: Sequence[Key], now: int, who: str) -> int:
+    """Never send these; how many there were."""
+    done = _in_steps(store, chosen, "DELETE FROM deliveries", {})
+    _note(store, "skipped", done, chosen, now, who)
+    return done
+
+
+def _in_steps(store: Store, chosen: Sequence[Key], change: str, params: dict[str, int]) -> int:
+    done = 0
+    for way in sorted({key.way for key in chosen}):
+        for piece in _pieces([key.number for key in chosen if key.way == way]):
+            with store.write():
+                done += store.execute(
+                    f"{change} WHERE way = :way AND number IN ({','.join(map(str, piece))})", {"way": way, **params}
+                )
+    return done
+
+
+def _pieces(numbers: Sequence[int]) -> list[Sequence[int]]:
+    return [numbers[start : start + STEP_ROWS] for start in range(0, len(numbers), STEP_ROWS)]
+
+
+_NAMED_NUMBERS = 5
+
+
+def _note(store: Store, act: str, done: int, chosen: Sequence[Key], now: int, who: str) -> None:
+    if not done:
+        return
+    numbers = ", ".join(f"{key.number} ({key.way})" for key in chosen[:_NAMED_NUMBERS])
+    more = f" and {len(chosen) - _NAMED_NUMBERS} more" if len(chosen) > _NAMED_NUMBERS else ""
+    what = counted(done, "delivery") if done == 1 else f"{done} deliveries"
+    with store.write():
+        note_act_inside(store, who, f"{act} {what}: {numbers}{more}", now)
