@@ -78,7 +78,7 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
             _echo_table(pages)
 
 
-_PATIENT = ("last_name", "first_name", "birth_date")
+_PATIENT = ("last_name", "first_name", "birth_date", "level")
 _FIELDS = tuple(field for key in KEYS for field in (_PATIENT if key == "patient" else (key,)))
 
 

@@ -112,7 +112,7 @@ def _real_time(body: bytes, answers: list[Json]) -> Json | None:
     return about | {"coverage": "active" if "active" in said else said[0] if said else None}
 
 
-_SAID = (
+SAID = (
     *("coverage", "payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends"),
     "to_ask",
     *("last_name", "first_name", "birth_date"),
@@ -124,7 +124,7 @@ def _polled_answers(store: Store, result: int) -> list[Json]:
     rows = store.read(
         f"""
         SELECT answers.list, answers.position, paths.name AS path,
-            {", ".join(f"answers.{key}" for key in _SAID)}, answers.rejections, answers.warnings, answers.said
+            {", ".join(f"answers.{key}" for key in SAID)}, answers.rejections, answers.warnings, answers.said
         FROM answers LEFT JOIN paths
             ON paths.result = answers.result AND paths.list = answers.list AND paths.position = answers.position
         WHERE answers.result = :result AND answers.from_set IS NULL
@@ -133,14 +133,14 @@ def _polled_answers(store: Store, result: int) -> list[Json]:
         {"result": result, "real_time": REAL_TIME},
     )
     about = ("list", "position", "path")
-    return [{key: row[key] for key in about} | _answer(row, (row["said"] or "").encode()) for row in rows]
+    return [{key: row[key] for key in about} | short_answer(row, (row["said"] or "").encode()) for row in rows]
 
 
 def _batch_answers(store: Store, task: int, result: int) -> list[Json]:
     """What batches said of this task's patient. ``in_result``: the very text stands in the task's body, too."""
     rows = store.read(
         f"""
-        SELECT files.name AS file, {", ".join(f"answers.{key}" for key in _SAID)}, answers.rejections,
+        SELECT files.name AS file, {", ".join(f"answers.{key}" for key in SAID)}, answers.rejections,
             answers.warnings, results.body, results.received_at, envelopes.test, EXISTS (
                 SELECT 1 FROM texts WHERE texts.sha256 = sets.sha256 AND texts.result = :result
             ) AS in_result
@@ -154,16 +154,17 @@ def _batch_answers(store: Store, task: int, result: int) -> list[Json]:
     )
     return [
         {"file": row["file"]}
-        | _answer(row, bytes(row["body"]))
+        | short_answer(row, bytes(row["body"]))
         | {"received_at": iso(row["received_at"]), "test": bool(row["test"]), "in_result": bool(row["in_result"])}
         for row in rows
     ]
 
 
-def _answer(row: sqlite3.Row, said: bytes) -> Json:
+def short_answer(row: sqlite3.Row, said: bytes) -> Json:
+    """What an answer says, of a row with the columns :data:`SAID`, ``rejections`` and ``warnings``, and of its JSON."""
     content = parse_json(said)
     content = content if isinstance(content, dict) else {}
-    return {key: row[key] for key in _SAID} | {
+    return {key: row[key] for key in SAID} | {
         "ended_payers": [_ended(one) for one in _objects(content.get("other_payers")) if one.get("ended")],
         "rejections": rejections(row["rejections"], content),
         "warnings": in_words(row["warnings"]),

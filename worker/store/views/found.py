@@ -7,7 +7,7 @@ the caller's keys, for each of which the outbox has a number. Reads only, in sho
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from worker.core.instant import iso_or_none
 from worker.core.vendor.document import parse_json
@@ -15,6 +15,7 @@ from worker.core.x12.codes import REJECTIONS, words
 from worker.core.x12.issues import in_words
 from worker.store import outbox
 from worker.store.db.store import Store
+from worker.store.views.entries import Entry, each_ref, provisional
 
 Json = dict[str, Any]
 
@@ -22,7 +23,7 @@ PAGE_ROWS = 500
 
 KEYS = (
     *("seq", "id", "ref", "patient"),
-    *("payer", "payer_id", "member_id", "plan", "group_number", "begins", "ends"),
+    *("payer", "payer_id", "member_id", "plan", "group_number", "group_name", "begins", "ends"),
     *("trace_number", "account", "subtenant", "list", "path", "source", "provisional", "warnings"),
     *("kind", "match", "file", "visible_at"),
 )
@@ -40,15 +41,6 @@ OTHER_ANSWER = {
     "code": "271_says_otherwise",
     "message": "The vendor lists the path as successful, but its 271 tells of no coverage.",
 }
-
-
-class _Entry(NamedTuple):
-    """A result for one of the caller's keys. ``seq`` is its number in the outbox; none: it is provisional."""
-
-    seq: int | None
-    result: int
-    ref: str | None
-    at: int | None
 
 
 def found_pages(
@@ -88,11 +80,11 @@ def results_to_read(store: Store) -> int:
     return 0 if row is None else row["n"]
 
 
-def _all(store: Store, since_ms: int | None) -> Iterator[list[_Entry]]:
+def _all(store: Store, since_ms: int | None) -> Iterator[list[Entry]]:
     """Everything that was published since, then everything provisional."""
     number = 0 if since_ms is None else outbox.before(store, since_ms)
     while page := outbox.after(store, number, PAGE_ROWS):
-        yield _for_each_ref(store, outbox.standing(store, page))
+        yield each_ref(store, outbox.standing(store, page))
         number = page[-1].number
     last = 0
     while rows := store.read(
@@ -100,11 +92,11 @@ def _all(store: Store, since_ms: int | None) -> Iterator[list[_Entry]]:
         " WHERE source <> 'batch' AND revision = 0 AND task > :last ORDER BY task LIMIT :page",
         {"last": last, "page": PAGE_ROWS},
     ):
-        yield _provisional(store, rows)
+        yield provisional(store, rows)
         last = rows[-1]["task"]
 
 
-def _of(store: Store, ref: str | None, task: int | None, result: int | None) -> Iterator[list[_Entry]]:
+def _of(store: Store, ref: str | None, task: int | None, result: int | None) -> Iterator[list[Entry]]:
     """The same of one result, one task, or the tasks of a ref."""
     conditions = {
         "seq = :result": result,
@@ -121,64 +113,25 @@ def _of(store: Store, ref: str | None, task: int | None, result: int | None) -> 
         {"last": last, "result": result, "task": task, "ref": ref, "page": PAGE_ROWS},
     ):
         yield [
-            *_for_each_ref(store, outbox.of_results(store, [row["seq"] for row in rows])),
-            *_provisional(store, [row for row in rows if row["provisional"]]),
+            *each_ref(store, outbox.of_results(store, [row["seq"] for row in rows])),
+            *provisional(store, [row for row in rows if row["provisional"]]),
         ]
         last = rows[-1]["seq"]
 
 
-def _for_each_ref(store: Store, published: Iterable[outbox.Published]) -> list[_Entry]:
-    """What was published, once for each ref. A number without a ref is that of every ref that has no other one: those
-    of a task that an answer of a batch was joined to."""
-    published = list(published)
-    refs = _refs(store, [one.result for one in published if one.ref is None])
-    found = []
-    for one in published:
-        if one.ref is not None:
-            found.append(_Entry(one.number, one.result, one.ref, one.at))
-        elif one.result not in refs:
-            found.append(_Entry(one.number, one.result, None, one.at))
-        else:
-            unnumbered = [ref for ref, numbered in refs[one.result] if not numbered]
-            found += [_Entry(one.number, one.result, ref, one.at) for ref in unnumbered]
-    return found
+def _lines(store: Store, entries: list[Entry]) -> list[Json]:
+    """The coverages of the results, once for each entry."""
+    coverages = coverages_of(store, [one.result for one in entries])
+    return [_line(entry, one) for entry in entries for one in coverages.get(entry.result, [])]
 
 
-def _provisional(store: Store, rows: Iterable[sqlite3.Row]) -> list[_Entry]:
-    rows = list(rows)
-    refs = _refs(store, [row["seq"] for row in rows])
-    return [
-        _Entry(None, row["seq"], ref, row["received_at"])
-        for row in rows
-        for ref, _ in refs.get(row["seq"], [(None, False)])
-    ]
-
-
-def _refs(store: Store, results: Iterable[int]) -> dict[int, list[tuple[str | None, bool]]]:
-    """By result, the refs of its task, and whether each has a number of its own."""
-    found: dict[int, list[tuple[str | None, bool]]] = {}
+def coverages_of(store: Store, results: Iterable[int]) -> dict[int, list[Json]]:
+    """By result, each coverage that it tells of: a line of :func:`found_pages` without what an entry says. A result
+    that a later body of its task replaces tells of none."""
+    rows: dict[int, list[sqlite3.Row]] = {}
     listed = ",".join(map(str, results))
     if not listed:
-        return found
-    for row in store.read(
-        f"""
-        SELECT results.seq, refs.ref, EXISTS (
-            SELECT 1 FROM outbox WHERE outbox.result = results.seq AND outbox.ref = refs.ref
-        ) AS numbered
-        FROM results JOIN refs ON refs.task = results.task WHERE results.seq IN ({listed})
-        ORDER BY refs.added_at, refs.ref
-        """  # noqa: S608 - numbers
-    ):
-        found.setdefault(row["seq"], []).append((row["ref"], bool(row["numbered"])))
-    return found
-
-
-def _lines(store: Store, entries: list[_Entry]) -> list[Json]:
-    """The coverages of the results, once for each entry."""
-    rows: dict[int, list[sqlite3.Row]] = {}
-    listed = ",".join(str(one.result) for one in entries)
-    if not listed:
-        return []
+        return {}
     for row in store.read(
         f"""
         SELECT found_coverage.*, results.derived, tasks.subtenant FROM found_coverage
@@ -192,11 +145,10 @@ def _lines(store: Store, entries: list[_Entry]) -> list[Json]:
         group.sort(key=lambda row: row["answer"] or 0)
     found = [row for group in rows.values() for row in group]
     said = _said(store, [row["answer"] for row in found if row["other_payers"] or row["managed_care"]])
-    coverages = {
+    return {
         result: [one for row in group for one in _coverages(row, said.get(row["answer"], {}))]
         for result, group in rows.items()
     }
-    return [_line(entry, one) for entry in entries for one in coverages.get(entry.result, [])]
 
 
 def _said(store: Store, answers: Iterable[int]) -> dict[int, Json]:
@@ -218,14 +170,14 @@ def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
     """Each coverage that a row of ``found_coverage`` tells of."""
     about = {
         "id": row["id"],
-        "patient": {key: row[key] or None for key in ("last_name", "first_name", "birth_date")},
+        "patient": {key: row[key] or None for key in ("last_name", "first_name", "birth_date", "level")},
         **{key: row[key] or None for key in ("trace_number", "account", "subtenant", "list", "path", "source")},
         "provisional": bool(row["provisional"]),
         "match": row["match"],
         "file": row["file"],
         "warnings": _warnings(row),
     }
-    own = {key: row[key] or None for key in ("payer", "payer_id", "member_id", "plan", "group_number")}
+    own = {key: row[key] or None for key in ("payer", "payer_id", "member_id", "plan", "group_number", "group_name")}
     own |= {"begins": row["begins"] or None, "ends": row["ends"] or None}
     if row["coverage"] == "active":
         yield {**about, **own, "kind": "active"}
@@ -248,6 +200,7 @@ def _other(one: Mapping[str, Any]) -> Json:
         "member_id": one.get("member_id") or None,
         "plan": one.get("plan") or None,
         "group_number": one.get("group_number") or None,
+        "group_name": one.get("group_name") or None,
         "begins": one.get("begins") or None,
         "ends": one.get("ends") or None,
     }
@@ -261,6 +214,6 @@ def _warnings(row: sqlite3.Row) -> list[Json]:
     ]
 
 
-def _line(entry: _Entry, told: Json) -> Json:
+def _line(entry: Entry, told: Json) -> Json:
     line = {**told, "seq": entry.seq, "ref": entry.ref, "visible_at": iso_or_none(entry.at)}
     return {key: line[key] for key in KEYS}
