@@ -41,7 +41,7 @@ DeliveryState = Literal["waiting", "failed", "dead"]
 class WayState(NamedTuple):
     """How a way fares; instants are ms. ``failures``: attempts in a row that came to nothing.
 
-    ``rests_until`` stays when that instant has passed, until a letter goes through. ``last_at``: the last delivery.
+    ``rests_until`` stays when that instant has passed, until the receiver answers. ``last_at``: the last delivery.
     """
 
     failures: int = 0
@@ -97,11 +97,11 @@ def after(way: WayState, letter: Undone, sent: Sent, at: int, schedule_ms: Seque
             return After(way._replace(stopped_at=at, reason=said(code, detail)))
         case LetterRefused(code, detail):
             failures = way.failures + 1
-            way = way._replace(failures=failures)
+            rests_until = None  # it answers
             if failures >= TROUBLE_FAILURES:
-                rest_ms = _rest(failures - TROUBLE_FAILURES, LONGEST_REST_REFUSED_MS)
-                way = way._replace(rests_until=at + rest_ms, reason=said(code, detail))
-            return After(way, _failed(letter, code, detail, at, schedule_ms))
+                rests_until = at + _rest(failures - TROUBLE_FAILURES, LONGEST_REST_REFUSED_MS)
+            way = way._replace(rests_until=rests_until, reason=said(code, detail))
+            return After(way._replace(failures=failures), _failed(letter, code, detail, at, schedule_ms))
         case ReceiverDown(code, detail, retry_after_ms, counts):
             rest_ms = _rest(way.failures, LONGEST_REST_MS)
             if retry_after_ms is not None:
