@@ -35,7 +35,6 @@ COMMANDS = {
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),
     "show": ("cli.show", "show", "What came of one task, and its life."),
     "found": ("cli.found", "found", "Coverage to bill: who is covered by whom, from when."),
-    "export": ("cli.export", "export", "Results in the order of their numbers, for programs."),
     "poll": ("cli.tasks", "poll", "Poll tasks now."),
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),
@@ -43,6 +42,7 @@ COMMANDS = {
     "files": ("cli.ingest", "files", "What came in batches, and what waits on the drop."),
     "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
+    "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),
 }

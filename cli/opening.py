@@ -113,18 +113,20 @@ def become(uid: int, gid: int) -> None:
     os.setuid(uid)
 
 
-def opened(obj: dict[str, Any], *, create: bool = False, migrate: bool = False, whole: bool = False) -> Opened:
+def opened(
+    obj: dict[str, Any], *, create: bool = False, migrate: bool = False, whole: bool = False, patient: bool = False
+) -> Opened:
     """The configuration and its database.
 
     ``create``: a database is made where there never was one; else that is StorageFailed (74). ``migrate``: one of an
     earlier release is brought up to date; else that is TryLater (75) with ``create``, and StorageFailed (74) without.
     ``whole``: every section is needed. Else a configuration with mistakes will do as long as ``[store]`` is known, and
-    one line on standard error says so.
+    one line on standard error says so. ``patient``: locks of others are waited for as long as when recording.
     """
     config, mistakes, unread = Tolerated(load(obj["config"], os.environ), (), ()) if whole else known_store(obj)
     settle_in(config.store.path)
     place = config.store
-    timeout_s = RECORDING_TIMEOUT_S if create else LOOKING_TIMEOUT_S
+    timeout_s = RECORDING_TIMEOUT_S if create or patient else LOOKING_TIMEOUT_S
     # A command has no one to tell that a migration goes on.
     working = (lambda: None) if migrate else None
     store = open_store(place.path, place.journal, timeout=timeout_s, create=create, migrate=working)

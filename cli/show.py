@@ -89,13 +89,13 @@ def _show(here: Opened, task_id: str, extent: _Extent, as_json: bool) -> None:
         say(*answer_lines(teller, said))
     if extent.body:
         click.echo("")
-        _show_body(body_of(here.store, task_id))
+        _show_body(body_of(here.store, task_id), purged=found["headline"].startswith("purged"))
 
 
-def _show_body(raw: bytes | None) -> None:
+def _show_body(raw: bytes | None, *, purged: bool) -> None:
     """As received; on a terminal, with what cannot be seen in escapes of JSON."""
     if raw is None:
-        click.echo("no body yet")
+        click.echo("the body was purged" if purged else "no body yet")
     elif sys.stdout.isatty():
         say(*json_seen(raw.decode("utf-8", "replace")).splitlines())
     else:

@@ -40,7 +40,7 @@ def _cells(row: Json, now: int) -> list[str]:
     recorded = from_iso(row["recorded_at"])
     return [
         row["id"],
-        row["state"] or "?",
+        "purged" if row["purged_at"] else row["state"] or "?",
         row["outcome"] or "",
         _when(row, now),
         str(row["polls"]),

@@ -173,7 +173,7 @@ def _batch(task: Json, one: Json) -> list[str]:
 
 def _life(task: Json, now: int) -> Iterator[str]:
     state = task["state"] + (f": {task['outcome']}" if task["outcome"] else "")
-    keys = ("correlation_id", "trace_id", "recorded_at", "concluded_at")
+    keys = ("correlation_id", "trace_id", "recorded_at", "concluded_at", "purged_at")
     error = task["last_error"]
     yield ""
     yield from _rows(

@@ -127,6 +127,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["problems", "list"],
         ["problems", "acts"],
         ["poll", "d"],
+        ["purge", "--older-than", "3650d"],
     ]
     there = [name for name, _ in commands(cli)]
     seen: dict[str, set[str]] = {}

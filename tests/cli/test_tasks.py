@@ -27,6 +27,7 @@ def test_the_list_has_the_promised_shape(house: House) -> None:
         "due_at",
         "concluded_at",
         "abandoned_at",
+        "purged_at",
         "polls",
         "last_error",
     }

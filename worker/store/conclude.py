@@ -25,8 +25,9 @@ from worker.store.tasks.polling import portions
 Source = Literal["poll", "callback", "replay", "backfill"]
 
 Kept = Literal["first", "same", "fuller", "revision"]
-"""What became of a body. ``same``: an equal one was there, and nothing was written. ``fuller``: an equal one that
-lacked ``realTime`` was there, and the new bytes replace its bytes. ``revision``: it differs, and is kept beside it."""
+"""What became of a body. ``same``: an equal one was there, or was there before it was purged, and nothing was written.
+``fuller``: an equal one that lacked ``realTime`` was there, and the new bytes replace its bytes. ``revision``: it
+differs, and is kept beside it."""
 
 
 def conclude(
@@ -112,7 +113,7 @@ def _conclude_row(store: Store, task: Task, document: Document, source: Source, 
 def _keep(store: Store, task: int, document: Document, source: Source, now: int, derived: Derived | None) -> Kept:
     """Keep the body, unless an equal one is there. Bodies that differ only by one lacking ``realTime`` are the same."""
     kept = store.read(
-        "SELECT seq, revision, canonical_sha256, real_time_sha256 FROM results"
+        "SELECT seq, revision, canonical_sha256, real_time_sha256, purged_at FROM results"
         " WHERE task = :task AND source <> 'batch' ORDER BY revision",
         {"task": task},
     )
@@ -120,7 +121,7 @@ def _keep(store: Store, task: int, document: Document, source: Source, now: int,
     for other in kept:
         theirs = Fingerprint(other["canonical_sha256"], other["real_time_sha256"])
         if mine.same_as(theirs):
-            if mine.real_time is None or theirs.real_time is not None:
+            if mine.real_time is None or theirs.real_time is not None or other["purged_at"] is not None:
                 return "same"
             _replace_bytes(store, other["seq"], document)
             if derived is not None:

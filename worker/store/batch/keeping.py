@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -86,6 +86,18 @@ def spooled(database: Path, source: BinaryIO) -> Iterator[BinaryIO]:
 def drop_whole(database: Path, sha256: str) -> None:
     """Delete a file from the quarantine."""
     kept_path(database, sha256).unlink(missing_ok=True)
+
+
+def known(store: Store, names: Sequence[str]) -> set[str]:
+    """Those of these names of files in quarantine that the database wants there, or wants to be deleted."""
+    found = set()
+    for name in names:
+        params = {"sha256": name}
+        if store.one("SELECT 1 FROM files WHERE sha256 = :sha256", params) or store.one(
+            "SELECT 1 FROM discarded WHERE sha256 = :sha256", params
+        ):
+            found.add(name)
+    return found
 
 
 def sweep(store: Store) -> list[Path]:

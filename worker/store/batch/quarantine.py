@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from worker.core.errors import StorageFailed
-from worker.core.instant import iso
+from worker.core.instant import iso, iso_or_none
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import Group, Interchange, TransactionSet
 from worker.core.x12.issues import Issue
@@ -53,8 +53,8 @@ def files(store: Store) -> Iterator[list[Json]]:
     """Every file that came in, oldest first, in short pages."""
     last = 0
     while rows := store.read(
-        f"SELECT seq, name, source, sha256, size, state, reason, as_is, warnings, first_at, done_at, {_COUNTS}"  # noqa: S608
-        " FROM files WHERE seq > :last AND state <> 'staging' ORDER BY seq LIMIT 200",
+        "SELECT seq, name, source, sha256, size, state, reason, as_is, warnings, first_at, done_at, purged_at,"  # noqa: S608
+        f" {_COUNTS} FROM files WHERE seq > :last AND state <> 'staging' ORDER BY seq LIMIT 200",
         {"last": last},
     ):
         yield [
@@ -67,6 +67,7 @@ def files(store: Store) -> Iterator[list[Json]]:
                 "state": row["state"],
                 "first_at": iso(row["first_at"]),
                 "done_at": iso(row["done_at"]),
+                "purged_at": iso_or_none(row["purged_at"]),
                 **{name: row[name] for name in _COUNTS.split(", ")},
                 "warnings": json_issues(row["warnings"]),
                 "reason": row["reason"],

@@ -9,6 +9,8 @@ from pathlib import Path
 from worker.files import sync_folder
 from worker.store.db.store import Store
 
+_MAGIC = b"SQLite format 3\0"
+
 # Copied between two calls.
 STEP_PAGES = 2_000
 
@@ -51,3 +53,15 @@ def drop_copies(store: Store, but: Path) -> None:
         if copy.name.startswith(f"{store.file.name}.schema-") and copy != but:
             with suppress(OSError):
                 copy.unlink()
+
+
+def is_copy(path: Path) -> bool:
+    """Whether a file is a database of cdpoll."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return False
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as conn:
+            return bool(conn.execute("SELECT 1 FROM meta WHERE key = 'identity'").fetchone())
+    except (OSError, sqlite3.Error):
+        return False

@@ -17,13 +17,16 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from worker.core.errors import StorageFailed
+from worker.core.errors import StorageFailed, TryLater
 from worker.store.db import damage
 from worker.store.db.failures import RESTORE, is_busy, is_undecodable, translated
 from worker.store.db.writers import WriterTurn
 
 # Of SQLite's virtual machine, between two calls while a long statement runs: some tenths of a second.
 CALL_STEPS = 5_000_000
+
+# SQLite waits for readers of the WAL at each attempt, up to the store's timeout.
+WAL_ATTEMPTS = 3
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -203,6 +206,50 @@ class Store:
             yield
         finally:
             self.conn.set_progress_handler(None, CALL_STEPS)
+
+    def file_bytes(self) -> tuple[int, int]:
+        """Of the database's file: all bytes, and those of pages that hold nothing."""
+        size = int(self.read("PRAGMA page_size")[0]["page_size"])
+        pages, free = (self.read(f"PRAGMA {name}")[0][name] for name in ("page_count", "freelist_count"))
+        return pages * size, free * size
+
+    def rewrite(self) -> None:
+        """Write the whole file anew, so that nothing that was removed stands in it or in its WAL any more.
+
+        Others can read meanwhile, and cannot write: a disk writes some 50 MB of the database a second. What SQLite
+        needs aside it keeps in the folder of the database, where no one else can read it, in a file without a name.
+        Raises :class:`TryLater` where a reader does not let go of the WAL, :class:`StorageFailed` where it cannot be
+        done at all; nothing is lost then.
+        """
+        folder = str(self.file.parent)
+        if self._kept_aside() != folder:
+            quoted = folder.replace("'", "''")
+            self.execute(f"PRAGMA temp_store_directory = '{quoted}'")
+            if self._kept_aside() != folder:
+                raise StorageFailed(
+                    f"{self.path} cannot be rewritten: this SQLite cannot be told where to keep what it needs aside",
+                    "use a SQLite that is compiled without SQLITE_OMIT_DEPRECATED",
+                )
+        # The next writer would copy the WAL into the file, and wait for it: so do that before others have their turn.
+        with translated(self.path), self._turn:
+            self._empty_wal()
+            self.conn.execute("VACUUM")
+            self._empty_wal()
+        self._refuse_replaced()
+
+    def _kept_aside(self) -> str | None:
+        """Where SQLite keeps its temporary files, in all of this process; ``None``: where the system has them."""
+        told = self.read("PRAGMA temp_store_directory")
+        return str(told[0]["temp_store_directory"]) if told else None
+
+    def _empty_wal(self) -> None:
+        for _ in range(WAL_ATTEMPTS):
+            if not self.read("PRAGMA wal_checkpoint(TRUNCATE)")[0]["busy"]:
+                return
+        raise TryLater(
+            f"a reader keeps the WAL of {self.path}, and with it what was removed",
+            "end the program that has the database open for reading, and try again",
+        )
 
     @contextmanager
     def write(self) -> Iterator[None]:

@@ -100,12 +100,19 @@ def _number_each_ref(db: Database) -> None:
         )
 
 
+def _purged(db: Database) -> None:
+    for table in ("tasks", "results", "files"):
+        if not any(one.name == "purged_at" for one in db.table(table).columns):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN purged_at INTEGER")
+    _make(db, "refs_after_purge", "results_after_purge", "bodies_after_purge")
+
+
 def _make(db: Database, *names: str) -> None:
-    """Make those of these tables and indexes that are not there, as ``schema.sql`` has them."""
+    """Make those of these tables, indexes and triggers that are not there, as ``schema.sql`` has them."""
     there = {row["name"] for row in db.query("SELECT name FROM sqlite_master")}
     for statement in statements(SCHEMA.read_text(encoding="utf-8")):
         for name in set(names) - there:
-            if re.search(rf"^CREATE (TABLE|(UNIQUE )?INDEX) {name}\b", statement, re.MULTILINE):
+            if re.search(rf"^CREATE (TABLE|(UNIQUE )?INDEX|TRIGGER) {name}\b", statement, re.MULTILINE):
                 db.execute(statement)
 
 
@@ -119,6 +126,7 @@ STEPS: Steps = {
     21: _standing_problems,
     22: _restless_files,
     23: _ways_out,
+    24: _purged,
 }
 
 

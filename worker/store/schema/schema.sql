@@ -29,7 +29,7 @@ CREATE TABLE tasks (
     originator_id TEXT,                 -- TRN03 of our own 270
     member_id TEXT,                     -- of the subscriber, where the recording told it
     birth_date TEXT,                    -- of the subscriber, as the caller wrote it, where the recording told it
-    subtenant TEXT,                     -- whose task it is: a tag of the caller's, which goes out with the results
+    subtenant TEXT,                     -- of the vendor's tenant, to be named in each poll; none: the tenant itself
     recorded_at INTEGER NOT NULL,       -- when the id was first recorded
     started_at INTEGER,
         -- the vendor's startDateTime; until known, when the answer that named the task was sent
@@ -55,6 +55,8 @@ CREATE TABLE tasks (
     concluded_at INTEGER,               -- when the result came
     concluded_by TEXT,                  -- what brought it: poll, callback, replay or backfill
     abandoned_at INTEGER,               -- when it was abandoned
+    purged_at INTEGER,
+        -- when everything that says whom it is about was removed; none: it was not, or more came since
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
     CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     CHECK (leased_until IS NULL OR state = 'pending')
@@ -184,8 +186,9 @@ CREATE TABLE results (
     body_sha256 TEXT,                   -- of those bytes; none: an answer of a batch, whose set has one
     canonical_sha256 TEXT,              -- of the body without traceId, tenantName and realTime, in canonical JSON
     real_time_sha256 TEXT,              -- of what its realTime says, likewise
-    derived INTEGER
+    derived INTEGER,
         -- which version of the X12 reader made its rows of answers and texts; none: they are still to be made
+    purged_at INTEGER                   -- when its body, its paths and its answers were removed; none: they are there
 ) STRICT;
 -- Answers of batches are no revisions of a task's result: a task may have any number of them.
 CREATE UNIQUE INDEX results_revision ON results (task, revision) WHERE source <> 'batch';
@@ -286,6 +289,23 @@ CREATE TABLE bodies (
 ) STRICT;
 CREATE INDEX bodies_task ON bodies (task);
 
+-- What comes for a task after it was purged is removed in its turn.
+CREATE TRIGGER refs_after_purge AFTER INSERT ON refs
+WHEN EXISTS (SELECT 1 FROM tasks WHERE seq = new.task AND purged_at IS NOT NULL)
+BEGIN
+    UPDATE tasks SET purged_at = NULL WHERE seq = new.task;
+END;
+CREATE TRIGGER results_after_purge AFTER INSERT ON results
+WHEN EXISTS (SELECT 1 FROM tasks WHERE seq = new.task AND purged_at IS NOT NULL)
+BEGIN
+    UPDATE tasks SET purged_at = NULL WHERE seq = new.task;
+END;
+CREATE TRIGGER bodies_after_purge AFTER INSERT ON bodies
+WHEN EXISTS (SELECT 1 FROM tasks WHERE seq = new.task AND purged_at IS NOT NULL)
+BEGIN
+    UPDATE tasks SET purged_at = NULL WHERE seq = new.task;
+END;
+
 -- What has become visible, in that order: a reader that follows the numbers misses nothing.
 CREATE TABLE outbox (
     last INTEGER PRIMARY KEY,           -- the number of what became visible, or the last number of a range
@@ -381,7 +401,8 @@ CREATE TABLE files (
     was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: it, or an earlier one of its name, once was incomplete
     as_is INTEGER NOT NULL DEFAULT 0,   -- 1: a person took it as it is, although it is incomplete
     first_at INTEGER NOT NULL,          -- when it, or an incomplete one of its name, was first read
-    done_at INTEGER NOT NULL            -- when it came into its state
+    done_at INTEGER NOT NULL,           -- when it came into its state
+    purged_at INTEGER                   -- when its name and what was in it were removed; none: they are there
 ) STRICT;
 CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
 CREATE INDEX files_name ON files (name) WHERE was_incomplete = 1;
@@ -553,6 +574,8 @@ SELECT
     last_error,                         -- code of the last poll's failure
     last_status,                        -- HTTP status of the last reply
     last_trace_id,                      -- the vendor's trace id of the last reply
+    strftime('%Y-%m-%dT%H:%M:%fZ', purged_at / 1000.0, 'unixepoch') AS purged_at,
+        -- when what it is about was removed; none: it is there
     (SELECT count(*) FROM results WHERE results.task = tasks.seq AND results.source <> 'batch' AND results.revision > 1) AS revisions
         -- later bodies of it that differ from the one that concluded it
 FROM tasks;
@@ -714,10 +737,10 @@ JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task;
 
 -- The results that count: not those of a file that is still being read, nor what is held back as a test, nor what is
--- provisional.
+-- provisional or was purged.
 CREATE VIEW kept_results AS
 SELECT results.* FROM results
-WHERE (results.source <> 'batch' AND results.revision > 0) OR EXISTS (
+WHERE (results.source <> 'batch' AND results.revision > 0 AND results.purged_at IS NULL) OR EXISTS (
     SELECT 1 FROM answers JOIN sets ON sets.seq = answers.from_set JOIN files ON files.seq = sets.file
     WHERE answers.result = results.seq AND files.state = 'ingested' AND sets.state = 'accepted'
 );

@@ -45,7 +45,8 @@ def retry(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
         ids,
         """
         UPDATE tasks SET state = 'pending', due_at = :now, leased_until = NULL, reason = :reason, life_from = :now,
-            paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL
+            paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL,
+            purged_at = NULL
         WHERE id = :id AND state <> 'concluded' RETURNING seq
         """,
         {"now": now, "reason": DueReason.RETRY},

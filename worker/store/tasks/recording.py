@@ -23,6 +23,7 @@ class Recorded:
     new: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)  # the part of ``known`` that is abandoned
+    purged: list[str] = field(default_factory=list)  # the part of ``known`` whose result was here, and was removed
 
 
 def record(
@@ -51,6 +52,7 @@ def record(
         new=[i for i, state in done.items() if state == "new"],
         known=[i for i, state in done.items() if state != "new"],
         abandoned=[i for i, state in done.items() if state == "abandoned"],
+        purged=[i for i, state in done.items() if state == "purged"],
     )
 
 
@@ -62,7 +64,7 @@ def _record_one(
     schedule: Schedule,
     shared: Shared,
 ) -> str:
-    """Record one id; ``new``, or the state of the task that was known already."""
+    """Record one id; ``new``, or the state of the task that was known already; ``purged``: concluded, and purged."""
     first_wait = shared.schedule.first_wait_ms
     details = {
         "correlation_id": recording.correlation_id,
@@ -71,17 +73,16 @@ def _record_one(
         "originator_id": recording.originator_id,
         "member_id": recording.member_id,
         "birth_date": recording.birth_date,
-        "subtenant": recording.subtenant,
     }
     sent_at = recording.sent_at if recording.sent_at is not None and recording.sent_at <= now else None
     row = store.one(
         """
         INSERT INTO tasks (
             id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
-            birth_date, subtenant, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
+            birth_date, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
         ) VALUES (
             :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
-            :member_id, :birth_date, :subtenant, :now, :started_at, :now, :paused_base, :due_at, :delay_per_request_ms
+            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :delay_per_request_ms
         ) ON CONFLICT (id) DO NOTHING RETURNING seq
         """,
         {
@@ -104,9 +105,10 @@ def _record_one(
                 store, seq, now, "foreign_host", f"the link named {recording.host}; only the configured API is asked"
             )
     else:
-        known = store.one("SELECT seq, state FROM tasks WHERE id = :id", {"id": recording.id})
+        known = store.one("SELECT seq, state, purged_at FROM tasks WHERE id = :id", {"id": recording.id})
         assert known is not None
-        seq, state = known["seq"], known["state"]
+        purged = known["state"] == "concluded" and known["purged_at"] is not None
+        seq, state = known["seq"], "purged" if purged else known["state"]
         _complete(store, seq, details)
     if recording.ref is not None:
         added = store.execute(
@@ -131,7 +133,8 @@ def _complete(store: Store, seq: int, details: dict[str, str | None]) -> None:
             trace_number = coalesce(trace_number, :trace_number),
             originator_id = coalesce(originator_id, :originator_id),
             member_id = coalesce(member_id, :member_id), birth_date = coalesce(birth_date, :birth_date),
-            subtenant = coalesce(subtenant, :subtenant)
+            purged_at = CASE WHEN coalesce(:trace_number, :originator_id, :member_id, :birth_date) IS NULL
+                THEN purged_at END
         WHERE seq = :seq
         """,
         {"seq": seq, **details},

@@ -18,7 +18,7 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
     """The part of ``cdpoll show --json`` that says what came of a task. Of several bodies the latest counts."""
     latest = store.one(
         """
-        SELECT seq, revision, source, outcome, received_at, body FROM results
+        SELECT seq, revision, source, outcome, received_at, purged_at, body FROM results
         WHERE task = :task AND source <> 'batch' ORDER BY revision DESC LIMIT 1
         """,
         {"task": task["seq"]},
@@ -42,8 +42,10 @@ def findings(store: Store, task: sqlite3.Row) -> Json:
         last_error=task["last_error"],
         several=len(patients) > 1,
     )
+    purged_at = task["purged_at"] if latest is None else latest["purged_at"]
+    told = headline(known) if purged_at is None else f"purged at {iso(purged_at)}: what was found was removed"
     return {
-        "headline": headline(known),
+        "headline": told,
         "latest": None
         if latest is None
         else {key: latest[key] for key in ("revision", "source", "outcome")} | {"at": iso(latest["received_at"])},

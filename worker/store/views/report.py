@@ -48,6 +48,7 @@ def show(
         "why": _why(store, task, schedule, least_delay_ms),
         "concluded_at": iso_or_none(task["concluded_at"]),
         "concluded_by": task["concluded_by"],
+        "purged_at": iso_or_none(task["purged_at"]),
         "polls": task["polls"],
         "failures": task["failures"],
         "last_error": task["last_error"],
@@ -107,12 +108,13 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int
 def body_of(store: Store, task_id: str) -> bytes | None:
     """The body that concluded the task, byte for byte; before that, the latest that was kept and is no result.
 
-    Of several results the first concluded it; later ones are revisions of it.
+    None is purged. Of several results the first concluded it; later ones are revisions of it.
     """
     row = store.one(
         """
         SELECT body FROM (
             SELECT 1 AS rank, revision AS place, task, body FROM results WHERE source <> 'batch' AND revision > 0
+                AND purged_at IS NULL
             UNION ALL SELECT 2, -seq, task, body FROM bodies
         ) AS known
         WHERE task = (SELECT seq FROM tasks WHERE id = :id)

@@ -47,7 +47,8 @@ def review_pages(store: Store, ref: str | None = None, limit: int | None = None)
         # Concluded tasks are those with an outcome. Asked for by their state, they would be sorted anew for each page.
         tasks = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, polls, last_error
+            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, purged_at,
+                polls, last_error
             FROM tasks WHERE seq > :last AND outcome IS NOT NULL{narrowed} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - a constant
             {"last": last, "ref": ref, "page": PAGE_ROWS},
@@ -67,6 +68,7 @@ def _bodies(store: Store, tasks: list[sqlite3.Row]) -> dict[int, list[sqlite3.Ro
     found: dict[int, list[sqlite3.Row]] = {}
     for row in store.read(
         f"SELECT seq, task, outcome, revision FROM results WHERE task IN ({listed}) AND source <> 'batch'"  # noqa: S608
+        " AND purged_at IS NULL"
     ):
         found.setdefault(row["task"], []).append(row)
     return {task: sorted(rows, key=lambda row: row["revision"]) for task, rows in found.items()}

@@ -45,7 +45,8 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
     while left is None or left > 0:
         rows = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, polls, last_error
+            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, purged_at, polls,
+                last_error
             FROM tasks WHERE seq > :last{wanted.conditions()} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - constants
             {
@@ -78,6 +79,7 @@ def task_line(row: sqlite3.Row, refs: Mapping[int, list[str]]) -> Json:
         "due_at": iso_or_none(row["due_at"]),
         "concluded_at": iso_or_none(row["concluded_at"]),
         "abandoned_at": iso_or_none(row["abandoned_at"]),
+        "purged_at": iso_or_none(row["purged_at"]),
         "polls": row["polls"],
         "last_error": row["last_error"],
     }

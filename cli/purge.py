@@ -1,0 +1,118 @@
+"""``cdpoll purge``: remove what is older than a given age, and rewrite the file that it stood in."""
+
+from typing import Any
+
+import click
+
+from cli.opening import Opened, opened
+from cli.output import AS_JSON, dumped, say
+from cli.who import who
+from worker.core.errors import TryLater
+from worker.core.instant import duration, iso, words
+from worker.core.problems import counted
+from worker.rounds.retention.purge import Purged, foreseen, purge, rewrite
+from worker.store.retention import noted
+from worker.store.retention.purging import waiting
+from worker.store.retention.undelivered import Limit
+from worker.store.state.standing import note_act
+
+Json = dict[str, Any]
+
+
+def _age(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
+    try:
+        return duration(text)
+    except (ValueError, OverflowError):
+        raise click.BadParameter("write a number with a unit, as in 30d, 12h or 90d12h") from None
+
+
+@click.command("purge")
+@click.option("--older-than", "age_ms", metavar="D", required=True, callback=_age, help="An age: 90d, 12h.")
+@click.option("--yes", is_flag=True, help="Do it. Without this, only what would go is told.")
+@AS_JSON
+@click.pass_obj
+def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
+    """Remove what the tasks, batches and texts of this age say of patients; ids, times and outcomes stay.
+
+    Pending tasks stay as they are, and what a way out has not delivered yet. With --yes the file of the database is
+    rewritten afterwards: writers wait meanwhile.
+    """
+    by = who()
+    with opened(obj, whole=True, patient=True) as here:
+        limit = Limit(here.now - age_ms, ways_of(here))
+        stay = waiting(here.store, limit)
+        if not yes:
+            purged = foreseen(here.store, limit, thorough=True)
+            _tell(here, age_ms, limit, purged, _ending(stay), as_json)
+            return 0
+        purged = Purged()
+        why_not: str | None
+        try:
+            for _ in purge(here.store, limit, here.now, purged, patient=True):
+                pass
+            why_not = rewrite(here.store, here.now) if noted.get(here.store).get("rows") else None
+        except TryLater as error:
+            why_not = f"{error.message}: {error.hint}"
+        note_act(
+            here.store,
+            by,
+            f"purged what is older than {words(age_ms)}: {counted(purged.removed.tasks, 'task')}",
+            here.now,
+        )
+        _tell(here, age_ms, limit, purged, _ending(stay, done=True, why_not=why_not), as_json)
+    return 1 if why_not or purged.failed else 0
+
+
+def ways_of(_here: Opened) -> tuple[str, ...]:
+    """The names of the ways out that are configured."""
+    return ()
+
+
+def _ending(pending: int, *, done: bool = False, why_not: str | None = None) -> Json:
+    return {"pending": pending, "done": done, "rewritten": done and why_not is None, "why_not": why_not}
+
+
+def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json, as_json: bool) -> None:
+    removed, files, done = purged.removed, purged.files, ending["done"]
+    if as_json:
+        told = {
+            "database": str(here.store.path),
+            "before": iso(limit.before),
+            "done": done,
+            "removed": {name: getattr(removed, name) for name in _NOUNS},
+            "stay": {"pending": ending["pending"], "undelivered": removed.undelivered},
+            "deleted": [str(path) for path in files.all],
+            "foreign": [str(path) for path in files.foreign],
+            "failed": purged.failed,
+            "rewritten": ending["rewritten"],
+            "why_not": ending["why_not"],
+        }
+        click.echo(dumped(told))
+        return
+    say(f"{'removed' if done else 'would be removed'} of what is older than {words(age_ms)} ({iso(limit.before)}):")
+    listed = [counted(n, noun) for name, noun in _NOUNS.items() if (n := getattr(removed, name))]
+    say(*(f"  {line}" for line in listed or ["nothing"]))
+    say(*(f"  the file {path}" for path in files.all))
+    if ending["pending"]:
+        say(f"stay: {counted(ending['pending'], 'task')} still pending")
+    if removed.undelivered:
+        say(f"stay: {counted(removed.undelivered, 'task or file')} with a result that is not delivered yet")
+    say(*(f"left alone, for cdpoll did not make it: {path}" for path in files.foreign))
+    say(*(f"cdpoll: not deleted: {line}" for line in purged.failed), err=True)
+    if not done:
+        say("nothing was changed; --yes does it, and rewrites the file of the database")
+    elif ending["why_not"]:
+        say(f"cdpoll: the rows are removed, and still stand in the file: {ending['why_not']}", err=True)
+    else:
+        say("the file of the database was rewritten: nothing of it is left in there")
+
+
+_NOUNS = {
+    "tasks": "task",
+    "answers": "answer of a batch",
+    "files": "batch file",
+    "quarantined": "file or set in quarantine",
+    "bodies": "body without a task",
+    "unreadable": "unreadable text",
+    "others": "name of a file of the drop",
+}
