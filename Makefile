@@ -27,9 +27,10 @@ test: $(VENV)/.dev
 	@$(if $(SELECT),echo "without the tests marked 'system' (root, systemd-nspawn, a browser); .ci/run runs them")
 	@$(TEST) $(SELECT) $(PYTEST_ARGS)
 
-# Hypothesis looks for new examples, and the kill test kills ten times as often, at other moments each time.
+# Hypothesis looks for new examples, the kill test kills ten times as often, at other moments each time, and a cursor
+# follows ten thousand results.
 test-long: $(VENV)/.dev
-	@HYPOTHESIS_PROFILE=explore KILLS=300 $(TEST) $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=explore KILLS=300 RESULTS=10000 $(TEST) $(PYTEST_ARGS)
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))

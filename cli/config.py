@@ -12,6 +12,8 @@ from cli.opening import become, owner_of
 from cli.output import AS_JSON, dumped
 from worker.config import EXAMPLE, Config, ConfigurationMistakes, Mistake, examine, load, load_store
 from worker.config.keys import SECTIONS
+from worker.config.table import Section
+from worker.config.ways import written_ways
 from worker.ownership import user_name
 
 
@@ -43,8 +45,8 @@ def show(obj: dict[str, Any], as_json: bool) -> None:
         )
         return
     click.echo(f"# {found.source or 'from the environment alone'}")
-    for section in SECTIONS:
-        absent = getattr(found, section.name) is None
+    for section, values in _sections(found):
+        absent = values is None
         click.echo(f"\n[{section.name}]" + "  # not configured" * absent)
         rows = [row for row in keys if row["section"] == section.name and not absent]
         written = [f"{row['key']} =" if row["value"] is None else f"{row['key']} = {row['value']}" for row in rows]
@@ -122,11 +124,15 @@ def _become_reader(obj: dict[str, Any], user: str | None) -> None:
             become(uid, gid)
 
 
+def _sections(found: Config) -> list[tuple[Section, Any]]:
+    """Every section with its values, ``None`` where it is not written; the ways out behind the others."""
+    return [(section, getattr(found, section.name)) for section in SECTIONS] + written_ways(found)
+
+
 def _keys(found: Config) -> list[dict[str, str | None]]:
     """Every key in the order of the table; ``value`` is null where nothing is set."""
     rows: list[dict[str, str | None]] = []
-    for section in SECTIONS:
-        values = getattr(found, section.name)
+    for section, values in _sections(found):
         for key in section.keys:
             value = None if values is None else getattr(values, key.field)
             rows.append(

@@ -124,3 +124,16 @@ def name_of(source: IO[bytes]) -> str:
     """What people read for it."""
     name = getattr(source, "name", "")
     return "standard input" if source.fileno() == sys.stdin.fileno() or not isinstance(name, str) else name
+
+
+# Of the lines (or ids) that have the same note, as many are named.
+NAMED_PLACES = 5
+
+
+def places(place: str, numbers: list[int]) -> str:
+    """``line 4: ``; ``lines 1, 2 and 7 more: ``; nothing where the note is about no place."""
+    if not place:
+        return ""
+    named = ", ".join(map(str, numbers[:NAMED_PLACES]))
+    more = len(numbers) - NAMED_PLACES
+    return f"{place}{'s' if len(numbers) > 1 else ''} {named}{f' and {more} more' if more > 0 else ''}: "

@@ -35,6 +35,7 @@ COMMANDS = {
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),
     "show": ("cli.show", "show", "What came of one task, and its life."),
     "found": ("cli.found", "found", "Coverage to bill: who is covered by whom, from when."),
+    "export": ("cli.export", "export", "Results in the order of their numbers, for programs."),
     "poll": ("cli.tasks", "poll", "Poll tasks now."),
     "retry": ("cli.tasks", "retry", "A fresh start for tasks, also for abandoned ones."),
     "abandon": ("cli.tasks", "abandon", "Stop asking for tasks."),

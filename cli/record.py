@@ -8,7 +8,17 @@ from typing import IO, Any
 
 import click
 
-from cli.handed_in import GZIP, begin_of, lines_of, name_of, opened_files, refuse_a_stream_twice, rest_of, whole_of
+from cli.handed_in import (
+    GZIP,
+    begin_of,
+    lines_of,
+    name_of,
+    opened_files,
+    places,
+    refuse_a_stream_twice,
+    rest_of,
+    whole_of,
+)
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
@@ -35,9 +45,6 @@ from worker.store.tasks import recording
 
 _FILE = click.Path()
 
-# Of the lines (or ids) that have the same note, so many are named.
-NAMED_PLACES = 5
-
 CURE = "`cdpoll unreadable list` shows what is kept: hand it in rightly, then `cdpoll unreadable drop NUMBER`"
 
 _Source = tuple[IO[bytes], Callable[..., Intake]]
@@ -63,6 +70,7 @@ _FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
     multiple=True,
     help="The x-optum-correlation-id of the request.",
 )
+@click.option("--subtenant", metavar="TEXT", help="Whose tasks these are: a tag that goes out with the results.")
 @AS_JSON
 @click.pass_obj
 def record(
@@ -75,6 +83,7 @@ def record(
     jsonl: tuple[str, ...],
     refs: tuple[str, ...],
     correlation_ids: tuple[str, ...],
+    subtenant: str | None,
     as_json: bool,
 ) -> int:
     """Make the ids of discoveries durable; harmless to repeat.
@@ -92,8 +101,10 @@ def record(
     about = _About(
         tuple(dict.fromkeys(ref for ref in refs if ref.strip())) or (None,),
         next((text for text in correlation_ids if text.strip()), None),
+        (subtenant or "").strip() or None,
     )
-    for option, texts in (("--ref", refs), ("--correlation-id", correlation_ids)):
+    tags = [] if subtenant is None else [subtenant]
+    for option, texts in (("--ref", refs), ("--correlation-id", correlation_ids), ("--subtenant", tags)):
         if not all(text.strip() for text in texts):
             summary.note(f"{option} is empty: it is left out")
     with ExitStack() as stack:
@@ -128,10 +139,11 @@ def record(
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What the command line says of all ids: every ref (or none), and the correlation id."""
+    """What the command line says of all ids: every ref (or none); the subtenant, where a line names no other one."""
 
     refs: tuple[str | None, ...]
     correlation_id: str | None
+    subtenant: str | None
 
     def of(self, read: Callable[..., Intake], value: Any, **more: Any) -> Intake:
         """What ``read`` makes of a value, for every ref."""
@@ -139,7 +151,8 @@ class _About:
         lost: dict[Unreadable, None] = {}
         for ref, intake in zip(self.refs, found, strict=True):
             lost.update((replace(item, ref=item.ref or ref), None) for item in intake.unreadable)
-        return replace(found[0], recordings=merge(found).recordings, unreadable=tuple(lost))
+        recordings = [replace(one, subtenant=one.subtenant or self.subtenant) for one in merge(found).recordings]
+        return replace(found[0], recordings=tuple(recordings), unreadable=tuple(lost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +261,7 @@ class _Summary:
     @property
     def notes(self) -> list[str]:
         """One for each text, with the places that it is about."""
-        return [f"{_places(place, numbers)}{text}" for (place, text), numbers in self._notes.items()]
+        return [f"{places(place, numbers)}{text}" for (place, text), numbers in self._notes.items()]
 
     @staticmethod
     def complain(message: str, hint: str = "") -> None:
@@ -282,15 +295,6 @@ class _Summary:
             for word, found in (("recorded", self.recorded), ("known", self.known)):
                 for task_id in found:
                     click.echo(f"{word} {task_id}")
-
-
-def _places(place: str, numbers: list[int]) -> str:
-    """``line 4: ``; ``lines 1, 2 and 7 more: ``; nothing where the note is about no place."""
-    if not place:
-        return ""
-    named = ", ".join(map(str, numbers[:NAMED_PLACES]))
-    more = len(numbers) - NAMED_PLACES
-    return f"{place}{'s' if len(numbers) > 1 else ''} {named}{f' and {more} more' if more > 0 else ''}: "
 
 
 def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> None:

@@ -80,6 +80,7 @@ def print_ending(ending: Ending, out: Console) -> None:
         f"{cdpoll} --config {config} status",
         f"{cdpoll} --config {config} show {ending.tasks.example}",
         f"{cdpoll} --config {config} found",
+        f"{cdpoll} --config {config} export --format csv > found.csv",
     ):
         out.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 

@@ -199,6 +199,20 @@ def test_a_known_id_gets_further_refs(house: House) -> None:
     assert house.rows("SELECT ref, correlation_id FROM refs ORDER BY ref") == [(SECRET_REF, None), ("one", "c")]
 
 
+def test_a_subtenant_is_kept_unless_the_line_names_another_one(house: House) -> None:
+    lines = b'{"id": "a"}\n{"id": "b", "subtenant": "north"}\n'
+    house.cdpoll("record", "--jsonl", "-", "c", "--subtenant", "south", stdin=lines, check=0)
+    house.cdpoll("record", "d", "--subtenant", " ", check=0)
+    house.cdpoll("record", "d", "--subtenant", "west", check=0)
+    house.cdpoll("record", "d", "--subtenant", "east", check=0)
+    assert dict(house.rows("SELECT id, subtenant FROM tasks")) == {
+        "a": "south",
+        "b": "north",
+        "c": "south",
+        "d": "west",
+    }
+
+
 def test_an_abandoned_id_stays_abandoned_and_the_command_says_so(house: House) -> None:
     house.record(A, B)
     house.rows("UPDATE tasks SET state = 'abandoned', due_at = NULL WHERE id = ?", A)

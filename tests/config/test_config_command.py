@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from cli.config import config as group
 from tests.config.test_files import BASE, ini
 from worker.config import ConfigurationMistakes, load
+from worker.config.deliver_keys import EXAMPLES, KINDS
 from worker.config.keys import KEYS, SECTIONS, VARIABLES
 from worker.config.mistakes import BUILT_IN
 from worker.config.reference import example_ini, reference_markdown
@@ -122,14 +123,15 @@ def test_check_lists_every_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_example_lists_every_key_with_its_real_default() -> None:
     section, found = "", {}
     for line in EXAMPLE.read_text().splitlines():
-        if heading := re.fullmatch(r"#?\[(\w+)\]", line):
+        if heading := re.fullmatch(r"#?\[([\w.]+)\]", line):
             section = heading[1]
         elif setting := re.fullmatch(r"#(\w+) = (.+)", line):
             found[section, setting[1]] = setting[2]
         else:
             assert line in ("", "#") or line.startswith("# "), f"neither a comment nor a commented key: {line}"
-    assert list(found) == list(KEYS)
-    for place, key in KEYS.items():
+    keys = KEYS | {(section.name, key.name): key for section in EXAMPLES for key in section.keys}
+    assert list(found) == list(keys)
+    for place, key in keys.items():
         assert found[place] == (key.sample if key.default is None else key.default)
 
 
@@ -148,8 +150,9 @@ def test_the_example_loads_when_completed_and_changes_no_default_when_uncommente
     assert everything.require_api().token_url == completed.require_api().token_url
     assert everything.polling == completed.polling._replace(daily_budget=20_000)  # the one without a default
     assert (everything.store, everything.log) == (completed.store, completed.log)
+    assert [way.kind for way in everything.deliver] == list(KINDS)
     assert not everything.warnings
-    assert BUILT_IN not in everything.places.values()
+    assert BUILT_IN not in [everything.places[place] for place in KEYS]
 
 
 @pytest.mark.parametrize(

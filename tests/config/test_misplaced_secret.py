@@ -7,6 +7,7 @@ import pytest
 
 from tests.config.test_files import ini
 from worker.config import ConfigurationMistakes, load
+from worker.config.deliver_keys import COMMON, KINDS
 from worker.config.keys import KEYS
 from worker.core.errors import BadConfiguration
 
@@ -89,6 +90,17 @@ def test_a_secret_as_the_value_of_any_key(tmp_path: Path, place: tuple[str, str]
         assert pieces_in(told) == []
         told = said(None, {f"CDPOLL_{section}_{key}".upper(): value, "CDPOLL_NONE": "1"})
         assert "sets no known key" in told
+        assert pieces_in(told) == []
+
+
+@pytest.mark.parametrize(("kind", "key"), [(kind, key.name) for kind, keys in KINDS.items() for key in COMMON + keys])
+def test_a_secret_as_the_value_of_any_key_of_a_way_out(tmp_path: Path, kind: str, key: str) -> None:
+    kinds = "" if key == "kind" else f"kind = {kind}\n"
+    for value in VALUES:
+        told = said(ini(tmp_path / "x.ini", f"[deliver.a]\n{kinds}{key} = {value}\nstrange = 1\n"), {})
+        assert "[deliver.a]: unknown key" in told
+        assert pieces_in(told) == []
+        told = said(str(tmp_path / "x.ini"), {f"CDPOLL_DELIVER_A_{key}".upper(): value})
         assert pieces_in(told) == []
 
 

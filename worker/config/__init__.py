@@ -3,6 +3,7 @@
 ``load()`` is on the way of every command, so nothing here imports more than light parts of the standard library.
 """
 
+from worker.config.deliver_settings import CommandSection, DirectorySection, WaySettings, WebhookSection
 from worker.config.loading import EXAMPLE, examine, load, load_store
 from worker.config.mistakes import ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
@@ -20,8 +21,10 @@ from worker.config.settings import (
 __all__ = [
     "EXAMPLE",
     "ApiSection",
+    "CommandSection",
     "Config",
     "ConfigurationMistakes",
+    "DirectorySection",
     "Examined",
     "LogSection",
     "Mistake",
@@ -31,6 +34,8 @@ __all__ = [
     "SftpSection",
     "StoreSection",
     "Tolerated",
+    "WaySettings",
+    "WebhookSection",
     "examine",
     "load",
     "load_store",

@@ -1,4 +1,4 @@
-"""The table of all sections and keys: kind, default and meaning.
+"""The table of all sections and keys: kind, default and meaning; those of ``[deliver.NAME]`` are in deliver_keys.py.
 
 A section has a NamedTuple in ``settings.py`` with one field for each key, named after it plus the kind's suffix.
 Adding a key is one line here and one field there; the documentation is rendered from this table.
@@ -220,7 +220,7 @@ KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in
 
 def variable(section: str, key: str) -> str:
     """The environment variable that sets a key: ``CDPOLL_API_BASE_URL``."""
-    return f"CDPOLL_{section}_{key}".upper()
+    return f"CDPOLL_{section}_{key}".upper().replace(".", "_").replace("-", "_")
 
 
 VARIABLES: dict[str, tuple[str, str]] = {variable(*place): place for place in KEYS}

@@ -211,7 +211,7 @@ def show_cadence(cadence: Cadence) -> str:
     return f"{first} x{plain(cadence.growth)} {ceiling} {plain(cadence.share * 100)}%"
 
 
-def _guard_literal(written: Written) -> None:
+def guard_literal(written: Written) -> None:
     """A literal secret may stand only in a file that its owner alone can read."""
     if written.place.variable is not None:
         raise ValueError(f"a secret is not taken from here as it is; write {FORMS} with another variable's name")
@@ -219,24 +219,26 @@ def _guard_literal(written: Written) -> None:
         raise ValueError(f"a secret in a file that others can read; write {FORMS}, or chmod 600 the file")
 
 
-def _missing(written: Written) -> Secret:
+def missing(written: Written) -> Secret:
+    """The value of a secret that was not written."""
     return Secret(written.where, "missing")
 
 
 def _secret(written: Written) -> Secret:
     secret = read_reference(written.where, written.text, written.folder, written.environ)
     if secret is None:
-        _guard_literal(written)
-        secret = _literal(written, "(literal, not shown)")
+        guard_literal(written)
+        secret = literal(written, "(literal, not shown)")
     return secret
 
 
 def _name(written: Written) -> Secret:
     secret = read_reference(written.where, written.text, written.folder, written.environ)
-    return secret or _literal(written, written.text)
+    return secret or literal(written, written.text)
 
 
-def _literal(written: Written, shown: str) -> Secret:
+def literal(written: Written, shown: str) -> Secret:
+    """A secret that is written out. ``shown`` is what may be displayed. Raises ValueError."""
     try:
         one_visible_line(written.text)
     except ValueError as error:
@@ -249,8 +251,8 @@ def _proxy(written: Written) -> Secret | None:
     if secret is None:
         shown = _proxy_address(written.text)
         if "@" in written.text:
-            _guard_literal(written)
-        secret = _literal(written, shown)
+            guard_literal(written)
+        secret = literal(written, shown)
     return secret
 
 
@@ -266,7 +268,8 @@ def _proxy_address(text: str) -> str:
     return f"{url.scheme}://(not shown)@{url.origin.partition('://')[2]}" if at else url.origin
 
 
-def _shown(secret: Secret) -> str:
+def show_secret(secret: Secret) -> str:
+    """A secret as it may be displayed."""
     return secret.shown
 
 
@@ -277,7 +280,7 @@ PATH = Kind("path of a file", _path)
 DATABASE = Kind("path of a file", _database)
 BASE_URL = Kind("https address; http to loopback addresses only", _base_url)
 TOKEN_URL = Kind("https address; http to loopback addresses only", _token_url)
-PROXY = Kind("http or https address; one with a password is a secret", _proxy, _shown, comments=False)
-SECRET = Kind("secret: a reference", _secret, _shown, unset=_missing, comments=False)
-NAME = Kind("text, or a reference as for a secret", _name, _shown, unset=_missing, comments=False)
+PROXY = Kind("http or https address; one with a password is a secret", _proxy, show_secret, comments=False)
+SECRET = Kind("secret: a reference", _secret, show_secret, unset=missing, comments=False)
+NAME = Kind("text, or a reference as for a secret", _name, show_secret, unset=missing, comments=False)
 CADENCE = Kind("duration, factor, duration, percentage", _cadence, show_cadence)

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.config import ways
 from worker.config.checks import api_contradictions, contradictions, sftp_contradictions, warnings
+from worker.config.deliver_settings import WaySettings
 from worker.config.ini import Entry, invisible
-from worker.config.keys import KEYS, SECTIONS, VARIABLES
+from worker.config.keys import SECTIONS
 from worker.config.kinds import Written
 from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
@@ -37,6 +39,7 @@ class _Found:
     """Values read so far, with their places; the last one written wins."""
 
     environ: Mapping[str, str]
+    known: ways.Known
     values: dict[tuple[str, str], Any] = field(default_factory=dict)
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
@@ -52,7 +55,7 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Config:
     """
     sources, found, sections = _read_all(explicit, environ)
     if found.mistakes:
-        raise _refusal(sources, found.mistakes)
+        raise _refusal(sources, found)
     return _config(sources, found, sections)
 
 
@@ -66,9 +69,9 @@ def load_store(explicit: str | None, environ: Mapping[str, str]) -> Tolerated:
         return Tolerated(_config(sources, found, sections), (), ())
     from worker.config import tolerance
 
-    about_store = tolerance.about_store(sources, found.mistakes)
+    about_store = tolerance.about_store(sources, found.known, found.mistakes)
     if about_store:
-        raise _refusal(sources, about_store)
+        raise _refusal(sources, found, about_store)
     if tolerance.intervals_wrong(found.mistakes):
         for key in tolerance.INTERVALS:
             found.values.pop(("polling", key), None)
@@ -78,7 +81,7 @@ def load_store(explicit: str | None, environ: Mapping[str, str]) -> Tolerated:
         required = (key for section in SECTIONS if section.name == name for key in section.keys if key.required)
         if sections[name] is not None and any((name, key.name) not in found.values for key in required):
             sections[name] = None
-    mistakes = tuple(_guarded(m) for m in _sorted(sources, found.mistakes))
+    mistakes = tuple(_guarded(m, found.known) for m in _sorted(sources, found.mistakes))
     unread = tuple(m for m in mistakes if m.place.file in sources.unread)
     return Tolerated(_config(sources, found, sections), mistakes, unread)
 
@@ -90,14 +93,14 @@ def examine(explicit: str | None, environ: Mapping[str, str]) -> Examined:
         return Examined(_config(sources, found, sections), [], "", frozenset(), store_known=True)
     from worker.config import tolerance
 
-    refusal = _refusal(sources, found.mistakes)
+    refusal = _refusal(sources, found)
     if sources.main in sources.unread or (sources.main is None and not sources.entries):
         return Examined(None, refusal.mistakes, refusal.hint, frozenset(), store_known=False)
-    known = {section.name for section in SECTIONS}
+    known = {section.name for section in found.known.sections}
     # In a file that could not be read may stand anything.
     elsewhere = {e.key for e in sources.entries if e.section not in known} | {key for key, _ in sources.stray}
-    elsewhere |= {key for _, key in KEYS} if sources.unread else set()
-    store_known = not sources.unread and not tolerance.about_store(sources, found.mistakes)
+    elsewhere |= {key for _, key in found.known.keys} if sources.unread else set()
+    store_known = not sources.unread and not tolerance.about_store(sources, found.known, found.mistakes)
     for fields in filter(None, (sections["api"], sections["sftp"])):
         fields.update({name: empty for name, empty in _EMPTY.items() if name in fields and fields[name] is None})
     config = _config(sources, found, sections)
@@ -112,57 +115,71 @@ def _read_all(
     explicit: str | None, environ: Mapping[str, str]
 ) -> tuple[Sources, _Found, dict[str, dict[str, Any] | None]]:
     """Everything that is written, with its mistakes, and the fields of each section."""
-    sources = gather(explicit, environ, VARIABLES)
-    found = _Found(environ, mistakes=sources.mistakes)
+    sources = gather(explicit, environ, ways.variables_of)
+    found = _Found(environ, ways.known_of(sources), mistakes=sources.mistakes)
     _check_headings(sources, found)
     for entry in sources.entries:
         _read(entry, found)
     _check_variables(found)
     written = dict(reversed(sources.headings))
-    sections = {s.name: _section(s, written.get(s.name), found) for s in SECTIONS}
+    sections = {s.name: _section(s, written.get(s.name), found) for s in found.known.sections}
     found.mistakes += contradictions(sections["polling"] or {}, found.values.keys(), found.places)
     if sections["api"] is not None:
         found.mistakes += api_contradictions(sections["api"], found.places)
     if sections["sftp"] is not None:
         found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
+    found.mistakes += ways.contradictions(_ways(found, sections), written, found.places)
     return sources, found, sections
 
 
-def _refusal(sources: Sources, mistakes: list[Mistake]) -> ConfigurationMistakes:
+def _ways(found: _Found, sections: Mapping[str, dict[str, Any] | None]) -> tuple[WaySettings, ...]:
+    """The ways out with which nothing is wrong."""
+    broken = {mistake.section for mistake in found.mistakes}
+    whole = [section for section in found.known.ways if section.name not in broken]
+    return tuple(ways.way_of(section, sections[section.name] or {}) for section in whole)
+
+
+def _refusal(sources: Sources, found: _Found, mistakes: list[Mistake] | None = None) -> ConfigurationMistakes:
+    """The error for these mistakes, or for all."""
+    mistakes = found.mistakes if mistakes is None else mistakes
     nothing = sources.main is None and not sources.entries
     hint = _HINT if not nothing else _HINT_DENIED if sources.denied else _HINT_NONE
-    return ConfigurationMistakes([_guarded(m) for m in _sorted(sources, mistakes)], hint)
+    return ConfigurationMistakes([_guarded(m, found.known) for m in _sorted(sources, mistakes)], hint)
 
 
 def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, Any] | None]) -> Config:
     api = ApiSection(**sections["api"]) if sections["api"] is not None else None
     polling = PollingSection(**(sections["polling"] or {}))
     sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
+    deliver = _ways(found, sections)
+    warned = [*warnings(api if api and api.base_url else None, polling, sftp, found.places)]
     return Config(
         api=api,
         store=StoreSection(**(sections["store"] or {})),
         polling=polling,
         sftp=sftp,
+        deliver=deliver,
         log=LogSection(**(sections["log"] or {})),
         source=sources.main,
         files=tuple(sources.files),
-        warnings=tuple(warnings(api if api and api.base_url else None, polling, sftp, found.places)),
-        places={place: found.places.get(place, BUILT_IN) for place in KEYS},
+        warnings=(*warned, *ways.warnings(deliver, found.places)),
+        places={place: found.places.get(place, BUILT_IN) for place in found.known.keys},
         headings=dict(reversed(sources.headings)),
     )
 
 
 def _check_headings(sources: Sources, found: _Found) -> None:
-    known = {section.name for section in SECTIONS}
+    known = {section.name for section in found.known.sections}
     for name, place in sources.headings:
         if name not in known:
             from worker.config.suggestion import nearest
 
-            found.mistakes.append(Mistake(place, name, None, f"unknown section; {nearest(name.lower(), known)}"))
+            message = ways.unknown_heading(name) or f"unknown section; {nearest(name.lower(), known)}"
+            found.mistakes.append(Mistake(place, name, None, message))
 
 
 def _read(entry: Entry, found: _Found) -> None:
-    key = KEYS.get((entry.section, entry.key))
+    key = found.known.keys.get((entry.section, entry.key))
     if key is None:
         _unknown(entry, found)
         return
@@ -194,11 +211,13 @@ def _check_text(text: str, key: Key) -> None:
 
 
 def _unknown(entry: Entry, found: _Found) -> None:
-    names = {key for section, key in KEYS if section == entry.section}
+    names = {key for section, key in found.known.keys if section == entry.section}
     if not names:
         return  # its section is unknown; that mistake is in the list already
-    elsewhere = [section for section, key in KEYS if key == entry.key]
-    if elsewhere:
+    elsewhere = [section for section, key in found.known.keys if key == entry.key]
+    if of_other_kind := ways.unknown_key(entry):
+        message = of_other_kind
+    elif elsewhere:
         message = f"unknown key here; it belongs into [{elsewhere[0]}]"
     else:
         from worker.config.suggestion import nearest
@@ -210,16 +229,20 @@ def _unknown(entry: Entry, found: _Found) -> None:
 def _check_variables(found: _Found) -> None:
     # A variable that a secret is taken from may well begin with the prefix.
     for name in sorted(found.environ):
-        if name.startswith(PREFIX) and name not in VARIABLES and name not in NOT_KEYS | found.variables:
+        if name.startswith(PREFIX) and name not in found.known.variables and name not in NOT_KEYS | found.variables:
             from worker.config.suggestion import near
 
             # The prefix is left out: it would make every name alike.
-            meant = near(name.removeprefix(PREFIX), (known.removeprefix(PREFIX) for known in VARIABLES))
-            message = f"sets no known key; {f'did you mean {PREFIX}{meant}?' if meant else _UNSET}"
+            known = (variable.removeprefix(PREFIX) for variable in found.known.variables)
+            meant = near(name.removeprefix(PREFIX), known)
+            cure = f"did you mean {PREFIX}{meant}?" if meant else _UNSET
+            if name.startswith(ways.VARIABLE_PREFIX) and not meant:
+                cure = f"no section [deliver.NAME] in a file has it; write the section there, or {_UNSET}"
+            message = f"sets no known key; {cure}"
             found.mistakes.append(Mistake(Place(variable=name), None, None, message))
 
 
-def _guarded(mistake: Mistake) -> Mistake:
+def _guarded(mistake: Mistake, known: ways.Known) -> Mistake:
     """A mistake without those names that are not close to a known one: they may be a secret, or half of one.
 
     The line is told in any case. All mistakes pass here, so what makes them need not care.
@@ -227,11 +250,11 @@ def _guarded(mistake: Mistake) -> Mistake:
     from worker.config.suggestion import slip
 
     place, section, key, message = mistake
-    if section is not None and not slip(section.lower(), (known.name for known in SECTIONS)):
+    if section is not None and not ways.is_way(section) and not slip(section.lower(), (s.name for s in SECTIONS)):
         section = None
-    if key is not None and not slip(key, (known for _, known in KEYS)):
+    if key is not None and not slip(key, known.words):
         key = None
-    if place.variable is not None and not slip(place.variable, VARIABLES):
+    if place.variable is not None and not slip(place.variable, known.variables):
         place = place._replace(variable=f"{PREFIX}…")
     return Mistake(place, section, key, message)
 

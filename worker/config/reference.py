@@ -7,6 +7,7 @@ directory; do so after changing the table.
 import textwrap
 from pathlib import Path
 
+from worker.config.deliver_keys import COMMON, DOCS, EXAMPLES, KINDS
 from worker.config.keys import SECTIONS, variable
 from worker.config.table import Key, Section
 
@@ -65,6 +66,18 @@ A secret may be written out as it is, with a warning, only in a file that its ow
 a `CDPOLL_` variable only references are taken.
 """
 
+_WAYS = """
+## `[deliver.NAME]`
+
+A way out for results; see [deliveries.md](deliveries.md). There may be several, each with a NAME of its own: at most
+32 letters, digits, `-` and `_`. `cdpoll deliver` serves them all. A way out keeps what it has delivered under its NAME:
+with another NAME it is a new one.
+
+In the environment `CDPOLL_DELIVER_NAME_KEY` sets a key of a section that stands in a file. NAME is in capitals there,
+with `_` for `-`. Two names that would share a variable are a mistake.
+
+"""
+
 _EXAMPLE = """\
 # Configuration of cdpoll. Copy this to /etc/cdpoll/cdpoll.ini, set base_url, client_id and client_secret, and run
 # `cdpoll config check`. Lines like "#key = value" show a key with its default, or with an invented value where it has
@@ -78,25 +91,32 @@ _EXAMPLE = """\
 
 def reference_markdown() -> str:
     """The page ``docs/configuration.md``."""
-    return _INTRODUCTION + "".join(map(_markdown_section, SECTIONS))
+    return _INTRODUCTION + "".join(map(_markdown_section, SECTIONS)) + _markdown_ways()
 
 
 def example_ini() -> str:
     """The file ``config.example.ini``: every key, commented out."""
-    return _EXAMPLE + "".join(map(_example_section, SECTIONS))
+    return _EXAMPLE + "".join(map(_example_section, SECTIONS + EXAMPLES))
 
 
 def _markdown_section(section: Section) -> str:
-    lines = [
-        f"\n## `[{section.name}]`\n\n{section.doc}\n\n| key | holds | default | meaning |\n| --- | --- | --- | --- |\n"
-    ]
-    lines += [
+    first = variable(section.name, section.keys[0].name)
+    heading = f"\n## `[{section.name}]`\n\n{section.doc}\n\n"
+    return f"{heading}{_markdown_keys(section.keys)}\nIn the environment: `{first}` and so on.\n"
+
+
+def _markdown_ways() -> str:
+    """One section of the page for all ways out: the keys that all have, then those of each kind."""
+    kinds = [f"\n### `kind = {kind}`\n\n{DOCS[kind]}\n\n{_markdown_keys(keys)}" for kind, keys in KINDS.items()]
+    return f"{_WAYS}{_markdown_keys(COMMON)}{''.join(kinds)}"
+
+
+def _markdown_keys(keys: tuple[Key, ...]) -> str:
+    rows = [
         f"| `{key.name}` | {key.kind.says} | {_markdown_default(key)} | {key.doc.replace('|', '&#124;')} |\n"
-        for key in section.keys
+        for key in keys
     ]
-    first = section.keys[0]
-    lines.append(f"\nIn the environment: `{variable(section.name, first.name)}` and so on.\n")
-    return "".join(lines)
+    return "| key | holds | default | meaning |\n| --- | --- | --- | --- |\n" + "".join(rows)
 
 
 def _markdown_default(key: Key) -> str:

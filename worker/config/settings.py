@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from worker.config.deliver_settings import WaySettings
 from worker.config.mistakes import Mistake, Place
 from worker.config.secret import Secret
 from worker.config.urls import read_url
@@ -103,7 +104,8 @@ class LogSection(NamedTuple):
 class Config(NamedTuple):
     """The whole configuration as computed.
 
-    ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``source`` is the
+    ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``deliver`` are the
+    ways out, in the order in which their sections are written. ``source`` is the
     main file, ``files`` are all that were read, both absolute. ``places`` tells for each (section, key) where its
     value comes from, ``headings`` where each section that is written begins. ``warnings`` stop nothing.
     """
@@ -112,6 +114,7 @@ class Config(NamedTuple):
     store: StoreSection
     polling: PollingSection
     sftp: SftpSection | None
+    deliver: tuple[WaySettings, ...]
     log: LogSection
     source: Path | None
     files: tuple[Path, ...]

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,14 +49,19 @@ def standard_places(environ: Mapping[str, str]) -> list[Path]:
     ]
 
 
-def gather(explicit: str | None, environ: Mapping[str, str], variables: Mapping[str, tuple[str, str]]) -> Sources:
-    """Read every source. ``variables`` maps the name of each known variable to its (section, key)."""
+def gather(
+    explicit: str | None,
+    environ: Mapping[str, str],
+    variables_of: "Callable[[Sources], Mapping[str, tuple[str, str]]]",
+) -> Sources:
+    """Read every source. ``variables_of`` maps, once the files are read, each known variable to its (section, key)."""
     sources = Sources()
     searched = _find(explicit, environ, sources)
     if sources.main is not None:
         _read(sources.main, sources)
         for path in _fragments(sources.main.parent / "conf.d", sources):
             _read(path, sources)
+    variables = variables_of(sources)
     for name, value in sorted(environ.items()):
         # An empty variable counts as not set: service managers and compose files pass them on.
         if name in variables and value.strip():

@@ -18,6 +18,7 @@ from worker.config.keys import KEYS
 from worker.config.mistakes import Mistake
 from worker.config.sources import PREFIX, Sources
 from worker.config.suggestion import near, slip
+from worker.config.ways import Known, resembles_way
 
 #: Keys of ``[polling]`` that can contradict one another, so a mistake in one puts all at their defaults.
 INTERVALS = ("cadence", "min_interval", "max_interval")
@@ -28,10 +29,12 @@ _SWALLOWED = re.compile(rf"\n(\[|({'|'.join(sorted(_STORE_KEYS))})\s*[=:])")
 _VARIABLES = frozenset(f"{section}_{key}".upper() for section, key in KEYS)
 
 
-def about_store(sources: Sources, mistakes: list[Mistake]) -> list[Mistake]:
+def about_store(sources: Sources, known: Known, mistakes: list[Mistake]) -> list[Mistake]:
     """Those of the mistakes that may be about the database."""
     # Keys of [store] that stand where they mean nothing; each stands in a line with a mistake, or under one.
-    misplaced = {e.place for e in sources.entries if (e.section, e.key) not in KEYS and e.key in _STORE_KEYS}
+    # A way out has a path of its own, whatever else is wrong with its section.
+    strange = [e for e in sources.entries if (e.section, e.key) not in known.keys and not resembles_way(e.section)]
+    misplaced = {e.place for e in strange if e.key in _STORE_KEYS}
     misplaced |= {place for key, place in sources.stray if key in _STORE_KEYS}
     misplaced |= {e.place for e in sources.entries if _SWALLOWED.search(e.text)}
     headings = {name for name, _ in sources.headings if name not in _SECTIONS}

@@ -269,6 +269,7 @@ def _about(record: dict[str, object], defaults: Recording) -> tuple[Recording, I
         originator_id=found["originator_id"],
         member_id=found["member_id"],
         birth_date=found["birth_date"],
+        subtenant=found["subtenant"],
     )
     return pattern, Intake(unreadable=tuple(lost), notes=tuple(notes))
 

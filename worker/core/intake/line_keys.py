@@ -9,7 +9,7 @@ from worker.core.intake.link import mentions
 
 # What names tasks, and what is said about them.
 NAMING = ("link", "location", "headers", "body", "id")
-ABOUT = ("ref", "correlation_id", "trace_id", "trace_number", "originator_id", "member_id", "birth_date")
+ABOUT = ("ref", "correlation_id", "trace_id", "trace_number", "originator_id", "member_id", "birth_date", "subtenant")
 
 _QUOTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _BIRTH_DATE = re.compile(r"([0-9]{4})(-?)([0-9]{2})\2([0-9]{2})")

@@ -58,6 +58,7 @@ class Recording:
     originator_id: str | None = None
     member_id: str | None = field(default=None, repr=False)
     birth_date: str | None = field(default=None, repr=False)
+    subtenant: str | None = None
     sent_at: int | None = None
 
 

@@ -29,7 +29,7 @@ CREATE TABLE tasks (
     originator_id TEXT,                 -- TRN03 of our own 270
     member_id TEXT,                     -- of the subscriber, where the recording told it
     birth_date TEXT,                    -- of the subscriber, as the caller wrote it, where the recording told it
-    subtenant TEXT,                     -- of the vendor's tenant, to be named in each poll; none: the tenant itself
+    subtenant TEXT,                     -- whose task it is: a tag of the caller's, which goes out with the results
     recorded_at INTEGER NOT NULL,       -- when the id was first recorded
     started_at INTEGER,
         -- the vendor's startDateTime; until known, when the answer that named the task was sent

@@ -73,16 +73,17 @@ def _record_one(
         "originator_id": recording.originator_id,
         "member_id": recording.member_id,
         "birth_date": recording.birth_date,
+        "subtenant": recording.subtenant,
     }
     sent_at = recording.sent_at if recording.sent_at is not None and recording.sent_at <= now else None
     row = store.one(
         """
         INSERT INTO tasks (
             id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
-            birth_date, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
+            birth_date, subtenant, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
         ) VALUES (
             :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
-            :member_id, :birth_date, :now, :started_at, :now, :paused_base, :due_at, :delay_per_request_ms
+            :member_id, :birth_date, :subtenant, :now, :started_at, :now, :paused_base, :due_at, :delay_per_request_ms
         ) ON CONFLICT (id) DO NOTHING RETURNING seq
         """,
         {
@@ -133,6 +134,7 @@ def _complete(store: Store, seq: int, details: dict[str, str | None]) -> None:
             trace_number = coalesce(trace_number, :trace_number),
             originator_id = coalesce(originator_id, :originator_id),
             member_id = coalesce(member_id, :member_id), birth_date = coalesce(birth_date, :birth_date),
+            subtenant = coalesce(subtenant, :subtenant),
             purged_at = CASE WHEN coalesce(:trace_number, :originator_id, :member_id, :birth_date) IS NULL
                 THEN purged_at END
         WHERE seq = :seq
