@@ -104,8 +104,9 @@ class _Reading:
             page = exported.entries_after(self._store, self.number, min(PAGE_ROWS, last - self.number))
             if page.up_to == self.number:
                 return
-            told = exported.objects(self._store, page.entries).values()
-            yield [one for one in told if self._subtenant is None or one["subtenant"] == self._subtenant]
+            for piece in exported.pieces(self._store, page.entries):
+                told = exported.objects(self._store, piece).values()
+                yield [one for one in told if self._subtenant is None or one["subtenant"] == self._subtenant]
             self.number = page.up_to
 
 

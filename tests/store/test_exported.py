@@ -113,6 +113,15 @@ def test_a_result_without_a_body_has_no_object(store: Store) -> None:
     assert everything(store) == []
 
 
+def test_large_bodies_are_read_a_few_at_a_time(store: Store) -> None:
+    record(store, "a", "b", "c", "d")
+    for seq, (task, letters) in enumerate([("a", 5), ("b", 4_000_000), ("c", 9_000_000), ("d", 5)], 1):
+        conclude(store, a_body(task, "failure") | {"filler": "x" * letters}, seq)
+    entries = exported.entries_after(store, 0, 9).entries
+    assert [[one.seq for one in piece] for piece in exported.pieces(store, entries)] == [[1, 2], [3], [4]]
+    assert list(exported.pieces(store, [])) == []
+
+
 # --- what is told
 
 

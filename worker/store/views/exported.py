@@ -5,7 +5,7 @@ schema, docs/integration.md says what each key means. Reads only, in short state
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from worker.core.instant import iso_or_none
@@ -88,6 +88,32 @@ def entries_of(store: Store, numbers: Iterable[int]) -> list[Entry]:
     for number in sorted(set(numbers)):
         found += each_ref(store, [one for one in outbox.after(store, number - 1, 1) if one.number == number])
     return found
+
+
+PIECE_BYTES = 8 * 1024 * 1024
+
+
+def pieces(store: Store, entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries in pieces whose bodies have up to :data:`PIECE_BYTES` together, or that are one entry: a body may
+    have 16 MiB, and its object takes a few times as much memory."""
+    entries = list(entries)
+    listed = _list(one.result for one in entries)
+    if not listed:
+        return
+    sizes = {
+        row["seq"]: row["size"]
+        for row in store.read(f"SELECT seq, length(body) AS size FROM results WHERE seq IN ({listed})")  # noqa: S608
+    }
+    piece: list[Entry] = []
+    size = 0
+    for entry in entries:
+        mine = sizes.get(entry.result, 0)
+        if piece and size + mine > PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+        piece.append(entry)
+        size += mine
+    yield piece
 
 
 def objects(store: Store, entries: Iterable[Entry]) -> dict[int, Json]:
