@@ -12,7 +12,8 @@ from typing import IO
 import click
 
 from worker.core.errors import BadData
-from worker.core.intake.recording import EMPTY_HINT
+from worker.core.instant import iso
+from worker.core.intake.recording import EMPTY_HINT, Recording
 
 # A dump or a body larger than this is no answer of the vendor's.
 MOST_INPUT_BYTES = 16 * 1024 * 1024
@@ -137,3 +138,13 @@ def places(place: str, numbers: list[int]) -> str:
     named = ", ".join(map(str, numbers[:NAMED_PLACES]))
     more = len(numbers) - NAMED_PLACES
     return f"{place}{'s' if len(numbers) > 1 else ''} {named}{f' and {more} more' if more > 0 else ''}: "
+
+
+def born_later(one: Recording, now: int) -> bool:
+    """Whether the birth date that was told of a task lies after ``now`` (ms)."""
+    digits = (one.birth_date or "").strip().replace("-", "")
+    if not (len(digits) == len("YYYYMMDD") and digits.isdigit() and digits > iso(now)[:10].replace("-", "")):
+        return False
+    from worker.core.intake.line_keys import birth_date_note
+
+    return birth_date_note(one.birth_date) is None  # else that is said already

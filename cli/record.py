@@ -24,13 +24,11 @@ from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
-from worker.core.instant import iso
 from worker.core.intake.json_documents import text_of
 from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
 from worker.core.intake.misplaced import may_name, stream_of_ids, stream_of_lines, telling_lines
 from worker.core.intake.recording import (
     Intake,
-    Recording,
     from_headers,
     from_id,
     from_id_line,
@@ -329,7 +327,7 @@ def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> N
         for piece in found:
             for note in piece.intake.notes:
                 summary.note(note, piece.place, piece.number)
-            if any(_born_later(one, now) for one in piece.intake.recordings):
+            if any(born_later(one, now) for one in piece.intake.recordings):
                 summary.note("birth_date lies in the future", piece.place, piece.number)
 
 
@@ -341,12 +339,3 @@ def _count_responses(here: Opened, pieces: list[_Piece], now: int) -> None:
         else:
             silent += piece.intake.without_task
     responses.add(here.store, silent, now, named=named)
-
-
-def _born_later(one: Recording, now: int) -> bool:
-    digits = (one.birth_date or "").strip().replace("-", "")
-    if not (len(digits) == len("YYYYMMDD") and digits.isdigit() and digits > iso(now)[:10].replace("-", "")):
-        return False
-    from worker.core.intake.line_keys import birth_date_note
-
-    return birth_date_note(one.birth_date) is None  # else that is said already
