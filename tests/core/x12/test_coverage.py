@@ -31,7 +31,14 @@ from worker.core.x12.embedded import read_embedded
         ("D8", "2026-1231", "", "", "impossible_date"),
         ("D8", "12312026", "", "", "impossible_date"),
         ("RD8", "20260101-20261399", "2026-01-01", "", "impossible_date"),
-        ("RD8", "20260101--20261231", "2026-01-01", "", "impossible_date"),
+        ("RD8", "20260101--20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "20260101,20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "20260101 to 20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "20260101\N{EN DASH}20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "2026-01-01T00:00:00-2026-12-31T23:59:59", "2026-01-01", "2026-12-31", "date_format"),
+        ("D8", "20261231000000", "2026-12-31", "2026-12-31", "date_format"),
+        ("D8", "2026-12-31 00:00:00", "2026-12-31", "2026-12-31", "date_format"),
+        ("D8", "202612312359", "", "", "impossible_date"),
         ("D8", "-", "", "", "impossible_date"),
         ("D8", "20260101-20261231", "2026-01-01", "2026-12-31", "date_format"),
         ("RD8", "20260101", "2026-01-01", "2026-01-01", "date_format"),
@@ -151,6 +158,14 @@ def test_contradictions_are_warned_of() -> None:
     assert said(answer(began, *dated("1", "349", "20261231"))) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "codes"), [("20270101-20271231", ["begins_later"]), ("20260401-20260401", []), ("20260101-20261231", [])]
+)
+def test_a_span_that_begins_after_the_answer_is_warned_of(text: str, codes: list[str]) -> None:
+    found = answer(("DTP", "291", "RD8", text), ("EB", "1", "", "30"))
+    assert (found.coverage, said(found)) == ("active", codes)
+
+
 def test_begin_and_end_are_those_of_the_span_that_was_asked_for() -> None:
     found = answer(*dated("1", "348", "20200101"), *ended("20201231"), ("DTP", "348", "D8", "20260101"))
     assert (found.begins, found.ends) == ("2026-01-01", "")
@@ -177,6 +192,12 @@ def test_service_types_are_told_apart_by_what_stands_between(types: str, repetit
 @pytest.mark.parametrize("types", ["3088", "030", "30^1234"])
 def test_a_service_type_that_is_none_is_warned_of(types: str) -> None:
     assert said(answer(("EB", "6", "", types))) == ["odd_service_type"]
+
+
+def test_medical_care_that_ended_without_naming_the_plan_is_warned_of_too() -> None:
+    medical: Segment = ("EB", "6", "", "1^48^98")
+    assert said(answer(medical, ("EB", "3", "", "30^60"))) == ["medical_inactive"]
+    assert said(answer(("EB", "3", "", "30"), medical)) == []
 
 
 def test_medical_care_that_ended_by_its_dates_is_warned_of_too() -> None:

@@ -135,6 +135,21 @@ def test_another_dependent_below_the_provider_stands_alone(family: list[Segment]
     assert found.issues == ()
 
 
+@pytest.mark.parametrize("kids", [1, 2])
+def test_a_subscriber_with_nothing_of_its_own_holds_the_policy_of_dependents_below_the_provider(kids: int) -> None:
+    family = [one for hl in range(4, 4 + kids) for one in child(f"KID{hl}", TRACE, ACTIVE, hl=str(hl), above="2")]
+    found = reading(*SOURCE, *RECEIVER, *holder(children="0"), *family, whole=True)
+    assert [(one.level, one.member_id, one.coverage) for one in found.answers()] == [
+        ("dependent", "M0001", "active")
+    ] * kids
+    assert {one.code for one in found.issues} == {"hl_parent"}
+
+
+def test_our_trace_of_the_subscriber_counts_beside_one_of_theirs_of_the_dependent() -> None:
+    found = answer(*SOURCE, *RECEIVER, *holder(TRACE), *child("BOB", ("TRN", "1", "THEIRS"), ACTIVE), whole=True)
+    assert [one.number for one in found.traces] == ["THEIRS", "OURS-2"]
+
+
 def test_only_the_subscriber_has_a_trace() -> None:
     found = answer(*SOURCE, *RECEIVER, *holder(TRACE, ACTIVE), *child("BOB"), whole=True)
     assert (found.level, found.coverage) == ("subscriber", "active")
@@ -220,6 +235,9 @@ _TWO_LOOPS: list[Segment] = [("EB", "C", "", "30"), ("LS", "2120"), ("NM1", "P3"
         [("NM1", "IL", "1", "OTHER"), EB_INACTIVE, *holder(ACTIVE)],
         [("NM1", "IL", "1", "OTHER"), *child("BOB", ACTIVE), *holder(ACTIVE)],
         [EB_INACTIVE, *holder(ACTIVE)],
+        [*holder(), ("LS", "2120"), ("NM1", "PR"), ("LE", "2120"), ("NM1", "IL", "1", "OTHER"), ACTIVE],
+        [*holder(EB_INACTIVE), ("LS", "2120"), ("NM1", "PR"), ("LE", "2120"), ("DMG", "D8", "19800101"), ACTIVE],
+        [*holder(ACTIVE, children="0"), ("HL", "4", "1", "21", "0"), ("NM1", "IL", "1", "OTHER"), AAA],
     ],
 )
 def test_two_patients_under_one_hl_are_held(spliced: list[Segment]) -> None:
@@ -247,6 +265,27 @@ def test_one_patient_with_the_end_of_another_is_held_where_both_counts_say_so(
     found = judged(tset)
     assert [one.code for one in found.issues if one.code != "se_count"] == codes
     assert found.verdict == ("hold" if count else "warn")
+
+
+@pytest.mark.parametrize("own", [[ACTIVE], [("NM1", "IL", "1", "OTHER"), AAA]])
+def test_a_patient_under_a_level_that_is_not_read_is_lost(own: list[Segment]) -> None:
+    found = reading(*SOURCE, *RECEIVER, ("HL", "3", "2", "24", "0"), *own, whole=True)
+    assert "hl_lost" in [one.code for one in found.issues]
+
+
+def test_who_is_named_between_ls_and_le_before_the_benefits_is_kept_and_is_nobody() -> None:
+    entity: list[Segment] = [("LS", "2120"), ("NM1", "PR", "2", "OTHER MUTUAL"), ("N3", "BOX 1"), ("LE", "2120")]
+    found = answer(*SOURCE, *RECEIVER, *holder(*entity, ACTIVE, children="0"), whole=True)
+    assert found.subscriber is not None
+    assert (found.coverage, found.member_id, found.subscriber.address) == ("active", "M0001", ())
+    assert ("NM1", "PR", "2", "OTHER MUTUAL") in found.subscriber.details
+    assert [one.code for one in found.issues] == ["unknown_segment"]
+
+
+def test_the_holder_of_the_other_policy_may_have_a_date_of_birth() -> None:
+    other: list[Segment] = [("LS", "2120"), ("NM1", "IL", "1", "OTHER"), ("DMG", "D8", "19500101"), ("LE", "2120")]
+    found = reading(*SOURCE, *RECEIVER, *holder(EB_INACTIVE, ("EB", "R", "", "30"), *other), whole=True)
+    assert found.issues == ()
 
 
 def test_what_is_named_under_a_benefit_is_no_lost_patient() -> None:

@@ -35,6 +35,13 @@ def holder(*elements: str) -> Segment:
         (holder("", "", "", "MI", NPI), "", "id_suspect"),
         (holder("", "", "", "XX", "1571190862"), "", "id_suspect"),
         (holder("", "", "", "SV", "1571190862"), "", "id_suspect"),
+        (holder("", "", "", "", "MI", "m12"), "m12", "late_nm1"),
+        (holder("", "", "", "", "mi", "m12"), "m12", "late_nm1"),
+        (holder("", "", "", "", "", "M12345"), "M12345", "late_nm1"),
+        (holder("", "", "", "", "", "", ""), "", ""),
+        (holder("", "", "", "MI", "mi"), "", "id_suspect"),
+        (holder("", "", "", "MI", "000000000"), "", "id_suspect"),
+        (holder("", "", "", "MI", "Unknown"), "", "id_suspect"),
     ],
 )
 def test_a_qualifier_or_the_number_of_a_provider_is_no_member_id(nm1: Segment, member: str, code: str) -> None:
@@ -46,6 +53,36 @@ def test_a_qualifier_or_the_number_of_a_provider_is_no_member_id(nm1: Segment, m
 def test_the_number_may_stand_in_a_ref_only(qualifier: str) -> None:
     assert patient(holder(), ("REF", "EJ", "ACC"), ("REF", qualifier, "R7")).member_id == "R7"
     assert patient(holder("", "", "", "MI", "M1"), ("REF", qualifier, "R7")).member_id == "M1"
+
+
+def test_a_social_security_number_is_the_members_where_there_is_no_other() -> None:
+    assert patient(holder("", "", "", "34", "123456789"), ("REF", "1W", "R7")).member_id == "R7"
+    assert patient(holder("", "", "", "34", "123456789")).member_id == "123456789"
+
+
+def test_the_account_may_stand_under_a_benefit() -> None:
+    under = [("EB", "6", "", "30"), ("REF", "EJ", "ACC9")]
+    assert patient(holder("", "", "", "MI", "M1"), *under).account == "ACC9"
+    assert patient(holder("", "", "", "MI", "M1"), ("REF", "EJ", "ACC"), *under).account == "ACC"
+
+
+@pytest.mark.parametrize(("born", "codes"), [("20270101", ["impossible_date"]), ("20260301", [])])
+def test_a_birth_in_a_year_after_the_answer_is_warned_of(born: str, codes: list[str]) -> None:
+    assert said(patient(holder("", "", "", "MI", "M1"), ("DMG", "D8", born))) == codes
+
+
+@pytest.mark.parametrize("entity", ["85", "77"])
+def test_a_provider_may_be_named_as_in_a_claim(entity: str) -> None:
+    levels: list[Segment] = [
+        *SOURCE,
+        ("HL", "2", "1", "22", "1"),
+        ("NM1", entity, "2", "CLINIC", *[""] * 4, "XX", NPI),
+        ("HL", "3", "2", "23", "0"),
+        ("NM1", "IL", "1", "HOLDER", "ANN", "", "", "", "MI", "M1"),
+        ACTIVE,
+    ]
+    found = answer(*levels, whole=True)
+    assert (found.member_id, found.subscriber, said(found)) == ("M1", None, [])
 
 
 def test_the_provider_under_a_patients_level_is_read_as_one() -> None:

@@ -12,6 +12,7 @@ from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.frame import (
     MANY_PATIENTS,
     day_of_answer,
+    framed,
     head_issues,
     head_rejections,
     patients,
@@ -29,8 +30,6 @@ from worker.core.x12.loops import (
     HlTree,
     body,
     first_lost,
-    head_and_loops,
-    named_levels,
     plain_text,
     too_much,
 )
@@ -42,7 +41,7 @@ from worker.core.x12.terminators import terminator_lost
 from worker.core.x12.value import Whole
 
 _PADDING = [""] * 5
-_SEGMENTS = {"id_suspect": "NM1", "answer_empty": "HL"}
+_SEGMENTS = {"id_suspect": "NM1", "impossible_date": "DMG", "answer_empty": "HL"}
 """Where an issue of an answer stands, if not in its benefits."""
 _PARTY_LEVELS = (SOURCE, RECEIVER)
 
@@ -153,8 +152,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     issues += version_issues(tset.version)
     if (code := too_much(text, delimiters)) is not None:
         return ParsedSet("", "", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
-    head, tree, texts = head_and_loops(body(tset, text), delimiters)
-    tree = named_levels(tree, texts, delimiters)
+    head, tree, texts = framed(body(tset, text), delimiters)
     issues += [issue(code, "HL", f"HL {number}" if number else "") for code, number in tree.notes]
     if any(one.code == "se_count" for one in tset.issues):
         issues += _miscounted(text, tree, delimiters)
@@ -266,7 +264,8 @@ class _AnswerReader:
         persons = [own.person]
         if dependent is not None and subscriber is not None:
             persons.append(subscriber.person)
-            traces = traces or subscriber.traces
+            if True not in [one.ours for one in traces]:
+                traces += subscriber.traces
             mine = {DEATH, *[one.qualifier for one in dates]}
             dates += tuple([one for one in subscriber.dates if one.qualifier not in mine])
         answered = self.parsed.answered
@@ -282,6 +281,8 @@ class _AnswerReader:
             codes.append("other_payer_ended")
         if not (own.benefits or rejections):
             codes.append("answer_empty")
+        if own.person.birth_date[:4] > (answered or "9999"):
+            codes.append("impossible_date")
         issues += [issue(code, _SEGMENTS.get(code, "EB"), f"HL {number}") for code in codes]
         group_number, group_name = group(persons, own.telling)
         # By position, in the order of the fields: names take eight times as long.
@@ -299,7 +300,7 @@ class _AnswerReader:
             plans(persons, found.active),
             group_number,
             group_name,
-            account(persons),
+            account(persons, own.telling),
             found.begins,
             found.ends,
             traces,

@@ -48,7 +48,7 @@ def answer_columns(answer: Answer, of_set: tuple[Issue, ...] = ()) -> AnswerColu
     """The :class:`AnswerColumns` of an answer; ``of_set`` are the issues of its set, unless they are the answer's."""
     payer, person, traces = answer.payer, answer.patient, answer.traces
     issues = of_set + answer.issues
-    trace = next((one for one in traces if one.ours), traces[0] if traces else None)
+    trace = next((one for one in traces if one.ours and one.number), traces[0] if traces else None)
     return AnswerColumns(
         answer.level,
         answer.coverage,

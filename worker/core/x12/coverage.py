@@ -46,7 +46,8 @@ class Coverage(Whole, frozen=True):
     word: CoverageWord
     issues: tuple[str, ...] = ()
     """``plan_contradicted``: the plan is told inactive or not covered, and hospital care active;
-    ``ended_since``: it had ended on the day of the answer, and the day asked for is unclear;
+    ``ended_since``, ``begins_later``: it had ended on the day of the answer, or begins after it, and the day asked for
+    is unclear;
     ``not_in_force``: an active status was set aside because its dates leave out the date asked;
     ``medical_inactive``: medical care is told inactive, and active is another programme only."""
     active: tuple[Benefit, ...] = ()
@@ -83,7 +84,12 @@ def coverage(
             return replace(found, issues=(*found.issues, "plan_contradicted"))
         if not plan:
             return Coverage("not_covered")
-    return _of_status(plan or status, dates, answered)
+    found = _of_status(plan or status, dates, answered)
+    if 0 < len(plan) < len(status) and found.word == "active" and "medical_inactive" not in found.issues:
+        ended = [one for one in status if one.code in INACTIVE and one.service_types and "30" not in one.service_types]
+        if ended and _medical_ended(list(found.active), ended):
+            return replace(found, issues=(*found.issues, "medical_inactive"))
+    return found
 
 
 def _of_status(status: list[Benefit], dates: tuple[Period, ...], answered: str) -> Coverage:
@@ -107,8 +113,8 @@ def _of_status(status: list[Benefit], dates: tuple[Period, ...], answered: str) 
         issues = []
         if len(active) < len(status) and _medical_ended(active, past + inactive):
             issues.append("medical_inactive")
-        if False not in [span.ended_since for span in now]:
-            issues.append("ended_since")
+        if "" not in (unclear := {span.unclear for span in now}):
+            issues += sorted(unclear)
         begins, ends = _widest(now)
         return Coverage("active", tuple(issues), tuple(active), begins, ends)
     begins, ends = _widest(over)

@@ -8,10 +8,13 @@ from worker.core.x12.value import Value
 
 _FORMATS = {"D8": 8, "RD8": 17}
 
-_LONGEST_DATE_CHARS = 40
-_DAY = r"(\d{4}([-/.]?)\d\d%s\d\d)?"
-_LOOSE = re.compile(_DAY % r"\2" + "(-?)" + _DAY % r"\5", re.ASCII)
-"""What can be read in one way only: the year first, with a sign between the parts of a day or none."""
+_LONGEST_DATE_CHARS = 48
+_TIME = r"(?:T\d\d:?\d\d(?::?\d\d)?(?:\.\d+)?Z?|\d\d:\d\d(?::\d\d)?|0{4}(?:00)?)?"
+_DAY = rf"(?:(\d{{4}}([-/.]?)\d\d%s\d\d){_TIME})?"
+_BETWEEN = "(--?|[\u2013\u2014,;:|]|TO|THRU)?"
+_LOOSE = re.compile(_DAY % r"\2" + _BETWEEN + _DAY % r"\5", re.ASCII)
+"""What can be read in one way only: the year first, with a sign between the parts of a day or none, perhaps with a time
+behind it."""
 
 
 class Period(Value, frozen=True):
@@ -77,7 +80,7 @@ def period(qualifier: str, form: str, text: str) -> tuple[Period, str]:
 
 def _loose(text: str) -> tuple[str, str, str] | None:
     """First and last day and the dash between them, of a text with blanks or signs in it; ``None`` for what is none."""
-    found = _LOOSE.fullmatch(text.replace(" ", "")) if len(text) <= _LONGEST_DATE_CHARS else None
+    found = _LOOSE.fullmatch(text.replace(" ", "").upper()) if len(text) <= _LONGEST_DATE_CHARS else None
     if found is None:
         return None
     begin, _, dash, end, _ = found.groups(default="")

@@ -2,11 +2,13 @@
 
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from worker.core.x12.dates import day
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.envelope import TransactionSet
 from worker.core.x12.issues import Issue, issue
-from worker.core.x12.loops import DEPENDENT, SUBSCRIBER, HlTree
+from worker.core.x12.loops import DEPENDENT, SUBSCRIBER, HlTree, head_and_loops, named_levels
 from worker.core.x12.people import Rejection, rejection
 
 MANY_PATIENTS = 100
@@ -72,6 +74,41 @@ def patients(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters, *, re
         if wanted:
             found.append(number)
     return tuple(found)
+
+
+def framed(text: str, delimiters: Delimiters) -> tuple[str, HlTree, tuple[str, ...]]:
+    """The segments of a set before its first HL; its tree; and for each HL the segments between it and the next."""
+    head, tree, texts = head_and_loops(text, delimiters)
+    tree = named_levels(tree, texts, delimiters)
+    return head, tree if tree.plain else _with_holders(tree, texts, delimiters), texts
+
+
+def _with_holders(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> HlTree:
+    """The tree with each dependent right under a provider given to the subscriber before it, if that one has nothing of
+    its own, neither trace nor benefit nor rejection: then it stands there as the holder of the policy."""
+    element, terminator = delimiters.element, delimiters.terminator
+    ancestors = list(tree.ancestors)
+    holders: set[int] = set()
+    found: list[int] = []
+    holder = 0
+    for number, level in enumerate(tree.levels, 1):
+        above = tree.ancestors[number - 1]
+        if level == SUBSCRIBER:
+            holder = number if number in tree.leaves else 0
+        elif level == DEPENDENT and holder and above and above == tree.ancestors[holder - 1]:
+            text = terminator + texts[holder - 1]
+            if not any(f"{terminator}{name}{element}" in text for name in ("TRN", "EB", "AAA")):
+                ancestors[number - 1] = (holder, *above)
+                holders.add(holder)
+                found.append(number)
+    if not found:
+        return tree
+    return replace(
+        tree,
+        ancestors=tuple(ancestors),
+        leaves=tuple([number for number in tree.leaves if number not in holders]),
+        notes=tree.notes + tuple([("hl_parent", number) for number in found]),
+    )
 
 
 def repeats_too_much(head: str, tree: HlTree, texts: tuple[str, ...], patients: int) -> bool:

@@ -1,6 +1,7 @@
 """When a coverage is in force: what its dates say, against the date that the inquiry asked for."""
 
 from functools import lru_cache
+from typing import Literal
 
 from worker.core.x12.dates import Period, day
 from worker.core.x12.value import Whole
@@ -26,9 +27,9 @@ class InForce(Whole, frozen=True):
     begins: str
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str
-    ended_since: bool = False
-    """They had ended on the day of the answer, and it is unclear which day was asked for: a plan date (291) or a span
-    of eligibility (307) may be it, or tell of the plan."""
+    unclear: Literal["", "ended_since", "begins_later"] = ""
+    """They had ended on the day of the answer, or begin after it, and it is unclear which day was asked for: a plan
+    date (291) or a span of eligibility (307) may be it, or tell of the plan."""
 
 
 @lru_cache(maxsize=512)
@@ -74,11 +75,15 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) 
     if repeated in spans and repeated is not None and repeated.qualifier == "291" and not telling:
         begins, ends = repeated.first, repeated.last  # a plan's own span, most likely
     now, made = _reaches(telling, asked), day(answered)
-    ended_since = False
+    unclear: Literal["", "ended_since", "begins_later"] = ""
     if now and made and repeated is not None and repeated.qualifier != "472":
-        over = repeated.ranged and repeated.first != repeated.last and repeated.last < made
-        ended_since = over or (repeated.qualifier == "291" and not _reaches(telling, (made, made)))
-    return InForce(now, begins, ends, ended_since)
+        if repeated in spans and repeated.first > made:
+            unclear = "begins_later"
+        elif (repeated in spans and repeated.last < made) or (
+            repeated.qualifier == "291" and not _reaches(telling, (made, made))
+        ):
+            unclear = "ended_since"
+    return InForce(now, begins, ends, unclear)
 
 
 def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:

@@ -9,6 +9,7 @@ code                     held  means
 answer_empty                   a patient has neither a benefit nor a rejection
 answer_unreadable              an answer could not be read any further; nothing is said of its coverage
 bad_number                     an amount, a percentage or a quantity is not a number; it is left out
+begins_later                   the plan begins after the day of the answer; the day asked for is unclear
 bht_missing                    the set has no BHT, so it does not say which inquiry it answers, nor when
 bht_repeated             held  a second BHT stands in the set: it is joined of two
 component_is_repetition        ISA11 and ISA16 are the same character; it is read as the repetition separator
@@ -26,10 +27,10 @@ gs_code                        GS01 is not HB, although the group holds a 271
 hl_duplicate                   an HL01 occurs twice in a set
 hl_gap                         numbers are missing among the HL01 of a set
 hl_level                       HL03 is none of 20, 21, 22 and 23; what stands under it is not read
-hl_lost                  held  a patient begins without an HL, under a benefit, behind another name, or under a provider
+hl_lost                  held  a patient begins without an HL of a patient, or under a benefit, or behind another name
 hl_orphan                held  HL02 names an HL that the set does not have, or one that cannot be above
 hl_parent                      HL02 is empty, or names a level too high; the nearest level above is taken
-id_suspect                     the patient's id is a qualifier or a provider's number; it is not taken for the member's
+id_suspect                     the patient's id is a qualifier, a filler or a provider's number; it is not taken
 iea_control                    IEA02 is not ISA13: the file is incomplete
 iea_count                      IEA01 is not the number of groups; where it is larger, the file is incomplete
 iea_missing                    an interchange is not closed before the next ISA
@@ -93,6 +94,7 @@ MESSAGES = {
     "answer_empty": "The patient has neither a benefit nor a rejection.",
     "answer_unreadable": "The answer could not be read any further; nothing is said of its coverage.",
     "bad_number": "An amount, a percentage or a quantity is not a number and was left out.",
+    "begins_later": "The plan begins after the day of the answer; the day asked for is unclear.",
     "bht_missing": "The set has no BHT: it does not say which inquiry it answers, nor when.",
     "bht_repeated": "A second BHT stands in the set: it is joined of two.",
     "component_is_repetition": "ISA11 and ISA16 are the same character; it was read as the repetition separator.",
@@ -113,7 +115,7 @@ MESSAGES = {
     "hl_lost": "A patient begins without an HL of its own, so it is unclear of whom the benefits are.",
     "hl_orphan": "HL02 names an HL that the set does not have, or one that cannot be above.",
     "hl_parent": "HL02 is empty, or names a level too high; the nearest level above was taken.",
-    "id_suspect": "The patient's id is a qualifier or a provider's number; it was not taken for the member's.",
+    "id_suspect": "The patient's id is a qualifier, a filler or a provider's number; it was not taken.",
     "iea_control": "IEA02 is not ISA13.",
     "iea_count": "IEA01 is not the number of groups in the interchange.",
     "iea_missing": "The interchange is not closed by an IEA.",

@@ -14,7 +14,7 @@ from worker.core.x12.value import Whole
 SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT = "20", "21", "22", "23"
 _LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
 """In the order of their numbers: a level stands below every smaller one, and one between may be left out."""
-_LEVEL_OF = {"1P": RECEIVER, "80": RECEIVER, "FA": RECEIVER, "PR": SOURCE}
+_LEVEL_OF = {**dict.fromkeys(("1P", "77", "80", "82", "85", "FA"), RECEIVER), "PR": SOURCE}
 """NM101 of providers and payers, who are never the patient."""
 _LEVEL_ABOVE = {RECEIVER: SOURCE, SUBSCRIBER: RECEIVER, DEPENDENT: SUBSCRIBER}
 
@@ -113,8 +113,8 @@ def first_lost(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> 
     """The number of the first HL behind which a patient's own is lost; 0 if there is none.
 
     What opens a patient's loop stands under a benefit then, or a second name before the first one; or a patient's name
-    or benefits stand in the payer's or provider's loop. A name between LS and LE is no patient's; where a status
-    follows before LE, it is unclear whose.
+    or benefits stand in the payer's or provider's loop, or in one that is not read. A name between LS and LE is no
+    patient's; where a status follows before LE, it is unclear whose.
     """
     benefit, name, insured, opening = _starts(delimiters)
     for number, (level, text) in enumerate(zip(tree.levels, texts, strict=True), 1):
@@ -123,11 +123,18 @@ def first_lost(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> 
             if first >= 0 and opening.search(text, first) and opening.search(_unnamed(text[first:], delimiters)):
                 return number
             # No terminator stands before the first segment.
-            if text.count(name, 0, first if first >= 0 else len(text)) + text.startswith(name[1:]) > 1:
+            named = text.count(name, 0, first if first >= 0 else len(text)) + text.startswith(name[1:])
+            if named > 1 and _named_twice(text[:first] if first >= 0 else text, delimiters):
                 return number
-        elif level and (benefit in text or insured in text):
+        elif benefit in text or insured in text or text.startswith((benefit[1:], insured[1:])):
             return number
     return 0
+
+
+def _named_twice(text: str, delimiters: Delimiters) -> bool:
+    """Whether two names stand before the first benefit, but for those between LS and LE."""
+    _, name, _, _ = _starts(delimiters)
+    return _unnamed(f"{delimiters.terminator}{text}", delimiters).count(name) > 1
 
 
 def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> HlTree:
@@ -158,18 +165,18 @@ def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -
 
 
 def _unnamed(text: str, delimiters: Delimiters) -> str:
-    """Without the beginnings of names between LS and LE, for what may look like a patient's name there. Where a status
-    follows before LE, they stay: they may be those of a next patient."""
+    """Without the beginnings of names and of dates of birth between LS and LE, for what may look like a patient's
+    there. Where a status follows before LE, they stay: they may be those of a next patient."""
     element, _, _, terminator = delimiters
     kept, *loops = text.split(f"{terminator}LS{element}")
     status = re.compile(f"{re.escape(terminator)}EB{re.escape(element)}[1-8](?![^{re.escape(element + terminator)}])")
-    name = f"{terminator}NM1{element}"
+    name, birth = f"{terminator}NM1{element}", f"{terminator}DMG{element}"
     parts: list[str] = []
     followed = False
     for loop in reversed(loops):
         within, closed, behind = loop.partition(f"{terminator}LE{element}")
         unclear = status.search(within, max(within.find(name), 0)) or (followed and not closed)
-        parts.append(loop if unclear else within.replace(name, "") + behind)
+        parts.append(loop if unclear else within.replace(name, "").replace(birth, "") + behind)
         followed = followed or status.search(loop) is not None
     return kept + "".join(reversed(parts))
 

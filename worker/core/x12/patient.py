@@ -91,7 +91,14 @@ def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> 
     chunks = f"{terminator}{text}".split(f"{terminator}EB{element}")
     level = "2110D" if level == DEPENDENT else "2110C"
     notes: list[tuple[str, str]] = []
-    person, traces, rejections, dates = _person(chunks[0].split(terminator), element, level, notes)
+    lines = chunks[0].split(terminator)
+    inner: list[str] = []
+    if f"{terminator}LS{element}" in chunks[0]:
+        lines, inner = _without_loops(lines, element)
+        notes.append(("unknown_segment", "LS"))
+    person, traces, rejections, dates = _person(lines, element, level, notes)
+    if inner:
+        person = replace(person, details=person.details + tuple([tuple(line.split(element)) for line in inner]))
     issues = [issue(code, segment, f"HL {number}") for code, segment in notes] if notes else []
     benefits: tuple[Benefit, ...] = ()
     telling: tuple[Benefit, ...] = ()
@@ -105,6 +112,21 @@ def read_patient(text: str, level: str, number: int, delimiters: Delimiters) -> 
             for ordinal, one in enumerate(found, 1):
                 issues += [issue(code, segment, f"HL {number}, EB {ordinal}") for code, segment in one]
     return Patient(person, traces, rejections, dates, benefits, telling, tuple(issues))
+
+
+def _without_loops(lines: list[str], element: str) -> tuple[list[str], list[str]]:
+    """The segments of a patient outside of LS and LE, and those between: of whom they tell is unclear, as no benefit
+    stands above."""
+    outside: list[str] = []
+    inner: list[str] = []
+    within = False
+    for line in lines:
+        name = line.partition(element)[0]
+        if name in ("LS", "LE"):
+            within = name == "LS"
+        else:
+            (inner if within else outside).append(line)
+    return outside, inner
 
 
 def _person(

@@ -139,11 +139,14 @@ def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str
             return (name, first, middle, "", prefix, suffix), "shifted_nm1"
         if len(qualifier) > 2:
             return (name, first, middle, suffix, "", qualifier), "shifted_nm1"
-    if qualifier not in ID_QUALIFIERS and (number in ID_QUALIFIERS or (not number and len(elements) > 10)):
+    if qualifier not in ID_QUALIFIERS and (not number or number.upper() in ID_QUALIFIERS):
         # Separators too many, perhaps inside a name: no id stands where it belongs.
-        for at in range(9, len(elements)):
-            if "".join(elements[at : at + 1]) in ID_QUALIFIERS:
-                return (name, first, middle, suffix, elements[at], "".join(elements[at + 1 : at + 2])), "late_nm1"
+        behind = elements[9:]
+        for at, value in enumerate(behind):
+            if value.upper() in ID_QUALIFIERS:
+                return (name, first, middle, suffix, value, "".join(behind[at + 1 : at + 2])), "late_nm1"
+        if last := next((value for value in behind if len(value) > 2), ""):
+            return (name, first, middle, suffix, qualifier, last), "late_nm1"
     return (name, first, middle, suffix, qualifier, number), ""
 
 

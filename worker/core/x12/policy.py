@@ -15,27 +15,34 @@ from worker.core.x12.people import (
 
 _OF_PROVIDERS = ("XX", "SV")
 """NM108 of the numbers of providers."""
+_OF_SOCIAL_SECURITY = "34"
+"""NM108 of a social security number."""
+_NO_IDS = ID_QUALIFIERS | {"N/A", "NA", "NONE", "NULL", "UNKNOWN"}
 
 
 def suspect_id(person: Person, provider: Party | None) -> bool:
-    """Whether the id that stands with a patient is no patient's: a qualifier, or the number of a provider (NPI)."""
+    """Whether the id that stands with a patient is no patient's: a qualifier, a word or zeros in place of an id, or the
+    number of a provider (NPI)."""
     if not person.id:
         return False
-    if person.id_qualifier in _OF_PROVIDERS or person.id in ID_QUALIFIERS:
+    if person.id_qualifier in _OF_PROVIDERS or person.id.upper() in _NO_IDS or not person.id.strip("0"):
         return True
     return provider is not None and person.id == provider.id and person.last_name != provider.name
 
 
 def member_id(persons: list[Person], suspects: list[Person], active: tuple[Benefit, ...]) -> str:
     """The policy holder's member number (NM109, else a REF), else the patient's, else what a REF under an active
-    benefit says; the holder is the last person."""
+    benefit says; the holder is the last person. A social security number is one where there is no other."""
+    social_security = ""
     for person in reversed(persons):
         if person.id and person not in suspects:
-            return person.id
+            if person.id_qualifier != _OF_SOCIAL_SECURITY:
+                return person.id
+            social_security = social_security or person.id
         if ref := first_reference(person.references, MEMBER_NUMBERS):
             return ref.value
     ref = first_reference([one for benefit in active for one in benefit.references], MEMBER_NUMBERS)
-    return ref.value if ref else ""
+    return ref.value if ref else social_security
 
 
 def plans(persons: list[Person], active: tuple[Benefit, ...]) -> str:
@@ -77,9 +84,12 @@ def group(persons: list[Person], found: tuple[Benefit, ...]) -> tuple[str, str]:
     return "", ""
 
 
-def account(persons: list[Person]) -> str:
-    """The patient's account with the provider (REF*EJ)."""
+def account(persons: list[Person], found: tuple[Benefit, ...]) -> str:
+    """The patient's account with the provider (REF*EJ), of the person or else where it stands under a benefit."""
     for person in persons:
         if ref := first_reference(person.references, ("EJ",)):
+            return ref.value
+    for one in found:
+        if one.references and (ref := first_reference(one.references, ("EJ",))):
             return ref.value
     return ""
