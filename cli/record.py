@@ -11,6 +11,7 @@ import click
 from cli.handed_in import (
     GZIP,
     begin_of,
+    born_later,
     lines_of,
     name_of,
     opened_files,
