@@ -13,7 +13,7 @@ from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path,
 from tests.support.sandbox_client import Rig
 from tests.support.x12_samples import ACTIVE
 from worker.core.vendor.document import Document, read_document
-from worker.core.vendor.result_schema import schema_text, summary
+from worker.core.vendor.result_schema import schema_text
 from worker.rounds.ingest.deriving import derive_fresh
 from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
@@ -177,17 +177,6 @@ def test_an_answer_of_a_batch_says_where_it_came_from(store: Store) -> None:
     (text,) = exported.x12_of(apart)
     assert text.startswith("ST*271*0002")
     assert apart["found"][0]["member_id"] == "M0002"
-
-
-def test_the_short_form_stays_short(store: Store) -> None:
-    record(store, "a", ref="r" * 200)
-    many = [a_path(says(ACTIVE, ("NTE", "", str(n))), payer=f"PAY{n}", name=f"path {n}") for n in range(60)]
-    conclude(store, a_body(successful=many))
-    (told,) = everything(store)
-    short_form = summary(told)
-    assert short_form["summary"]["coverages"] == len(told["found"]) == 60
-    assert (short_form["seq"], short_form["ref"]) == (1, "r" * 200)
-    assert len(json.dumps(short_form)) < 3_000
 
 
 # --- every body that the sandbox makes
