@@ -9,10 +9,11 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from cli.startable import NOTHING_TO_RUN, another_origin, missing, nothing_to_run
-from worker.config import Config, Examined, Mistake, Place, Secret
+from worker.config import Config, DirectorySection, Examined, Mistake, Place, Secret, WaySettings, WebhookSection
 from worker.config.secret import OutOfReach
 from worker.config.urls import read_url
 from worker.core.errors import CdpollError, TryLater
+from worker.gateways.deliver.directory import Folders, trouble_with
 from worker.gateways.http.client import tls_context
 from worker.gateways.sftp.failure import SftpFailed
 from worker.gateways.sftp.known_hosts import read_known_hosts
@@ -44,6 +45,8 @@ def tried(examined: Examined) -> Trial:
             out.warnings.append(Mistake(Place(config.source), None, None, NOTHING_TO_RUN))
     if config.sftp is not None:
         _sftp(config, out)
+    for way in config.deliver:
+        _way(config, way, out)
     if examined.store_known:
         with _Noted(config, ("store", "path"), out):
             _database(config, out)
@@ -108,6 +111,24 @@ def _sftp(config: Config, out: Trial) -> None:
         return
     with _Noted(config, ("sftp", "known_hosts"), out):
         read_known_hosts(sftp.known_hosts, sftp.host, sftp.port)
+
+
+def _way(config: Config, way: WaySettings, out: Trial) -> None:
+    """What a way out needs on this machine. A folder aside that is missing is made, as `cdpoll deliver` would."""
+    section = f"deliver.{way.name}"
+    match way:
+        case DirectorySection():
+            key, found = "path", trouble_with(Folders(way.path, way.aside))
+            if found is not None:
+                out.mistakes.append(Mistake(config.places[section, key], section, key, found.detail))
+        case WebhookSection():
+            for key, secret in (
+                ("url", way.url),
+                ("secret", way.secret),
+                ("previous_secret", way.previous_secret),
+                ("proxy", way.proxy),
+            ):
+                _secret(config, section, key, secret, out)
 
 
 def _secret(config: Config, section: str, key: str, secret: Secret | None, out: Trial) -> None:

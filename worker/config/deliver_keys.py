@@ -79,7 +79,7 @@ _DIRECTORY = (
         TEMPLATE,
         "{seq}-{id}-{outcome}",
         "The name of each file; .json is added. Characters that are not safe become _, and such a name gets the "
-        "number of the result at its end.",
+        "number of the result at its end, and so does one that the file of another result has.",
     ),
     Key("x12", YES_NO, "no", "Whether the 271s of a result are put beside it, as NAME.x12, NAME.2.x12 and so on."),
     Key("mode", MODE, "0640", "The mode of the files."),
@@ -115,8 +115,8 @@ _WEBHOOK = (
         "payload",
         word("thin", "full"),
         "thin",
-        "thin names the result and what was found, without 271s and the vendor's own fields, in 20 kB at most; full is "
-        "all that `cdpoll export` writes.",
+        "thin names the result and counts what was found, in 20 kB at most; full is the result as `cdpoll export` "
+        "writes it.",
     ),
     Key("timeout", span("1s", "110s"), "20s", "How long one request may take in all."),
     Key(
