@@ -44,6 +44,7 @@ COMMANDS = {
     "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
+    "deliveries": ("cli.deliveries", "deliveries", "What waits to be delivered, has failed or was given up."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),
 }
@@ -79,7 +80,7 @@ class Lazy(click.Group):
 def cli(ctx: click.Context, config: str | None) -> None:
     """Make sure that no Coverage Discovery is ever lost."""
     ctx.obj = {"config": config}
-    if ctx.invoked_subcommand != "run" and FOUND_MASK is not None and signal.SIGHUP not in FOUND_MASK:
+    if ctx.invoked_subcommand not in ("run", "deliver") and FOUND_MASK is not None and signal.SIGHUP not in FOUND_MASK:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 

@@ -100,6 +100,10 @@ _FIELDS = {
 
 _FIELDS_OF = {
     "daemon_restarts": {"n": "three or more"},
+    "deliver_not_running": {"results": "results"},
+    "delivery_stopped": {"named": "a way out"},
+    "delivery_failing": {"named": "a way out", "cause": "the error, which the hint names"},
+    "delivery_dead": {"letters": "letters", "named": "a way out", "cause": "an error, which the hint names"},
     "not_run": {"things": "tasks are due, or the drop was not read,"},
     "quarantined": {"things": "files or transaction sets"},
     "database_unwritable": {"cause": "an error, which the hint names", "cure": "by the error"},

@@ -114,6 +114,8 @@ def _facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[t
     if here.api:
         yield from _api(picture, work, now)
     yield from _batches(picture, now)
+    for way in picture["deliveries"]["ways"]:
+        yield "way out", _way(way, now)
     yield "database", picture["database"]
     yield "config", picture["config"] or "environment"
 
@@ -195,3 +197,17 @@ def _batches(picture: Json, now: int) -> Iterator[tuple[str, str]]:
         counts = ", ".join(f"{files[state]} {state}" for state in ("ingested", "quarantined", "incomplete", "skipped"))
         held = files["quarantined_sets"]
         yield "files", counts + (f"; {counted(held, 'single set')} quarantined" if held else "")
+
+
+def _way(way: Json, now: int) -> str:
+    """A way out, in a line."""
+    numbers = ((way["behind"], "to be delivered"), (way["failed"], "failed, to be tried again"), (way["dead"], "dead"))
+    waiting = ", ".join(f"{n} {what}" for n, what in numbers if n) or "nothing waits"
+    last, rests = from_iso(way["last_at"]), from_iso(way["resting_until"])
+    said = "none yet" if last is None else f"the last {about(now - last)} ago"
+    state = ""
+    if way["stopped"]:
+        state = f"; STOPPED: {way['reason']}"
+    elif rests is not None:
+        state = f"; rests for {about(rests - now)}: {way['reason']}"
+    return f"{way['name']} ({way['kind']}): {waiting}; {way['delivered']} delivered, {said}{state}"

@@ -11,6 +11,7 @@ import pytest
 from cli.main import cli
 from tests.support.cdpoll_process import ROOT, House
 from tests.support.database import NOW, conclude
+from tests.support.scripted_way import REFUSED, Delivering, ScriptedWay, answering
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber
 from worker.core.intake.line_keys import ABOUT, NAMING
 from worker.rounds.ingest.deriving import derive_missing
@@ -87,6 +88,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         conclude(store, failed, seq=3)
         while derive_missing(store, NOW):
             pass
+        Delivering(store, ScriptedWay(answering({1: REFUSED})), NOW).until_idle()
+    found.ways = {"mirth": {"kind": "directory", "path": str(found.folder / "out")}}
+    found.write()
     return found
 
 
@@ -113,6 +117,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["quarantine", "retry", "f2"],
         ["quarantine", "drop", "f2"],
         ["unreadable", "list"],
+        ["deliveries", "list"],
         ["status"],
         ["tasks"],
         ["tasks", "--review"],

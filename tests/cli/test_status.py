@@ -27,7 +27,7 @@ STATUS: dict[str, Any] = {
     },
     "token": {"expires_in_s"},
     "files": set(),
-    "deliveries": set(),
+    "deliveries": {"alive", "pid", "version", "beat_age_s", "ways"},
     "problems": None,
     "config": None,
     "database": None,

@@ -95,6 +95,8 @@ class House:
             "polling_cadence": "50ms x1.4 200ms 10%",
             "polling_min_interval": "50ms",
         }
+        self.ways: dict[str, dict[str, str]] = {}
+        """The keys of each ``[deliver.NAME]``, for the next :meth:`write`."""
         self.write(**keys)
 
     def write(self, **keys: str) -> None:
@@ -104,6 +106,8 @@ class House:
         for section in ("api", "store", "polling", "sftp", "log"):
             found = {k.partition("_")[2]: v for k, v in self.values.items() if k.startswith(section + "_") and v}
             lines += [f"[{section}]", *(f"{key} = {value}" for key, value in found.items())] if found else []
+        for name, way in self.ways.items():
+            lines += [f"[deliver.{name}]", *(f"{key} = {value}" for key, value in way.items())]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
 
@@ -148,7 +152,11 @@ class House:
 
     def start(self, *args: str, **env: str) -> "Daemon":
         """Start ``cdpoll run`` with ``args``; its stderr goes to ``self.log``, its messages to systemd are heard."""
-        return Daemon(self, args, env)
+        return Daemon(self, ("run", *args), env)
+
+    def deliver(self, *args: str, **env: str) -> "Daemon":
+        """Start ``cdpoll deliver``, likewise."""
+        return Daemon(self, ("deliver", *args), env)
 
     def record(self, *ids: str, check: int = 0) -> Any:
         return self.cdpoll("record", "--json", *ids, check=check).json
@@ -175,7 +183,8 @@ class House:
 
 
 class Daemon:
-    """A running ``cdpoll run``, with a socket that hears what it tells systemd. Killed at the end if need be."""
+    """A running ``cdpoll run`` or ``deliver``, with a socket that hears what it tells systemd. Killed at the end if
+    need be."""
 
     def __init__(self, house: House, args: tuple[str, ...], env: dict[str, str]) -> None:
         # In the abstract namespace: a path in a test's folder may be too long for a socket.
@@ -186,7 +195,7 @@ class Daemon:
         self.heard: list[str] = []
         self._unread = 0  # index of the first one that no test has waited for
         self.house = house
-        line = ("--config", str(house.config), "run", *args)
+        line = ("--config", str(house.config), *args)
         with house.log.open("ab") as log, Path(os.devnull).open("r+b") as null:
             streams = (null.fileno(), null.fileno(), log.fileno())
             self.process = forks.start(line, house.environment(NOTIFY_SOCKET="@" + name, **env), streams)

@@ -3,34 +3,17 @@
 `status`, `problems list`, the lines of the log, the unit's STATUS, `status --check` and docs/problems.md all come from
 :data:`KINDS`. The order here is the order in which problems are shown; critical ones come first in any case.
 
-To add one: an entry here, a count in worker/store/views/problems.py, and ``python -m cli.problems_page``.
+To add one: an entry here (of deliveries in delivery_problems.py), a count in worker/store/views/problems.py, and
+``python -m cli.problems_page``.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-Severity = Literal["critical", "warning"]
-
-
-class Kind(NamedTuple):
-    """``critical``: nothing moves, or data is at risk. ``words``: what is wrong, in one line, and ``cure``: what to do.
-    Both may hold ``{…}``: the fields that :func:`problem` is given, ``{n}``, and counted words such as ``{tasks}``.
-    ``page``: where the docs say more."""
-
-    code: str
-    severity: Severity
-    words: str
-    cure: str
-    page: str = ""
-    lasting_ms: int = 0
-    """It is told once it has stood for this long."""
-    logged_after_ms: int = 0
-    """The log tells of it once it has stood for this long; `status` does at once."""
-    grows_by_itself: bool = False
-    """Its count grows as long as it stands. An acknowledgement hides it until its end, however much it grows."""
-    an_event: bool = False
-    """What finds it logs it at once, with more than the list has. Its end is logged like any other."""
+from worker.core.delivery_problems import DELIVERY_KINDS
+from worker.core.problem_kind import Kind as Kind
+from worker.core.problem_kind import Severity as Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +249,7 @@ _LISTED = (
         "see `cdpoll files`, and ask the sender for them again",
         "batch.md#what-becomes-of-a-file",
     ),
+    *DELIVERY_KINDS,
     Kind(
         "files_lost",
         "warning",

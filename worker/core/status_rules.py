@@ -6,12 +6,20 @@ from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 
 
+class WayRule(NamedTuple):
+    """A way out: NAME of ``[deliver.NAME]``, its kind, and whether it begins with ``all`` or with what is ``new``."""
+
+    name: str
+    kind: str
+    start: str = "all"
+
+
 class StatusRules(NamedTuple):
     """The schedule, the rate limit, how often the drop is listed, and who polls.
 
     ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
     ``runs``: ``once`` where a timer or a person starts cdpoll, and no daemon is expected.
-    ``asks``: there is an API to be polled.
+    ``asks``: there is an API to be polled. ``ways``: the ways out.
     """
 
     schedule: Schedule = Schedule()
@@ -20,3 +28,4 @@ class StatusRules(NamedTuple):
     every_ms: int | None = None
     runs: Literal["daemon", "once"] = "daemon"
     asks: bool = True
+    ways: tuple[WayRule, ...] = ()

@@ -70,10 +70,10 @@ class LaneThread:
         self._around.stop.set()
         self._called.set()
 
-    def join(self) -> None:
-        """Wait until the thread has ended, at most :data:`PATIENCE_S`."""
+    def join(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait until the thread has ended, for so long at most."""
         if self._thread.is_alive():
-            self._thread.join(PATIENCE_S)
+            self._thread.join(patience_s)
 
     def turn(self) -> int:
         """Take one step, or make the lane anew after a fault; how long (ms) to wait for the next."""

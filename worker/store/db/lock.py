@@ -1,4 +1,4 @@
-"""One daemon per database: a lock on a file beside it."""
+"""One daemon per database, and one process that delivers: locks on files beside it."""
 
 import os
 from pathlib import Path
@@ -45,18 +45,8 @@ class DaemonLock:
 
     def __init__(self, database: Path) -> None:
         database = database.resolve()  # a link to it is the same database
-        path = _lock_of(database)
-        try:
-            self._lock = FileLock(path, wait=False)
-        except BlockingIOError:
-            raise TryLater(
-                f"another cdpoll already works on {database}",
-                "one daemon per database: see `cdpoll status`; stop that one first, or leave the work to it",
-            ) from None
-        except OSError as error:
-            raise StorageFailed(
-                f"{path}: {error.strerror}", cure(path) or "the daemon must be able to write beside its database"
-            ) from error
+        hint = "one daemon per database: see `cdpoll status`; stop that one first, or leave the work to it"
+        self._lock = _taken(_lock_of(database), f"another cdpoll already works on {database}", hint)
         self.still_working()
 
     def still_working(self) -> None:
@@ -65,3 +55,26 @@ class DaemonLock:
 
     def release(self) -> None:
         self._lock.release()
+
+
+class DeliverLock:
+    """One `cdpoll deliver` per database: else each result would go out twice. As :class:`DaemonLock`."""
+
+    def __init__(self, database: Path) -> None:
+        database = database.resolve()
+        path = database.with_name(database.name + ".deliver")
+        hint = "one per database: see `cdpoll status`; stop that one first, or leave the work to it"
+        self._lock = _taken(path, f"another cdpoll already delivers from {database}", hint)
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _taken(path: Path, taken: str, hint: str) -> FileLock:
+    try:
+        return FileLock(path, wait=False)
+    except BlockingIOError:
+        raise TryLater(taken, hint) from None
+    except OSError as error:
+        cause = cure(path) or "cdpoll must be able to write beside its database"
+        raise StorageFailed(f"{path}: {error.strerror}", cause) from error

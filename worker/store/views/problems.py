@@ -19,6 +19,7 @@ from worker.store.state import api, daemon, notices, responses
 from worker.store.state import drop as rounds
 from worker.store.state import standing as kept
 from worker.store.tasks import tallies
+from worker.store.views.delivery_problems import delivery_problems
 from worker.store.views.overdue import OVERDUE
 
 HELD_SETS = """
@@ -71,6 +72,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     if alive and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
         standing += _backlog(store, now, shared.limiter)
     standing += _batch_problems(store, now)
+    standing += delivery_problems(store, now, rules)
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)
     standing += _of_tasks(store, now, rules.schedule, shared.breaker)

@@ -6,9 +6,10 @@ from worker.core.instant import iso_or_none
 from worker.core.pacing.limiter import LimiterState, RateLimit, full_pace_in, paced
 from worker.core.problems import Problem
 from worker.store.db.store import Store
-from worker.store.state import api, daemon
+from worker.store.state import api, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
+from worker.store.views import deliveries as ways_out
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
 from worker.store.views.traffic import oldest_due, traffic
@@ -70,13 +71,26 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
         "files": _files(store),
         "drop": None if rules.every_ms is None else rounds.picture(store),
-        "deliveries": {},
+        "deliveries": deliveries(store, now, rules),
         "problems": [
             {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity, "since": iso_or_none(p.since)}
             for p in problems(store, now, rules, machine, alive=alive)
         ],
         "config": config,
         "database": str(store.path),
+    }
+
+
+def deliveries(store: Store, now: int, rules: StatusRules) -> Json:
+    """The process of `cdpoll deliver`, and how each way fares that is configured."""
+    beat = delivering.get(store)
+    alive = beat is not None and beat.alive(now)
+    return {
+        "alive": alive,
+        "pid": beat.pid if beat is not None and alive else None,
+        "version": None if beat is None else beat.version,
+        "beat_age_s": None if beat is None else max(0, now - beat.last_seen_at) // 1000,
+        "ways": ways_out.picture(store, now, rules.ways),
     }
 
 

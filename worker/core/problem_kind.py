@@ -1,0 +1,25 @@
+"""What is known of a kind of problem; the list of them all is in problems.py."""
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["critical", "warning"]
+
+
+class Kind(NamedTuple):
+    """``critical``: nothing moves, or data is at risk. ``words``: what is wrong, in one line, and ``cure``: what to do.
+    Both may hold ``{…}``: the fields that :func:`problem` is given, ``{n}``, and counted words such as ``{tasks}``.
+    ``page``: where the docs say more."""
+
+    code: str
+    severity: Severity
+    words: str
+    cure: str
+    page: str = ""
+    lasting_ms: int = 0
+    """It is told once it has stood for this long."""
+    logged_after_ms: int = 0
+    """The log tells of it once it has stood for this long; `status` does at once."""
+    grows_by_itself: bool = False
+    """Its count grows as long as it stands. An acknowledgement hides it until its end, however much it grows."""
+    an_event: bool = False
+    """What finds it logs it at once, with more than the list has. Its end is logged like any other."""

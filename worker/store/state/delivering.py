@@ -1,0 +1,45 @@
+"""What the process of `cdpoll deliver` says of itself: that it lives, or when it ended."""
+
+from typing import NamedTuple
+
+from worker.store.db.store import Store
+from worker.store.state import meta
+
+_KEY = "deliver"
+
+# It says that it lives every 15 s. After a gap like this it does not.
+STALE_MS = 90_000
+
+
+class DeliverBeat(NamedTuple):
+    """Instants are ms. ``stopped_at``: when it ended as it should; ``None``: it runs, or did not end so."""
+
+    pid: int
+    version: str
+    started_at: int
+    beat_at: int
+    stopped_at: int | None = None
+
+    def alive(self, now: int) -> bool:
+        """Also by a clock that was set back since."""
+        return self.stopped_at is None and now - self.beat_at < STALE_MS
+
+    @property
+    def last_seen_at(self) -> int:
+        return self.beat_at if self.stopped_at is None else self.stopped_at
+
+
+def put(store: Store, beat: DeliverBeat) -> None:
+    """Inside a transaction."""
+    meta.put(store, _KEY, beat._asdict())
+
+
+def get(store: Store) -> DeliverBeat | None:
+    """``None``: none ever ran, or its row was damaged."""
+    told = meta.get(store, _KEY)
+    try:
+        beat = DeliverBeat(**told)
+    except TypeError:
+        return None
+    numbers = (beat.pid, beat.started_at, beat.beat_at, beat.stopped_at or 0)
+    return beat if all(isinstance(one, int) for one in numbers) and isinstance(beat.version, str) else None
