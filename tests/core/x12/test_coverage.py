@@ -158,6 +158,19 @@ def test_contradictions_are_warned_of() -> None:
     assert said(answer(began, *dated("1", "349", "20261231"))) == []
 
 
+@pytest.mark.parametrize("qualifier", ["291", "307"])
+def test_a_single_date_of_the_patient_may_be_the_day_when_it_began(qualifier: str) -> None:
+    began: Segment = ("DTP", qualifier, "D8", "20251001")
+    found = answer(began, *dated("1", "348", "20260101"), *ended("20261231"))
+    assert (found.coverage, found.begins, said(found)) == ("active", "2026-01-01", [])
+    assert said(answer(began, *dated("1", "349", "20251231"))) == ["ended_since"]
+
+
+def test_a_code_in_small_letters_means_the_same() -> None:
+    found = answer(("EB", "i", "", "30"))
+    assert (found.coverage, said(found), found.benefits[0].text) == ("not_covered", ["lower_case"], "not covered")
+
+
 @pytest.mark.parametrize(
     ("text", "codes"), [("20270101-20271231", ["begins_later"]), ("20260401-20260401", []), ("20260101-20261231", [])]
 )

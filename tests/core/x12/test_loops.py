@@ -282,6 +282,15 @@ def test_who_is_named_between_ls_and_le_before_the_benefits_is_kept_and_is_nobod
     assert [one.code for one in found.issues] == ["unknown_segment"]
 
 
+def test_an_insurer_named_behind_the_patient_is_no_patient_and_is_kept() -> None:
+    insurer: Segment = ("NM1", "IN", "2", "OTHER MUTUAL", *[""] * 4, "PI", "OM1")
+    found = answer(*SOURCE, *RECEIVER, *holder(insurer, ACTIVE, children="0"), whole=True)
+    assert found.subscriber is not None
+    assert (found.coverage, found.member_id) == ("active", "M0001")
+    assert insurer in found.subscriber.details
+    assert [one.code for one in found.issues] == ["segment_repeated"]
+
+
 def test_the_holder_of_the_other_policy_may_have_a_date_of_birth() -> None:
     other: list[Segment] = [("LS", "2120"), ("NM1", "IL", "1", "OTHER"), ("DMG", "D8", "19500101"), ("LE", "2120")]
     found = reading(*SOURCE, *RECEIVER, *holder(EB_INACTIVE, ("EB", "R", "", "30"), *other), whole=True)

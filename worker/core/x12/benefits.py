@@ -152,7 +152,8 @@ def _fields(line: str, delimiters: Delimiters) -> tuple[tuple[Any, ...], Notes]:
     values: list[Any] = line.split(element)
     given = len(values)
     if values[0] not in BENEFITS:
-        notes.append(("unknown_code", "EB"))
+        notes.append(("lower_case" if values[0].upper() in BENEFITS else "unknown_code", "EB"))
+        values[0] = values[0].upper()
     values = values[:14] + _NOTHING[given:]
     types = values[2]
     if repetition and repetition in types:

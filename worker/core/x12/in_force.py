@@ -37,14 +37,14 @@ def asked_span(dates: tuple[Period, ...], answered: str) -> tuple[str, str]:
     """First and last day (``YYYY-MM-DD``) that the inquiry asked for.
 
     The answer repeats the inquiry's date as service (472), eligibility (307) or plan date (291); without any of these
-    it is the day of the answer, ``answered`` as ``CCYYMMDD``. A single plan date may as well be the day the plan
-    began, so it reaches to the day of the answer.
+    it is the day of the answer, ``answered`` as ``CCYYMMDD``. A single date of plan or eligibility may as well be the
+    day on which it began, so it reaches to the day of the answer.
     """
     made = day(answered)
     one = _asked(dates)
     if one is None:
         return (made, made) if made else _ALWAYS
-    return one.first, max(one.last, made) if one.qualifier == "291" and not one.ranged else one.last
+    return one.first, max(one.last, made) if one.qualifier != "472" and not one.ranged else one.last
 
 
 def _asked(dates: tuple[Period, ...]) -> Period | None:
@@ -80,7 +80,7 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) 
         if repeated in spans and repeated.first > made:
             unclear = "begins_later"
         elif (repeated in spans and repeated.last < made) or (
-            repeated.qualifier == "291" and not _reaches(telling, (made, made))
+            (repeated.qualifier == "291" or not repeated.ranged) and not _reaches(telling, (made, made))
         ):
             unclear = "ended_since"
     return InForce(now, begins, ends, unclear)

@@ -16,6 +16,8 @@ _LEVELS = frozenset((SOURCE, RECEIVER, SUBSCRIBER, DEPENDENT))
 """In the order of their numbers: a level stands below every smaller one, and one between may be left out."""
 _LEVEL_OF = {**dict.fromkeys(("1P", "77", "80", "82", "85", "FA"), RECEIVER), "PR": SOURCE}
 """NM101 of providers and payers, who are never the patient."""
+_NO_PATIENTS = {*_LEVEL_OF, "1I", "2B", "36", "GP", "IN", "P3", "P5", "PRP", "SEP", "TTP", "VN", "X3", "Y2"}
+"""NM101 of further ones who are no patients: insurers, sponsors, physicians, …"""
 _LEVEL_ABOVE = {RECEIVER: SOURCE, SUBSCRIBER: RECEIVER, DEPENDENT: SUBSCRIBER}
 
 # Elements that hold codes, for sets written in lower case: names and free text keep their letters.
@@ -132,9 +134,10 @@ def first_lost(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> 
 
 
 def _named_twice(text: str, delimiters: Delimiters) -> bool:
-    """Whether two names stand before the first benefit, but for those between LS and LE."""
+    """Whether two names stand before the first benefit, but for those between LS and LE, and those of no patients."""
     _, name, _, _ = _starts(delimiters)
-    return _unnamed(f"{delimiters.terminator}{text}", delimiters).count(name) > 1
+    _, *behind = _unnamed(f"{delimiters.terminator}{text}", delimiters).split(name)
+    return len([one for one in behind[1:] if one.partition(delimiters.element)[0] not in _NO_PATIENTS]) > 0
 
 
 def named_levels(tree: HlTree, texts: tuple[str, ...], delimiters: Delimiters) -> HlTree:

@@ -145,6 +145,7 @@ def _person(
         if name in _ONCE:
             if name in once:
                 notes.append(("segment_repeated", name))
+                kept.append(values)
             else:
                 once[name] = values
         elif name == "TRN":
