@@ -44,6 +44,7 @@ COMMANDS = {
     "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
+    "deliver": ("cli.deliver", "deliver", "Bring results out: into folders, to webhooks and commands."),
     "deliveries": ("cli.deliveries", "deliveries", "What waits to be delivered, has failed or was given up."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),

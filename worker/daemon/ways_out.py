@@ -1,10 +1,41 @@
-"""Makes the ways out of a configuration."""
+"""Makes the ways out of a configuration: which results each gets, and what opens its gateway."""
 
-from worker.config.deliver_settings import WaySettings
+from collections.abc import Callable
+
+from worker.config import Config
+from worker.config.deliver_settings import DirectorySection, WaySettings
+from worker.core.errors import BadConfiguration
+from worker.daemon.deliver_lane import WayOut
+from worker.daemon.lane import Surroundings
+from worker.gateways.deliver.directory import Directory, Folders
 from worker.rounds.deliver.choosing import WayRules
+from worker.rounds.deliver.round import Way
+
+# A folder has no timeout of its own: a disk, or a server that it lies on, may take long.
+DIRECTORY_MS = 60_000
+
+Opener = Callable[[Surroundings], Way]
+
+
+def ways_of(config: Config) -> list[WayOut]:
+    """All ways out. Raises BadConfiguration where there is none, or where a secret cannot be read."""
+    if not config.deliver:
+        raise BadConfiguration(
+            "no way out is configured", "write a section [deliver.NAME]; see docs/deliveries.md and config.example.ini"
+        )
+    return [WayOut(rules_of(one), *_opener(one)) for one in config.deliver]
 
 
 def rules_of(way: WaySettings) -> WayRules:
     """What a way is to deliver, and when it tries again."""
     subtenants = None if way.subtenant is None else frozenset(way.subtenant)
     return WayRules(way.name, way.schedule_ms, way.start, subtenants, frozenset(way.outcomes))
+
+
+def _opener(way: WaySettings) -> tuple[Opener, int]:
+    """What opens the gateway, and the longest that one attempt takes (ms)."""
+    if isinstance(way, DirectorySection):
+        folders = Folders(way.path, way.aside)
+        template, mode, with_x12 = way.name_template, way.mode, way.x12
+        return lambda _: Directory(folders, template, mode, with_x12=with_x12), DIRECTORY_MS
+    raise BadConfiguration(f"[deliver.{way.name}] kind = {way.kind} is not served yet", "use kind = directory")
