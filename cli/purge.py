@@ -10,6 +10,7 @@ from cli.who import who
 from worker.core.errors import TryLater
 from worker.core.instant import duration, iso, words
 from worker.core.problems import counted
+from worker.daemon.retention_lane import terms_of
 from worker.rounds.retention.purge import Purged, foreseen, purge, rewrite
 from worker.store.retention import noted
 from worker.store.retention.purging import waiting
@@ -39,16 +40,17 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
     """
     by = who()
     with opened(obj, whole=True, patient=True) as here:
-        limit = Limit(here.now - age_ms, ways_of(here))
+        terms = terms_of(here.config, here.now - age_ms, thorough=True)
+        limit = terms.limit
         stay = waiting(here.store, limit)
         if not yes:
-            purged = foreseen(here.store, limit, thorough=True)
+            purged = foreseen(here.store, terms)
             _tell(here, age_ms, limit, purged, _ending(stay), as_json)
             return 0
         purged = Purged()
         why_not: str | None
         try:
-            for _ in purge(here.store, limit, here.now, purged, patient=True):
+            for _ in purge(here.store, terms, here.now, purged):
                 pass
             why_not = rewrite(here.store, here.now) if noted.get(here.store).get("rows") else None
         except TryLater as error:
@@ -61,11 +63,6 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
         )
         _tell(here, age_ms, limit, purged, _ending(stay, done=True, why_not=why_not), as_json)
     return 1 if why_not or purged.failed else 0
-
-
-def ways_of(_here: Opened) -> tuple[str, ...]:
-    """The names of the ways out that are configured."""
-    return ()
 
 
 def _ending(pending: int, *, done: bool = False, why_not: str | None = None) -> Json:

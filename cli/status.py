@@ -19,6 +19,7 @@ from worker.store.state.api import origin_of
 from worker.store.state.daemon import last_beat
 from worker.store.views import status as view
 from worker.store.views.problems import Machine
+from worker.store.views.retention import disk, retention
 
 
 @click.command()
@@ -59,7 +60,12 @@ def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     """The picture, its verdicts, and what they are measured by."""
     source, api = here.config.source, here.config.api
     rules = status_rules_of(here.config)
-    picture = view.status(here.store, here.now, rules, machine_of(here), None if source is None else str(source))
+    machine = machine_of(here)
+    picture = view.status(here.store, here.now, rules, machine, None if source is None else str(source))
+    picture |= {
+        "retention": retention(here.store, here.config.retention.keep_ms),
+        "disk": disk(here.store, here.now, machine.free_bytes),
+    }
     origin = origin_of(here.store) or (api and api.origin)
     installed = Installation(api is not None, daemon=here.config.store.runs == "daemon")
     told = verdicts(picture, installed, here.now)

@@ -116,6 +116,7 @@ def _facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[t
     yield from _batches(picture, now)
     for way in picture["deliveries"]["ways"]:
         yield "way out", _way(way, now)
+    yield from _kept(picture["retention"], picture["disk"], now)
     yield "database", picture["database"]
     yield "config", picture["config"] or "environment"
 
@@ -211,3 +212,28 @@ def _way(way: Json, now: int) -> str:
     elif rests is not None:
         state = f"; rests for {about(rests - now)}: {way['reason']}"
     return f"{way['name']} ({way['kind']}): {waiting}; {way['delivered']} delivered, {said}{state}"
+
+
+_MB_BYTES = 1_000_000
+
+
+def _kept(retention: Json, disk: Json, now: int) -> Iterator[tuple[str, str]]:
+    """What is removed when, and how long the disk lasts."""
+    if retention["keep_s"] is not None or retention["purged_at"]:
+        keep, last, left = retention["keep_s"], from_iso(retention["purged_at"]), retention["not_rewritten"]
+        said = "nothing is purged by itself" if keep is None else f"what is older than {about(keep * 1000)} is purged"
+        said += "" if last is None else f", last {about(now - last)} ago"
+        if left["rows"]:
+            since = from_iso(left["since"])
+            ago = "" if since is None else f" for {about(now - since)}"
+            said += f"; {counted(left['rows'], 'removed row')} not yet rewritten in the file{ago}"
+            said += f": {left['hindrance']}" if left["hindrance"] else ""
+        yield "retention", said
+    grows = disk["grows_bytes_per_day"]
+    if disk["free_bytes"] is not None and grows is not None:
+        free = (
+            f"{disk['free_bytes'] // _MB_BYTES} MB free; the database grows by {max(0, grows) / _MB_BYTES:.1f} MB a day"
+        )
+        lasts = disk["lasts_days"]
+        said = f"lasts {counted(lasts, 'day')} at that" if lasts is not None else "lasts for good at that"
+        yield "disk", f"{free}, measured over {disk['measured_days']:g} days: {said}"

@@ -8,12 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.test_files import BASE, ini, mistakes
-from worker.config import ApiSection, Config, LogSection, PollingSection, SftpSection, StoreSection, load
+from worker.config import (
+    ApiSection,
+    Config,
+    LogSection,
+    PollingSection,
+    RetentionSection,
+    SftpSection,
+    StoreSection,
+    load,
+)
 from worker.config.keys import KEYS, SECTIONS
 from worker.config.kinds import decimal, plain
 from worker.config.urls import loopback, read_url
 from worker.core.errors import BadConfiguration
 from worker.core.schedule.cadence import Cadence
+from worker.core.weekly import Weekly
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
@@ -49,6 +59,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         pace_recovery_ms=20 * MINUTE,
     )
     assert config.log == LogSection("auto", "info")
+    assert config.retention == RetentionSection(None, Weekly(6, 180))
     api = config.api
     assert api is not None
     assert (api.token_body, api.timeout_ms) == ("json", 30_000)
@@ -65,6 +76,7 @@ def test_every_key_has_its_field_and_every_field_its_key() -> None:
         "store": StoreSection,
         "polling": PollingSection,
         "sftp": SftpSection,
+        "retention": RetentionSection,
         "log": LogSection,
     }
     assert {s.name: [k.field for k in s.keys] for s in SECTIONS} == {

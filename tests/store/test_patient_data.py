@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.planted import LONG_AGO, found_in, plant
-from worker.rounds.retention.purge import Purged, purge, rewrite
+from worker.rounds.retention.purge import Purged, Terms, purge, rewrite
 from worker.store import patient_data
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -78,7 +78,7 @@ def mark(store: Store) -> None:
 
 
 def purge_all(store: Store) -> None:
-    for _ in purge(store, Limit(NOW), NOW, Purged(), patient=True):
+    for _ in purge(store, Terms(Limit(NOW), thorough=True), NOW, Purged()):
         pass
     assert rewrite(store, NOW) is None
 

@@ -15,6 +15,7 @@ from worker.config.kinds import (
     TOKEN,
     TOKEN_URL,
     TOKENS,
+    WEEKLY,
     positive,
     span,
     whole,
@@ -200,6 +201,30 @@ POLLING = Section(
     ),
 )
 
+RETENTION = Section(
+    "retention",
+    "How long is kept what says whom a task is about. Ids, times and outcomes stay for good.",
+    (
+        Key(
+            "keep",
+            span("1d", "36500d"),
+            None,
+            "How old a concluded or abandoned task, a batch file or a text may become before it is purged; the daemon "
+            "looks once a day. Pending tasks, and what a way out has not delivered, are not purged.",
+            sample="400d",
+            otherwise="nothing is purged",
+        ),
+        Key(
+            "vacuum",
+            WEEKLY,
+            "Sunday 03:00",
+            "When the daemon rewrites the file of the database, so that nothing that was purged is left in it: within "
+            "three hours from then, in UTC. It is done where something was purged since. Writers wait meanwhile. "
+            "never: it is left to `cdpoll purge --yes`.",
+        ),
+    ),
+)
+
 LOG = Section(
     "log",
     "What is written to standard error.",
@@ -214,7 +239,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, RETENTION, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

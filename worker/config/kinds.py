@@ -13,6 +13,7 @@ from worker.config.secret import FORMS, Secret, full_path, one_visible_line, rea
 from worker.config.urls import Url, read_service_url, read_url
 from worker.core import instant
 from worker.core.schedule.cadence import Cadence
+from worker.core.weekly import Weekly, read_weekly
 
 _QUOTED_CHARACTERS = 7
 _VENDOR_HOST, _MISPRINTED_HOST = "apigw.optum.com", "apigw-optum.com"
@@ -123,6 +124,21 @@ def word(*allowed: str) -> Kind:
         return value
 
     return Kind("one of " * (len(allowed) > 1) + ", ".join(f"`{w}`" for w in allowed), read)
+
+
+def _weekly(written: Written) -> Weekly | None:
+    if written.text.lower() == "never":
+        return None
+    try:
+        return read_weekly(written.text)
+    except ValueError:
+        raise ValueError(
+            f"{quoted(written.text)} is no time of the week; write a day and a time, as in Sunday 03:00, or never"
+        ) from None
+
+
+def _show_weekly(value: Weekly | None) -> str:
+    return "never" if value is None else str(value)
 
 
 def _yes_no(written: Written) -> bool:
@@ -273,6 +289,7 @@ def show_secret(secret: Secret) -> str:
     return secret.shown
 
 
+WEEKLY = Kind("day of the week and time, or `never`", _weekly, _show_weekly)
 YES_NO = Kind("`yes` or `no`", _yes_no, _yes_or_no)
 TOKEN = Kind("text without blanks", _token)
 TOKENS = Kind("words with one blank between", _tokens)

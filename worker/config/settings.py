@@ -10,6 +10,7 @@ from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
 from worker.core.schedule.cadence import Cadence
 from worker.core.ssh import Algorithms
+from worker.core.weekly import Weekly
 
 
 class ApiSection(NamedTuple):
@@ -94,6 +95,13 @@ class SftpSection(NamedTuple):
     hold_test: bool
 
 
+class RetentionSection(NamedTuple):
+    """``keep_ms``: ``None``: nothing is purged. ``vacuum``: ``None``: the daemon rewrites no file."""
+
+    keep_ms: int | None
+    vacuum: Weekly | None
+
+
 class LogSection(NamedTuple):
     """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
 
@@ -115,6 +123,7 @@ class Config(NamedTuple):
     polling: PollingSection
     sftp: SftpSection | None
     deliver: tuple[WaySettings, ...]
+    retention: RetentionSection
     log: LogSection
     source: Path | None
     files: tuple[Path, ...]

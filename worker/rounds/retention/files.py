@@ -10,6 +10,7 @@ NAME.forgotten-…               what `db forget` put aside: likewise
 another copy of the database   a snapshot, in the same folder: likewise; a copy elsewhere is not known
 quarantine/SHA256              deleted with the row of the file, or where the database does not know it
 incoming/                      what was fetched and not read in: deleted when it is old enough
+a way out's folder             what was delivered there: likewise (``delivered.py``)
 =============================  ========================================================================================
 
 `cdpoll purge --yes` deletes as well each copy that is older than the last removal of rows: it holds what was removed.
@@ -35,23 +36,25 @@ COPIES = (".schema-", ".forgotten-", ".new")
 
 
 class OldFiles(NamedTuple):
-    """``copies`` of the database, ``fetched`` files that were never read in, ``unknown`` ones in quarantine that the
-    database does not know: these are old enough. ``foreign``: what else lies beside the database; it is left alone."""
+    """These are old enough: ``copies`` of the database, ``fetched`` files that were never read in, ``unknown`` ones in
+    quarantine that the database does not know, ``delivered`` ones. ``foreign``: what else lies beside the database; it
+    is left alone."""
 
     copies: list[Path]
     fetched: list[Path]
     unknown: list[Path]
+    delivered: list[Path]
     foreign: list[Path]
 
     @property
     def all(self) -> list[Path]:
         """Those that are to be deleted."""
-        return [*self.copies, *self.fetched, *self.unknown]
+        return [*self.copies, *self.fetched, *self.unknown, *self.delivered]
 
 
 def old_files(store: Store, before: int, made_before: int) -> OldFiles:
     """The files that are older than ``before`` (ms), and the copies that were made before ``made_before``."""
-    found = OldFiles([], [], [], [])
+    found = OldFiles([], [], [], [], [])
     name = store.file.name
     for path in sorted(store.file.parent.iterdir()):
         ending = path.name.removeprefix(name) if path.name.startswith(name) else None
@@ -72,7 +75,7 @@ def old_files(store: Store, before: int, made_before: int) -> OldFiles:
 
 def delete(store: Store, files: OldFiles) -> list[str]:
     """Delete them; the names of those that could not be, with the reason."""
-    failed = [said for path in [*files.copies, *files.unknown] if (said := _deleted(path))]
+    failed = [said for path in [*files.copies, *files.unknown, *files.delivered] if (said := _deleted(path))]
     if files.fetched:
         try:
             with IngestLock(store.path, "round", wait=False):

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from worker.core.instant import FAR
 from worker.gateways.machine import disk_of
 from worker.rounds.retention import files as kept_files
+from worker.rounds.retention.delivered import DeliveryFolder, old_delivered
 from worker.rounds.retention.files import OldFiles
 from worker.store.batch import keeping
 from worker.store.batch.lock import IngestLock
@@ -19,17 +21,27 @@ from worker.store.retention.undelivered import Limit
 ROOM_FACTOR = 2
 
 
+class Terms(NamedTuple):
+    """``thorough``: a person's command. It waits for another process that reads a batch file, and it deletes all copies
+    of the database that hold what was removed. ``folders`` are those of ways out."""
+
+    limit: Limit
+    folders: tuple[DeliveryFolder, ...] = ()
+    thorough: bool = False
+
+
 @dataclass(slots=True)
 class Purged:
     """What a purge has removed, or would remove. ``failed``: files that could not be deleted, and why."""
 
     removed: Removed = field(default_factory=Removed)
-    files: OldFiles = field(default_factory=lambda: OldFiles([], [], [], []))
+    files: OldFiles = field(default_factory=lambda: OldFiles([], [], [], [], []))
     failed: list[str] = field(default_factory=list)
 
 
-def foreseen(store: Store, limit: Limit, *, thorough: bool) -> Purged:
+def foreseen(store: Store, terms: Terms) -> Purged:
     """What :func:`purge` would remove."""
+    limit = terms.limit
     removed = purging.alone(store, limit)
     for page in purging.old_tasks(store, limit):
         stay = len(undelivered.tasks(store, page, limit))
@@ -40,15 +52,17 @@ def foreseen(store: Store, limit: Limit, *, thorough: bool) -> Purged:
             removed.undelivered += 1
         else:
             removed.add(purging.of_file(store, file))
-    return Purged(removed, _old_files(store, limit, thorough=thorough, any_rows=removed.any))
+    purged = Purged(removed)
+    purged.files = _old_files(store, terms, purged.failed, any_rows=removed.any)
+    return purged
 
 
-def purge(store: Store, limit: Limit, now: int, purged: Purged, *, patient: bool) -> Iterator[None]:
+def purge(store: Store, terms: Terms, now: int, purged: Purged) -> Iterator[None]:
     """Remove it, a bounded step at a time; what is gone is counted in ``purged``.
 
-    ``patient``: this is a person's command. It waits for another process that reads a batch file, else
-    :class:`~worker.core.errors.TryLater`; and it deletes all copies of the database that hold what was removed.
+    Raises :class:`~worker.core.errors.TryLater` where another process reads a batch file and is not waited for.
     """
+    limit = terms.limit
     removed = purged.removed
     for page in purging.old_tasks(store, limit):
         for portion in purging.portions(store, page):
@@ -56,15 +70,15 @@ def purge(store: Store, limit: Limit, now: int, purged: Purged, *, patient: bool
             yield
         yield
     if old := purging.old_files(store, limit):
-        with _reading_none(store, wait=patient):
+        with _reading_none(store, wait=terms.thorough):
             for file in old:
                 yield from _purge_file(store, file, limit, now, purged)
             keeping.sweep(store)
     while (gone := purging.remove_alone(store, limit, now)) is not None:
         removed.add(gone)
         yield
-    purged.files = _old_files(store, limit, thorough=patient, any_rows=False)
-    purged.failed = kept_files.delete(store, purged.files)
+    purged.files = _old_files(store, terms, purged.failed, any_rows=False)
+    purged.failed += kept_files.delete(store, purged.files)
     with store.write():
         noted.purged(store, now)
 
@@ -96,13 +110,15 @@ def _reading_none(store: Store, *, wait: bool) -> Iterator[None]:
         yield
 
 
-def _old_files(store: Store, limit: Limit, *, thorough: bool, any_rows: bool) -> OldFiles:
+def _old_files(store: Store, terms: Terms, failed: list[str], *, any_rows: bool) -> OldFiles:
     """``any_rows``: rows will be removed, so that every copy there is will hold what was removed. One that was made
     before the file was rewritten does, too."""
     made_before, past = 0, noted.get(store)
-    if thorough:
+    if terms.thorough:
         made_before = FAR if any_rows or past.get("rows") else past.get("rewritten_at") or 0
-    return kept_files.old_files(store, limit.before, made_before)
+    found = kept_files.old_files(store, terms.limit.before, made_before)
+    found.delivered.extend(old_delivered(terms.folders, terms.limit.before, failed))
+    return found
 
 
 def rewrite(store: Store, now: int) -> str | None:
