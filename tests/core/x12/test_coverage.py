@@ -136,6 +136,7 @@ COVERAGE: list[tuple[str, list[Segment], str]] = [
     ),
     ("enrolled again, and over again", [*dated("1", "348", "20200101"), *ended("20201231"), *AGAIN], "inactive"),
     ("the end told before the begin", [*dated("1", "349", "20251231"), ("DTP", "348", "D8", "20200101")], "inactive"),
+    ("codes padded in front", [("EB", " 6", "", " 30"), ("EB", "1", "", "88")], "inactive"),
     ("codes padded with blanks", [("EB", "6 ", "", "30 "), ("EB", "1", "", "88")], "inactive"),
     ("repeated codes padded with blanks", [("EB", "6", "", "30 ^88 "), ("EB", "1", "", "54")], "inactive"),
 ]

@@ -114,6 +114,12 @@ def test_what_names_no_plan_to_bill_in_medicaid(segments: list[Segment]) -> None
     assert found.managed_care + found.other_payers == ()
 
 
+@pytest.mark.parametrize("state", ["STATE OF NOWHERE", "NOWHERE MEDICAID"])
+def test_a_plan_of_medicaid_that_answers_itself_does_not_bill_the_state(state: str) -> None:
+    found = of_medicaid(("EB", "1", "", "30", "MC"), *named("P5", state, "", *under("1", "30")), payer="BEACON HEALTH")
+    assert found.managed_care + found.other_payers == ()
+
+
 def test_whom_a_commercial_plan_has_as_coordinator_is_not_to_be_billed() -> None:
     assert answer(ACTIVE, *named("1P", "CLINIC", "", *under("MC", "30"))).managed_care == ()
     assert answer(ACTIVE, ("EB", "U", "", "30", "", "CORRIGAN")).managed_care == ()

@@ -81,8 +81,8 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
         text = _tidied(text, delimiters, issues)
     element, terminator = delimiters.element, delimiters.terminator
     if _padding(element, terminator).search(text):
-        # Some senders pad what is shorter than its field. It is not cut off by an expression: those take the square of
-        # a long run of blanks that stands elsewhere.
+        # Some senders pad what is shorter than its field, behind it or before it. It is not cut off by an expression:
+        # those take the square of a long run of blanks that stands elsewhere.
         for end in (element, terminator):
             text = end.join([piece.strip(" ") for piece in text.split(end)])
     if b"\0" in raw:
@@ -92,7 +92,8 @@ def plain_text(tset: TransactionSet, delimiters: Delimiters) -> tuple[str, list[
 
 @lru_cache(maxsize=64)
 def _padding(element: str, terminator: str) -> re.Pattern[str]:
-    return re.compile(f" (?=[{re.escape(element)}{re.escape(terminator)}])")
+    ends = f"[{re.escape(element)}{re.escape(terminator)}]"
+    return re.compile(f" (?:(?={ends})|(?<={re.escape(element)} ))")
 
 
 def too_much(text: str, delimiters: Delimiters) -> str | None:

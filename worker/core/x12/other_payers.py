@@ -9,7 +9,7 @@ from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import is_general, told_by_programme
 from worker.core.x12.dates import Period
 from worker.core.x12.in_force import from_to, has_ended
-from worker.core.x12.payer_names import is_medicaid, is_medicare, likeness
+from worker.core.x12.payer_names import is_medicaid, is_medicare, is_state, likeness
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
 from worker.core.x12.value import Value, Whole
 
@@ -192,6 +192,8 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
         return payer is None or _payer_is(one, party, payer) != "itself"
     if party.entity != "Y2" and one.code == "MC":
         return True
+    if party.entity == "P5" and is_state(party.name) and not (payer and is_medicaid(payer.name, payer.id)):
+        return False  # a plan of Medicaid that answers itself may name the state that pays for it
     return one.code in _NAMES_PLAN_OF_MEDICAID and _of_medicaid(payer, person, benefits)
 
 

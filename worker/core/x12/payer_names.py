@@ -42,6 +42,11 @@ def is_medicaid(name: str, number: str = "") -> bool:
     return _MEDICAID_NAMES.search(name) is not None or _MEDICAID_IDS.search(number) is not None
 
 
+def is_state(name: str) -> bool:
+    """Whether it is the name of a state, or of its Medicaid."""
+    return is_medicaid(name) or name.upper().startswith("STATE OF ")
+
+
 def likeness(one: str, payer: str) -> Literal["same", "like", "longer", ""]:
     """Whether a name is that of the payer; or like it, one of them with more words behind it; or longer than it.
 
