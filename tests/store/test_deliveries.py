@@ -175,3 +175,4 @@ def test_what_is_due_is_found_in_the_order_of_the_numbers_without_a_sort(store: 
     plans.clear()
     due(store)
     assert not [line for line in plans if "TEMP B-TREE" in line]
+    assert [line for line in plans if "deliveries_task (way=? AND task=?)" in line], "a thousand dead are not searched"

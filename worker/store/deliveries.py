@@ -132,11 +132,12 @@ def due(store: Store, name: str, now: int, most: int, behind: int = 0) -> list[U
 
     Of one task there is none behind a letter that waits for its own instant; the dead are passed over.
     """
+    # "+ 0", so that the others of the task are found by the task, and not among all with a smaller number.
     rows = store.read(
         f"""
         SELECT number, result, task, attempts FROM deliveries AS own
         WHERE way = :way AND number > :behind AND state <> 'dead' AND {_DUE} AND NOT EXISTS (
-            SELECT 1 FROM deliveries WHERE way = :way AND task = own.task AND number < own.number
+            SELECT 1 FROM deliveries WHERE way = :way AND task = own.task AND number + 0 < own.number
             AND state <> 'dead' AND NOT {_DUE}
         )
         ORDER BY number LIMIT :most
