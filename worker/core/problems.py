@@ -274,6 +274,13 @@ _LISTED = (
         "operations.md#a-new-version",
     ),
     Kind(
+        "not_rewritten",
+        "warning",
+        "what was purged {lasting} ago still stands in the file of the database: {cause}",
+        "mend that; the daemon tries again at the next [retention] vacuum, and `cdpoll purge --yes` at once",
+        "operations.md#what-is-kept-and-for-how-long",
+    ),
+    Kind(
         "reload_refused",
         "warning",
         "the old configuration stays in force",

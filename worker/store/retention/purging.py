@@ -16,9 +16,9 @@ from worker.store.state import meta
 from worker.store.tasks import history
 
 # Of one transaction: some 20 ms of the lock for writing.
-TASKS_ROWS = 50
+TASKS_ROWS = 20
 SETS_ROWS = 300
-ROWS = 200
+ROWS = 150
 BODY_BYTES = 2560 * 1024
 
 # Read between two looks at the clock of other writers: without a lock, and without a cursor that stays open.

@@ -21,6 +21,7 @@ from worker.store.state import standing as kept
 from worker.store.tasks import tallies
 from worker.store.views.delivery_problems import delivery_problems
 from worker.store.views.overdue import OVERDUE
+from worker.store.views.retention import not_rewritten
 
 HELD_SETS = """
 SELECT count(*) AS n FROM sets JOIN files ON files.seq = sets.file
@@ -72,6 +73,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     if alive and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
         standing += _backlog(store, now, shared.limiter)
     standing += _batch_problems(store, now)
+    standing += not_rewritten(store, now)
     standing += delivery_problems(store, now, rules)
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)
