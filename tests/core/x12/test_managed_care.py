@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.x12_reading import EB_INACTIVE, OVER, RUNNING, answer, named, of_medicaid, said, under
 from tests.support.x12_samples import ACTIVE, Segment
+from worker.core.x12.answer_columns import answer_columns
 
 
 @pytest.mark.parametrize("entity", ["Y2", "P5", "X3"])
@@ -112,6 +113,15 @@ def test_medicaid_names_the_plan_to_bill_in_other_ways_too(segments: list[Segmen
 def test_what_names_no_plan_to_bill_in_medicaid(segments: list[Segment]) -> None:
     found = of_medicaid(("EB", "1", "", "30", "MC", "STATE"), *segments)
     assert found.managed_care + found.other_payers == ()
+
+
+@pytest.mark.parametrize(("number", "plans"), [("B7", [("", "B7")]), ("NW", []), ("", [])])
+def test_a_managed_care_organisation_without_a_name_is_known_by_its_id(
+    number: str, plans: list[tuple[str, str]]
+) -> None:
+    found = of_medicaid(ACTIVE, ("EB", "U", "", "30", "MC"), *named("Y2", "", number))
+    assert [(one.name, one.id) for one in found.managed_care] == plans
+    assert answer_columns(found).managed_care == ("B7" if plans else "")
 
 
 @pytest.mark.parametrize("state", ["STATE OF NOWHERE", "NOWHERE MEDICAID"])

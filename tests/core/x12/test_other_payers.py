@@ -206,7 +206,8 @@ def test_the_name_may_stand_where_the_plan_does() -> None:
     assert one.name == "CORRIGAN VALE"
 
 
-def test_whom_to_ask_is_nobody_to_bill() -> None:
-    found = answer(*named("VN", "SIDE VENDOR", "", *under("U", "30")))
+@pytest.mark.parametrize("eb", ["U", "W"])
+def test_whom_to_ask_is_nobody_to_bill(eb: str) -> None:
+    found = answer(*named("VN", "SIDE VENDOR", "", *under(eb, "30")))
     assert [one.name for one in found.to_ask] == ["SIDE VENDOR"]
     assert (found.coverage, found.other_payers, found.managed_care) == ("undetermined", (), ())

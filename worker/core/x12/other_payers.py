@@ -109,7 +109,7 @@ def others(benefits: tuple[Benefit, ...], payer: Party | None, person: Person, a
                     to_ask[party] = None
             elif _to_bill(one, party, payer, person, benefits):
                 managed.append(_other(one, party, asked))
-            elif one.code == "U" and party.entity not in _NOT_ASKED:
+            elif one.code in ("U", "W") and party.entity not in _NOT_ASKED:
                 to_ask[party] = None
         if named == len(payers) + len(managed) and _only_in_plan(one, payer, person, benefits):
             managed.append(_other(one, None, asked))
@@ -179,7 +179,7 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
     and the reviewer of authorizations. In answers of Medicaid an organisation without a provider's number under ``MC``
     is one, too.
     """
-    if party.first_name or party.id_qualifier == "XX" or not party.name:
+    if party.first_name or party.id_qualifier == "XX" or not (party.name or party.id):
         return False
     if party.entity not in MANAGED_CARE:
         return (
@@ -189,7 +189,8 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
             and _of_medicaid(payer, person, benefits)
         )
     if party.entity == "Y2" and one.code in _NAMES_PLAN:
-        return payer is None or _payer_is(one, party, payer) != "itself"
+        nameless = not party.name and payer is not None and party.id.upper() != payer.id.upper()
+        return payer is None or nameless or _payer_is(one, party, payer) != "itself"
     if party.entity != "Y2" and one.code == "MC":
         return True
     if party.entity == "P5" and is_state(party.name) and not (payer and is_medicaid(payer.name, payer.id)):
@@ -226,7 +227,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
     begins, ends = from_to(dates, asked) if dates else ("", "")
     return OtherPayer(
         benefit.code,
-        (party.name if party else "") or _public_payer(benefit) or _in_words(benefit),
+        (party.name if party else "") or _public_payer(benefit, party) or _in_words(benefit),
         party.id_qualifier if party else "",
         party.id if party else "",
         party.entity if party else "",
@@ -249,8 +250,10 @@ def _in_words(benefit: Benefit) -> str:
     return said or benefit.plan
 
 
-def _public_payer(benefit: Benefit) -> str:
+def _public_payer(benefit: Benefit, party: Party | None) -> str:
     """The name of a payer that is known by the kind of its number or of its insurance alone."""
+    if party and party.entity in MANAGED_CARE:
+        return ""
     numbers = [ref.qualifier for ref in benefit.references]
     if benefit.insurance_type in _MEDICARE or "F6" in numbers:
         return "Medicare"
