@@ -129,6 +129,8 @@ def _way(config: Config, way: WaySettings, out: Trial) -> None:
                 ("proxy", way.proxy),
             ):
                 _secret(config, section, key, secret, out)
+            with _Noted(config, (section, "ca_file"), out):
+                tls_context(None if way.ca_file is None else str(way.ca_file), f"[{section}] ca_file")
 
 
 def _secret(config: Config, section: str, key: str, secret: Secret | None, out: Trial) -> None:

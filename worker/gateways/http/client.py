@@ -67,10 +67,10 @@ def _keep_none(response: httpx.Response) -> None:
     """In place of reading the cookies of an answer."""
 
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
+def tls_context(ca_file: str | None, key: str = "[api] ca_file") -> ssl.SSLContext:
     """One verified context for all clients: TLS 1.2 or later, the system's authorities or ``ca_file``'s.
 
-    Raises BadConfiguration when that file cannot be used.
+    ``key`` is where that file is named. Raises BadConfiguration when it cannot be used.
     """
     # Not create_default_context: it writes the session keys to the file that $SSLKEYLOGFILE names.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -89,7 +89,7 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
             hint = "name a PEM file that this user can read"
             if isinstance(error, PermissionError) and (found := obstacle(Path(ca_file), write=False)):
                 hint = f"{found.words}: {found.cure}"
-            raise BadConfiguration(f"[api] ca_file: {ca_file}: {reason}", hint) from None
+            raise BadConfiguration(f"{key}: {ca_file}: {reason}", hint) from None
     return context
 
 
