@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,9 +10,12 @@ import click
 from cli.groups import Group
 from cli.opening import known_store, opened, settle_in
 from cli.output import AS_JSON, dumped, say
+from cli.who import who
 from worker.clock import Clock
 from worker.config import load
-from worker.core.instant import iso
+from worker.core.instant import iso, iso_or_none
+from worker.store.state import backups
+from worker.store.state.standing import note_act_inside
 
 
 @click.group(cls=Group)
@@ -88,3 +92,66 @@ def forget(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     else:
         kept = "it is used from now on" if found.usable else "the next `cdpoll record` or `cdpoll run` makes a new one"
         click.echo("\n".join([f"{path}: {kept}", *(f"kept as {name}" for name in renamed)]))
+
+
+@db.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@AS_JSON
+@click.pass_obj
+def snapshot(obj: dict[str, Any], path: Path, as_json: bool) -> None:
+    """Put a copy of the database at PATH, also while the daemon works: for a backup, or for readers of your own.
+
+    Patient data; its owner alone may read it. It is one file, whole or not there, and replaces none. Where the database
+    has no WAL (see `[store] journal`), whoever writes waits meanwhile.
+    """
+    from worker.store import snapshots
+
+    by = who()
+    with opened(obj) as here:
+        held = snapshots.take(here.store, path, here.now)
+        with here.store.write():
+            backups.note(here.store, snapshot_at=here.now)
+            note_act_inside(here.store, by, "took a snapshot of the database", here.now)
+    said = {"snapshot": str(path), "taken_at": iso(here.now), "tasks": held["tasks"], "concluded": held["concluded"]}
+    click.echo(dumped(said) if as_json else f"{path}: {held['tasks']} tasks, {held['concluded']} of them concluded")
+
+
+@db.command("verify-restore")
+@click.argument("path", metavar="SNAPSHOT", type=click.Path(path_type=Path))
+@AS_JSON
+@click.pass_obj
+def verify_restore(obj: dict[str, Any], path: Path, as_json: bool) -> int:
+    """Rehearse a restore: put the snapshot aside, open and check it there, and compare it with the database in use.
+
+    Exit 74 if it is no good. When one was good is told by `cdpoll status`. It needs as much room beside the database as
+    the snapshot has bytes, and nothing of it stays.
+    """
+    from worker.store import snapshots
+
+    by = who()
+    with opened(obj) as here:
+        found = snapshots.verify(here.store, path, here.config.store.journal)
+        with here.store.write():
+            if not found.wrong:
+                backups.note(here.store, verified_at=here.now, verified_snapshot_at=found.taken_at)
+            result = "it is no good" if found.wrong else "it is good"
+            note_act_inside(here.store, by, f"restored a snapshot aside: {result}", here.now)
+    if as_json:
+        said = {
+            "snapshot": str(path),
+            "taken_at": iso_or_none(found.taken_at),
+            "schema": found.schema,
+            "ok": not found.wrong,
+            "wrong": found.wrong,
+            "counts": {
+                name: {"noted": None if found.held is None else found.held.get(name), "restored": n, "live": live}
+                for (name, n), live in zip(found.restored.items(), found.live.values(), strict=True)
+            },
+        }
+        click.echo(dumped(said))
+    elif found.wrong:
+        say(*(f"{path}: {line}" for line in found.wrong))
+    else:
+        of = "a copy" if found.taken_at is None else f"the snapshot of {iso(found.taken_at)}"
+        click.echo(f"{path}: {of} can be restored; {found.restored['tasks']} tasks, all of those that were there")
+    return 74 if found.wrong else 0

@@ -117,6 +117,8 @@ def _facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[t
     for way in picture["deliveries"]["ways"]:
         yield "way out", _way(way, now)
     yield from _kept(picture["retention"], picture["disk"], now)
+    if said := "; ".join(_backup(picture["backup"], now)):
+        yield "backup", said
     yield "database", picture["database"]
     yield "config", picture["config"] or "environment"
 
@@ -132,6 +134,16 @@ def _vendor(environment: Json) -> str:
         return "not known yet"
     kind = kinds.get(environment["kind"])
     return origin if kind is None else f"{origin}, {kind}"
+
+
+def _backup(backup: Json, now: int) -> Iterator[str]:
+    taken, verified = from_iso(backup["snapshot_at"]), from_iso(backup["verified_at"])
+    if taken is not None:
+        yield f"last snapshot {about(now - taken)} ago"
+    if verified is not None:
+        yield f"last restored on trial, and good, {about(now - verified)} ago"
+    elif taken is not None:
+        yield "none was restored on trial yet"
 
 
 def _daemon(daemon: Json, now: int) -> str:

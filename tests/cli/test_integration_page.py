@@ -129,6 +129,8 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["db", "path"],
         ["db", "integrity"],
         ["db", "migrate"],
+        ["db", "snapshot", str(house.folder / "copy.db")],
+        ["db", "verify-restore", str(house.folder / "copy.db")],
         ["problems", "list"],
         ["problems", "acts"],
         ["poll", "d"],

@@ -28,6 +28,7 @@ STATUS: dict[str, Any] = {
     "token": {"expires_in_s"},
     "files": set(),
     "deliveries": {"alive", "pid", "version", "beat_age_s", "ways"},
+    "backup": {"snapshot_at", "verified_at", "verified_snapshot_at"},
     "problems": None,
     "config": None,
     "database": None,

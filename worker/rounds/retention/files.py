@@ -7,6 +7,7 @@ NAME, the database             removes rows; rewrites it
 NAME-wal, NAME-journal         empties it, with the rewriting
 NAME.schema-N                  a copy that was made before a migration: deleted when it is old enough
 NAME.forgotten-…               what `db forget` put aside: likewise
+NAME.restoring/                what `db verify-restore` left when it was killed: likewise
 another copy of the database   a snapshot, in the same folder: likewise; a copy elsewhere is not known
 quarantine/SHA256              deleted with the row of the file, or where the database does not know it
 incoming/                      what was fetched and not read in: deleted when it is old enough
@@ -33,6 +34,7 @@ from worker.store.db.store import Store
 HOLD_NONE = ("-shm", ".marker", ".lock", ".queue", ".writer", ".ingest-file", ".ingest-round", ".beat", ".beat.new")
 REWRITTEN = ("", "-wal", "-journal")
 COPIES = (".schema-", ".forgotten-", ".new")
+RESTORING = ".restoring"
 
 
 class OldFiles(NamedTuple):
@@ -56,6 +58,8 @@ def old_files(store: Store, before: int, made_before: int) -> OldFiles:
     """The files that are older than ``before`` (ms), and the copies that were made before ``made_before``."""
     found = OldFiles([], [], [], [], [])
     name = store.file.name
+    aside = store.file.with_name(name + RESTORING)
+    found.copies.extend(path for path in _inside(aside) if _changed(path) < max(before, made_before))
     for path in sorted(store.file.parent.iterdir()):
         ending = path.name.removeprefix(name) if path.name.startswith(name) else None
         if ending in HOLD_NONE or ending in REWRITTEN or path == store.path or not path.is_file():

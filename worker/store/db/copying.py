@@ -1,9 +1,9 @@
-"""The copy of a database that is kept before its schema is changed, beside it: ``NAME.schema-N``."""
+"""Copies of a database: ``NAME.schema-N``, which is kept beside it before its schema is changed, and snapshots."""
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from worker.files import sync_folder
@@ -26,25 +26,52 @@ def keep_copy(store: Store, version: int, working: Callable[[], None]) -> Path:
     ``working`` is called time and again. A copy that an earlier attempt has left is replaced.
     """
     copy = copy_of(store, version)
-    temporary = copy.with_name(copy.name + ".new")
-    temporary.unlink(missing_ok=True)  # of a process that was killed
-    fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o660)
-    try:
+    with _taking_shape(copy, copy.with_name(copy.name + ".new"), 0o660) as temporary:
         # By a second connection: the one that writes may not be read from meanwhile.
         address = f"{store.file.as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True)) as source, closing(sqlite3.connect(temporary)) as target:
             target.execute("PRAGMA journal_mode = MEMORY").fetchone()
             source.backup(target, pages=STEP_PAGES, progress=lambda *_: working())
+    return copy
+
+
+def snapshot(store: Store, path: Path, stamp: Callable[[sqlite3.Connection], None]) -> None:
+    """Put a copy of the database as it is at this moment at ``path``, for the eyes of its owner alone; ``stamp`` writes
+    into the copy before it has its name. It is one file, whatever the journal of the database.
+
+    With a WAL others write on meanwhile. Without one they wait for their turn: a reader would make their COMMIT fail.
+    """
+    wal = store.read("PRAGMA journal_mode")[0]["journal_mode"] == "wal"
+    with _taking_shape(path, path.with_name(f".{path.name}.new"), 0o600) as temporary:
+        address = f"{store.file.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as source, closing(sqlite3.connect(temporary)) as target:
+            target.execute("PRAGMA journal_mode = MEMORY").fetchone()
+            with nullcontext() if wal else store.write():
+                source.backup(target)  # in one step: beside a writer, several would begin anew each time
+            # Its first page says that it has a WAL, which no one could make in a folder that he may not write.
+            target.execute("PRAGMA journal_mode = DELETE").fetchone()
+            target.row_factory = sqlite3.Row
+            with target:
+                stamp(target)
+
+
+@contextmanager
+def _taking_shape(name: Path, temporary: Path, mode: int) -> Iterator[Path]:
+    """A new file for the block to fill: then it is put on the disk, and gets its name."""
+    temporary.unlink(missing_ok=True)  # of a process that was killed
+    fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+    try:
+        yield temporary
         os.fsync(fd)
-        temporary.rename(copy)
-        sync_folder(copy.parent)
+        temporary.rename(name)
+        sync_folder(name.parent)
     except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
+        for ending in ("", "-journal"):
+            with suppress(OSError):
+                temporary.with_name(temporary.name + ending).unlink()
         raise
     finally:
         os.close(fd)
-    return copy
 
 
 def drop_copies(store: Store, but: Path) -> None:

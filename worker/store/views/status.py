@@ -6,7 +6,7 @@ from worker.core.instant import iso_or_none
 from worker.core.pacing.limiter import LimiterState, RateLimit, full_pace_in, paced
 from worker.core.problems import Problem
 from worker.store.db.store import Store
-from worker.store.state import api, daemon, delivering
+from worker.store.state import api, backups, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
 from worker.store.views import deliveries as ways_out
@@ -76,6 +76,7 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity, "since": iso_or_none(p.since)}
             for p in problems(store, now, rules, machine, alive=alive)
         ],
+        "backup": {name: iso_or_none(at) for name, at in backups.last(store).items()},
         "config": config,
         "database": str(store.path),
     }
