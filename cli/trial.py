@@ -9,10 +9,21 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 from cli.startable import NOTHING_TO_RUN, another_origin, missing, nothing_to_run
-from worker.config import Config, DirectorySection, Examined, Mistake, Place, Secret, WaySettings, WebhookSection
+from worker.config import (
+    CommandSection,
+    Config,
+    DirectorySection,
+    Examined,
+    Mistake,
+    Place,
+    Secret,
+    WaySettings,
+    WebhookSection,
+)
 from worker.config.secret import OutOfReach
 from worker.config.urls import read_url
 from worker.core.errors import CdpollError, TryLater
+from worker.gateways.deliver.command import trouble_with_program
 from worker.gateways.deliver.directory import Folders, trouble_with
 from worker.gateways.http.client import tls_context
 from worker.gateways.sftp.failure import SftpFailed
@@ -121,6 +132,10 @@ def _way(config: Config, way: WaySettings, out: Trial) -> None:
             key, found = "path", trouble_with(Folders(way.path, way.aside))
             if found is not None:
                 out.mistakes.append(Mistake(config.places[section, key], section, key, found.detail))
+        case CommandSection():
+            stopped = trouble_with_program(way.command[0])
+            if stopped is not None:
+                out.mistakes.append(Mistake(config.places[section, "command"], section, "command", stopped.detail))
         case WebhookSection():
             for key, secret in (
                 ("url", way.url),

@@ -43,3 +43,13 @@ def test_the_secrets_of_a_webhook(house: House, tmp_path: Path) -> None:
     (tmp_path / "url").write_text("https://hooks.example.com/in?sig=x\n")
     write(house, "kind = webhook", *lines)
     assert mistakes(house) == []
+
+
+def test_a_command(house: House, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    write(house, "kind = command", f"command = {program} --quiet")
+    assert mistakes(house) == [f"3 command: {program} cannot be started: no such file or directory"]
+    program.touch(0o644)
+    assert mistakes(house) == [f"3 command: {program} cannot be started: it may not be executed (chmod +x)"]
+    program.chmod(0o755)
+    assert mistakes(house) == []

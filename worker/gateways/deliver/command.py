@@ -1,0 +1,101 @@
+"""A way out into a program: it is started for each result, one at a time, and reads it from its standard input.
+
+It gets no more of ours than that: a clean environment, no argument of the result's (arguments and environments can be
+read by others), and no open file. What it prints is not kept, because it may be patient data. When it has ended, or its
+time is over, what it has started is killed with it, unless that left its process group.
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverDown, Sent
+from worker.core.instant import words
+from worker.ownership import obstacle
+
+_TEMPORARY_EXIT = 75  # EX_TEMPFAIL of sysexits.h
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CODES = {errno.ENOENT: "missing", errno.ENOTDIR: "missing", errno.EACCES: "denied", errno.ENOEXEC: "not_a_program"}
+
+
+class Command:
+    """Starts one program, given with its arguments."""
+
+    def __init__(self, argv: tuple[str, ...], timeout_ms: int) -> None:
+        """``timeout_ms``: how long one run may take."""
+        self._argv = argv
+        self._timeout_ms = timeout_ms
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def send(self, letter: Letter, now: int) -> Sent:  # noqa: ARG002 - as every way out has it
+        """Hand one result to the program, and wait for its end."""
+        program = self._argv[0]
+        try:
+            process = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_environment(letter),
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            return trouble_with_program(program) or _not_started(program, error)
+        try:
+            process.communicate(letter.body, timeout=self._timeout_ms / 1000)
+        except subprocess.TimeoutExpired:
+            said = f"{program} did not end within {words(self._timeout_ms)}, and was killed"
+            return ReceiverDown("timeout", said)
+        finally:
+            _kill_group(process.pid)
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+            process.wait()
+        return _sent(program, process.returncode)
+
+
+def trouble_with_program(program: str) -> ReceiverDown | None:
+    """Why a program cannot be started, as far as it can be seen."""
+    path = Path(program)
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        return _not_started(program, error)
+    if os.access(path, os.X_OK, effective_ids=True) and not is_folder:
+        return None
+    shut = obstacle(path, write=False)
+    said = "it may not be executed (chmod +x)" if shut is None else f"{shut.words}; {shut.cure}"
+    return ReceiverDown("denied", f"{program} cannot be started: {said}")
+
+
+def _not_started(program: str, error: OSError) -> ReceiverDown:
+    reason = (error.strerror or type(error).__name__).lower()
+    return ReceiverDown(_CODES.get(error.errno or 0, "failed"), f"{program} cannot be started: {reason}")
+
+
+def _environment(letter: Letter) -> dict[str, str]:
+    given = {"PATH": _PATH, "LANG": os.environ.get("LANG", "C.UTF-8"), "CDPOLL_SEQ": str(letter.number)}
+    return given if letter.id is None else given | {"CDPOLL_ID": letter.id}
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _sent(program: str, code: int) -> Sent:
+    if code == 0:
+        return Delivered()
+    if code == _TEMPORARY_EXIT:
+        return ReceiverDown("exit_75", f"{program} exited 75: try again later")
+    if code < 0:
+        return LetterRefused(f"signal_{-code}", f"{program} was ended by signal {-code}")
+    return LetterRefused(f"exit_{code}", f"{program} exited {code}")
