@@ -114,10 +114,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def test_everything_is_on_the_disk_before_it_appears_and_the_json_appears_last(
     folders: Folders, calls: list[tuple[str, str]]
 ) -> None:
-    way(folders, x12=True).send(letter(1, "r", b"ISA", b"IEA"), NOW)
+    out = way(folders, x12=True)
+    out.send(letter(1, "r", b"ISA", b"IEA"), NOW)
     files = [("fsync", f"cdpoll-{number}.part") for number in range(3)]
     appeared = [("rename", name) for name in ("r.x12", "r.2.x12", "r.json")]
-    assert calls == [*files, *appeared, ("fsync", "out")]
+    assert calls == [*files, *appeared]
+    assert out.flush() is None
+    assert calls[-1] == ("fsync", "out"), "once for several letters"
 
 
 def test_what_is_in_the_files(folders: Folders) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import DONE, NOW, conclude, elsewhere, record
+from tests.support.database import DONE, NOW, conclude, record
 from tests.support.scripted_way import BUSY, DOWN, REFUSED, Delivering, ScriptedWay, answering, body_of, results
-from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverGone, Sent
+from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverDown, ReceiverGone, Sent
 from worker.core.errors import StorageFailed
 from worker.store import deliveries
 from worker.store import deliveries_by_hand as by_hand
@@ -282,6 +282,26 @@ def test_a_slow_way_writes_what_it_has_sent_every_second(store: Store) -> None:
     assert by.place.way.last_at == AT + 1_400
 
 
+def test_what_a_folder_could_not_make_sure_is_sent_again(store: Store) -> None:
+    class Folder(ScriptedWay):
+        flushed: ReceiverDown | None = ReceiverDown("full", "no space is left")
+
+        def flush(self) -> ReceiverDown | None:
+            return self.flushed
+
+    results(store, ["a", "b"])
+    way = Folder()
+    by = Delivering(store, way, AT)
+    by.until_idle()
+    assert [row[:2] for row in by.rows()] == [(1, "failed"), (2, "waiting")]
+    assert by.place.way.reason == "full: no space is left"
+    way.flushed = None
+    by.now += 5_000
+    by.until_idle()
+    assert by.rows() == []
+    assert {*way.numbers} == {1, 2}
+
+
 def test_a_removed_result_is_passed_over(store: Store) -> None:
     results(store, ["a", "b"])
     by = Delivering(store, ScriptedWay(lambda _: BUSY), AT)
@@ -294,31 +314,6 @@ def test_a_removed_result_is_passed_over(store: Store) -> None:
     assert (by.way.numbers, by.rows()) == ([2], [])
 
 
-def test_a_way_gets_the_outcomes_and_the_subtenants_that_it_asks_for(store: Store) -> None:
-    results(store, ["a", "b"])
-    record(store, "c")
-    conclude(store, {"id": "c", "status": "failure"}, 3)
-    with store.write():
-        store.execute("UPDATE tasks SET subtenant = CASE WHEN id = 'b' THEN 'south' ELSE 'north' END")
-    by = Delivering(store, now=AT)
-    by.rules = replace(by.rules, subtenants=frozenset({"north"}), outcomes=frozenset({"success"}))
-    by.begin()
-    by.until_idle()
-    assert by.way.numbers == [1]
-    assert by.place.number == 3
-
-
-def test_a_way_that_begins_with_what_is_new_passes_over_what_is_there(store: Store) -> None:
-    results(store, ["a"])
-    by = Delivering(store, now=AT)
-    by.rules = replace(by.rules, start="new")
-    by.begin()
-    by.until_idle()
-    results(store, ["b"])
-    by.until_idle()
-    assert by.way.numbers == [2]
-
-
 def test_a_run_that_ends_by_itself_tries_each_letter_once(store: Store) -> None:
     results(store, ["a", "b", "c"])
     by = Delivering(store, ScriptedWay(answering({1: REFUSED, 3: LetterRefused("http_400", "no")})), AT, once=True)
@@ -328,13 +323,3 @@ def test_a_run_that_ends_by_itself_tries_each_letter_once(store: Store) -> None:
     assert by.way.tried == [1, 2, 3]
     assert by.round.idle
     assert not by.round.down
-
-
-def test_numbers_that_are_not_for_a_way_cost_no_row(store: Store, tmp_path: Path) -> None:
-    results(store, [f"t{n}" for n in range(1, 8)])
-    by = Delivering(store, now=AT)
-    by.rules = replace(by.rules, outcomes=frozenset({"batch"}))
-    by.begin()
-    by.until_idle()
-    assert elsewhere(tmp_path / "cdpoll.db", "SELECT position, delivered FROM ways") == [(7, 0)]
-    assert by.way.tried == []

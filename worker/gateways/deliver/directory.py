@@ -73,8 +73,17 @@ class Directory:
     def close(self) -> None:
         """Nothing is held."""
 
+    def flush(self) -> ReceiverDown | None:
+        """Put the names of the files on the disk; until then they may be lost in a power cut."""
+        try:
+            sync_folder(self._folders.path)
+        except OSError as error:
+            found = trouble_with(self._folders)
+            return found or ReceiverDown(_code(error), f"writing into {self._folders.path} failed: {_reason(error)}")
+        return None
+
     def send(self, letter: Letter, now: int) -> Sent:  # noqa: ARG002 - as every way out has it
-        """Put one result into the folder. A file of the same result is replaced."""
+        """Put one result into the folder. A file of the same result is replaced. :meth:`flush` makes it sure."""
         try:
             _prepare(self._folders)
             return self._put(letter)
@@ -115,7 +124,6 @@ class Directory:
             for temporary, _ in written:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
-        sync_folder(self._folders.path)
 
     def _write(self, temporary: Path, data: bytes) -> None:
         with contextlib.suppress(FileNotFoundError):

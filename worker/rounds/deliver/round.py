@@ -7,9 +7,9 @@ else each attempt to write would send the same letters once more.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from worker.core.delivery import Delivered, Letter, LetterRefused, Sent
+from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverDown, Sent
 from worker.core.errors import place_of
 from worker.core.way import Failed, Undone, WayState, after
 from worker.rounds.deliver.choosing import WayRules, choose
@@ -41,6 +41,13 @@ class Way(Protocol):
     def send(self, letter: Letter, now: int) -> Sent: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Flushing(Protocol):
+    """A way that makes several letters sure at one time, which costs one wait for the disk."""
+
+    def flush(self) -> ReceiverDown | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,11 @@ class DeliverRound:
             if self._note(batch, row, sent, now + self._around.ticks() - began):
                 held.add(row.task)
             self._around.moves()
+        down = self._way.flush() if batch.delivered and isinstance(self._way, Flushing) else None
+        if down is not None:
+            # Nothing of this step is sure, so all of it is sent again.
+            batch = _Batch(way)
+            self._note(batch, undone[0], down, now + self._around.ticks() - began)
         self.unsettled = batch.settlement()
         self._settle()
         self._tell(way, batch)
