@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 from worker.config import Config
-from worker.config.deliver_settings import DirectorySection, WaySettings
+from worker.config.deliver_settings import DirectorySection, WaySettings, WebhookSection
 from worker.core.errors import BadConfiguration
 from worker.daemon.deliver_lane import WayOut
 from worker.daemon.lane import Surroundings
 from worker.gateways.deliver.directory import Directory, Folders
+from worker.gateways.deliver.webhook import Hook, Webhook
+from worker.gateways.http.client import HttpClient, tls_context
 from worker.rounds.deliver.choosing import WayRules
 from worker.rounds.deliver.round import Way
 
@@ -38,4 +40,17 @@ def _opener(way: WaySettings) -> tuple[Opener, int]:
         folders = Folders(way.path, way.aside)
         template, mode, with_x12 = way.name_template, way.mode, way.x12
         return lambda _: Directory(folders, template, mode, with_x12=with_x12), DIRECTORY_MS
-    raise BadConfiguration(f"[deliver.{way.name}] kind = {way.kind} is not served yet", "use kind = directory")
+    if isinstance(way, WebhookSection):
+        return _webhook(way), way.timeout_ms
+    said = f"[deliver.{way.name}] kind = {way.kind} is not served yet"
+    raise BadConfiguration(said, "use kind = directory or webhook")
+
+
+def _webhook(way: WebhookSection) -> Opener:
+    secrets = [secret for secret in (way.secret, way.previous_secret) if secret]
+    proxy = None if way.proxy is None else way.proxy.reveal()
+    for secret in (way.url, *secrets):
+        secret.reveal()  # once here, so that a missing secret is an error of the start
+    tls = tls_context(None if way.ca_file is None else str(way.ca_file), f"[deliver.{way.name}] ca_file")
+    hook = Hook(way.url.reveal, [secret.reveal for secret in secrets], way.timeout_ms, way.payload == "full")
+    return lambda _: Webhook(hook, HttpClient(tls, way.timeout_ms, proxy))
