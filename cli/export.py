@@ -70,10 +70,11 @@ def export(
         return
     if cursor is not None and since is not None:
         raise click.UsageError("give --cursor or --since: a cursor knows where it ended")
+    by = who()
     with opened(obj) as here, nullcontext() if cursor is None else cursors.CursorLock(here.store.path, cursor):
         start = (since or 0) if cursor is None else cursors.position(here.store, cursor)
         followed = f" by the cursor {cursor}" if cursor is not None else ""
-        note_act(here.store, who(), f"exported results behind number {start}{followed}", here.now)
+        note_act(here.store, by, f"exported results behind number {start}{followed}", here.now)
         reading = _Reading(here.store, start, subtenant, here.now)
         if form == "csv":
             echo_csv((*_BEFORE, *_IN1, *_AFTER), (_coverages(page) for page in reading.pages()))

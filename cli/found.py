@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from cli.audit import audited
 from cli.csv_cells import echo_csv
 from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
+from cli.who import who
 from worker.clock import Clock
 from worker.core.instant import duration
 from worker.core.problems import counted
@@ -60,7 +62,10 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
     """
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json")
+    by = who()
     with opened(obj) as here:
+        if as_csv or as_json:
+            audited(here.store, by, f"read coverage with found {'--csv' if as_csv else '--json'}", here.now)
         if ref is not None and not ref_is_known(here.store, ref):
             click.echo("cdpoll: no task was recorded for that ref; refs keep their letter case", err=True)
         if unread := results_to_read(here.store):

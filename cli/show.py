@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import click
 
 from cli.answer_report import answer_lines
+from cli.audit import audited
 from cli.completion import complete_id
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, json_seen, say
 from cli.task_report import lines
+from cli.who import who
 from worker.config.polling import delay_per_request_of, schedule_of
 from worker.core.errors import BadData
 from worker.store.db.store import Store
@@ -30,11 +32,14 @@ def show(obj: dict[str, Any], name: str | None, ref: str | None, benefits: bool,
     """What came of one task, and its life: how it came in, what was seen, how it ended."""
     if (name is None) == (ref is None):
         raise click.UsageError("give an id, the beginning of one, or --ref")
+    by = who()
     with opened(obj) as here:
         ids = _ids(here.store, name, ref)
         if len(ids) > 1 and (ref is None or as_json):
             raise _several(ids, "have this ref" if name is None else f"begin with {name}")
         for number, task_id in enumerate(ids):
+            if body:
+                audited(here.store, by, f"read the body of {task_id}", here.now)
             if number:
                 click.echo("")
             _show(here, task_id, _Extent(benefits, body), as_json)

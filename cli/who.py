@@ -9,6 +9,8 @@ def who() -> str:
     if os.getuid() == 0:
         return os.environ.get("SUDO_USER") or "root"
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        return str(os.getuid())
+        name = str(os.getuid())
+    caller = os.environ.get("SUDO_USER")  # which this user may have set himself: his own name stands first
+    return name if not caller or caller == name else f"{name} (sudo by {caller})"

@@ -127,6 +127,7 @@ STEPS: Steps = {
     22: _restless_files,
     23: _ways_out,
     24: _purged,
+    25: lambda db: _make(db, "acts_replaced", "acts_changed", "acts_removed"),
 }
 
 

@@ -534,14 +534,23 @@ CREATE TABLE problems (
     acked_at INTEGER                    -- when that was
 ) STRICT;
 
--- What people did by hand with `cdpoll problems ack`, `quarantine` and `unreadable`. The newest 1,000 rows are kept. (What
--- was done to a task stands in its history.)
+-- The audit: what people did by hand, and when they read patient data with `show --body`, `found --csv`, `found --json`
+-- and `export`. Rows are only added. (What was done to a task stands in its history, too.)
 CREATE TABLE acts (
     seq INTEGER PRIMARY KEY,            -- the row's number
     at INTEGER NOT NULL,                -- when
     who TEXT NOT NULL,                  -- a user of the machine
-    act TEXT NOT NULL                   -- what, in words
+    act TEXT NOT NULL                   -- what, and to which object, in words
 ) STRICT;
+CREATE TRIGGER acts_replaced BEFORE INSERT ON acts WHEN EXISTS (SELECT 1 FROM acts WHERE seq = new.seq) BEGIN
+    SELECT raise(ABORT, 'acts are only added');
+END;
+CREATE TRIGGER acts_changed BEFORE UPDATE ON acts BEGIN
+    SELECT raise(ABORT, 'acts are only added');
+END;
+CREATE TRIGGER acts_removed BEFORE DELETE ON acts BEGIN
+    SELECT raise(ABORT, 'acts are only added');
+END;
 
 -- Single values: the identity of this database, the API it belongs to, the drop, and how its rounds went.
 CREATE TABLE meta (

@@ -1,12 +1,13 @@
 """The problems that stand, as the daemon last found them, and what people did by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.core.standing import Standing
 from worker.store.db.store import Store
 
-_KEPT_ACTS_ROWS = 1_000
+# Called with who and what, once for each act: a command hands it to the journal as well.
+listeners: list[Callable[[str, str], None]] = []
 
 
 def standing(store: Store) -> dict[str, Standing]:
@@ -47,18 +48,16 @@ def acknowledge(store: Store, code: str, count: int, who: str, now: int) -> None
 
 
 def note_act(store: Store, who: str, act: str, now: int) -> None:
-    """Note what a person did, without patient data. The newest 1,000 acts are kept."""
+    """Note what a person did, without patient data. It is never changed nor removed."""
     with store.write():
         note_act_inside(store, who, act, now)
 
 
 def note_act_inside(store: Store, who: str, act: str, now: int) -> None:
     """The same, inside a transaction."""
-    row = store.one(
-        "INSERT INTO acts (at, who, act) VALUES (:now, :who, :act) RETURNING seq", {"now": now, "who": who, "act": act}
-    )
-    assert row is not None
-    store.execute("DELETE FROM acts WHERE seq <= :seq", {"seq": row["seq"] - _KEPT_ACTS_ROWS})
+    store.execute("INSERT INTO acts (at, who, act) VALUES (:now, :who, :act)", {"now": now, "who": who, "act": act})
+    for told in listeners:
+        told(who, act)
 
 
 def acts(store: Store, most_rows: int) -> list[dict[str, Any]]:
