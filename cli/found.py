@@ -51,10 +51,13 @@ def _since(ctx: click.Context, param: click.Parameter, text: str | None) -> int 
     help="Only what became visible then or later: an ISO 8601 time or date, or how long ago (7d, 12h).",
 )
 @click.option("--ref", metavar="TEXT", help="Only what this key of yours is for.")
+@click.option("--subtenant", metavar="TEXT", help="Only what was recorded with this tag.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV for a spreadsheet, with every field.")
 @AS_JSON
 @click.pass_obj
-def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool, as_json: bool) -> None:
+def found(
+    obj: dict[str, Any], since: int | None, ref: str | None, subtenant: str | None, as_csv: bool, as_json: bool
+) -> None:
     """Coverage to bill: ref, patient, payer, member id, from, to. One line for each coverage and ref.
 
     Patient data. What the vendor has found while it still searches is marked as early. A terminal shows as many columns
@@ -74,7 +77,9 @@ def found(obj: dict[str, Any], since: int | None, ref: str | None, as_csv: bool,
         if older := rereading.how_many(here.store):
             said = f"{counted(older, 'answer')} of batches, as an earlier cdpoll read {'it' if older == 1 else 'them'}"
             say(f"cdpoll: {said}; the daemon or `cdpoll ingest` reads anew", err=True)
-        pages = map(each_once, found_pages(here.store, since_ms=since, ref=ref))
+        pages: Iterator[list[Json]] = map(each_once, found_pages(here.store, since_ms=since, ref=ref))
+        if subtenant is not None:
+            pages = ([line for line in page if line["subtenant"] == subtenant] for page in pages)
         if as_json:
             echo_pages("found", pages)
         elif as_csv:

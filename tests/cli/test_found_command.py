@@ -305,3 +305,14 @@ def test_letters_of_double_width_and_accents_are_measured() -> None:
 def test_no_page_is_no_line_and_nothing_from_outside_steers_the_terminal() -> None:
     assert list(table_lines((Column("a"),), [], 80)) == []
     assert drawn(80, ["\x1b[2J", "b", ""])[1] == "\\x1b[2J  b"
+
+
+def test_a_subtenant_sees_its_own(filled: House) -> None:
+    lines = filled.cdpoll("found", "--json", check=0).json["found"]
+    mine = lines[0]["id"]
+    filled.rows("UPDATE tasks SET subtenant = 'north' WHERE id = ?", mine)
+    found = filled.cdpoll("found", "--subtenant", "north", "--json", check=0).json["found"]
+    assert found == [{**one, "subtenant": "north"} for one in lines if one["id"] == mine]
+    assert len(found) < len(lines)
+    assert filled.cdpoll("found", "--subtenant", "south", "--json", check=0).json["found"] == []
+    assert "no coverage was found" in filled.cdpoll("found", "--subtenant", "south", check=0).err
