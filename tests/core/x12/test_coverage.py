@@ -167,6 +167,21 @@ def test_a_single_date_of_the_patient_may_be_the_day_when_it_began(qualifier: st
     assert said(answer(began, *dated("1", "349", "20251231"))) == ["ended_since"]
 
 
+@pytest.mark.parametrize(
+    ("qualifier", "text", "told"),
+    [
+        ("346", "20260101-20260101", ("active", "2026-01-01", "")),
+        ("347", "20261231-20261231", ("active", "", "2026-12-31")),
+        ("347", "20251231-20251231", ("inactive", "", "2025-12-31")),
+    ],
+)
+def test_a_begin_or_an_end_may_be_written_as_a_range_of_one_day(
+    qualifier: str, text: str, told: tuple[str, str, str]
+) -> None:
+    found = answer(*dated("1", qualifier, text))
+    assert (found.coverage, found.begins, found.ends) == told
+
+
 def test_a_code_in_small_letters_means_the_same() -> None:
     found = answer(("EB", "i", "", "30"))
     assert (found.coverage, said(found), found.benefits[0].text) == ("not_covered", ["lower_case"], "not covered")

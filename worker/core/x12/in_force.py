@@ -108,8 +108,8 @@ def _spans(dates: tuple[Period, ...]) -> dict[str, list[_Span]]:
         # A single day under the qualifier of a span is a begin without an end, and no part of the other spans.
         alone = not one.ranged and one.qualifier in _SPANS
         spans = found.setdefault(_TELLING[one.qualifier] + (" begins" if alone else ""), [])
-        if one.ranged:
-            spans.append((one.first, one.last))
+        if one.ranged and (one.first != one.last or one.qualifier in _SPANS):
+            spans.append((one.first, one.last))  # else one day, written as a range
         elif one.qualifier not in _ENDS:
             if spans and not spans[-1][0]:
                 spans[-1] = (one.first, spans[-1][1])  # some tell the end first
