@@ -3,9 +3,12 @@
 A receiver notes what it was sent, in order. Of each task the first copies must have come in the order of the numbers.
 """
 
+import base64
 import json
 import os
 import random
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ import pytest
 from tests.daemon.test_kill import begun
 from tests.support.cdpoll_process import DEADLINE, House, small_files
 from tests.support.database import DONE, conclude, record
+from tests.support.loopback import Asked, Loopback, Peer, answer
 from tests.support.mortal import KILLED, Moment
 from worker.store.opening import open_store
 
-# `make test-long` sends more.
-RESULTS = int(os.environ.get("RESULTS", "120")) // 2
+# Each has two refs, and so two numbers. `make test-long` sends thousands.
+TASKS = int(os.environ.get("RESULTS", "80")) // 4
+SECRET = f"whsec_{base64.b64encode(b'7' * 32).decode()}"
 
 # Every statement at which something of a delivery may be on the disk, and the moments around it.
 MOMENTS = (
@@ -31,7 +36,7 @@ MOMENTS = (
     Moment("DELETE FROM deliveries", where="after"),
     Moment("UPDATE ways SET failures"),
     Moment("UPDATE ways SET failures", where="after"),
-    *(Moment("COMMIT", n, where) for n in (1, 2, 3) for where in ("before", "within", "after")),
+    *(Moment("COMMIT", n, where) for n in (1, 4) for where in ("before", "within", "after")),
 )
 
 
@@ -40,11 +45,38 @@ def house(tmp_path: Path) -> House:
     found = House(tmp_path)
     found.database.parent.mkdir()
     open_store(found.database, create=True).close()
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        found.ways[name] = {"kind": "directory", "path": str(tmp_path / name), "name": "{seq}"}
+    (tmp_path / "out").mkdir()
+    program = tmp_path / "take"
+    program.write_text(f"#!/bin/sh\ncat >> {tmp_path / 'taken'} && echo >> {tmp_path / 'taken'}\n")
+    program.chmod(0o700)
+    found.ways = {
+        "folder": {"kind": "directory", "path": str(tmp_path / "out"), "name": "{seq}"},
+        "program": {"kind": "command", "command": str(program)},
+    }
     found.write(log_format="json")
     return found
+
+
+@pytest.fixture
+def hook(house: House) -> Iterator[Loopback]:
+    """A receiver that fails now and then, in one way or another."""
+    turn = count()
+
+    def sore(_: Asked, peer: Peer) -> bytes:
+        match next(turn) % 7:
+            case 2:
+                return answer(500)
+            case 4:
+                return answer(429, b"", "retry-after: 0")
+            case 6:
+                peer.reset()
+        return answer(204)
+
+    with Loopback(sore) as server:
+        schedule = " ".join(["1ms"] * 30)
+        house.ways["hook"] = {"kind": "webhook", "url": server.url, "secret": SECRET, "schedule": schedule}
+        house.write()
+        yield server
 
 
 def publish(house: House, first: int, many: int) -> None:
@@ -56,46 +88,81 @@ def publish(house: House, first: int, many: int) -> None:
             conclude(store, {**DONE, "id": f"t{n}"}, n)
 
 
-def found(house: House, name: str) -> dict[int, dict[str, Any]]:
-    """By number what lies in a folder. Each file is whole."""
-    files = sorted((house.folder / name).iterdir())
-    assert all(file.suffix == ".json" for file in files)
-    told = [json.loads(file.read_bytes()) for file in files]
-    return {one["seq"]: one for one in told}
+def files(house: House) -> list[int]:
+    """The numbers of what lies in the folder. Each file is whole."""
+    found = sorted((house.folder / "out").iterdir())
+    assert all(file.suffix == ".json" for file in found)
+    return [json.loads(file.read_bytes())["seq"] for file in found]
 
 
-def test_a_kill_at_any_statement_loses_nothing(house: House) -> None:
+def taken(house: House) -> list[dict[str, Any]]:
+    """What the program was given, in order."""
+    lines = (house.folder / "taken").read_text().splitlines()
+    return [json.loads(line) for line in lines if line]
+
+
+def posted(hook: Loopback) -> list[dict[str, Any]]:
+    """What the webhook was sent, in order, whatever it has answered."""
+    return [json.loads(asked.body)["data"] for asked in hook.asked]
+
+
+def in_order(told: list[dict[str, Any]]) -> bool:
+    """Whether of each task the first copies came in the order of their numbers."""
+    firsts: dict[str, list[int]] = {}
+    for one in told:
+        seen = firsts.setdefault(one["id"], [])
+        if one["seq"] not in seen:
+            seen.append(one["seq"])
+    return all(seen == sorted(seen) for seen in firsts.values())
+
+
+def until_all_is_out(house: House) -> int:
+    """Deliver until nothing waits; the last number."""
+    for _ in range(200):
+        if house.cdpoll("deliver", "--once").code == 0:
+            break
+    assert house.value("SELECT count(*) FROM deliveries") == 0
+    last: int = house.value("SELECT value FROM counters WHERE name = 'outbox'")
+    assert house.rows("SELECT DISTINCT position FROM ways") == [(last,)]
+    return last
+
+
+def test_a_kill_at_any_statement_loses_nothing(house: House, hook: Loopback) -> None:
     chance = random.Random(2026)
-    count = 0
+    tasks = killed = 0
     for moment in MOMENTS:
         many = chance.randint(1, 2)
-        publish(house, count + 1, many)
-        count += many
+        publish(house, tasks + 1, many)
+        tasks += many
         code = begun(house, "deliver", "--once", last=moment).wait(DEADLINE)
-        assert code in (*KILLED, 0), "0: the moment did not come"
-        for name in house.ways:
-            found(house, name)
-    house.cdpoll("deliver", "--once", check=0)
-    wanted = house.value("SELECT value FROM counters WHERE name = 'outbox'")
-    assert wanted == 2 * count
-    for name in house.ways:
-        assert [*found(house, name)] == list(range(1, wanted + 1))
-    assert house.value("SELECT count(*) FROM deliveries") == 0
-    assert house.rows("SELECT DISTINCT position FROM ways") == [(wanted,)]
+        killed += code in KILLED
+        files(house)
+    assert killed > len(MOMENTS) // 2
+    last = until_all_is_out(house)
+    assert last == 2 * tasks
+    wanted = list(range(1, last + 1))
+    assert files(house) == wanted
+    for told in (taken(house), posted(hook)):
+        assert sorted({one["seq"] for one in told}) == wanted
+        assert in_order(told)
     assert house.value("PRAGMA integrity_check") == "ok"
 
 
 def test_a_database_that_can_take_nothing_stops_the_ways_and_loses_nothing(house: House) -> None:
     publish(house, 1, 5)
+    house.cdpoll("db", "path", check=0)  # what Python compiles is compiled
     with small_files(2048):
         code = house.cdpoll("deliver", "--once").code
     assert code == 74
-    house.cdpoll("deliver", "--once", check=0)
-    assert [*found(house, "one")] == list(range(1, 11))
+    until_all_is_out(house)
+    assert files(house) == list(range(1, 11))
 
 
-def test_many_results_go_out_by_each_way(house: House) -> None:
-    publish(house, 1, RESULTS)
-    house.cdpoll("deliver", "--once", check=0)
-    for name in house.ways:
-        assert [*found(house, name)] == list(range(1, 2 * RESULTS + 1))
+def test_many_results_go_out_by_each_way_at_once(house: House, hook: Loopback) -> None:
+    publish(house, 1, TASKS)
+    wanted = list(range(1, until_all_is_out(house) + 1))
+    assert len(wanted) == 2 * TASKS
+    assert files(house) == wanted
+    for told in (taken(house), posted(hook)):
+        assert sorted({one["seq"] for one in told}) == wanted
+        assert in_order(told)

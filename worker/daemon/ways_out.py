@@ -7,6 +7,7 @@ from worker.config.deliver_settings import DirectorySection, WaySettings, Webhoo
 from worker.core.errors import BadConfiguration
 from worker.daemon.deliver_lane import WayOut
 from worker.daemon.lane import Surroundings
+from worker.gateways.deliver.command import Command
 from worker.gateways.deliver.directory import Directory, Folders
 from worker.gateways.deliver.webhook import Hook, Webhook
 from worker.gateways.http.client import HttpClient, tls_context
@@ -42,8 +43,7 @@ def _opener(way: WaySettings) -> tuple[Opener, int]:
         return lambda _: Directory(folders, template, mode, with_x12=with_x12), DIRECTORY_MS
     if isinstance(way, WebhookSection):
         return _webhook(way), way.timeout_ms
-    said = f"[deliver.{way.name}] kind = {way.kind} is not served yet"
-    raise BadConfiguration(said, "use kind = directory or webhook")
+    return lambda _: Command(way.command, way.timeout_ms), way.timeout_ms
 
 
 def _webhook(way: WebhookSection) -> Opener:
