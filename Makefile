@@ -27,8 +27,8 @@ test: $(VENV)/.dev
 	@$(if $(SELECT),echo "without the tests marked 'system' (root, systemd-nspawn, a browser); .ci/run runs them")
 	@$(TEST) $(SELECT) $(PYTEST_ARGS)
 
-# Hypothesis looks for new examples, the kill test kills ten times as often, at other moments each time, and a cursor
-# follows ten thousand results.
+# Hypothesis looks for new examples, the kill test kills ten times as often, at other moments each time, a cursor
+# follows ten thousand results, and five thousand go out by each way.
 test-long: $(VENV)/.dev
 	@HYPOTHESIS_PROFILE=explore KILLS=300 RESULTS=10000 $(TEST) $(PYTEST_ARGS)
 

@@ -119,7 +119,7 @@ def in_order(told: list[dict[str, Any]]) -> bool:
 def until_all_is_out(house: House) -> int:
     """Deliver until nothing waits; the last number."""
     for _ in range(200):
-        if house.cdpoll("deliver", "--once").code == 0:
+        if begun(house, "deliver", "--once").wait(20 * DEADLINE) == 0:
             break
     assert house.value("SELECT count(*) FROM deliveries") == 0
     last: int = house.value("SELECT value FROM counters WHERE name = 'outbox'")
