@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.config.test_files import BASE, ini
+from tests.support.cdpoll_process import House
 from tests.support.database import conclude, record
 from tests.support.kept_log import KeptLog
-from tests.support.planted import LONG_AGO
+from tests.support.planted import LONG_AGO, MARKERS, plant
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.clock import Clock
 from worker.config import Config, load
@@ -17,6 +18,7 @@ from worker.core.weekly import Weekly
 from worker.daemon.lane import Surroundings
 from worker.daemon.retention_lane import DAY_MS, WINDOW_MS, RetentionLane
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.retention import growth, noted
 
 SUNDAY = Weekly(6, 180)
@@ -129,3 +131,19 @@ def test_how_long_the_disk_lasts_is_told_from_the_days_that_were_measured(
     assert found.lasts_days(9_500_000) == 20, "with the pages of the file that hold nothing"
     now["used"] = 1_000_000
     assert growth.growth(store, OUTSIDE + 2 * DAY_MS).lasts_days(9_500_000) is None
+
+
+def test_a_run_purges_what_the_configuration_says(house: House, tmp_path: Path) -> None:
+    house.database.parent.mkdir(exist_ok=True)
+    with open_store(house.database, create=True) as store:
+        plant(store, tmp_path)
+    ended = house.cdpoll("run", "--once", CDPOLL_RETENTION_KEEP="30d")
+    assert house.value("SELECT count(*) FROM tasks WHERE purged_at IS NOT NULL") == 2
+    (said,) = [line for line in ended.err.splitlines() if '"event": "purged"' in line]
+    assert '"tasks": 2' in said
+    assert found_in_text(said) == []
+    assert house.status()["retention"]["not_rewritten"]["rows"] > 0
+
+
+def found_in_text(text: str) -> list[str]:
+    return [marker for marker in MARKERS if marker in text]

@@ -10,12 +10,13 @@ import pytest
 
 from tests.support.batch_files import batch, read, watched
 from tests.support.database import conclude, pending, record
-from tests.support.planted import LONG_AGO, old
+from tests.support.planted import LONG_AGO, old, plant
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.core.intake.recording import Recording
 from worker.rounds.retention import purge as module
 from worker.rounds.retention.delivered import DeliveryFolder
 from worker.rounds.retention.purge import Purged, Terms, foreseen, purge, rewrite
+from worker.store.batch.quarantine import listed
 from worker.store.db.store import Store
 from worker.store.retention import noted
 from worker.store.retention.undelivered import Limit
@@ -141,6 +142,15 @@ def test_a_file_that_comes_again_is_known(store: Store) -> None:
     assert read(store, content, now=NOW).state == "known"
     assert read(store, batch(1, 2, 3, control="000000002"), now=NOW).counts.known_sets == 2
     assert store.wrong() == []
+
+
+def test_nothing_old_waits_in_quarantine_any_more(store: Store, tmp_path: Path) -> None:
+    plant(store, tmp_path)
+    before = listed(store)
+    assert (len(before["files"]), len(before["sets"])) == (1, 1)
+    assert purged(store).removed.quarantined == 3, "with the incomplete file"
+    assert listed(store) == {"files": [], "sets": []}
+    assert [path.name for path in (store.path.parent / "quarantine").iterdir()] == []
 
 
 def test_rows_go_in_short_transactions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
