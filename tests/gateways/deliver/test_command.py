@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -139,3 +140,13 @@ def test_one_after_the_other_each_gets_its_own(run: Run, tmp_path: Path) -> None
     for number in range(1, 11):
         assert run("cat >>all; echo >>all", letter(number)) == Delivered()
     assert [json.loads(line)["seq"] for line in (tmp_path / "all").read_text().splitlines()] == list(range(1, 11))
+
+
+def test_it_hears_the_signals_that_cdpoll_holds_back() -> None:
+    """Not by a script of the shell: dash hears them in any case."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
+    program = ("/bin/grep", "-q", "^SigBlk:[[:space:]]*0*$", "/proc/self/status")
+    try:
+        assert Command(program, LONG_MS).send(letter(7), NOW) == Delivered()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -45,6 +45,7 @@ class Command:
                 env=_environment(letter),
                 cwd="/",
                 start_new_session=True,
+                preexec_fn=_hear_signals,
             )
         except OSError as error:
             return trouble_with_program(program) or _not_started(program, error)
@@ -60,6 +61,14 @@ class Command:
                     process.stdin.close()
             process.wait()
         return _sent(program, process.returncode)
+
+
+def _hear_signals() -> None:
+    """In the child: `cdpoll deliver` holds SIGTERM and others back in all its threads, and a child would inherit that.
+
+    What the program starts (`timeout`, a Java that is to end) could not be ended by them.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def trouble_with_program(program: str) -> ReceiverDown | None:
