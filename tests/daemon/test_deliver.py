@@ -15,7 +15,6 @@ from worker.store.opening import open_store
 def house(tmp_path: Path) -> House:
     """One with a folder to deliver to, and no result yet."""
     found = House(tmp_path)
-    found.out = tmp_path / "out"  # type: ignore[attr-defined]
     (tmp_path / "out").mkdir()
     found.ways = {"mirth": {"kind": "directory", "path": str(tmp_path / "out")}}
     found.write(log_format="json")

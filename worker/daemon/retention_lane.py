@@ -1,6 +1,6 @@
 """The lane that purges once a day, rewrites the file of the database once a week, and notes the database's size."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict
 from functools import partial
 
@@ -9,7 +9,7 @@ from worker.config.settings import RetentionSection
 from worker.core.errors import StorageFailed, TryLater
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.orders import Orders
-from worker.rounds.retention.delivered import DeliveryFolder
+from worker.gateways.deliver.directory import Folders
 from worker.rounds.retention.purge import Purged, Terms, purge, rewrite
 from worker.store.db.store import Store
 from worker.store.retention import growth, noted
@@ -32,8 +32,8 @@ REWRITING_MS_PER_MB = 300
 def terms_of(config: Config, before: int, *, thorough: bool = False) -> Terms:
     """What may be removed of what is older than ``before`` (ms)."""
     ways = tuple([way.name for way in config.deliver])
-    folders = [DeliveryFolder(way.path, way.aside) for way in config.deliver if isinstance(way, DirectorySection)]
-    return Terms(Limit(before, ways), tuple(folders), thorough)
+    folders = tuple([Folders(way.path, way.aside) for way in config.deliver if isinstance(way, DirectorySection)])
+    return Terms(Limit(before, ways), folders, thorough)
 
 
 def plan(config: Config, orders: Orders) -> LanePlan | None:
@@ -54,7 +54,7 @@ class RetentionLane:
         self._rules: RetentionSection = config.retention
         self._store = store
         self._around = around
-        self._steps: Iterator[None] | None = None
+        self._steps: Generator[None] | None = None
         self._purged = Purged()
         self._rewrites = False
 
@@ -130,4 +130,4 @@ class RetentionLane:
 
     def close(self) -> None:
         if self._steps is not None:
-            self._steps.close()  # type: ignore[attr-defined]
+            self._steps.close()

@@ -13,8 +13,8 @@ from tests.support.database import conclude, pending, record
 from tests.support.planted import LONG_AGO, old, plant
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.core.intake.recording import Recording
+from worker.gateways.deliver.directory import Folders
 from worker.rounds.retention import purge as module
-from worker.rounds.retention.delivered import DeliveryFolder
 from worker.rounds.retention.purge import Purged, Terms, foreseen, purge, rewrite
 from worker.store.batch.quarantine import listed
 from worker.store.db.store import Store
@@ -26,7 +26,7 @@ NOW = LONG_AGO + 400 * 86_400_000
 BODY = a_body(successful=[a_path(says())], real_time=says(control="0009"))
 
 
-def purged(store: Store, *ways: str, folders: tuple[DeliveryFolder, ...] = (), before: int = NOW - 1) -> Purged:
+def purged(store: Store, *ways: str, folders: tuple[Folders, ...] = (), before: int = NOW - 1) -> Purged:
     terms = Terms(Limit(before, ways), folders, thorough=True)
     told, done = foreseen(store, terms), Purged()
     for _ in purge(store, terms, NOW, done):
@@ -201,10 +201,18 @@ def test_files_that_a_way_has_put_into_its_folder_go_and_no_others(store: Store,
         old(there / name, content)
     old(aside / "cdpoll-0.part", ours)
     (there / "8-b.json").write_bytes(ours)
-    done = purged(store, folders=(DeliveryFolder(there, aside),), before=LONG_AGO + 1)
+    done = purged(store, folders=(Folders(there, aside),), before=LONG_AGO + 1)
     assert {path.name for path in done.files.delivered} == {*gone, "cdpoll-0.part"}
     assert {path.name for path in there.iterdir()} == {*stay, "8-b.json"}
     assert list(aside.iterdir()) == []
+
+
+def test_locks_beside_the_database_are_no_files_of_others(store: Store) -> None:
+    for ending in (".lock", ".deliver", ".cursor-billing", ".ingest-file"):
+        old(store.file.with_name(f"{store.file.name}{ending}"), b"")
+    theirs = store.file.with_name("theirs.txt")
+    old(theirs, b"theirs")
+    assert purged(store).files.foreign == [theirs]
 
 
 def test_a_folder_that_cannot_be_used_is_named(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -219,7 +227,7 @@ def test_a_folder_that_cannot_be_used_is_named(store: Store, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "unlink", refused)
     done = Purged()
-    folders = (DeliveryFolder(tmp_path, tmp_path / "none"),)
+    folders = (Folders(tmp_path, tmp_path / "none"),)
     for _ in purge(store, Terms(Limit(LONG_AGO + 1), folders), NOW, done):
         pass
     assert done.failed == [f"{tmp_path / '1.json'}: Permission denied"]

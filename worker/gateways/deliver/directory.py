@@ -19,7 +19,7 @@ from worker.core.file_name import name_of, numbered
 from worker.files import open_regular, sync_folder
 from worker.ownership import obstacle, read_only, user_name
 
-_UNFINISHED = re.compile(r"cdpoll-[0-9]+\.part")
+UNFINISHED = re.compile(r"cdpoll-[0-9]+\.part")
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 _CODES = {
     errno.ENOSPC: "full",
@@ -37,7 +37,7 @@ _File = tuple[Path, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """``path`` is where the files appear, ``aside`` where they are written before."""
+    """``path`` is where the files appear, ``aside`` where they are written before, named like :data:`UNFINISHED`."""
 
     path: Path
     aside: Path
@@ -67,7 +67,7 @@ class Directory:
         with contextlib.suppress(OSError):
             folders.aside.mkdir(mode=0o700, exist_ok=True)
             for found in folders.aside.iterdir():
-                if _UNFINISHED.fullmatch(found.name):
+                if UNFINISHED.fullmatch(found.name):
                     found.unlink()
 
     def close(self) -> None:

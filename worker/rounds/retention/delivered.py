@@ -7,30 +7,23 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from worker.gateways.deliver.directory import UNFINISHED, Folders
 
 _X12 = re.compile(r"(.+?)(?:\.[0-9]+)?\.x12")
-_UNFINISHED = re.compile(r"cdpoll-[0-9]+\.part")
 _LARGEST_BYTES = 64 * 1024 * 1024
 _HEAD_BYTES = 200
 
 
-class DeliveryFolder(NamedTuple):
-    """Where the files of a way out appear, and where they are written before."""
-
-    path: Path
-    aside: Path
-
-
-def old_delivered(folders: Sequence[DeliveryFolder], before: int, failed: list[str]) -> list[Path]:
+def old_delivered(folders: Sequence[Folders], before: int, failed: list[str]) -> list[Path]:
     """The files that are older than ``before`` (ms); ``failed`` gets a line for each folder that cannot be read."""
     found: list[Path] = []
-    for path, aside in folders:
+    for one in folders:
         try:
-            found += [one for one in _old(path, before) if _is_result(one) or _is_text(one)]
-            found += [one for one in _old(aside, before) if _UNFINISHED.fullmatch(one.name)]
+            found += [file for file in _old(one.path, before) if _is_result(file) or _is_text(file)]
+            found += [file for file in _old(one.aside, before) if UNFINISHED.fullmatch(file.name)]
         except OSError as error:
-            failed.append(f"{path}: {error.strerror}")
+            failed.append(f"{one.path}: {error.strerror}")
     return found
 
 

@@ -17,7 +17,7 @@ a way out's folder             what was delivered there: likewise (``delivered.p
 `cdpoll purge --yes` deletes as well each copy that is older than the last removal of rows: it holds what was removed.
 The daemon does not: a copy would not live for longer than a day.
 
-Others hold none: NAME-shm, .marker, .lock, .queue, .writer, .ingest-file, .ingest-round, .beat.
+Others hold none: NAME-shm, .marker, .lock, .queue, .writer, .ingest-file, .ingest-round, .deliver, .cursor-…, .beat.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,11 @@ from worker.store.db.copying import is_copy
 from worker.store.db.store import Store
 
 # Behind the database's name.
-HOLD_NONE = ("-shm", ".marker", ".lock", ".queue", ".writer", ".ingest-file", ".ingest-round", ".beat", ".beat.new")
+HOLD_NONE = (
+    *("-shm", ".marker", ".lock", ".queue", ".writer", ".ingest-file", ".ingest-round", ".deliver"),
+    *(".beat", ".beat.new"),
+)
+CURSOR_LOCKS = ".cursor-"
 REWRITTEN = ("", "-wal", "-journal")
 COPIES = (".schema-", ".forgotten-", ".new")
 RESTORING = ".restoring"
@@ -63,6 +67,8 @@ def old_files(store: Store, before: int, made_before: int) -> OldFiles:
     for path in sorted(store.file.parent.iterdir()):
         ending = path.name.removeprefix(name) if path.name.startswith(name) else None
         if ending in HOLD_NONE or ending in REWRITTEN or path == store.path or not path.is_file():
+            continue
+        if ending is not None and ending.startswith(CURSOR_LOCKS):
             continue
         if (ending is not None and ending.startswith(COPIES)) or is_copy(path):
             if _changed(path) < max(before, made_before):

@@ -1,14 +1,15 @@
 """One purge: what is older than an instant goes, in short transactions. Between two of them others can write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.core.instant import FAR
+from worker.gateways.deliver.directory import Folders
 from worker.gateways.machine import disk_of
 from worker.rounds.retention import files as kept_files
-from worker.rounds.retention.delivered import DeliveryFolder, old_delivered
+from worker.rounds.retention.delivered import old_delivered
 from worker.rounds.retention.files import OldFiles
 from worker.store.batch import keeping
 from worker.store.batch.lock import IngestLock
@@ -26,7 +27,7 @@ class Terms(NamedTuple):
     of the database that hold what was removed. ``folders`` are those of ways out."""
 
     limit: Limit
-    folders: tuple[DeliveryFolder, ...] = ()
+    folders: tuple[Folders, ...] = ()
     thorough: bool = False
 
 
@@ -57,7 +58,7 @@ def foreseen(store: Store, terms: Terms) -> Purged:
     return purged
 
 
-def purge(store: Store, terms: Terms, now: int, purged: Purged) -> Iterator[None]:
+def purge(store: Store, terms: Terms, now: int, purged: Purged) -> Generator[None]:
     """Remove it, a bounded step at a time; what is gone is counted in ``purged``.
 
     Raises :class:`~worker.core.errors.TryLater` where another process reads a batch file and is not waited for.

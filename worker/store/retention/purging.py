@@ -1,7 +1,7 @@
 """Removing what is older than an instant, in short transactions; each looks once more at what it removes.
 
 What has an undelivered result is never removed, and neither is a task that is still pending. The rows stay in the file
-until it is rewritten (``rewriting.py``).
+until it is rewritten (:meth:`Store.rewrite`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
