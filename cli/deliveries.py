@@ -98,8 +98,8 @@ def retry(obj: dict[str, Any], numbers: tuple[int, ...], every: bool, way: str |
         if every:
             chosen = by_hand.keys(here.store, way=way, states=("failed", "dead"))
             begin = by_hand.ways(here.store) if way is None else [way]
-            done = by_hand.retry(here.store, chosen, begin, here.now, by)
-            click.echo(f"{done} to be sent now")
+            done, begun = by_hand.retry(here.store, chosen, begin, here.now, by)
+            say(f"{done} to be sent now", *(f"{name} begins again, with what waits" for name in begun))
             return 0
         chosen = by_hand.keys(here.store, way=way, numbers=numbers)
         by_hand.retry(here.store, chosen, [], here.now, by)

@@ -97,6 +97,8 @@ def test_a_receiver_that_is_gone_is_left_alone_and_told_of(house: House, stack: 
     house.cdpoll("deliver", "--once", check=69)
     assert heard(server) == [1]
     assert "the receiver of gone wants nothing more" in house.problems()["delivery_stopped"]
+    again = house.cdpoll("deliveries", "retry", "--all", "--way", "gone", check=0)
+    assert again.text == "0 to be sent now\ngone begins again, with what waits\n"
 
 
 def test_a_letter_that_is_refused_for_good_is_dead_and_listed_with_its_reason(house: House, stack: ExitStack) -> None:

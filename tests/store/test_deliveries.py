@@ -139,7 +139,7 @@ def test_a_retry_gives_a_fresh_schedule_and_starts_a_way_that_was_stopped(store:
     dead = failed(1)._replace(state="dead", attempts=10)
     settle(store, rows=[dead, failed(2)], way=WayState(4, LATER, NOW, "http_410"))
     chosen = by_hand.keys(store, states=("failed", "dead"))
-    assert by_hand.retry(store, chosen, [], NOW, "ann") == 2
+    assert by_hand.retry(store, chosen, [], NOW, "ann") == (2, [WAY])
     assert [(one.number, one.attempts) for one in deliveries.due(store, WAY, NOW, 10)] == [(1, 0), (2, 0)]
     assert elsewhere(path, "SELECT failures, rests_until, stopped_at, reason FROM ways") == [(0, None, None, None)]
     assert acts(store, 1)[0]["act"] == "gave a fresh start to 2 deliveries: 1 (mirth), 2 (mirth)"
@@ -149,8 +149,10 @@ def test_a_way_without_a_letter_can_be_started_again(store: Store, path: Path) -
     deliveries.begin(store, WAY, "all", NOW)
     with store.write():
         deliveries.put(store, WAY, WayState(1, LATER, NOW, "http_410"))
-    assert by_hand.retry(store, [], [WAY], NOW, "ann") == 0
+    assert by_hand.retry(store, [], [WAY], NOW, "ann") == (0, [WAY])
     assert elsewhere(path, "SELECT rests_until, stopped_at FROM ways") == [(None, None)]
+    assert acts(store, 1)[0]["act"] == "had these ways out begin again: mirth"
+    assert by_hand.retry(store, [], [WAY], NOW, "ann") == (0, []), "it has not failed and is not stopped"
 
 
 def test_deliveries_are_chosen_by_way_number_and_state(store: Store) -> None:

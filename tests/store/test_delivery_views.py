@@ -118,6 +118,9 @@ def test_a_way_that_delivers_nothing_for_fifteen_minutes_is_a_problem(store: Sto
     beat(store, AT + 15 * MINUTE_MS)
     told = problems(store, AT + 15 * MINUTE_MS)["delivery_failing"]
     assert "by way of mirth: timeout: no answer within 20 s" in told.hint
+    beat(store, AT, stopped_at=AT)
+    assert set(problems(store, AT + 15 * MINUTE_MS, RULES._replace(runs="once"))) == {"delivery_failing"}, "by a timer"
+    assert set(problems(store, AT + 15 * MINUTE_MS)) == {"deliver_not_running"}
     by.now += 15 * MINUTE_MS
     by.way.answer = answering({})
     by.until_idle()

@@ -44,17 +44,15 @@ def ways(store: Store) -> list[str]:
     return [row["name"] for row in store.read("SELECT name FROM ways ORDER BY name")]
 
 
-def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, who: str) -> int:
-    """Have deliveries sent now, with a fresh schedule, and let the ways ``begin`` again, which rest or are stopped.
+def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, who: str) -> tuple[int, list[str]]:
+    """Have deliveries sent now, with a fresh schedule, and let their ways and the ways ``begin`` try again.
 
-    How many deliveries there were.
+    How many deliveries there were, and which of the ways had failed or were stopped.
     """
     with store.write():
-        for name in sorted({*begin, *(key.way for key in chosen)}):
-            store.execute(
-                "UPDATE ways SET failures = 0, rests_until = NULL, stopped_at = NULL, reason = NULL WHERE name = :name",
-                {"name": name},
-            )
+        begun = [name for name in sorted({*begin, *(key.way for key in chosen)}) if _begin_again(store, name)]
+        if begun:
+            note_act_inside(store, who, f"had these ways out begin again: {', '.join(begun)}", now)
     done = _in_steps(
         store,
         chosen,
@@ -62,7 +60,18 @@ def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, w
         {"now": now},
     )
     _note(store, "gave a fresh start to", done, chosen, now, who)
-    return done
+    return done, begun
+
+
+def _begin_again(store: Store, name: str) -> bool:
+    changed = store.execute(
+        """
+        UPDATE ways SET failures = 0, rests_until = NULL, stopped_at = NULL, reason = NULL
+        WHERE name = :name AND (failures > 0 OR stopped_at IS NOT NULL)
+        """,
+        {"name": name},
+    )
+    return changed > 0
 
 
 def skip(store: Store, chosen: Sequence[Key], now: int, who: str) -> int:
