@@ -1,5 +1,6 @@
 """``cdpoll export``: results in the order of their numbers, for programs that fetch them."""
 
+import errno
 import os
 import re
 import stat
@@ -70,6 +71,8 @@ def export(
         return
     if cursor is not None and since is not None:
         raise click.UsageError("give --cursor or --since: a cursor knows where it ended")
+    if sys.__stdout__ is None:  # closed by the caller: what is printed goes nowhere, and no cursor may move
+        raise OutputFailed(errno.EBADF, os.strerror(errno.EBADF))
     by = who()
     with opened(obj) as here, nullcontext() if cursor is None else cursors.CursorLock(here.store.path, cursor):
         start = (since or 0) if cursor is None else cursors.position(here.store, cursor)

@@ -143,6 +143,16 @@ def test_an_output_that_takes_nothing_moves_no_cursor(filled: House) -> None:
     assert exported(filled, "--cursor", "mirth") == EVERYTHING
 
 
+def test_an_output_that_was_closed_moves_no_cursor(filled: House) -> None:
+    process = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&-', "sh", *filled.line("export", "--cursor", "mirth")],
+        stderr=subprocess.PIPE,
+        env=filled.environment(),
+    )
+    assert (process.returncode, b"standard output cannot be written" in process.stderr) == (1, True)
+    assert exported(filled, "--cursor", "mirth") == EVERYTHING
+
+
 def test_a_cursor_misses_nothing_beside_eight_writers(tmp_path: Path) -> None:
     house = House(tmp_path)
     open_store(house.database, create=True).close()
