@@ -165,7 +165,9 @@ class DeliverLoop:
             self._log.error("reload refused; the configuration in force stays", mistake=first)
             self._notices.put("deliver_reload_refused", f"the old configuration stays in force: {first}")
         else:
-            self._end()
+            self._let_threads_end()
+            if self._signals.stop.is_set():
+                return
             if config.log != self._config.log:
                 self._log = make_log(config.log.format, config.log.level, self._clock)
                 self._faults.log = self._watchdog.log = self._log
@@ -174,6 +176,15 @@ class DeliverLoop:
             self._log.info("reloaded", ways=len(found))
             self._notices.put("deliver_reload_refused", None)
         self._notify.send("READY=1")
+
+    def _let_threads_end(self) -> None:
+        """However long the attempts under way last: with two threads, a way would send letters twice at one time."""
+        for thread in self._threads:
+            thread.stop()
+        for thread in self._threads:
+            while not thread.ended and not self._signals.stop.is_set():
+                thread.join(LOOK_MS / 1000)
+                self._step()
 
     def _end(self) -> None:
         """Let the threads end. An attempt under way lasts as long as it may, and what came of it is written."""

@@ -70,6 +70,10 @@ class LaneThread:
         self._around.stop.set()
         self._called.set()
 
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
     def join(self, patience_s: float = PATIENCE_S) -> None:
         """Wait until the thread has ended, for so long at most."""
         if self._thread.is_alive():
