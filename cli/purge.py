@@ -48,6 +48,8 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
             _tell(here, age_ms, limit, purged, _ending(stay), as_json)
             return 0
         purged = Purged()
+        # Before, too: one that is killed, or meets a full disk, has removed something.
+        note_act(here.store, by, f"began to purge what is older than {words(age_ms)}", here.now)
         why_not: str | None
         try:
             for _ in purge(here.store, terms, here.now, purged):

@@ -180,7 +180,7 @@ def test_the_watchdog_is_fed_only_while_every_lane_ends_its_steps_in_time(
                 by_hand.loop.step()
                 heard = systemd()
                 fed.append("WATCHDOG=1" in heard)
-                assert fed[-1] or "STATUS=lane toy: a step lasts longer than 1 s: systemd restarts the daemon" in heard
+                assert fed[-1] or "STATUS=lane toy: a step lasts longer than 1 s: systemd restarts the process" in heard
 
         ToyLane.step = staticmethod(lasting)
         toy = toy_of(by_hand)

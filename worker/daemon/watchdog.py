@@ -68,4 +68,4 @@ class Watchdog:
         if not stuck:
             return None
         said = "; ".join(f"lane {name}: a step lasts longer than {words(stuck[name])}" for name in sorted(stuck))
-        return said + (": systemd restarts the daemon" if self.interval is not None else ": restart the daemon")
+        return said + (": systemd restarts the process" if self.interval is not None else ": restart the process")

@@ -13,7 +13,7 @@ class Limit(NamedTuple):
     ways: tuple[str, ...] = ()
 
 
-def position(store: Store, ways: Sequence[str]) -> int | None:
+def _least_position(store: Store, ways: Sequence[str]) -> int | None:
     """Every way has come beyond this number of the outbox; ``None``: there is no way out."""
     if not ways:
         return None
@@ -29,7 +29,7 @@ def _under_way(store: Store, ways: Sequence[str]) -> set[int]:
 
 def tasks(store: Store, seqs: Sequence[int], limit: Limit) -> set[int]:
     """Those of the tasks that have a result which is not delivered yet."""
-    least = position(store, limit.ways)
+    least = _least_position(store, limit.ways)
     if least is None or not seqs:
         return set()
     these = listed(seqs)
@@ -48,7 +48,7 @@ def tasks(store: Store, seqs: Sequence[int], limit: Limit) -> set[int]:
 
 def in_file(store: Store, file: int, limit: Limit) -> bool:
     """Whether an answer of the file is not delivered yet."""
-    least = position(store, limit.ways)
+    least = _least_position(store, limit.ways)
     if least is None:
         return False
     row = store.one(
@@ -70,7 +70,7 @@ def in_file(store: Store, file: int, limit: Limit) -> bool:
 
 def among(store: Store, file: int, results: Sequence[int], limit: Limit) -> bool:
     """The same of some of its answers; it takes no longer in a large file."""
-    least = position(store, limit.ways)
+    least = _least_position(store, limit.ways)
     if least is None:
         return False
     row = store.one(
