@@ -34,9 +34,9 @@ def show(obj: dict[str, Any], name: str | None, ref: str | None, benefits: bool,
         raise click.UsageError("give an id, the beginning of one, or --ref")
     by = who()
     with opened(obj) as here:
-        ids = _ids(here.store, name, ref)
+        ids = ids_of(here.store, name, ref)
         if len(ids) > 1 and (ref is None or as_json):
-            raise _several(ids, "have this ref" if name is None else f"begin with {name}")
+            raise several(ids, "have this ref" if name is None else f"begin with {name}")
         for number, task_id in enumerate(ids):
             if body:
                 audited(here.store, by, f"read the body of {task_id}", here.now)
@@ -45,7 +45,8 @@ def show(obj: dict[str, Any], name: str | None, ref: str | None, benefits: bool,
             _show(here, task_id, _Extent(benefits, body), as_json)
 
 
-def _ids(store: Store, name: str | None, ref: str | None) -> list[str]:
+def ids_of(store: Store, name: str | None, ref: str | None) -> list[str]:
+    """The ids that begin with ``name``, or that have this ref. Raises BadData where there is none."""
     if ref is not None:
         ids = tasks.ids_with_ref(store, ref)
         if not ids:
@@ -60,7 +61,8 @@ def _ids(store: Store, name: str | None, ref: str | None) -> list[str]:
 _SHOWN_IDS = 10
 
 
-def _several(ids: list[str], why: str) -> BadData:
+def several(ids: list[str], why: str) -> BadData:
+    """The error that several tasks are meant where one must be."""
     more = ", and more" if len(ids) > _SHOWN_IDS else ""
     return BadData(f"several tasks {why}: {', '.join(ids[:_SHOWN_IDS])}{more}", "give one of these ids")
 

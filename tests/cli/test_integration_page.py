@@ -123,6 +123,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["tasks", "--review"],
         ["found"],
         ["show", "a", "--benefits", "--body"],
+        ["support", "e"],
         ["show", "b"],
         ["config", "show"],
         ["config", "check"],

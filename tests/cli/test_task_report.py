@@ -55,7 +55,8 @@ def test_a_failure_is_told_in_words_beside_its_code() -> None:
 def a_task(**fields: Any) -> dict[str, Any]:
     lists = ("patients", "refs", "found", "not_searched", "paths", "answers", "batch_answers", "history")
     empty: dict[str, Any] = {name: [] for name in lists}
-    none = ("name", "outcome", "concluded_at", "correlation_id", "trace_id", "due_at", "why", "last_error", "real_time")
+    none = [*("name", "outcome", "concluded_at", "purged_at", "correlation_id", "trace_id", "due_at", "why")]
+    none += ["last_error", "real_time"]
     plain = {"headline": "pending", "id": "a", "state": "pending", "recorded_at": iso(NOW), "polls": 0, "failures": 0}
     return {**empty, **dict.fromkeys(none), **plain, **fields}
 

@@ -16,6 +16,7 @@ from worker.config import (
     RetentionSection,
     SftpSection,
     StoreSection,
+    SupportSection,
     load,
 )
 from worker.config.keys import KEYS, SECTIONS
@@ -60,6 +61,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     )
     assert config.log == LogSection("auto", "info")
     assert config.retention == RetentionSection(None, Weekly(6, 180))
+    assert config.support == SupportSection(None, None, None)
     api = config.api
     assert api is not None
     assert (api.token_body, api.timeout_ms) == ("json", 30_000)
@@ -77,6 +79,7 @@ def test_every_key_has_its_field_and_every_field_its_key() -> None:
         "polling": PollingSection,
         "sftp": SftpSection,
         "retention": RetentionSection,
+        "support": SupportSection,
         "log": LogSection,
     }
     assert {s.name: [k.field for k in s.keys] for s in SECTIONS} == {

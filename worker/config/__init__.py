@@ -16,6 +16,7 @@ from worker.config.settings import (
     RetentionSection,
     SftpSection,
     StoreSection,
+    SupportSection,
     Tolerated,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "Secret",
     "SftpSection",
     "StoreSection",
+    "SupportSection",
     "Tolerated",
     "WaySettings",
     "WebhookSection",

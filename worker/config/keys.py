@@ -12,6 +12,7 @@ from worker.config.kinds import (
     PATH,
     PROXY,
     SECRET,
+    TEXT,
     TOKEN,
     TOKEN_URL,
     TOKENS,
@@ -225,6 +226,23 @@ RETENTION = Section(
     ),
 )
 
+SUPPORT = Section(
+    "support",
+    "What `cdpoll support` writes into a ticket for the vendor, beside what it knows of a task.",
+    (
+        Key("customer", TEXT, None, "The name under which the vendor knows you.", sample="your-organisation"),
+        Key("submitter_id", TEXT, None, "The submitter id that the vendor gave you.", sample="your-submitter-id"),
+        Key(
+            "environment",
+            TEXT,
+            None,
+            "Which of the vendor's environments this is: production or sandbox.",
+            sample="production",
+            otherwise="the host of base_url",
+        ),
+    ),
+)
+
 LOG = Section(
     "log",
     "What is written to standard error.",
@@ -239,7 +257,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, RETENTION, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, RETENTION, SUPPORT, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

@@ -151,6 +151,12 @@ def _yes_or_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def _plain_text(written: Written) -> str:
+    if not written.text.isprintable():
+        raise ValueError("holds characters that cannot be seen; write it on one line, in plain letters")
+    return written.text
+
+
 def _token(written: Written) -> str:
     if not re.fullmatch(r"[!-~]{1,1024}", written.text):
         raise ValueError("holds a blank or a character that is not plain ASCII, or is too long; write it without")
@@ -292,6 +298,7 @@ def show_secret(secret: Secret) -> str:
 WEEKLY = Kind("day of the week and time, or `never`", _weekly, _show_weekly)
 YES_NO = Kind("`yes` or `no`", _yes_no, _yes_or_no)
 TOKEN = Kind("text without blanks", _token)
+TEXT = Kind("text", _plain_text)
 TOKENS = Kind("words with one blank between", _tokens)
 PATH = Kind("path of a file", _path)
 DATABASE = Kind("path of a file", _database)

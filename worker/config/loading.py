@@ -22,6 +22,7 @@ from worker.config.settings import (
     RetentionSection,
     SftpSection,
     StoreSection,
+    SupportSection,
     Tolerated,
 )
 from worker.config.sources import NOT_KEYS, PREFIX, Sources, gather
@@ -161,6 +162,7 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
         sftp=sftp,
         deliver=deliver,
         retention=RetentionSection(**(sections["retention"] or {})),
+        support=SupportSection(**(sections["support"] or {})),
         log=LogSection(**(sections["log"] or {})),
         source=sources.main,
         files=tuple(sources.files),

@@ -102,6 +102,14 @@ class RetentionSection(NamedTuple):
     vacuum: Weekly | None
 
 
+class SupportSection(NamedTuple):
+    """Who asks the vendor's support."""
+
+    customer: str | None
+    submitter_id: str | None
+    environment: str | None
+
+
 class LogSection(NamedTuple):
     """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
 
@@ -124,6 +132,7 @@ class Config(NamedTuple):
     sftp: SftpSection | None
     deliver: tuple[WaySettings, ...]
     retention: RetentionSection
+    support: SupportSection
     log: LogSection
     source: Path | None
     files: tuple[Path, ...]

@@ -93,6 +93,8 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("tasks", "concluded_by"): _WORDS,
     ("history", "event"): _WORDS,
     ("history", "detail"): _WORDS,
+    ("failed_polls", "error"): _WORDS,
+    ("failed_polls", "trace_id"): _IDS,
     ("tallies", "name"): _WORDS,
     ("tallies", "key"): _WORDS,
     ("results", "source"): _WORDS,

@@ -32,7 +32,8 @@ class Growth(NamedTuple):
 def note(store: Store, now: int) -> None:
     """Note the size once a day, in a transaction of its own."""
     noted = _noted(store, now)
-    if noted and now - noted[-1][0] < _DAY_MS:
+    last, _ = noted[-1] if noted else (None, 0)
+    if last is not None and now - last < _DAY_MS:
         return
     size, free = store.file_bytes()
     with store.write():
@@ -43,9 +44,9 @@ def growth(store: Store, now: int) -> Growth:
     """What is known of it."""
     size, free = store.file_bytes()
     noted = _noted(store, now)
-    if not noted or now - noted[0][0] < _LEAST_MS:
+    at, used = noted[0] if noted else (now, 0)
+    if now - at < _LEAST_MS:
         return Growth(size - free, size, None, 0)
-    at, used = noted[0]
     return Growth(size - free, size, (size - free - used) * _DAY_MS // (now - at), (now - at) / _DAY_MS)
 
 

@@ -128,6 +128,7 @@ STEPS: Steps = {
     23: _ways_out,
     24: _purged,
     25: lambda db: _make(db, "acts_replaced", "acts_changed", "acts_removed"),
+    26: lambda db: _make(db, "failed_polls", "failed_polls_task"),
 }
 
 

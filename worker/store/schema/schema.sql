@@ -103,6 +103,17 @@ BEGIN
         WHERE seq = (SELECT seq FROM history WHERE task = new.task ORDER BY seq LIMIT 1 OFFSET 21);
 END;
 
+-- The newest polls of a task that failed, at most 5: what the vendor's support is told by `cdpoll support`.
+CREATE TABLE failed_polls (
+    seq INTEGER PRIMARY KEY,            -- the row's number
+    task INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE, -- its row
+    at INTEGER NOT NULL,                -- when the reply came, or was given up
+    error TEXT NOT NULL,                -- code of the failure
+    status INTEGER,                     -- HTTP status of the reply; none: there was none
+    trace_id TEXT                       -- the vendor's, of that reply
+) STRICT;
+CREATE INDEX failed_polls_task ON failed_polls (task, seq);
+
 -- What was handed in as an id and could not be read, until a person has dealt with it. It grows by what callers hand in:
 -- an equal text is kept once, of at most 64 KiB, and `cdpoll unreadable drop --all` empties it.
 CREATE TABLE unreadable (

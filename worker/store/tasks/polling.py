@@ -12,7 +12,7 @@ from worker.core.instant import FAR
 from worker.core.lifecycle import edges
 from worker.core.task import PollPlan, Task
 from worker.store.db.store import Store
-from worker.store.tasks import history
+from worker.store.tasks import failed_polls, history
 
 _COLUMNS = ", ".join(":paused_total - paused_base AS paused" if name == "paused" else name for name in Task._fields)
 
@@ -184,6 +184,8 @@ def save(store: Store, old: Task, new: Task, now: int) -> bool:
     if won:
         for event, detail in edges(old, new):
             history.add(store, new.seq, now, event, detail)
+        if new.last_error is not None and new.last_poll_at is not None and new.polls > old.polls:
+            failed_polls.add(store, new)
     return bool(won)
 
 
