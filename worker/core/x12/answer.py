@@ -1,7 +1,6 @@
 """What one 271 set says, patient by patient."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Literal
 
 from worker.core.x12.benefits import DEATH, Benefit
@@ -122,8 +121,10 @@ class ParsedSet(Whole, frozen=True):
         """Read the first patient beforehand: a step of its own for the readings of many sets."""
         number = self.patients[0] if self.patients else 0
         if number and (level := self.tree.levels[number - 1]) not in _PARTY_LEVELS:
-            with suppress(Exception):  # it comes again, where the answer is made
+            try:
                 self.begun[number] = read_patient(self.texts[number - 1], level, number, self.delimiters)
+            except Exception:  # it comes again, where the answer is made
+                return
 
     def answers(self) -> Iterator[Answer]:
         """One by one, so that a set of thousands of patients takes little memory."""
@@ -154,7 +155,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
         return ParsedSet("", "", "", 0, (), (*issues, issue(code, "HL")), delimiters, NO_HL, (), (), {})
     head, tree, texts = framed(body(tset, text), delimiters)
     issues += [issue(code, "HL", f"HL {number}" if number else "") for code, number in tree.notes]
-    if any(one.code == "se_count" for one in tset.issues):
+    if tset.issues and any(one.code == "se_count" for one in tset.issues):
         issues += _miscounted(text, tree, delimiters)
     if text.count(f"{delimiters.terminator}BHT{delimiters.element}") > 1:
         issues.append(issue("bht_repeated", "BHT"))
@@ -163,9 +164,8 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     if found:
         values = bht.partition(delimiters.terminator)[0].split(delimiters.element) + _PADDING
         reference, created = values[3].strip(), values[4].strip()
-    rejections: tuple[Rejection, ...] = ()
-    if head.count(delimiters.terminator) > 1:
-        rejections = head_rejections(head, delimiters)
+    more = head.count(delimiters.terminator) > 1
+    rejections = head_rejections(head, delimiters) if more else ()
     numbers = tree.leaves if tree.plain else patients(tree, texts, delimiters, rejected=bool(rejections))
     if len(numbers) >= MANY_PATIENTS and repeats_too_much(head, tree, texts, len(numbers)):
         return ParsedSet("", "", "", 0, (), (*issues, issue("set_too_large", "HL")), delimiters, NO_HL, (), (), {})
@@ -174,7 +174,7 @@ def _parse(tset: TransactionSet) -> ParsedSet:
     if not any(tree.levels):
         issues.append(issue("no_hierarchy", "HL"))
     else:
-        if not found or head.count(delimiters.terminator) > 1:
+        if more or not found:
             issues += head_issues(head, delimiters)
         if not numbers:
             issues.append(issue("no_patient", "HL"))

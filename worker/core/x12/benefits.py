@@ -192,14 +192,13 @@ def _under(lines: list[str], element: str, loop: str, notes: list[tuple[str, str
     references: list[Reference] = []
     others: list[str] = []
     for line in lines:
-        values = line.split(element)
-        name = values[0]
+        name = line.partition(element)[0]
         if name == "DTP":
             dates.append(dated(line, element, notes))
         elif name == "MSG":
             messages.append(line[4:])
         elif name == "REF":
-            references.append(reference(values))
+            references.append(reference(line.split(element)))
         else:
             others.append(line)
     rejections: tuple[Rejection, ...] = ()

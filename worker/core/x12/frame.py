@@ -120,9 +120,8 @@ def repeats_too_much(head: str, tree: HlTree, texts: tuple[str, ...], patients: 
 
 def day_of_answer(created: str, tset: TransactionSet) -> str:
     """``CCYYMMDD``: BHT04, else GS04, else ISA09."""
-    return _first_day(created, "" if tset.group is None else tset.group.date, "20" + tset.interchange.date[:6])
-
-
-@lru_cache(maxsize=64)
-def _first_day(created: str, grouped: str, sent: str) -> str:
-    return created if day(created) else grouped if day(grouped) else sent
+    if day(created):
+        return created
+    if tset.group is not None and day(tset.group.date):
+        return tset.group.date
+    return "20" + tset.interchange.date[:6]

@@ -123,7 +123,13 @@ def plan_name(references: Sequence[Reference]) -> str:
     if not references:
         return ""
     of_plan = [one for wanted in PLAN_NUMBERS for one in references if one.qualifier == wanted]
-    return next((one.text for one in of_plan if one.text), "") or next((one.value for one in of_plan if one.value), "")
+    for one in of_plan:
+        if one.text:
+            return one.text
+    for one in of_plan:
+        if one.value:
+            return one.value
+    return ""
 
 
 def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], str]:
