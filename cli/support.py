@@ -16,7 +16,7 @@ from worker.store.views.support import ticket
 
 Json = dict[str, Any]
 
-_WIDTH = 22
+_NAME_LETTERS = 22
 
 
 @click.command()
@@ -79,7 +79,7 @@ def _lines(told: Json) -> list[str]:
         *((f"meta {key}", value) for key, value in told["meta"].items()),
         ("written", f"{told['written_at']} by cdpoll {told['cdpoll']}; all times are UTC"),
     ]
-    lines = [f"{name:<{_WIDTH}}  {value}" for name, value in rows if value is not None]
+    lines = [f"{name:<{_NAME_LETTERS}}  {value}" for name, value in rows if value is not None]
     if told["failed_polls"]:
         lines += ["", "polls that failed, the newest last:"]
         lines += [
