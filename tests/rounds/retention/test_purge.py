@@ -207,6 +207,13 @@ def test_files_that_a_way_has_put_into_its_folder_go_and_no_others(store: Store,
     assert list(aside.iterdir()) == []
 
 
+def test_half_of_a_snapshot_goes_too(store: Store) -> None:
+    half = store.file.with_name(".tonight.sqlite.new")
+    old(half, bytes(4096))
+    assert purged(store).files.copies == [half]
+    assert not half.exists()
+
+
 def test_locks_beside_the_database_are_no_files_of_others(store: Store) -> None:
     for ending in (".lock", ".deliver", ".cursor-billing", ".ingest-file"):
         old(store.file.with_name(f"{store.file.name}{ending}"), b"")

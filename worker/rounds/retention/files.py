@@ -9,6 +9,7 @@ NAME.schema-N                  a copy that was made before a migration: deleted 
 NAME.forgotten-…               what `db forget` put aside: likewise
 NAME.restoring/                what `db verify-restore` left when it was killed: likewise
 another copy of the database   a snapshot, in the same folder: likewise; a copy elsewhere is not known
+.SNAPSHOT.new                  what `db snapshot` left when it was killed: likewise
 quarantine/SHA256              deleted with the row of the file, or where the database does not know it
 incoming/                      what was fetched and not read in: deleted when it is old enough
 a way out's folder             what was delivered there: likewise (``delivered.py``)
@@ -20,6 +21,7 @@ The daemon does not: a copy would not live for longer than a day.
 Others hold none: NAME-shm, .marker, .lock, .queue, .writer, .ingest-file, .ingest-round, .deliver, .cursor-…, .beat.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +41,8 @@ CURSOR_LOCKS = ".cursor-"
 REWRITTEN = ("", "-wal", "-journal")
 COPIES = (".schema-", ".forgotten-", ".new")
 RESTORING = ".restoring"
+# What a `db snapshot` that was killed has left; it need not begin as a database does.
+UNFINISHED_SNAPSHOT = re.compile(r"\..+\.new")
 
 
 class OldFiles(NamedTuple):
@@ -70,7 +74,8 @@ def old_files(store: Store, before: int, made_before: int) -> OldFiles:
             continue
         if ending is not None and ending.startswith(CURSOR_LOCKS):
             continue
-        if (ending is not None and ending.startswith(COPIES)) or is_copy(path):
+        ours = ending is not None and ending.startswith(COPIES)
+        if ours or UNFINISHED_SNAPSHOT.fullmatch(path.name) or is_copy(path):
             if _changed(path) < max(before, made_before):
                 found.copies.append(path)
         else:
