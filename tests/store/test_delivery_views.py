@@ -11,6 +11,8 @@ from worker.core.instant import iso
 from worker.core.problems import Problem
 from worker.core.status_rules import StatusRules, WayRule
 from worker.store.db.store import Store
+from worker.store.retention.purging import remove_tasks
+from worker.store.retention.undelivered import Limit
 from worker.store.state import delivering
 from worker.store.state.delivering import DeliverBeat
 from worker.store.views import deliveries as view
@@ -51,6 +53,13 @@ def test_a_way_that_was_never_used_is_behind_by_all_there_is(store: Store) -> No
     ]
     (new,) = view.picture(store, AT, (WayRule("mirth", "directory", "new"),))
     assert new["behind"] == 0
+
+
+def test_a_new_way_is_not_behind_by_what_was_purged(store: Store) -> None:
+    results(store, ["a", "b"])
+    assert remove_tasks(store, [1, 2], Limit(AT + MINUTE_MS), AT).tasks == 2
+    (told,) = view.picture(store, AT, WAYS)
+    assert (told["behind"], problems(store, AT + 10 * MINUTE_MS)) == (0, {})
 
 
 def test_the_picture_tells_what_was_delivered_what_waits_and_why_a_way_rests(store: Store) -> None:

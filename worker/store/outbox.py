@@ -181,6 +181,12 @@ def before(store: Store, at: int) -> int:
     return FAR if row is None or row["first"] is None else int(row["first"]) - 1
 
 
+def last_number(store: Store) -> int:
+    """The last number that something is still visible under; 0: there is nothing. What was purged has none."""
+    row = store.one("SELECT max(last) AS last FROM outbox")
+    return 0 if row is None or row["last"] is None else int(row["last"])
+
+
 def of_results(store: Store, results: Iterable[int]) -> list[Published]:
     """What was published of these results, each once for each ref, under its last number, in the order of these."""
     listed = ",".join(map(str, results))

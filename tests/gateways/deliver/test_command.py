@@ -102,6 +102,15 @@ def ended(pids: list[int]) -> bool:
     return True
 
 
+def test_what_it_leaves_running_may_keep_its_input_open(run: Run, tmp_path: Path) -> None:
+    large = letter(7, filler="x" * 1_000_000)
+    script = "exec 3<&0; setsid sh -c 'echo $$ >pid; exec sleep 60 <&3' & until test -s pid; do sleep 0.01; done"
+    try:
+        assert run(script, large) == Delivered()
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
 def test_at_the_time_limit_it_is_killed_with_all_that_it_has_started(run: Run, tmp_path: Path) -> None:
     child = "sh -c 'trap \"\" TERM HUP; sleep 600' &"
     script = f"trap '' TERM; {child} echo $! $$ >pids; wait; sleep 600"

@@ -7,6 +7,7 @@ time is over, what it has started is killed with it, unless that left its proces
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import stat
@@ -37,30 +38,42 @@ class Command:
         """Hand one result to the program, and wait for its end."""
         program = self._argv[0]
         try:
-            process = subprocess.Popen(
-                self._argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_environment(letter),
-                cwd="/",
-                start_new_session=True,
-                preexec_fn=_hear_signals,
-            )
+            with _input_of(letter) as given:
+                process = self._start(letter, given)
         except OSError as error:
             return trouble_with_program(program) or _not_started(program, error)
         try:
-            process.communicate(letter.body, timeout=self._timeout_ms / 1000)
+            process.wait(self._timeout_ms / 1000)
         except subprocess.TimeoutExpired:
             said = f"{program} did not end within {words(self._timeout_ms)}, and was killed"
             return ReceiverDown("timeout", said)
         finally:
             _kill_group(process.pid)
-            if process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    process.stdin.close()
             process.wait()
         return _sent(program, process.returncode)
+
+    def _start(self, letter: Letter, given: io.FileIO) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            self._argv,
+            stdin=given,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_environment(letter),
+            cwd="/",
+            start_new_session=True,
+            preexec_fn=_hear_signals,
+        )
+
+
+def _input_of(letter: Letter) -> io.FileIO:
+    """The result as a file in memory alone. A pipe that is not read would hold up its writer for as long as anything
+    that the program has started keeps it open, and it would be cut when this process is killed."""
+    given = io.FileIO(os.memfd_create("result"), "r+")
+    view = memoryview(letter.body)
+    while view:
+        view = view[given.write(view) :]
+    given.seek(0)
+    return given
 
 
 def _hear_signals() -> None:

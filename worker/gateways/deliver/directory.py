@@ -104,7 +104,7 @@ class Directory:
         plain = name_of(self._template, letter)
         for name in (plain, numbered(plain, letter)):
             files = [(self._folders.path / f"{name}{ending}", data) for ending, data in contents]
-            if _is_free(files, letter.number):
+            if _is_free(files, letter):
                 self._appear(files)
                 return Delivered()
         said = f"in {self._folders.path} another file has its name, and one has its name with its number"
@@ -182,24 +182,25 @@ def _prepare(folders: Folders) -> None:
         raise _Trouble("other_file_system", f"{said}; write an aside on the same one")
 
 
-def _is_free(files: list[_File], number: int) -> bool:
+def _is_free(files: list[_File], letter: Letter) -> bool:
     """Whether these names are free, or their files are of this result, from an earlier attempt."""
     json_file, _ = files[-1]
     if os.path.lexists(json_file):
-        return _number_in(json_file) == number
+        return _holds(json_file, letter)
     # 271s alone: of an attempt that was cut short, or left behind by a reader that takes the JSON files only.
     return all(_content(file) == data for file, data in files if os.path.lexists(file))
 
 
-def _number_in(file: Path) -> int | None:
-    """The number of the result that a file holds; ``None`` where it holds none."""
+def _holds(file: Path, letter: Letter) -> bool:
+    """Whether the result in a file is this one. Other databases, and one that was restored, give its number, too, but
+    at another instant."""
     content = _content(file)
     try:
         told = json.loads(content) if content is not None else None
     except ValueError:
-        return None
-    number = told.get("seq") if isinstance(told, dict) else None
-    return number if isinstance(number, int) else None
+        return False
+    own = json.loads(letter.thin)
+    return isinstance(told, dict) and all(told.get(key) == own.get(key) for key in ("seq", "visible_at"))
 
 
 def _content(file: Path) -> bytes | None:

@@ -6,7 +6,7 @@ from typing import Any
 from worker.core.instant import iso, iso_or_none
 from worker.core.status_rules import WayRule
 from worker.core.way import WayState
-from worker.store import counters
+from worker.store import outbox
 from worker.store.db.store import Store
 from worker.store.deliveries import position
 
@@ -20,7 +20,7 @@ def picture(store: Store, now: int, ways: tuple[WayRule, ...]) -> list[Json]:
 
     ``behind``: how many numbers it has not looked at, and letters that wait; some of these numbers may not be for it.
     """
-    last, counted = counters.value(store, "outbox"), by_state(store)
+    last, counted = outbox.last_number(store), by_state(store)
     return [_way(store, now, one, last, counted.get(one.name, {})) for one in ways]
 
 
