@@ -106,6 +106,13 @@ def test_a_failure_is_noted_and_not_tried_again_in_this_window(
     assert len(tries) == 2
 
 
+def test_without_keep_what_a_person_purged_is_rewritten_all_the_same(store: Store, tmp_path: Path) -> None:
+    with store.write():
+        noted.removed(store, 7, OUTSIDE)
+    until_idle(lane_of(store, load(ini(tmp_path / "cdpoll.ini", BASE), {})), IN_WINDOW)
+    assert (noted.get(store)["rows"], noted.get(store)["rewritten_at"]) == (0, IN_WINDOW)
+
+
 def test_without_keep_nothing_is_purged(store: Store, tmp_path: Path) -> None:
     old_task(store)
     lane = lane_of(store, load(ini(tmp_path / "cdpoll.ini", BASE), {}))

@@ -37,7 +37,7 @@ def terms_of(config: Config, before: int, *, thorough: bool = False) -> Terms:
 
 
 def plan(config: Config, orders: Orders) -> LanePlan | None:
-    """The lane; every run has it but one for single tasks. Without `[retention] keep` it notes the size, no more."""
+    """The lane; every run has it but one for single tasks. Without `[retention] keep` it purges nothing."""
     if orders.only is not None:
         return None
     return LanePlan("retention", "purging failed", partial(RetentionLane, config))
@@ -90,7 +90,7 @@ class RetentionLane:
 
     def _is_to_rewrite(self, now: int) -> bool:
         past = noted.get(self._store)
-        if self._rules.keep_ms is None or self._rules.vacuum is None or not past.get("rows"):
+        if self._rules.vacuum is None or not past.get("rows"):
             return False
         begin = self._rules.vacuum.latest(now)
         return now - begin < WINDOW_MS and not begin <= (past.get("tried_at") or 0) <= now

@@ -6,7 +6,7 @@ position and the rows move in one transaction, so no number is passed over. A ro
 process that dies in between sends the letter again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from worker.core.way import Failed, Undone, WayState
@@ -194,14 +194,3 @@ def _remove(store: Store, name: str, numbers: Sequence[int]) -> None:
     for start in range(0, len(numbers), STEP_ROWS):
         listed = ",".join(map(str, numbers[start : start + STEP_ROWS]))
         store.execute(f"DELETE FROM deliveries WHERE way = :way AND number IN ({listed})", {"way": name})  # noqa: S608
-
-
-def in_steps(store: Store, change: Callable[[], int]) -> int:
-    """Call ``change`` in one transaction after the other, until it changes nothing; how many rows it has changed."""
-    total = 0
-    while True:
-        with store.write():
-            changed = change()
-        if not changed:
-            return total
-        total += changed
