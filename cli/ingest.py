@@ -15,10 +15,12 @@ from cli.output import AS_JSON, echo_pages, say
 from cli.reports import bar, exit_code, in_words, read_older, report_json, show
 from cli.status_screen import Line, drawn
 from cli.table import output_width
+from cli.who import who
 from worker.clock import Clock
 from worker.core.errors import BadData
 from worker.core.problems import counted
 from worker.store.batch import keeping, quarantine
+from worker.store.state.standing import note_act
 from worker.store.views.waiting_files import waiting_files
 
 
@@ -42,10 +44,13 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
         from cli import drop
 
         return drop.run(obj, as_json)
+    by = who()
     with ExitStack() as stack:
         # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
         here = stack.enter_context(opened(obj, create=True, migrate=True, whole=True))
+        if as_is and not dry_run:
+            note_act(here.store, by, f"took {counted(len(paths), 'file')} as is, also what is incomplete", here.now)
         if not dry_run:
             _read_unknown(here)
         reports: list[dict[str, Any]] = []

@@ -22,6 +22,7 @@ from worker.gateways.machine import process_exists
 from worker.store.db.store import Store
 from worker.store.state import api as shared_state
 from worker.store.state.daemon import last_beat
+from worker.store.state.standing import note_act
 from worker.store.tasks import by_hand
 from worker.store.tasks.by_hand import Handled
 from worker.store.views import tasks as story
@@ -109,8 +110,11 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
 
     A living daemon does it within seconds; without one, this command asks the vendor itself.
     """
+    person = who()
     with opened(obj) as here:
         handled = by_hand.due_now(here.store, ids, here.now)
+        if handled.done:
+            note_act(here.store, person, f"asked for a poll of {by_hand.named(list(handled.done))}", here.now)
         beat = last_beat(here.store)
         alive = beat is not None and beat.alive(here.now, process_exists(beat.pid))
     code = 0

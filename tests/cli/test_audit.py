@@ -6,6 +6,7 @@ import pytest
 
 from cli.who import who
 from tests.support.cdpoll_process import House
+from tests.support.x12_samples import a_file, a_set
 
 
 @pytest.fixture
@@ -36,3 +37,20 @@ def test_what_shows_no_patient_data_in_bulk_is_not_noted_and_export_refuses(hous
     assert house.rows("SELECT who, act FROM acts") == []
     house.rows("CREATE TRIGGER broken BEFORE INSERT ON acts BEGIN SELECT raise(ABORT, 'broken'); END")
     assert house.cdpoll("export", check=74).out == b""
+
+
+def test_what_is_done_by_hand_is_noted(house: House) -> None:
+    cut = house.folder / "cut.x12"
+    cut.write_text(a_file(a_set())[:-30])
+    house.cdpoll("poll", "a")
+    house.cdpoll("abandon", "a", check=0)
+    house.cdpoll("retry", "a", check=0)
+    house.cdpoll("ingest", str(cut), check=1)
+    house.cdpoll("ingest", str(cut), "--as-is", check=1)
+    acts = [act for (act,) in house.rows("SELECT act FROM acts ORDER BY seq")]
+    assert acts == [
+        "asked for a poll of 1 task: a",
+        "abandoned 1 task: a",
+        "retried 1 task: a",
+        "took 1 file as is, also what is incomplete",
+    ]

@@ -93,14 +93,14 @@ def _each(
             handled.refused[task_id] = UNKNOWN if row is None else reasons[row["state"]]
         if act is not None and handled.done:
             who, verb = act
-            note_act_inside(store, who, f"{verb} {_named(list(handled.done))}", params["now"])
+            note_act_inside(store, who, f"{verb} {named(list(handled.done))}", params["now"])
     return handled
 
 
 _NAMED_TASKS = 5
 
 
-def _named(ids: list[str]) -> str:
+def named(ids: list[str]) -> str:
     """``2 tasks: a, b``; of many the first five."""
     more = f" and {len(ids) - _NAMED_TASKS} more" if len(ids) > _NAMED_TASKS else ""
     return f"{counted(len(ids), 'task')}: {', '.join(ids[:_NAMED_TASKS])}{more}"
