@@ -146,6 +146,15 @@ def test_another_process_that_holds_a_lock_is_no_fault(house: House, by_hand: By
     assert (by_hand.log.lines, by_hand.problems()) == ([], {})
 
 
+def test_of_a_run_that_ends_by_itself_that_lock_is_told(house: House) -> None:
+    ToyLane.step = staticmethod(raising(TryLater("somebody else is at it", "wait for it")))
+    with loop_by_hand(house, Orders("once")) as by_hand:
+        toy = toy_of(by_hand)
+        toy.turn()
+        told = ("the toy failed", {"error": "somebody else is at it", "hint": "wait for it"})
+        assert (toy.exit_code, told in by_hand.log.lines) == (75, True)
+
+
 @pytest.fixture
 def systemd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """What systemd has heard since it was asked last."""

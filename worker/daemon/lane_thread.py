@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from worker.core.errors import TryLater
 from worker.daemon.faults import Faults
 from worker.daemon.lane import Lane, LanePlan, Surroundings
 from worker.daemon.watchdog import StepTimer
@@ -97,6 +98,8 @@ class LaneThread:
             # Any error: it must not end this thread unseen.
             self.exit_code = self._faults.caught(self.plan.name, self.plan.failed, error)
             self._failed = self._around.once
+            if self._failed and isinstance(error, TryLater):  # nothing tries again, so a person must hear of it
+                self._around.log.error(self.plan.failed, error=error.message, hint=error.hint)
             self._let_go()
             self._wake()  # to write the notice
             return RETRY_MS
