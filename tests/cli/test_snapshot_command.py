@@ -43,6 +43,14 @@ def test_one_that_is_no_good_is_74_and_is_not_noted_as_verified(house: House) ->
     assert house.status()["backup"]["verified_at"] is None
 
 
+def test_one_that_is_not_there_is_no_fault_of_the_database(house: House) -> None:
+    told = house.cdpoll("db", "verify-restore", str(house.folder / "none.db"), check=74).err
+    assert told.splitlines() == [
+        f"cdpoll: {house.folder}/none.db: No such file or directory",
+        "        name a snapshot that this user may read",
+    ]
+
+
 def test_beside_a_daemon(house: House) -> None:
     copy = house.folder / "copy.db"
     with house.start():

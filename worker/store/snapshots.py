@@ -127,5 +127,9 @@ def _folder_aside(database: Path) -> Iterator[Path]:
 
 
 def _copy(path: Path, to: Path) -> None:
-    with translated(path), open_regular(path) as source, to.open("xb") as target:
+    try:
+        opened = open_regular(path)
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror}", "name a snapshot that this user may read") from error
+    with translated(path), opened as source, to.open("xb") as target:
         shutil.copyfileobj(source, target, 1 << 20)
