@@ -50,11 +50,14 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
         purged = Purged()
         # Before, too: one that is killed, or meets a full disk, has removed something.
         note_act(here.store, by, f"began to purge what is older than {words(age_ms)}", here.now)
-        why_not: str | None
+        early = why_not = None
         try:
             for _ in purge(here.store, terms, here.now, purged):
                 pass
-            why_not = rewrite(here.store, here.now) if noted.get(here.store).get("rows") else None
+        except TryLater as error:
+            early = f"{error.message}: {error.hint}"
+        try:
+            why_not = early or (rewrite(here.store, here.now) if noted.get(here.store).get("rows") else None)
         except TryLater as error:
             why_not = f"{error.message}: {error.hint}"
         note_act(
@@ -63,21 +66,28 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
             f"purged what is older than {words(age_ms)}: {counted(purged.removed.tasks, 'task')}",
             here.now,
         )
-        _tell(here, age_ms, limit, purged, _ending(stay, done=True, why_not=why_not), as_json)
+        _tell(here, age_ms, limit, purged, _ending(stay, done=True, early=early is not None, why_not=why_not), as_json)
     return 1 if why_not or purged.failed else 0
 
 
-def _ending(pending: int, *, done: bool = False, why_not: str | None = None) -> Json:
-    return {"pending": pending, "done": done, "rewritten": done and why_not is None, "why_not": why_not}
+def _ending(pending: int, *, done: bool = False, early: bool = False, why_not: str | None = None) -> Json:
+    """``early``: not all was removed."""
+    return {
+        "pending": pending,
+        "done": done and not early,
+        "changed": done,
+        "rewritten": done and why_not is None,
+        "why_not": why_not,
+    }
 
 
 def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json, as_json: bool) -> None:
-    removed, files, done = purged.removed, purged.files, ending["done"]
+    removed, files = purged.removed, purged.files
     if as_json:
         told = {
             "database": str(here.store.path),
             "before": iso(limit.before),
-            "done": done,
+            "done": ending["done"],
             "removed": {name: getattr(removed, name) for name in _NOUNS},
             "stay": {"pending": ending["pending"], "undelivered": removed.undelivered},
             "deleted": [str(path) for path in files.all],
@@ -88,7 +98,8 @@ def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json,
         }
         click.echo(dumped(told))
         return
-    say(f"{'removed' if done else 'would be removed'} of what is older than {words(age_ms)} ({iso(limit.before)}):")
+    verb = "removed" if ending["changed"] else "would be removed"
+    say(f"{verb} of what is older than {words(age_ms)} ({iso(limit.before)}):")
     listed = [counted(n, noun) for name, noun in _NOUNS.items() if (n := getattr(removed, name))]
     say(*(f"  {line}" for line in listed or ["nothing"]))
     say(*(f"  the file {path}" for path in files.all))
@@ -98,8 +109,10 @@ def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json,
         say(f"stay: {counted(removed.undelivered, 'task or file')} with a result that is not delivered yet")
     say(*(f"left alone, for cdpoll did not make it: {path}" for path in files.foreign))
     say(*(f"cdpoll: not deleted: {line}" for line in purged.failed), err=True)
-    if not done:
+    if not ending["changed"]:
         say("nothing was changed; --yes does it, and rewrites the file of the database")
+    elif not ending["done"]:
+        say(f"cdpoll: this ended early, and not everything is removed: {ending['why_not']}", err=True)
     elif ending["why_not"]:
         say(f"cdpoll: the rows are removed, and still stand in the file: {ending['why_not']}", err=True)
     else:

@@ -35,7 +35,7 @@ BEAT_EVERY_MS = 15_000
 LOOK_MS = 5_000
 
 # The end: an attempt under way may last as long as its timeout, and systemd waits for 150 s.
-ENDING_S = 130.0
+ENDING_MS = 130_000
 
 # Problems of the daemon have the same names, and it withdraws its own.
 _NOTICES = {"internal_fault": "deliver_fault", "lane_stuck": "deliver_stuck"}
@@ -187,11 +187,13 @@ class DeliverLoop:
                 self._step()
 
     def _end(self) -> None:
-        """Let the threads end. An attempt under way lasts as long as it may, and what came of it is written."""
+        """Let the threads end, all by one instant. An attempt under way lasts as long as it may, and what came of it is
+        written."""
         for thread in self._threads:
             thread.stop()
+        ends_at = self._clock.monotonic() + ENDING_MS
         for thread in self._threads:
-            thread.join(ENDING_S)
+            thread.join(max(0, ends_at - self._clock.monotonic()) / 1000)
 
     def _exit_code(self) -> int:
         if self._signals.interrupted:

@@ -53,13 +53,13 @@ def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, w
         begun = [name for name in sorted({*begin, *(key.way for key in chosen)}) if _begin_again(store, name)]
         if begun:
             note_act_inside(store, who, f"had these ways out begin again: {', '.join(begun)}", now)
+    _note(store, "gave a fresh start to", chosen, now, who)
     done = _in_steps(
         store,
         chosen,
         "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now, last_at = NULL",
         {"now": now},
     )
-    _note(store, "gave a fresh start to", done, chosen, now, who)
     return done, begun
 
 
@@ -76,9 +76,8 @@ def _begin_again(store: Store, name: str) -> bool:
 
 def skip(store: Store, chosen: Sequence[Key], now: int, who: str) -> int:
     """Never send these; how many there were."""
-    done = _in_steps(store, chosen, "DELETE FROM deliveries", {})
-    _note(store, "skipped", done, chosen, now, who)
-    return done
+    _note(store, "skipped", chosen, now, who)
+    return _in_steps(store, chosen, "DELETE FROM deliveries", {})
 
 
 def _in_steps(store: Store, chosen: Sequence[Key], change: str, params: dict[str, int]) -> int:
@@ -99,11 +98,12 @@ def _pieces(numbers: Sequence[int]) -> list[Sequence[int]]:
 _NAMED_NUMBERS = 5
 
 
-def _note(store: Store, act: str, done: int, chosen: Sequence[Key], now: int, who: str) -> None:
-    if not done:
+def _note(store: Store, act: str, chosen: Sequence[Key], now: int, who: str) -> None:
+    """Before it is done: one that is killed has done a part of it."""
+    if not chosen:
         return
     numbers = ", ".join(f"{key.number} ({key.way})" for key in chosen[:_NAMED_NUMBERS])
     more = f" and {len(chosen) - _NAMED_NUMBERS} more" if len(chosen) > _NAMED_NUMBERS else ""
-    what = counted(done, "delivery") if done == 1 else f"{done} deliveries"
+    what = counted(len(chosen), "delivery") if len(chosen) == 1 else f"{len(chosen)} deliveries"
     with store.write():
         note_act_inside(store, who, f"{act} {what}: {numbers}{more}", now)
