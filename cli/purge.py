@@ -19,12 +19,18 @@ from worker.store.state.standing import note_act
 
 Json = dict[str, Any]
 
+# As long as `[retention] keep` may be.
+_OLDEST_MS = 36_500 * 86_400_000
+
 
 def _age(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     try:
-        return duration(text)
+        age_ms = duration(text)
     except (ValueError, OverflowError):
         raise click.BadParameter("write a number with a unit, as in 30d, 12h or 90d12h") from None
+    if not 0 < age_ms <= _OLDEST_MS:
+        raise click.BadParameter("write an age of more than nothing, of 36500d at most")
+    return age_ms
 
 
 @click.command("purge")
@@ -100,13 +106,13 @@ def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json,
         return
     verb = "removed" if ending["changed"] else "would be removed"
     say(f"{verb} of what is older than {words(age_ms)} ({iso(limit.before)}):")
-    listed = [counted(n, noun) for name, noun in _NOUNS.items() if (n := getattr(removed, name))]
+    listed = [f"{n} {one if n == 1 else more}" for name, (one, more) in _NOUNS.items() if (n := getattr(removed, name))]
     say(*(f"  {line}" for line in listed or ["nothing"]))
     say(*(f"  the file {path}" for path in files.all))
     if ending["pending"]:
         say(f"stay: {counted(ending['pending'], 'task')} still pending")
     if removed.undelivered:
-        say(f"stay: {counted(removed.undelivered, 'task or file')} with a result that is not delivered yet")
+        say(f"stay: {removed.undelivered} of the tasks and files, with a result that is not delivered yet")
     say(*(f"left alone, for cdpoll did not make it: {path}" for path in files.foreign))
     say(*(f"cdpoll: not deleted: {line}" for line in purged.failed), err=True)
     if not ending["changed"]:
@@ -120,11 +126,11 @@ def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json,
 
 
 _NOUNS = {
-    "tasks": "task",
-    "answers": "answer of a batch",
-    "files": "batch file",
-    "quarantined": "file or set in quarantine",
-    "bodies": "body without a task",
-    "unreadable": "unreadable text",
-    "others": "name of a file of the drop",
+    "tasks": ("task", "tasks"),
+    "answers": ("answer of a batch", "answers of batches"),
+    "files": ("batch file", "batch files"),
+    "quarantined": ("file or set in quarantine", "files or sets in quarantine"),
+    "bodies": ("body without a task", "bodies without a task"),
+    "unreadable": ("unreadable text", "unreadable texts"),
+    "others": ("name of a file of the drop", "names of files of the drop"),
 }

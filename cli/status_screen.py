@@ -234,7 +234,7 @@ def _kept(retention: Json, disk: Json, now: int) -> Iterator[tuple[str, str]]:
     if retention["keep_s"] is not None or retention["purged_at"]:
         keep, last, left = retention["keep_s"], from_iso(retention["purged_at"]), retention["not_rewritten"]
         said = "nothing is purged by itself" if keep is None else f"what is older than {about(keep * 1000)} is purged"
-        said += "" if last is None else f", last {about(now - last)} ago"
+        said += "" if last is None else f", last purged {about(now - last)} ago"
         if left["rows"]:
             since = from_iso(left["since"])
             ago = "" if since is None else f" for {about(now - since)}"

@@ -31,6 +31,8 @@ def test_without_yes_nothing_is_changed(house: House) -> None:
     before = house.rows("SELECT * FROM tasks") + house.rows("SELECT * FROM meta")
     told = house.cdpoll("purge", "--older-than", "30d", check=0).text
     assert "  2 tasks\n" in told
+    assert "batchs" not in told
+    assert "quarantines" not in told
     assert "nothing was changed; --yes does it" in told
     assert house.rows("SELECT * FROM tasks") + house.rows("SELECT * FROM meta") == before
 
@@ -38,6 +40,12 @@ def test_without_yes_nothing_is_changed(house: House) -> None:
 def test_an_age_is_needed(house: House) -> None:
     assert "write a number with a unit" in house.cdpoll("purge", "--older-than", "old", check=2).err
     house.cdpoll("purge", check=2)
+
+
+@pytest.mark.parametrize("age", ["0d", "99999999d"])
+def test_an_age_of_nothing_and_one_before_all_time_are_refused(house: House, age: str) -> None:
+    assert "36500d at most" in house.cdpoll("purge", "--older-than", age, "--yes", check=2).err
+    assert house.rows("SELECT id FROM tasks WHERE purged_at IS NOT NULL") == []
 
 
 def test_it_stands_among_what_was_done_by_hand(house: House) -> None:
@@ -75,6 +83,7 @@ def test_what_cannot_be_rewritten_is_told_until_it_was(
     left = house.status()["retention"]["not_rewritten"]
     assert left == {"rows": 0, "since": None, "hindrance": None}
     assert "not_rewritten" not in house.problems()
+    assert "nothing is purged by itself, last purged " in house.cdpoll("status", check=0).text
 
 
 @pytest.mark.parametrize(("days", "told"), [(7, False), (9, True)])
