@@ -23,6 +23,10 @@ Json = dict[str, Any]
 _OLDEST_MS = 36_500 * 86_400_000
 
 
+# Of the files that go, or would go.
+NAMED_FILES = 20
+
+
 def _age(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     try:
         age_ms = duration(text)
@@ -108,7 +112,9 @@ def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json,
     say(f"{verb} of what is older than {words(age_ms)} ({iso(limit.before)}):")
     listed = [f"{n} {one if n == 1 else more}" for name, (one, more) in _NOUNS.items() if (n := getattr(removed, name))]
     say(*(f"  {line}" for line in listed or ["nothing"]))
-    say(*(f"  the file {path}" for path in files.all))
+    say(*(f"  the file {path}" for path in files.all[:NAMED_FILES]))
+    if len(files.all) > NAMED_FILES:
+        say(f"  and {counted(len(files.all) - NAMED_FILES, 'more file')}; --json names all")
     if ending["pending"]:
         say(f"stay: {counted(ending['pending'], 'task')} still pending")
     if removed.undelivered:

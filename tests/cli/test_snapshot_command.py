@@ -51,6 +51,18 @@ def test_one_that_is_not_there_is_no_fault_of_the_database(house: House) -> None
     ]
 
 
+def test_a_folder_that_is_not_there_is_named(house: House) -> None:
+    ended = house.cdpoll("db", "snapshot", str(house.folder / "none" / "snap.db"), check=65)
+    assert f"{house.folder / 'none'} is no folder" in ended.err
+
+
+def test_a_file_that_is_no_database_is_named_once(house: House) -> None:
+    file = house.folder / "notes.txt"
+    file.write_text("no database at all, but long enough to be read as the head of one" * 20)
+    ended = house.cdpoll("db", "verify-restore", str(file), check=74)
+    assert (ended.text + ended.err).count(str(file)) == 1
+
+
 def test_beside_a_daemon(house: House) -> None:
     copy = house.folder / "copy.db"
     with house.start():

@@ -52,6 +52,8 @@ def take(store: Store, path: Path, now: int) -> dict[str, int]:
     :class:`StorageFailed` with nothing left behind."""
     if os.path.lexists(path):
         raise BadData(f"{path} is there already", "name a file that is not: a snapshot replaces nothing")
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises where this user may not look
+        raise BadData(f"{path.parent} is no folder that this user can see", "make it first, or name another one")
     held: dict[str, int] = {}
 
     def stamp(copy: sqlite3.Connection) -> None:
@@ -83,7 +85,7 @@ def verify(store: Store, path: Path, journal: str) -> Verified:
             with open_store(restored, journal, migrate=lambda: None) as copy:
                 _compare(store, copy, found)
         except StorageFailed as error:
-            found.wrong.append(error.message.replace(str(restored), str(path)))
+            found.wrong.append(error.message.removeprefix(f"{restored}: ").replace(str(restored), str(path)))
     return found
 
 
