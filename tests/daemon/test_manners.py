@@ -315,8 +315,7 @@ def test_a_database_that_is_replaced_ends_the_daemon_so_that_a_restart_opens_the
         other.write_bytes(house.database.read_bytes())
         other.rename(house.database)
         assert daemon.end() == 74
-    # A lane that was about to write may say behind it that it could not.
-    assert any("replaced" in line["event"] for line in daemon.logged())
+    assert any("replaced" in line["event"] for line in daemon.logged())  # a lane may say more behind it
 
 
 def test_a_log_that_cannot_be_written_ends_nothing(house: House, sandbox: Sandbox) -> None:

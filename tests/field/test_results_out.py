@@ -102,8 +102,9 @@ def taken(house: House) -> list[dict[str, Any]]:
 
 
 def posted(hook: Loopback) -> list[dict[str, Any]]:
-    """What the webhook was sent, in order, whatever it has answered."""
-    return [json.loads(asked.body)["data"] for asked in hook.asked]
+    """What the webhook was sent, in order, whatever it has answered; not what a kill has cut."""
+    whole = [one for one in hook.asked if len(one.body) == int(dict(one.headers)["content-length"])]
+    return [json.loads(one.body)["data"] for one in whole]
 
 
 def in_order(told: list[dict[str, Any]]) -> bool:
