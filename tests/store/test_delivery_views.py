@@ -9,7 +9,7 @@ from tests.support.scripted_way import DOWN, REFUSED, Delivering, ScriptedWay, a
 from worker.core.delivery import ReceiverGone
 from worker.core.instant import iso
 from worker.core.problems import Problem
-from worker.core.status_rules import StatusRules, WayRule
+from worker.core.status_rules import ConfiguredWay, StatusRules
 from worker.store.db.store import Store
 from worker.store.retention.purging import remove_tasks
 from worker.store.retention.undelivered import Limit
@@ -18,7 +18,7 @@ from worker.store.state.delivering import DeliverBeat
 from worker.store.views import deliveries as view
 from worker.store.views.problems import found
 
-WAYS = (WayRule("mirth", "directory"),)
+WAYS = (ConfiguredWay("mirth", "directory"),)
 RULES = StatusRules(ways=WAYS)
 AT = NOW + 120_000
 MINUTE_MS = 60_000
@@ -51,7 +51,7 @@ def test_a_way_that_was_never_used_is_behind_by_all_there_is(store: Store) -> No
             "last_at": None,
         }
     ]
-    (new,) = view.picture(store, AT, (WayRule("mirth", "directory", "new"),))
+    (new,) = view.picture(store, AT, (ConfiguredWay("mirth", "directory", "new"),))
     assert new["behind"] == 0
 
 

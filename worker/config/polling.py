@@ -3,7 +3,7 @@
 from worker.config.settings import Config, PollingSection
 from worker.core.pacing.limiter import STEPS, RateLimit
 from worker.core.schedule.cadence import Schedule
-from worker.core.status_rules import StatusRules, WayRule
+from worker.core.status_rules import ConfiguredWay, StatusRules
 
 
 def schedule_of(polling: PollingSection) -> Schedule:
@@ -38,5 +38,5 @@ def status_rules_of(config: Config) -> StatusRules:
         None if config.sftp is None else config.sftp.every_ms,
         config.store.runs,
         config.api is not None,
-        tuple(WayRule(way.name, way.kind, way.start) for way in config.deliver),
+        tuple(ConfiguredWay(way.name, way.kind, way.start) for way in config.deliver),
     )

@@ -6,7 +6,7 @@ from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 
 
-class WayRule(NamedTuple):
+class ConfiguredWay(NamedTuple):
     """A way out: NAME of ``[deliver.NAME]``, its kind, and whether it begins with ``all`` or with what is ``new``."""
 
     name: str
@@ -28,4 +28,4 @@ class StatusRules(NamedTuple):
     every_ms: int | None = None
     runs: Literal["daemon", "once"] = "daemon"
     asks: bool = True
-    ways: tuple[WayRule, ...] = ()
+    ways: tuple[ConfiguredWay, ...] = ()

@@ -21,7 +21,7 @@ IN_PART_EXIT = 1
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """A way as configured. ``open`` makes the gateway, in the thread of its lane. ``longest_ms``: one attempt's."""
+    """A way to be run. ``open`` makes the gateway, in the thread of its lane. ``longest_ms``: one attempt's."""
 
     rules: WayRules
     open: Callable[[Surroundings], Way]

@@ -17,7 +17,7 @@ MOST_READINGS = 50
 
 @dataclass(frozen=True, slots=True)
 class WayRules:
-    """A way as configured. ``subtenants``: only their results; ``None``: all. ``schedule_ms``: the waits between the
+    """What one way delivers. ``subtenants``: only their results; ``None``: all. ``schedule_ms``: the waits between the
     attempts of a letter."""
 
     name: str

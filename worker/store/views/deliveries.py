@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.core.instant import iso, iso_or_none
-from worker.core.status_rules import WayRule
+from worker.core.status_rules import ConfiguredWay
 from worker.core.way import WayState
 from worker.store import outbox
 from worker.store.db.store import Store
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 PAGE_ROWS = 500
 
 
-def picture(store: Store, now: int, ways: tuple[WayRule, ...]) -> list[Json]:
+def picture(store: Store, now: int, ways: tuple[ConfiguredWay, ...]) -> list[Json]:
     """How each of the configured ways fares.
 
     ``behind``: how many numbers it has not looked at, and letters that wait; some of these numbers may not be for it.
@@ -32,17 +32,17 @@ def by_state(store: Store) -> dict[str, dict[str, int]]:
     return found
 
 
-def _way(store: Store, now: int, rule: WayRule, last: int, counted: dict[str, int]) -> Json:
-    place = position(store, rule.name)
+def _way(store: Store, now: int, way: ConfiguredWay, last: int, counted: dict[str, int]) -> Json:
+    place = position(store, way.name)
     number = 0 if place is None else place.number
     state = WayState() if place is None else place.way
-    row = store.one("SELECT delivered FROM ways WHERE name = :name", {"name": rule.name})
+    row = store.one("SELECT delivered FROM ways WHERE name = :name", {"name": way.name})
     waiting = counted.get("waiting", 0)
     # A way that was never used, and is to begin with what is new, has nothing to do with what is there.
-    unseen = 0 if place is None and rule.start == "new" else last - number
+    unseen = 0 if place is None and way.start == "new" else last - number
     return {
-        "name": rule.name,
-        "kind": rule.kind,
+        "name": way.name,
+        "kind": way.kind,
         "position": number,
         "behind": max(0, unseen) + waiting,
         "failed": counted.get("failed", 0),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from worker.core.problems import Problem, counted, problem
-from worker.core.status_rules import StatusRules, WayRule
+from worker.core.status_rules import ConfiguredWay, StatusRules
 from worker.store.db.store import Store
 from worker.store.deliveries import position
 from worker.store.state import delivering
@@ -21,7 +21,7 @@ def delivery_problems(store: Store, now: int, rules: StatusRules) -> list[Proble
     if not rules.ways:
         return []
     ways = picture(store, now, rules.ways)
-    waits_since = {rule.name: _waits_since(store, rule) for rule in rules.ways}
+    waits_since = {way.name: _waits_since(store, way) for way in rules.ways}
     beat = delivering.get(store)
     alive = beat is not None and beat.alive(now)
     silent = _not_running(now, ways, waits_since, beat) if rules.runs == "daemon" and not alive else []
@@ -86,13 +86,13 @@ def _dead(store: Store, ways: list[Json]) -> list[Problem]:
     return [problem("delivery_dead", n, letters=counted(n, "letter"), named=", ".join(names), cause=cause)]
 
 
-def _waits_since(store: Store, rule: WayRule) -> int | None:
+def _waits_since(store: Store, way: ConfiguredWay) -> int | None:
     """Since when the oldest letter waits, or what the way has not looked at; ``None``: nothing does."""
-    place = position(store, rule.name)
-    if place is None and rule.start == "new":
+    place = position(store, way.name)
+    if place is None and way.start == "new":
         return None
     row = store.one(
-        "SELECT min(first_at) AS at FROM deliveries WHERE way = :way AND state <> 'dead'", {"way": rule.name}
+        "SELECT min(first_at) AS at FROM deliveries WHERE way = :way AND state <> 'dead'", {"way": way.name}
     )
     unseen = store.one(
         "SELECT at FROM outbox WHERE last > :number ORDER BY last LIMIT 1",
