@@ -213,6 +213,18 @@ def test_folders_that_two_would_write_into(tmp_path: Path) -> None:
     assert told.startswith("7: [deliver.b] aside: [deliver.a] writes into this folder too;")
 
 
+@pytest.mark.parametrize(
+    ("heading", "cure"),
+    [
+        ("delivery", "did you mean deliver.NAME?"),
+        ("outgoing", "write one of api, deliver.NAME, log, polling, retention, sftp, store, support"),
+    ],
+)
+def test_a_heading_that_is_none_names_ways_out_too(tmp_path: Path, heading: str, cure: str) -> None:
+    (told,) = refused(tmp_path, f"[{heading}]\n")
+    assert told.endswith(f"unknown section; {cure}")
+
+
 def test_variables_set_keys_of_sections_that_stand_in_a_file(tmp_path: Path) -> None:
     environ = {"CDPOLL_DELIVER_A_B_TIMEOUT": "3s", "CDPOLL_DELIVER_A_B_KIND": "webhook", "HOOK": SECRET}
     text = "[deliver.a-b]\nkind = command\nurl = https://hooks.example.com/\nsecret = {env HOOK}\n"

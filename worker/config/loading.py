@@ -178,7 +178,8 @@ def _check_headings(sources: Sources, found: _Found) -> None:
         if name not in known:
             from worker.config.suggestion import nearest
 
-            message = ways.unknown_heading(name) or f"unknown section; {nearest(name.lower(), known)}"
+            writable = [section.name for section in SECTIONS] + ["deliver.NAME"]
+            message = ways.unknown_heading(name) or f"unknown section; {nearest(name.lower(), writable)}"
             found.mistakes.append(Mistake(place, name, None, message))
 
 
