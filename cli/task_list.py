@@ -67,6 +67,8 @@ def why_empty(store: Store, wanted: Wanted) -> str:
         return "no task was recorded yet"
     if wanted.ref is not None:
         return "no such task has that ref; refs keep their letter case"
+    if wanted.subtenant is not None:
+        return "no such task was recorded with that subtenant; subtenants keep their letter case"
     if wanted.overdue_after is not None and wanted.failing is None:
         return "no task is overdue"
     if wanted.failing is not None:

@@ -46,6 +46,7 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
     help="Only concluded ones that need a person, each with what was not searched or was rejected.",
 )
 @click.option("--ref", metavar="TEXT", help="Only those with this key of yours.")
+@click.option("--subtenant", metavar="TEXT", help="Only those that were recorded with this tag.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N of them.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output, with a line of column names.")
 @AS_JSON
@@ -60,7 +61,8 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
     if given["review"]:
         if given["overdue"] or failing is not None or given["state"] not in (None, "concluded"):
             raise click.UsageError("--review lists concluded tasks: leave out --state, --overdue and --failing")
-        _review(obj, given["ref"], given["limit"], "json" if as_json else "csv" if as_csv else "text")
+        narrowed = {key: given[key] for key in ("ref", "subtenant", "limit")}
+        _review(obj, narrowed, "json" if as_json else "csv" if as_csv else "text")
         return
     with opened(obj) as here:
         wanted = story.Wanted(
@@ -69,6 +71,7 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
             # `status` names such a problem failing_CODE.
             failing=None if failing is None else failing.removeprefix("failing_"),
             ref=given["ref"],
+            subtenant=given["subtenant"],
         )
         pages = story.task_pages(here.store, here.now, wanted, given["limit"])
         if as_json:
@@ -79,14 +82,14 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
             say(f"cdpoll: {why_empty(here.store, wanted)}", err=True)
 
 
-COLUMNS = ("id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error")
+COLUMNS = ("id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error", "subtenant")
 
 
-def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) -> None:
+def _review(obj: dict[str, Any], narrowed: dict[str, Any], form: str) -> None:
     from worker.store.views.review import review_pages
 
     with opened(obj) as here:
-        pages = review_pages(here.store, ref, limit)
+        pages = review_pages(here.store, **narrowed)
         if form == "json":
             echo_pages("tasks", pages)
         elif form == "csv":
@@ -98,7 +101,7 @@ def _review(obj: dict[str, Any], ref: str | None, limit: int | None, form: str) 
                 say("cdpoll: no concluded task needs a person", err=True)
 
 
-REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action")
+REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "payer_id", "reason", "action", "subtenant")
 
 
 @click.command()

@@ -11,7 +11,7 @@ from worker.clock import Clock
 from worker.store.opening import open_store
 
 DAY, HOUR = 86_400_000, 3_600_000
-COLUMNS = ["id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error"]
+COLUMNS = ["id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "last_error", "subtenant"]
 
 
 def test_the_list_has_the_promised_shape(house: House) -> None:
@@ -23,6 +23,7 @@ def test_the_list_has_the_promised_shape(house: House) -> None:
         "state",
         "outcome",
         "refs",
+        "subtenant",
         "recorded_at",
         "due_at",
         "concluded_at",
@@ -51,6 +52,7 @@ def test_an_empty_list_says_why(house: House) -> None:
         (("--overdue",), "no task is overdue"),
         (("--state", "concluded"), "no task is concluded"),
         (("--ref", "R9"), "no such task has that ref; refs keep their letter case"),
+        (("--subtenant", "east"), "no such task was recorded with that subtenant; subtenants keep their letter case"),
         (("--review",), "no concluded task needs a person"),
         (
             ("--failing", "NO_SUCH"),
@@ -165,6 +167,23 @@ def test_the_list_of_one_ref_and_of_so_many(house: House) -> None:
     house.cdpoll("tasks", "--limit", "0", check=2)
 
 
+def test_the_list_of_one_subtenant(house: House) -> None:
+    house.cdpoll("record", "a", "b", "--subtenant", "north", check=0)
+    house.cdpoll("record", "c", "--subtenant", "south", "--ref", "R1", check=0)
+    house.cdpoll("record", "b", "d", "--ref", "R1", check=0)
+
+    def listed(*args: str) -> list[tuple[str, str | None]]:
+        rows = house.cdpoll("tasks", *args, "--json", check=0).json["tasks"]
+        return [(row["id"], row["subtenant"]) for row in rows]
+
+    assert listed() == [("a", "north"), ("b", "north"), ("c", "south"), ("d", None)]
+    assert listed("--subtenant", "north") == [("a", "north"), ("b", "north")]
+    assert listed("--subtenant", "north", "--ref", "R1") == [("b", "north")]
+    assert (listed("--subtenant", "North"), listed("--subtenant", "")) == ([], [])
+    _, *rows = csv.reader(house.cdpoll("tasks", "--csv", check=0).text.splitlines())
+    assert [row[-1] for row in rows] == ["north", "north", "south", ""]
+
+
 def test_the_limit_is_that_of_all_pages(house: House) -> None:
     lines = "\n".join(f'{{"id": "t{n}"}}' for n in range(700))
     house.cdpoll("record", "--jsonl", "-", stdin=lines.encode(), check=0)
@@ -216,5 +235,9 @@ def test_the_list_of_those_to_review(tmp_path: Path) -> None:
         "      -> send the inquiry again later, or ask the payer",
         f"{'b':<36}  success  {narrow[4][47:]}",
     ]
+    assert header[-1] == "subtenant"
+    house.cdpoll("record", "b", "--subtenant", "north", check=0)
+    (mine,) = house.cdpoll("tasks", "--review", "--subtenant", "north", "--json", check=0).json["tasks"]
+    assert (mine["id"], mine["subtenant"]) == ("b", "north")
     house.cdpoll("tasks", "--review", "--overdue", check=2)
     house.cdpoll("tasks", "--review", "--state", "pending", check=2)

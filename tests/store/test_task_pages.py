@@ -7,9 +7,18 @@ from worker.store.db.store import Store
 from worker.store.views.tasks import Wanted, task_pages
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted(state="pending"), Wanted(failing=""), Wanted(failing="timeout")])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(state="pending"),
+        Wanted(failing=""),
+        Wanted(failing="timeout"),
+        Wanted(subtenant="north"),
+    ],
+)
 def test_no_page_is_sorted_out_of_all_tasks(store: Store, plans: list[str], wanted: Wanted) -> None:
-    record(store, "a")
+    record(store, "a", subtenant="north")
     with store.write():
         store.execute("UPDATE tasks SET last_error = 'timeout'")
     plans.clear()

@@ -36,22 +36,26 @@ Json = dict[str, Any]
 PAGE_ROWS = 500
 
 
-def review_pages(store: Store, ref: str | None = None, limit: int | None = None) -> Iterator[list[Json]]:
-    """Tasks to look at, oldest first, at most ``limit`` of them; ``ref``: only those with this key of the caller's.
+def review_pages(
+    store: Store, *, ref: str | None = None, subtenant: str | None = None, limit: int | None = None
+) -> Iterator[list[Json]]:
+    """Tasks to look at, oldest first, at most ``limit`` of them; ``ref``: only those with this key of the caller's,
+    ``subtenant``: only those that were recorded with this tag.
 
     Each statement examines at most :data:`PAGE_ROWS` concluded tasks, whether there is something to see or not.
     """
     last, left = 0, limit
     narrowed = "" if ref is None else " AND seq IN (SELECT task FROM refs WHERE ref = :ref)"
+    narrowed += "" if subtenant is None else " AND subtenant = :subtenant"
     while left is None or left > 0:
         # Concluded tasks are those with an outcome. Asked for by their state, they would be sorted anew for each page.
         tasks = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, purged_at,
+            SELECT seq, id, state, outcome, subtenant, recorded_at, due_at, concluded_at, abandoned_at, purged_at,
                 polls, last_error
             FROM tasks WHERE seq > :last AND outcome IS NOT NULL{narrowed} ORDER BY seq LIMIT :page
-            """,  # noqa: S608 - a constant
-            {"last": last, "ref": ref, "page": PAGE_ROWS},
+            """,  # noqa: S608 - constants
+            {"last": last, "ref": ref, "subtenant": subtenant, "page": PAGE_ROWS},
         )
         if not tasks:
             return

@@ -19,12 +19,14 @@ class Wanted(NamedTuple):
 
     ``overdue_after``: those pending for longer than that many ms. ``failing``: pending ones whose last poll brought
     nothing usable, ``''`` for any reason, else for this one. ``ref``: those that have this key of the caller's.
+    ``subtenant``: those that were recorded with this tag.
     """
 
     state: str | None = None
     overdue_after: int | None = None
     failing: str | None = None
     ref: str | None = None
+    subtenant: str | None = None
 
     def conditions(self) -> str:
         # Not `state = …`: by an index of it, all tasks of a state would be sorted anew for each page.
@@ -34,6 +36,7 @@ class Wanted(NamedTuple):
             "coalesce(state, '') = 'pending' AND last_error IS NOT NULL"
             " AND (:failing = '' OR last_error = :failing)": self.failing,
             "seq IN (SELECT task FROM refs WHERE ref = :ref)": self.ref,
+            "subtenant = :subtenant": self.subtenant,
         }
         return "".join(f" AND ({condition})" for condition, value in wanted.items() if value is not None)
 
@@ -45,8 +48,8 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
     while left is None or left > 0:
         rows = store.read(
             f"""
-            SELECT seq, id, state, outcome, recorded_at, due_at, concluded_at, abandoned_at, purged_at, polls,
-                last_error
+            SELECT seq, id, state, outcome, subtenant, recorded_at, due_at, concluded_at, abandoned_at, purged_at,
+                polls, last_error
             FROM tasks WHERE seq > :last{wanted.conditions()} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - constants
             {
@@ -55,6 +58,7 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
                 "after": wanted.overdue_after,
                 "failing": wanted.failing,
                 "ref": wanted.ref,
+                "subtenant": wanted.subtenant,
                 "now": now,
                 "paused": paused,
                 "page": PAGE_ROWS if left is None else min(left, PAGE_ROWS),
@@ -75,6 +79,7 @@ def task_line(row: sqlite3.Row, refs: Mapping[int, list[str]]) -> Json:
         "state": row["state"],
         "outcome": row["outcome"],
         "refs": refs.get(row["seq"], []),
+        "subtenant": row["subtenant"],
         "recorded_at": iso(row["recorded_at"]),
         "due_at": iso_or_none(row["due_at"]),
         "concluded_at": iso_or_none(row["concluded_at"]),
