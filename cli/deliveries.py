@@ -18,6 +18,7 @@ from worker.store.views import deliveries as view
 LIST = "`cdpoll deliveries list` shows what there is"
 
 WAY = click.option("--way", metavar="NAME", help="Only of this way out.")
+SUBTENANT = click.option("--subtenant", metavar="TEXT", help="Only results of tasks that were recorded with this tag.")
 NUMBERS = click.argument("numbers", metavar="[SEQ]...", type=click.IntRange(1), nargs=-1)
 
 
@@ -29,13 +30,14 @@ def deliveries() -> None:
 @deliveries.command("list")
 @WAY
 @click.option("--state", type=click.Choice(["waiting", "failed", "dead"]), help="Only these.")
+@SUBTENANT
 @AS_JSON
 @click.pass_obj
-def list_(obj: dict[str, Any], way: str | None, state: str | None, as_json: bool) -> None:
+def list_(obj: dict[str, Any], way: str | None, state: str | None, subtenant: str | None, as_json: bool) -> None:
     """Print each with its number, its task and why the last attempt failed."""
     with opened(obj) as here:
         _known(here, way)
-        pages = view.pages(here.store, way, state)
+        pages = view.pages(here.store, way, state, subtenant)
         if as_json:
             echo_pages("deliveries", pages)
             return
@@ -50,6 +52,7 @@ def list_(obj: dict[str, Any], way: str | None, state: str | None, as_json: bool
 _COLUMNS = (
     Column("way"),
     Column("seq"),
+    Column("subtenant", 2, cut=True),
     Column("id", 2),
     Column("state"),
     Column("attempts", 1),
@@ -65,6 +68,7 @@ def _rows(pages: Iterator[list[view.Json]], now: int) -> Iterator[list[list[str]
             [
                 one["way"],
                 str(one["seq"]),
+                one["subtenant"] or "",
                 one["id"] or "",
                 one["state"],
                 str(one["attempts"]),

@@ -55,21 +55,35 @@ def _way(store: Store, now: int, way: ConfiguredWay, last: int, counted: dict[st
     }
 
 
-def pages(store: Store, way: str | None, state: str | None) -> Iterator[list[Json]]:
-    """What is under way, has failed or is dead, by way and number, page by page."""
+def pages(
+    store: Store, way: str | None = None, state: str | None = None, subtenant: str | None = None
+) -> Iterator[list[Json]]:
+    """What is under way, has failed or is dead, by way and number, page by page; each ``None`` leaves none out.
+
+    ``subtenant``: only results of tasks that were recorded with this tag.
+    """
     after: tuple[str, int] = ("", -1)
     while True:
         rows = store.read(
             """
-            SELECT deliveries.way, deliveries.number, tasks.id, deliveries.state, deliveries.attempts,
-                deliveries.next_at, deliveries.error, deliveries.detail, deliveries.first_at, deliveries.last_at
+            SELECT deliveries.way, deliveries.number, tasks.id, tasks.subtenant, deliveries.state,
+                deliveries.attempts, deliveries.next_at, deliveries.error, deliveries.detail, deliveries.first_at,
+                deliveries.last_at
             FROM deliveries LEFT JOIN tasks ON tasks.seq = deliveries.task
             WHERE (deliveries.way, deliveries.number) > (:after_way, :after_number)
             AND deliveries.way = coalesce(CAST(:way AS TEXT), deliveries.way)
             AND deliveries.state = coalesce(CAST(:state AS TEXT), deliveries.state)
+            AND (CAST(:subtenant AS TEXT) IS NULL OR tasks.subtenant = :subtenant)
             ORDER BY deliveries.way, deliveries.number LIMIT :most
             """,
-            {"after_way": after[0], "after_number": after[1], "way": way, "state": state, "most": PAGE_ROWS},
+            {
+                "after_way": after[0],
+                "after_number": after[1],
+                "way": way,
+                "state": state,
+                "subtenant": subtenant,
+                "most": PAGE_ROWS,
+            },
         )
         if not rows:
             return
@@ -79,6 +93,7 @@ def pages(store: Store, way: str | None, state: str | None) -> Iterator[list[Jso
                 "way": row["way"],
                 "seq": row["number"],
                 "id": row["id"],
+                "subtenant": row["subtenant"],
                 "state": row["state"],
                 "attempts": row["attempts"],
                 "next_at": None if row["state"] == "dead" else iso(row["next_at"]),
