@@ -1,18 +1,19 @@
 """``cdpoll deliveries``: what is under way to the ways out, and what was given up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 
 from cli.groups import Group
 from cli.opening import Opened, opened
-from cli.output import AS_JSON, echo_pages, say
+from cli.output import AS_JSON, dumped, echo_pages, say
 from cli.table import Column, output_width, table_lines
 from cli.who import who
 from worker.core.errors import BadData
 from worker.core.instant import about, from_iso
 from worker.store import deliveries_by_hand as by_hand
+from worker.store.deliveries import position
 from worker.store.views import deliveries as view
 
 LIST = "`cdpoll deliveries list` shows what there is"
@@ -91,31 +92,50 @@ def _when(one: view.Json, now: int) -> str:
 @NUMBERS
 @click.option("--all", "every", is_flag=True, help="All that have failed or are dead; a way that stopped begins again.")
 @WAY
+@SUBTENANT
+@AS_JSON
 @click.pass_obj
-def retry(obj: dict[str, Any], numbers: tuple[int, ...], every: bool, way: str | None) -> int:
-    """Send these now, with a fresh schedule."""
+def retry(
+    obj: dict[str, Any], numbers: tuple[int, ...], every: bool, way: str | None, subtenant: str | None, as_json: bool
+) -> int:
+    """Send these now, with a fresh schedule. A way that has stopped begins again, with all that waits on it."""
     if every == bool(numbers):
         raise click.UsageError("give the numbers to send, or --all")
     by = who()
     with opened(obj) as here:
         _known(here, way)
         if every:
-            chosen = by_hand.keys(here.store, way=way, states=("failed", "dead"))
-            begin = by_hand.ways(here.store) if way is None else [way]
-            done, begun = by_hand.retry(here.store, chosen, begin, here.now, by)
-            say(f"{done} to be sent now", *(f"{name} begins again, with what waits" for name in begun))
-            return 0
-        chosen = by_hand.keys(here.store, way=way, numbers=numbers)
-        by_hand.retry(here.store, chosen, [], here.now, by)
-    return _tell(numbers, chosen, "to be sent now")
+            chosen = by_hand.keys(here.store, way=way, subtenant=subtenant, states=("failed", "dead"))
+            begin = [way] if way is not None else _ways_of(here, subtenant)
+        else:
+            chosen, begin = by_hand.keys(here.store, way=way, subtenant=subtenant, numbers=numbers), []
+        done, begun = by_hand.retry(here.store, chosen, begin, here.now, by)
+    refused = _refused(numbers, done)
+    if as_json:
+        echo_pages("done", _each(done), refused=refused, begun=[{"way": name} for name in begun])
+    else:
+        _tell(done, "to be sent now", each=not every)
+        say(*(f"{name} begins again, with what waits" for name in begun))
+    return _refusals(refused, done, as_json)
+
+
+def _ways_of(here: Opened, subtenant: str | None) -> list[str]:
+    """All ways; of a subtenant, those on which something of it waits."""
+    if subtenant is None:
+        return by_hand.ways(here.store)
+    return sorted({key.way for key in by_hand.keys(here.store, subtenant=subtenant)})
 
 
 @deliveries.command()
 @NUMBERS
 @click.option("--all-dead", is_flag=True, help="All that were given up.")
 @WAY
+@SUBTENANT
+@AS_JSON
 @click.pass_obj
-def skip(obj: dict[str, Any], numbers: tuple[int, ...], all_dead: bool, way: str | None) -> int:
+def skip(
+    obj: dict[str, Any], numbers: tuple[int, ...], all_dead: bool, way: str | None, subtenant: str | None, as_json: bool
+) -> int:
     """Never send these."""
     if all_dead == bool(numbers):
         raise click.UsageError("give the numbers to skip, or --all-dead")
@@ -123,20 +143,26 @@ def skip(obj: dict[str, Any], numbers: tuple[int, ...], all_dead: bool, way: str
     with opened(obj) as here:
         _known(here, way)
         if all_dead:
-            done = by_hand.skip(here.store, by_hand.keys(here.store, way=way, states=("dead",)), here.now, by)
-            click.echo(f"{done} skipped")
-            return 0
-        chosen = by_hand.keys(here.store, way=way, numbers=numbers)
-        by_hand.skip(here.store, chosen, here.now, by)
-    return _tell(numbers, chosen, "skipped")
+            chosen = by_hand.keys(here.store, way=way, subtenant=subtenant, states=("dead",))
+        else:
+            chosen = by_hand.keys(here.store, way=way, subtenant=subtenant, numbers=numbers)
+        done = by_hand.skip(here.store, chosen, here.now, by)
+    refused = _refused(numbers, done)
+    if as_json:
+        echo_pages("done", _each(done), refused=refused)
+    else:
+        _tell(done, "skipped", each=not all_dead)
+    return _refusals(refused, done, as_json)
 
 
 @deliveries.command()
 @click.option("--from", "first", metavar="SEQ", type=click.IntRange(1), required=True, help="The first number.")
 @click.option("--to", "last", metavar="SEQ", type=click.IntRange(1), required=True, help="The last one.")
 @WAY
+@SUBTENANT
+@AS_JSON
 @click.pass_obj
-def replay(obj: dict[str, Any], first: int, last: int, way: str | None) -> int:
+def replay(obj: dict[str, Any], first: int, last: int, way: str | None, subtenant: str | None, as_json: bool) -> int:
     """Send again what was delivered under these numbers, to a receiver that has lost it."""
     if last < first:
         raise click.UsageError("--to is before --from")
@@ -149,10 +175,30 @@ def replay(obj: dict[str, Any], first: int, last: int, way: str | None) -> int:
         if not ways:
             what = "no way out is configured" if way is None else f"there is no [deliver.{way}]"
             raise BadData(what, "`cdpoll config show` names the ways out")
+        told = []
         for one in ways:
-            many = again(here.store, one, (first, last), here.now, by)
-            say(f"{one.name}: {many} to be sent again")
+            rules = one if subtenant is None else one.of(subtenant)
+            letters = again(here.store, rules, (first, last), here.now, by)
+            why = _why_stopped(here, one.name)
+            told.append({"way": one.name, "letters": letters, "stopped": why is not None, "reason": why})
+            if not as_json:
+                _tell_again(one.name, letters, why)
+    if as_json:
+        click.echo(dumped({"ways": told}))
     return 0
+
+
+def _why_stopped(here: Opened, way: str) -> str | None:
+    """``None``: it is not stopped."""
+    place = position(here.store, way)
+    return None if place is None or place.way.stopped_at is None else place.way.reason or "its receiver said so"
+
+
+def _tell_again(way: str, letters: int, why_stopped: str | None) -> None:
+    say(f"{way}: {letters} to be sent again")
+    if why_stopped is not None:
+        say(f"cdpoll: {way} is stopped, and nothing is sent: {why_stopped}", err=True)
+        say(f"        mend its receiver; `cdpoll deliveries retry --all --way {way}` then begins it again", err=True)
 
 
 def _known(here: Opened, way: str | None) -> None:
@@ -161,15 +207,27 @@ def _known(here: Opened, way: str | None) -> None:
         raise BadData(f"no way out {way} was ever used", "`cdpoll status` names the ways out")
 
 
-def _tell(numbers: tuple[int, ...], chosen: list[by_hand.Key], said: str) -> int:
-    """Say what was done; 65 if nothing was, 1 if a part of it."""
-    for key in chosen:
-        say(f"{key.number} ({key.way}) {said}")
-    refused = sorted({*numbers} - {key.number for key in chosen})
-    for number in refused:
-        say(f"cdpoll: {number} does not wait to be delivered: it was delivered or skipped, or is not there", err=True)
-    if refused:
-        say(f"        {LIST}; `cdpoll deliveries replay` sends again what was delivered", err=True)
+def _each(done: Iterable[by_hand.Key]) -> Iterator[list[view.Json]]:
+    return ([{"way": key.way, "seq": key.number}] for key in done)
+
+
+def _tell(done: list[by_hand.Key], said: str, *, each: bool) -> None:
+    say(*(f"{key.number} ({key.way}) {said}" for key in done) if each else (f"{len(done)} {said}",))
+
+
+_WHY_NOT = "does not wait to be delivered: it was delivered or skipped, is of another way or subtenant, or is not there"
+
+
+def _refused(numbers: tuple[int, ...], done: list[by_hand.Key]) -> list[view.Json]:
+    """The numbers of which nothing was done."""
+    return [{"seq": number, "reason": _WHY_NOT} for number in sorted({*numbers} - {key.number for key in done})]
+
+
+def _refusals(refused: list[view.Json], done: list[by_hand.Key], as_json: bool) -> int:
+    """65 if nothing was done of what was asked for by its number, 1 if a part of it."""
     if not refused:
         return 0
-    return 1 if chosen else 65
+    if not as_json:
+        say(*(f"cdpoll: {one['seq']} {one['reason']}" for one in refused), err=True)
+        say(f"        {LIST}; `cdpoll deliveries replay` sends again what was delivered", err=True)
+    return 1 if done else 65

@@ -88,7 +88,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         conclude(store, failed, seq=3)
         while derive_missing(store, NOW):
             pass
-        Delivering(store, ScriptedWay(answering({1: REFUSED})), NOW).until_idle()
+        Delivering(store, ScriptedWay(answering({2: REFUSED})), NOW).until_idle()
     found.ways = {"mirth": {"kind": "directory", "path": str(found.folder / "out")}}
     found.write()
     return found
@@ -118,6 +118,9 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["quarantine", "drop", "f2"],
         ["unreadable", "list"],
         ["deliveries", "list"],
+        ["deliveries", "retry", "2", "99"],
+        ["deliveries", "skip", "2", "99"],
+        ["deliveries", "replay", "--from", "1", "--to", "9"],
         ["status"],
         ["tasks"],
         ["tasks", "--review"],

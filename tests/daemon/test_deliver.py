@@ -160,7 +160,8 @@ def test_what_a_person_does_with_deliveries(house: House) -> None:
     house.cdpoll("deliver", "--once", check=69)
     assert house.cdpoll("deliveries", "skip", "1", "9", check=1).text == "1 (mirth) skipped\n"
     assert "9 does not wait to be delivered" in house.cdpoll("deliveries", "retry", "9", check=65).err
-    assert house.cdpoll("deliveries", "retry", "2", check=0).text == "2 (mirth) to be sent now\n"
+    retried = house.cdpoll("deliveries", "retry", "2", check=0)
+    assert retried.text == "2 (mirth) to be sent now\nmirth begins again, with what waits\n"
     house.cdpoll("deliveries", "retry", check=2)
     house.cdpoll("deliveries", "skip", "--all-dead", "1", check=2)
     house.cdpoll("deliveries", "list", "--way", "unknown", check=65)

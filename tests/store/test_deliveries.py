@@ -139,7 +139,7 @@ def test_a_retry_gives_a_fresh_schedule_and_starts_a_way_that_was_stopped(store:
     dead = failed(1)._replace(state="dead", attempts=10)
     settle(store, rows=[dead, failed(2)], way=WayState(4, LATER, NOW, "http_410"))
     chosen = by_hand.keys(store, states=("failed", "dead"))
-    assert by_hand.retry(store, chosen, [], NOW, "ann") == (2, [WAY])
+    assert by_hand.retry(store, chosen, [], NOW, "ann") == (chosen, [WAY])
     assert [(one.number, one.attempts) for one in deliveries.due(store, WAY, NOW, 10)] == [(1, 0), (2, 0)]
     assert elsewhere(path, "SELECT failures, rests_until, stopped_at, reason FROM ways") == [(0, None, None, None)]
     assert acts(store, 1)[0]["act"] == "gave a fresh start to 2 deliveries: 1 (mirth), 2 (mirth)"
@@ -149,23 +149,28 @@ def test_a_way_without_a_letter_can_be_started_again(store: Store, path: Path) -
     deliveries.begin(store, WAY, "all", NOW)
     with store.write():
         deliveries.put(store, WAY, WayState(1, LATER, NOW, "http_410"))
-    assert by_hand.retry(store, [], [WAY], NOW, "ann") == (0, [WAY])
+    assert by_hand.retry(store, [], [WAY], NOW, "ann") == ([], [WAY])
     assert elsewhere(path, "SELECT rests_until, stopped_at FROM ways") == [(None, None)]
     assert acts(store, 1)[0]["act"] == "had these ways out begin again: mirth"
-    assert by_hand.retry(store, [], [WAY], NOW, "ann") == (0, []), "it has not failed and is not stopped"
+    assert by_hand.retry(store, [], [WAY], NOW, "ann") == ([], []), "it has not failed and is not stopped"
 
 
-def test_deliveries_are_chosen_by_way_number_and_state(store: Store) -> None:
+def test_deliveries_are_chosen_by_way_number_state_and_subtenant(store: Store) -> None:
     taken(store, concluded(store, "a", "b", "c"))
+    record(store, "b", subtenant="north")
     settle(store, rows=[failed(1)._replace(state="dead")])
     assert [key.number for key in by_hand.keys(store, states=("dead",))] == [1]
     assert [key.number for key in by_hand.keys(store, numbers=[2, 9])] == [2]
     assert by_hand.keys(store, way="another") == []
+    assert by_hand.keys(store, subtenant="north") == [(WAY, 2)]
+    assert by_hand.keys(store, subtenant="south") == []
 
 
 def test_what_is_skipped_is_never_sent_and_noted(store: Store) -> None:
     taken(store, concluded(store, *"abcdefg"))
-    assert by_hand.skip(store, by_hand.keys(store), NOW, "ann") == 7
+    chosen = by_hand.keys(store)
+    assert by_hand.skip(store, chosen, NOW, "ann") == chosen
+    assert by_hand.skip(store, chosen, NOW, "ann") == [], "they are not there any more"
     assert due(store) == []
     named = ", ".join(f"{n} (mirth)" for n in range(1, 6))
     assert acts(store, 1)[0]["act"] == f"skipped 7 deliveries: {named} and 2 more"

@@ -21,19 +21,24 @@ def keys(
     store: Store,
     *,
     way: str | None = None,
+    subtenant: str | None = None,
     numbers: Sequence[int] | None = None,
     states: Iterable[DeliveryState] = ("waiting", "failed", "dead"),
 ) -> list[Key]:
-    """The deliveries of a way or of all, with one of these numbers or any, in one of these states."""
+    """The deliveries of a way or of all, in one of these states, by way and number.
+
+    ``subtenant``: only results of tasks that were recorded with this tag. ``numbers``: only these.
+    """
     said = ",".join(f"'{state}'" for state in states)
+    of_tasks = "" if subtenant is None else " AND task IN (SELECT seq FROM tasks WHERE subtenant = :subtenant)"
     found: list[Key] = []
     pieces = [None] if numbers is None else _pieces(numbers)
     for piece in pieces:
         listed = "" if piece is None else f" AND number IN ({','.join(map(str, piece))})"
         rows = store.read(
             f"SELECT way, number FROM deliveries WHERE way = coalesce(CAST(:way AS TEXT), way) AND state IN ({said})"  # noqa: S608
-            f"{listed} ORDER BY way, number",
-            {"way": way},
+            f"{listed}{of_tasks} ORDER BY way, number",
+            {"way": way, "subtenant": subtenant},
         )
         found += [Key(row["way"], row["number"]) for row in rows]
     return found
@@ -44,11 +49,15 @@ def ways(store: Store) -> list[str]:
     return [row["name"] for row in store.read("SELECT name FROM ways ORDER BY name")]
 
 
-def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, who: str) -> tuple[int, list[str]]:
-    """Have deliveries sent now, with a fresh schedule, and let their ways and the ways ``begin`` try again.
+class Retried(NamedTuple):
+    """``done``: the deliveries that are to be sent now. ``begun``: the ways that had failed or were stopped."""
 
-    How many deliveries there were, and which of the ways had failed or were stopped.
-    """
+    done: list[Key]
+    begun: list[str]
+
+
+def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, who: str) -> Retried:
+    """Have deliveries sent now, with a fresh schedule, and let their ways and the ways ``begin`` try again."""
     with store.write():
         begun = [name for name in sorted({*begin, *(key.way for key in chosen)}) if _begin_again(store, name)]
         if begun:
@@ -60,7 +69,7 @@ def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, w
         "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now, last_at = NULL",
         {"now": now},
     )
-    return done, begun
+    return Retried(done, begun)
 
 
 def _begin_again(store: Store, name: str) -> bool:
@@ -74,20 +83,22 @@ def _begin_again(store: Store, name: str) -> bool:
     return changed > 0
 
 
-def skip(store: Store, chosen: Sequence[Key], now: int, who: str) -> int:
-    """Never send these; how many there were."""
+def skip(store: Store, chosen: Sequence[Key], now: int, who: str) -> list[Key]:
+    """Never send these; those that were there."""
     _note(store, "skipped", chosen, now, who)
     return _in_steps(store, chosen, "DELETE FROM deliveries", {})
 
 
-def _in_steps(store: Store, chosen: Sequence[Key], change: str, params: dict[str, int]) -> int:
-    done = 0
+def _in_steps(store: Store, chosen: Sequence[Key], change: str, params: dict[str, int]) -> list[Key]:
+    done: list[Key] = []
     for way in sorted({key.way for key in chosen}):
         for piece in _pieces([key.number for key in chosen if key.way == way]):
             with store.write():
-                done += store.execute(
-                    f"{change} WHERE way = :way AND number IN ({','.join(map(str, piece))})", {"way": way, **params}
+                rows = store.read(
+                    f"{change} WHERE way = :way AND number IN ({','.join(map(str, piece))}) RETURNING number",
+                    {"way": way, **params},
                 )
+            done += [Key(way, number) for number in sorted(row["number"] for row in rows)]
     return done
 
 

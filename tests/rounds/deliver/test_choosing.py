@@ -32,6 +32,8 @@ def test_a_way_gets_the_outcomes_and_the_subtenants_that_it_asks_for(store: Stor
     by.until_idle()
     assert by.way.numbers == [1]
     assert by.place.number == 3
+    assert [by.rules.of(one).subtenants for one in ("north", "south")] == [frozenset({"north"}), frozenset()]
+    assert replace(by.rules, subtenants=None).of("south").subtenants == frozenset({"south"})
 
 
 def test_a_way_that_begins_with_what_is_new_passes_over_what_is_there(store: Store) -> None:

@@ -1,7 +1,7 @@
 """Which of the results that went into the outbox a way is to deliver."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from worker.rounds.ingest.deriving import derive_fresh
@@ -28,6 +28,11 @@ class WayRules:
 
     def wants(self, about: About) -> bool:
         return about.outcome in self.outcomes and (self.subtenants is None or about.subtenant in self.subtenants)
+
+    def of(self, subtenant: str) -> "WayRules":
+        """The same, of the results of one subtenant alone."""
+        mine = frozenset({subtenant})
+        return replace(self, subtenants=mine if self.subtenants is None else mine & self.subtenants)
 
 
 @dataclass(frozen=True, slots=True)
