@@ -74,7 +74,11 @@ def status(code: str, coverage: str) -> tuple[str, list[Segment], str]:
 
 ASKED: Segment = ("DTP", "472", "D8", "20250601")
 
+ASKED_2023 = ("472", "D8", "20230601")
+
 SPAN: Segment = ("DTP", "307", "RD8", "20240101-20251231")
+YEAR = ("291", "20250101-20251231")
+PLAN_YEAR: Segment = ("DTP", "291", "RD8", "20250101-20251231")
 PLAN_OVER: Segment = ("DTP", "347", "D8", "20251231")
 
 AGAIN: list[Segment] = [("DTP", "348", "D8", "20210101"), ("DTP", "349", "D8", "20251231")]
@@ -124,7 +128,36 @@ COVERAGE: list[tuple[str, list[Segment], str]] = [
         [SPAN, ("DTP", "472", "D8", "20260304"), ACTIVE],
         "inactive",
     ),
-    ("the span of eligibility is what was asked for", [SPAN, ACTIVE], "active"),
+    ("the span of eligibility had ended", [SPAN, ACTIVE], "inactive"),
+    ("the plan's span had ended", [PLAN_YEAR, ACTIVE], "inactive"),
+    ("the plan's span had not begun", [("DTP", "291", "RD8", "20270101-20271231"), ACTIVE], "inactive"),
+    ("the plan's span had ended, asked for before", [ASKED, PLAN_YEAR, ACTIVE], "active"),
+    ("a stay that was asked for", [("DTP", "291", "RD8", "20260110-20260114"), ACTIVE], "active"),
+    (
+        "a plan since long ago that ended",
+        [("DTP", "291", "D8", "20200101"), *dated("1", "349", "20251231")],
+        "inactive",
+    ),
+    (
+        "the plan ended, of a benefit that tells its begin alone",
+        [PLAN_OVER, *dated("1", "348", "20200101")],
+        "inactive",
+    ),
+    ("the plan ended before the benefit began", [PLAN_OVER, *dated("1", "348", "20260101")], "active"),
+    ("the plan year ended, eligible", [PLAN_YEAR, ("DTP", "307", "RD8", "20200101-99991231"), ACTIVE], "active"),
+    ("the plan year ended, eligible since", [PLAN_YEAR, ("DTP", "356", "D8", "20200101"), ACTIVE], "active"),
+    ("the same of a benefit", [*dated("1", "291", "20250101-20251231"), ("DTP", "307", "D8", "20200101")], "active"),
+    (
+        "the plan year ended, eligible until then",
+        [PLAN_YEAR, ("DTP", "356", "D8", "20200101"), ("DTP", "357", "D8", "20251231"), ACTIVE],
+        "inactive",
+    ),
+    (
+        "the plan ended on its day, eligible",
+        [PLAN_YEAR, PLAN_OVER, ("DTP", "356", "D8", "20200101"), ACTIVE],
+        "inactive",
+    ),
+    ("the plan year ended, asked for later", [("DTP", "307", "D8", "20260301"), *dated("1", *YEAR)], "inactive"),
     ("a benefit with dates that tell no limits", [PLAN_OVER, ACTIVE, ("DTP", "304", "D8", "20260101")], "inactive"),
     ("not covered, but for a single service", [("EB", "I", "", "30"), ("EB", "1", "", "88")], "not_covered"),
     ("hospital care beside a plan that is not covered", [("EB", "I", "", "30"), ("EB", "1", "", "47^48")], "active"),
@@ -154,7 +187,7 @@ def test_coverage(body: list[Segment], word: str) -> None:
 
 def test_contradictions_are_warned_of() -> None:
     assert said(answer(EB_INACTIVE, ("EB", "1", "", "1"))) == ["plan_contradicted"]
-    began: Segment = ("DTP", "291", "D8", "20200101")
+    began: Segment = ("DTP", "291", "D8", "20250701")
     assert said(answer(began, *dated("1", "349", "20251231"))) == ["ended_since"]
     assert said(answer(began, *dated("1", "349", "20261231"))) == []
 
@@ -188,11 +221,35 @@ def test_a_code_in_small_letters_means_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "codes"), [("20270101-20271231", ["begins_later"]), ("20260401-20260401", []), ("20260101-20261231", [])]
+    ("text", "word", "codes"),
+    [
+        ("20270101-20271231", "inactive", ["not_in_force", "begins_later"]),
+        ("20260410-20260414", "active", ["begins_later"]),
+        ("20260401-20260401", "active", []),
+        ("20260101-20261231", "active", []),
+        ("20260110-20260114", "active", ["ended_since"]),
+        ("20250101-20251231", "inactive", ["not_in_force"]),
+    ],
 )
-def test_a_span_that_begins_after_the_answer_is_warned_of(text: str, codes: list[str]) -> None:
+def test_a_span_beside_the_day_of_the_answer_is_warned_of(text: str, word: str, codes: list[str]) -> None:
     found = answer(("DTP", "291", "RD8", text), ("EB", "1", "", "30"))
-    assert (found.coverage, said(found)) == ("active", codes)
+    assert (found.coverage, said(found)) == (word, codes)
+
+
+def test_a_benefit_that_begins_later_is_warned_of() -> None:
+    found = answer(*dated("1", "348", "20260501"))
+    assert (found.coverage, found.begins, said(found)) == ("inactive", "2026-05-01", ["not_in_force", "begins_later"])
+    assert said(answer(*dated("1", "348", "20260501"), EB_INACTIVE)) == ["not_in_force"]
+
+
+def test_eligibility_goes_on_after_a_plan_year() -> None:
+    found = answer(PLAN_YEAR, ("DTP", "307", "RD8", "20200101-99991231"), ACTIVE)
+    assert (found.begins, found.ends, said(found)) == ("2020-01-01", "9999-12-31", ["ended_since"])
+
+
+def test_an_end_before_the_benefit_began_is_not_its_end() -> None:
+    found = answer(PLAN_OVER, *dated("1", "348", "20260101"))
+    assert (found.begins, found.ends) == ("2026-01-01", "")
 
 
 def test_begin_and_end_are_those_of_the_span_that_was_asked_for() -> None:
@@ -244,3 +301,26 @@ def test_a_dependent_has_the_dates_of_the_subscriber_that_it_has_not_itself() ->
     asked: Segment = ("DTP", "291", "D8", "20260301")
     found = answer(*SOURCE, *RECEIVER, *holder(over), *child("KID", asked, ACTIVE), whole=True)
     assert (found.coverage, found.ends) == ("inactive", "2025-12-31")
+
+
+@pytest.mark.parametrize(
+    ("above", "own", "told"),
+    [
+        ([PLAN_OVER], ("346", "D8", "20260101"), ("active", "2026-01-01", "")),
+        ([PLAN_OVER], ("356", "D8", "20260101"), ("active", "2026-01-01", "")),
+        ([PLAN_YEAR], ("356", "D8", "20260101"), ("active", "2026-01-01", "")),
+        ([PLAN_OVER], ("346", "D8", "20240101"), ("inactive", "2024-01-01", "2025-12-31")),
+        ([("DTP", "346", "D8", "20250101")], ("347", "D8", "20261231"), ("active", "2025-01-01", "2026-12-31")),
+    ],
+)
+def test_a_dependent_s_own_dates_win_over_those_of_the_subscriber(
+    above: list[Segment], own: tuple[str, str, str], told: tuple[str, str, str]
+) -> None:
+    found = answer(*SOURCE, *RECEIVER, *holder(*above), *child("KID", ("DTP", *own), ACTIVE), whole=True)
+    assert (found.coverage, found.begins, found.ends) == told
+
+
+def test_a_begin_after_the_dependent_s_own_end_is_not_its_begin() -> None:
+    began, ended, asked = [("DTP", *one) for one in (("346", "D8", "20240101"), ("347", "D8", "20231231"), ASKED_2023)]
+    found = answer(*SOURCE, *RECEIVER, *holder(began), *child("KID", asked, ended, ACTIVE), whole=True)
+    assert (found.coverage, found.begins, found.ends) == ("active", "", "2023-12-31")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from worker.core.x12.benefits import DEATH, Benefit
+from worker.core.x12.benefits import Benefit
 from worker.core.x12.coverage import CoverageWord, coverage
 from worker.core.x12.dates import Period
 from worker.core.x12.delimiters import Delimiters
@@ -18,7 +18,7 @@ from worker.core.x12.frame import (
     repeats_too_much,
     version_issues,
 )
-from worker.core.x12.in_force import asked_span
+from worker.core.x12.in_force import asked_span, inherited
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
     DEPENDENT,
@@ -72,7 +72,7 @@ class Answer(Whole, frozen=True):
     ends: str = ""
     traces: tuple[Trace, ...] = ()
     dates: tuple[Period, ...] = ()
-    """DTP of the patient; of a dependent, those of the subscriber too whose qualifiers it has not, but a death."""
+    """DTP of the patient; of a dependent, those of the subscriber too that it has not and does not contradict."""
     rejections: tuple[Rejection, ...] = ()
     """Every AAA that concerns the patient: those above, its own, and those under its benefits."""
     other_payers: tuple[OtherPayer, ...] = ()
@@ -253,6 +253,7 @@ class _AnswerReader:
         own = dependent or subscriber
         assert own is not None
         rejections += own.rejections
+        answered = self.parsed.answered
         alone = True
         for benefit in own.telling:
             if benefit.rejections:
@@ -266,9 +267,7 @@ class _AnswerReader:
             persons.append(subscriber.person)
             if True not in [one.ours for one in traces]:
                 traces += subscriber.traces
-            mine = {DEATH, *[one.qualifier for one in dates]}
-            dates += tuple([one for one in subscriber.dates if one.qualifier not in mine])
-        answered = self.parsed.answered
+            dates = inherited(dates, subscriber.dates, answered)
         found = coverage(own.telling, rejections, dates, answered)
         named = NO_OTHERS if alone else others(own.telling, payer, own.person, asked_span(dates, answered))
         if found.word not in ("active", "rejected"):

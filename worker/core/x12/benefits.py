@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from worker.core.x12.codes import ACTIVE, BENEFITS, INACTIVE, words
-from worker.core.x12.dates import Period, period
+from worker.core.x12.dates import DEATH, Period, period
 from worker.core.x12.delimiters import Delimiters
 from worker.core.x12.people import Party, Reference, Rejection, extended, party, reference, rejection
 from worker.core.x12.value import Value
@@ -69,8 +69,6 @@ Entry = tuple[Benefit, Notes, bool]
 """A benefit, what is wrong with it, and whether it tells anything beyond itself: bears on the status, names another
 party or a rejection, or has something wrong with it. A few do, where amounts are many."""
 
-DEATH = "442"
-"""DTP01 of the date of death."""
 _TELLING = ACTIVE | INACTIVE | {"I", "MC", "R"}
 _LONGEST_NUMBER_CHARS = 24
 _MOST_REMEMBERED_TEXTS = 2048

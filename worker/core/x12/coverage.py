@@ -46,8 +46,8 @@ class Coverage(Whole, frozen=True):
     word: CoverageWord
     issues: tuple[str, ...] = ()
     """``plan_contradicted``: the plan is told inactive or not covered, and hospital care active;
-    ``ended_since``, ``begins_later``: it had ended on the day of the answer, or begins after it, and the day asked for
-    is unclear;
+    ``ended_since``, ``begins_later``: it, or a plan, had ended on the day of the answer, or begins after it, and it is
+    unclear whether that counts; where it is inactive, ``begins_later`` says that it begins after the date asked;
     ``not_in_force``: an active status was set aside because its dates leave out the date asked;
     ``medical_inactive``: medical care is told inactive, and active is another programme only."""
     active: tuple[Benefit, ...] = ()
@@ -113,12 +113,17 @@ def _of_status(status: list[Benefit], dates: tuple[Period, ...], answered: str) 
         issues = []
         if len(active) < len(status) and _medical_ended(active, past + inactive):
             issues.append("medical_inactive")
-        if "" not in (unclear := {span.unclear for span in now}):
-            issues += sorted(unclear)
+        if "" not in (warnings := {span.warning for span in now}):
+            issues += sorted(warnings)
         begins, ends = _widest(now)
         return Coverage("active", tuple(issues), tuple(active), begins, ends)
     begins, ends = _widest(over)
-    return Coverage("inactive", ("not_in_force",) if past else (), tuple(past), begins, ends)
+    if not past:
+        return Coverage("inactive", (), (), begins, ends)
+    later = not inactive and "" not in [span.warning for span in over]
+    return Coverage(
+        "inactive", ("not_in_force", "begins_later") if later else ("not_in_force",), tuple(past), begins, ends
+    )
 
 
 def _widest(spans: list[InForce]) -> tuple[str, str]:

@@ -6,6 +6,9 @@ from functools import lru_cache
 
 from worker.core.x12.value import Value
 
+DEATH = "442"
+"""DTP01 of the date of death."""
+
 _FORMATS = {"D8": 8, "RD8": 17}
 
 _LONGEST_DATE_CHARS = 48

@@ -21,7 +21,7 @@ from worker.core.x12.envelope import FileEnd, TransactionSet
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.stream import transaction_sets
 
-READER_VERSION = 7
+READER_VERSION = 8
 """Raised whenever the reader says something else of the same text: what an older reader derived is derived anew."""
 
 MOST_ANSWERS_PER_TEXT = 200

@@ -1,9 +1,10 @@
 """When a coverage is in force: what its dates say, against the date that the inquiry asked for."""
 
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from worker.core.x12.dates import Period, day
+from worker.core.x12.dates import DEATH, Period, day
 from worker.core.x12.value import Whole
 
 _BEGINS = {"346": "plan", "348": "benefit", "356": "eligibility", "193": "period", "539": "policy", "340": "COBRA"}
@@ -13,8 +14,13 @@ _LIMITS = _BEGINS | _ENDS
 _SPANS = {"290": "coordination", "291": "span", "292": "span", "307": "span"}
 """DTP01 of coordination of benefits, plan, benefit and eligibility: from one day to another."""
 _TELLING = _LIMITS | _SPANS
+_ELIGIBILITY = ("307", "356", "357")
 _ASKED = ("472", "307", "291")
 """DTP01 of the date that repeats the inquiry's, the best first."""
+_SHORTEST_PLAN = timedelta(days=27)
+"""From the first to the last day of the shortest month."""
+_LONGEST_INQUIRY = timedelta(days=5 * 365)
+_OLDEST_INQUIRY = timedelta(days=2 * 365)
 
 _ALWAYS = ("0000", "9999-99")
 
@@ -27,9 +33,10 @@ class InForce(Whole, frozen=True):
     begins: str
     """``YYYY-MM-DD``; empty where it is not told."""
     ends: str
-    unclear: Literal["", "ended_since", "begins_later"] = ""
-    """They had ended on the day of the answer, or begin after it, and it is unclear which day was asked for: a plan
-    date (291) or a span of eligibility (307) may be it, or tell of the plan."""
+    warning: Literal["", "ended_since", "begins_later"] = ""
+    """``begins_later``: they begin after the days asked for. Where they are in force, these or ``ended_since`` say that
+    they begin after the day of the answer, or had ended on it, and it is unclear whether that counts: a date of plan or
+    eligibility (291, 307) may be the day asked for, and eligibility may go on after a plan."""
 
 
 @lru_cache(maxsize=512)
@@ -41,19 +48,43 @@ def asked_span(dates: tuple[Period, ...], answered: str) -> tuple[str, str]:
     day on which it began, so it reaches to the day of the answer.
     """
     made = day(answered)
-    one = _asked(dates)
+    one = _asked(dates, made)
     if one is None:
         return (made, made) if made else _ALWAYS
     return one.first, max(one.last, made) if one.qualifier != "472" and not one.ranged else one.last
 
 
-def _asked(dates: tuple[Period, ...]) -> Period | None:
+def _asked(dates: tuple[Period, ...], made: str) -> Period | None:
     """The date that repeats the inquiry's."""
     for qualifier in _ASKED:
         for one in dates:
-            if one.qualifier == qualifier and one.first and one.last:
+            if one.qualifier == qualifier and one.first and one.last and not _is_of_plan(one, made):
                 return one
     return None
+
+
+def _is_of_plan(one: Period, made: str) -> bool:
+    """Whether a date tells of a plan or of eligibility rather than of what was asked for: that is a day of the last two
+    years, or a span shorter than a month, or for eligibility a longer one up to the day of the answer."""
+    if one.qualifier not in _SPANS or not (one.first and one.last):
+        return False
+    length = date.fromisoformat(one.last) - date.fromisoformat(one.first)
+    if length < _SHORTEST_PLAN:
+        return bool(made) and date.fromisoformat(made) - date.fromisoformat(one.last) > _OLDEST_INQUIRY
+    return one.qualifier == "291" or length > _LONGEST_INQUIRY or (bool(made) and not one.first <= made <= one.last)
+
+
+def _limits_of(dates: tuple[Period, ...], repeated: Period | None, made: str) -> tuple[Period, ...]:
+    """Of the dates of a patient those that say when a plan began or ended, and spans, unless they are the days asked
+    for. A single date under the qualifier of a span may be the day asked for."""
+    return tuple(
+        [
+            one
+            for one in dates
+            if one.qualifier in _LIMITS
+            or (one.qualifier in _SPANS and one != repeated and (_is_span(one) or _is_of_plan(one, made)))
+        ]
+    )
 
 
 @lru_cache(maxsize=512)
@@ -61,29 +92,91 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) 
     """Whether a benefit with dates of its own, or with the patient's, is in force: much the same for many patients.
 
     ``own`` are the dates under the benefit, ``dates`` those of the patient, ``answered`` is the day of the answer. What
-    has no dates is in force, and so is what is unclear. Of the patient's dates those count that say when a plan began
-    or ended, and spans (290, 291, 292, 307), unless they are the days that were asked for.
+    has no dates is in force, and so is what is unclear. A benefit that does not say when it ends does so with the
+    patient's plan or eligibility, unless that ended before the benefit began.
     """
-    asked, repeated = asked_span(dates, answered), _asked(dates)
-    spans = [one for one in dates if one.qualifier in _SPANS and one.ranged and one.first != one.last]
-    limits = tuple([one for one in dates if one.qualifier in _LIMITS or (one in spans and one != repeated)])
-    telling = tuple([one for one in own if one.qualifier in _TELLING]) or limits
+    asked, made = asked_span(dates, answered), day(answered)
+    repeated = _asked(dates, made)
+    telling = tuple([one for one in own if one.qualifier in _TELLING])
+    limits = _limits_of(dates, repeated, made)
+    eligible = _eligible_after_plan(telling + limits, own + dates, asked)
+    if eligible:
+        telling = tuple([one for one in telling if not _is_over(one, asked)])
+        limits = tuple(dict.fromkeys([*[one for one in limits if not _is_over(one, asked)], *eligible]))
     begins, ends = _from_to(telling, asked)
+    limits = tuple([one for one in limits if not _contradicts(one, begins, ends)])
+    counted = telling or limits
+    if telling and not ends:
+        counted += tuple([one for one in limits if _tells_end(one)])
     if not (begins and ends):
         more = _from_to(limits, asked)
         begins, ends = begins or more[0], ends or more[1]
-    if repeated in spans and repeated is not None and repeated.qualifier == "291" and not telling:
-        begins, ends = repeated.first, repeated.last  # a plan's own span, most likely
-    now, made = _reaches(telling, asked), day(answered)
-    unclear: Literal["", "ended_since", "begins_later"] = ""
-    if now and made and repeated is not None and repeated.qualifier != "472":
-        if repeated in spans and repeated.first > made:
-            unclear = "begins_later"
-        elif (repeated in spans and repeated.last < made) or (
-            (repeated.qualifier == "291" or not repeated.ranged) and not _reaches(telling, (made, made))
-        ):
-            unclear = "ended_since"
-    return InForce(now, begins, ends, unclear)
+    now = _reaches(counted, asked)
+    warning: Literal["", "ended_since", "begins_later"] = ""
+    if not now:
+        warning = "begins_later" if begins > asked[1] else ""
+    elif eligible:
+        warning = "ended_since"
+    elif made and repeated is not None and repeated.qualifier != "472":
+        warning = _unclear(counted, repeated, made)
+    return InForce(now, begins, ends, warning)
+
+
+def _unclear(counted: tuple[Period, ...], repeated: Period, made: str) -> Literal["", "ended_since", "begins_later"]:
+    """What had changed on the day of the answer, where the date that repeats the inquiry's may be none."""
+    span = _is_span(repeated)
+    if span and repeated.first > made:
+        return "begins_later"
+    if span and repeated.last < made:
+        return "ended_since"
+    single = repeated.qualifier == "291" or not repeated.ranged
+    return "ended_since" if single and not _reaches(counted, (made, made)) else ""
+
+
+def _is_over(one: Period, asked: tuple[str, str]) -> bool:
+    """Whether it is the span of a plan that had ended, such as that of a plan year."""
+    return one.qualifier == "291" and _is_span(one) and "" < one.last < asked[0]
+
+
+def _eligible_after_plan(
+    telling: tuple[Period, ...], dates: tuple[Period, ...], asked: tuple[str, str]
+) -> tuple[Period, ...]:
+    """The dates of eligibility, where it was there before a plan ended and goes on after it; else none."""
+    ended = min([one.last for one in telling if _is_over(one, asked)], default="")
+    if not ended:
+        return ()
+    found = tuple([one for one in dates if one.qualifier in _ELIGIBILITY])
+    goes_on = [any(span[0] <= ended and _meets(span, asked) for span in spans) for spans in _spans(found).values()]
+    return found if goes_on and all(goes_on) else ()
+
+
+def _tells_end(one: Period) -> bool:
+    return one.qualifier in _ENDS or _is_span(one)
+
+
+def _is_span(one: Period) -> bool:
+    """Whether it has two days, of which one may be missing."""
+    return one.ranged and one.first != one.last
+
+
+def _contradicts(one: Period, begins: str, ends: str) -> bool:
+    """Whether a date of those above is an end before the own begin, or a begin after the own end."""
+    if one.qualifier not in _TELLING:
+        return False
+    if begins and "" < one.last < begins and _tells_end(one):
+        return True
+    return bool(ends) and one.first > ends and one.qualifier not in _ENDS
+
+
+def inherited(own: tuple[Period, ...], above: tuple[Period, ...], answered: str) -> tuple[Period, ...]:
+    """The dates of a dependent with those of the subscriber that it has not itself and does not contradict."""
+    mine = {DEATH, *[one.qualifier for one in own]}
+    more = tuple([one for one in above if one.qualifier not in mine])
+    if not own:
+        return more
+    made = day(answered)
+    begins, ends = from_to(_limits_of(own, _asked(own, made), made), asked_span(own + more, answered))
+    return own + tuple([one for one in more if not _contradicts(one, begins, ends)])
 
 
 def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:

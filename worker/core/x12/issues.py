@@ -9,7 +9,7 @@ code                     held  means
 answer_empty                   a patient has neither a benefit nor a rejection
 answer_unreadable              an answer could not be read any further; nothing is said of its coverage
 bad_number                     an amount, a percentage or a quantity is not a number; it is left out
-begins_later                   the plan begins after the day of the answer; the day asked for is unclear
+begins_later                   the coverage begins after the date asked for; if active, that date is unclear
 bht_missing                    the set has no BHT, so it does not say which inquiry it answers, nor when
 bht_repeated             held  a second BHT stands in the set: it is joined of two
 component_is_repetition        ISA11 and ISA16 are the same character; it is read as the repetition separator
@@ -17,7 +17,7 @@ control_number_reused          ISA06, ISA13, GS06 and ST02 occurred together bef
 control_numbers_unchecked      there are too many control numbers to look for repeated ones any further
 date_format                    DTP02 or DMG02 announces another form of date than the one that follows
 deceased                       the answer gives a date of the patient's death
-ended_since                    the coverage had ended on the day of the answer; the day asked for is unclear
+ended_since                    the coverage or its plan had ended on the day of the answer, perhaps not when asked for
 file_cut                       the file ends inside an interchange; nothing of it is to be stored
 ge_control                     GE02 is not GS06
 ge_count                       GE01 is not the number of sets in the group; where it is larger, the file is incomplete
@@ -94,7 +94,7 @@ MESSAGES = {
     "answer_empty": "The patient has neither a benefit nor a rejection.",
     "answer_unreadable": "The answer could not be read any further; nothing is said of its coverage.",
     "bad_number": "An amount, a percentage or a quantity is not a number and was left out.",
-    "begins_later": "The plan begins after the day of the answer; the day asked for is unclear.",
+    "begins_later": "The coverage begins after the date asked for; if told active, that date is unclear.",
     "bht_missing": "The set has no BHT: it does not say which inquiry it answers, nor when.",
     "bht_repeated": "A second BHT stands in the set: it is joined of two.",
     "component_is_repetition": "ISA11 and ISA16 are the same character; it was read as the repetition separator.",
@@ -102,7 +102,7 @@ MESSAGES = {
     "control_numbers_unchecked": "There are too many control numbers to look for repeated ones any further.",
     "date_format": "A date is not in the form that the qualifier before it announces.",
     "deceased": "The answer gives a date of death of the patient.",
-    "ended_since": "The coverage had ended on the day of the answer; the day asked for is unclear.",
+    "ended_since": "The coverage or its plan had ended on the day of the answer; whether that counts is unclear.",
     "file_cut": "The file ends inside an interchange.",
     "ge_control": "GE02 is not GS06.",
     "ge_count": "GE01 is not the number of sets in the group.",
