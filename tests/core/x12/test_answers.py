@@ -283,7 +283,7 @@ def test_the_rejections_of_every_loop_have_words() -> None:
 )
 def test_a_rejection_in_words_means_what_its_code_means(code: str, holds: str, holds_not: str) -> None:
     """79 and 80 also stand in the provider's loop, where the payer is not meant."""
-    found = people.rejection(["AAA", "N", "", code, "C"], "2100B")
+    found, _ = people.rejection(["AAA", "N", "", code, "C"], "2100B")
     assert holds in found.text
     assert not re.search(rf"\b{holds_not}", found.text)
 
@@ -297,3 +297,23 @@ def test_what_is_remembered_is_bounded_and_right() -> None:
     assert [known[chunk] for chunk in chunks] == first
     assert 0 < len(known) <= 2048
     assert [known[chunk] for chunk in chunks] == first
+
+
+@pytest.mark.parametrize(
+    ("segment", "code", "follow_up", "odd"),
+    [
+        (("N", "72", "C"), "72", "C", "shifted_aaa"),
+        (("N", "72", "", "C"), "72", "C", "shifted_aaa"),
+        (("N", "72"), "72", "", "shifted_aaa"),
+        (("N", "", "", "72", "C"), "72", "C", "shifted_aaa"),
+        (("", "N", "", "72", "C"), "72", "C", "shifted_aaa"),
+        (("N", "ZZ", "72", "C"), "72", "C", ""),
+        (("N", "ZZ", "", "C"), "", "C", "rejection_without_reason"),
+        (("N", "", "C"), "", "C", "rejection_without_reason"),
+        (("N", "", "ZY", "C"), "ZY", "C", ""),
+        (("N",), "", "", "rejection_without_reason"),
+    ],
+)
+def test_a_reason_beside_its_place_is_read(segment: tuple[str, ...], code: str, follow_up: str, odd: str) -> None:
+    found, said = people.rejection(["AAA", *segment], "2100C")
+    assert (found.valid, found.code, found.follow_up, said) == ("N", code, follow_up, odd)

@@ -253,10 +253,10 @@ _known_others = lru_cache(maxsize=512)(_others)
 
 
 def rejected(values: list[str], loop: str, notes: list[tuple[str, str]]) -> Rejection:
-    """The :class:`Rejection` of an AAA; one without a reason is noted."""
-    found = rejection(values, loop)
-    if not found.code:
-        notes.append(("rejection_without_reason", "AAA"))
+    """The :class:`Rejection` of an AAA, with what is odd about its reason noted."""
+    found, odd = rejection(values, loop)
+    if odd:
+        notes.append((odd, "AAA"))
     return found
 
 

@@ -26,7 +26,7 @@ def head_issues(head: str, delimiters: Delimiters) -> list[Issue]:
 
 def head_rejections(head: str, delimiters: Delimiters) -> tuple[Rejection, ...]:
     lines = [segment.split(delimiters.element) for segment in head.split(delimiters.terminator)]
-    return tuple([rejection(values, "ST") for values in lines if values[0] == "AAA"])
+    return tuple([rejection(values, "ST")[0] for values in lines if values[0] == "AAA"])
 
 
 @lru_cache(maxsize=64)

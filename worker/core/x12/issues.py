@@ -69,6 +69,7 @@ set_cut                  held  the text ends before the set's SE
 set_spliced              held  SE01 and HL01 say both that something is missing in the set
 set_too_large            held  the set is larger than the limit
 set_unreadable           held  the set could not be read
+shifted_aaa                    an AAA has a separator too few or too many; its reason is taken from beside its place
 shifted_nm1                    an NM1 lacks a separator, so its identifier stands one element early
 st_code                  held  ST01 is no three digits, or is not 271 above EB segments: what follows may be a 271
 st_missing               held  an SE has no ST
@@ -154,6 +155,7 @@ MESSAGES = {
     "set_spliced": "SE01 and HL01 say both that something is missing in the set.",
     "set_too_large": "The set is larger than the limit.",
     "set_unreadable": "The set could not be read.",
+    "shifted_aaa": "An AAA has a separator too few or too many; the reason was taken from beside its place.",
     "shifted_nm1": "The NM1 lacks a separator; the identifier was taken from one element earlier.",
     "st_code": "ST01 names no kind of set, or another one than its segments: a 271 may be damaged there.",
     "st_missing": "The SE has no ST.",

@@ -15,6 +15,8 @@ PLAN_NUMBERS = ("18", "N6")
 """REF01 of a plan and of its network, the best first."""
 GROUP_NUMBERS = ("6P", "1L", "IG")
 """REF01 of a group or of a policy, the best first."""
+_MUTUALLY_DEFINED = "ZZ"
+"""AAA02 of a code list of the sender's own, and AAA03 of a reason of the sender's own."""
 _PADDING = [""] * 13
 
 
@@ -179,11 +181,22 @@ def address_lines(elements: list[str]) -> tuple[str, ...]:
     return tuple([value for value in elements[1 : 3 if elements[0] == "N3" else 4] if value])
 
 
-def rejection(elements: list[str], loop: str) -> Rejection:
-    """The :class:`Rejection` of an AAA."""
-    _, valid, _, code, follow_up, *_ = elements + _PADDING
+def rejection(elements: list[str], loop: str) -> tuple[Rejection, str]:
+    """The :class:`Rejection` of an AAA, and what is odd about its reason: ``shifted_aaa``, ``rejection_without_reason``
+    or nothing."""
+    _, valid, agency, code, follow_up, behind, *_ = elements + _PADDING
+    odd = ""
+    if not code or code in FOLLOW_UPS:
+        odd = "shifted_aaa"
+        if agency in REJECTIONS and agency != _MUTUALLY_DEFINED:
+            code, follow_up = agency, code or follow_up  # one separator too few
+        elif not code and follow_up in REJECTIONS:
+            valid, code, follow_up = valid or agency, follow_up, behind  # one too many
+        else:
+            odd, code, follow_up = "rejection_without_reason", "", follow_up or code
     retryable = code in RETRYABLE_REASONS or follow_up in RETRYABLE_FOLLOW_UPS
-    return Rejection(loop, retryable, valid, code, words(REJECTIONS, code), follow_up, words(FOLLOW_UPS, follow_up))
+    texts = words(REJECTIONS, code), words(FOLLOW_UPS, follow_up)
+    return Rejection(loop, retryable, valid, code, texts[0], follow_up, texts[1]), odd
 
 
 def trace(elements: list[str]) -> Trace:
