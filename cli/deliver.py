@@ -29,4 +29,5 @@ def deliver(obj: dict[str, Any], once: bool) -> int:
     for warning in config.warnings:
         write_line(f"warning: {warning}")
     settle_in(config.store.path)
-    return run(config, ways_of, Clock(), once=once, reload=lambda: load(obj["config"], os.environ))
+    file = str(config.source)  # in full: the process works in another folder than the one that it was started in
+    return run(config, ways_of, Clock(), once=once, reload=lambda: load(file, os.environ))

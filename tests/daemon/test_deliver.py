@@ -121,6 +121,26 @@ def test_a_reload_takes_another_configuration_and_refuses_one_with_a_mistake(hou
         assert process.stopped() == 0
 
 
+def test_a_program_runs_in_the_root_and_a_relative_configuration_is_read_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, place = house.folder / "program", house.folder / "place"
+    program.write_text(f"#!/bin/sh\npwd >> {place}\n")
+    program.chmod(0o755)
+    house.ways = {"own": {"kind": "command", "command": str(program)}}
+    house.write(log_format="json")
+    conclude(house, "a")
+    monkeypatch.chdir(house.folder)
+    house.config = Path(house.config.name)
+    with house.deliver() as process:
+        process.ready()
+        until(lambda: place.exists() and place.read_text() == "/\n", "the program", process.process)
+        process.process.send_signal(1)
+        process.ready()
+        assert process.stopped() == 0
+    assert "reloaded" in [line["event"] for line in process.logged()]
+
+
 def test_nothing_of_a_letter_is_in_the_log(house: House) -> None:
     conclude(house, "a", ref="JANE DOE")
     (house.folder / "out").rmdir()

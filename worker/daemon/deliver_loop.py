@@ -57,6 +57,7 @@ def deliver(config: Config, ways: Ways, clock: Clock, *, once: bool, reload: Cal
     """
     signals = Signals()
     signals.listen()
+    os.chdir("/")  # programs are started here
     log = make_log(config.log.format, config.log.level, clock)
     found = ways(config)
     place = config.store

@@ -151,6 +151,18 @@ def test_one_after_the_other_each_gets_its_own(run: Run, tmp_path: Path) -> None
     assert [json.loads(line)["seq"] for line in (tmp_path / "all").read_text().splitlines()] == list(range(1, 11))
 
 
+def test_it_gets_no_file_that_is_to_be_inherited(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        assert run("ls -l /proc/$$/fd >fds") == Delivered()
+    assert "lock" not in (tmp_path / "fds").read_text()
+
+
+def test_a_pipe_that_is_shut_ends_it(run: Run) -> None:
+    """Python ignores SIGPIPE, and a program would inherit that."""
+    assert run("kill -PIPE $$; exit 3") == LetterRefused("signal_13", sent_detail(run("kill -PIPE $$")))
+
+
 def test_it_hears_the_signals_that_cdpoll_holds_back() -> None:
     """Not by a script of the shell: dash hears them in any case."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})

@@ -9,9 +9,9 @@ import contextlib
 import errno
 import io
 import os
+import select
 import signal
 import stat
-import subprocess
 from pathlib import Path
 
 from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverDown, Sent
@@ -24,7 +24,7 @@ _CODES = {errno.ENOENT: "missing", errno.ENOTDIR: "missing", errno.EACCES: "deni
 
 
 class Command:
-    """Starts one program, given with its arguments."""
+    """Starts one program, given with its arguments, in the working directory of this process."""
 
     def __init__(self, argv: tuple[str, ...], timeout_ms: int) -> None:
         """``timeout_ms``: how long one run may take."""
@@ -43,25 +43,36 @@ class Command:
         except OSError as error:
             return trouble_with_program(program) or _not_started(program, error)
         try:
-            process.wait(self._timeout_ms / 1000)
-        except subprocess.TimeoutExpired:
+            in_time = _ends_within(self._timeout_ms, process)
+        finally:
+            _kill_group(process)  # the group keeps its number until its leader has been waited for
+            _, status = os.waitpid(process, 0)
+        if not in_time:
             said = f"{program} did not end within {words(self._timeout_ms)}, and was killed"
             return ReceiverDown("timeout", said)
-        finally:
-            _kill_group(process.pid)
-            process.wait()
-        return _sent(program, process.returncode)
+        return _sent(program, os.waitstatus_to_exitcode(status))
 
-    def _start(self, letter: Letter, given: io.FileIO) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
+    def _start(self, letter: Letter, given: io.FileIO) -> int:
+        """The process, as the leader of a session of its own, with the result as its input and no other open file.
+
+        `cdpoll deliver` holds SIGTERM and others back in all its threads, and a child would inherit that: what the
+        program starts (`timeout`, a Java that is to end) could not be ended by them. subprocess can clear the mask by
+        a function of ours between fork and exec only, which is not safe where other threads live.
+        """
+        others = (int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+        return os.posix_spawn(
+            self._argv[0],
             self._argv,
-            stdin=given,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_environment(letter),
-            cwd="/",
-            start_new_session=True,
-            preexec_fn=_hear_signals,
+            _environment(letter),
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, given.fileno(), 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+                *((os.POSIX_SPAWN_CLOSE, number) for number in others if number > 2),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these
         )
 
 
@@ -76,12 +87,15 @@ def _input_of(letter: Letter) -> io.FileIO:
     return given
 
 
-def _hear_signals() -> None:
-    """In the child: `cdpoll deliver` holds SIGTERM and others back in all its threads, and a child would inherit that.
-
-    What the program starts (`timeout`, a Java that is to end) could not be ended by them.
-    """
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+def _ends_within(time_ms: int, process: int) -> bool:
+    """Wait for its end. The process is still there, as a zombie, when this returns."""
+    end = os.pidfd_open(process)
+    try:
+        poll = select.poll()
+        poll.register(end, select.POLLIN)
+        return bool(poll.poll(time_ms))
+    finally:
+        os.close(end)
 
 
 def trouble_with_program(program: str) -> ReceiverDown | None:
