@@ -39,9 +39,9 @@ def failed(number: int, at: int = NOW, next_at: int = LATER) -> Failed:
     return Failed(number, "failed", 1, next_at, "http_500", "the receiver failed", at)
 
 
-def settle(store: Store, *, delivered: list[int] | None = None, rows: list[Failed] | None = None, **more: Any) -> None:
+def settle(store: Store, *, delivered: list[int] | None = None, rows: list[Failed] | None = None, **more: Any) -> int:
     done = Settlement(WayState(last_at=NOW), delivered or [], rows or [], [], None)
-    deliveries.settle(store, WAY, done._replace(**more))
+    return deliveries.settle(store, WAY, done._replace(**more))
 
 
 @pytest.mark.parametrize(("start", "position"), [("all", 0), ("new", 2)])
@@ -183,3 +183,69 @@ def test_what_is_due_is_found_in_the_order_of_the_numbers_without_a_sort(store: 
     due(store)
     assert not [line for line in plans if "TEMP B-TREE" in line]
     assert [line for line in plans if "deliveries_task (way=? AND task=?)" in line], "a thousand dead are not searched"
+
+
+LATER_BODY = {**DONE, "endDateTime": "2026-01-01T00:00:00Z"}
+
+
+def left(store: Store, *, dead: list[int], delivered: list[int]) -> tuple[int, list[int]]:
+    """All is taken, and some given up. How many of these the delivered ones replace, and which are left."""
+    letters = [Fresh(one.number, one.result, _task(store, one.result)) for one in outbox.after(store, 0, 100)]
+    taken(store, letters)
+    settle(store, rows=[failed(number)._replace(state="dead") for number in dead])
+    replaced = settle(store, delivered=delivered)
+    return replaced, [key.number for key in by_hand.keys(store, states=("dead",))]
+
+
+def _task(store: Store, result: int) -> int | None:
+    row = store.one("SELECT task FROM results WHERE seq = :seq", {"seq": result})
+    assert row is not None
+    task: int | None = row["task"]
+    return task
+
+
+def test_a_delivered_letter_takes_the_dead_ones_along_that_it_replaces(store: Store) -> None:
+    concluded(store, "a", "b")
+    conclude(store, LATER_BODY, 1)
+    assert left(store, dead=[1, 2], delivered=[3]) == (1, [2])
+
+
+def test_a_dead_letter_of_another_ref_stays(store: Store) -> None:
+    for ref in ("x", "y"):
+        record(store, "a", ref=ref)
+    conclude(store, DONE)
+    conclude(store, LATER_BODY)
+    assert left(store, dead=[1, 2, 4], delivered=[3]) == (1, [2, 4])
+
+
+def test_a_dead_letter_that_is_newer_stays(store: Store) -> None:
+    concluded(store, "a")
+    conclude(store, LATER_BODY)
+    assert left(store, dead=[2], delivered=[1]) == (0, [2])
+
+
+@pytest.mark.parametrize("source", ["poll", "batch"])
+def test_what_is_read_later_in_the_same_result_replaces_its_dead_letter(store: Store, source: str) -> None:
+    (letter,) = concluded(store, "a")
+    with store.write():
+        store.execute("UPDATE results SET source = :source", {"source": source})
+        outbox.publish_read(store, [letter.result], NOW)
+    assert left(store, dead=[1], delivered=[2]) == (1, [])
+
+
+def test_an_answer_of_a_batch_and_a_polled_result_never_replace_each_other(store: Store) -> None:
+    concluded(store, "a")
+    conclude(store, LATER_BODY)
+    with store.write():
+        store.execute("UPDATE results SET source = 'batch' WHERE revision = 1")
+    assert left(store, dead=[1], delivered=[2]) == (0, [1])
+
+
+def test_what_is_replaced_is_found_by_its_task(store: Store, plans: list[str]) -> None:
+    """Of a hundred thousand dead letters, those of the tasks that were delivered."""
+    taken(store, concluded(store, "a"))
+    plans.clear()
+    settle(store, delivered=[1])
+    assert [line for line in plans if line.startswith("SEARCH old") and "deliveries_task (way=? AND task=?)" in line]
+    assert not [line for line in plans if line.startswith("SCAN")]
+    assert not [line for line in plans if "state=?" in line]

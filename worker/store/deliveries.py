@@ -3,7 +3,7 @@ was taken from there and not delivered yet.
 
 A way has looked at every number up to its position. What it is to deliver of them has a row, until it is delivered. The
 position and the rows move in one transaction, so no number is passed over. A row goes after its letter went out: a
-process that dies in between sends the letter again.
+process that dies in between sends the letter again. With it go the dead letters that it replaces.
 """
 
 from collections.abc import Iterable, Sequence
@@ -156,9 +156,10 @@ def next_at(store: Store, name: str, now: int) -> int | None:
     return None if row is None else row["at"]
 
 
-def settle(store: Store, name: str, done: Settlement) -> None:
-    """Write what some attempts have changed, in one transaction."""
+def settle(store: Store, name: str, done: Settlement) -> int:
+    """Write what some attempts have changed, in one transaction; how many dead letters the delivered ones replace."""
     with store.write():
+        replaced = _remove_replaced(store, name, done.delivered)
         _remove(store, name, [*done.delivered, *done.gone])
         for letter in done.failed:
             store.execute(
@@ -176,6 +177,7 @@ def settle(store: Store, name: str, done: Settlement) -> None:
                 {"way": name, "after": done.revived_after},
             )
         put(store, name, done.way, len(done.delivered))
+    return replaced
 
 
 def put(store: Store, name: str, way: WayState, delivered: int = 0) -> None:
@@ -194,3 +196,31 @@ def _remove(store: Store, name: str, numbers: Sequence[int]) -> None:
     for start in range(0, len(numbers), STEP_ROWS):
         listed = ",".join(map(str, numbers[start : start + STEP_ROWS]))
         store.execute(f"DELETE FROM deliveries WHERE way = :way AND number IN ({listed})", {"way": name})  # noqa: S608
+
+
+def _remove_replaced(store: Store, name: str, delivered: Sequence[int]) -> int:
+    """Remove the dead letters with a smaller number and the same task and ref, of the same result or, as the polled
+    bodies of a task replace each other, of an earlier one; how many."""
+    removed = 0
+    for start in range(0, len(delivered), STEP_ROWS):
+        listed = ",".join(map(str, delivered[start : start + STEP_ROWS]))
+        # "+ 0", so that the others of the task are found by the task, and not among all with a smaller number.
+        rows = store.read(
+            f"""
+            DELETE FROM deliveries WHERE way = :way AND number IN (
+                SELECT old.number FROM deliveries AS sent
+                JOIN results AS newer ON newer.seq = sent.result
+                JOIN deliveries AS old ON old.way = sent.way AND old.task = sent.task
+                    AND old.number + 0 < sent.number AND old.state = 'dead'
+                JOIN results AS older ON older.seq = old.result
+                WHERE sent.way = :way AND sent.number IN ({listed})
+                    AND (older.seq = newer.seq OR (older.source <> 'batch' AND newer.source <> 'batch'))
+                    AND (SELECT ref FROM outbox WHERE last = old.number AND result = old.result)
+                    IS NOT DISTINCT FROM (SELECT ref FROM outbox WHERE last = sent.number AND result = sent.result)
+            )
+            RETURNING number
+            """,  # noqa: S608 - numbers
+            {"way": name},
+        )
+        removed += len(rows)
+    return removed

@@ -121,12 +121,29 @@ def test_a_later_body_goes_out_in_place_of_a_dead_letter(store: Store) -> None:
     by.until_idle()
     assert [row[:2] for row in by.rows()] == [(1, "dead")]
     conclude(store, {**DONE, "endDateTime": "2026-01-01T00:00:00Z"}, 1)
+    by.way.answer = answering({2: REFUSED})
+    by.until_idle()
+    assert [row[:2] for row in by.rows()] == [(1, "dead"), (2, "dead")], "the receiver has neither"
+    conclude(store, {**DONE, "endDateTime": "2026-01-02T00:00:00Z"}, 1)
+    by.until_idle()
+    assert (by.way.numbers, by.rows()) == ([3], []), "a person has nothing to do"
+    told = ("newer letters were delivered in place of letters that were given up", {"way": "mirth", "letters": 2})
+    assert told in by.log.lines
+
+
+def test_a_dead_letter_that_was_replaced_is_not_sent_by_a_retry(store: Store) -> None:
+    results(store, ["a"])
+    by = Delivering(store, ScriptedWay(answering({1: REFUSED})), AT)
+    by.rules = replace(by.rules, schedule_ms=(), outcomes=frozenset({"success"}))
+    by.begin()
+    by.until_idle()
+    conclude(store, {"id": "a", "status": "failure"}, 1)
     by.way.answer = answering({})
     by.until_idle()
-    assert by.way.numbers == [2]
+    assert [row[:2] for row in by.rows()] == [(1, "dead")], "the later body is not for this way"
     by_hand.retry(store, by_hand.keys(store), [], by.now, "ann")
     by.until_idle()
-    assert (by.way.numbers, by.rows()) == ([2], []), "what it told is not true any more"
+    assert (by.way.numbers, by.rows()) == ([], []), "what it told is not true any more"
 
 
 def test_a_receiver_that_is_down_is_asked_less_and_less_and_few_letters_are_tried(store: Store) -> None:

@@ -196,8 +196,11 @@ class DeliverRound:
 
     def _settle(self) -> None:
         if self.unsettled is not None:
-            deliveries.settle(self._store, self._rules.name, self.unsettled)
+            replaced = deliveries.settle(self._store, self._rules.name, self.unsettled)
             self.unsettled = None
+            if replaced:
+                event = "newer letters were delivered in place of letters that were given up"
+                self._around.log.info(event, way=self._rules.name, letters=replaced)
 
     def _tell(self, before: WayState, batch: _Batch) -> None:
         """Log it: a delivery by its count, a failure by its number and code. Nothing of a letter is in these."""
