@@ -1,24 +1,23 @@
-"""Who looked at patient data, or did something by hand: into the append-only table ``acts``, and into the journal."""
-
-import syslog
+"""The audit of a command: into the append-only table ``acts`` and the journal."""
 
 from cli.output import say
 from worker.core.errors import StorageFailed, TryLater
 from worker.store.db.store import Store
-from worker.store.state.standing import note_act
+from worker.store.state import acts
+from worker.store.state.acts import Action
 
 
-def tell_journal(who: str, act: str) -> None:
-    """Hand an event to syslog, which is journald's on most machines. Where there is neither, it is lost."""
-    syslog.openlog("cdpoll", syslog.LOG_PID, syslog.LOG_AUTH)
-    syslog.syslog(syslog.LOG_NOTICE, f"audit: {who!r}: {act}")
+def note_act(store: Store, who: str, act: Action, about: str | None, now: int) -> None:
+    """Note an act in a transaction of its own. Raises StorageFailed and TryLater: nothing may be done then."""
+    with store.write():
+        acts.note(store, who, act, about, now)
 
 
-def audited(store: Store, who: str, act: str, now: int) -> None:
-    """Note that patient data is read, before it is. Where the row cannot be written, the journal alone has it, and a
-    warning says so."""
+def audited(store: Store, who: str, act: Action, about: str | None, now: int) -> None:
+    """The same for what is done in any case: where the row cannot be written, the journal alone has it, and a warning
+    says so."""
     try:
-        note_act(store, who, act, now)
+        note_act(store, who, act, about, now)
     except (StorageFailed, TryLater) as error:
-        tell_journal(who, act)
+        store.journal(acts.line_of(who, act, about))
         say(f"warning: this could not be written into the table of acts: {error.message}", err=True)

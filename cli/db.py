@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from cli.audit import audited, note_act
 from cli.groups import Group
+from cli.journal import tell_journal
 from cli.opening import known_store, opened, settle_in
 from cli.output import AS_JSON, dumped, say
 from cli.who import who
 from worker.clock import Clock
 from worker.config import load
 from worker.core.instant import iso, iso_or_none
-from worker.store.state import backups
-from worker.store.state.standing import note_act_inside
+from worker.store.state import acts, backups
+from worker.store.state.acts import Action
 
 
 @click.group(cls=Group)
@@ -57,8 +59,11 @@ def migrate(obj: dict[str, Any], as_json: bool) -> None:
 
     `cdpoll run` does the same when it starts. Exit 75: a daemon works on the database.
     """
+    by = who()
     with opened(obj, migrate=True) as here:
-        where, version = str(here.store.path), here.store.version()
+        where, version, before = str(here.store.path), here.store.version(), here.store.migrated_from
+        if before is not None:
+            audited(here.store, by, "migrated the database", f"schema {before} to {version}", here.now)
     click.echo(dumped({"database": where, "schema": version}) if as_json else f"{where}: schema {version}")
 
 
@@ -74,6 +79,7 @@ def forget(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     """
     from worker.store import forgetting
 
+    by = who()
     path = load(obj["config"], os.environ).store.path
     settle_in(path)
     found = forgetting.remains_of(path)
@@ -84,6 +90,8 @@ def forget(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
         click.confirm(f"{path}: {lost}?", abort=True, err=True)
     suffix = ".forgotten-" + "".join(letter for letter in iso(Clock().now()) if letter.isalnum())
     renamed = forgetting.forget(path, suffix) if found.any else []
+    if found.any:  # there may be no database that could have a row
+        tell_journal(acts.line_of(by, "forgot the database", None))
     if as_json:
         names = [str(name) for name in renamed]
         click.echo(dumped({"database": str(path), "forgotten": found.any, "usable": found.usable, "renamed": names}))
@@ -108,10 +116,11 @@ def snapshot(obj: dict[str, Any], path: Path, as_json: bool) -> None:
 
     by = who()
     with opened(obj) as here:
+        note_act(here.store, by, "began a snapshot", None, here.now)
         held = snapshots.take(here.store, path, here.now)
         with here.store.write():
             backups.note(here.store, snapshot_at=here.now)
-            note_act_inside(here.store, by, "took a snapshot of the database", here.now)
+            acts.note(here.store, by, "took a snapshot", None, here.now)
     said = {"snapshot": str(path), "taken_at": iso(here.now), "tasks": held["tasks"], "concluded": held["concluded"]}
     click.echo(dumped(said) if as_json else f"{path}: {held['tasks']} tasks, {held['concluded']} of them concluded")
 
@@ -134,8 +143,8 @@ def verify_restore(obj: dict[str, Any], path: Path, as_json: bool) -> int:
         with here.store.write():
             if not found.wrong:
                 backups.note(here.store, verified_at=here.now, verified_snapshot_at=found.taken_at)
-            result = "it is no good" if found.wrong else "it is good"
-            note_act_inside(here.store, by, f"restored a snapshot aside: {result}", here.now)
+            act: Action = "found a snapshot bad" if found.wrong else "found a snapshot good"
+            acts.note(here.store, by, act, iso_or_none(found.taken_at), here.now)
     if as_json:
         said = {
             "snapshot": str(path),

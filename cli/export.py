@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from cli.audit import note_act
 from cli.csv_cells import echo_csv
 from cli.opening import opened
 from cli.output import OutputFailed, dumped
@@ -19,7 +20,6 @@ from worker.core.vendor.result_schema import schema_text
 from worker.rounds.ingest.deriving import derive_fresh
 from worker.store import cursors
 from worker.store.db.store import Store
-from worker.store.state.standing import note_act
 from worker.store.views import exported
 
 Json = dict[str, Any]
@@ -76,8 +76,8 @@ def export(
     by = who()
     with opened(obj) as here, nullcontext() if cursor is None else cursors.CursorLock(here.store.path, cursor):
         start = (since or 0) if cursor is None else cursors.position(here.store, cursor)
-        followed = f" by the cursor {cursor}" if cursor is not None else ""
-        note_act(here.store, by, f"exported results behind number {start}{followed}", here.now)
+        about = f"behind {start}" if cursor is None else f"behind {start}, cursor {cursor}"
+        note_act(here.store, by, "exported", about, here.now)
         reading = _Reading(here.store, start, subtenant, here.now)
         if form == "csv":
             echo_csv((*_BEFORE, *_IN1, *_AFTER), (_coverages(page) for page in reading.pages()))

@@ -13,7 +13,7 @@ from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from cli.who import who
 from worker.clock import Clock
-from worker.core.instant import duration
+from worker.core.instant import duration, iso
 from worker.core.problems import counted
 from worker.core.vendor.findings import each_coverage, each_once
 from worker.core.x12.issues import OF_ENVELOPE
@@ -68,7 +68,7 @@ def found(
     by = who()
     with opened(obj) as here:
         if as_csv or as_json:
-            audited(here.store, by, f"read coverage with found {'--csv' if as_csv else '--json'}", here.now)
+            audited(here.store, by, "listed coverage", None if since is None else f"since {iso(since)}", here.now)
         if ref is not None and not ref_is_known(here.store, ref):
             click.echo("cdpoll: no task was recorded for that ref; refs keep their letter case", err=True)
         if unread := results_to_read(here.store):

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from cli.audit import audited
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, echo_pages, say
 from cli.reports import bar, exit_code, in_words, read_older, report_json, show
@@ -20,7 +21,6 @@ from worker.clock import Clock
 from worker.core.errors import BadData
 from worker.core.problems import counted
 from worker.store.batch import keeping, quarantine
-from worker.store.state.standing import note_act
 from worker.store.views.waiting_files import waiting_files
 
 
@@ -49,9 +49,8 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
         # opened() gives up root for the owner of the database, who may not be able to read these files.
         files = [_open(stack, path) for path in paths] if os.geteuid() == 0 else None
         here = stack.enter_context(opened(obj, create=True, migrate=True, whole=True))
-        if as_is and not dry_run:
-            note_act(here.store, by, f"took {counted(len(paths), 'file')} as is, also what is incomplete", here.now)
         if not dry_run:
+            audited(here.store, by, "began to ingest", counted(len(paths), "file"), here.now)
             _read_unknown(here)
         reports: list[dict[str, Any]] = []
         refused: list[str] = []
@@ -63,6 +62,8 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
                 else:
                     with found:
                         reports.append(_read(here, path, found, as_is=as_is, dry_run=dry_run))
+                    if not dry_run:
+                        _note(here, by, reports[-1], as_is=as_is)
         finally:
             # Also when a full disk ends it in the middle: the files before are stored.
             show(reports, as_json)
@@ -73,6 +74,11 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
     if refused and not reports:
         return 65
     return 1 if refused else exit_code(reports)
+
+
+def _note(here: Opened, by: str, report: dict[str, Any], *, as_is: bool) -> None:
+    about = f"{report['number']} ({report['state']})"
+    audited(here.store, by, "ingested as is" if as_is else "ingested", about, here.now)
 
 
 def _read_unknown(here: Opened) -> None:

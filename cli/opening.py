@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.journal import tell_journal
 from worker.clock import Clock
 from worker.config import Config, ConfigurationMistakes, Mistake, Tolerated, load, load_store
 from worker.store.db import marker
 from worker.store.db.failures import translated
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.state import standing
 
 if TYPE_CHECKING:
     from worker.core.x12.batch import HoldRules
@@ -101,7 +101,6 @@ def become(uid: int, gid: int) -> None:
     import grp  # noqa: F401
     import pwd
 
-    import cli.audit  # noqa: F401
     import worker.daemon
     import worker.store.schema.creation
     import worker.store.schema.migrations  # noqa: F401
@@ -132,14 +131,8 @@ def opened(
     # A command has no one to tell that a migration goes on.
     working = (lambda: None) if migrate else None
     store = open_store(place.path, place.journal, timeout=timeout_s, create=create, migrate=working)
-    standing.listeners[:] = [_tell_journal]
+    store.journal = tell_journal
     return Opened(config, store, Clock().now(), mistakes, bool(unread))
-
-
-def _tell_journal(who: str, act: str) -> None:
-    from cli.audit import tell_journal
-
-    tell_journal(who, act)
 
 
 def known_store(obj: dict[str, Any]) -> Tolerated:

@@ -16,6 +16,7 @@ from worker.core.errors import BadData
 from worker.core.instant import iso_or_none
 from worker.core.problems import FAMILIES, KINDS, counted, kind_of
 from worker.core.standing import Shown
+from worker.store.state import acts as audit
 from worker.store.state import standing
 from worker.store.state.daemon import last_beat
 from worker.store.views.problems import all_problems
@@ -72,13 +73,18 @@ def ack(obj: Json, codes: tuple[str, ...]) -> None:
 @click.option("--limit", metavar="N", type=click.IntRange(1, 1000), default=100, help="At most N of them; else 100.")
 @click.pass_obj
 def acts(obj: Json, limit: int, as_json: bool) -> None:
-    """List what people did by hand, the newest first. (What was done to a task stands in its history, too.)"""
+    """List what people did by hand, and when they read patient data, the newest first: the audit."""
     with opened(obj) as here:
-        rows = [{**row, "at": iso_or_none(row["at"])} for row in standing.acts(here.store, limit)]
+        rows = [{**row, "at": iso_or_none(row["at"])} for row in audit.listed(here.store, limit)]
     if as_json:
         click.echo(dumped({"acts": rows}))
     else:
-        say(*([f"{row['at']}  {row['who']}: {row['act']}" for row in rows] or ["nothing was done by hand"]))
+        say(*([_act(row) for row in rows] or ["nothing was done by hand"]))
+
+
+def _act(row: Json) -> str:
+    about = "" if row["object"] is None else f": {row['object']}"
+    return f"{row['at']}  {row['who']}: {row['act']}{about}"
 
 
 def _standing(here: Opened) -> list[Shown]:

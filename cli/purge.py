@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cli.audit import audited, note_act
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.who import who
@@ -15,7 +16,6 @@ from worker.rounds.retention.purge import Purged, foreseen, purge, rewrite
 from worker.store.retention import noted
 from worker.store.retention.purging import waiting
 from worker.store.retention.undelivered import Limit
-from worker.store.state.standing import note_act
 
 Json = dict[str, Any]
 
@@ -59,7 +59,8 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
             return 0
         purged = Purged()
         # Before, too: one that is killed, or meets a full disk, has removed something.
-        note_act(here.store, by, f"began to purge what is older than {words(age_ms)}", here.now)
+        age = f"older than {words(age_ms)}"
+        note_act(here.store, by, "began a purge", age, here.now)
         early = why_not = None
         try:
             for _ in purge(here.store, terms, here.now, purged):
@@ -70,12 +71,7 @@ def purge_command(obj: Json, age_ms: int, yes: bool, as_json: bool) -> int:
             why_not = early or (rewrite(here.store, here.now) if noted.get(here.store).get("rows") else None)
         except TryLater as error:
             why_not = f"{error.message}: {error.hint}"
-        note_act(
-            here.store,
-            by,
-            f"purged what is older than {words(age_ms)}: {counted(purged.removed.tasks, 'task')}",
-            here.now,
-        )
+        audited(here.store, by, "purged", f"{age}: {counted(purged.removed.tasks, 'task')}", here.now)
         _tell(here, age_ms, limit, purged, _ending(stay, done=True, early=early is not None, why_not=why_not), as_json)
     return 1 if why_not or purged.failed else 0
 

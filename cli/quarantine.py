@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cli.audit import audited
 from cli.groups import Group
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
@@ -12,7 +13,6 @@ from cli.who import who
 from worker.core.errors import BadData
 from worker.store.batch import keeping
 from worker.store.batch import quarantine as store
-from worker.store.state.standing import note_act
 
 NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
@@ -56,11 +56,13 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
 def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> None:
     """Print why one file or set is here, and where it is kept."""
     kind, seq = _parsed(number)
+    by = who()
     with opened(obj) as here:
-        found = store.one_file(here.store, seq) if kind == "f" else store.one_set(here.store, seq)
+        found = _found(here, kind, seq)
         if found is None:
-            raise BadData(f"{number} is not in quarantine", "`cdpoll quarantine list` shows what is")
+            raise BadData(f"{number} {NOT_THERE}", "`cdpoll quarantine list` shows what is")
         if with_bytes:
+            audited(here.store, by, "showed bytes", f"{kind}{seq}", here.now)
             found["bytes"] = _first(here, kind, seq, found).decode("latin-1")
     if as_json:
         click.echo(dumped(found))
@@ -72,6 +74,10 @@ def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> N
         say(f"issue        {issue['code']} ({issue['segment']}): {issue['message']}")
     if with_bytes:
         click.echo(f"bytes        {found['bytes']!r}")
+
+
+def _found(here: Opened, kind: str, seq: int) -> dict[str, Any] | None:
+    return store.one_file(here.store, seq) if kind == "f" else store.one_set(here.store, seq)
 
 
 def _first(here: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
@@ -96,6 +102,11 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj, whole=True) as here:
         for number, kind, seq in parsed:
+            if _found(here, kind, seq) is None:
+                refused.append({"number": number, "reason": NOT_THERE})
+                continue
+            # Before: one that is killed may have read it.
+            audited(here.store, by, "retried in quarantine", f"{kind}{seq}", here.now)
             if kind == "f":
                 reason = retry_file(here.store, seq, here.now, here.hold_rules)
             else:
@@ -104,8 +115,6 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": reason})
-        if done:
-            note_act(here.store, by, f"read again from quarantine: {', '.join(done)}", here.now)
     return _tell(done, refused, "was read, and has left the quarantine", as_json)
 
 
@@ -119,12 +128,10 @@ def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj) as here:
         for number, kind, seq in parsed:
-            if (store.drop_file if kind == "f" else store.drop_set)(here.store, seq):
+            if (store.drop_file if kind == "f" else store.drop_set)(here.store, seq, here.now, by):
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": NOT_THERE})
-        if done:
-            note_act(here.store, by, f"dropped from quarantine: {', '.join(done)}", here.now)
     return _tell(done, refused, "was dropped", as_json)
 
 

@@ -38,8 +38,8 @@ def show(obj: dict[str, Any], name: str | None, ref: str | None, benefits: bool,
         if len(ids) > 1 and (ref is None or as_json):
             raise several(ids, "have this ref" if name is None else f"begin with {name}")
         for number, task_id in enumerate(ids):
-            if body:
-                audited(here.store, by, f"read the body of {task_id}", here.now)
+            if body or as_json:
+                audited(here.store, by, "showed body" if body else "showed task", task_id, here.now)
             if number:
                 click.echo("")
             _show(here, task_id, _Extent(benefits, body), as_json)

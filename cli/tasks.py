@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cli.audit import audited
 from cli.completion import complete_id
 from cli.csv_cells import echo_csv
 from cli.opening import opened
@@ -22,7 +23,6 @@ from worker.gateways.machine import process_exists
 from worker.store.db.store import Store
 from worker.store.state import api as shared_state
 from worker.store.state.daemon import last_beat
-from worker.store.state.standing import note_act
 from worker.store.tasks import by_hand
 from worker.store.tasks.by_hand import Handled
 from worker.store.views import tasks as story
@@ -64,7 +64,10 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
         narrowed = {key: given[key] for key in ("ref", "subtenant", "limit")}
         _review(obj, narrowed, "json" if as_json else "csv" if as_csv else "text")
         return
+    by = who()
     with opened(obj) as here:
+        if as_json or as_csv:
+            audited(here.store, by, "listed tasks", None, here.now)
         wanted = story.Wanted(
             state=given["state"],
             overdue_after=schedule_of(here.config.polling).alert_after if given["overdue"] else None,
@@ -88,7 +91,10 @@ COLUMNS = ("id", "state", "outcome", "refs", "recorded_at", "due_at", "polls", "
 def _review(obj: dict[str, Any], narrowed: dict[str, Any], form: str) -> None:
     from worker.store.views.review import review_pages
 
+    by = who()
     with opened(obj) as here:
+        if form != "text":
+            audited(here.store, by, "listed tasks", None, here.now)
         pages = review_pages(here.store, **narrowed)
         if form == "json":
             echo_pages("tasks", pages)
@@ -115,9 +121,7 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     """
     person = who()
     with opened(obj) as here:
-        handled = by_hand.due_now(here.store, ids, here.now)
-        if handled.done:
-            note_act(here.store, person, f"asked for a poll of {by_hand.named(list(handled.done))}", here.now)
+        handled = by_hand.due_now(here.store, ids, here.now, person)
         beat = last_beat(here.store)
         alive = beat is not None and beat.alive(here.now, process_exists(beat.pid))
     code = 0

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
+from cli.audit import audited
 from cli.groups import Group
 from cli.opening import opened
 from cli.output import AS_JSON, echo_pages, say
 from cli.who import who
 from worker.core.errors import BadData
-from worker.store.state.standing import note_act
 from worker.store.tasks import unreadable as store
 
 HEADER = f"{'number':<6}  {'first handed in':<24}  why it names no task; below it the text"
@@ -25,9 +25,11 @@ def unreadable() -> None:
 @click.pass_obj
 def list_(obj: dict[str, Any], as_json: bool) -> None:
     """Print each with its number, the reason and the raw text, which may hold patient data."""
+    by = who()
     with opened(obj) as here:
         pages = store.pages(here.store)
         if as_json:
+            audited(here.store, by, "listed unreadable", None, here.now)
             echo_pages("unreadable", pages)
             return
         came = False
@@ -54,14 +56,11 @@ def drop(obj: dict[str, Any], numbers: tuple[int, ...], every: bool) -> int:
     by = who()
     with opened(obj) as here:
         if every:
-            dropped = store.drop_all(here.store)
-            note_act(here.store, by, f"dropped {dropped} of what could not be read", here.now)
+            dropped = store.drop_all(here.store, here.now, by)
             click.echo(f"dropped {dropped}")
             return 0
         wanted = list(dict.fromkeys(numbers))
-        gone = store.drop(here.store, wanted)
-        if gone:
-            note_act(here.store, by, f"dropped of what could not be read: {', '.join(map(str, gone))}", here.now)
+        gone = store.drop(here.store, wanted, here.now, by)
     if not gone:
         raise BadData("none of these numbers is known", "`cdpoll unreadable list` shows them")
     click.echo(f"dropped {', '.join(map(str, gone))}")

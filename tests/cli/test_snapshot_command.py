@@ -31,7 +31,11 @@ def test_a_snapshot_and_its_restore_on_trial_are_told_by_status(house: House) ->
     assert "last snapshot" in line
     assert "restored on trial, and good," in line
     acts = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
-    assert [one["act"] for one in acts] == ["restored a snapshot aside: it is good", "took a snapshot of the database"]
+    assert [(one["act"], one["object"]) for one in acts] == [
+        ("found a snapshot good", taken["taken_at"]),
+        ("took a snapshot", None),
+        ("began a snapshot", None),
+    ]
 
 
 def test_one_that_is_no_good_is_74_and_is_not_noted_as_verified(house: House) -> None:
@@ -41,6 +45,7 @@ def test_one_that_is_no_good_is_74_and_is_not_noted_as_verified(house: House) ->
     copy.write_bytes(copy.read_bytes()[:-8192])
     assert f"{copy}: " in house.cdpoll("db", "verify-restore", str(copy), check=74).text
     assert house.status()["backup"]["verified_at"] is None
+    assert house.rows("SELECT act, object FROM acts ORDER BY seq DESC LIMIT 1") == [("found a snapshot bad", None)]
 
 
 def test_one_that_is_not_there_is_no_fault_of_the_database(house: House) -> None:

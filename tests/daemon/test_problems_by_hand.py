@@ -12,9 +12,8 @@ from tests.support.loop_by_hand import ByHand
 from tests.support.troubles import TROUBLES, quiet_house, quiet_loop, turn
 from worker.core.errors import StorageFailed
 from worker.core.standing import QUIET_MS
-from worker.store.opening import open_store
+from worker.store.state import acts as audit
 from worker.store.state import standing
-from worker.store.tasks import by_hand
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def test_an_acknowledged_problem_is_hidden_until_it_grows(house: House, loop: By
     assert "abandoned" in loop.problems()
     assert turn(loop) == [("problem has grown since it was acknowledged", "abandoned")]
     (act,) = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
-    assert act["act"] == "acknowledged abandoned (2)"
+    assert (act["act"], act["object"]) == ("acknowledged", "abandoned (2)")
     assert act["who"] == shown["acknowledged"]["by"]
 
 
@@ -124,30 +123,32 @@ def test_who_did_it_is_in_the_history_of_the_task(house: House) -> None:
 
 def test_the_acts_have_what_was_done_to_tasks(house: House) -> None:
     house.cdpoll("abandon", "t0", "t1", "nowhere", check=1)
-    house.cdpoll("retry", *(f"t{n}" for n in range(5)), "t0", check=0)
-    with open_store(house.database) as store:
-        many = [f"m{n}" for n in range(7)]
-        house.record(*many)
-        by_hand.abandon(store, many, 1_800_000_000_000, "ann")
+    house.cdpoll("retry", "t0", "t2", "t0", check=0)
     acts = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
-    assert [one["act"] for one in acts] == [
-        "abandoned 7 tasks: m0, m1, m2, m3, m4 and 2 more",
-        "retried 5 tasks: t0, t1, t2, t3, t4",
-        "abandoned 2 tasks: t0, t1",
-    ]
-    assert acts[1]["who"] == who()
-    assert f"{who()}: retried 5 tasks" in house.cdpoll("problems", "acts", check=0).text
+    done = [("retried", "t2"), ("retried", "t0"), ("abandoned", "t1"), ("abandoned", "t0")]
+    assert [(one["act"], one["object"]) for one in acts] == done
+    assert {one["who"] for one in acts} == {who()}
+    assert f"{who()}: retried: t2\n" in house.cdpoll("problems", "acts", check=0).text
+
+
+def test_an_act_of_an_earlier_cdpoll_is_a_sentence(house: House) -> None:
+    house.rows("INSERT INTO acts (at, who, act) VALUES (0, 'ann', 'abandoned 2 tasks: a, b')")
+    (one,) = house.cdpoll("problems", "acts", "--json", check=0).json["acts"]
+    assert (one["act"], one["object"]) == ("abandoned 2 tasks: a, b", None)
+    assert "ann: abandoned 2 tasks: a, b\n" in house.cdpoll("problems", "acts", check=0).text
 
 
 def test_the_acts_are_only_added(loop: ByHand) -> None:
-    for n in range(10):
-        standing.note_act(loop.store, "ann", f"act {n}", n)
-    assert len(standing.acts(loop.store, 5_000)) == 10
+    with loop.store.write():
+        for n in range(10):
+            audit.note(loop.store, "ann", "abandoned", f"t{n}", n)
+    assert len(audit.listed(loop.store, 5_000)) == 10
     for statement in (
         "DELETE FROM acts",
         "UPDATE acts SET who = 'bob'",
+        "UPDATE acts SET object = NULL",
         "INSERT OR REPLACE INTO acts (seq, at, who, act) VALUES (1, 0, 'bob', 'nothing')",
     ):
         with pytest.raises(sqlite3.IntegrityError, match="only added"):
             loop.store.execute(statement)
-    assert standing.acts(loop.store, 1)[0]["act"] == "act 9"
+    assert audit.listed(loop.store, 1)[0]["object"] == "t9"

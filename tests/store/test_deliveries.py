@@ -11,7 +11,7 @@ from worker.store import deliveries, outbox
 from worker.store import deliveries_by_hand as by_hand
 from worker.store.db.store import Store
 from worker.store.deliveries import Fresh, Settlement
-from worker.store.state.standing import acts
+from worker.store.state import acts
 
 LATER = NOW + 60_000
 WAY = "mirth"
@@ -33,6 +33,10 @@ def taken(store: Store, fresh: list[Fresh]) -> None:
 
 def due(store: Store, now: int = NOW, most: int = 100, behind: int = 0) -> list[int]:
     return [one.number for one in deliveries.due(store, WAY, now, most, behind)]
+
+
+def noted(store: Store) -> list[tuple[str, str]]:
+    return [(one["act"], one["object"]) for one in acts.listed(store, 10)]
 
 
 def failed(number: int, at: int = NOW, next_at: int = LATER) -> Failed:
@@ -142,7 +146,7 @@ def test_a_retry_gives_a_fresh_schedule_and_starts_a_way_that_was_stopped(store:
     assert by_hand.retry(store, chosen, [], NOW, "ann") == (chosen, [WAY])
     assert [(one.number, one.attempts) for one in deliveries.due(store, WAY, NOW, 10)] == [(1, 0), (2, 0)]
     assert elsewhere(path, "SELECT failures, rests_until, stopped_at, reason FROM ways") == [(0, None, None, None)]
-    assert acts(store, 1)[0]["act"] == "gave a fresh start to 2 deliveries: 1 (mirth), 2 (mirth)"
+    assert noted(store) == [("retried deliveries", "mirth 1-2"), ("restarted a way", "mirth")]
 
 
 def test_a_way_without_a_letter_can_be_started_again(store: Store, path: Path) -> None:
@@ -151,7 +155,7 @@ def test_a_way_without_a_letter_can_be_started_again(store: Store, path: Path) -
         deliveries.put(store, WAY, WayState(1, LATER, NOW, "http_410"))
     assert by_hand.retry(store, [], [WAY], NOW, "ann") == ([], [WAY])
     assert elsewhere(path, "SELECT rests_until, stopped_at FROM ways") == [(None, None)]
-    assert acts(store, 1)[0]["act"] == "had these ways out begin again: mirth"
+    assert noted(store) == [("restarted a way", "mirth")]
     assert by_hand.retry(store, [], [WAY], NOW, "ann") == ([], []), "it has not failed and is not stopped"
 
 
@@ -168,12 +172,13 @@ def test_deliveries_are_chosen_by_way_number_state_and_subtenant(store: Store) -
 
 def test_what_is_skipped_is_never_sent_and_noted(store: Store) -> None:
     taken(store, concluded(store, *"abcdefg"))
-    chosen = by_hand.keys(store)
-    assert by_hand.skip(store, chosen, NOW, "ann") == chosen
-    assert by_hand.skip(store, chosen, NOW, "ann") == [], "they are not there any more"
+    settle(store, delivered=[3])
+    chosen = [*by_hand.keys(store), by_hand.Key(WAY, 3)]
+    assert by_hand.skip(store, chosen, NOW, "ann") == chosen[:-1]
     assert due(store) == []
-    named = ", ".join(f"{n} (mirth)" for n in range(1, 6))
-    assert acts(store, 1)[0]["act"] == f"skipped 7 deliveries: {named} and 2 more"
+    assert noted(store) == [("skipped deliveries", "mirth 1-2, 4-7")]
+    assert by_hand.skip(store, chosen, NOW, "ann") == []
+    assert len(noted(store)) == 1, "nothing was done"
 
 
 def test_what_is_due_is_found_in_the_order_of_the_numbers_without_a_sort(store: Store, plans: list[str]) -> None:

@@ -30,7 +30,7 @@ def abandoned(store: Store, seqs: Sequence[int]) -> None:
 
 
 def asked_for(store: Store, seqs: Sequence[int]) -> None:
-    by_hand.due_now(store, [f"t{seq}" for seq in seqs], NOW + 10)
+    by_hand.due_now(store, [f"t{seq}" for seq in seqs], NOW + 10, "ann")
 
 
 def set_back(store: Store, seqs: Sequence[int]) -> None:

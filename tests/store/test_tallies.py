@@ -78,7 +78,7 @@ class Histories(RuleBasedStateMachine):
     @rule(one=st.sampled_from(IDS), what=st.sampled_from([by_hand.retry, by_hand.abandon, None]))
     def is_handled(self, one: str, what: Callable[..., object] | None) -> None:
         if what is None:
-            by_hand.due_now(self.store, [one], self.now)
+            by_hand.due_now(self.store, [one], self.now, "ann")
         else:
             what(self.store, [one], self.now, "somebody")
 

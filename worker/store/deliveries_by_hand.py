@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from worker.core.problems import counted
 from worker.core.way import DeliveryState
 from worker.store.db.store import Store
 from worker.store.deliveries import STEP_ROWS
-from worker.store.state.standing import note_act_inside
+from worker.store.state import acts
+from worker.store.state.acts import Action
 
 
 class Key(NamedTuple):
@@ -60,16 +60,10 @@ def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, w
     """Have deliveries sent now, with a fresh schedule, and let their ways and the ways ``begin`` try again."""
     with store.write():
         begun = [name for name in sorted({*begin, *(key.way for key in chosen)}) if _begin_again(store, name)]
-        if begun:
-            note_act_inside(store, who, f"had these ways out begin again: {', '.join(begun)}", now)
-    _note(store, "gave a fresh start to", chosen, now, who)
-    done = _in_steps(
-        store,
-        chosen,
-        "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now, last_at = NULL",
-        {"now": now},
-    )
-    return Retried(done, begun)
+        for name in begun:
+            acts.note(store, who, "restarted a way", name, now)
+    change = "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now, last_at = NULL"
+    return Retried(_in_steps(store, chosen, change, (who, "retried deliveries"), now), begun)
 
 
 def _begin_again(store: Store, name: str) -> bool:
@@ -85,36 +79,25 @@ def _begin_again(store: Store, name: str) -> bool:
 
 def skip(store: Store, chosen: Sequence[Key], now: int, who: str) -> list[Key]:
     """Never send these; those that were there."""
-    _note(store, "skipped", chosen, now, who)
-    return _in_steps(store, chosen, "DELETE FROM deliveries", {})
+    return _in_steps(store, chosen, "DELETE FROM deliveries", (who, "skipped deliveries"), now)
 
 
-def _in_steps(store: Store, chosen: Sequence[Key], change: str, params: dict[str, int]) -> list[Key]:
+def _in_steps(store: Store, chosen: Sequence[Key], change: str, act: tuple[str, Action], now: int) -> list[Key]:
+    """Each step notes the numbers that it has changed: one that is killed has done a part of it."""
     done: list[Key] = []
     for way in sorted({key.way for key in chosen}):
         for piece in _pieces([key.number for key in chosen if key.way == way]):
             with store.write():
                 rows = store.read(
                     f"{change} WHERE way = :way AND number IN ({','.join(map(str, piece))}) RETURNING number",
-                    {"way": way, **params},
+                    {"way": way, "now": now},
                 )
-            done += [Key(way, number) for number in sorted(row["number"] for row in rows)]
+                changed = sorted(row["number"] for row in rows)
+                if changed:
+                    acts.note(store, *act, f"{way} {acts.runs(changed)}", now)
+            done += [Key(way, number) for number in changed]
     return done
 
 
 def _pieces(numbers: Sequence[int]) -> list[Sequence[int]]:
     return [numbers[start : start + STEP_ROWS] for start in range(0, len(numbers), STEP_ROWS)]
-
-
-_NAMED_NUMBERS = 5
-
-
-def _note(store: Store, act: str, chosen: Sequence[Key], now: int, who: str) -> None:
-    """Before it is done: one that is killed has done a part of it."""
-    if not chosen:
-        return
-    numbers = ", ".join(f"{key.number} ({key.way})" for key in chosen[:_NAMED_NUMBERS])
-    more = f" and {len(chosen) - _NAMED_NUMBERS} more" if len(chosen) > _NAMED_NUMBERS else ""
-    what = counted(len(chosen), "delivery") if len(chosen) == 1 else f"{len(chosen)} deliveries"
-    with store.write():
-        note_act_inside(store, who, f"{act} {what}: {numbers}{more}", now)

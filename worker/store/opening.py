@@ -23,7 +23,7 @@ from worker.store.db.lock import DaemonLock, holder
 from worker.store.db.store import Store
 
 # In the file's user_version.
-SCHEMA_VERSION = 26
+SCHEMA_VERSION = 27
 
 # Databases below this were made by early builds: nothing brings them up to date. Until the first release, a change of
 # schema.sql that would be hard to make in a step raises this number to the new one.
@@ -152,7 +152,8 @@ def _bring_up(
         migrate()
 
     try:
-        migrations.bring_up(store, SCHEMA_VERSION, working)
+        if migrations.bring_up(store, SCHEMA_VERSION, working):
+            store.migrated_from = version
     finally:
         lock.release()
 

@@ -126,6 +126,7 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("problems", "acked_by"): "a user of this machine",
     ("acts", "who"): "a user of this machine",
     ("acts", "act"): _WORDS,
+    ("acts", "object"): "ids, codes, numbers, ages, names of ways and cursors; never a ref nor the name of a file",
     ("meta", "key"): _WORDS,
     ("meta", "value"): "single values; the names of links in the drop go with the drop",
 }

@@ -65,7 +65,7 @@ def test_so_is_one_whose_whole_bytes_came_another_way(house: DropHouse, tmp_path
 def test_so_is_one_that_a_person_dropped_when_it_was_incomplete(house: DropHouse) -> None:
     ((cut,),) = house.rows("SELECT seq FROM files WHERE state = 'incomplete'")
     with open_store(house.path) as store:
-        assert quarantine.drop_file(store, cut)
+        assert quarantine.drop_file(store, cut, house.clock.at, "ann")
     house.put("a.x12", batch("A"), age=5)
     assert house.states(after="delete") == [("a.x12", "ingested")]
     assert on_the_server(house) == ["a.x12"]

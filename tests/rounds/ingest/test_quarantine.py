@@ -250,7 +250,7 @@ def test_what_a_retry_left_is_gone_when_the_set_is_dropped(house: House, monkeyp
             with pytest.raises(ZeroDivisionError):
                 retry_set(store, number, NOW)
         assert house.value("SELECT count(*) FROM answers") == 500
-        assert quarantine.drop_set(store, number)
+        assert quarantine.drop_set(store, number, NOW, "ann")
     assert house.value("SELECT count(*) FROM results") == 0
 
 

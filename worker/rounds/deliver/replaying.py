@@ -4,7 +4,7 @@ from worker.rounds.deliver.choosing import WayRules, choose
 from worker.store import deliveries
 from worker.store.db.store import Store
 from worker.store.deliveries import STEP_ROWS
-from worker.store.state.standing import note_act
+from worker.store.state import acts
 
 
 def replay(store: Store, rules: WayRules, between: tuple[int, int], now: int, who: str) -> int:
@@ -20,9 +20,11 @@ def replay(store: Store, rules: WayRules, between: tuple[int, int], now: int, wh
         chosen = choose(store, rules, number, STEP_ROWS, now)
         if chosen is None:
             break
+        fresh = [one for one in chosen.fresh if one.number <= last]
         with store.write():
-            many += deliveries.add(store, rules.name, [one for one in chosen.fresh if one.number <= last], now)
+            many += deliveries.add(store, rules.name, fresh, now)
+            if fresh:
+                numbers = acts.runs(one.number for one in fresh)
+                acts.note(store, who, "replayed deliveries", f"{rules.name} {numbers}", now)
         number = chosen.up_to
-    if many:
-        note_act(store, who, f"had {many} deliveries of {first} to {last} made again ({rules.name})", now)
     return many

@@ -21,6 +21,7 @@ from worker.store.batch.rows import Counts, identity, put_answers
 from worker.store.batch.staging import StagedAnswer, StagedSet, count_sets
 from worker.store.db.damage import json_issues
 from worker.store.db.store import Store
+from worker.store.state import acts
 
 Json = dict[str, Any]
 
@@ -147,19 +148,21 @@ def set_bytes(store: Store, seq: int) -> bytes:
     return b"" if row is None else bytes(row["raw"])
 
 
-def drop_file(store: Store, seq: int) -> bool:
+def drop_file(store: Store, seq: int, now: int, who: str) -> bool:
     """Forget a file that is in quarantine, or incomplete, and delete what was kept of it."""
     with store.write():
         row = store.one(
             "DELETE FROM files WHERE seq = :seq AND state IN ('quarantined', 'incomplete') RETURNING sha256",
             {"seq": seq},
         )
+        if row is not None:
+            acts.note(store, who, "dropped from quarantine", f"f{seq}", now)
     if row is not None:
         keeping.drop_whole(store.path, row["sha256"])
     return row is not None
 
 
-def drop_set(store: Store, seq: int) -> bool:
+def drop_set(store: Store, seq: int, now: int, who: str) -> bool:
     """Drop a set from quarantine. Its identity stays, so that it does not come back with the next file."""
     with IngestLock(store.path, "file", wait=True):
         batches.remove_leftovers(store)
@@ -170,6 +173,7 @@ def drop_set(store: Store, seq: int) -> bool:
                 {"nothing": b"", "seq": seq},
             )
             if row is not None:
+                acts.note(store, who, "dropped from quarantine", f"s{seq}", now)
                 store.execute(
                     "UPDATE files SET quarantined_sets = quarantined_sets - 1 WHERE seq = :file", {"file": row["file"]}
                 )

@@ -55,6 +55,11 @@ class Store:
         self.path = Path(path)
         self.after_commit: Callable[[], None] | None = None
         """Called once, in the turn of the next transaction, after its commit."""
+        self.journal: Callable[[str], object] = str
+        """Where the lines of :meth:`tell` go: nowhere, or for a command to the system's journal."""
+        self._lines: list[str] = []
+        self.migrated_from: int | None = None
+        """The version of the schema that this connection brought up to date."""
         self.damaged = False
         """Whether a text was read that cannot be decoded."""
         self._wal: tuple[Path, tuple[int, int]] | None = None
@@ -258,6 +263,7 @@ class Store:
         Raises :class:`StorageFailed` as well where the file was removed or replaced meanwhile: then the commit went
         into a file that has no name any more.
         """
+        self._lines.clear()  # of a transaction that was rolled back
         with translated(self.path), self._turn:
             try:
                 self.conn.execute("BEGIN IMMEDIATE")
@@ -274,6 +280,13 @@ class Store:
             if self.after_commit is not None:
                 self.after_commit()
                 self.after_commit = None
+        # In no one's turn: a journal that hangs must hold up no other writer.
+        for line in self._lines:
+            self.journal(line)
+
+    def tell(self, line: str) -> None:
+        """Inside a transaction: once it is committed, hand this line to :attr:`journal`."""
+        self._lines.append(line)
 
     def _refuse_replaced(self) -> None:
         if self.replaced():

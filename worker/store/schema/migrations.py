@@ -107,6 +107,12 @@ def _purged(db: Database) -> None:
     _make(db, "refs_after_purge", "results_after_purge", "bodies_after_purge")
 
 
+def _object_of_acts(db: Database) -> None:
+    """The triggers refuse to change a row, and a new column changes none. What older rows say stays one sentence."""
+    if not any(one.name == "object" for one in db.table("acts").columns):
+        db.execute("ALTER TABLE acts ADD COLUMN object TEXT")
+
+
 def _make(db: Database, *names: str) -> None:
     """Make those of these tables, indexes and triggers that are not there, as ``schema.sql`` has them."""
     there = {row["name"] for row in db.query("SELECT name FROM sqlite_master")}
@@ -129,11 +135,12 @@ STEPS: Steps = {
     24: _purged,
     25: lambda db: _make(db, "acts_replaced", "acts_changed", "acts_removed"),
     26: lambda db: _make(db, "failed_polls", "failed_polls_task"),
+    27: _object_of_acts,
 }
 
 
-def bring_up(store: Store, version: int, working: Callable[[], None], steps: Steps = STEPS) -> None:
-    """Bring ``store`` to the schema ``version``; safe when several processes start at once.
+def bring_up(store: Store, version: int, working: Callable[[], None], steps: Steps = STEPS) -> bool:
+    """Bring ``store`` to the schema ``version``; safe when several processes start at once. Whether it was done here.
 
     ``working`` is called time and again meanwhile. Raises :class:`StorageFailed`, and leaves the file as it was, when
     no copy can be made, and when a row would then refer to nothing.
@@ -143,7 +150,7 @@ def bring_up(store: Store, version: int, working: Callable[[], None], steps: Ste
         # The write lock is held now: another process that was doing the same has finished.
         present = store.version()
         if present == version:
-            return
+            return False
         copy = keep_copy(store, present, working)
         db = Database(store.conn, execute_plugins=False, strict=True)
         for number in range(present + 1, version + 1):
@@ -156,6 +163,7 @@ def bring_up(store: Store, version: int, working: Callable[[], None], steps: Ste
             )
         store.set_version(version)
     drop_copies(store, but=copy)
+    return True
 
 
 def _make_views_anew(store: Store) -> None:

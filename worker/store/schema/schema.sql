@@ -545,13 +545,14 @@ CREATE TABLE problems (
     acked_at INTEGER                    -- when that was
 ) STRICT;
 
--- The audit: what people did by hand, and when they read patient data with `show --body`, `found --csv`, `found --json`
--- and `export`. Rows are only added. (What was done to a task stands in its history, too.)
+-- The audit: what people did by hand, and when they read patient data in a form for machines. Rows are only added.
+-- docs/operations.md lists the actions. (What was done to a task stands in its history, too.)
 CREATE TABLE acts (
     seq INTEGER PRIMARY KEY,            -- the row's number
     at INTEGER NOT NULL,                -- when
     who TEXT NOT NULL,                  -- a user of the machine
-    act TEXT NOT NULL                   -- what, and to which object, in words
+    act TEXT NOT NULL,                  -- the action, as "abandoned"; of rows before schema 27 a whole sentence
+    object TEXT                         -- what it was done to: an id, a code, numbers; none: the action says all
 ) STRICT;
 CREATE TRIGGER acts_replaced BEFORE INSERT ON acts WHEN EXISTS (SELECT 1 FROM acts WHERE seq = new.seq) BEGIN
     SELECT raise(ABORT, 'acts are only added');

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.core.problems import counted
 from worker.core.task import DueReason
 from worker.store.db.store import Store
-from worker.store.state import api
-from worker.store.state.standing import note_act_inside
+from worker.store.state import acts, api
+from worker.store.state.acts import Action
 from worker.store.tasks import history
 
 
@@ -23,7 +22,7 @@ class Handled:
 UNKNOWN = "is not recorded here: give the whole id, in its own letter case"
 
 
-def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
+def due_now(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
     """Make pending tasks due at once."""
     return _each(
         store,
@@ -34,7 +33,7 @@ def due_now(store: Store, ids: Iterable[str], now: int) -> Handled:
         """,
         {"now": now, "reason": DueReason.HAND},
         {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},
-        None,
+        (who, "asked for a poll"),
     )
 
 
@@ -76,9 +75,10 @@ def _each(
     sql: str,
     params: dict[str, Any],
     reasons: dict[str, str],
-    act: tuple[str, str] | None,
+    act: tuple[str, Action],
 ) -> Handled:
-    """``act``: who did it, and what, for the history."""
+    """``act``: who does it, and what. The history has it as well, of what changes the life of the task."""
+    who, action = act
     handled = Handled()
     with store.write():
         params = {**params, "paused_base": api.get(store).breaker.paused_until_now(params["now"])}
@@ -86,21 +86,10 @@ def _each(
             row = store.one(sql, {**params, "id": task_id})
             if row is not None:
                 handled.done[task_id] = row["seq"]
-                if act is not None:
-                    history.add(store, row["seq"], params["now"], act[1], f"by {act[0]}")
+                acts.note(store, who, action, task_id, params["now"])
+                if action != "asked for a poll":
+                    history.add(store, row["seq"], params["now"], action, f"by {who}")
                 continue
             row = store.one("SELECT state FROM tasks WHERE id = :id", {"id": task_id})
             handled.refused[task_id] = UNKNOWN if row is None else reasons[row["state"]]
-        if act is not None and handled.done:
-            who, verb = act
-            note_act_inside(store, who, f"{verb} {named(list(handled.done))}", params["now"])
     return handled
-
-
-_NAMED_TASKS = 5
-
-
-def named(ids: list[str]) -> str:
-    """``2 tasks: a, b``; of many the first five."""
-    more = f" and {len(ids) - _NAMED_TASKS} more" if len(ids) > _NAMED_TASKS else ""
-    return f"{counted(len(ids), 'task')}: {', '.join(ids[:_NAMED_TASKS])}{more}"

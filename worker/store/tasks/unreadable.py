@@ -9,6 +9,7 @@ from typing import Any
 
 from worker.core.instant import iso
 from worker.store.db.store import Store
+from worker.store.state import acts
 
 PAGE_ROWS = 200
 
@@ -34,18 +35,22 @@ def pages(store: Store) -> Iterator[list[dict[str, Any]]]:
         last = rows[-1]["seq"]
 
 
-def drop(store: Store, numbers: Sequence[int]) -> list[int]:
+def drop(store: Store, numbers: Sequence[int], now: int, who: str) -> list[int]:
     """Forget these; the numbers that there were."""
     gone: list[int] = []
     for start in range(0, len(numbers), PAGE_ROWS):
         with store.write():
-            for number in numbers[start : start + PAGE_ROWS]:
-                if 0 < number < 1 << 63 and store.execute("DELETE FROM unreadable WHERE seq = :seq", {"seq": number}):
-                    gone.append(number)
+            part = [
+                number
+                for number in numbers[start : start + PAGE_ROWS]
+                if 0 < number < 1 << 63 and store.execute("DELETE FROM unreadable WHERE seq = :seq", {"seq": number})
+            ]
+            _note(store, part, now, who)
+        gone += part
     return gone
 
 
-def drop_all(store: Store) -> int:
+def drop_all(store: Store, now: int, who: str) -> int:
     """Forget all that there are now, and none that comes meanwhile; how many they were."""
     latest = store.one("SELECT seq FROM unreadable ORDER BY seq DESC LIMIT 1")
     if latest is None:
@@ -53,10 +58,17 @@ def drop_all(store: Store) -> int:
     gone, part = 0, PAGE_ROWS
     while part == PAGE_ROWS:
         with store.write():
-            part = store.execute(
+            rows = store.read(
                 "DELETE FROM unreadable WHERE seq IN"
-                " (SELECT seq FROM unreadable WHERE seq <= :latest ORDER BY seq LIMIT :page)",
+                " (SELECT seq FROM unreadable WHERE seq <= :latest ORDER BY seq LIMIT :page) RETURNING seq",
                 {"latest": latest["seq"], "page": PAGE_ROWS},
             )
+            _note(store, [row["seq"] for row in rows], now, who)
+        part = len(rows)
         gone += part
     return gone
+
+
+def _note(store: Store, gone: list[int], now: int, who: str) -> None:
+    if gone:
+        acts.note(store, who, "dropped unreadable", acts.runs(gone), now)
