@@ -143,10 +143,11 @@ def _said(one: Json, told: frozenset[Note], several: bool) -> list[str]:
     said += f" ({one['plan']})" if one["plan"] else ""
     said += f", {span(one)}" if span(one) and one["coverage"] != "active" else ""
     ended = [f"it names {payer_of(other)}, whose coverage has ended{_dates(other)}" for other in one["ended_payers"]]
+    later = [f"it names {payer_of(other)}, whose coverage begins later{_dates(other)}" for other in one["later_payers"]]
     ask = [f"to be asked, not billed: {one['to_ask']}"] if one["to_ask"] else []
     left = [note for note in one["warnings"] if (*_place(one), note["code"]) not in told]
     rejected = [f"rejected: {rejection_words(rejection)}" for rejection in one["rejections"]]
-    return [said, *ended, *ask, *rejected, *_notes(left)]
+    return [said, *ended, *later, *ask, *rejected, *_notes(left)]
 
 
 def _dates(other: Json) -> str:

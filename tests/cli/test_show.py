@@ -190,6 +190,23 @@ def test_an_answer_names_what_has_ended_and_whom_to_ask(house: House, store: Sto
     ]
 
 
+def test_an_answer_names_what_begins_later(house: House, store: Store) -> None:
+    record(store, "a")
+    later = (
+        ("EB", "R", "", "30"),
+        ("DTP", "348", "D8", "20991231"),
+        ("LS", "2120"),
+        ("NM1", "PR", "2", "OVERDALE MUTUAL", "", "", "", "", "PI", "OVER1"),
+        ("LE", "2120"),
+    )
+    conclude(store, a_body(status="failure", unsuccessful=[a_path(says(INACTIVE, *later), "ineligible", "HMO")]))
+    lines = shown(house)
+    assert lines[0] == "no coverage found"
+    assert "      it names OVERDALE MUTUAL (OVER1), whose coverage begins later (from 2099-12-31)" in section(
+        lines, "searched"
+    )
+
+
 def test_an_earlier_payer_may_have_no_dates(house: House, store: Store) -> None:
     record(store, "a")
     earlier = (

@@ -150,7 +150,7 @@ def test_a_benefit_of_no_known_code_tells_nothing_and_is_said(code: str) -> None
 
 def test_every_code_of_a_benefit_is_known() -> None:
     known = [*"12345678ABCDEFGHIJKLMNOPQRSTUVWXY", "CB", "MC"]
-    assert said(answer(*[("EB", code, "", "30") for code in known])) == []
+    assert said(answer(*[("EB", code, "", "30") for code in known])) == ["other_payer_unnamed"]
 
 
 def test_who_is_named_twice_is_the_first_one() -> None:

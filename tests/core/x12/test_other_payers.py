@@ -5,6 +5,7 @@ import pytest
 from tests.support.x12_reading import AAA, EB_INACTIVE, OVER, RUNNING, answer, named, of_medicaid, said, under
 from tests.support.x12_samples import ACTIVE, Segment
 from worker.core.x12.answer import Answer
+from worker.core.x12.answer_columns import answer_columns
 
 
 def names(found: Answer) -> list[str]:
@@ -187,6 +188,59 @@ def test_the_numbers_of_the_other_policy() -> None:
     more: tuple[Segment, ...] = (("REF", "1W", "M77"), ("REF", "6P", "G9"), ("REF", "18", "P1", "PLAN ONE"))
     (one,) = answer(EB_INACTIVE, *named("PR", "NEW", "N", *under("R", "30", *more))).other_payers
     assert (one.member_id, one.group_number, one.plan) == ("M77", "G9", "PLAN ONE")
+
+
+@pytest.mark.parametrize(
+    ("dates", "told"),
+    [
+        ([("348", "20260501")], (False, True)),
+        ([("348", "20260304")], (False, False)),
+        ([("356", "20270101"), ("357", "20271231")], (False, True)),
+        ([("348", "20200101"), ("349", "20201231"), ("348", "20260501")], (False, True)),
+        ([("349", "20201231"), ("356", "20260501")], (True, False)),
+        ([("292", "20260501-20270430")], (False, True)),
+    ],
+)
+def test_another_payer_that_begins_later_is_told_and_not_found(
+    dates: list[tuple[str, str]], told: tuple[bool, bool]
+) -> None:
+    segments: list[Segment] = [("DTP", name, "RD8" if "-" in day else "D8", day) for name, day in dates]
+    found = answer(EB_INACTIVE, *named("PR", "NEW", "N", *under("R", "30", *segments)))
+    (one,) = found.other_payers
+    assert (one.ended, one.begins_later) == told
+    assert said(found) == [
+        code for code, of_it in zip(("other_payer_ended", "other_payer_begins_later"), told, strict=True) if of_it
+    ]
+    assert answer_columns(found).other_payers == ("" if True in told else "NEW")
+
+
+def test_a_day_asked_for_before_another_payer_began() -> None:
+    asked: Segment = ("DTP", "472", "D8", "20251224")
+    (one,) = answer(asked, EB_INACTIVE, *named("PR", "NEW", "N", *under("R", "30", RUNNING))).other_payers
+    assert one.begins_later
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "name", "warned"),
+    [
+        ("MA", [], "Medicare", True),
+        ("MB", [], "Medicare", True),
+        ("MP", [], "Medicare", True),
+        ("MC", [], "Medicaid", True),
+        ("HN", [], "", True),
+        ("OT", [("MSG", "CORRIGAN VALE")], "CORRIGAN VALE", True),
+        ("MA", named("PR", "CORRIGAN VALE"), "CORRIGAN VALE", False),
+        ("MA", named("PR", "", "C1"), "Medicare", False),
+        ("MA", named("PR", "", ""), "Medicare", True),
+    ],
+)
+def test_another_payer_without_name_and_id_is_told_by_its_kind_with_a_warning(
+    kind: str, more: list[Segment], name: str, warned: bool
+) -> None:
+    found = answer(EB_INACTIVE, ("EB", "R", "", "30", kind), *more)
+    assert [one.name for one in found.other_payers] == [name]
+    assert answer_columns(found).other_payers
+    assert said(found) == (["other_payer_unnamed"] if warned else [])
 
 
 def test_another_payer_that_began_again_has_not_ended() -> None:

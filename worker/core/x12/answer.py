@@ -276,8 +276,8 @@ class _AnswerReader:
         codes = list(found.issues)
         if suspects:
             codes.append("id_suspect")
-        if not alone and named.any_ended:
-            codes.append("other_payer_ended")
+        if not alone:
+            codes += named.warnings()
         if not (own.benefits or rejections):
             codes.append("answer_empty")
         if own.person.birth_date[:4] > (answered or "9999"):

@@ -23,7 +23,7 @@ class AnswerColumns(NamedTuple):
     group_number: str
     group_name: str
     other_payers: str
-    """Names of other payers that the answer discovered and that have not ended, joined by ``; ``."""
+    """Names of other payers that the answer discovered, of those in force, joined by ``; ``."""
     rejections: str
     """AAA03 codes, joined by blanks."""
     reference: str
@@ -76,8 +76,8 @@ def answer_columns(answer: Answer, of_set: tuple[Issue, ...] = ()) -> AnswerColu
 
 
 def _names(payers: tuple[OtherPayer, ...]) -> str:
-    """Those that have not ended, each once."""
-    return "; ".join(dict.fromkeys([one.name or one.plan or one.id or "unnamed" for one in payers if not one.ended]))
+    """Those that are to be billed, each once."""
+    return "; ".join(dict.fromkeys([one.name or one.plan or one.id or "unnamed" for one in payers if one.to_bill]))
 
 
 def _codes(codes: list[str]) -> str:

@@ -179,10 +179,15 @@ def inherited(own: tuple[Period, ...], above: tuple[Period, ...], answered: str)
     return own + tuple([one for one in more if not _contradicts(one, begins, ends)])
 
 
-def has_ended(dates: tuple[Period, ...], asked: tuple[str, str]) -> bool:
-    """Whether the dates of another coverage say that it had ended before the days asked for."""
-    spans = _spans(tuple([one for one in dates if one.qualifier in _TELLING])).values()
-    return any(all(last and last < asked[0] for _, last in one) for one in spans)
+def out_of_force(dates: tuple[Period, ...], asked: tuple[str, str]) -> Literal["", "ended", "begins_later"]:
+    """Whether the dates of another coverage say that it had ended before the days asked for, or begins after them."""
+    found: Literal["", "ended", "begins_later"] = ""
+    for spans in _spans(tuple([one for one in dates if one.qualifier in _TELLING])).values():
+        if all(last and last < asked[0] for _, last in spans):
+            return "ended"
+        if not any(_meets(span, asked) for span in spans):
+            found = "begins_later"
+    return found
 
 
 def from_to(dates: tuple[Period, ...], asked: tuple[str, str]) -> tuple[str, str]:

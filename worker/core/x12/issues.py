@@ -52,7 +52,9 @@ not_interchange                no ISA that can be read was found
 not_utf8                       the set is not UTF-8; it was read as Windows-1252
 nul_bytes                held  zeros stand in the data: something is missing there, and a file with them is incomplete
 odd_service_type               a service type (EB03) is longer than any code; it is kept as it stands
+other_payer_begins_later       another payer that is named begins after the date asked for; it is not told as found
 other_payer_ended              another payer that is named is an earlier one, or had ended before the date asked for
+other_payer_unnamed            neither a name nor an id of another payer is told; its kind, a message or EB05 names it
 other_receiver           held  ISA08 or GS03 is none of `[sftp] receiver`: the set is meant for another
 outside_interchange      held  the set stands outside of any interchange
 patient_too_large        held  one patient has more segments than any real one
@@ -138,7 +140,9 @@ MESSAGES = {
     "not_utf8": "The set is not UTF-8; it was read as Windows-1252.",
     "nul_bytes": "Zeros stand in the data: something is missing there.",
     "odd_service_type": "A service type is longer than any code; it was kept as it stands.",
+    "other_payer_begins_later": "Another payer is named, one that begins after the date asked for.",
     "other_payer_ended": "Another payer is named, an earlier one or one that had ended before the date asked for.",
+    "other_payer_unnamed": "Another payer has neither name nor id; its kind of insurance or a text tells who it is.",
     "other_receiver": "The set is meant for another receiver than those of [sftp] receiver.",
     "outside_interchange": "The set stands outside of any interchange.",
     "patient_too_large": "One patient has more segments than any real one, so the set was not read.",

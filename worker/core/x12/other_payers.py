@@ -8,7 +8,7 @@ from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import is_general, told_by_programme
 from worker.core.x12.dates import Period
-from worker.core.x12.in_force import from_to, has_ended
+from worker.core.x12.in_force import from_to, out_of_force
 from worker.core.x12.payer_names import is_medicaid, is_medicare, is_state, likeness
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
 from worker.core.x12.value import Value, Whole
@@ -60,9 +60,18 @@ class OtherPayer(Value, frozen=True):
     ends: str = ""
     ended: bool = False
     """It is named as the payer of an earlier time, or had ended before the date asked for: it is not to be billed."""
+    begins_later: bool = False
+    """It begins after the date asked for: it is not to be billed for that date."""
+    unnamed: bool = False
+    """Neither a name nor an id stands there: who it is tells the kind of its insurance or its number, a message or
+    EB05."""
     references: tuple[Reference, ...] = ()
     """Under the benefit: policy, plan and member numbers."""
     dates: tuple[Period, ...] = ()
+
+    @property
+    def to_bill(self) -> bool:
+        return not (self.ended or self.begins_later)
 
 
 class Others(Whole, frozen=True):
@@ -74,9 +83,14 @@ class Others(Whole, frozen=True):
     to_ask: tuple[Party, ...] = ()
     """Whom the payer says to ask about the plan; they are not to be billed."""
 
-    @property
-    def any_ended(self) -> bool:
-        return True in [one.ended for one in self.payers + self.managed_care]
+    def warnings(self) -> list[str]:
+        named = self.payers + self.managed_care
+        found = {
+            "other_payer_begins_later": [one.begins_later for one in named],
+            "other_payer_ended": [one.ended for one in named],
+            "other_payer_unnamed": [one.unnamed and one.to_bill for one in named],
+        }
+        return [code for code, each in found.items() if True in each]
 
 
 NO_OTHERS = Others()
@@ -225,6 +239,7 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         holders = benefit.related[:20]  # of a loop of thousands, each would be looked through for each
         member_id = next((one.id for one in holders if one.entity == "IL"), "")
     begins, ends = from_to(dates, asked) if dates else ("", "")
+    out = out_of_force(dates, asked) if dates else ""
     return OtherPayer(
         benefit.code,
         (party.name if party else "") or _public_payer(benefit, party) or _in_words(benefit),
@@ -238,7 +253,9 @@ def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> Oth
         member_id,
         begins,
         ends,
-        bool(dates) and has_ended(dates, asked),
+        out == "ended",
+        out == "begins_later",
+        benefit.code == "R" and (party is None or not (party.name or party.id)),
         references,
         dates,
     )

@@ -167,7 +167,8 @@ def short_answer(row: sqlite3.Row, said: bytes) -> Json:
     content = parse_json(said)
     content = content if isinstance(content, dict) else {}
     return {key: row[key] for key in SAID} | {
-        "ended_payers": [_ended(one) for one in _objects(content.get("other_payers")) if one.get("ended")],
+        "ended_payers": [_not_found(one) for one in _objects(content.get("other_payers")) if one.get("ended")],
+        "later_payers": [_not_found(one) for one in _objects(content.get("other_payers")) if one.get("begins_later")],
         "rejections": rejections(row["rejections"], content),
         "warnings": in_words(row["warnings"]),
     }
@@ -177,8 +178,8 @@ def _objects(listed: object) -> list[Json]:
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
-def _ended(other: Json) -> Json:
-    """Another payer that the answer names, whose coverage had ended: not found coverage."""
+def _not_found(other: Json) -> Json:
+    """Another payer that the answer names, whose coverage had ended or begins later: not found coverage."""
     told = {"payer": "name", "payer_id": "id", "begins": "begins", "ends": "ends"}
     return {key: str(other.get(name) or "") for key, name in told.items()}
 

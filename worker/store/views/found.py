@@ -1,8 +1,8 @@
 """Coverage to bill, as people and their programs read it: one line for each coverage and ref.
 
 The view ``found_coverage`` has a row for each answer; an answer may tell of several coverages: the patient's own where
-it is active, each other payer that has not ended, each managed care plan to be billed. Each is a line, once for each of
-the caller's keys, for each of which the outbox has a number. Reads only, in short statements.
+it is active, each other payer and each managed care plan that is to be billed. Each is a line, once for each of the
+caller's keys, for each of which the outbox has a number. Reads only, in short statements.
 """
 
 import sqlite3
@@ -187,9 +187,13 @@ def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
     for kind, column in (("other_payer", "other_payers"), ("managed_care", "managed_care")):
         # What an earlier reader said lacks what is named in the column.
         named = said.get(column) or [{"name": name} for name in (row[column] or "").split("; ") if name]
+        told: list[Json] = []
         for one in named:
-            if not one.get("ended"):
-                yield {**about, **_other(one), "kind": kind}
+            line = _other(one)
+            # Two parts of Medicare may be named alike.
+            if not (one.get("ended") or one.get("begins_later") or line in told):
+                told.append(line)
+                yield {**about, **line, "kind": kind}
 
 
 def _other(one: Mapping[str, Any]) -> Json:
