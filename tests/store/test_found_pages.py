@@ -271,3 +271,18 @@ def test_one_answer_in_several_places_of_a_body_is_one_line_of_the_path_that_fou
         ("realTime", "PLENTY"),
     ]
     assert [(one["list"], one["payer_id"]) for one in each_once(lines(store))] == [("successful", "PAY")]
+
+
+def test_so_it_is_where_the_member_has_no_number(store: Store) -> None:
+    record(store, "a")
+    text = says(member="")
+    conclude(store, a_body(successful=[a_path(text, payer="87726")], real_time=text))
+    assert short(store, "payer_id", "member_id") == [("87726", None), ("PLENTY", None)]
+    assert [(one["list"], one["payer_id"]) for one in each_once(lines(store))] == [("successful", "87726")]
+
+
+def test_an_answer_without_a_member_s_number_and_with_another_of_its_own_is_another(store: Store) -> None:
+    record(store, "a")
+    first, second = says(member=""), says(member="").replace("OURS-1", "OURS-2")
+    conclude(store, a_body(successful=[a_path(first, payer="87726"), a_path(second, name="HMO", payer="60054")]))
+    assert [one["payer_id"] for one in each_once(lines(store))] == ["87726", "60054"]

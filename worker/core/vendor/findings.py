@@ -252,10 +252,13 @@ _SAME = ("kind", "provisional", "payer", "member_id", "plan", "group_number", "b
 
 def _coverage_key(one: Json) -> tuple[object, ...]:
     """What makes two lines one coverage. The answer of a path has the id that the vendor gives for its payer, and the
-    very same answer elsewhere has its own: where payer and member have names and numbers, it makes no difference."""
-    known = one["kind"] == "active" and one["payer"] and one["member_id"]
+    very same answer elsewhere has its own: where the payer has a name, and the member a number, it makes no difference;
+    nor where the answer has a number, which it keeps elsewhere."""
+    payer = one["payer_id"]
+    if one["kind"] == "active" and one["payer"] and (one["member_id"] or one.get("trace_number")):
+        payer = None if one["member_id"] else ("trace", one["trace_number"])
     path = one["path"] if one["kind"] == "path" else None
-    return *one["patient"].values(), *(one[key] for key in _SAME), None if known else one["payer_id"], path
+    return *one["patient"].values(), *(one[key] for key in _SAME), payer, path
 
 
 def name_of(person: Json) -> str:
