@@ -37,6 +37,15 @@ def test_one_refused_letter_gives_the_way_no_rest_and_three_in_a_row_do() -> Non
     assert way.reason == "http_500: the receiver failed"
 
 
+def test_a_letter_that_is_refused_again_tells_nothing_new_of_its_receiver() -> None:
+    known = LETTER._replace(attempts=1, last_at=AT - 5_000)
+    way = WayState()
+    for _ in range(5):
+        way = after(way, known, REFUSED, AT, SCHEDULE_MS).way
+    assert (way.failures, way.rests_until) == (1, None)
+    assert after(way._replace(failures=3), known, REFUSED, AT, SCHEDULE_MS).way.rests_until == AT + 2_000
+
+
 def test_a_receiver_that_is_down_gives_the_way_a_rest_that_doubles() -> None:
     way, rests = WayState(), []
     for _ in range(60):

@@ -7,6 +7,8 @@ import base64
 import json
 import os
 import random
+import subprocess
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.support.cdpoll_process import DEADLINE, House, small_files
 from tests.support.database import DONE, conclude, record
 from tests.support.loopback import Asked, Loopback, Peer, answer
 from tests.support.mortal import KILLED, Moment
+from tests.support.mounts import may_mount
 from worker.store.opening import open_store
 
 # Each has two refs, and so two numbers. `make test-long` sends thousands.
@@ -79,6 +82,18 @@ def hook(house: House) -> Iterator[Loopback]:
         yield server
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of one megabyte."""
+    if not may_mount():
+        pytest.skip("nothing can be mounted here")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 def publish(house: House, first: int, many: int) -> None:
     """Results, each for two refs."""
     with open_store(house.database) as store:
@@ -90,7 +105,7 @@ def publish(house: House, first: int, many: int) -> None:
 
 def files(house: House) -> list[int]:
     """The numbers of what lies in the folder. Each file is whole."""
-    found = sorted((house.folder / "out").iterdir())
+    found = sorted(Path(house.ways["folder"]["path"]).iterdir())
     assert all(file.suffix == ".json" for file in found)
     return [json.loads(file.read_bytes())["seq"] for file in found]
 
@@ -167,3 +182,41 @@ def test_many_results_go_out_by_each_way_at_once(house: House, hook: Loopback) -
     for told in (taken(house), posted(hook)):
         assert sorted({one["seq"] for one in told}) == wanted
         assert in_order(told)
+
+
+def test_a_full_folder_and_a_receiver_that_wants_nothing_more_hold_up_no_other_way(
+    house: House, hook: Loopback, small_disk: Path
+) -> None:
+    (small_disk / "out").mkdir()
+    house.ways["folder"]["path"] = str(small_disk / "out")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes((1 << 20) - 5 * 4096))  # a few results have room
+
+    turn, wants = count(), threading.Event()
+    with Loopback(lambda asked, peer: answer(204 if next(turn) < 3 or wants.is_set() else 410)) as second:
+        house.ways["second"] = {"kind": "webhook", "url": second.url, "secret": SECRET}
+        house.write()
+        publish(house, 1, TASKS)
+        assert begun(house, "deliver", "--once", last=Moment("DELETE FROM deliveries")).wait(DEADLINE) in KILLED
+        for _ in range(200):
+            assert begun(house, "deliver", "--once").wait(20 * DEADLINE) == 69
+            ways = {one["name"]: one for one in house.status()["deliveries"]["ways"]}
+            if ways["hook"]["behind"] + ways["hook"]["failed"] == 0:
+                break
+        wanted = list(range(1, 2 * TASKS + 1))
+        for told in (taken(house), posted(hook)):
+            assert sorted({one["seq"] for one in told}) == wanted
+        assert files(house) != wanted
+        assert ways["folder"]["reason"].startswith("full: ")
+        assert "delivery_stopped" in house.problems()
+        assert len(second.asked) <= 5, "one 410 may have been lost by the kill"
+
+        ballast.unlink()
+        wants.set()
+        house.cdpoll("deliveries", "retry", "--all", "--way", "second", check=0)
+        until_all_is_out(house)
+        assert files(house) == wanted
+        assert sorted({one["seq"] for one in posted(second)}) == wanted
+        for told in (taken(house), posted(hook), posted(second)):
+            assert in_order(told)
+        assert not house.problems()

@@ -11,11 +11,13 @@ ReceiverGone       unchanged                                              stoppe
 
 A way that rests tries one letter when its rest is over, and rests again, for longer, if that comes to nothing. So of a
 thousand letters that wait for a receiver which is down, few are tried, and the schedules of the others have not begun.
-It tries another letter than the last time, for that one waits for the next instant of its schedule: a single letter
-that makes its receiver hang holds up the others for one attempt at a time.
+It tries the letter that was not tried for the longest time, one that was never tried first: a letter that makes its
+receiver hang holds up the others for one attempt.
 
 Three failures in a row were the receiver's trouble. When a letter goes through after them, the letters that were tried
-meanwhile are due at once. After one or two they keep their schedules.
+meanwhile are due at once. After one or two they keep their schedules. A letter that was tried before and is refused
+tells nothing new of the receiver: while others go through, it gives the way no rest, so letters that are refused each
+time keep their schedules, and hold up nothing.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ LONGEST_REST_REFUSED_MS = 60_000
 # Of what a receiver asks for (Retry-After).
 LONGEST_ASKED_REST_MS = 3_600_000
 
-# So many failures in a row of different letters are the receiver's trouble.
+# So many failures in a row, each of a letter that was not tried before, are the receiver's trouble.
 TROUBLE_FAILURES = 3
 
 DeliveryState = Literal["waiting", "failed", "dead"]
@@ -57,12 +59,16 @@ class WayState(NamedTuple):
 
 
 class Undone(NamedTuple):
-    """The row of a letter that is to be sent. Letters of one ``task`` go out in the order of their numbers."""
+    """The row of a letter that is to be sent. Letters of one ``task`` go out in the order of their numbers.
+
+    ``attempts`` are those of its present schedule, ``last_at`` is the last one ever; ``None``: it was never tried.
+    """
 
     number: int
     result: int
     task: int | None
     attempts: int
+    last_at: int | None = None
 
 
 class Failed(NamedTuple):
@@ -97,6 +103,8 @@ def after(way: WayState, letter: Undone, sent: Sent, at: int, schedule_ms: Seque
             return After(way._replace(stopped_at=at, reason=said(code, detail)))
         case LetterRefused(code, detail):
             failures = way.failures + 1
+            if letter.last_at is not None and way.failures < TROUBLE_FAILURES:
+                failures = max(1, way.failures)
             rests_until = None  # it answers
             if failures >= TROUBLE_FAILURES:
                 rests_until = at + _rest(failures - TROUBLE_FAILURES, LONGEST_REST_REFUSED_MS)

@@ -6,6 +6,7 @@ position and the rows move in one transaction, so no number is passed over. A ro
 process that dies in between sends the letter again. With it go the dead letters that it replaces.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -135,7 +136,7 @@ def due(store: Store, name: str, now: int, most: int, behind: int = 0) -> list[U
     # "+ 0", so that the others of the task are found by the task, and not among all with a smaller number.
     rows = store.read(
         f"""
-        SELECT number, result, task, attempts FROM deliveries AS own
+        SELECT number, result, task, attempts, last_at FROM deliveries AS own
         WHERE way = :way AND number > :behind AND state <> 'dead' AND {_DUE} AND NOT EXISTS (
             SELECT 1 FROM deliveries WHERE way = :way AND task = own.task AND number + 0 < own.number
             AND state <> 'dead' AND NOT {_DUE}
@@ -144,7 +145,28 @@ def due(store: Store, name: str, now: int, most: int, behind: int = 0) -> list[U
         """,  # noqa: S608 - constants
         {"way": name, "now": now, "behind": behind, "most": most},
     )
-    return [Undone(row["number"], row["result"], row["task"], row["attempts"]) for row in rows]
+    return [_undone(row) for row in rows]
+
+
+def probe(store: Store, name: str, now: int) -> Undone | None:
+    """The letter to test a receiver with, of those that are to be sent now: the one that was not tried for the longest
+    time. It is the first of its task."""
+    row = store.one(
+        f"""
+        SELECT number, result, task, attempts, last_at FROM deliveries AS own
+        WHERE way = :way AND state <> 'dead' AND {_DUE} AND NOT EXISTS (
+            SELECT 1 FROM deliveries WHERE way = :way AND task = own.task AND number + 0 < own.number
+            AND state <> 'dead'
+        )
+        ORDER BY coalesce(last_at, 0), number LIMIT 1
+        """,  # noqa: S608 - constants
+        {"way": name, "now": now},
+    )
+    return None if row is None else _undone(row)
+
+
+def _undone(row: sqlite3.Row) -> Undone:
+    return Undone(row["number"], row["result"], row["task"], row["attempts"], row["last_at"])
 
 
 def next_at(store: Store, name: str, now: int) -> int | None:

@@ -62,7 +62,8 @@ def retry(store: Store, chosen: Sequence[Key], begin: Iterable[str], now: int, w
         begun = [name for name in sorted({*begin, *(key.way for key in chosen)}) if _begin_again(store, name)]
         for name in begun:
             acts.note(store, who, "restarted a way", name, now)
-    change = "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now, last_at = NULL"
+    # It keeps the instant of its last attempt: that it is refused again tells nothing new of its receiver.
+    change = "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = :now"
     return Retried(_in_steps(store, chosen, change, (who, "retried deliveries"), now), begun)
 
 

@@ -111,7 +111,7 @@ class DeliverRound:
         if way.stopped_at is not None or (rest_over_at is not None and self._tested):
             self.idle = self.down = True
             return min(rest_over_at or now + LOOK_AGAIN_MS, now + LOOK_AGAIN_MS)
-        undone, more = self._due(place.number, 1 if way.rests_until is not None else STEP_LETTERS, now)
+        undone, more = self._due(place.number, now, probing=way.rests_until is not None)
         if not undone:
             self.idle, self.down = not more, False
             return now if more else self._next_at(now)
@@ -119,12 +119,13 @@ class DeliverRound:
         self._send(undone, way, now)
         return now
 
-    def _due(self, number: int, most: int, now: int) -> tuple[list[Undone], bool]:
-        """What is to be sent, and whether there may be more of it already."""
+    def _due(self, number: int, now: int, *, probing: bool) -> tuple[list[Undone], bool]:
+        """What is to be sent, and whether there may be more of it already. ``probing``: one letter, to test a receiver;
+        one that was never tried, if there is any."""
         store, name = self._store, self._rules.name
-        found = deliveries.due(store, name, now, most, self._behind)
+        found = self._look(now, probing=probing)
         for _ in range(STEP_PAGES):
-            if len(found) == most:
+            if len(found) == STEP_LETTERS or (probing and found and found[0].last_at is None):
                 return found, True
             chosen = choose(store, self._rules, number, STEP_LETTERS, now)
             if chosen is None:
@@ -132,9 +133,15 @@ class DeliverRound:
             deliveries.take(store, name, (number, chosen.up_to), chosen.fresh, now)
             number = chosen.up_to
             if chosen.fresh:
-                found = deliveries.due(store, name, now, most, self._behind)
+                found = self._look(now, probing=probing)
             self._around.moves()
         return found, True
+
+    def _look(self, now: int, *, probing: bool) -> list[Undone]:
+        if not probing:
+            return deliveries.due(self._store, self._rules.name, now, STEP_LETTERS, self._behind)
+        one = deliveries.probe(self._store, self._rules.name, now)
+        return [] if one is None else [one]
 
     def _next_at(self, now: int) -> int:
         next_at = deliveries.next_at(self._store, self._rules.name, now)
@@ -150,7 +157,7 @@ class DeliverRound:
                 break
             if row.task is not None and row.task in held:
                 continue
-            if self._around.once:
+            if self._around.once and way.rests_until is None:  # a probe is not in the order of the numbers
                 self._behind = row.number
             if letter is None:
                 batch.gone.append(row.number)
