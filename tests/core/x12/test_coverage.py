@@ -32,6 +32,8 @@ from worker.core.x12.embedded import read_embedded
         ("D8", "12312026", "", "", "impossible_date"),
         ("RD8", "20260101-20261399", "2026-01-01", "", "impossible_date"),
         ("RD8", "20260101--20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "20260101/20261231", "2026-01-01", "2026-12-31", "date_format"),
+        ("RD8", "2026/01/01/2026/12/31", "2026-01-01", "2026-12-31", "date_format"),
         ("RD8", "20260101,20261231", "2026-01-01", "2026-12-31", "date_format"),
         ("RD8", "20260101 to 20261231", "2026-01-01", "2026-12-31", "date_format"),
         ("RD8", "20260101\N{EN DASH}20261231", "2026-01-01", "2026-12-31", "date_format"),
@@ -284,6 +286,14 @@ def test_medical_care_that_ended_without_naming_the_plan_is_warned_of_too() -> N
     medical: Segment = ("EB", "6", "", "1^48^98")
     assert said(answer(medical, ("EB", "3", "", "30^60"))) == ["medical_inactive"]
     assert said(answer(("EB", "3", "", "30"), medical)) == []
+
+
+@pytest.mark.parametrize(
+    ("types", "codes"), [("30^88", ["medical_inactive"]), ("30", []), ("30^60", ["medical_inactive"]), ("30^1", [])]
+)
+def test_a_pharmacy_with_the_code_of_the_plan_beside_a_plan_that_is_not_covered(types: str, codes: list[str]) -> None:
+    found = answer(("EB", "I", "", "30"), ("EB", "1", "", types))
+    assert (found.coverage, said(found)) == ("active", codes)
 
 
 def test_medical_care_that_ended_by_its_dates_is_warned_of_too() -> None:

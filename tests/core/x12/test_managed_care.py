@@ -42,7 +42,7 @@ def test_a_managed_care_plan_that_has_ended_is_not_to_be_billed() -> None:
     assert "other_payer_ended" in said(found)
 
 
-@pytest.mark.parametrize("eb", ["U", "1"])
+@pytest.mark.parametrize("eb", ["U", "1", "3"])
 @pytest.mark.parametrize("entity", ["P5", "X3"])
 def test_employer_and_reviewer_of_a_commercial_plan_are_not_to_be_billed(entity: str, eb: str) -> None:
     found = answer(ACTIVE, *named(entity, "GADGETS", "", *under(eb, "30")))
@@ -53,8 +53,16 @@ def test_employer_and_reviewer_of_a_commercial_plan_are_not_to_be_billed(entity:
 
 @pytest.mark.parametrize("entity", ["P5", "X3"])
 def test_a_coordinator_of_managed_care_marks_a_plan_of_a_payer_of_any_name(entity: str) -> None:
-    found = answer(ACTIVE, *named(entity, "BEACON", "B1", *under("MC", "30")))
+    found = answer(("EB", "1", "", "30"), *named(entity, "BEACON", "B1", *under("MC", "30")))
     assert [one.name for one in found.managed_care] == ["BEACON"]
+
+
+@pytest.mark.parametrize("kind", ["C1", "PR", "GP"])
+@pytest.mark.parametrize("entity", ["P5", "X3"])
+def test_but_not_of_a_commercial_plan(entity: str, kind: str) -> None:
+    benefits = [("EB", "1", "", "30", kind), *named(entity, "BEACON", "B1", *under("MC", "30"))]
+    assert not answer(*benefits).managed_care
+    assert of_medicaid(*benefits).managed_care
 
 
 def test_the_plan_may_stand_in_the_benefit_alone() -> None:

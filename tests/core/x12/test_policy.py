@@ -38,6 +38,8 @@ def holder(*elements: str) -> Segment:
         (holder("", "", "", "", "MI", "m12"), "m12", "late_nm1"),
         (holder("", "", "", "", "mi", "m12"), "m12", "late_nm1"),
         (holder("", "", "", "", "", "M12345"), "M12345", "late_nm1"),
+        (holder("", "", "", "MI", "", "M12345"), "M12345", "late_nm1"),
+        (holder("", "", "", "MI", "MI", "M12345"), "M12345", "late_nm1"),
         (holder("", "", "", "", "", "", ""), "", ""),
         (holder("", "", "", "MI", "mi"), "", "id_suspect"),
         (holder("", "", "", "MI", "000000000"), "", "id_suspect"),
@@ -52,6 +54,7 @@ def test_a_qualifier_or_the_number_of_a_provider_is_no_member_id(nm1: Segment, m
 @pytest.mark.parametrize("qualifier", ["1W", "0F", "NQ", "F6"])
 def test_the_number_may_stand_in_a_ref_only(qualifier: str) -> None:
     assert patient(holder(), ("REF", "EJ", "ACC"), ("REF", qualifier, "R7")).member_id == "R7"
+    assert patient(holder(), ("REF", qualifier, "", "R7")).member_id == "R7"
     assert patient(holder("", "", "", "MI", "M1"), ("REF", qualifier, "R7")).member_id == "M1"
 
 

@@ -1,5 +1,6 @@
 """From the benefits of one patient to one word for the coverage."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec.structs import replace
@@ -85,6 +86,8 @@ def coverage(
         if not plan:
             return Coverage("not_covered")
     found = _of_status(plan or status, dates, answered)
+    if not_covered and found.word == "active" and _carved_out(found.active):
+        return replace(found, issues=tuple(dict.fromkeys((*found.issues, "medical_inactive"))))
     if 0 < len(plan) < len(status) and found.word == "active" and "medical_inactive" not in found.issues:
         ended = [one for one in status if one.code in INACTIVE and one.service_types and "30" not in one.service_types]
         if ended and _medical_ended(list(found.active), ended):
@@ -138,6 +141,11 @@ def _medical_ended(active: list[Benefit], inactive: list[Benefit]) -> bool:
     """Whether the programme of medical care is among the inactive ones, and those active are for other services."""
     if MEDICAL.isdisjoint([code for one in inactive for code in one.service_types]):
         return False
+    return _carved_out(active)
+
+
+def _carved_out(active: Iterable[Benefit]) -> bool:
+    """Whether benefits are of other services than medical care, though they may have service type 30, too."""
     codes = [one.service_types for one in active]
     return MEDICAL.isdisjoint([code for types in codes for code in types]) and all(
         set(types) - {"30"} for types in codes

@@ -14,7 +14,7 @@ _FORMATS = {"D8": 8, "RD8": 17}
 _LONGEST_DATE_CHARS = 48
 _TIME = r"(?:T\d\d:?\d\d(?::?\d\d)?(?:\.\d+)?Z?|\d\d:\d\d(?::\d\d)?|0{4}(?:00)?)?"
 _DAY = rf"(?:(\d{{4}}([-/.]?)\d\d%s\d\d){_TIME})?"
-_BETWEEN = "(--?|[\u2013\u2014,;:|]|TO|THRU)?"
+_BETWEEN = "(--?|[\u2013\u2014,;:|/_]|TO|THRU)?"
 _LOOSE = re.compile(_DAY % r"\2" + _BETWEEN + _DAY % r"\5", re.ASCII)
 """What can be read in one way only: the year first, with a sign between the parts of a day or none, perhaps with a time
 behind it."""

@@ -15,6 +15,8 @@ from worker.core.x12.value import Value, Whole
 
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
 """EB04 of the two public payers."""
+_COMMERCIAL = frozenset(("C1", "CO", "EP", "GP", "IN", "PR", "PS"))
+"""EB04 of plans that an employer pays for, or a person."""
 
 _NO_PAYERS = frozenset(("03", "1I", "1P", "13", "36", "73", "FA", "GP", "IL", "P3", "P5", "QC", "X3"))
 """NM101 of patients, providers, employers and reviewers, who may stand beside another payer."""
@@ -188,10 +190,10 @@ def _payer_is(one: Benefit, party: Party, payer: Party | None) -> Literal["itsel
 def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, benefits: tuple[Benefit, ...]) -> bool:
     """Whether the party is a managed care plan.
 
-    A managed care organisation (``Y2``) is one, unless it is the payer itself. ``P5`` and ``X3`` are such plans under a
-    managed care coordinator (``MC``) and in answers of Medicaid; elsewhere they are the employer that pays for a plan
-    and the reviewer of authorizations. In answers of Medicaid an organisation without a provider's number under ``MC``
-    is one, too.
+    A managed care organisation (``Y2``) is one, unless it is the payer itself. ``P5`` and ``X3`` are such plans in
+    answers of Medicaid, and under a managed care coordinator (``MC``) in all but those of a commercial plan; elsewhere
+    they are the employer that pays for a plan and the reviewer of authorizations. In answers of Medicaid an
+    organisation without a provider's number under ``MC`` is one, too.
     """
     if party.first_name or party.id_qualifier == "XX" or not (party.name or party.id):
         return False
@@ -206,7 +208,7 @@ def _to_bill(one: Benefit, party: Party, payer: Party | None, person: Person, be
         nameless = not party.name and payer is not None and party.id.upper() != payer.id.upper()
         return payer is None or nameless or _payer_is(one, party, payer) != "itself"
     if party.entity != "Y2" and one.code == "MC":
-        return True
+        return _of_medicaid(payer, person, benefits) or not _is_commercial(benefits)
     if party.entity == "P5" and is_state(party.name) and not (payer and is_medicaid(payer.name, payer.id)):
         return False  # a plan of Medicaid that answers itself may name the state that pays for it
     return one.code in _NAMES_PLAN_OF_MEDICAID and _of_medicaid(payer, person, benefits)
@@ -228,6 +230,10 @@ def _of_medicaid(payer: Party | None, person: Person, benefits: tuple[Benefit, .
     return first_reference(person.references, ("NQ",)) is not None or any(
         one.insurance_type in _MEDICAID for one in benefits if one.code != "R"
     )
+
+
+def _is_commercial(benefits: tuple[Benefit, ...]) -> bool:
+    return any(one.insurance_type in _COMMERCIAL for one in benefits if one.code in ACTIVE | INACTIVE)
 
 
 def _other(benefit: Benefit, party: Party | None, asked: tuple[str, str]) -> OtherPayer:

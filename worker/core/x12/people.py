@@ -147,6 +147,8 @@ def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str
             return (name, first, middle, "", prefix, suffix), "shifted_nm1"
         if len(qualifier) > 2:
             return (name, first, middle, suffix, "", qualifier), "shifted_nm1"
+    if qualifier in ID_QUALIFIERS and (not number or number == qualifier) and len("".join(elements[10:11])) > 2:
+        return (name, first, middle, suffix, qualifier, elements[10]), "late_nm1"  # one between the two
     if qualifier not in ID_QUALIFIERS and (not number or number.upper() in ID_QUALIFIERS):
         # Separators too many, perhaps inside a name: no id stands where it belongs.
         behind = elements[9:]
@@ -210,4 +212,7 @@ def reference(elements: list[str]) -> Reference:
     """The :class:`Reference` of a REF."""
     if len(elements) < 4:
         elements = elements + _PADDING
-    return Reference(elements[1], elements[2], elements[3])
+    _, qualifier, value, text, *_ = elements
+    if not value and qualifier in MEMBER_NUMBERS:
+        value, text = text, ""  # one separator too many
+    return Reference(qualifier, value, text)
