@@ -95,7 +95,7 @@ def test_the_lane_makes_rounds_until_it_is_told_to_stop(house: DropHouse) -> Non
     lane.start()
     assert told.wait(DEADLINE)
     lane.stop()
-    lane.join()
+    lane.join(40)
     assert not lane._thread.is_alive()
     assert [(event, fields["state"]) for event, fields in house.log.lines] == [("a batch file came in", "ingested")]
     assert house.rows("SELECT member_id FROM batch_answers") == [("A",)]

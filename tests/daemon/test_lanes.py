@@ -68,7 +68,7 @@ def by_hand(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[ByHand]:
 
 
 def toy_of(by_hand: ByHand) -> LaneThread:
-    (found,) = [thread for thread in by_hand.loop._threads if thread.plan.name == "toy"]
+    (found,) = [thread for thread in by_hand.loop._main.threads if thread.plan.name == "toy"]
     return found
 
 
@@ -238,7 +238,7 @@ def test_a_reload_ends_the_lanes_and_starts_those_of_the_new_configuration(house
     from worker.config import load
 
     with loop_by_hand(house, Orders(reload=lambda: load(str(house.config), {}))) as by_hand:
-        by_hand.loop._start_threads()
+        by_hand.loop._main.start_threads()
         until(lambda: steps(house) == 1, "a step")
         before = toy_of(by_hand)
         by_hand.loop._reload()
@@ -255,9 +255,9 @@ def test_a_reload_ends_the_lanes_and_starts_those_of_the_new_configuration(house
 def test_all_lanes_are_told_to_end_before_any_is_waited_for(by_hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(LaneThread, "stop", lambda self: told.append("stop"))
-    monkeypatch.setattr(LaneThread, "join", lambda self: told.append("join"))
+    monkeypatch.setattr(LaneThread, "join", lambda self, patience_s: told.append("join"))
     by_hand.loop.close()
-    lanes = len(by_hand.loop._threads)
+    lanes = len(by_hand.loop._main.threads)
     assert lanes > 1
     assert told == ["stop"] * lanes + ["join"] * lanes
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from worker.clock import Clock
 from worker.config import Config
-from worker.daemon.loop import INTERRUPTED_EXIT, Loop
+from worker.daemon.loop import Loop
+from worker.daemon.main_thread import INTERRUPTED_EXIT
 from worker.daemon.orders import Mode, Orders
 from worker.daemon.poll_lane import WORK_REMAINS_EXIT
 from worker.daemon.starting import wait_for_room

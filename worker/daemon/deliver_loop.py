@@ -5,23 +5,18 @@ does signals, beats, notices and the watchdog; it sends nothing itself.
 """
 
 import os
-import threading
 from collections.abc import Callable
+from functools import partial
 
 from worker import __version__
 from worker.clock import Clock
 from worker.config import Config
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.daemon.deliver_lane import WayOut, plan
-from worker.daemon.faults import Faults
-from worker.daemon.lane import Surroundings
-from worker.daemon.lane_thread import LaneThread
-from worker.daemon.loop import INTERRUPTED_EXIT
+from worker.daemon.main_thread import INTERRUPTED_EXIT, MainThread
 from worker.daemon.notices import Notices
 from worker.daemon.poll_lane import WORK_REMAINS_EXIT
-from worker.daemon.watchdog import Watchdog
 from worker.gateways.signals import Signals
-from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.rounds.log_lines import Log
 from worker.store.db.lock import DeliverLock
@@ -34,11 +29,15 @@ BEAT_EVERY_MS = 15_000
 # How often the threads are looked after, at least.
 LOOK_MS = 5_000
 
-# The end: an attempt under way may last as long as its timeout, and systemd waits for 150 s.
+# The end: an attempt under way may last as long as its timeout, and is noted. systemd waits for 150 s.
 ENDING_MS = 130_000
 
 # Problems of the daemon have the same names, and it withdraws its own.
-_NOTICES = {"internal_fault": "deliver_fault", "lane_stuck": "deliver_stuck"}
+_NOTICES = {
+    "internal_fault": "deliver_fault",
+    "lane_stuck": "deliver_stuck",
+    "reload_refused": "deliver_reload_refused",
+}
 
 Ways = Callable[[Config], list[WayOut]]
 
@@ -77,68 +76,49 @@ class DeliverLoop:
     ) -> None:
         self._config = config
         self._ways = ways
-        self._clock = clock
-        self._signals = signals
         self._store = store
-        self._log = log
-        self._notify = Notify()
-        self._notices = DeliverNotices()
-        self._faults = Faults(self._notify, self._notices, log)
-        self._watchdog = Watchdog(self._notify, self._notices, log)
+        self._main = MainThread(clock, signals, store, log, DeliverNotices())
         now = store.now(clock)
         self._beat = delivering.DeliverBeat(os.getpid(), __version__, now, now)
         self._beat_at: int | None = None
-        self._threads: list[LaneThread] = []
         self._once = False
 
     def run(self, ways: Ways, reload: Callable[[], Config], *, once: bool) -> int:
         """The loop, and the way out of it."""
         self._once = once
-        for code in (*_NOTICES, "deliver_reload_refused"):
-            self._notices.put(code, None)
+        for code in _NOTICES:
+            self._main.notices.put(code, None)
         try:
             self._start()
-            self._log.info("delivering", version=__version__, ways=len(self._ways), database=str(self._store.path))
-            self._notify.send("READY=1")
-            while True:
-                self._signals.wake.clear()
-                self._step()
-                if self._store.replaced():
-                    self._log.error("the database was replaced or removed; a restart opens what is there now")
-                    return 74
-                if self._signals.stop.is_set() or (once and all(thread.idle for thread in self._threads)):
-                    break
-                if self._signals.reload.is_set():
-                    self._reload(ways, reload)
-                    continue
-                self._clock.wait(self._signals.wake, self._wait_ms)
-            self._notify.send("STOPPING=1")
-            self._end()
-            self._say(self._beat._replace(stopped_at=self._store.now(self._clock)))
+            self._main.log.info("delivering", version=__version__, ways=len(self._ways), database=str(self._store.path))
+            self._main.notify.send("READY=1")
+            rest = partial(self._main.clock.wait, self._main.signals.wake)
+            if not self._main.run(self._step, rest, partial(self._reload, ways, reload), self._all_idle):
+                return 74
+            self._main.notify.send("STOPPING=1")
+            self._main.end_threads(ENDING_MS)
+            self._say(self._beat._replace(stopped_at=self._store.now(self._main.clock)))
             return self._exit_code()
         finally:
-            self._end()
-
-    @property
-    def _wait_ms(self) -> int:
-        return LOOK_MS if self._watchdog.interval is None else min(LOOK_MS, self._watchdog.interval // 3)
+            self._main.end_threads(ENDING_MS)
 
     def _start(self) -> None:
-        around = Surroundings(self._clock, self._log, threading.Event(), self._once)
-        place = (self._config.store.path, self._config.store.journal)
-        wake = self._signals.wake.set
-        self._threads = [LaneThread(plan(way), place, around, self._faults, wake) for way in self._ways]
-        for thread in self._threads:
-            thread.start()
+        self._main.make_threads(map(plan, self._ways), self._config, once=self._once)
+        self._main.start_threads()
 
-    def _step(self) -> None:
-        """Say that the process lives, where that is due, and feed the watchdog while no lane is stuck."""
-        self._watchdog.check([thread.timer for thread in self._threads], self._clock.monotonic())
-        now = self._store.now(self._clock)
+    def _step(self) -> int:
+        """Say that the process lives, where that is due, and feed the watchdog while no lane is stuck. ms to rest."""
+        watchdog = self._main.watchdog
+        watchdog.check([thread.timer for thread in self._main.threads], self._main.clock.monotonic())
+        now = self._store.now(self._main.clock)
         due = self._beat_at is None or not 0 <= now - self._beat_at < BEAT_EVERY_MS
-        if due or self._notices.waiting:
+        if due or self._main.notices.waiting:
             self._say(self._beat._replace(beat_at=now))
-        self._watchdog.feed()
+        watchdog.feed()
+        return LOOK_MS if watchdog.interval is None else min(LOOK_MS, watchdog.interval // 3)
+
+    def _all_idle(self) -> bool:
+        return self._once and all(thread.idle for thread in self._main.threads)
 
     def _say(self, beat: delivering.DeliverBeat) -> None:
         """Write the beat and the notices. Where they cannot be written, the lanes meet the same, and tell of it."""
@@ -146,63 +126,43 @@ class DeliverLoop:
         try:
             with self._store.write():
                 delivering.put(self._store, beat)
-                self._notices.write(self._store, now)
+                self._main.notices.write(self._store, now)
         except (StorageFailed, TryLater):
             return
-        self._notices.written()
+        self._main.notices.written()
         self._beat_at = now
 
     def _reload(self, ways: Ways, reload: Callable[[], Config]) -> None:
-        """SIGHUP. If the new configuration cannot be used, the old one stays, and a notice says so."""
-        self._signals.reload.clear()
-        self._notify.send("RELOADING=1", f"MONOTONIC_USEC={self._clock.monotonic() * 1000}")
-        try:
-            config = reload()
-            if config.store != self._config.store:
-                raise BadConfiguration("[store] cannot change while this process runs", "restart it instead")
-            found = ways(config)
-        except BadConfiguration as error:
-            first = error.message.splitlines()[0]
-            self._log.error("reload refused; the configuration in force stays", mistake=first)
-            self._notices.put("deliver_reload_refused", f"the old configuration stays in force: {first}")
-        else:
-            self._let_threads_end()
-            if self._signals.stop.is_set():
-                return
-            if config.log != self._config.log:
-                self._log = make_log(config.log.format, config.log.level, self._clock)
-                self._faults.log = self._watchdog.log = self._log
-            self._config, self._ways = config, found
-            self._start()
-            self._log.info("reloaded", ways=len(found))
-            self._notices.put("deliver_reload_refused", None)
-        self._notify.send("READY=1")
+        self._main.reload(lambda: self._change(ways, reload()))
+        self._main.notify.send("READY=1")
+
+    def _change(self, ways: Ways, config: Config) -> None:
+        if config.store != self._config.store:
+            raise BadConfiguration("[store] cannot change while this process runs", "restart it instead")
+        found = ways(config)
+        self._let_threads_end()
+        if self._main.signals.stop.is_set():
+            return
+        self._main.take_log(config, self._config)
+        self._config, self._ways = config, found
+        self._start()
+        self._main.log.info("reloaded", ways=len(found))
 
     def _let_threads_end(self) -> None:
         """However long the attempts under way last: with two threads, a way would send letters twice at one time."""
-        for thread in self._threads:
-            thread.stop()
-        for thread in self._threads:
-            while not thread.ended and not self._signals.stop.is_set():
+        self._main.end_threads(0)
+        for thread in self._main.threads:
+            while not thread.ended and not self._main.signals.stop.is_set():
                 thread.join(LOOK_MS / 1000)
                 self._step()
 
-    def _end(self) -> None:
-        """Let the threads end, all by one instant. An attempt under way lasts as long as it may, and what came of it is
-        written."""
-        for thread in self._threads:
-            thread.stop()
-        ends_at = self._clock.monotonic() + ENDING_MS
-        for thread in self._threads:
-            thread.join(max(0, ends_at - self._clock.monotonic()) / 1000)
-
     def _exit_code(self) -> int:
-        if self._signals.interrupted:
+        if self._main.signals.interrupted:
             return INTERRUPTED_EXIT
         if not self._once:
             return 0
-        codes = {thread.exit_code for thread in self._threads} - {0}
+        codes = {thread.exit_code for thread in self._main.threads} - {0}
         if codes:
             # A fault comes before a receiver that is down, and that before letters that have failed.
             return max(codes)
-        return WORK_REMAINS_EXIT if self._signals.stop.is_set() else 0
+        return WORK_REMAINS_EXIT if self._main.signals.stop.is_set() else 0

@@ -22,9 +22,6 @@ OPENING_BOUND_MS = 300_000
 
 LOCK_TIMEOUT_S = 5.0
 
-# How long the process waits for the lane's thread to end. A connection is cut at once; reading a file takes longer.
-PATIENCE_S = 40.0
-
 
 class LaneThread:
     """Runs one lane with a store of its own; it never delays polling."""
@@ -75,7 +72,7 @@ class LaneThread:
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
-    def join(self, patience_s: float = PATIENCE_S) -> None:
+    def join(self, patience_s: float) -> None:
         """Wait until the thread has ended, for so long at most."""
         if self._thread.is_alive():
             self._thread.join(patience_s)

@@ -4,29 +4,25 @@ The main thread does signals, beats, notices and the poll lane. It waits for an 
 than a minute, so that a jump of the clock does little harm. The work of a pass stands in worker/rounds.
 """
 
-import threading
-
 from worker import __version__
 from worker.clock import Clock
 from worker.config import Config
 from worker.config.polling import schedule_of
-from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.core.errors import StorageFailed, TryLater
 from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import SHOWN_EVERY_MS, Beats
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
-from worker.daemon.faults import Faults
 from worker.daemon.lane import Lane, Surroundings
 from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
+from worker.daemon.main_thread import INTERRUPTED_EXIT, MainThread
 from worker.daemon.notices import Notices
 from worker.daemon.orders import Orders
 from worker.daemon.poll_lane import WORK_REMAINS_EXIT, PollLane
 from worker.daemon.problem_watch import ProblemWatch
 from worker.daemon.reload import Assembled, put_together, read_anew
-from worker.daemon.watchdog import StepTimer, Watchdog
+from worker.daemon.watchdog import StepTimer
 from worker.gateways.signals import Signals
-from worker.gateways.systemd import Notify
-from worker.log import make_log
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 from worker.store.state import api, beat_file, daemon, logins, notices
@@ -41,7 +37,8 @@ LONGEST_REST_MS = 7 * 86_400_000
 
 MAIN = "poll"
 
-INTERRUPTED_EXIT = 130
+# How long the threads of the lanes have to end. A connection is cut at once; reading a file takes longer.
+ENDING_MS = 40_000
 
 
 class Loop:
@@ -52,18 +49,15 @@ class Loop:
         self._clock = clock
         self._signals = signals
         self._store = store
-        self._log = log
         now = self._began_at = store.now(clock)
-        self._notify = Notify()
         self._notices = Notices()
-        self._faults = Faults(self._notify, self._notices, log)
-        self._watchdog = Watchdog(self._notify, self._notices, log)
+        self._main = MainThread(clock, signals, store, log, self._notices)
+        self._notify, self._faults, self._watchdog = self._main.notify, self._main.faults, self._main.watchdog
         self._beats = Beats(store, self._notify, self._notices, now)
         self._problems = ProblemWatch(store, log, once=orders.once)
         self._paused: str | None = None
         self._jumps = ClockJumps(store, now, clock.monotonic())
         self._timer = StepTimer(MAIN)
-        self._threads: list[LaneThread] = []
         self._poll: PollLane | None = None
         self._adopt(put_together(config, orders, signals, store))
 
@@ -74,54 +68,40 @@ class Loop:
 
     @property
     def _lanes(self) -> list[Lane | LaneThread]:
-        return [*([] if self._poll is None else [self._poll]), *self._threads]
+        return [*([] if self._poll is None else [self._poll]), *self._main.threads]
 
     def _adopt(self, found: Assembled) -> None:
         """Make the lanes. Their threads are not started yet."""
         self._config = found.config
-        once, place = self._orders.once, (found.config.store.path, found.config.store.journal)
         self._poll = None
         if found.parts is not None:
-            around = Surroundings(self._clock, self._log, self._signals.stop, once)
+            around = Surroundings(self._clock, self._main.log, self._signals.stop, self._orders.once)
             now = self._store.now(self._clock)
             self._poll = PollLane(found.parts, self._store, self._orders, around, now)
         # While nothing is due: how soon a task recorded by another process must be noticed.
         self._idle_wait_ms = min(LONGEST_WAIT_MS, max(SHORTEST_IDLE_WAIT_MS, self.schedule.cadence.first // 4))
         if self._watchdog.interval is not None:
             self._idle_wait_ms = min(self._idle_wait_ms, self._watchdog.interval // 3)
-        around = Surroundings(self._clock, self._log, threading.Event(), once)
-        wake = self._signals.wake.set
-        self._threads = [LaneThread(plan, place, around, self._faults, wake) for plan in found.plans]
-
-    def _start_threads(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._main.make_threads(found.plans, found.config, once=self._orders.once)
 
     def run(self) -> int:
         """The loop, and the way out of it."""
         try:
             self._put_in_order()
-            self._log.info("started", version=__version__, mode=self._orders.mode, database=str(self._store.path))
-            self._start_threads()
-            while True:
-                self._signals.wake.clear()
-                next_at = self.step()
-                if self._store.replaced():
-                    self._log.error(
-                        "the database was replaced or removed under the daemon; a restart opens what is there now",
-                        database=str(self._store.path),
-                    )
-                    return 74
-                if self._signals.stop.is_set() or (self._orders.once and all(lane.idle for lane in self._lanes)):
-                    break
-                if self._signals.reload.is_set():
-                    self._reload()
-                    continue
-                wait_ms = min(self._idle_wait_ms, next_at - self._store.now(self._clock))
-                self._rest(wait_ms)
+            self._main.log.info("started", version=__version__, mode=self._orders.mode, database=str(self._store.path))
+            self._main.start_threads()
+            if not self._main.run(self._turn, self._rest, self._reload, self._all_idle):
+                return 74
             return self._leave()
         finally:
             self.close()
+
+    def _turn(self) -> int:
+        next_at = self.step()
+        return min(self._idle_wait_ms, next_at - self._store.now(self._clock))
+
+    def _all_idle(self) -> bool:
+        return self._orders.once and all(lane.idle for lane in self._lanes)
 
     def _rest(self, wait_ms: int) -> None:
         """Wait for that long, or until something wakes the loop; the beat file says meanwhile that the daemon lives."""
@@ -135,7 +115,7 @@ class Loop:
         now, monotonic = self._store.now(self._clock), self._clock.monotonic()
         next_at, new = now + LONGEST_WAIT_MS, False
         self._beats.well = False
-        self._watchdog.check([thread.timer for thread in self._threads], monotonic)
+        self._watchdog.check([thread.timer for thread in self._main.threads], monotonic)
         try:
             self._watch_clock(now, monotonic)
             if self._poll is not None:
@@ -161,7 +141,7 @@ class Loop:
             self._faults.well(MAIN)
             self._faults.storage_well()
         self._look_for_problems(now, at_once=new)
-        self._watchdog.check([self._timer, *(thread.timer for thread in self._threads)], self._clock.monotonic())
+        self._watchdog.check([self._timer, *(thread.timer for thread in self._main.threads)], self._clock.monotonic())
         self._timer.end()
         self._watchdog.feed()
         return next_at
@@ -171,15 +151,12 @@ class Loop:
 
     def close(self) -> None:
         """Let the threads end."""
-        for thread in self._threads:
-            thread.stop()  # all at once: one that is slow to end must not delay the others
-        for thread in self._threads:
-            thread.join()
+        self._main.end_threads(ENDING_MS)
         if self._poll is not None:
             self._poll.close()
 
     def _call_after_polls(self) -> None:
-        for thread in self._threads:
+        for thread in self._main.threads:
             if thread.plan.after_polls:
                 thread.call()
 
@@ -188,7 +165,7 @@ class Loop:
         now = self._store.now(self._clock)
         mended = mending.mend(self._store, now)
         if mended:
-            self._log.error(mending.MENDED, tasks=mended)
+            self._main.log.error(mending.MENDED, tasks=mended)
         earliest = now - LONGEST_REST_MS - 2 * self.schedule.max_interval
         tasks.begin_strange(self._store, tasks.Strange(earliest, now + LEEWAY_MS), now)
         with self._store.write():
@@ -209,25 +186,20 @@ class Loop:
         else:
             self._poll.keep_learned()
 
-    def _store_learned(self) -> None:
+    def _store_learned(self, *, log_in: bool = False) -> None:
+        """``log_in``: after a refused login at the SFTP server a person may have mended what was wrong: try at once."""
         try:
             with self._store.write():
                 self._keep_learned()
-        except (StorageFailed, TryLater) as error:
-            self._storage_fails(error)
-
-    def _try_to_log_in(self) -> None:
-        """After a refused login at the SFTP server a person may have mended what was wrong: try at once."""
-        try:
-            with self._store.write():
-                logins.at_once(self._store)
+                if log_in:
+                    logins.at_once(self._store)
         except (StorageFailed, TryLater) as error:
             self._storage_fails(error)
 
     def _watch_clock(self, now: int, monotonic: int) -> None:
         jump = self._jumps.watch(now, monotonic)
         if jump is not None:
-            self._log.warning("the clock jumped", way=jump.way, by=jump.by)
+            self._main.log.warning("the clock jumped", way=jump.way, by=jump.by)
             detail = f"the clock was set {jump.way} by {jump.by}: is time kept by NTP? (said for a day)"
             self._notices.put("clock_jumped", detail)
 
@@ -249,32 +221,21 @@ class Loop:
             self._storage_fails(error)
 
     def _reload(self) -> None:
-        """SIGHUP. If the new configuration cannot be used, the old one stays, and a notice says so."""
-        self._signals.reload.clear()
-        self._notify.send("RELOADING=1", f"MONOTONIC_USEC={self._clock.monotonic() * 1000}")
-        try:
-            found = read_anew(self._config, self._orders, self._signals, self._store)
-        except BadConfiguration as error:
-            first = error.message.splitlines()[0]
-            self._log.error("reload refused; the configuration in force stays", mistake=first)
-            self._notices.put("reload_refused", f"the old configuration stays in force: {first}")
-        else:
-            self._drain()
-            self._store_learned()
-            self.close()
-            if found.config.log != self._config.log:
-                self._take_log(make_log(found.config.log.format, found.config.log.level, self._clock))
-            self._adopt(found)
-            self._store_learned()
-            self._try_to_log_in()
-            self._start_threads()
-            self._log.info("reloaded")
-            self._notices.put("reload_refused", None)
+        self._main.reload(self._change)
         self._tell_at_once(self._store.now(self._clock))
         self._notify.send("READY=1")
 
-    def _take_log(self, log: Log) -> None:
-        self._log = self._faults.log = self._watchdog.log = self._problems.log = log
+    def _change(self) -> None:
+        found = read_anew(self._config, self._orders, self._signals, self._store)
+        self._drain()
+        self._store_learned()
+        self.close()
+        self._main.take_log(found.config, self._config)
+        self._problems.log = self._main.log
+        self._adopt(found)
+        self._store_learned(log_in=True)
+        self._main.start_threads()
+        self._main.log.info("reloaded")
 
     def _drain(self) -> None:
         """Wait for the requests under way, and save their replies. Send nothing new."""
@@ -305,9 +266,9 @@ class Loop:
                 beat_file.remove(self._store)
         except (StorageFailed, TryLater) as error:
             event = "the end could not be saved; what was heard and not saved is asked for again after the next start"
-            self._log.error(event, error=error.message, hint=error.hint)
+            self._main.log.error(event, error=error.message, hint=error.hint)
         exit_code = self._exit_code()
-        self._log.info("stopped", **(self._summary() if self._orders.once else {}))
+        self._main.log.info("stopped", **(self._summary() if self._orders.once else {}))
         return exit_code
 
     def _summary(self) -> dict[str, object]:
