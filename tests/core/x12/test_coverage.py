@@ -249,6 +249,16 @@ def test_eligibility_goes_on_after_a_plan_year() -> None:
     assert (found.begins, found.ends, said(found)) == ("2020-01-01", "9999-12-31", ["ended_since"])
 
 
+@pytest.mark.parametrize(
+    "anew", [("346", "D8", "20260101"), ("356", "D8", "20260101"), ("307", "RD8", "20260101-20261231")]
+)
+def test_what_began_after_a_plan_year_counts(anew: tuple[str, str, str]) -> None:
+    for found in (answer(PLAN_YEAR, ("DTP", *anew), ACTIVE), answer(ACTIVE, PLAN_YEAR, ("DTP", *anew))):
+        assert (found.coverage, found.begins, said(found)) == ("active", "2026-01-01", [])
+    later = answer(PLAN_YEAR, ("DTP", "346", "D8", "20260601"), ACTIVE)
+    assert later.coverage == "inactive"
+
+
 def test_an_end_before_the_benefit_began_is_not_its_end() -> None:
     found = answer(PLAN_OVER, *dated("1", "348", "20260101"))
     assert (found.begins, found.ends) == ("2026-01-01", "")
@@ -319,6 +329,8 @@ def test_a_dependent_has_the_dates_of_the_subscriber_that_it_has_not_itself() ->
         ([PLAN_OVER], ("346", "D8", "20260101"), ("active", "2026-01-01", "")),
         ([PLAN_OVER], ("356", "D8", "20260101"), ("active", "2026-01-01", "")),
         ([PLAN_YEAR], ("356", "D8", "20260101"), ("active", "2026-01-01", "")),
+        ([PLAN_OVER], ("357", "D8", "20261231"), ("active", "", "2026-12-31")),
+        ([PLAN_OVER], ("307", "RD8", "20260101-20261231"), ("active", "", "")),
         ([PLAN_OVER], ("346", "D8", "20240101"), ("inactive", "2024-01-01", "2025-12-31")),
         ([("DTP", "346", "D8", "20250101")], ("347", "D8", "20261231"), ("active", "2025-01-01", "2026-12-31")),
     ],

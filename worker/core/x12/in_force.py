@@ -68,10 +68,18 @@ def _is_of_plan(one: Period, made: str) -> bool:
     years, or a span shorter than a month, or for eligibility a longer one up to the day of the answer."""
     if one.qualifier not in _SPANS or not (one.first and one.last):
         return False
-    length = date.fromisoformat(one.last) - date.fromisoformat(one.first)
-    if length < _SHORTEST_PLAN:
-        return bool(made) and date.fromisoformat(made) - date.fromisoformat(one.last) > _OLDEST_INQUIRY
-    return one.qualifier == "291" or length > _LONGEST_INQUIRY or (bool(made) and not one.first <= made <= one.last)
+    if not _is_long(one):
+        return bool(made) and _length(one.last, made) > _OLDEST_INQUIRY
+    long = one.qualifier == "291" or _length(one.first, one.last) > _LONGEST_INQUIRY
+    return long or (bool(made) and not one.first <= made <= one.last)
+
+
+def _is_long(one: Period) -> bool:
+    return _length(one.first or one.last, one.last or one.first) >= _SHORTEST_PLAN
+
+
+def _length(first: str, last: str) -> timedelta:
+    return date.fromisoformat(last) - date.fromisoformat(first)
 
 
 def _limits_of(dates: tuple[Period, ...], repeated: Period | None, made: str) -> tuple[Period, ...]:
@@ -99,10 +107,10 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) 
     repeated = _asked(dates, made)
     telling = tuple([one for one in own if one.qualifier in _TELLING])
     limits = _limits_of(dates, repeated, made)
-    eligible = _eligible_after_plan(telling + limits, own + dates, asked)
-    if eligible:
+    after = _after_plan(telling + limits, own + dates, asked)
+    if going_on := after.eligible + after.anew:
         telling = tuple([one for one in telling if not _is_over(one, asked)])
-        limits = tuple(dict.fromkeys([*[one for one in limits if not _is_over(one, asked)], *eligible]))
+        limits = tuple(dict.fromkeys([*[one for one in limits if not _is_over(one, asked)], *going_on]))
     begins, ends = _from_to(telling, asked)
     limits = tuple([one for one in limits if not _contradicts(one, begins, ends)])
     counted = telling or limits
@@ -115,7 +123,7 @@ def in_force(own: tuple[Period, ...], dates: tuple[Period, ...], answered: str) 
     warning: Literal["", "ended_since", "begins_later"] = ""
     if not now:
         warning = "begins_later" if begins > asked[1] else ""
-    elif eligible:
+    elif after.eligible:
         warning = "ended_since"
     elif made and repeated is not None and repeated.qualifier != "472":
         warning = _unclear(counted, repeated, made)
@@ -138,16 +146,32 @@ def _is_over(one: Period, asked: tuple[str, str]) -> bool:
     return one.qualifier == "291" and _is_span(one) and "" < one.last < asked[0]
 
 
-def _eligible_after_plan(
-    telling: tuple[Period, ...], dates: tuple[Period, ...], asked: tuple[str, str]
-) -> tuple[Period, ...]:
-    """The dates of eligibility, where it was there before a plan ended and goes on after it; else none."""
-    ended = min([one.last for one in telling if _is_over(one, asked)], default="")
+class _After(Whole, frozen=True):
+    """What goes on after a plan's span that had ended."""
+
+    eligible: tuple[Period, ...] = ()
+    """Eligibility that was there before it ended."""
+    anew: tuple[Period, ...] = ()
+    """What began after it."""
+
+
+def _after_plan(telling: tuple[Period, ...], dates: tuple[Period, ...], asked: tuple[str, str]) -> _After:
+    ended = [one.last for one in telling if _is_over(one, asked)]
     if not ended:
-        return ()
-    found = tuple([one for one in dates if one.qualifier in _ELIGIBILITY])
-    goes_on = [any(span[0] <= ended and _meets(span, asked) for span in spans) for spans in _spans(found).values()]
-    return found if goes_on and all(goes_on) else ()
+        return _NOTHING_AFTER
+    eligible = tuple([one for one in dates if one.qualifier in _ELIGIBILITY])
+    spans = _spans(eligible).values()
+    if spans and all(any(span[0] <= min(ended) and _meets(span, asked) for span in each) for each in spans):
+        return _After(eligible=eligible)
+    return _After(anew=tuple([one for one in dates if max(ended) < one.first <= asked[1] and _begins_anew(one)]))
+
+
+_NOTHING_AFTER = _After()
+
+
+def _begins_anew(one: Period) -> bool:
+    """Whether it says that something began, which is unclear of a single day or a short span of plan or eligibility."""
+    return one.qualifier in _BEGINS or (one.qualifier in _SPANS and _is_span(one) and _is_long(one))
 
 
 def _tells_end(one: Period) -> bool:
@@ -170,13 +194,21 @@ def _contradicts(one: Period, begins: str, ends: str) -> bool:
 
 def inherited(own: tuple[Period, ...], above: tuple[Period, ...], answered: str) -> tuple[Period, ...]:
     """The dates of a dependent with those of the subscriber that it has not itself and does not contradict."""
-    mine = {DEATH, *[one.qualifier for one in own]}
-    more = tuple([one for one in above if one.qualifier not in mine])
+    told = {DEATH, *[one.qualifier for one in own]}
+    more = tuple([one for one in above if one.qualifier not in told])
     if not own:
         return more
     made = day(answered)
-    begins, ends = from_to(_limits_of(own, _asked(own, made), made), asked_span(own + more, answered))
-    return own + tuple([one for one in more if not _contradicts(one, begins, ends)])
+    repeated = _asked(own, made)
+    limits = _limits_of(own, None if repeated is not None and _begins_anew(repeated) else repeated, made)
+    begins, ends = from_to(limits, asked_span(own + more, answered))
+    return own + tuple(
+        [
+            one
+            for one in more
+            if not _contradicts(one, begins, ends) and not (ends and one.qualifier in _TELLING and _tells_end(one))
+        ]
+    )
 
 
 def out_of_force(dates: tuple[Period, ...], asked: tuple[str, str]) -> Literal["", "ended", "begins_later"]:
