@@ -13,7 +13,7 @@ CA file (PEM), and PIP_PROXY to the proxy; where PyPI is not reachable, set PIP_
 Then run make again." >&2; exit 1; }
 INSTALL := $(PIP) install --require-hashes --no-deps
 
-.PHONY: demo test test-long bench check lock clean
+.PHONY: demo test test-system test-long bench check lock clean install uninstall deb
 
 # Nothing is written into another user's folder: as root in a checkout of somebody else, the demo runs below /tmp.
 demo: $(VENV)/.run
@@ -27,10 +27,14 @@ test: $(VENV)/.dev
 	@$(if $(SELECT),echo "without the tests marked 'system' (root, systemd-nspawn, a browser); .ci/run runs them")
 	@$(TEST) $(SELECT) $(PYTEST_ARGS)
 
+# One machine is booted for all of them, so they run one after the other.
+test-system: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+
 # Hypothesis looks for new examples, the kill test kills ten times as often, at other moments each time, a cursor
 # follows ten thousand results, and five thousand go out by each way.
 test-long: $(VENV)/.dev
-	@HYPOTHESIS_PROFILE=explore KILLS=300 RESULTS=10000 $(TEST) $(PYTEST_ARGS)
+	@HYPOTHESIS_PROFILE=explore KILLS=300 RESULTS=10000 $(TEST) $(SELECT) $(PYTEST_ARGS)
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
@@ -39,6 +43,13 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# For the whole machine, as root; packaging/install.sh says what goes where.
+install:
+	@packaging/install.sh
+
+uninstall:
+	@packaging/uninstall.sh
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cdpoll needs Python 3.11 or later; set PYTHON=")'

@@ -16,7 +16,7 @@ import click
 
 from cli import FOUND_MASK
 from cli.output import OutputFailed, say, told_apart
-from worker import __version__
+from worker.build import VERSION
 from worker.core.errors import CdpollError, place_of
 from worker.gateways.machine import keep_out_of_core_files
 
@@ -77,7 +77,7 @@ class Lazy(click.Group):
 
 @click.command(cls=Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", metavar="FILE", help="The configuration file; else $CDPOLL_CONFIG, then the usual places.")
-@click.version_option(__version__, message="cdpoll %(version)s")
+@click.version_option(VERSION, message="cdpoll %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, config: str | None) -> None:
     """Make sure that no Coverage Discovery is ever lost."""

@@ -1,11 +1,11 @@
 """docs/problems.md, made from the lists of problems and of failures of polls: ``python -m cli.problems_page``."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
-from worker.core.problems import FAMILIES, KINDS, Kind
+from worker.core.problems import FAMILIES, KINDS
 from worker.core.x12.issues import HELD, MESSAGES
 from worker.gateways.sftp.failure import SftpFailed
 from worker.store.db.damage import LOST_ISSUE
@@ -119,7 +119,7 @@ _FIELDS_OF = {
 
 def markdown() -> str:
     """The whole page."""
-    problems = "".join(map(_row, KINDS.values()))
+    problems = "".join(_row(row, kind.page) for row, kind in zip(problem_rows(), KINDS.values(), strict=True))
     failures = "".join(f"| `{code}` | {one.words} | {cure_of(code)} |\n" for code, one in POLL_ERRORS.items())
     statuses = "".join(f"| `{code}` | {in_words(code)} | {cure_of(code)} |\n" for code in _OF_FAMILIES)
     drop = "".join(f"| `{code}` | {what} |\n" for code, what in drop_failures())
@@ -138,17 +138,23 @@ def drop_failures() -> list[tuple[str, str]]:
     return re.findall(r"^    ([a-z_]+) {2,}(?!what happened)(\S.*)$", table, re.MULTILINE)
 
 
-def _row(kind: Kind) -> str:
-    code = f"{kind.code}_…" if kind.code in FAMILIES else kind.code
-    heading = kind.page.partition("#")[2].replace("-", " ")
-    more = f"[{heading}]({kind.page})" if kind.page else ""
-    words = kind.words.replace("failing{cause}", "failing: {cause}")  # the sign before a cause comes with it
-    said, cure = (_filled(text, _FIELDS | _FIELDS_OF.get(kind.code, {})) for text in (words, kind.cure))
-    return f"| `{code}` | {kind.severity} | {said} | {cure} | {more} |\n"
+def problem_rows() -> Iterator[tuple[str, str, str, str]]:
+    """Of each problem its code, severity, meaning and cure."""
+    for kind in KINDS.values():
+        code = f"{kind.code}_…" if kind.code in FAMILIES else kind.code
+        words = kind.words.replace("failing{cause}", "failing: {cause}")  # the sign before a cause comes with it
+        fields = _FIELDS | _FIELDS_OF.get(kind.code, {})
+        yield code, kind.severity, _filled(words, fields), _filled(kind.cure, fields)
+
+
+def _row(row: tuple[str, str, str, str], page: str) -> str:
+    code, severity, said, cure = (text.replace("|", "&#124;") for text in row)
+    more = f"[{page.partition('#')[2].replace('-', ' ')}]({page})" if page else ""
+    return f"| `{code}` | {severity} | {said} | {cure} | {more} |\n"
 
 
 def _filled(text: str, fields: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: fields[match[1]], text).replace("|", "&#124;")
+    return re.sub(r"\{(\w+)\}", lambda match: fields[match[1]], text)
 
 
 if __name__ == "__main__":

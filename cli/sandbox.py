@@ -4,7 +4,7 @@ import json
 import re
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,9 +50,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="For the configuration and database.",
 )
-def sandbox(
-    port: int, seed: int, speed: float, faults: str, times: str, checks: int, batch: int | None, folder: str
-) -> None:
+@click.option("--service", is_flag=True, help="Print a configuration for the installed service in place of one in DIR.")
+def sandbox(port: int, seed: int, speed: float, faults: str, times: str, **where: Any) -> None:
     """The simulated vendor, for rehearsing without credentials.
 
     Prints a ready-to-use configuration on standard output, and keeps it in DIR/cdpoll.ini as well, readable by its
@@ -74,6 +73,9 @@ def sandbox(
         spans = known_times.parse(times)
     except ValueError as error:
         raise BadConfiguration(f"--times: {error}", "`cdpoll sandbox --times help` explains them") from None
+    checks, batch, folder, service = (where[name] for name in ("checks", "batch", "folder", "service"))
+    if service and (checks or batch):
+        raise click.UsageError("--service goes without --checks and --batch: the service has a database of its own")
     # The signals are awaited, so no thread of the server may take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
@@ -85,6 +87,9 @@ def sandbox(
     except OSError as error:
         raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
     try:
+        if service:
+            _serve_service(vendor, Path(folder).absolute())
+            return
         courses = ("",) if times else examples.COURSES
         _serve(vendor, Path(folder).absolute(), [courses[n % len(courses)] for n in range(checks)], batch)
     finally:
@@ -124,6 +129,26 @@ def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | Non
     signal.sigwait((signal.SIGINT, signal.SIGTERM))
     if drop is not None:
         drop.stop()
+
+
+def _serve_service(vendor: "Sandbox", home: Path) -> None:
+    """Hand out a configuration for the installed service, and stay until a signal comes."""
+    from cli.own_folder import write_private
+    from sandbox.settings import config_text
+
+    make_own_folder(home)
+    config, secret = home / "service.ini", home / "client-secret"
+    write_private(config, config_text(vendor, "", ""))
+    write_private(secret, vendor.account.client_secret + "\n")
+    click.echo(config.read_text())
+    for line in (
+        f"The configuration above is kept in {config}. For the installed service, as root in another terminal:",
+        f"  install -m 0640 -g cdpoll {config} /etc/cdpoll/cdpoll.ini",
+        f"  install -m 0600 {secret} /etc/cdpoll/credentials/client_secret",
+        "  systemctl enable --now cdpoll",
+    ):
+        click.echo(line, err=True)
+    signal.sigwait((signal.SIGINT, signal.SIGTERM))
 
 
 def _drop(vendor: "Sandbox", folder: Path, every_ms: int) -> "DropServer":

@@ -29,8 +29,13 @@ def config_text(
     sandbox: Sandbox, store_path: str, secret_path: str, *, timeout: str = "10s", runs: str = "daemon"
 ) -> str:
     """An INI text, ready to use: the sandbox's addresses and credentials, and cdpoll's own time spans divided by the
-    sandbox's speed. The client secret is to be in a file of its own at ``secret_path``. ``runs``: of ``[store]``."""
+    sandbox's speed. The client secret is to be in a file of its own at ``secret_path``. ``runs``: of ``[store]``.
+    Without ``store_path`` it is for the installed service, whose database is where it always is, and whose secret is a
+    credential."""
     speed = sandbox.speed
+    secret, store = f"{{file {secret_path}}}", f"[store]\npath = {store_path}\nruns = {runs}\n\n"
+    if not store_path:
+        secret, store = "{credential client_secret}", ""
 
     def span(vendors: str, least: str = "50ms") -> str:
         return short(max(duration(least), round(duration(vendors) / speed)))
@@ -41,15 +46,11 @@ def config_text(
 [api]
 base_url = {sandbox.base_url}
 client_id = {sandbox.account.client_id}
-client_secret = {{file {secret_path}}}
+client_secret = {secret}
 tenant_id = {sandbox.account.tenant_id}
 timeout = {timeout}
 
-[store]
-path = {store_path}
-runs = {runs}
-
-[polling]
+{store}[polling]
 requests_per_second = {rate:g}
 burst = {max(5, round(rate / 10))}
 max_in_flight = {4 if rate < 20 else 8}

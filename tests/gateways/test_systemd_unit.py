@@ -21,10 +21,20 @@ BY_NAME = pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 def test_systemd_finds_nothing_wrong(path: Path, tmp_path: Path) -> None:
     # `verify` exits 0 on unknown keys, so any word of it counts; the program is not where the unit wants it.
     copy = tmp_path / path.name
-    copy.write_text(path.read_text().replace("/opt/cdpoll/.venv/bin/cdpoll", "/bin/true"))
-    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True)
+    copy.write_text(path.read_text().replace("/usr/bin/cdpoll", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True)
     said = [line for line in (done.stdout + done.stderr).splitlines() if "cdpoll" in line]
     assert said == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="the Debian package systemd is not installed")
+@pytest.mark.parametrize(
+    ("path", "most"), [(UNITS[0], 1.2), (UNITS[1], 1.6)], ids=lambda value: getattr(value, "name", "")
+)
+def test_little_is_exposed(path: Path, most: float) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={round(most * 10)}", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,16 @@ class Pollable(Protocol):
     def poll(self) -> int | None: ...
 
 
-def until(condition: Callable[[], object], what: str, process: Pollable | None = None) -> None:
-    """Wait until ``condition`` holds; fail when it does not come, or when ``process`` ends before."""
+def until(condition: Callable[[], object], what: str, process: Pollable | None = None, *, every: float = 0.02) -> None:
+    """Wait until ``condition`` holds; fail when it does not come, or when ``process`` ends before. It is asked every
+    ``every`` seconds."""
     tick = threading.Event()
-    for _ in range(int(DEADLINE / 0.02)):
+    for _ in range(int(DEADLINE / every)):
         if condition():
             return
         ended = process is not None and process.poll() is not None
         assert not ended, f"the process ended with {process and process.returncode} before: {what}"
-        tick.wait(0.02)
+        tick.wait(every)
     raise AssertionError(f"never came: {what}")
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from worker import __version__
+from worker.build import VERSION
 from worker.core.problems import Problem
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
@@ -52,7 +52,7 @@ class Beats:
             daemon.beat(
                 self._store,
                 pid=os.getpid(),
-                version=__version__,
+                version=VERSION,
                 started_at=self._started_at,
                 now=now,
                 token_expires_at=self._token_expires_at,
@@ -74,7 +74,7 @@ class Beats:
             self._store,
             daemon.Beat(
                 os.getpid(),
-                __version__,
+                VERSION,
                 self._started_at,
                 now,
                 None,

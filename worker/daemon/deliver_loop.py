@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from worker import __version__
+from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
@@ -79,7 +79,7 @@ class DeliverLoop:
         self._store = store
         self._main = MainThread(clock, signals, store, log, DeliverNotices())
         now = store.now(clock)
-        self._beat = delivering.DeliverBeat(os.getpid(), __version__, now, now)
+        self._beat = delivering.DeliverBeat(os.getpid(), VERSION, now, now)
         self._beat_at: int | None = None
         self._once = False
 
@@ -90,7 +90,7 @@ class DeliverLoop:
             self._main.notices.put(code, None)
         try:
             self._start()
-            self._main.log.info("delivering", version=__version__, ways=len(self._ways), database=str(self._store.path))
+            self._main.log.info("delivering", version=VERSION, ways=len(self._ways), database=str(self._store.path))
             self._main.notify.send("READY=1")
             rest = partial(self._main.clock.wait, self._main.signals.wake)
             if not self._main.run(self._step, rest, partial(self._reload, ways, reload), self._all_idle):

@@ -4,7 +4,7 @@ The main thread does signals, beats, notices and the poll lane. It waits for an 
 than a minute, so that a jump of the clock does little harm. The work of a pass stands in worker/rounds.
 """
 
-from worker import __version__
+from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
 from worker.config.polling import schedule_of
@@ -88,7 +88,7 @@ class Loop:
         """The loop, and the way out of it."""
         try:
             self._put_in_order()
-            self._main.log.info("started", version=__version__, mode=self._orders.mode, database=str(self._store.path))
+            self._main.log.info("started", version=VERSION, mode=self._orders.mode, database=str(self._store.path))
             self._main.start_threads()
             if not self._main.run(self._turn, self._rest, self._reload, self._all_idle):
                 return 74

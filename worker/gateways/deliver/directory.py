@@ -73,13 +73,19 @@ class Directory:
     def close(self) -> None:
         """Nothing is held."""
 
+    def _down(self, error: OSError) -> ReceiverDown:
+        said = f"writing into {self._folders.path} failed: {_reason(error)}"
+        if error.errno == errno.EXDEV:
+            # Two folders of one file system that are mounted apart, as each of ReadWritePaths= is.
+            said += f"; {self._folders.aside} is mounted apart: name the folder above both in ReadWritePaths="
+        return ReceiverDown(_code(error), said)
+
     def flush(self) -> ReceiverDown | None:
         """Put the names of the files on the disk; until then they may be lost in a power cut."""
         try:
             sync_folder(self._folders.path)
         except OSError as error:
-            found = trouble_with(self._folders)
-            return found or ReceiverDown(_code(error), f"writing into {self._folders.path} failed: {_reason(error)}")
+            return trouble_with(self._folders) or self._down(error)
         return None
 
     def send(self, letter: Letter, now: int) -> Sent:  # noqa: ARG002 - as every way out has it
@@ -94,8 +100,7 @@ class Directory:
                 said = f"{self._folders.path} cannot hold its name ({_reason(error)})"
                 return LetterRefused("bad_name", f"{said}; write another template under name")
             # Its file name may hold the caller's key, so it is not told.
-            found = trouble_with(self._folders)
-            return found or ReceiverDown(_code(error), f"writing into {self._folders.path} failed: {_reason(error)}")
+            return trouble_with(self._folders) or self._down(error)
 
     def _put(self, letter: Letter) -> Sent:
         texts = letter.x12 if self._with_x12 else ()

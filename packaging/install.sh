@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Installs this checkout for the whole machine. `make install` runs it, as root; run again, it installs another version.
+#
+#   /opt/cdpoll/VERSION      a virtual environment for each version; the one before stays, for the way back
+#   /usr/bin/cdpoll          a link to the version in use
+#   /etc/systemd/system      the units, which are not started here
+#   /etc/cdpoll              the configuration and the credentials, made once and never changed
+#   /var/lib/cdpoll          the database
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${SYSTEM_PYTHON:-/usr/bin/python3}
+units=(systemd/*.service)
+
+fail() {
+    echo "make install: $1" >&2
+    exit 1
+}
+
+[ "$(id -u)" = 0 ] || fail "it needs root: sudo make install"
+command -v systemctl >/dev/null || fail "this machine has no systemd"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "$python is no Python 3.11 or later; apt-get install python3, or set SYSTEM_PYTHON="
+"$python" -c 'import ensurepip, venv' 2>/dev/null || fail "no venv module: apt-get install python3-venv"
+case $(realpath "$(command -v "$python")") in
+/root/* | /home/* | /run/user/*) fail "the services cannot see a Python in a home folder; set SYSTEM_PYTHON=" ;;
+esac
+
+version=$("$python" -c 'import worker; print(worker.__version__)')
+commit=$(git -c safe.directory="$PWD" describe --always --abbrev=12 --exclude='*' --dirty 2>/dev/null || echo unknown)
+case $commit in *-dirty | unknown) commit=$(date -u +%Y%m%dT%H%M%SZ) ;; *) commit=g$commit ;; esac
+home=/opt/cdpoll/$version+$commit
+before=$(readlink -f /usr/bin/cdpoll 2>/dev/null || true)
+before=${before%/bin/cdpoll}
+
+if [ ! -e "$home/complete" ]; then
+    echo "installing into $home …"
+    rm -rf "$home"
+    "$python" -m venv "$home"
+    pip=("$home/bin/python" -m pip --disable-pip-version-check --quiet)
+    "${pip[@]}" install --require-hashes --no-deps -r requirements.txt ||
+        fail "pip could not install from the package index; PIP_INDEX_URL, PIP_PROXY and PIP_CERT tell it where and how"
+    # A copy, because a build leaves its files in the folder that it builds.
+    source=$(mktemp -d)
+    trap 'rm -rf "$source"' EXIT
+    cp -r pyproject.toml README.md worker cli sandbox "$source"
+    echo "$commit" >"$source/worker/build.txt"
+    "${pip[@]}" install --no-deps --no-build-isolation "$source"
+    "$home/bin/python" -m compileall -q "$home/lib"
+    touch "$home/complete"
+fi
+
+install -d /etc/sysusers.d /etc/tmpfiles.d /usr/local/share/man/man1 /usr/share/bash-completion/completions
+install -m 0644 systemd/sysusers.d/cdpoll.conf /etc/sysusers.d/cdpoll.conf
+install -m 0644 systemd/tmpfiles.d/cdpoll.conf /etc/tmpfiles.d/cdpoll.conf
+systemd-sysusers /etc/sysusers.d/cdpoll.conf
+systemd-tmpfiles --create /etc/tmpfiles.d/cdpoll.conf
+[ -e /etc/cdpoll/cdpoll.ini ] || install -m 0640 -g cdpoll config.example.ini /etc/cdpoll/cdpoll.ini
+
+# What runs is stopped before its version changes, and begins again with the new one.
+running=()
+if [ -d /run/systemd/system ]; then
+    for unit in "${units[@]}"; do
+        name=$(basename "$unit")
+        if systemctl --quiet is-active "$name"; then running+=("$name"); fi
+    done
+    if ((${#running[@]})); then systemctl stop "${running[@]}"; fi
+fi
+install -m 0644 "${units[@]}" /etc/systemd/system/
+ln -sfn "$home/bin/cdpoll" /usr/bin/cdpoll
+rm -f /usr/local/share/man/man1/cdpoll*.1
+"$home/bin/python" -m cli.man_pages /usr/local/share/man/man1
+_CDPOLL_COMPLETE=bash_source "$home/bin/cdpoll" >/usr/share/bash-completion/completions/cdpoll
+database=$(cdpoll db path 2>/dev/null || true)
+if [ -n "$database" ] && [ -e "$database" ]; then cdpoll db migrate; fi
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    if ((${#running[@]})); then systemctl start "${running[@]}"; fi
+fi
+
+# The version before stays for the way back; what is older goes.
+for old in /opt/cdpoll/*/; do
+    old=${old%/}
+    if [ "$old" != "$home" ] && [ "$old" != "$before" ]; then rm -rf "$old"; fi
+done
+
+echo "installed: $(cdpoll --version)"
+if ((${#running[@]})); then
+    echo "started again: ${running[*]}"
+else
+    cat <<'NEXT'
+What comes next, as root:
+  1. edit /etc/cdpoll/cdpoll.ini: [api] base_url, client_id and client_secret = {credential client_secret}
+  2. (umask 077; cat > /etc/cdpoll/credentials/client_secret)      the secret, one line, then Ctrl-D
+  3. cdpoll config check
+  4. systemctl enable --now cdpoll
+  5. cdpoll status
+NEXT
+fi
