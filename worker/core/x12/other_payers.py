@@ -86,13 +86,15 @@ class Others(Whole, frozen=True):
     """Whom the payer says to ask about the plan; they are not to be billed."""
 
     def warnings(self) -> list[str]:
-        named = self.payers + self.managed_care
-        found = {
-            "other_payer_begins_later": [one.begins_later for one in named],
-            "other_payer_ended": [one.ended for one in named],
-            "other_payer_unnamed": [one.unnamed and one.to_bill for one in named],
-        }
-        return [code for code, each in found.items() if True in each]
+        found = set()
+        for one in self.payers + self.managed_care:
+            if one.begins_later:
+                found.add("other_payer_begins_later")
+            if one.ended:
+                found.add("other_payer_ended")
+            elif one.unnamed and not one.begins_later:
+                found.add("other_payer_unnamed")
+        return sorted(found)
 
 
 NO_OTHERS = Others()

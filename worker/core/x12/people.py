@@ -124,14 +124,12 @@ def plan_name(references: Sequence[Reference]) -> str:
     """The description, else the number, that a REF gives of the plan, else of its network."""
     if not references:
         return ""
-    of_plan = [one for wanted in PLAN_NUMBERS for one in references if one.qualifier == wanted]
-    for one in of_plan:
-        if one.text:
-            return one.text
-    for one in of_plan:
-        if one.value:
-            return one.value
-    return ""
+    for wanted in PLAN_NUMBERS:
+        for one in references:
+            if one.qualifier == wanted and one.text:
+                return one.text
+    number = first_reference(references, PLAN_NUMBERS)
+    return number.value if number else ""
 
 
 def name_and_id(elements: list[str]) -> tuple[tuple[str, str, str, str, str, str], str]:
@@ -212,7 +210,6 @@ def reference(elements: list[str]) -> Reference:
     """The :class:`Reference` of a REF."""
     if len(elements) < 4:
         elements = elements + _PADDING
-    _, qualifier, value, text, *_ = elements
-    if not value and qualifier in MEMBER_NUMBERS:
-        value, text = text, ""  # one separator too many
-    return Reference(qualifier, value, text)
+    if not elements[2] and elements[1] in MEMBER_NUMBERS:
+        return Reference(elements[1], elements[3])  # one separator too many
+    return Reference(elements[1], elements[2], elements[3])
