@@ -237,8 +237,8 @@ def _remove_replaced(store: Store, name: str, delivered: Sequence[int]) -> int:
                 JOIN results AS older ON older.seq = old.result
                 WHERE sent.way = :way AND sent.number IN ({listed})
                     AND (older.seq = newer.seq OR (older.source <> 'batch' AND newer.source <> 'batch'))
-                    AND (SELECT ref FROM outbox WHERE last = old.number AND result = old.result)
-                    IS NOT DISTINCT FROM (SELECT ref FROM outbox WHERE last = sent.number AND result = sent.result)
+                    AND coalesce((SELECT ref FROM outbox WHERE last = old.number AND result = old.result), '')
+                    = coalesce((SELECT ref FROM outbox WHERE last = sent.number AND result = sent.result), '')
             )
             RETURNING number
             """,  # noqa: S608 - numbers
