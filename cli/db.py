@@ -15,9 +15,12 @@ from cli.output import AS_JSON, dumped, say
 from cli.who import who
 from worker.clock import Clock
 from worker.config import load
+from worker.core.errors import BadConfiguration
 from worker.core.instant import iso, iso_or_none
+from worker.store.db.lock import DaemonLock
 from worker.store.state import acts, backups
 from worker.store.state.acts import Action
+from worker.store.state.api import origin_of, rebind_origin
 
 
 @click.group(cls=Group)
@@ -65,6 +68,42 @@ def migrate(obj: dict[str, Any], as_json: bool) -> None:
         if before is not None:
             audited(here.store, by, "migrated the database", f"schema {before} to {version}", here.now)
     click.echo(dumped({"database": where, "schema": version}) if as_json else f"{where}: schema {version}")
+
+
+@db.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@AS_JSON
+@click.pass_obj
+def rebind(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
+    """Let the database belong to the API that [api] base_url names now, as after a move of the vendor to another host.
+
+    The tasks in it are asked for there from now on, so it must be the same vendor with the same tasks: the ids of a
+    sandbox mean nothing in production. Exit 75: a daemon works on the database.
+    """
+    by = who()
+    with opened(obj, whole=True, patient=True) as here:
+        path, origin, before = here.store.path, here.origin, origin_of(here.store)
+        if not origin:
+            raise BadConfiguration("there is no [api]", "set [api] base_url to the API that knows the tasks now")
+        moved = 0
+        if before != origin:
+            if before is not None and not yes:
+                if not sys.stdin.isatty():
+                    raise click.UsageError("this needs --yes where no one can be asked")
+                click.confirm(f"{path} belongs to {before}; ask {origin} for all of its tasks?", abort=True, err=True)
+            lock = DaemonLock(path)
+            try:
+                with here.store.write():
+                    moved = rebind_origin(here.store, origin)
+                    acts.note(here.store, by, "rebound the database", f"{before or 'no API'} to {origin}", here.now)
+            finally:
+                lock.release()
+    if as_json:
+        click.echo(dumped({"database": str(path), "before": before, "origin": origin, "tasks": moved}))
+    elif before == origin:
+        click.echo(f"{path}: belongs to {origin} already")
+    else:
+        click.echo(f"{path}: belongs to {origin}; {moved} {'task is' if moved == 1 else 'tasks are'} asked for there")
 
 
 @db.command()

@@ -70,6 +70,8 @@ NOTED: list[tuple[str, list[str], list[tuple[str, str | None]]]] = [
     ("db verify-restore", ["copy.db"], [("found a snapshot good", ANY)]),
     ("db migrate", [], [("migrated the database", f"schema {SCHEMA_VERSION - 1} to {SCHEMA_VERSION}")]),
     ("db migrate", [], []),
+    ("db rebind", ["--yes"], [("rebound the database", ANY)]),
+    ("db rebind", [], []),
     (
         "purge",
         ["--older-than", "36500d", "--yes"],
@@ -157,6 +159,8 @@ def test_each_command_notes_what_it_does_and_nothing_of_a_patient(
     for name, args, wanted in NOTED:
         if name == "db migrate" and wanted:
             house.rows(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+        if name == "db rebind" and wanted:
+            house.rows("INSERT OR REPLACE INTO meta (key, value) VALUES ('api_origin', 'https://before.example')")
         (before,) = house.rows("SELECT count(*) FROM acts")[0]
         ended = house.cdpoll(*name.split(), *args)
         noted = house.rows("SELECT act, object FROM acts ORDER BY seq LIMIT -1 OFFSET ?", before)

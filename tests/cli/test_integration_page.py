@@ -133,6 +133,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["db", "path"],
         ["db", "integrity"],
         ["db", "migrate"],
+        ["db", "rebind", "--yes"],
         ["db", "snapshot", str(house.folder / "copy.db")],
         ["db", "verify-restore", str(house.folder / "copy.db")],
         ["problems", "list"],

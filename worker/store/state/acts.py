@@ -29,6 +29,7 @@ Action = Literal[
     "listed unreadable",
     "migrated the database",
     "purged",
+    "rebound the database",
     "replayed deliveries",
     "restarted a way",
     "retried",

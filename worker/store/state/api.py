@@ -109,5 +109,22 @@ def bind_origin(store: Store, origin: str) -> None:
     if known != origin:
         raise BadConfiguration(
             f"{store.path} belongs to {known}, but [api] base_url names {origin}",
-            "use another [store] path for another environment, or set base_url back",
+            "use another [store] path for another environment, or set base_url back; where the vendor has moved to "
+            "that host with all of its tasks: cdpoll db rebind",
         )
+
+
+def rebind_origin(store: Store, origin: str) -> int:
+    """Let the database belong to another API, which knows the same ids; how many tasks are asked for there from now on.
+
+    Inside a transaction. What is concluded keeps the API that concluded it.
+    """
+    before = origin_of(store)
+    store.execute(
+        "INSERT INTO meta (key, value) VALUES ('api_origin', :origin) ON CONFLICT (key) DO UPDATE SET value = :origin",
+        {"origin": origin},
+    )
+    return store.execute(
+        "UPDATE tasks SET origin = :origin WHERE state <> 'concluded' AND origin IN ('', :before)",
+        {"origin": origin, "before": before or ""},
+    )
