@@ -69,7 +69,7 @@ def check(ctx: click.Context, user: str | None, as_json: bool) -> None:
     """
     from cli.trial import tried
 
-    _become_reader(ctx.obj, user)
+    become_reader(ctx.obj, user)
     reader = user_name(os.geteuid())
     examined = examine(ctx.obj["config"], os.environ)
     trial = tried(examined)
@@ -102,8 +102,8 @@ def _tell(reader: str, mistakes: list[Mistake], warnings: list[Mistake], uncheck
     click.echo(dumped(told | {name: [one.as_json() for one in found] for name, found in lists.items()}))
 
 
-def _become_reader(obj: dict[str, Any], user: str | None) -> None:
-    """Become the user that the service runs as, where that can be told. It is said as whom the check reads."""
+def become_reader(obj: dict[str, Any], user: str | None) -> None:
+    """As root: become the user that the service runs as, where that can be told. Who calls says as whom it reads."""
     if os.geteuid() != 0:
         if user is not None and user != user_name(os.geteuid()):
             raise click.UsageError("only root can read as another user")

@@ -46,6 +46,7 @@ COMMANDS = {
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
     "deliver": ("cli.deliver", "deliver", "Bring results out: into folders, to webhooks and commands."),
     "deliveries": ("cli.deliveries", "deliveries", "What waits to be delivered, has failed or was given up."),
+    "doctor": ("cli.doctor.command", "doctor", "Is everything in place, and if not, what is to be done?"),
     "support": ("cli.support", "support", "A ticket for the vendor about one task, without patient data."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),

@@ -48,15 +48,15 @@ def status(obj: dict[str, Any], as_json: bool, watch: bool, check: bool) -> int:
 
 def _lines(obj: dict[str, Any]) -> list[Line]:
     with opened(obj) as here:
-        return screen(*_told(here), here.now, brief=sys.stdout.isatty())
+        return screen(*told(here), here.now, brief=sys.stdout.isatty())
 
 
 def _picture(obj: dict[str, Any]) -> view.Json:
     with opened(obj) as here:
-        return _told(here)[0]
+        return told(here)[0]
 
 
-def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
+def told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     """The picture, its verdicts, and what they are measured by."""
     source, api = here.config.source, here.config.api
     rules = status_rules_of(here.config)
@@ -68,12 +68,12 @@ def _told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
     }
     origin = origin_of(here.store) or (api and api.origin)
     installed = Installation(api is not None, daemon=here.config.store.runs == "daemon")
-    told = verdicts(picture, installed, here.now)
+    found = verdicts(picture, installed, here.now)
     picture |= {
-        "verdicts": {name: one._asdict() for name, one in told.items()},
+        "verdicts": {name: one._asdict() for name, one in found.items()},
         "environment": {"origin": origin or None, "kind": environment_of(origin or "")},
     }
-    return picture, told, installed
+    return picture, found, installed
 
 
 def machine_of(here: Opened) -> Machine:

@@ -130,6 +130,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["show", "b"],
         ["config", "show"],
         ["config", "check"],
+        ["doctor"],
         ["db", "path"],
         ["db", "integrity"],
         ["db", "migrate"],

@@ -167,6 +167,7 @@ def test_all_mistakes_come_at_once_in_order(tmp_path: Path) -> None:
         b"schedule = learnt\n"
         b"burst = 5 # the default\n",
     )
+    sections = "api, deliver.NAME, doctor, log, polling, retention, sftp, store, support"
     other = ini(tmp_path / "conf.d/x.ini", "[log]\nlevel = loud\n[DEFAULT]\nburst = 1\n[xyz]\n")
     environ = {
         "CDPOLL_POLLING_BURTS": "5",
@@ -190,8 +191,8 @@ def test_all_mistakes_come_at_once_in_order(tmp_path: Path) -> None:
         f'{main}:20: [polling] schedule: "learnt" is not known here; did you mean learned?',
         f"{main}:21: [polling] burst: a comment after the value; write comments on lines of their own",
         f'{other}:2: [log] level: "loud" is not known here; write one of debug, error, info, warning',
-        f"{other}:3: unknown section; write one of api, deliver.NAME, log, polling, retention, sftp, store, support",
-        f"{other}:5: unknown section; write one of api, deliver.NAME, log, polling, retention, sftp, store, support",
+        f"{other}:3: unknown section; write one of {sections}",
+        f"{other}:5: unknown section; write one of {sections}",
         "environment variable CDPOLL_POLLING_MAX_INTERVAL: [polling] max_interval: "
         '"6 hours" is not a duration; write a number with a unit, as in 30s, 5m or 6h',
         "environment variable CDPOLL_…: sets no known key; unset it (`env | grep -o ^CDPOLL_[^=]*` lists the names)",

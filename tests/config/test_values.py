@@ -11,6 +11,7 @@ from tests.config.test_files import BASE, ini, mistakes
 from worker.config import (
     ApiSection,
     Config,
+    DoctorSection,
     LogSection,
     PollingSection,
     RetentionSection,
@@ -62,6 +63,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert config.log == LogSection("auto", "info")
     assert config.retention == RetentionSection(None, Weekly(6, 180))
     assert config.support == SupportSection(None, None, None)
+    assert config.doctor == DoctorSection(None)
     api = config.api
     assert api is not None
     assert (api.token_body, api.timeout_ms) == ("json", 30_000)
@@ -80,6 +82,7 @@ def test_every_key_has_its_field_and_every_field_its_key() -> None:
         "sftp": SftpSection,
         "retention": RetentionSection,
         "support": SupportSection,
+        "doctor": DoctorSection,
         "log": LogSection,
     }
     assert {s.name: [k.field for k in s.keys] for s in SECTIONS} == {

@@ -10,6 +10,7 @@ from worker.config.secret import Secret
 from worker.config.settings import (
     ApiSection,
     Config,
+    DoctorSection,
     Examined,
     LogSection,
     PollingSection,
@@ -27,6 +28,7 @@ __all__ = [
     "Config",
     "ConfigurationMistakes",
     "DirectorySection",
+    "DoctorSection",
     "Examined",
     "LogSection",
     "Mistake",

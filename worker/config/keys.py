@@ -9,6 +9,7 @@ from worker.config.kinds import (
     CADENCE,
     DATABASE,
     NAME,
+    PAGE_URL,
     PATH,
     PROXY,
     SECRET,
@@ -243,6 +244,22 @@ SUPPORT = Section(
     ),
 )
 
+DOCTOR = Section(
+    "doctor",
+    "What `cdpoll doctor` asks beside what the other sections name.",
+    (
+        Key(
+            "vendor_status",
+            PAGE_URL,
+            None,
+            "The vendor's public status page, one that answers at /api/v2/summary.json as Statuspage does. It tells "
+            "trouble of the vendor's from trouble here; it is sent no secret.",
+            sample="https://status.example.com",
+            otherwise="none is asked",
+        ),
+    ),
+)
+
 LOG = Section(
     "log",
     "What is written to standard error.",
@@ -257,7 +274,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, RETENTION, SUPPORT, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, RETENTION, SUPPORT, DOCTOR, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

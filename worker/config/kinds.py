@@ -201,6 +201,12 @@ def _token_url(written: Written) -> str:
     return url.origin + url.path
 
 
+def _page_url(written: Written) -> str:
+    """The page itself, also where the address of its JSON is written."""
+    url = read_service_url(written.text)
+    return url.origin + re.sub(r"(/api(/v2(/(status|summary)\.json)?)?)?/*$", "", url.path)
+
+
 def _cadence(written: Written) -> Cadence:
     parts = written.text.split()
     growth = decimal(parts[1][1:]) if len(parts) == 4 and parts[1].startswith("x") else None
@@ -304,6 +310,7 @@ PATH = Kind("path of a file", _path)
 DATABASE = Kind("path of a file", _database)
 BASE_URL = Kind("https address; http to loopback addresses only", _base_url)
 TOKEN_URL = Kind("https address; http to loopback addresses only", _token_url)
+PAGE_URL = Kind("https address; http to loopback addresses only", _page_url)
 PROXY = Kind("http or https address; one with a password is a secret", _proxy, show_secret, comments=False)
 SECRET = Kind("secret: a reference", _secret, show_secret, unset=missing, comments=False)
 NAME = Kind("text, or a reference as for a secret", _name, show_secret, unset=missing, comments=False)

@@ -16,6 +16,7 @@ from worker.config.secret import Secret
 from worker.config.settings import (
     ApiSection,
     Config,
+    DoctorSection,
     Examined,
     LogSection,
     PollingSection,
@@ -163,6 +164,7 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
         deliver=deliver,
         retention=RetentionSection(**(sections["retention"] or {})),
         support=SupportSection(**(sections["support"] or {})),
+        doctor=DoctorSection(**(sections["doctor"] or {})),
         log=LogSection(**(sections["log"] or {})),
         source=sources.main,
         files=tuple(sources.files),

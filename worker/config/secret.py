@@ -63,6 +63,11 @@ class Secret:
         return self.form != "missing"
 
     @property
+    def file(self) -> Path | None:
+        """The file that this secret is taken from, if it is one that the configuration names."""
+        return Path(self._argument) if self.form == "file" else None
+
+    @property
     def variable(self) -> str | None:
         """The environment variable this secret is taken from, if it is."""
         return self._argument if self.form == "env" else None

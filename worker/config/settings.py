@@ -110,6 +110,12 @@ class SupportSection(NamedTuple):
     environment: str | None
 
 
+class DoctorSection(NamedTuple):
+    """``vendor_status`` ends without a slash."""
+
+    vendor_status: str | None
+
+
 class LogSection(NamedTuple):
     """``format`` is ``auto``, ``json`` or ``console``; ``level`` is ``debug``, ``info``, ``warning`` or ``error``."""
 
@@ -133,6 +139,7 @@ class Config(NamedTuple):
     deliver: tuple[WaySettings, ...]
     retention: RetentionSection
     support: SupportSection
+    doctor: DoctorSection
     log: LogSection
     source: Path | None
     files: tuple[Path, ...]

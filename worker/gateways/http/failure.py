@@ -91,12 +91,12 @@ def code_of(error: httpx.HTTPError) -> str:
         if str(error) != PROXY_UNREACHED:
             status = str(error)[:3]
             return "proxy_auth" if status == "407" else f"proxy_http_{status}" if status.isdecimal() else "proxy"
-        return f"proxy_{_unreached(error)}"
+        return f"proxy_{unreached(error)}"
     tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if tls is not None:
         return _tls(tls)
     if isinstance(error, httpx.TimeoutException | httpx.ConnectError):
-        return _unreached(error)
+        return unreached(error)
     # "Server disconnected" and "peer closed connection" are protocol errors to httpx, like an answer that is no HTTP.
     ended = isinstance(error, httpx.RemoteProtocolError) and re.search("disconnected|closed", str(error))
     return "cut" if ended or isinstance(error, httpx.NetworkError) else "protocol"
@@ -109,8 +109,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _unreached(error: httpx.HTTPError) -> str:
-    """Why no connection stands, or no answer came on it."""
+def unreached(error: Exception) -> str:
+    """Why no connection stands, or no answer came on it; of an error of httpx or of the system."""
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return "dns" if cause.errno in _NO_SUCH_NAME else "dns_no_resolver"

@@ -65,12 +65,13 @@ def connect(
 def _connected(settings: DropSettings, guard: Guard, step: int) -> Iterator["Drop"]:
     transport = log_in(settings.server, guard, step)
     try:
-        yield Drop(settings, guard, step, _open(transport, settings.server, guard, step))
+        yield Drop(settings, guard, step, open_session(transport, settings.server, guard, step))
     finally:
         hang_up(transport, guard)
 
 
-def _open(transport: paramiko.Transport, server: Server, guard: Guard, step: int) -> Session:
+def open_session(transport: paramiko.Transport, server: Server, guard: Guard, step: int) -> Session:
+    """SFTP over a connection that is logged in, within ``step`` ms. Raises SftpFailed."""
     with guard.within(step):
         try:
             channel = transport.open_session(

@@ -86,6 +86,14 @@ def log_in(server: Server, guard: Guard, step: int) -> paramiko.Transport:
     return transport
 
 
+def agreed_kex(transport: paramiko.Transport) -> str:
+    """The key exchange of a connection: the first of ours that the server offered. paramiko forgets it."""
+    packets = transport.packetizer
+    assert isinstance(packets, _Listening)
+    theirs = packets.offered().get("kex", [])
+    return next((name for name in transport.get_security_options().kex if name in theirs), "")
+
+
 def hang_up(transport: paramiko.Transport, guard: Guard) -> None:
     """End a connection without waiting for the peer, and its thread with it."""
     guard.release()

@@ -17,11 +17,13 @@ class Nonsense(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a server says of a file; None for what it does not say. ``modified`` is in seconds since 1970 UTC."""
+    """What a server says of a file; None for what it does not say. ``modified`` is in seconds since 1970 UTC, ``owner``
+    the number of a user."""
 
     size: int | None
     mode: int | None
     modified: int | None
+    owner: int | None = None
 
     @property
     def link(self) -> bool:
@@ -66,15 +68,14 @@ class Fields:
     def attributes(self) -> Attributes:
         flags = self.number()
         size = self.number(8) if flags & 1 else None
-        if flags & 2:
-            self._passed(8)
+        owner = int.from_bytes(self.take(8)[:4], "big") if flags & 2 else None
         mode = self.number() if flags & 4 else None
         modified = struct.unpack(">II", self.take(8))[1] if flags & 8 else None
         if flags & 0x80000000:
             for _ in range(self.number()):
                 self._passed(self.number())
                 self._passed(self.number())
-        return Attributes(None if size is None or size > _LARGEST_SIZE_BYTES else size, mode, modified)
+        return Attributes(None if size is None or size > _LARGEST_SIZE_BYTES else size, mode, modified, owner)
 
     def entry(self) -> Entry:
         length = self.number()

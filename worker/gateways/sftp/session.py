@@ -107,6 +107,10 @@ class Session:
             # Some servers know nothing but STAT.
             return self._attributes(_STAT, path)
 
+    def target(self, path: bytes) -> Attributes:
+        """The attributes of a file or folder; of what a symbolic link leads to."""
+        return self._attributes(_STAT, path)
+
     def remove(self, path: bytes) -> None:
         self._ask(_REMOVE, string(path))
 

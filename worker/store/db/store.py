@@ -36,6 +36,13 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
 
 
+def wanted_journal(journal: str) -> str:
+    """The mode that ``auto`` stands for; any other stands for itself."""
+    if journal != "auto":
+        return journal
+    return "wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate"
+
+
 class TimeOfDay(Protocol):
     """What tells the time of day, in ms since 1970 UTC."""
 
@@ -88,9 +95,8 @@ class Store:
 
     def use_journal(self, journal: str) -> None:
         """``journal`` is auto, wal or truncate, or for a lone database memory."""
-        if journal == "auto":
-            journal = "wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate"
-        if self.read("PRAGMA journal_mode")[0]["journal_mode"] != journal:
+        journal = wanted_journal(journal)
+        if self.journal_mode() != journal:
             # To enter or leave WAL, SQLite needs the file alone. The first process does it; the others find it done.
             with suppress(sqlite3.OperationalError):
                 self.conn.execute(f"PRAGMA journal_mode = {journal}").fetchone()
@@ -99,6 +105,10 @@ class Store:
             wal = self.file.with_name(self.file.name + "-wal")
             there = _inode(wal)
             self._wal = None if there is None else (wal, there)
+
+    def journal_mode(self) -> str:
+        """The journal mode in use: wal, truncate or another of SQLite's."""
+        return str(self.read("PRAGMA journal_mode")[0]["journal_mode"])
 
     def version(self) -> int:
         """The version of the schema; 0: there is no schema yet."""
@@ -199,12 +209,12 @@ class Store:
             self.conn.execute("PRAGMA foreign_keys = ON")
 
     @contextmanager
-    def calling(self, working: Callable[[], None]) -> Iterator[None]:
-        """Call ``working`` time and again while long statements run: several times a second."""
+    def calling(self, working: Callable[[], bool | None]) -> Iterator[None]:
+        """Call ``working`` time and again while long statements run: several times a second. Where it says true, the
+        statement ends with an error."""
 
         def call() -> int:
-            working()
-            return 0  # go on
+            return 1 if working() else 0
 
         self.conn.set_progress_handler(call, CALL_STEPS)
         try:

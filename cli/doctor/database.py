@@ -1,0 +1,190 @@
+"""The database, the processes that work on it, and every problem that `status` tells of."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cli.doctor.configuration import SERVICE
+from cli.doctor.finding import Finding, fail, good, not_checked, unchecked, warn
+from cli.opening import LOOKING_TIMEOUT_S, Opened
+from cli.status import told as picture_of
+from worker import __version__
+from worker.clock import Clock
+from worker.config import Tolerated
+from worker.config.polling import rate_limit_of
+from worker.core.errors import CdpollError, StorageFailed
+from worker.core.instant import about
+from worker.core.problems import counted, kind_of
+from worker.gateways.units import unit_of
+from worker.store.db import marker
+from worker.store.db.store import Store, wanted_journal
+from worker.store.opening import open_store
+
+# A check of all pages holds up who writes, where there is no WAL. A daemon waits for 2 s before it says so.
+BRIEF_MS, LONG_MS = 1_500, 10_000
+DELIVER_SERVICE = "cdpoll-deliver.service"
+MUCH_PER_SECOND = 20.0
+_BEHIND = ("integrity", "journal", "daemon", "limits")
+
+
+def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
+    """Everything that is in the database, or that works on it."""
+    place = found.config.store
+    path = Path(os.path.realpath(place.path))
+    if not place.path.exists() and marker.read(path) is None:
+        yield good("database", f"{place.path} is not there yet: the first `cdpoll record` or `cdpoll run` makes it")
+        yield from _limits(found, 0)
+        yield from _service(None, expected=place.runs == "daemon")
+        return
+    try:
+        store = open_store(place.path, place.journal, timeout=LOOKING_TIMEOUT_S)
+    except CdpollError as error:
+        yield fail("database", error.message, error.hint)
+        yield from unchecked(_BEHIND, "database")
+        return
+    with store:
+        yield from _opened(Opened(found.config, store, clock.now(), found.mistakes, bool(found.unread)), found, clock)
+
+
+def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
+    store = here.store
+    size = store.file_bytes()[0]
+    yield good("database", f"{store.path} can be used: schema {store.version()}, {size // 1024:,} KiB")
+    yield _journal(store, found.config.store.journal)
+    picture = picture_of(here)[0]
+    yield _integrity(store, clock, brief=picture["daemon"]["alive"] and store.journal_mode() != "wal")
+    yield from _limits(found, picture["tasks"]["pending"])
+    pace = picture["api"]["pace"]
+    if pace < 1 and found.config.api is not None:
+        said = f"refusals of the vendor hold the pace down to {pace:.0%}"
+        yield warn("limits", said, "it recovers by itself; lower requests_per_second if this comes often")
+    yield from _daemon(picture, expected=found.config.store.runs == "daemon")
+    if found.config.deliver:
+        yield from _deliveries(picture)
+    for one in picture["problems"]:
+        kind = kind_of(one["code"])
+        level = fail if one["severity"] == "critical" else warn
+        yield level("problem", f"{one['code']}: {one['hint']}", f"see docs/{kind.page or 'problems.md'}")
+    if not picture["problems"]:
+        yield good("problem", "`cdpoll status` tells of none")
+
+
+def _journal(store: Store, configured: str) -> Finding:
+    used, wanted = store.journal_mode(), wanted_journal(configured)
+    if used != wanted:
+        said = f"the journal mode is {used}, and {wanted} is configured"
+        return warn("journal", said, "it changes when no other process has the database open: restart the services")
+    return good("journal", f"{used}, and every commit is on the disk before it is acknowledged")
+
+
+def _integrity(store: Store, clock: Clock, *, brief: bool) -> Finding:
+    most_ms = BRIEF_MS if brief else LONG_MS
+    until = clock.monotonic() + most_ms
+    over = False
+
+    def is_over() -> bool:
+        nonlocal over
+        over = over or clock.monotonic() >= until
+        return over
+
+    try:
+        with store.calling(is_over):
+            wrong = store.wrong()
+    except StorageFailed as error:
+        if not over:
+            return fail("integrity", error.message, error.hint)
+        said = f"the file could not be read through in {most_ms / 1000:g} s"
+        return not_checked("integrity", said, "`cdpoll db integrity` reads all of it; writers may wait meanwhile")
+    if wrong:
+        cure = "stop the services, see `cdpoll db integrity`, and restore the last good copy of the database"
+        return fail("integrity", "; ".join(wrong[:3]), cure)
+    return good("integrity", "every page and every reference is whole")
+
+
+def _limits(found: Tolerated, pending: int) -> Iterator[Finding]:
+    """The settings of the rate limit, by themselves and by what waits."""
+    polling, limit = found.config.polling, rate_limit_of(found.config.polling)
+    if found.config.api is None:
+        return
+    day = "any number a day" if limit.daily is None else f"{limit.daily:,} a day"
+    said = f"{limit.rate:g} requests/s, {limit.burst} at once, {polling.max_in_flight} in flight, {day}"
+    least_per_s = pending / (polling.max_interval_ms / 1000)
+    if limit.rate < least_per_s:
+        cure = "raise requests_per_second, if the vendor allows more, or max_interval"
+        yield warn("limits", f"{said}: too few for {counted(pending, 'pending task')} each {_longest(found)}", cure)
+    elif limit.daily is not None and limit.daily < least_per_s * 86_400:
+        cure = "raise daily_budget or max_interval"
+        yield warn("limits", f"{said}: too few for {counted(pending, 'pending task')} each {_longest(found)}", cure)
+    elif limit.rate > MUCH_PER_SECOND:
+        cure = (
+            "the vendor publishes no limit, and wants polling managed carefully: ask it, or lower requests_per_second"
+        )
+        yield warn("limits", f"{said}: that is much", cure)
+    else:
+        yield good("limits", said)
+
+
+def _longest(found: Tolerated) -> str:
+    return about(found.config.polling.max_interval_ms)
+
+
+def _daemon(picture: dict[str, object], *, expected: bool) -> Iterator[Finding]:
+    daemon = picture["daemon"]
+    assert isinstance(daemon, dict)
+    if not daemon["alive"]:
+        if not expected:
+            yield good("daemon", "none is expected: [store] runs = once")
+        elif daemon["starting"] is not None:
+            yield warn("daemon", f"process {daemon['starting']} is starting", "run the doctor again in a minute")
+        else:
+            yield from _service(None, expected=True)
+        return
+    age = about(daemon["beat_age_ms"])
+    said = f"process {daemon['pid']} finished its last pass {age} ago"
+    if daemon["version"] != __version__:
+        cure = "restart it: systemctl restart cdpoll"
+        yield warn("daemon", f"{said}, and is of version {daemon['version']}; installed is {__version__}", cure)
+    else:
+        yield good("daemon", said)
+    yield from _service(daemon["pid"], expected=expected)
+
+
+def _service(pid: int | None, *, expected: bool) -> Iterator[Finding]:
+    """What systemd says of the unit; ``pid``: of the daemon, where one is alive."""
+    if not expected:
+        return
+    unit = unit_of(SERVICE)
+    if pid is None:
+        state = "no systemd answers here" if unit is None else f"{SERVICE} is {unit.state}"
+        state = f"{SERVICE} is not installed" if unit is not None and not unit.known else state
+        cure = "start it (systemctl start cdpoll, or cdpoll run); journalctl -u cdpoll says why it ended"
+        yield fail("daemon", f"no daemon is polling ({state})", cure)
+        yield from unchecked(("watchdog",), "daemon")
+    elif unit is None:
+        said = "no systemd answers here, so it is not known what restarts a daemon that ends or hangs"
+        yield not_checked("watchdog", said, "have it started again by what runs your services; see docs/operations.md")
+    elif unit.pid != pid:
+        said = f"process {pid} is not that of {SERVICE}: nothing restarts it when it ends or hangs"
+        yield warn("watchdog", said, "stop it, and start the service: systemctl enable --now cdpoll")
+    elif not unit.watched or not unit.restarts:
+        said = f"{SERVICE} has no {'WatchdogSec=' if not unit.watched else 'Restart='}"
+        yield warn("watchdog", said, "take the unit that comes with cdpoll")
+    else:
+        yield good("watchdog", f"systemd watches {SERVICE} and restarts it")
+
+
+def _deliveries(picture: dict[str, object]) -> Iterator[Finding]:
+    deliveries = picture["deliveries"]
+    assert isinstance(deliveries, dict)
+    if deliveries["alive"]:
+        yield good("deliveries", f"`cdpoll deliver` works: process {deliveries['pid']}")
+        return
+    unit = None
+    with contextlib.suppress(OSError):
+        unit = unit_of(DELIVER_SERVICE)
+    state = "" if unit is None or not unit.known else f" ({DELIVER_SERVICE} is {unit.state})"
+    cure = (
+        "start it (systemctl start cdpoll-deliver, or cdpoll deliver); journalctl -u cdpoll-deliver says why it ended"
+    )
+    yield fail("deliveries", f"ways out are configured, and no `cdpoll deliver` runs{state}", cure)

@@ -1,0 +1,48 @@
+"""One line of what the doctor found."""
+
+from typing import Any, Literal, NamedTuple
+
+CHECKS = (
+    *("configuration", "files", "disk"),
+    *("dns", "tcp", "proxy", "tls", "clock", "token", "healthcheck", "discovery", "vendor"),
+    *("sftp_dns", "sftp_connect", "sftp_algorithms", "sftp_host_key", "sftp_login"),
+    *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
+    *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries", "problem", "vendor_status"),
+)
+
+Level = Literal["OK", "WARN", "FAIL"]
+
+
+class Finding(NamedTuple):
+    """``check``, one of CHECKS, names what was looked at, ``words`` say what was found, ``cure`` what to do; it is
+    empty where nothing is to be done, or where the words end with it."""
+
+    check: str
+    level: Level
+    words: str
+    cure: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"check": self.check, "level": self.level, "words": self.words, "cure": self.cure or None}
+
+
+def good(check: str, words: str) -> Finding:
+    return Finding(check, "OK", words)
+
+
+def warn(check: str, words: str, cure: str) -> Finding:
+    return Finding(check, "WARN", words, cure)
+
+
+def fail(check: str, words: str, cure: str) -> Finding:
+    return Finding(check, "FAIL", words, cure)
+
+
+def not_checked(check: str, why: str, cure: str = "") -> Finding:
+    """What is not known to be well is a warning."""
+    return Finding(check, "WARN", f"not checked: {why}", cure)
+
+
+def unchecked(checks: tuple[str, ...], failed: str) -> list[Finding]:
+    """Those that need what has failed."""
+    return [not_checked(check, f"it needs what {failed} did not find") for check in checks]

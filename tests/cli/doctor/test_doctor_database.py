@@ -1,0 +1,216 @@
+"""What `cdpoll doctor` finds of the database, of the processes that work on it, and of its files."""
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.doctor import database as checks
+from cli.doctor import files as modes
+from cli.doctor.configuration import with_credentials
+from tests.cli.doctor.looking import Doctor, doctor
+from tests.support.cdpoll_process import House, until
+from worker.clock import Clock
+from worker.gateways.machine import Disk
+from worker.gateways.units import unit_of
+from worker.store.db.store import wal_is_safe
+from worker.store.opening import open_store
+from worker.store.state.daemon import beat
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Nothing but a database that a timer works on."""
+    made = House(tmp_path, api_base_url="", api_client_id="", api_client_secret="", api_timeout="", store_runs="once")
+    made.record("a")
+    return made
+
+
+def test_one_that_is_whole(house: House) -> None:
+    found = doctor(house)
+    assert (found.failed, found.not_checked) == (set(), set())
+    assert [found.one(check)["level"] for check in ("database", "journal", "integrity", "daemon", "problem")] == [
+        "OK"
+    ] * 5
+
+
+def test_one_that_is_gone(house: House) -> None:
+    house.database.unlink()
+    found = doctor(house)
+    assert found.failed == {"configuration", "database"}
+    assert "is gone" in found.one("database")["words"]
+    assert "db forget" in found.one("database")["cure"]
+    assert {"integrity", "journal", "daemon"} <= found.not_checked
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+def test_one_that_is_empty_or_another_file(house: House, content: bytes) -> None:
+    house.database.write_bytes(content)
+    assert "database" in doctor(house).failed
+
+
+def test_one_with_a_damaged_page(house: House) -> None:
+    house.record(*(f"task-{n}" for n in range(300)))
+    pages = bytearray(house.database.read_bytes())
+    size = int.from_bytes(pages[16:18], "big")
+    root = house.value("SELECT rootpage FROM sqlite_master WHERE name = 'tasks'")
+    # A page of the table's tree, below its root: its cells are lost.
+    leaf = int.from_bytes(pages[(root - 1) * size + 8 : (root - 1) * size + 12], "big")
+    pages[(leaf - 1) * size + 3 : (leaf - 1) * size + 5] = b"\0\1"
+    house.database.write_bytes(pages)
+    found = doctor(house)
+    assert "integrity" in found.failed
+    assert "restore" in str([one["cure"] for one in found.findings if one["level"] == "FAIL"])
+
+
+def test_a_text_that_was_damaged(house: House) -> None:
+    house.rows("UPDATE tasks SET correlation_id = CAST(x'ff' AS TEXT)")
+    found = doctor(house)
+    assert found.failed == {"integrity"}
+    assert "cannot be decoded" in found.one("integrity")["words"]
+
+
+def test_one_that_is_busy(house: House) -> None:
+    with open_store(house.database) as store, store.write():
+        found = doctor(house)
+    assert found.code in (0, 1)
+    assert not [one for one in found.findings if "fault in cdpoll" in one["words"]]
+
+
+def test_a_check_that_would_take_long_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.store.db.store.CALL_STEPS", 1)
+
+    class Hasty:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def monotonic(self) -> int:
+            self.asked += 1
+            return self.asked * 10_000
+
+    with open_store(house.database) as store:
+        found = checks._integrity(store, Hasty(), brief=True)  # type: ignore[arg-type]
+        assert (found.level, found.words) == ("WARN", "not checked: the file could not be read through in 1.5 s")
+        assert "cdpoll db integrity" in found.cure
+        assert store.wrong() == []
+
+
+def test_a_journal_that_another_process_keeps(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.rows("PRAGMA journal_mode = WAL")
+    with open_store(house.database, "wal") as store:
+        other = doctor(house).one("journal")
+        assert other["level"] == ("OK" if wal_is_safe(sqlite3.sqlite_version_info) else "WARN")
+        assert store.journal_mode() == "wal"
+        if other["level"] == "WARN":
+            assert other["words"] == "the journal mode is wal, and truncate is configured"
+
+
+def test_the_unit_of_the_service(house: House, tmp_path: Path) -> None:
+    """A command of the name stands for systemd, which tests have none of."""
+    house.write(
+        store_runs="daemon", api_base_url="http://127.0.0.1:9/rcm/eligibility/v1", api_client_id="c",
+        api_client_secret="{file " + str(tmp_path / "secret") + "}",
+    )  # fmt: skip
+    tool = tmp_path / "bin" / "systemctl"
+    tool.parent.mkdir()
+
+    def with_unit(*said: str) -> Doctor:
+        tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in said) + f"exit {0 if said else 1}\n")
+        tool.chmod(0o755)
+        return doctor(house, PATH=f"{tool.parent}:{os.environ['PATH']}")
+
+    dead = ("LoadState=loaded", "ActiveState=failed", "MainPID=0", "WatchdogUSec=3min", "Restart=always")
+    assert "(cdpoll.service is failed)" in with_unit(*dead).one("daemon")["words"]
+    assert "(cdpoll.service is not installed)" in with_unit("LoadState=not-found").one("daemon")["words"]
+    assert "(no systemd answers here)" in with_unit().one("daemon")["words"]
+    with house.start() as daemon:
+        daemon.ready()
+        until(lambda: house.status()["daemon"]["alive"], "a beat", daemon.process)
+        live = ("LoadState=loaded", "ActiveState=active", f"MainPID={daemon.process.pid}")
+        assert with_unit(*live, "WatchdogUSec=3min", "Restart=always").one("watchdog")["level"] == "OK"
+        assert "has no WatchdogSec=" in with_unit(*live, "WatchdogUSec=0", "Restart=always").one("watchdog")["words"]
+        assert "has no Restart=" in with_unit(*live, "WatchdogUSec=3min", "Restart=no").one("watchdog")["words"]
+        assert "is not that of cdpoll.service" in with_unit(*dead).one("watchdog")["words"]
+        daemon.stopped()
+
+
+def test_a_daemon_of_another_version(house: House) -> None:
+    with open_store(house.database) as store, store.write():
+        now = Clock().now()
+        beat(store, pid=os.getpid(), version="0.0.1", started_at=now, now=now, token_expires_at=None)
+    told = doctor(house).one("daemon")
+    assert told["level"] == "WARN"
+    assert "is of version 0.0.1; installed is " in told["words"]
+
+
+def test_a_systemctl_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert unit_of("cdpoll.service") is None
+
+
+def test_ways_out_and_no_process_that_serves_them(house: House) -> None:
+    (house.folder / "out").mkdir()
+    house.ways["files"] = {"kind": "directory", "path": str(house.folder / "out")}
+    house.write()
+    found = doctor(house)
+    assert found.failed == {"deliveries"}
+    assert "systemctl start cdpoll-deliver" in found.one("deliveries")["cure"]
+    with house.deliver() as process:
+        process.ready()
+        assert doctor(house).one("deliveries")["level"] == "OK"
+        process.stopped()
+
+
+@pytest.mark.parametrize(
+    ("keys", "level"),
+    [
+        ({"polling_requests_per_second": "1"}, "OK"),
+        ({"polling_requests_per_second": "1000"}, "WARN"),
+        ({"polling_requests_per_second": "0.0001"}, "WARN"),
+        ({"polling_requests_per_second": "1", "polling_daily_budget": "20"}, "WARN"),
+    ],
+)
+def test_the_rate_limit_by_what_waits(house: House, keys: dict[str, str], level: str) -> None:
+    house.record(*(f"task-{n}" for n in range(9)))
+    house.write(
+        api_base_url="http://127.0.0.1:9/rcm/eligibility/v1", api_client_id="c", api_client_secret="{env S}", **keys
+    )
+    assert doctor(house, S="s").one("limits")["level"] == level
+
+
+def test_the_disk(monkeypatch: pytest.MonkeyPatch, house: House) -> None:
+    """The figures of a disk are asked of the machine; here they are told. A read-only one is in tests/field."""
+
+    def told(free_mib: float, *, read_only: bool = False) -> str:
+        monkeypatch.setattr(modes, "disk_of", lambda folder: Disk(int(free_mib * 1024 * 1024), read_only))
+        (found,) = modes.disk(house.database)
+        return f"{found.level} {found.words}"
+
+    assert told(5000).startswith("OK 5,000 MiB free")
+    assert told(50).startswith("WARN the disk is nearly full")
+    assert told(2).startswith("FAIL the disk is full")
+    assert told(5000, read_only=True).startswith("FAIL the file system")
+    with house.database.open("ab") as file:
+        file.truncate(200 * 1024 * 1024)
+    assert told(150).startswith("WARN 150 MiB free")
+    monkeypatch.setattr(modes, "disk_of", lambda folder: None)
+    assert next(iter(modes.disk(house.database))).level == "FAIL"
+    assert next(iter(modes.disk(Path("/nonexistent/a/b/cdpoll.db")))).level == "FAIL"
+
+
+def test_credentials_of_the_running_service_are_found(tmp_path: Path) -> None:
+    handed = tmp_path / "cdpoll.service"
+    assert with_credentials({"A": "b"}, handed) == {"A": "b"}
+    handed.mkdir()
+    assert with_credentials({"A": "b"}, handed) == {"A": "b", "CREDENTIALS_DIRECTORY": str(handed)}
+    assert with_credentials({"CREDENTIALS_DIRECTORY": "/x"}, handed) == {"CREDENTIALS_DIRECTORY": "/x"}
+
+
+def test_nothing_is_left_beside_the_database(house: House) -> None:
+    before = {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in house.database.parent.iterdir()}
+    doctor(house)
+    after = {path.name: (path.stat().st_mtime_ns, path.stat().st_size) for path in house.database.parent.iterdir()}
+    assert after == before
+    assert stat.S_IMODE(house.database.stat().st_mode) == 0o600
