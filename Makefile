@@ -51,6 +51,14 @@ install:
 uninstall:
 	@packaging/uninstall.sh
 
+# The Debian package, in dist.
+deb: $(VENV)/.deb
+	@packaging/deb.sh
+
+$(VENV)/.deb: requirements-deb.txt $(VENV)/.run
+	@$(INSTALL) -r requirements-deb.txt || $(HELP)
+	@touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "cdpoll needs Python 3.11 or later; set PYTHON=")'
 	@$(PYTHON) -m venv $(VENV) || { echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
