@@ -100,7 +100,7 @@ _FIELDS = {
 
 _FIELDS_OF = {
     "daemon_restarts": {"n": "three or more"},
-    "deliver_not_running": {"results": "results"},
+    "deliver_not_running": {"waits": "results are to be delivered, or `[alert] command` is to be told of problems"},
     "delivery_stopped": {"named": "a way out"},
     "delivery_failing": {"named": "a way out", "cause": "the error, which the hint names"},
     "delivery_dead": {"letters": "letters", "named": "a way out", "cause": "an error, which the hint names"},

@@ -17,6 +17,7 @@ from worker.gateways.machine import disk_of, process_exists
 from worker.store.db.lock import holder
 from worker.store.state.api import origin_of
 from worker.store.state.daemon import last_beat
+from worker.store.views import alerts
 from worker.store.views import status as view
 from worker.store.views.problems import Machine
 from worker.store.views.retention import disk, retention
@@ -66,6 +67,8 @@ def told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
         "retention": retention(here.store, here.config.retention.keep_ms),
         "disk": disk(here.store, here.now, machine.free_bytes),
     }
+    alert = here.config.alert
+    picture["alerts"] = alerts.picture(here.store, ping=alert.ping is not None, command=alert.command is not None)
     origin = origin_of(here.store) or (api and api.origin)
     installed = Installation(api is not None, daemon=here.config.store.runs == "daemon")
     found = verdicts(picture, installed, here.now)

@@ -116,6 +116,8 @@ def _facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[t
     yield from _batches(picture, now)
     for way in picture["deliveries"]["ways"]:
         yield "way out", _way(way, now)
+    if said := "; ".join(_alerts(picture["alerts"], now)):
+        yield "alerts", said
     yield from _kept(picture["retention"], picture["disk"], now)
     if said := "; ".join(_backup(picture["backup"], now)):
         yield "backup", said
@@ -224,6 +226,19 @@ def _way(way: Json, now: int) -> str:
     elif rests is not None:
         state = f"; rests for {about(rests - now)}: {way['reason']}"
     return f"{way['name']} ({way['kind']}): {waiting}; {way['delivered']} delivered, {said}{state}"
+
+
+def _alerts(alerts: Json, now: int) -> Iterator[str]:
+    """What came of the last ping, and of the last start of the command."""
+    for name, none_yet in (("ping", "none yet"), ("command", "not started yet")):
+        if alerts[name]["configured"]:
+            last, failing = from_iso(alerts[name]["last_at"]), from_iso(alerts[name]["failing_since"])
+            ago = "" if last is None else f"{about(now - last)} ago"
+            if failing is None:
+                yield f"{name} {ago or none_yet}"
+            else:
+                good = f"the last good one {ago}" if ago else "none went well yet"
+                yield f"{name} FAILING for {about(now - failing)}: {alerts[name]['failure']}; {good}"
 
 
 _MB_BYTES = 1_000_000

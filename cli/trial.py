@@ -58,6 +58,7 @@ def tried(examined: Examined) -> Trial:
         _sftp(config, out)
     for way in config.deliver:
         _way(config, way, out)
+    _alert(config, out)
     if examined.store_known:
         with _Noted(config, ("store", "path"), out):
             _database(config, out)
@@ -146,6 +147,16 @@ def _way(config: Config, way: WaySettings, out: Trial) -> None:
                 _secret(config, section, key, secret, out)
             with _Noted(config, (section, "ca_file"), out):
                 tls_context(None if way.ca_file is None else str(way.ca_file), f"[{section}] ca_file")
+
+
+def _alert(config: Config, out: Trial) -> None:
+    alert = config.alert
+    _secret(config, "alert", "ping", alert.ping, out)
+    _secret(config, "alert", "proxy", alert.proxy, out)
+    with _Noted(config, ("alert", "ca_file"), out):
+        tls_context(None if alert.ca_file is None else str(alert.ca_file), "[alert] ca_file")
+    if alert.command is not None and (stopped := trouble_with_program(alert.command[0])) is not None:
+        out.mistakes.append(Mistake(config.places["alert", "command"], "alert", "command", stopped.detail))
 
 
 def _secret(config: Config, section: str, key: str, secret: Secret | None, out: Trial) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.config.test_files import BASE, ini, mistakes
 from worker.config import (
+    AlertSection,
     ApiSection,
     Config,
     DoctorSection,
@@ -80,6 +81,7 @@ def test_every_key_has_its_field_and_every_field_its_key() -> None:
         "store": StoreSection,
         "polling": PollingSection,
         "sftp": SftpSection,
+        "alert": AlertSection,
         "retention": RetentionSection,
         "support": SupportSection,
         "doctor": DoctorSection,

@@ -13,7 +13,7 @@ from worker.core.status_rules import ConfiguredWay, StatusRules
 from worker.store.db.store import Store
 from worker.store.retention.purging import remove_tasks
 from worker.store.retention.undelivered import Limit
-from worker.store.state import delivering
+from worker.store.state import daemon, delivering
 from worker.store.state.delivering import DeliverBeat
 from worker.store.views import deliveries as view
 from worker.store.views.problems import found
@@ -110,6 +110,20 @@ def test_what_waits_for_five_minutes_without_a_process_is_a_problem(store: Store
     assert told.since == NOW + 5 * MINUTE_MS
     assert "1 result to be delivered" in told.hint
     assert problems(store, NOW + 10 * MINUTE_MS, RULES._replace(runs="once")) == {}
+
+
+def test_without_a_process_the_command_of_alerts_is_not_started(store: Store) -> None:
+    rules = StatusRules(hook=True)
+    with store.write():
+        daemon.beat(store, pid=1, version="1.0", started_at=NOW, now=NOW, token_expires_at=None)
+    assert problems(store, NOW + 4 * MINUTE_MS, rules) == {}, "both have just been started"
+    told = problems(store, NOW + 5 * MINUTE_MS, rules)["deliver_not_running"]
+    assert told.hint.startswith("[alert] command is to be told of problems, and no `cdpoll deliver` runs: start it")
+    beat(store, NOW + 5 * MINUTE_MS)
+    assert problems(store, NOW + 5 * MINUTE_MS, rules) == {}
+    results(store, ["a"])
+    told = problems(store, NOW + 60 * MINUTE_MS, RULES._replace(hook=True))["deliver_not_running"]
+    assert "1 result to be delivered, and [alert] command is to be told of problems, and no" in told.hint
 
 
 def test_a_process_that_lives_is_no_problem(store: Store) -> None:

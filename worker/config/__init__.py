@@ -8,6 +8,7 @@ from worker.config.loading import EXAMPLE, examine, load, load_store
 from worker.config.mistakes import ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
 from worker.config.settings import (
+    AlertSection,
     ApiSection,
     Config,
     DoctorSection,
@@ -23,6 +24,7 @@ from worker.config.settings import (
 
 __all__ = [
     "EXAMPLE",
+    "AlertSection",
     "ApiSection",
     "CommandSection",
     "Config",

@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.config.mistakes import BUILT_IN, Mistake, Place
 from worker.config.secret import FORMS
-from worker.config.settings import ApiSection, PollingSection, SftpSection
+from worker.config.settings import AlertSection, ApiSection, PollingSection, SftpSection
 from worker.config.urls import read_url
 from worker.core.instant import short
 
@@ -76,6 +76,20 @@ def sftp_contradictions(
     for key in ("move_to", "archive"):
         if sftp[key] is not None and sftp[key] == sftp["drop"]:
             yield Mistake(places["sftp", key], "sftp", key, "the same folder as drop; write another one")
+
+
+def alert_contradictions(alert: Mapping[str, Any], places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    """Mistakes between the keys of ``[alert]``; ``alert`` holds its fields."""
+    ping = alert["ping"]
+    if alert["proxy"] is not None and ping is not None and ping.shown.startswith("http://"):
+        message = "http goes through the proxy in clear; write https://, or leave proxy out"
+        yield Mistake(places["alert", "ping"], "alert", "ping", message)
+
+
+def alert_warnings(alert: AlertSection, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    """What is allowed in ``[alert]``, but probably not meant."""
+    if alert.proxy is not None and alert.proxy.form == "literal" and "@" in alert.proxy.shown:
+        yield _literal("alert", "proxy", places)
 
 
 def warnings(

@@ -4,6 +4,7 @@ A section has a NamedTuple in ``settings.py`` with one field for each key, named
 Adding a key is one line here and one field there; the documentation is rendered from this table.
 """
 
+from worker.config.alert_keys import ALERT
 from worker.config.kinds import (
     BASE_URL,
     CADENCE,
@@ -274,7 +275,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, RETENTION, SUPPORT, DOCTOR, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, ALERT, RETENTION, SUPPORT, DOCTOR, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.config import ways
-from worker.config.checks import api_contradictions, contradictions, sftp_contradictions, warnings
+from worker.config.checks import (
+    alert_contradictions,
+    alert_warnings,
+    api_contradictions,
+    contradictions,
+    sftp_contradictions,
+    warnings,
+)
 from worker.config.deliver_settings import WaySettings
 from worker.config.ini import Entry, invisible
 from worker.config.keys import SECTIONS
@@ -14,6 +21,7 @@ from worker.config.kinds import Written
 from worker.config.mistakes import BUILT_IN, ConfigurationMistakes, Mistake, Place
 from worker.config.secret import Secret
 from worker.config.settings import (
+    AlertSection,
     ApiSection,
     Config,
     DoctorSection,
@@ -131,6 +139,7 @@ def _read_all(
         found.mistakes += api_contradictions(sections["api"], found.places)
     if sections["sftp"] is not None:
         found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
+    found.mistakes += alert_contradictions(sections["alert"] or {}, found.places)
     found.mistakes += ways.contradictions(_ways(found, sections), written, found.places)
     return sources, found, sections
 
@@ -155,13 +164,16 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
     polling = PollingSection(**(sections["polling"] or {}))
     sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
     deliver = _ways(found, sections)
+    alert = AlertSection(**(sections["alert"] or {}))
     warned = [*warnings(api if api and api.base_url else None, polling, sftp, found.places)]
+    warned += alert_warnings(alert, found.places)
     return Config(
         api=api,
         store=StoreSection(**(sections["store"] or {})),
         polling=polling,
         sftp=sftp,
         deliver=deliver,
+        alert=alert,
         retention=RetentionSection(**(sections["retention"] or {})),
         support=SupportSection(**(sections["support"] or {})),
         doctor=DoctorSection(**(sections["doctor"] or {})),

@@ -39,4 +39,5 @@ def status_rules_of(config: Config) -> StatusRules:
         config.store.runs,
         config.api is not None,
         tuple(ConfiguredWay(way.name, way.kind, way.start) for way in config.deliver),
+        config.alert.command is not None,
     )

@@ -95,6 +95,20 @@ class SftpSection(NamedTuple):
     hold_test: bool
 
 
+class AlertSection(NamedTuple):
+    """``ping`` and ``proxy`` are resolved by ``reveal()``; they and ``command`` are None when nothing was configured.
+
+    ``command``: the program, by its absolute path, and its arguments. ``min_severity``: which problems are alerts.
+    """
+
+    ping: Secret | None
+    proxy: Secret | None
+    ca_file: Path | None
+    command: tuple[str, ...] | None
+    timeout_ms: int
+    min_severity: Literal["warning", "critical"]
+
+
 class RetentionSection(NamedTuple):
     """``keep_ms``: ``None``: nothing is purged. ``vacuum``: ``None``: the daemon rewrites no file."""
 
@@ -137,6 +151,7 @@ class Config(NamedTuple):
     polling: PollingSection
     sftp: SftpSection | None
     deliver: tuple[WaySettings, ...]
+    alert: AlertSection
     retention: RetentionSection
     support: SupportSection
     doctor: DoctorSection

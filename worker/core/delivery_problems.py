@@ -8,7 +8,7 @@ DELIVERY_KINDS = (
     Kind(
         "deliver_not_running",
         "critical",
-        "{results} to be delivered, and no `cdpoll deliver` runs",
+        "{waits}, and no `cdpoll deliver` runs",
         "start it (systemctl start cdpoll-deliver, or cdpoll deliver); its log says why it ended",
         f"{_PAGE}#the-process",
         grows_by_itself=True,

@@ -19,7 +19,8 @@ class StatusRules(NamedTuple):
 
     ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
     ``runs``: ``once`` where a timer or a person starts cdpoll, and no daemon is expected.
-    ``asks``: there is an API to be polled. ``ways``: the ways out.
+    ``asks``: there is an API to be polled. ``ways``: the ways out. ``hook``: `cdpoll deliver` is
+    to start a command for problems.
     """
 
     schedule: Schedule = Schedule()
@@ -29,3 +30,4 @@ class StatusRules(NamedTuple):
     runs: Literal["daemon", "once"] = "daemon"
     asks: bool = True
     ways: tuple[ConfiguredWay, ...] = ()
+    hook: bool = False

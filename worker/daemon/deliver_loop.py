@@ -1,4 +1,4 @@
-"""The process of `cdpoll deliver`: a lane for each way out, beside the daemon and apart from it.
+"""The process of `cdpoll deliver`: a lane for each way out, and one for alerts, beside the daemon and apart from it.
 
 A customer's program cannot live under the daemon's sandboxing, and a receiver that hangs must delay no poll. This loop
 does signals, beats, notices and the watchdog; it sends nothing itself.
@@ -12,6 +12,7 @@ from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.daemon import hook_lane
 from worker.daemon.deliver_lane import WayOut, plan
 from worker.daemon.main_thread import INTERRUPTED_EXIT, MainThread
 from worker.daemon.notices import Notices
@@ -103,7 +104,9 @@ class DeliverLoop:
             self._main.end_threads(ENDING_MS)
 
     def _start(self) -> None:
-        self._main.make_threads(map(plan, self._ways), self._config, once=self._once)
+        hook = hook_lane.plan(self._config)
+        plans = [*map(plan, self._ways), *([] if hook is None else [hook])]
+        self._main.make_threads(plans, self._config, once=self._once)
         self._main.start_threads()
 
     def _step(self) -> int:

@@ -21,10 +21,12 @@ Opener = Callable[[Surroundings], Way]
 
 
 def ways_of(config: Config) -> list[WayOut]:
-    """All ways out. Raises BadConfiguration where there is none, or where a secret cannot be read."""
-    if not config.deliver:
+    """All ways out. Raises BadConfiguration where there is neither one nor an alert's command to be started, or where a
+    secret cannot be read."""
+    if not config.deliver and config.alert.command is None:
         raise BadConfiguration(
-            "no way out is configured", "write a section [deliver.NAME]; see docs/deliveries.md and config.example.ini"
+            "no way out is configured, and no command for alerts",
+            "write a section [deliver.NAME]; see docs/deliveries.md and config.example.ini",
         )
     return [WayOut(rules_of(one), *_opener(one)) for one in config.deliver]
 

@@ -36,51 +36,59 @@ class Command:
 
     def send(self, letter: Letter, now: int) -> Sent:  # noqa: ARG002 - as every way out has it
         """Hand one result to the program, and wait for its end."""
-        program = self._argv[0]
-        try:
-            with _input_of(letter) as given:
-                process = self._start(letter, given)
-        except OSError as error:
-            return trouble_with_program(program) or _not_started(program, error)
-        try:
-            in_time = _ends_within(self._timeout_ms, process)
-        finally:
-            _kill_group(process)  # the group keeps its number until its leader has been waited for
-            _, status = os.waitpid(process, 0)
-        if not in_time:
-            said = f"{program} did not end within {words(self._timeout_ms)}, and was killed"
-            return ReceiverDown("timeout", said)
-        return _sent(program, os.waitstatus_to_exitcode(status))
-
-    def _start(self, letter: Letter, given: io.FileIO) -> int:
-        """The process, as the leader of a session of its own, with the result as its input and no other open file.
-
-        `cdpoll deliver` holds SIGTERM and others back in all its threads, and a child would inherit that: what the
-        program starts (`timeout`, a Java that is to end) could not be ended by them. subprocess can clear the mask by
-        a function of ours between fork and exec only, which is not safe where other threads live.
-        """
-        others = (int(entry.name) for entry in Path("/proc/self/fd").iterdir())
-        return os.posix_spawn(
-            self._argv[0],
-            self._argv,
-            _environment(letter),
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, given.fileno(), 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-                *((os.POSIX_SPAWN_CLOSE, number) for number in others if number > 2),
-            ],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these
-        )
+        about = {"CDPOLL_SEQ": str(letter.number)}
+        about |= {} if letter.id is None else {"CDPOLL_ID": letter.id}
+        return run_program(self._argv, letter.body, about, self._timeout_ms)
 
 
-def _input_of(letter: Letter) -> io.FileIO:
-    """The result as a file in memory alone. A pipe that is not read would hold up its writer for as long as anything
+def run_program(argv: tuple[str, ...], body: bytes, about: dict[str, str], timeout_ms: int) -> Sent:
+    """Start a program with ``body`` as its input, and wait for its end. ``about`` is added to its environment."""
+    program = argv[0]
+    try:
+        with _input_of(body) as given:
+            process = _start(argv, given, {"PATH": _PATH, "LANG": os.environ.get("LANG", "C.UTF-8"), **about})
+    except OSError as error:
+        return trouble_with_program(program) or _not_started(program, error)
+    try:
+        in_time = _ends_within(timeout_ms, process)
+    finally:
+        _kill_group(process)  # the group keeps its number until its leader has been waited for
+        _, status = os.waitpid(process, 0)
+    if not in_time:
+        said = f"{program} did not end within {words(timeout_ms)}, and was killed"
+        return ReceiverDown("timeout", said)
+    return _sent(program, os.waitstatus_to_exitcode(status))
+
+
+def _start(argv: tuple[str, ...], given: io.FileIO, environment: dict[str, str]) -> int:
+    """The process, as the leader of a session of its own, with ``given`` as its input and no other open file.
+
+    `cdpoll deliver` holds SIGTERM and others back in all its threads, and a child would inherit that: what the
+    program starts (`timeout`, a Java that is to end) could not be ended by them. subprocess can clear the mask by
+    a function of ours between fork and exec only, which is not safe where other threads live.
+    """
+    others = (int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    return os.posix_spawn(
+        argv[0],
+        argv,
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, given.fileno(), 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, number) for number in others if number > 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these
+    )
+
+
+def _input_of(body: bytes) -> io.FileIO:
+    """A file in memory alone. A pipe that is not read would hold up its writer for as long as anything
     that the program has started keeps it open, and it would be cut when this process is killed."""
     given = io.FileIO(os.memfd_create("result"), "r+")
-    view = memoryview(letter.body)
+    view = memoryview(body)
     while view:
         view = view[given.write(view) :]
     given.seek(0)
@@ -115,11 +123,6 @@ def trouble_with_program(program: str) -> ReceiverDown | None:
 def _not_started(program: str, error: OSError) -> ReceiverDown:
     reason = (error.strerror or type(error).__name__).lower()
     return ReceiverDown(_CODES.get(error.errno or 0, "failed"), f"{program} cannot be started: {reason}")
-
-
-def _environment(letter: Letter) -> dict[str, str]:
-    given = {"PATH": _PATH, "LANG": os.environ.get("LANG", "C.UTF-8"), "CDPOLL_SEQ": str(letter.number)}
-    return given if letter.id is None else given | {"CDPOLL_ID": letter.id}
 
 
 def _kill_group(group: int) -> None:

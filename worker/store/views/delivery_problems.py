@@ -6,7 +6,7 @@ from worker.core.problems import Problem, counted, problem
 from worker.core.status_rules import ConfiguredWay, StatusRules
 from worker.store.db.store import Store
 from worker.store.deliveries import position
-from worker.store.state import delivering
+from worker.store.state import daemon, delivering
 from worker.store.views.deliveries import Json, picture
 
 # Without a process for so long, while something waits for as long; a restart takes seconds.
@@ -18,13 +18,15 @@ FAILING_MS = 900_000
 
 def delivery_problems(store: Store, now: int, rules: StatusRules) -> list[Problem]:
     """What stands at this moment."""
-    if not rules.ways:
+    if not rules.ways and not rules.hook:
         return []
     ways = picture(store, now, rules.ways)
     waits_since = {way.name: _waits_since(store, way) for way in rules.ways}
     beat = delivering.get(store)
     alive = beat is not None and beat.alive(now)
-    silent = _not_running(now, ways, waits_since, beat) if rules.runs == "daemon" and not alive else []
+    silent = []
+    if rules.runs == "daemon" and not alive:
+        silent = _not_running(store, now, ways, waits_since, beat, rules)
     return [
         *silent,
         *_stopped(ways),
@@ -35,13 +37,26 @@ def delivery_problems(store: Store, now: int, rules: StatusRules) -> list[Proble
 
 
 def _not_running(
-    now: int, ways: list[Json], waits_since: dict[str, int | None], beat: delivering.DeliverBeat | None
+    store: Store,
+    now: int,
+    ways: list[Json],
+    waits_since: dict[str, int | None],
+    beat: delivering.DeliverBeat | None,
+    rules: StatusRules,
 ) -> list[Problem]:
     longest = min((at for at in waits_since.values() if at is not None), default=now)
-    if now - longest < SILENT_MS or (beat is not None and now - beat.last_seen_at < SILENT_MS):
+    if beat is not None and now - beat.last_seen_at < SILENT_MS:
         return []
+    runs = daemon.last_beat(store)  # at the start of a machine it is there first
+    waits = []
     n = sum(way["behind"] + way["failed"] for way in ways)
-    found = problem("deliver_not_running", n, results=counted(n, "result"))
+    if n and now - longest >= SILENT_MS:
+        waits.append(f"{counted(n, 'result')} to be delivered")
+    if rules.hook and (runs is None or now - runs.started_at >= SILENT_MS):
+        waits.append("[alert] command is to be told of problems")
+    if not waits:
+        return []
+    found = problem("deliver_not_running", max(n, 1), waits=", and ".join(waits))
     return [replace(found, since=None if beat is None else beat.last_seen_at)]
 
 
