@@ -85,8 +85,8 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 
 lock: | $(BIN)/python
 	@$(PIP) install uv
-	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) - --output-file requirements.txt
-	@$(LOCK) --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) --extra local - --output-file requirements.txt
+	@$(LOCK) --extra local --extra dev --constraints requirements.txt --output-file requirements-dev.txt
 	@printf 'huey\npyx12\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
 
 clean:

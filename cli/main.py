@@ -45,6 +45,7 @@ COMMANDS = {
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
     "deliver": ("cli.deliver", "deliver", "Bring results out: into folders, to webhooks and commands."),
+    "serve": ("cli.serve", "serve", "Serve the status page, metrics and health on this machine."),
     "deliveries": ("cli.deliveries", "deliveries", "What waits to be delivered, has failed or was given up."),
     "doctor": ("cli.doctor.command", "doctor", "Is everything in place, and if not, what is to be done?"),
     "support": ("cli.support", "support", "A ticket for the vendor about one task, without patient data."),

@@ -8,7 +8,6 @@ from cli.groups import Group
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.status import machine_of
-from cli.verdicts import problem_line
 from cli.who import who
 from worker.config.polling import status_rules_of
 from worker.config.suggestion import near
@@ -20,6 +19,7 @@ from worker.store.state import acts as audit
 from worker.store.state import standing
 from worker.store.state.daemon import last_beat
 from worker.store.views.problems import all_problems
+from worker.store.views.verdicts import problem_line
 
 Json = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
-from worker.core.problems import FAMILIES, KINDS
+from worker.core.problems import FAMILIES, KINDS, Kind
 from worker.core.x12.issues import HELD, MESSAGES
 from worker.gateways.sftp.failure import SftpFailed
 from worker.store.db.damage import LOST_ISSUE
@@ -142,9 +142,14 @@ def problem_rows() -> Iterator[tuple[str, str, str, str]]:
     """Of each problem its code, severity, meaning and cure."""
     for kind in KINDS.values():
         code = f"{kind.code}_…" if kind.code in FAMILIES else kind.code
-        words = kind.words.replace("failing{cause}", "failing: {cause}")  # the sign before a cause comes with it
-        fields = _FIELDS | _FIELDS_OF.get(kind.code, {})
-        yield code, kind.severity, _filled(words, fields), _filled(kind.cure, fields)
+        yield code, kind.severity, *words_of(kind)
+
+
+def words_of(kind: Kind) -> tuple[str, str]:
+    """What is wrong and what to do, for any problem of that kind."""
+    words = kind.words.replace("failing{cause}", "failing: {cause}")  # the sign before a cause comes with it
+    fields = _FIELDS | _FIELDS_OF.get(kind.code, {})
+    return _filled(words, fields), _filled(kind.cure, fields)
 
 
 def _row(row: tuple[str, str, str, str], page: str) -> str:

@@ -10,17 +10,16 @@ from cli.output import AS_JSON, dumped, say
 from cli.startable import hindrance
 from cli.status_screen import Line, drawn, screen
 from cli.table import output_width
-from cli.verdicts import Installation, Verdict, verdicts
+from worker.clock import Clock
 from worker.config.polling import status_rules_of
-from worker.core.vendor.environment import environment_of
+from worker.core.errors import BadConfiguration, StorageFailed
 from worker.gateways.machine import disk_of, process_exists
 from worker.store.db.lock import holder
-from worker.store.state.api import origin_of
 from worker.store.state.daemon import last_beat
 from worker.store.views import alerts
 from worker.store.views import status as view
 from worker.store.views.problems import Machine
-from worker.store.views.retention import disk, retention
+from worker.store.views.verdicts import Installation, Verdict, verdicts
 
 
 @click.command()
@@ -47,36 +46,49 @@ def status(obj: dict[str, Any], as_json: bool, watch: bool, check: bool) -> int:
     return 0
 
 
+Told = tuple[view.Json, dict[str, Verdict], Installation]
+
+
 def _lines(obj: dict[str, Any]) -> list[Line]:
-    with opened(obj) as here:
-        return screen(*told(here), here.now, brief=sys.stdout.isatty())
+    seen, now = _seen(obj)
+    return screen(*seen, now, brief=sys.stdout.isatty())
 
 
 def _picture(obj: dict[str, Any]) -> view.Json:
-    with opened(obj) as here:
-        return told(here)[0]
+    return _seen(obj)[0][0]
 
 
-def told(here: Opened) -> tuple[view.Json, dict[str, Verdict], Installation]:
+def _seen(obj: dict[str, Any]) -> tuple[Told, int]:
+    """The picture with its verdicts, and of when (ms) it is; a user who may not read the database has the daemon's
+    summary in its place."""
+    try:
+        with opened(obj) as here:
+            return told(here), here.now
+    except (BadConfiguration, StorageFailed) as error:
+        from cli.told_to_all import summary_for
+        from worker.store.views.told_to_all import installed, picture_of
+
+        summary = summary_for(obj)
+        if summary is None:
+            raise
+        say(f"note: {error.message}; what follows is what the daemon tells all users", err=True)
+        now = Clock().now()
+        picture = picture_of(summary, now, process_exists) | {"source": "summary"}
+        return judged(picture, installed(summary), now), now
+
+
+def told(here: Opened) -> Told:
     """The picture, its verdicts, and what they are measured by."""
-    source, api = here.config.source, here.config.api
-    rules = status_rules_of(here.config)
-    machine = machine_of(here)
-    picture = view.status(here.store, here.now, rules, machine, None if source is None else str(source))
-    picture |= {
-        "retention": retention(here.store, here.config.retention.keep_ms),
-        "disk": disk(here.store, here.now, machine.free_bytes),
-    }
-    alert = here.config.alert
+    source, rules, alert = here.config.source, status_rules_of(here.config), here.config.alert
+    picture = view.status(here.store, here.now, rules, machine_of(here), None if source is None else str(source))
     picture["alerts"] = alerts.picture(here.store, ping=alert.ping is not None, command=alert.command is not None)
-    origin = origin_of(here.store) or (api and api.origin)
-    installed = Installation(api is not None, daemon=here.config.store.runs == "daemon")
-    found = verdicts(picture, installed, here.now)
-    picture |= {
-        "verdicts": {name: one._asdict() for name, one in found.items()},
-        "environment": {"origin": origin or None, "kind": environment_of(origin or "")},
-    }
-    return picture, found, installed
+    return judged(picture | {"source": "database"}, Installation(rules.asks, daemon=rules.runs == "daemon"), here.now)
+
+
+def judged(picture: view.Json, installed: Installation, now: int) -> tuple[view.Json, dict[str, Verdict], Installation]:
+    """The picture with its verdicts in it, these, and what they are measured by."""
+    found = verdicts(picture, installed, now)
+    return picture | {"verdicts": {name: one._asdict() for name, one in found.items()}}, found, installed
 
 
 def machine_of(here: Opened) -> Machine:

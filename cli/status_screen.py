@@ -9,9 +9,9 @@ import click
 
 from cli.output import plain
 from cli.table import width_of
-from cli.verdicts import Installation, Verdict, next_probe, problem_line, slowed, starting
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
+from worker.store.views.verdicts import Installation, Verdict, next_probe, problem_line, slowed, starting
 
 Json = dict[str, Any]
 

@@ -38,4 +38,8 @@ find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 chmod -R u=rwX,go=rX "$stage"
 mkdir -p dist
 rm -f dist/cdpoll_*.deb
-"$bin/nfpm" package --config packaging/deb/nfpm.yaml --packager deb --target "dist/cdpoll_${DEB_VERSION}_$DEB_ARCH.deb"
+package=dist/cdpoll_${DEB_VERSION}_$DEB_ARCH.deb
+"$bin/nfpm" package --config packaging/deb/nfpm.yaml --packager deb --target "$stage/nfpm.deb"
+# Packed by dpkg-deb it is a sixth smaller.
+dpkg-deb --raw-extract "$stage/nfpm.deb" "$stage/packed"
+dpkg-deb -Zxz --root-owner-group --build "$stage/packed" "$package" >/dev/null

@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${SYSTEM_PYTHON:-/usr/bin/python3}
-units=(systemd/*.service)
+units=(systemd/*.service systemd/*.socket)
 
 fail() {
     echo "make install: $1" >&2

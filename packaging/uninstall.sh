@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
     echo "make uninstall: it needs root: sudo make uninstall" >&2
     exit 1
 }
-for unit in systemd/*.service; do
+for unit in systemd/*.service systemd/*.socket; do
     name=$(basename "$unit")
     if [ -d /run/systemd/system ]; then systemctl --quiet disable --now "$name" 2>/dev/null || true; fi
     rm -f "/etc/systemd/system/$name"

@@ -25,6 +25,7 @@ FLOORS: dict[str, set[str]] = {
         "cli",
         "sandbox",
         "worker.daemon",
+        "worker.web",
         "worker.rounds",
         "worker.gateways",
         "worker.store",
@@ -34,6 +35,8 @@ FLOORS: dict[str, set[str]] = {
     | STAIRWELL,
     "sandbox": {"sandbox", "worker.clock", "worker.core.instant", "worker.core.errors"},
     "worker.daemon": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
+    "worker.web": {"worker.web", "worker.rounds.log_lines", "worker.gateways", "worker.store", "worker.core"}
+    | STAIRWELL,
     "worker.rounds": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"},
     "worker.gateways": {"worker.gateways", "worker.files", "worker.ownership", "worker.core"},
     "worker.store": {"worker.store", "worker.files", "worker.ownership", "worker.core"},
@@ -236,6 +239,7 @@ def test_no_function_is_written_twice() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.match(r"[\w-]+", name)[0].replace("-", "_") for name in project["dependencies"]}  # type: ignore[index]
+    names = [*project["dependencies"], *project["optional-dependencies"]["local"]]
+    declared = {re.match(r"[\w-]+", name)[0].replace("-", "_").lower() for name in names}  # type: ignore[index]
     used = {name.partition(".")[0] for path in SOURCES for name in imports(path)}
     assert used - sys.stdlib_module_names - {"worker", "cli", "sandbox"} == declared

@@ -102,6 +102,7 @@ NOT_NOTED = {
         for form in (name, f"{name} --json")
     },
     "config example": NO_PATIENT,
+    "serve local": NO_PATIENT,
     **dict.fromkeys(("db forget", "db forget --json"), "the journal alone has it: there may be no database"),
 }
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.verdicts import Installation, verdicts
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
 from worker.clock import Clock
+from worker.store.views.verdicts import Installation, verdicts
 
 MINUTE = 60_000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

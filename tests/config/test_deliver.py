@@ -217,7 +217,7 @@ def test_folders_that_two_would_write_into(tmp_path: Path) -> None:
     ("heading", "cure"),
     [
         ("delivery", "did you mean deliver.NAME?"),
-        ("outgoing", "write one of alert, api, deliver.NAME, doctor, log, polling, retention, sftp, store, support"),
+        ("outgoing", "write one of alert, api, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"),
     ],
 )
 def test_a_heading_that_is_none_names_ways_out_too(tmp_path: Path, heading: str, cure: str) -> None:

@@ -12,6 +12,7 @@ from cli.main import COMMANDS
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "cdpoll.service"
 UNITS = [UNIT, ROOT / "systemd" / "cdpoll-deliver.service"]
+LOCAL = ROOT / "systemd" / "cdpoll-local.service"
 
 BY_NAME = pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 
@@ -29,7 +30,7 @@ def test_systemd_finds_nothing_wrong(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="the Debian package systemd is not installed")
 @pytest.mark.parametrize(
-    ("path", "most"), [(UNITS[0], 1.2), (UNITS[1], 1.6)], ids=lambda value: getattr(value, "name", "")
+    ("path", "most"), [(UNITS[0], 1.2), (UNITS[1], 1.6), (LOCAL, 1.2)], ids=lambda value: getattr(value, "name", "")
 )
 def test_little_is_exposed(path: Path, most: float) -> None:
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={round(most * 10)}", str(path)]

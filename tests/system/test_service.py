@@ -166,3 +166,30 @@ def test_no_secret_and_no_patient_stands_where_others_look(host: Host) -> None:
         assert not re.search(marker, seen), marker
     found = host.run("sh", "-c", "grep -rl -e PLANTED-REF-1 -e sandbox-secret /tmp /var/tmp /run /var/log", check=False)
     assert [line for line in found.stdout.splitlines() if not line.startswith("/run/credentials/")] == []
+
+
+def test_metrics_are_served_by_a_socket_without_the_right_to_more(host: Host) -> None:
+    configure(host)
+    host.run("systemctl", "start", "cdpoll", "cdpoll-local.socket")
+    record(host, "PLANTED-REF-1")
+    until_concluded(host)
+    told = host.run("curl", "-sS", "http://127.0.0.1:9271/metrics").stdout
+    assert "cdpoll_daemon_up 1.0" in told
+    assert "PLANTED" not in told
+    assert host.run("curl", "-sS", "http://127.0.0.1:9271/readyz").stdout == "ready\n"
+    host.run("systemctl", "stop", "cdpoll")
+    until(
+        lambda: host.run("curl", "-sS", "http://127.0.0.1:9271/readyz").stdout.startswith("no daemon"),
+        "not ready",
+        every=0.5,
+    )
+    host.run("systemctl", "stop", "cdpoll-local.socket", "cdpoll-local.service")
+
+
+def test_who_may_not_read_the_database_sees_the_summary(host: Host) -> None:
+    configure(host)
+    host.run("systemctl", "start", "cdpoll")
+    host.run("useradd", "--create-home", "ann")
+    told = host.run("su", "ann", "-c", "cdpoll status")
+    assert "running for" in told.stdout
+    assert "what the daemon tells all users" in told.stderr

@@ -24,6 +24,7 @@ from worker.config.kinds import (
     whole,
     word,
 )
+from worker.config.local_keys import LOCAL
 from worker.config.sftp_keys import SFTP
 from worker.config.table import Key, Section
 
@@ -275,7 +276,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, ALERT, RETENTION, SUPPORT, DOCTOR, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, ALERT, RETENTION, LOCAL, SUPPORT, DOCTOR, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

@@ -40,4 +40,6 @@ def status_rules_of(config: Config) -> StatusRules:
         config.api is not None,
         tuple(ConfiguredWay(way.name, way.kind, way.start) for way in config.deliver),
         config.alert.command is not None,
+        config.retention.keep_ms,
+        None if config.api is None else config.api.origin,
     )

@@ -116,6 +116,13 @@ class RetentionSection(NamedTuple):
     vacuum: Weekly | None
 
 
+class LocalSection(NamedTuple):
+    """``listen`` is a loopback address with its port; ``hosts`` are further names under which it may be asked for."""
+
+    listen: str
+    hosts: tuple[str, ...] | None
+
+
 class SupportSection(NamedTuple):
     """Who asks the vendor's support."""
 
@@ -153,6 +160,7 @@ class Config(NamedTuple):
     deliver: tuple[WaySettings, ...]
     alert: AlertSection
     retention: RetentionSection
+    local: LocalSection
     support: SupportSection
     doctor: DoctorSection
     log: LogSection

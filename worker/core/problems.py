@@ -141,7 +141,14 @@ _LISTED = (
         "`cdpoll files` lists what waits; if nothing moves, restart the daemon",
         "batch.md#looking-at-it",
     ),
-    Kind("sftp_files", "warning", "{named}", "cdpoll tries again", _DROP),
+    Kind(
+        "sftp_files",
+        "warning",
+        "{named}",
+        "cdpoll tries again",
+        _DROP,
+        unnamed="files of the drop cannot be fetched, moved or deleted: `cdpoll status` names them; cdpoll tries again",
+    ),
     Kind(
         "budget_spent",
         "warning",
@@ -257,6 +264,7 @@ _LISTED = (
         "look in the server's archive, and ingest them by hand",
         "batch.md#how-a-file-is-fetched",
         an_event=True,
+        unnamed="files are gone from the drop before they came whole: `cdpoll status` names them",
     ),
     Kind(
         "files_recovered",

@@ -102,3 +102,9 @@ def shown(rows: Mapping[str, Standing], found: Iterable[Problem], now: int) -> l
             at = min(row.began_at, now) if problem.since is None else problem.since
             told.append(Shown(replace(problem, since=at), row if row.hides(problem.count) else None))
     return told
+
+
+def without_names(found: Problem) -> Problem:
+    """The problem without names of files, which may be patient data."""
+    unnamed = kind_of(found.code).unnamed
+    return replace(found, hint=unnamed) if unnamed else found

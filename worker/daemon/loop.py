@@ -21,6 +21,7 @@ from worker.daemon.orders import Orders
 from worker.daemon.poll_lane import WORK_REMAINS_EXIT, PollLane
 from worker.daemon.problem_watch import ProblemWatch
 from worker.daemon.reload import Assembled, put_together, read_anew
+from worker.daemon.summary import SummaryWriter
 from worker.daemon.watchdog import StepTimer
 from worker.gateways.signals import Signals
 from worker.rounds.log_lines import Log
@@ -55,6 +56,7 @@ class Loop:
         self._notify, self._faults, self._watchdog = self._main.notify, self._main.faults, self._main.watchdog
         self._beats = Beats(store, self._notify, self._notices, now)
         self._problems = ProblemWatch(store, log, once=orders.once)
+        self._for_all = SummaryWriter(store, now)
         self._paused: str | None = None
         self._jumps = ClockJumps(store, now, clock.monotonic())
         self._timer = StepTimer(MAIN)
@@ -77,7 +79,7 @@ class Loop:
         if found.parts is not None:
             around = Surroundings(self._clock, self._main.log, self._signals.stop, self._orders.once)
             now = self._store.now(self._clock)
-            self._poll = PollLane(found.parts, self._store, self._orders, around, now)
+            self._poll = PollLane(found.parts, self._store, self._orders, around, now, self._for_all.measures)
         # While nothing is due: how soon a task recorded by another process must be noticed.
         self._idle_wait_ms = min(LONGEST_WAIT_MS, max(SHORTEST_IDLE_WAIT_MS, self.schedule.cadence.first // 4))
         if self._watchdog.interval is not None:
@@ -209,8 +211,10 @@ class Loop:
     def _look_for_problems(self, now: int, *, at_once: bool) -> None:
         """A pause that begins or ends is told at once, anything else with the next beat."""
         before, self._paused = self._paused, None if self._poll is None else self._poll.paused
-        self._problems.look(self._config, now, self._faults.unwritable, at_once=at_once or before != self._paused)
-        self._beats.worst, self._beats.unwritable = self._problems.worst, self._faults.unwritable
+        failed, at_once = self._faults.unwritable, at_once or before != self._paused
+        if self._problems.look(self._config, now, failed, at_once=at_once):
+            self._for_all.write(self._config, now, self._problems.shown)
+        self._beats.worst, self._beats.unwritable = self._problems.worst, failed
         self._beats.show(now)
 
     def _tell_at_once(self, now: int) -> None:
@@ -267,6 +271,7 @@ class Loop:
         except (StorageFailed, TryLater) as error:
             event = "the end could not be saved; what was heard and not saved is asked for again after the next start"
             self._main.log.error(event, error=error.message, hint=error.hint)
+        self._for_all.write(self._config, self._store.now(self._clock), self._problems.shown, stopped=True)
         exit_code = self._exit_code()
         self._main.log.info("stopped", **(self._summary() if self._orders.once else {}))
         return exit_code

@@ -1,5 +1,6 @@
 """The lane that polls. It is the main thread's: its decisions are short, and the waiting is done by the pool."""
 
+from worker.core.measures import Measures
 from worker.core.poll_errors import cure_of, in_words
 from worker.daemon.assembly import Parts
 from worker.daemon.lane import Surroundings
@@ -24,7 +25,9 @@ class PollLane:
     # A pass saves and claims at most a few hundred rows, and waits at most 2 s for the database.
     bound_ms = 60_000
 
-    def __init__(self, parts: Parts, store: Store, orders: Orders, around: Surroundings, now: int) -> None:
+    def __init__(
+        self, parts: Parts, store: Store, orders: Orders, around: Surroundings, now: int, measures: Measures
+    ) -> None:
         """``now`` is ms."""
         self.parts = parts
         self.brought = False
@@ -32,7 +35,7 @@ class PollLane:
         self._store = store
         self._orders = orders
         self._around = around
-        self._round = PollRound(store, parts.pool, parts.rules, around.log, now)
+        self._round = PollRound(store, parts.pool, parts.rules, around.log, now, measures)
         self._round.only = orders.only
         self._now = now
         # `--once` polls what was due when it began: other processes may keep recording.

@@ -25,6 +25,8 @@ class ProblemWatch:
         self.log = log
         self.worst: Problem | None = None
         """The worst problem that stands and is not acknowledged."""
+        self.shown: list[Problem] = []
+        """All of these."""
         self._store = store
         self._once = once
         self._looked_at: int | None = None
@@ -34,11 +36,12 @@ class ProblemWatch:
         self._followed: dict[str, Standing] = {}  # what stood after the last look
         self._unsaved: dict[str, Standing] | None = None  # what was logged, and could not be written
 
-    def look(self, config: Config, now: int, failed: Unwritable | None, *, at_once: bool) -> None:
-        """Look if it is time, or ``at_once``. ``failed``: the database cannot be written, which silences no line."""
+    def look(self, config: Config, now: int, failed: Unwritable | None, *, at_once: bool) -> bool:
+        """Look if it is time, or ``at_once``; whether it was. ``failed``: the database cannot be written, which
+        silences no line."""
         at_once = at_once or (failed is None) != (self._failed is None)
         if not at_once and self._looked_at is not None and 0 <= now - self._looked_at < EVERY_MS:
-            return
+            return False
         self._looked_at, self._failed = now, failed
         rules = status_rules_of(config)
         if self._once:
@@ -58,10 +61,12 @@ class ProblemWatch:
         elif after != rows or self._unsaved is not None:
             after, told = self._keep(after, told, stands, now)
         self._followed = after
-        self.worst = next((one.problem for one in shown(after, stands, now) if one.acked is None), None)
+        self.shown = [one.problem for one in shown(after, stands, now) if one.acked is None]
+        self.worst = next(iter(self.shown), None)
         for one in told:
             self._tell(one)
         self._tell_new_causes(after, stands)
+        return True
 
     def _found(self, now: int, rules: StatusRules, machine: Machine) -> list[Problem]:
         here = found(self._store, now, rules, machine, alive=True)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 # A service manager that does not read its messages must not hold the daemon up.
 LONGEST_WAIT_S = 1.0
@@ -29,6 +30,12 @@ class Notify:
         """Send nothing any more."""
         if self._socket is not None:
             self._socket.close()
+
+
+def runtime_directory() -> Path | None:
+    """The first folder of ``RuntimeDirectory=``; ``None`` where the unit names none."""
+    first = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else None
 
 
 def watchdog_interval() -> int | None:

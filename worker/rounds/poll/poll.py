@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from worker.core.errors import CdpollError, DamagedRow, place_of
 from worker.core.instant import FAR
+from worker.core.measures import Measures
 from worker.core.pacing.claiming import early_probe_at, may_send, recorded_in_pause
 from worker.core.pacing.decide import FLOATED_EVERY_MS, Decision, Withdrawn, decide
 from worker.core.pacing.judge import NO_TASK, Finished
@@ -27,7 +28,7 @@ from worker.core.x12.embedded import Derived, derive
 from worker.gateways.http.pool import Done, Job, Pool
 from worker.rounds.conclusions import Conclusions
 from worker.rounds.log_lines import Change, Log, LogLine, lines
-from worker.rounds.poll import reading, writing
+from worker.rounds.poll import measuring, reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
 from worker.store.tasks import mending, tallies
@@ -76,10 +77,13 @@ class PollRules:
 class PollRound:
     """Holds what is under way between two passes; everything else is in the database."""
 
-    def __init__(self, store: Store, pool: Pool, rules: PollRules, log: Log, now: int) -> None:
+    def __init__(
+        self, store: Store, pool: Pool, rules: PollRules, log: Log, now: int, measures: Measures | None = None
+    ) -> None:
         self._store = store
         self._pool = pool
         self.rules = rules
+        self._measures = Measures() if measures is None else measures
         self._log = log
         self.planner = rules.planner(store)
         self._policy = Policy(rules.schedule, rules.limit, rules.lease_ms, self.planner)
@@ -118,7 +122,9 @@ class PollRound:
     def _run(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> int:
         self._say(self._conclusions.lines((), now))
         self._pool.cut_overdue(monotonic)
-        self._heard += self._pool.collect(now - STALE_JOB_MS)
+        done = self._pool.collect(now - STALE_JOB_MS)
+        measuring.came(self._measures, done, monotonic, self.rules.deadline_ms)
+        self._heard += done
         probing = self._probing
         # Other processes may have used the slots or paused the API: by the old state, one would come again at once.
         self.shared = api.get(self._store)
@@ -255,8 +261,8 @@ class PollRound:
         if self.only is not None:
             self.only = (self.only | {job.seq for job in self._back}) - {task.seq for task in intents.claims}
         self._failing = (self._failing & self._pool.out) | {task.seq for task in intents.claims if task.failures}
-        self.polls += sum(done.job.seq != NO_TASK for done in self._heard)
-        self._heard.clear()
+        heard, self._heard = self._heard, []
+        self.polls += sum(done.job.seq != NO_TASK for done in heard)
         self._back = self._pool.withdraw(FAR) if self._probing and not probing else []
         deadline = monotonic + self.rules.deadline_ms
         for task in intents.claims:
@@ -267,6 +273,7 @@ class PollRound:
         self.planner.learn(intents.observations)
         ended = [one.new for one in changes if one.new.state == "concluded" and not one.revision]
         self.concluded += len(ended)
+        measuring.saved(self._measures, heard, intents, {one.seq for one in ended}, now)
         self._say([*lines(changes), *self._conclusions.lines(ended, now)])
 
     def tell_last(self, now: int) -> None:

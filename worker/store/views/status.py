@@ -1,10 +1,12 @@
 """What people and scripts see: the whole picture. Reads only, each in one short statement."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from worker.core.instant import iso_or_none
 from worker.core.pacing.limiter import LimiterState, RateLimit, full_pace_in, paced
 from worker.core.problems import Problem
+from worker.core.vendor.environment import environment_of
 from worker.store.db.store import Store
 from worker.store.state import api, backups, daemon, delivering
 from worker.store.state import drop as rounds
@@ -12,6 +14,7 @@ from worker.store.tasks import tallies
 from worker.store.views import deliveries as ways_out
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
+from worker.store.views.retention import disk, retention
 from worker.store.views.traffic import oldest_due, traffic
 
 Json = dict[str, Any]
@@ -28,14 +31,59 @@ def one_line(store: Store, now: int, worst: Problem | None) -> str:
 
 def status(store: Store, now: int, rules: StatusRules, machine: Machine, config: str | None) -> Json:
     """The picture as the interface promises it. ``config``: the file that the rules come from."""
-    tasks = tallies.by_state(store)
     beat = daemon.last_beat(store)
+    alive = beat is not None and beat.alive(now, machine.daemon_exists)
+    found = problems(store, now, rules, machine, alive=alive)
+    return picture(store, now, rules, machine, found) | {"config": config}
+
+
+def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found: Sequence[Problem]) -> Json:
+    """The same with the problems that were ``found``, and without the file of the configuration."""
     shared = api.get(store)
     breaker = shared.breaker
-    alive = beat is not None and beat.alive(now, machine.daemon_exists)
     # Not by `recorded_at`: the clock may have been years off when an id was recorded.
     oldest = store.one("SELECT life_from AS at FROM tasks WHERE state = 'pending' ORDER BY life_base LIMIT 1")
     due_since = oldest_due(store, now)
+    here = present(store, now, machine)
+    here["tasks"]["due"] = tallies.due(store, now)
+    return {
+        **here,
+        "oldest_pending_age_s": None if oldest is None else max(0, now - oldest["at"]) // 1000,
+        "api": {
+            "paused": breaker.paused,
+            "reason": f"{breaker.reason} ({breaker.code})" if breaker.paused else None,
+            "resumes_at": iso_or_none(breaker.resumes_at),
+            **_pace(shared.limiter, rules.limit, now),
+        },
+        "failing": [{"code": code, "count": n} for code, n in tallies.by_error(store).items()],
+        "oldest_due_age_s": None if due_since is None else (now - due_since) // 1000,
+        "traffic": traffic(store, now),
+        "polling": polling_figures(store, now, rules.limit, rules.delay_per_request_ms),
+        "files": _files(store),
+        "drop": None if rules.every_ms is None else rounds.picture(store),
+        "deliveries": deliveries(store, now, rules),
+        "problems": told(found),
+        "backup": {name: iso_or_none(at) for name, at in backups.last(store).items()},
+        "retention": retention(store, rules.keep_ms),
+        "disk": disk(store, now, machine.free_bytes),
+        "environment": _environment(store, rules),
+        "database": str(store.path),
+    }
+
+
+def told(found: Sequence[Problem]) -> list[Json]:
+    """Problems as the picture has them."""
+    return [
+        {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity, "since": iso_or_none(p.since)}
+        for p in found
+    ]
+
+
+def present(store: Store, now: int, machine: Machine) -> Json:
+    """The parts that are read in a moment, however many tasks there are: the daemon, its token, the counts of tasks."""
+    tasks = tallies.by_state(store)
+    beat = daemon.last_beat(store)
+    alive = beat is not None and beat.alive(now, machine.daemon_exists)
     expires_at = beat.token_expires_at if beat is not None and alive else None
     if expires_at is not None and expires_at <= now:
         expires_at = None
@@ -50,35 +98,9 @@ def status(store: Store, now: int, rules: StatusRules, machine: Machine, config:
             "starting": None if alive or machine.starting is None else machine.starting.pid,
             "passes": beat.passes if beat is not None and alive and beat.passes else None,
         },
-        "tasks": {
-            "pending": tasks["pending"],
-            "due": tallies.due(store, now),
-            "concluded": tasks["concluded"],
-            "abandoned": tasks["abandoned"],
-        },
+        "tasks": {state: tasks[state] for state in ("pending", "concluded", "abandoned")},
         "outcomes": tallies.by_outcome(store),
-        "oldest_pending_age_s": None if oldest is None else max(0, now - oldest["at"]) // 1000,
-        "api": {
-            "paused": breaker.paused,
-            "reason": f"{breaker.reason} ({breaker.code})" if breaker.paused else None,
-            "resumes_at": iso_or_none(breaker.resumes_at),
-            **_pace(shared.limiter, rules.limit, now),
-        },
-        "failing": [{"code": code, "count": n} for code, n in tallies.by_error(store).items()],
-        "oldest_due_age_s": None if due_since is None else (now - due_since) // 1000,
-        "traffic": traffic(store, now),
-        "polling": polling_figures(store, now, rules.limit, rules.delay_per_request_ms),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
-        "files": _files(store),
-        "drop": None if rules.every_ms is None else rounds.picture(store),
-        "deliveries": deliveries(store, now, rules),
-        "problems": [
-            {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity, "since": iso_or_none(p.since)}
-            for p in problems(store, now, rules, machine, alive=alive)
-        ],
-        "backup": {name: iso_or_none(at) for name, at in backups.last(store).items()},
-        "config": config,
-        "database": str(store.path),
     }
 
 
@@ -102,6 +124,11 @@ def _pace(limiter: LimiterState, limit: RateLimit, now: int) -> Json:
         "pace": round(paced(limit, limiter).rate / limit.rate, 4),
         "full_pace_in_s": None if full_in_ms is None else full_in_ms // 1000,
     }
+
+
+def _environment(store: Store, rules: StatusRules) -> Json:
+    origin = api.origin_of(store) or rules.origin
+    return {"origin": origin or None, "kind": environment_of(origin or "")}
 
 
 def _files(store: Store) -> Json:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.verdicts import Installation, Verdict, problem_line, verdicts
 from worker.core.instant import iso
+from worker.store.views.verdicts import Installation, Verdict, problem_line, verdicts
 
 NOW = 1_780_000_000_000
 HERE = Installation(api=True, daemon=True)

@@ -1,0 +1,43 @@
+"""``cdpoll serve``: what it serves by HTTP."""
+
+import os
+from typing import Any
+
+import click
+
+from cli.groups import Group
+from cli.opening import settle_in
+from worker.clock import Clock
+from worker.config import load
+
+
+@click.group(cls=Group)
+def serve() -> None:
+    """Serve by HTTP."""
+
+
+@serve.command()
+@click.pass_obj
+def local(obj: dict[str, Any]) -> None:
+    """The status page, /metrics, /healthz and /readyz, on this machine alone.
+
+    It reads only, and tells no patient data. [local] says where it listens; SIGTERM ends it, and SIGHUP has it read the
+    configuration anew.
+    """
+    config = load(obj["config"], os.environ)
+    settle_in(config.store.path)
+    from flask import Flask
+
+    from worker.log import make_log
+    from worker.web.app import make_app
+    from worker.web.look import look
+    from worker.web.serve import serve as run
+
+    clock = Clock()
+    log = make_log(config.log.format, config.log.level, clock)
+
+    def make() -> Flask:
+        now = load(obj["config"], os.environ)
+        return make_app(lambda: look(now, clock.now()), now.local.hosts or (), log)
+
+    run(config.local.listen, make, log)

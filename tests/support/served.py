@@ -1,0 +1,83 @@
+"""`cdpoll serve local` as a process, on a socket that is handed over as systemd does it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.support.cdpoll_process import DEADLINE, House
+
+_HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer; names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass(slots=True)
+class Served:
+    """The process, and where it answers. ``log`` is what it said on standard error."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    host: str = field(default="127.0.0.1")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Got:
+        """Ask; underscores in names of headers stand for hyphens."""
+        with closing(HTTPConnection(self.host, self.port, timeout=DEADLINE)) as connection:
+            connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+            answer = connection.getresponse()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return Got(answer.status, told, answer.read().decode())
+
+    def metrics(self) -> dict[str, float]:
+        """By name and labels, as they are written."""
+        rows = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        return {name: float(number) for name, number in rows}
+
+    def stopped(self) -> int:
+        self.process.terminate()
+        return self.process.wait(DEADLINE)
+
+
+@contextmanager
+def served(house: House, **env: str) -> Iterator[Served]:
+    """Killed at the end if need be."""
+    log = house.folder / "served.log"
+    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as errors:
+        line = [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *house.line("serve", "local")]
+        process = subprocess.Popen(
+            line,
+            stdin=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=(listener.fileno(),),
+            env=house.environment(**env),
+            start_new_session=True,
+        )
+        try:
+            yield Served(listener.getsockname()[1], process, log)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, 9)
+            process.wait(DEADLINE)

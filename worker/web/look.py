@@ -1,0 +1,83 @@
+"""What the page, the metrics and the health probes look at.
+
+While the daemon lives, that is its summary file, with the few values that are read from the database in a moment: so a
+look takes the same time with a million tasks as with ten. Without a living daemon it is read from the database, as
+`cdpoll status` does.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.config import Config
+from worker.config.polling import status_rules_of
+from worker.core.errors import CdpollError
+from worker.core.standing import without_names
+from worker.core.status_rules import StatusRules
+from worker.gateways.machine import disk_of, process_exists
+from worker.gateways.systemd import runtime_directory
+from worker.store.db.store import Store
+from worker.store.opening import open_store
+from worker.store.state import daemon, summary_file
+from worker.store.views import status
+from worker.store.views.problems import Machine, problems
+from worker.store.views.told_to_all import installed, picture_of
+from worker.store.views.verdicts import Installation
+
+Json = dict[str, Any]
+
+# Who looks gets an answer, also while the database is locked.
+TIMEOUT_S = 4.0
+
+# The daemon writes its summary every 15 s. An older one of a daemon that lives tells of a folder that takes no files.
+FRESH_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """``picture``: as of `status`, without names of files; ``None``: there is nothing to be read. ``measures`` and
+    ``pending_ages`` are of the living daemon, empty without one. ``unreadable``: why the database cannot be read."""
+
+    now: int
+    picture: Json | None
+    installed: Installation
+    measures: Json
+    pending_ages: list[Json]
+    unreadable: str | None = None
+
+
+def look(config: Config, now: int) -> Look:
+    """Look once; never raises for what is wrong with the database or the summary."""
+    rules, place = status_rules_of(config), config.store
+    folders = [folder for folder in (runtime_directory(), summary_file.SERVICE_FOLDER) if folder is not None]
+    places = [*(folder / summary_file.NAME for folder in folders)]
+    places.append(summary_file.beside(Path(os.path.realpath(place.path))))
+    summary = summary_file.read(*places, database=place.path)
+    here = Installation(rules.asks, daemon=rules.runs == "daemon")
+    try:
+        with open_store(place.path, place.journal, timeout=TIMEOUT_S) as store:
+            picture, lives = _picture(store, now, rules, summary)
+    except CdpollError as error:
+        if summary is None:
+            return Look(now, None, here, {}, [], error.message)
+        told = picture_of(summary, now, process_exists)
+        return Look(now, told, installed(summary), {}, [], error.message)
+    if summary is None or not lives:
+        return Look(now, picture, here, {}, [])
+    return Look(now, picture, here, summary["measures"], summary.get("pending_ages", []))
+
+
+def _picture(store: Store, now: int, rules: StatusRules, summary: Json | None) -> tuple[Json, bool]:
+    """The picture, and whether the summary is of a daemon that lives."""
+    beat, disk = daemon.last_beat(store), disk_of(store.path.parent)
+    exists = beat is not None and process_exists(beat.pid)
+    machine = Machine(exists, None) if disk is None else Machine(exists, *disk)
+    alive = beat is not None and beat.alive(now, exists)
+    if summary is not None and beat is not None and alive:
+        same = (summary["pid"], summary["started_at"]) == (beat.pid, beat.started_at)
+        if same and abs(now - summary["at"]) < FRESH_MS:
+            told, present = summary["picture"], status.present(store, now, machine)
+            return {**told, **present, "tasks": {**told["tasks"], **present["tasks"]}}, True
+    found = [without_names(one) for one in problems(store, now, rules, machine, alive=alive)]
+    return status.picture(store, now, rules, machine, found), False

@@ -1,0 +1,122 @@
+"""How the numbers of metrics are read from a look: each function gives a reader, or is one."""
+
+import platform
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, get_args
+
+from worker import __version__
+from worker.core.instant import from_iso
+from worker.core.measures import REPLY_NAMES
+from worker.core.pacing.breaker import PauseReason
+from worker.core.problems import KINDS, kind_of
+from worker.web.look import Look
+
+Json = dict[str, Any]
+
+REASONS: tuple[str, ...] = get_args(PauseReason)
+
+
+class Value(NamedTuple):
+    """One number, with the values of the metric's labels."""
+
+    number: float
+    labels: tuple[str, ...] = ()
+
+
+def at(*path: str) -> Callable[[Look], Iterator[Value]]:
+    """The number that stands there in the picture, if one does."""
+
+    def read(look: Look) -> Iterator[Value]:
+        found: Any = look.picture
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if found is not None:
+            yield Value(float(found))
+
+    return read
+
+
+def each(section: str, keys: Iterable[str]) -> Callable[[Look], Iterator[Value]]:
+    """One number for each of the keys of a section of the picture."""
+
+    def read(look: Look) -> Iterator[Value]:
+        found = (look.picture or {}).get(section)
+        return (Value(found[key], (key,)) for key in keys if key in found) if found else iter(())
+
+    return read
+
+
+def measured(name: str) -> Callable[[Look], Iterator[Json]]:
+    def read(look: Look) -> Iterator[Json]:
+        if name in look.measures:
+            yield look.measures[name]
+
+    return read
+
+
+def instant(*path: str) -> Callable[[Look], Iterator[Value]]:
+    def read(look: Look) -> Iterator[Value]:
+        found: Any = look.picture
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        at = from_iso(found)
+        if at is not None:
+            yield Value(at / 1000)
+
+    return read
+
+
+def build(_: Look) -> Iterator[Value]:
+    yield Value(1, (__version__, platform.python_version(), sqlite3.sqlite_version))
+
+
+def readable(look: Look) -> Iterator[Value]:
+    yield Value(look.unreadable is None)
+
+
+def token(look: Look) -> Iterator[Value]:
+    left = None if look.picture is None else look.picture["token"]["expires_in_s"]
+    if left is not None:
+        yield Value(look.now // 1000 + left)
+
+
+def polls(look: Look) -> Iterator[Value]:
+    told = look.measures.get("polls")
+    return (Value(told.get(name, 0), (name,)) for name in REPLY_NAMES.values()) if told else iter(())
+
+
+def paused(look: Look) -> Iterator[Value]:
+    if look.picture is not None:
+        reason = str(look.picture["api"]["reason"] or "").partition(" ")[0]
+        yield from (Value(reason == one, (one,)) for one in REASONS)
+
+
+def budget_left(look: Look) -> Iterator[Value]:
+    polling = None if look.picture is None else look.picture["polling"]
+    if polling and polling["daily_budget"] is not None:
+        yield Value(max(0, polling["daily_budget"] - polling["requests_today"]))
+
+
+def way_number(key: str) -> Callable[[Look], Iterator[Value]]:
+    def read(look: Look) -> Iterator[Value]:
+        ways = [] if look.picture is None else look.picture["deliveries"]["ways"]
+        return (Value(float(way[key]), (way["name"],)) for way in ways)
+
+    return read
+
+
+def deliveries(look: Look) -> Iterator[Value]:
+    for way in [] if look.picture is None else look.picture["deliveries"]["ways"]:
+        for state, key in (("waiting", "behind"), ("failed", "failed"), ("dead", "dead")):
+            yield Value(way[key], (way["name"], state))
+
+
+def problems(look: Look) -> Iterator[Value]:
+    """All codes, so that a series exists before its problem does. ``failing_http_500`` counts as ``failing``."""
+    counted = dict.fromkeys(KINDS, 0)
+    for one in [] if look.picture is None else look.picture["problems"]:
+        code = kind_of(one["code"]).code
+        if code in counted:
+            counted[code] += one["count"]
+    return (Value(n, (code, KINDS[code].severity)) for code, n in counted.items())
