@@ -40,6 +40,6 @@ mkdir -p dist
 rm -f dist/cdpoll_*.deb
 package=dist/cdpoll_${DEB_VERSION}_$DEB_ARCH.deb
 "$bin/nfpm" package --config packaging/deb/nfpm.yaml --packager deb --target "$stage/nfpm.deb"
-# Packed by dpkg-deb it is a sixth smaller.
+# dpkg-deb packs a sixth smaller than nfpm.
 dpkg-deb --raw-extract "$stage/nfpm.deb" "$stage/packed"
 dpkg-deb -Zxz --root-owner-group --build "$stage/packed" "$package" >/dev/null

@@ -213,11 +213,17 @@ def test_folders_that_two_would_write_into(tmp_path: Path) -> None:
     assert told.startswith("7: [deliver.b] aside: [deliver.a] writes into this folder too;")
 
 
+SECTIONS = "alert, api, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"
+
+
 @pytest.mark.parametrize(
     ("heading", "cure"),
     [
         ("delivery", "did you mean deliver.NAME?"),
-        ("outgoing", "write one of alert, api, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"),
+        (
+            "outgoing",
+            "write one of alert, api, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support",
+        ),
     ],
 )
 def test_a_heading_that_is_none_names_ways_out_too(tmp_path: Path, heading: str, cure: str) -> None:

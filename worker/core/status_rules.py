@@ -19,8 +19,8 @@ class StatusRules(NamedTuple):
 
     ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
     ``runs``: ``once`` where a timer or a person starts cdpoll, and no daemon is expected.
-    ``asks``: there is an API to be polled, at ``origin``. ``ways``: the ways out. ``hook``: `cdpoll deliver` is to start a
-    command for problems. ``keep_ms``: what is older is purged; ``None``: nothing is.
+    ``asks``: there is an API to be polled, at ``origin``. ``ways``: the ways out. ``hook``: `cdpoll deliver` is to
+    start a command for problems. ``keep_ms``: what is older is purged; ``None``: nothing is.
     """
 
     schedule: Schedule = Schedule()
