@@ -72,6 +72,8 @@ def _seen(obj: dict[str, Any]) -> tuple[Told, int]:
         if summary is None:
             raise
         say(f"note: {error.message}; what follows is what the daemon tells all users", err=True)
+        if error.hint:
+            say(f"        {error.hint}", err=True)
         now = Clock().now()
         picture = picture_of(summary, now, process_exists) | {"source": "summary"}
         return judged(picture, installed(summary), now), now

@@ -22,7 +22,7 @@ def summary_for(obj: dict[str, Any]) -> Json | None:
         return summary_file.read(*_places()) if _configuration_is_shut(obj) else None
     if obstacle(database, write=True) is None:
         return None
-    return summary_file.read(*_places(), summary_file.beside(database), database=database)
+    return summary_file.read(*_places(), database=database)
 
 
 def _configuration_is_shut(obj: dict[str, Any]) -> bool:

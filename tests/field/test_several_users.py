@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forks import import_all
-from tests.support.users import User, call_as
-from worker.store.schema import creation
+from tests.support.users import User, call_as, let_all_run
 
 SHARED_GID = 61_000
 USERS = {
@@ -64,12 +62,8 @@ class Office:
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Below /tmp, for the folders of pytest are root's alone, and so may be the one that holds the program."""
-    import_all()
     made = Path(tempfile.mkdtemp())
-    schema = made / "schema.sql"
-    schema.write_bytes(creation.SCHEMA.read_bytes())
-    schema.chmod(0o644)
-    monkeypatch.setattr(creation, "SCHEMA", schema)
+    let_all_run(made, monkeypatch)
     yield made
     shutil.rmtree(made)
 

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from cli.main import call
+from tests.support.forks import import_all
 from worker.log import flush
+from worker.store.schema import creation
 
 
 class User(NamedTuple):
@@ -19,10 +23,20 @@ class User(NamedTuple):
     umask: int = 0o022
 
 
+def let_all_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let :func:`call_as` go without the files of the program, which may be root's alone: what is imported late is
+    imported, and the schema is copied into ``folder``."""
+    import_all()
+    schema = folder / "schema.sql"
+    schema.write_bytes(creation.SCHEMA.read_bytes())
+    schema.chmod(0o644)
+    monkeypatch.setattr(creation, "SCHEMA", schema)
+
+
 def call_as(user: User, arguments: Sequence[str], errors: Path, output: Path | None = None, **environ: str) -> int:
     """Run a command as a user; its exit code. What it prints goes to the files, or nowhere.
 
-    First call ``import_all`` of tests/support/forks.py: this user may not be allowed to read the program.
+    First call :func:`let_all_run`.
     """
     child = os.fork()
     if child == 0:

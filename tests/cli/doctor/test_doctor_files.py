@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.forks import import_all
-from tests.support.users import User, call_as
+from tests.support.users import User, call_as, let_all_run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
 
@@ -52,10 +51,10 @@ class ServiceHost:
 
 
 @pytest.fixture
-def machine() -> Iterator[ServiceHost]:
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceHost]:
     """Below /tmp, for the folders of pytest are root's alone."""
-    import_all()
     made = Path(tempfile.mkdtemp())
+    let_all_run(made, monkeypatch)
     yield ServiceHost(made)
     shutil.rmtree(made)
 

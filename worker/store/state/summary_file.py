@@ -1,7 +1,8 @@
-"""The daemon's summary: what `status` says, and what polling has measured, in a file that every user may read.
+"""The daemon's summary: what `status` says, and what polling has measured, in a file.
 
-It lies in the runtime directory of the service, or else beside the database. The daemon replaces it with each beat, and
-never synchronises it: it is about the present. It holds no secret, no patient data and no name of a file of the drop.
+It lies in the runtime directory of the service, where every user may read it, or else beside the database.
+The daemon replaces it with each beat, and never synchronises it: it is about the present. It holds no secret, no
+patient data and no name of a file of the drop.
 The status page and the metrics read it, because to read it takes the same time with a million tasks as with ten; and it
 tells an operator or a monitor, who may not read the database, how things are.
 """
@@ -24,7 +25,7 @@ SERVICE_FOLDER = Path("/run/cdpoll")
 # What a reader understands. It is raised where keys change their meaning, or go.
 FORMAT_VERSION = 1
 
-# All may read it: the folder that it lies in says who comes so far.
+# In the runtime directory all may read it; beside the database it is as the other files there.
 _MODE_BITS = 0o644
 _LARGEST_BYTES = 1_000_000
 
@@ -43,9 +44,10 @@ def write(path: Path, told: Json) -> None:
     aside = path.with_name(f"{path.name}.new")
     with contextlib.suppress(OSError):
         aside.unlink(missing_ok=True)
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE_BITS)
+        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, _MODE_BITS)  # whatever the umask
+            if path.name == NAME:
+                os.fchmod(fd, _MODE_BITS)  # under any umask
             file.write(json.dumps({"format": FORMAT_VERSION} | told).encode() + b"\n")
         aside.rename(path)
 
