@@ -19,6 +19,7 @@ from cli.table import output_width
 from cli.who import who
 from worker.clock import Clock
 from worker.core.errors import BadData
+from worker.core.exit_code import ExitCode
 from worker.core.problems import counted
 from worker.store.batch import keeping, quarantine
 from worker.store.views.waiting_files import waiting_files
@@ -72,8 +73,8 @@ def ingest(obj: dict[str, Any], paths: tuple[str, ...], as_is: bool, dry_run: bo
         if not dry_run:
             read_older(here.store, here.now)
     if refused and not reports:
-        return 65
-    return 1 if refused else exit_code(reports)
+        return ExitCode.BAD_DATA
+    return ExitCode.IN_PART if refused else exit_code(reports)
 
 
 def _note(here: Opened, by: str, report: dict[str, Any], *, as_is: bool) -> None:

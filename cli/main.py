@@ -18,6 +18,7 @@ from cli import FOUND_MASK
 from cli.output import OutputFailed, say, told_apart
 from worker.build import VERSION
 from worker.core.errors import CdpollError, place_of
+from worker.core.exit_code import ExitCode
 from worker.gateways.machine import keep_out_of_core_files
 
 # name -> (module, attribute, one line for --help)
@@ -119,7 +120,7 @@ def call(args: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone. Nothing more can be said, and the interpreter must not try.
         _drop_output(sys.stdout)
-        return 1
+        return ExitCode.IN_PART
     except OutputFailed as error:
         return code or _output_failed(error)
     return code
@@ -129,7 +130,7 @@ def _output_failed(error: OutputFailed) -> int:
     """Not 74: the storage is well, and what the command had to do besides printing is done."""
     _drop_output(sys.stdout)
     hint = "what was to be done is done, and nothing of it is lost; only the output is"
-    return _complain(f"standard output cannot be written: {error.strerror}", hint, 1)
+    return _complain(f"standard output cannot be written: {error.strerror}", hint, ExitCode.IN_PART)
 
 
 def _drop_output(stream: TextIO) -> None:
@@ -146,19 +147,19 @@ def _guarded(args: list[str] | None) -> int:
             error.show()
         return error.exit_code
     except click.Abort:
-        return 130
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         raise
     except OutputFailed:
         raise
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{name}{error.strerror or type(error).__name__}", "", 74)
+        return _complain(f"{name}{error.strerror or type(error).__name__}", "", ExitCode.STORAGE)
     except UnicodeEncodeError as error:
         if not re.search("[\udc80-\udcff]", error.object):
             return _fault(error)
         # Only an argument can hold what Python makes of bytes that are not UTF-8.
-        return _complain("an argument is not text in UTF-8; nothing was done", "", 2)
+        return _complain("an argument is not text in UTF-8; nothing was done", "", ExitCode.USAGE)
     except Exception as error:
         if "CDPOLL_DEBUG" in os.environ:
             raise
@@ -177,4 +178,5 @@ def _complain(message: str, hint: str, code: int) -> int:
 def _fault(error: Exception) -> int:
     # By class and place only: the text of an unforeseen error may quote data.
     place = f"{type(error).__name__} at {place_of(error)}"
-    return _complain(f"a fault in cdpoll itself: {place}", "please report that line; CDPOLL_DEBUG=1 shows more", 70)
+    hint = "please report that line; CDPOLL_DEBUG=1 shows more"
+    return _complain(f"a fault in cdpoll itself: {place}", hint, ExitCode.FAULT)

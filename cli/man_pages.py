@@ -15,21 +15,7 @@ import click
 from cli.main import COMMANDS, cli
 from cli.problems_page import problem_rows
 from worker import __version__
-
-EXIT_CODES = {
-    0: "Done.",
-    1: "Done in part; the rest is named. Also: something was quarantined or incomplete.",
-    2: "The command line is wrong.",
-    65: "Bad data, or an unknown id.",
-    69: "The vendor or the SFTP server cannot be reached.",
-    70: "A fault in cdpoll.",
-    74: "The storage failed.",
-    75: "Try again later.",
-    77: "The credentials are refused.",
-    78: "The configuration is wrong.",
-    130: "Ctrl-C.",
-    143: "A second SIGTERM.",
-}
+from worker.core.exit_code import MEANINGS, NAGIOS
 
 FILES = {
     "/etc/cdpoll/cdpoll.ini, /etc/cdpoll/conf.d/*.ini": "The configuration; --config or $CDPOLL_CONFIG names another.",
@@ -72,10 +58,15 @@ def overview() -> str:
         _section("COMMANDS", _terms({f"cdpoll-{name}(1)": line for name, (_, _, line) in COMMANDS.items()})),
         _section("FILES", _terms(FILES)),
         _section("SIGNALS", _terms(SIGNALS)),
-        _section("EXIT STATUS", _terms({str(code): words for code, words in EXIT_CODES.items()})),
+        _section("EXIT STATUS", _exit_status()),
         _section("PROBLEMS", "".join(_problem(*row) for row in problem_rows())),
     ]
     return "".join(parts)
+
+
+def _exit_status() -> str:
+    codes = _terms({str(int(code)): f"{words[0].upper()}{words[1:]}." for code, words in MEANINGS.items()})
+    return codes + ".PP\n" + _text(f"cdpoll status --check alone ends as a Nagios plug-in: {NAGIOS}.")
 
 
 def _problem(code: str, severity: str, meaning: str, cure: str) -> str:

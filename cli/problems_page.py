@@ -1,9 +1,11 @@
-"""docs/problems.md, made from the lists of problems and of failures of polls: ``python -m cli.problems_page``."""
+"""docs/problems.md, made from the lists of codes: ``python -m cli.problems_page``."""
 
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from worker.core.delivery_errors import DELIVERY_ERRORS
+from worker.core.exit_code import MEANINGS, NAGIOS
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
 from worker.core.problems import FAMILIES, KINDS, Kind
 from worker.core.x12.issues import HELD, MESSAGES
@@ -33,7 +35,15 @@ is shown again when it concerns more than when it was acknowledged, or returns a
 daemon, and by `cdpoll run --once`.) What is critical cannot be hidden. `cdpoll problems acts` lists what people did by
 hand: what they acknowledged, abandoned, gave a fresh start, read again or dropped.
 
-This page is made from `worker/core/problems.py` and `worker/core/poll_errors.py`.
+This page is made from the lists in `worker/core`. The [keys](configuration.md) and the
+[metrics](metrics.md) have tables of their own.
+
+## Exit codes
+
+| exit | means |
+| --- | --- |
+{exits}
+`status --check` alone ends as a Nagios plug-in: {nagios}.
 
 ## Problems
 
@@ -57,6 +67,16 @@ token was asked for, and then `base_url` below is `token_url`. `http_STATUS` is 
 own word may follow it (`http_403_invalid_product`).
 
 | code | means | what to do |
+| --- | --- | --- |
+"""
+
+DELIVERIES = """
+## Failures of deliveries
+
+These stand in `status`, in `deliveries list` and in the log, with a line that names the folder, the host or the
+program. A webhook has the codes of [failed polls](#failures-of-polls), too.
+
+| code | kind of way | what happened |
 | --- | --- | --- |
 """
 
@@ -123,7 +143,15 @@ def markdown() -> str:
     failures = "".join(f"| `{code}` | {one.words} | {cure_of(code)} |\n" for code, one in POLL_ERRORS.items())
     statuses = "".join(f"| `{code}` | {in_words(code)} | {cure_of(code)} |\n" for code in _OF_FAMILIES)
     drop = "".join(f"| `{code}` | {what} |\n" for code, what in drop_failures())
-    return HEAD + problems + ERRORS.format(drop=drop) + failures + statuses + ISSUES + _issues()
+    sent = "".join(f"| `{code}` | {one.of} | {one.words} |\n" for code, one in DELIVERY_ERRORS.items())
+    return "".join(
+        (_head(), problems, ERRORS.format(drop=drop), failures, statuses, DELIVERIES, sent, ISSUES, _issues())
+    )
+
+
+def _head() -> str:
+    exits = "".join(f"| {code.value} | {words} |\n" for code, words in MEANINGS.items())
+    return HEAD.format(exits=exits, nagios=NAGIOS)
 
 
 def _issues() -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli.main import COMMANDS, EPILOG
-from cli.man_pages import EXIT_CODES, write
+from cli.man_pages import write
 from cli.problems_page import problem_rows
+from worker.core.exit_code import ExitCode
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_each_problem_stands_there_with_what_to_do(pages: Path) -> None:
 
 def test_the_exit_codes_are_those_of_the_help() -> None:
     told = [int(code) for code in re.findall(r"\d+", EPILOG.partition("`")[0])]
-    assert list(EXIT_CODES) == told
+    assert list(ExitCode) == told
 
 
 def test_options_stand_in_the_page_of_their_command(pages: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from cli.main import COMMANDS
 from cli.problems_page import TARGET, drop_failures, markdown
+from worker.core.delivery_errors import DELIVERY_ERRORS
+from worker.core.exit_code import MEANINGS, ExitCode
 from worker.core.poll_errors import POLL_ERRORS, cure_of, in_words
 from worker.core.problems import KINDS, Kind
 from worker.core.x12.issues import HELD, MESSAGES
@@ -31,6 +33,21 @@ def test_each_code_that_a_user_can_meet_has_its_meaning_there() -> None:
     assert [code for code in MESSAGES if f"| `{code}` | {'held' if code in HELD else ''} | " not in page] == []
     assert "{" not in page.replace("{token", "")
     assert "the hint says" not in page
+
+
+def test_each_code_of_a_failed_delivery_has_its_meaning_there() -> None:
+    gateways = (DOCS.parent / "worker" / "gateways" / "deliver").glob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in gateways)
+    told = r'(?:ReceiverDown|ReceiverGone|LetterRefused|_Trouble)\(\s*"([a-z_0-9]+)"'
+    given = {*re.findall(told, source), *re.findall(r'errno\.[A-Z]+: "([a-z_]+)"', source)}
+    assert {"not_a_program", "full", "name_taken", "exit_75"} <= given
+    assert given <= DELIVERY_ERRORS.keys()
+
+
+def test_each_exit_code_has_its_meaning_there() -> None:
+    assert list(MEANINGS) == list(ExitCode)
+    for code, words in MEANINGS.items():
+        assert f"| {code.value} | {words} |" in markdown()
 
 
 def anchors(page: Path) -> set[str]:

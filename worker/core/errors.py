@@ -14,6 +14,8 @@ The message is one line that says what is wrong; ``hint`` is one line that says 
 secret or patient data.
 """
 
+from worker.core.exit_code import ExitCode
+
 
 def place_of(error: BaseException) -> str:
     """``file.py:line`` where ``error`` was raised. Its text is left out: it may quote a value."""
@@ -27,7 +29,7 @@ def place_of(error: BaseException) -> str:
 class CdpollError(Exception):
     """Base of all errors that end a command; ``exit_code`` is the process's exit status."""
 
-    exit_code = 1
+    exit_code = ExitCode.IN_PART
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -36,15 +38,15 @@ class CdpollError(Exception):
 
 
 class BadData(CdpollError):
-    exit_code = 65
+    exit_code = ExitCode.BAD_DATA
 
 
 class VendorUnreachable(CdpollError):
-    exit_code = 69
+    exit_code = ExitCode.UNREACHABLE
 
 
 class StorageFailed(CdpollError):
-    exit_code = 74
+    exit_code = ExitCode.STORAGE
 
 
 class DamagedRow(StorageFailed):
@@ -52,8 +54,8 @@ class DamagedRow(StorageFailed):
 
 
 class TryLater(CdpollError):
-    exit_code = 75
+    exit_code = ExitCode.TRY_LATER
 
 
 class BadConfiguration(CdpollError):
-    exit_code = 78
+    exit_code = ExitCode.CONFIGURATION

@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 from worker.clock import Clock
 from worker.config import Config
+from worker.core.exit_code import ExitCode
 from worker.daemon.loop import Loop
-from worker.daemon.main_thread import INTERRUPTED_EXIT
 from worker.daemon.orders import Mode, Orders
-from worker.daemon.poll_lane import WORK_REMAINS_EXIT
 from worker.daemon.starting import wait_for_room
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify
@@ -45,7 +44,7 @@ def run(
     def start() -> int:
         if signals.stop.is_set():
             log.info("stopped before the start")
-            return INTERRUPTED_EXIT if signals.interrupted else 0 if mode == "forever" else WORK_REMAINS_EXIT
+            return ExitCode.INTERRUPTED if signals.interrupted else 0 if mode == "forever" else ExitCode.TRY_LATER
         with open_store(place.path, place.journal, timeout=2.0, create=True, migrate=migrating) as store:
             lock = DaemonLock(store.path)
             # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.core.errors import StorageFailed, TryLater
+from worker.core.exit_code import ExitCode
 from worker.core.instant import FAR
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.lane_thread import RETRY_MS
@@ -14,9 +15,6 @@ from worker.store.views.deliveries import by_state
 
 # What a step takes beside the sending: to read 271s and to wait for the database and a slow disk.
 REST_OF_A_STEP_MS = 120_000
-
-DOWN_EXIT = 69
-IN_PART_EXIT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class DeliverLane:
         if self.idle and self._around.once:
             states = by_state(self._store).get(self._name, {})
             undone = states.get("failed", 0) + states.get("dead", 0)
-            self.exit_code = DOWN_EXIT if self._round.down else IN_PART_EXIT if undone else 0
+            self.exit_code = ExitCode.UNREACHABLE if self._round.down else ExitCode.IN_PART if undone else 0
         return next_at
 
     def close(self) -> None:

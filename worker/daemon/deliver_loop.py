@@ -12,11 +12,11 @@ from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.core.exit_code import ExitCode
 from worker.daemon import hook_lane
 from worker.daemon.deliver_lane import WayOut, plan
-from worker.daemon.main_thread import INTERRUPTED_EXIT, MainThread
+from worker.daemon.main_thread import MainThread
 from worker.daemon.notices import Notices
-from worker.daemon.poll_lane import WORK_REMAINS_EXIT
 from worker.gateways.signals import Signals
 from worker.log import make_log
 from worker.rounds.log_lines import Log
@@ -95,7 +95,8 @@ class DeliverLoop:
             self._main.notify.send("READY=1")
             rest = partial(self._main.clock.wait, self._main.signals.wake)
             if not self._main.run(self._step, rest, partial(self._reload, ways, reload), self._all_idle):
-                return 74
+                return ExitCode.STORAGE
+            self._main.stop_threads()  # first, so that nothing is begun after the word
             self._main.notify.send("STOPPING=1")
             self._main.end_threads(ENDING_MS)
             self._say(self._beat._replace(stopped_at=self._store.now(self._main.clock)))
@@ -161,11 +162,11 @@ class DeliverLoop:
 
     def _exit_code(self) -> int:
         if self._main.signals.interrupted:
-            return INTERRUPTED_EXIT
+            return ExitCode.INTERRUPTED
         if not self._once:
             return 0
         codes = {thread.exit_code for thread in self._main.threads} - {0}
         if codes:
             # A fault comes before a receiver that is down, and that before letters that have failed.
             return max(codes)
-        return WORK_REMAINS_EXIT if self._main.signals.stop.is_set() else 0
+        return ExitCode.TRY_LATER if self._main.signals.stop.is_set() else 0

@@ -5,6 +5,7 @@ A failure of the storage, or a lock that another process holds, passes by itself
 """
 
 from worker.core.errors import CdpollError, StorageFailed, TryLater, place_of
+from worker.core.exit_code import ExitCode
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.rounds.log_lines import Log
@@ -32,7 +33,8 @@ class Faults:
         if isinstance(error, StorageFailed | TryLater):
             word, hint, exit_code = type(error).__name__, error.hint, error.exit_code
         else:
-            word, hint, exit_code = f"{type(error).__name__} at {place_of(error)}", "please report that line", 70
+            word, hint = f"{type(error).__name__} at {place_of(error)}", "please report that line"
+            exit_code = ExitCode.FAULT
             self._notices.put("internal_fault", f"a fault in cdpoll itself, {word}: {hint}")
         # A lock of another process is normal: the lane tries again, and logs nothing.
         if self._new(name, word) and not isinstance(error, TryLater):

@@ -14,10 +14,10 @@ from worker.config.polling import status_rules_of
 from worker.core.alerts import severe
 from worker.core.delivery import Delivered
 from worker.core.errors import StorageFailed, TryLater
+from worker.core.exit_code import ExitCode
 from worker.core.instant import iso, iso_or_none
 from worker.core.problems import Problem
 from worker.core.status_rules import StatusRules
-from worker.daemon.deliver_lane import DOWN_EXIT
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.gateways.deliver.command import run_program
 from worker.gateways.machine import disk_of, process_exists
@@ -132,7 +132,7 @@ class HookLane:
         else:
             if self._attempts.failing_since is None:
                 self._around.log.warning("the command of [alert] fails", reason=sent.detail)
-            self.exit_code = DOWN_EXIT if self._around.once else 0
+            self.exit_code = ExitCode.UNREACHABLE if self._around.once else 0
             self._retry_at[event, code] = now + RETRY_MS
             self._attempts = self._attempts.after(sent.detail, now)
         self._save()

@@ -9,16 +9,17 @@ from worker.clock import Clock
 from worker.config import Config
 from worker.config.polling import schedule_of
 from worker.core.errors import StorageFailed, TryLater
+from worker.core.exit_code import ExitCode
 from worker.core.instant import words
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import SHOWN_EVERY_MS, Beats
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
 from worker.daemon.lane import Lane, Surroundings
 from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
-from worker.daemon.main_thread import INTERRUPTED_EXIT, MainThread
+from worker.daemon.main_thread import MainThread
 from worker.daemon.notices import Notices
 from worker.daemon.orders import Orders
-from worker.daemon.poll_lane import WORK_REMAINS_EXIT, PollLane
+from worker.daemon.poll_lane import PollLane
 from worker.daemon.problem_watch import ProblemWatch
 from worker.daemon.reload import Assembled, put_together, read_anew
 from worker.daemon.summary import SummaryWriter
@@ -93,7 +94,7 @@ class Loop:
             self._main.log.info("started", version=VERSION, mode=self._orders.mode, database=str(self._store.path))
             self._main.start_threads()
             if not self._main.run(self._turn, self._rest, self._reload, self._all_idle):
-                return 74
+                return ExitCode.STORAGE
             return self._leave()
         finally:
             self.close()
@@ -283,10 +284,10 @@ class Loop:
 
     def _exit_code(self) -> int:
         if self._signals.interrupted:
-            return INTERRUPTED_EXIT
+            return ExitCode.INTERRUPTED
         if self._orders.mode == "once":
-            stopped = WORK_REMAINS_EXIT if self._signals.stop.is_set() else 0
+            stopped = ExitCode.TRY_LATER if self._signals.stop.is_set() else 0
             return next((code for lane in self._lanes if (code := lane.exit_code)), stopped)
         if self._orders.mode == "until-idle" and tallies.by_state(self._store)["pending"]:
-            return WORK_REMAINS_EXIT
+            return ExitCode.TRY_LATER
         return 0

@@ -17,8 +17,6 @@ from worker.log import make_log
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 
-INTERRUPTED_EXIT = 130
-
 
 class MainThread:
     """Steps, rests, reloads and ends, and has the threads of the lanes begin and end."""
@@ -91,10 +89,14 @@ class MainThread:
         for thread in self.threads:
             thread.start()
 
-    def end_threads(self, within_ms: int) -> None:
-        """Have the threads end, all by one instant: one that is slow to end must not delay the others."""
+    def stop_threads(self) -> None:
+        """Have none of them begin anything more."""
         for thread in self.threads:
             thread.stop()
+
+    def end_threads(self, within_ms: int) -> None:
+        """Have the threads end, all by one instant: one that is slow to end must not delay the others."""
+        self.stop_threads()
         ends_at = self.clock.monotonic() + within_ms
         for thread in self.threads:
             thread.join(max(0, ends_at - self.clock.monotonic()) / 1000)

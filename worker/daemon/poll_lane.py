@@ -1,5 +1,6 @@
 """The lane that polls. It is the main thread's: its decisions are short, and the waiting is done by the pool."""
 
+from worker.core.exit_code import ExitCode
 from worker.core.measures import Measures
 from worker.core.poll_errors import cure_of, in_words
 from worker.daemon.assembly import Parts
@@ -11,9 +12,11 @@ from worker.store.tasks import polling as tasks
 from worker.store.tasks import tallies
 
 # The exit code of `--once` when a pause ended the pass, by the pause's reason.
-PAUSE_EXIT = {"credentials": 77, "unreachable": 69, "rate_limited": 75}
-
-WORK_REMAINS_EXIT = 75
+PAUSE_EXIT = {
+    "credentials": ExitCode.CREDENTIALS,
+    "unreachable": ExitCode.UNREACHABLE,
+    "rate_limited": ExitCode.TRY_LATER,
+}
 
 # A request under way may last this much longer than its deadline until its thread notices.
 GRACE_MS = 1_000
@@ -111,9 +114,9 @@ class PollLane:
         if self._round.shared.breaker.reason is not None and waits:
             return PAUSE_EXIT[self._round.shared.breaker.reason]
         if self._around.stop.is_set():
-            return WORK_REMAINS_EXIT
+            return ExitCode.TRY_LATER
         if self._round.out_of_budget(self._now) and tallies.due(self._store, self._now):
-            return WORK_REMAINS_EXIT
+            return ExitCode.TRY_LATER
         return 69 if self._round.own.unreachable and not self._round.own.usable else 0
 
     def close(self) -> None:

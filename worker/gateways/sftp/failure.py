@@ -1,6 +1,7 @@
 """What can go wrong with an SFTP server, as one exception with a stable code, a line for people and a hint."""
 
 from worker.core.errors import BadConfiguration, CdpollError, StorageFailed, TryLater, VendorUnreachable
+from worker.core.exit_code import ExitCode
 
 _CONFIGURATION = {
     "known_hosts",
@@ -21,7 +22,7 @@ _LATER = {"changing", "stopped"}
 class LoginRefused(CdpollError):
     """The server refused the user, the key or the password; nothing but other ones will help."""
 
-    exit_code = 77
+    exit_code = ExitCode.CREDENTIALS
 
 
 class SftpFailed(Exception):
