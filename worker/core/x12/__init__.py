@@ -18,7 +18,8 @@
     frame.py               what stands before the first HL, and which HL are patients
     patient.py             the text of one HL loop -> what it says
     people.py, dates.py, benefits.py   the parts of that
-    in_force.py, coverage.py   what benefits and dates come to
+    spans.py, asked.py, in_force.py   which days dates tell of, which were asked for, and whether they agree
+    coverage.py            what benefits and dates come to
     other_payers.py        who else is named: payers to bill, managed care plans, whom to ask
     policy.py              the member's number, the plan, the group
     answer.py              one set -> its answers, patient by patient

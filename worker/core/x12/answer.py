@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from worker.core.x12.asked import asked_span
 from worker.core.x12.benefits import Benefit
 from worker.core.x12.coverage import CoverageWord, coverage
 from worker.core.x12.dates import Period
@@ -18,7 +19,7 @@ from worker.core.x12.frame import (
     repeats_too_much,
     version_issues,
 )
-from worker.core.x12.in_force import asked_span, inherited
+from worker.core.x12.in_force import inherited
 from worker.core.x12.issues import Issue, issue
 from worker.core.x12.loops import (
     DEPENDENT,

@@ -8,9 +8,9 @@ from worker.core.x12.benefits import Benefit
 from worker.core.x12.codes import ACTIVE, INACTIVE, MANAGED_CARE, PAYERS
 from worker.core.x12.coverage import is_general, told_by_programme
 from worker.core.x12.dates import Period
-from worker.core.x12.in_force import from_to, out_of_force
 from worker.core.x12.payer_names import is_medicaid, is_medicare, is_state, likeness
 from worker.core.x12.people import GROUP_NUMBERS, MEMBER_NUMBERS, Party, Person, Reference, first_reference, plan_name
+from worker.core.x12.spans import from_to, out_of_force
 from worker.core.x12.value import Value, Whole
 
 _MEDICARE, _MEDICAID = frozenset(("MA", "MB", "MP")), frozenset(("MC",))
