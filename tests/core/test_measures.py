@@ -2,7 +2,17 @@
 
 from typing import get_args
 
-from worker.core.measures import DURATION_BOUNDS_S, MOST_SLOTS, REPLY_NAMES, SLOT_MS, Histogram, Measures
+from worker.core.measures import (
+    DURATION_BOUNDS_S,
+    MOST_SLOTS,
+    PATHS,
+    REPLY_NAMES,
+    SLOT_MS,
+    Histogram,
+    Measures,
+    path_of,
+)
+from worker.core.schedule.hazard import class_of
 from worker.core.vendor.reply import Pending, Reply, Unknown
 
 MIDNIGHT = 1_780_012_800_000
@@ -19,6 +29,13 @@ def test_a_histogram_counts_up_to_each_bound_and_all() -> None:
         histogram.add(value)
     assert histogram.told() == {"bounds": [1.0, 5.0], "counts": [3, 3, 4], "sum": 8.5}
     assert list(DURATION_BOUNDS_S) == sorted(DURATION_BOUNDS_S)
+
+
+def test_a_path_is_the_slowest_family_of_a_class() -> None:
+    pending = [["Commercial"], ["RTCOB", "Medicare"], ["CoverageInsight", "RTCOB"], ["Odd one"], []]
+    assert [path_of(class_of(names)) for names in pending] == list(PATHS)
+    assert path_of(class_of([], "CoverageInsight of all")) == "unseen"
+    assert path_of("of a later release") == "other"
 
 
 def test_polls_are_counted_by_reply_and_by_ten_minutes() -> None:

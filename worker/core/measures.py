@@ -37,10 +37,26 @@ REPLY_NAMES: dict[type, str] = {
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 110.0)
 LATENESS_BOUNDS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0)
 DELAY_BOUNDS_S = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
+RESULT_BOUNDS_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 86400.0, 259200.0, 604800.0)
+
+PATHS = ("quick", "rtcob", "insight", "other", "unseen")
+"""The families of paths by which results are told apart: the slowest one that a task's last pending body showed;
+``unseen``: it was never seen pending, or without the names of its paths."""
+
+_SLOWEST_FIRST = ("insight", "rtcob", "other", "quick")
 
 # How much was asked is told of each ten minutes, for a day.
 SLOT_MS = 600_000
 MOST_SLOTS = 144
+
+
+def path_of(task_class: str) -> str:
+    """The path of a task's class, as :func:`worker.core.schedule.hazard.class_of` has it: ``quick+rtcob`` waits for
+    ``rtcob``."""
+    families = task_class.split("+")
+    if families[0] == "unseen":
+        return "unseen"
+    return next((one for one in _SLOWEST_FIRST if one in families), "other")
 
 
 class Histogram:
@@ -81,6 +97,7 @@ class Measures:
         self.duration = Histogram(DURATION_BOUNDS_S)
         self.lateness = Histogram(LATENESS_BOUNDS_S)
         self.result_delay = Histogram(DELAY_BOUNDS_S)
+        self.time_to_result = {path: Histogram(RESULT_BOUNDS_S) for path in PATHS}
         self._slots: list[PollSlot] = []
         self._counted = 0  # polls that the slots have
 
@@ -107,5 +124,6 @@ class Measures:
             "duration": self.duration.told(),
             "lateness": self.lateness.told(),
             "result_delay": self.result_delay.told(),
+            "time_to_result": {path: one.told() for path, one in self.time_to_result.items()},
             "slots": [list(slot) for slot in self._slots],
         }

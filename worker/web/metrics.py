@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from worker.core.measures import REPLY_NAMES
+from worker.core.measures import PATHS, REPLY_NAMES
 from worker.core.problems import FAMILIES
 from worker.web.look import Look
 from worker.web.readings import (
@@ -29,6 +29,7 @@ from worker.web.readings import (
     polls,
     problems,
     readable,
+    time_to_result,
     token,
     way_number,
 )
@@ -37,8 +38,8 @@ Type = Literal["gauge", "counter", "histogram"]
 
 
 class Shown(NamedTuple):
-    """A metric. ``labels`` maps each label to its values in words. ``read`` gives its numbers, of a histogram what
-    `Histogram.told` gives; none where it has none at present."""
+    """A metric. ``labels`` maps each label to its values in words. ``read`` gives each `Value`, of a histogram each
+    `Told`; none where it has none at present."""
 
     name: str
     type: Type
@@ -133,6 +134,13 @@ METRICS: tuple[Shown, ...] = (
         "From when the vendor concluded a task, as it says, to when its result was here.",
         {},
         measured("result_delay"),
+    ),
+    Shown(
+        "cdpoll_time_to_result_seconds",
+        "histogram",
+        "From when a discovery began to when its result was here, by the slowest path that it was seen to wait for.",
+        {"path": f"{_words(PATHS[:-1])}; `unseen`: never seen pending, or without the names of its paths"},
+        time_to_result,
     ),
     Shown(
         "cdpoll_token_expiry_timestamp_seconds",
@@ -238,10 +246,10 @@ class _LookCollector(Collector):
 
 def _family(one: Shown, look: Look) -> Metric:
     if one.type == "histogram":
-        histogram = HistogramMetricFamily(one.name, one.help)
-        for told in one.read(look):
+        histogram = HistogramMetricFamily(one.name, one.help, labels=list(one.labels))
+        for told, labels in one.read(look):
             bounds = [*(str(float(bound)) for bound in told["bounds"]), "+Inf"]
-            histogram.add_metric([], list(zip(bounds, told["counts"], strict=True)), told["sum"])
+            histogram.add_metric(labels, list(zip(bounds, told["counts"], strict=True)), told["sum"])
         return histogram
     family = (CounterMetricFamily if one.type == "counter" else GaugeMetricFamily)(
         one.name, one.help, labels=list(one.labels)

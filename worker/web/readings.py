@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 
 from worker import __version__
 from worker.core.instant import from_iso
-from worker.core.measures import REPLY_NAMES
+from worker.core.measures import PATHS, REPLY_NAMES
 from worker.core.pacing.breaker import PauseReason
 from worker.core.problems import KINDS, kind_of
 from worker.web.look import Look
@@ -47,12 +47,24 @@ def each(section: str, keys: Iterable[str]) -> Callable[[Look], Iterator[Value]]
     return read
 
 
-def measured(name: str) -> Callable[[Look], Iterator[Json]]:
-    def read(look: Look) -> Iterator[Json]:
+class Told(NamedTuple):
+    """What `Histogram.told` says, with the values of the metric's labels."""
+
+    histogram: Json
+    labels: tuple[str, ...] = ()
+
+
+def measured(name: str) -> Callable[[Look], Iterator[Told]]:
+    def read(look: Look) -> Iterator[Told]:
         if name in look.measures:
-            yield look.measures[name]
+            yield Told(look.measures[name])
 
     return read
+
+
+def time_to_result(look: Look) -> Iterator[Told]:
+    told = look.measures.get("time_to_result", {})
+    return (Told(told[path], (path,)) for path in PATHS if path in told)
 
 
 def instant(*path: str) -> Callable[[Look], Iterator[Value]]:

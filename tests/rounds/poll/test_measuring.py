@@ -14,7 +14,7 @@ def test_of_each_poll_what_it_brought_how_long_it_took_and_how_late_it_was(path:
 
     def script(job: Job, n: int) -> Reply:
         if n < 3:
-            return Pending()
+            return Pending(Document("pending", b"", job.task_id, pending=("RTCOB",)))
         ended_at = world.now - 7_000
         body = b'{"id": "%s", "status": "success"}' % job.task_id.encode()
         return Concluded(Document("success", body, job.task_id, ended_at=ended_at))
@@ -34,3 +34,7 @@ def test_of_each_poll_what_it_brought_how_long_it_took_and_how_late_it_was(path:
     assert (lateness[30.0], lateness[60.0]) == (4, 6)  # the first polls were 50 s late
     delay = dict(zip(told["result_delay"]["bounds"], told["result_delay"]["counts"], strict=False))
     assert (delay[5.0], delay[10.0]) == (0, 2)
+    known = told["time_to_result"]
+    assert {path: one["counts"][-1] for path, one in known.items() if one["counts"][-1]} == {"rtcob": 2}
+    lasted_ms = [task["concluded_at"] - task["recorded_at"] for task in map(world.task, "ab")]
+    assert known["rtcob"]["sum"] == sum(lasted_ms) / 1000

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from worker.core.measures import Measures
+from worker.core.measures import Measures, path_of
 from worker.core.pacing.decide import Intents
 from worker.core.pacing.judge import NO_TASK
 from worker.gateways.http.pool import Done
@@ -23,7 +23,9 @@ def saved(measures: Measures, heard: Sequence[Done], intents: Intents, ended: Ab
             measures.heard(done.reply)
     for task in intents.claims:
         measures.lateness.add((now - (task.due_at or now)) / 1000)
-    for _, new, document in intents.conclusions:
-        ended_at = document.ended_at
-        if new.seq in ended and ended_at is not None and new.recorded_at <= ended_at <= now:
-            measures.result_delay.add((now - ended_at) / 1000)
+    for before, new, document in intents.conclusions:
+        if new.seq not in ended:
+            continue
+        measures.time_to_result[path_of(before.task_class)].add(new.age(now) / 1000)
+        if document.ended_at is not None and new.recorded_at <= document.ended_at <= now:
+            measures.result_delay.add((now - document.ended_at) / 1000)
