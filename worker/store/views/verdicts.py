@@ -183,13 +183,24 @@ def _picture(picture: Json, here: Installation) -> Verdict:
     )
 
 
-def problem_line(one: Json, now: int) -> tuple[str, str]:
-    """The word for the severity of a problem (as in ``problems`` of the picture), and its line, which begins with it.
+class ProblemWords(NamedTuple):
+    """``word``: the severity. ``number``: how many, where the hint does not say so. ``lasting``: for how long."""
 
-    The count stands in it once: in the hint, or else behind the code.
-    """
+    word: str
+    number: str
+    lasting: str
+
+
+def problem_words(one: Json, now: int) -> ProblemWords:
+    """Of a problem as in ``problems`` of the picture, beside its code and hint; what is not known is ``""``."""
     since, count = from_iso(one["since"]), one["count"]
-    lasting = "" if since is None else f", for {about(now - since)}"
-    number = f" ({count})" if count > 1 and not re.search(rf"\b{count}\b", one["hint"]) else ""
+    number = str(count) if count > 1 and not re.search(rf"\b{count}\b", one["hint"]) else ""
     word = one["severity"].upper() if one["severity"] == "critical" else one["severity"]
-    return word, f"{word:<8} {one['code']}{number}{lasting}: {one['hint']}"
+    return ProblemWords(word, number, "" if since is None else f"for {about(now - since)}")
+
+
+def problem_line(one: Json, now: int) -> tuple[str, str]:
+    """The word for the severity, and the line of a problem, which begins with it."""
+    word, number, lasting = problem_words(one, now)
+    behind = (f" ({number})" if number else "") + (f", {lasting}" if lasting else "")
+    return word, f"{word:<8} {one['code']}{behind}: {one['hint']}"
