@@ -30,14 +30,13 @@ def local(obj: dict[str, Any]) -> None:
 
     from worker.log import make_log
     from worker.web.app import make_app
-    from worker.web.look import look
     from worker.web.serve import serve as run
 
     clock = Clock()
     log = make_log(config.log.format, config.log.level, clock)
 
     def make() -> Flask:
-        now = load(obj["config"], os.environ)
-        return make_app(lambda: look(now, clock.now()), now.local.hosts or (), log)
+        fresh = load(obj["config"], os.environ)
+        return make_app(fresh, clock.now, log)
 
     run(config.local.listen, make, log)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from worker.core.instant import from_iso, words
-from worker.core.poll_errors import in_words
 from worker.core.vendor.document import REAL_TIME
 from worker.core.vendor.findings import (
     COVERAGES,
@@ -16,6 +14,7 @@ from worker.core.vendor.findings import (
     span,
     status_words,
 )
+from worker.store.views.life import life_rows
 
 Json = dict[str, Any]
 
@@ -43,7 +42,7 @@ def lines(task: Json, now: int) -> Iterator[str]:
     yield from _life(task, now)
 
 
-def _rows(rows: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+def _rows(rows: Iterable[tuple[str, str | None]] | Iterable[tuple[str, str]]) -> Iterator[str]:
     return (f"{name:<{_WIDTH_CHARS}} {value}" for name, value in rows if value)
 
 
@@ -173,40 +172,9 @@ def _batch(task: Json, one: Json) -> list[str]:
 
 
 def _life(task: Json, now: int) -> Iterator[str]:
-    state = task["state"] + (f": {task['outcome']}" if task["outcome"] else "")
-    keys = ("correlation_id", "trace_id", "recorded_at", "concluded_at", "purged_at")
-    error = task["last_error"]
     yield ""
-    yield from _rows(
-        [
-            ("state", state),
-            *((key.replace("_", " "), task[key]) for key in keys),
-            ("next poll", _next_poll(task["due_at"], now)),
-            ("why then", task["why"]),
-            ("polls", polls_in_words(task["polls"], task["failures"])),
-            ("last error", f"{error}: {in_words(error)}" if error else None),
-        ]
-    )
+    yield from _rows(life_rows(task, now))
     history = (
         f"{one['at']}  {one['event']}" + (f": {one['detail']}" if one["detail"] else "") for one in task["history"]
     )
     yield from _section("history", ([line] for line in history))
-
-
-def _next_poll(due_at: str | None, now: int) -> str | None:
-    """An instant that has passed is not what is to come."""
-    due = from_iso(due_at)
-    if due is None:
-        return None
-    return f"in {words(due - now)}, at {due_at}" if due > now else f"due now, since {words(now - due)}"
-
-
-def polls_in_words(polls: int, failures: int) -> str:
-    """``6, the last one answered``; ``6, the last 2 failed``."""
-    if not polls:
-        return "none yet"
-    if not failures:
-        return f"{polls}, {'it was' if polls == 1 else 'the last one'} answered"
-    if failures >= polls:
-        return f"{polls}, {'it' if polls == 1 else 'all'} failed"
-    return f"{polls}, the last {'one' if failures == 1 else failures} failed"

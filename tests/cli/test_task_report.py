@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.task_report import lines, polls_in_words
+from cli.task_report import lines
 from tests.cli.test_show import shown
 from tests.support.cdpoll_process import House
 from worker.core.instant import iso
@@ -13,6 +13,7 @@ from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.reply import Rejected, Unknown
 from worker.store.opening import open_store
 from worker.store.tasks import polling
+from worker.store.views.life import polls_in_words
 
 NOW = 1_800_000_000_000
 

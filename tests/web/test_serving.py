@@ -42,11 +42,10 @@ def test_only_under_names_of_this_machine(known: House, host: str, status: int) 
     from worker.config import load
     from worker.log import make_log
     from worker.web.app import make_app
-    from worker.web.look import look
 
-    config = load(str(known.config), {})
-    app = make_app(lambda: look(config, Clock().now()), ("status.example.com",), make_log("json", "info", Clock()))
-    for path in ("/healthz", "/metrics"):
+    config = load(str(known.config), {"CDPOLL_LOCAL_HOSTS": "status.example.com"})
+    app = make_app(config, Clock().now, make_log("json", "info", Clock()))
+    for path in ("/healthz", "/metrics", "/", "/tasks/a"):
         assert app.test_client().get(path, headers={"Host": host}).status_code == status
 
 

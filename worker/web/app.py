@@ -1,23 +1,32 @@
 """The Flask app: what it answers, to whom, and with which headers. It has no writing action."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from ipaddress import ip_address
+from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from worker.core.errors import place_of
+from worker.config import Config
+from worker.core.errors import CdpollError, place_of
 from worker.rounds.log_lines import Log
-from worker.web.look import Look
+from worker.web.look import Look, look
 from worker.web.metrics import exposition
+from worker.web.page import head, spoken, status_page, task_page
 from worker.web.readiness import hindrances
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 
+STYLE = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -25,9 +34,53 @@ HEADERS = {
 }
 
 
-def make_app(look: Callable[[], Look], hosts: tuple[str, ...], log: Log) -> Flask:
-    """``hosts``: further names under which a request may ask, beside those of this machine."""
+def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
+    """``now`` reads the clock (ms)."""
     app = Flask(__name__, static_folder=None)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals |= {"style": STYLE, "spoken": spoken}
+
+    def seen() -> Look:
+        return look(config, now())
+
+    _guard(app, config.local.hosts or (), log)
+
+    def healthz() -> Response:
+        return _text("ok\n")
+
+    def readyz() -> Response:
+        found = hindrances(seen())
+        return _text("".join(f"{one}\n" for one in found), 503) if found else _text("ready\n")
+
+    def metrics() -> Response:
+        body, content_type = exposition(seen(), request.headers.get("Accept", ""))
+        return Response(body, content_type=content_type)
+
+    def status() -> str:
+        return render_template("status.html", **status_page(config, seen()))
+
+    def task(task_id: str) -> str | tuple[str, int]:
+        at = now()
+        try:
+            page = task_page(config, task_id, at)
+        except CdpollError as error:
+            return render_template(
+                "missing.html", **head(at), said=f"The database cannot be read: {error.message}"
+            ), 503
+        if page is None:
+            return render_template("missing.html", **head(at), said="No task of this id is recorded here."), 404
+        return render_template("task.html", **page)
+
+    app.add_url_rule("/", view_func=status, methods=["GET"], provide_automatic_options=False)
+    app.add_url_rule("/tasks/<path:task_id>", view_func=task, methods=["GET"], provide_automatic_options=False)
+    for view in (healthz, readyz, metrics):
+        app.add_url_rule(f"/{view.__name__}", view_func=view, methods=["GET"], provide_automatic_options=False)
+    return app
+
+
+def _guard(app: Flask, hosts: tuple[str, ...], log: Log) -> None:
+    """Refuse other names, set the headers, and tell a fault without quoting it. ``hosts``: further names under which a
+    request may ask, beside those of this machine."""
 
     @app.before_request
     def refuse_other_names() -> Response | None:
@@ -49,21 +102,6 @@ def make_app(look: Callable[[], Look], hosts: tuple[str, ...], log: Log) -> Flas
         # By class and place only: the text of an unforeseen error may quote data.
         log.error("a fault in cdpoll itself", place=f"{type(error).__name__} at {place_of(error)}")
         return _text("a fault in cdpoll itself; the log has a line of it\n", 500)
-
-    def healthz() -> Response:
-        return _text("ok\n")
-
-    def readyz() -> Response:
-        found = hindrances(look())
-        return _text("".join(f"{one}\n" for one in found), 503) if found else _text("ready\n")
-
-    def metrics() -> Response:
-        body, content_type = exposition(look(), request.headers.get("Accept", ""))
-        return Response(body, content_type=content_type)
-
-    for view in (healthz, readyz, metrics):
-        app.add_url_rule(f"/{view.__name__}", view_func=view, methods=["GET"], provide_automatic_options=False)
-    return app
 
 
 def _text(text: str, status: int = 200) -> Response:

@@ -20,7 +20,8 @@ from worker.gateways.systemd import runtime_directory
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import daemon, summary_file
-from worker.store.views import status
+from worker.store.views import alerts, status
+from worker.store.views.pending_ages import pending_ages
 from worker.store.views.problems import Machine, problems
 from worker.store.views.told_to_all import installed, picture_of
 from worker.store.views.verdicts import Installation
@@ -36,8 +37,9 @@ FRESH_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``picture``: as of `status`, without names of files; ``None``: there is nothing to be read. ``measures`` and
-    ``pending_ages`` are of the living daemon, empty without one. ``unreadable``: why the database cannot be read."""
+    """``picture``: as of `status`, without names of files; ``None``: there is nothing to be read. ``measures`` are of
+    the living daemon, empty without one; ``pending_ages`` are read from the database then. ``unreadable``: why the
+    database cannot be read, and ``cure``: what to do."""
 
     now: int
     picture: Json | None
@@ -45,6 +47,12 @@ class Look:
     measures: Json
     pending_ages: list[Json]
     unreadable: str | None = None
+    cure: str = ""
+
+
+def opened(config: Config) -> Store:
+    """The database, to be read. Raises CdpollError where it cannot be in time."""
+    return open_store(config.store.path, config.store.journal, timeout=TIMEOUT_S)
 
 
 def look(config: Config, now: int) -> Look:
@@ -56,16 +64,26 @@ def look(config: Config, now: int) -> Look:
     summary = summary_file.read(*places, database=place.path)
     here = Installation(rules.asks, daemon=rules.runs == "daemon")
     try:
-        with open_store(place.path, place.journal, timeout=TIMEOUT_S) as store:
+        with opened(config) as store:
             picture, lives = _picture(store, now, rules, summary)
+            if not lives:
+                picture |= _of_this_process(store, config)
+            ages = [] if lives else pending_ages(store, now)
     except CdpollError as error:
         if summary is None:
-            return Look(now, None, here, {}, [], error.message)
+            return Look(now, None, here, {}, [], error.message, error.hint)
         told = picture_of(summary, now, process_exists)
-        return Look(now, told, installed(summary), {}, [], error.message)
+        return Look(now, told, installed(summary), {}, [], error.message, error.hint)
     if summary is None or not lives:
-        return Look(now, picture, here, {}, [])
+        return Look(now, picture, here, {}, ages)
     return Look(now, picture, here, summary["measures"], summary.get("pending_ages", []))
+
+
+def _of_this_process(store: Store, config: Config) -> Json:
+    """What the daemon's picture has beside that of the database."""
+    alert, source = config.alert, config.source
+    told = alerts.picture(store, ping=alert.ping is not None, command=alert.command is not None)
+    return {"alerts": told, "config": None if source is None else str(source)}
 
 
 def _picture(store: Store, now: int, rules: StatusRules, summary: Json | None) -> tuple[Json, bool]:
