@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, child, holder, said
+from tests.support.x12_reading import AAA, EB_INACTIVE, RECEIVER, SOURCE, answer, holder, said
 from tests.support.x12_samples import ACTIVE, Segment, a_file, a_set, subscriber
 from worker.core.x12 import codes
 from worker.core.x12.embedded import read_embedded
@@ -75,8 +75,6 @@ def status(code: str, coverage: str) -> tuple[str, list[Segment], str]:
 
 
 ASKED: Segment = ("DTP", "472", "D8", "20250601")
-
-ASKED_2023 = ("472", "D8", "20230601")
 
 SPAN: Segment = ("DTP", "307", "RD8", "20240101-20251231")
 YEAR = ("291", "20250101-20251231")
@@ -238,6 +236,24 @@ def test_a_span_beside_the_day_of_the_answer_is_warned_of(text: str, word: str, 
     assert (found.coverage, said(found)) == (word, codes)
 
 
+@pytest.mark.parametrize(
+    ("limit", "codes"),
+    [
+        (("349", "20260131"), ["ended_since"]),
+        (("348", "20261201"), ["begins_later"]),
+        (("348", "20260201"), []),
+        (("349", "20260304"), []),
+    ],
+)
+def test_a_year_of_eligibility_around_the_day_of_the_answer_hides_no_end(
+    limit: tuple[str, str], codes: list[str]
+) -> None:
+    year: Segment = ("DTP", "307", "RD8", "20260101-20261231")
+    for body in ([year, *dated("1", *limit)], [year, ("DTP", limit[0], "D8", limit[1]), ("EB", "1", "", "30")]):
+        found = answer(*body)
+        assert (found.coverage, said(found)) == ("active", codes)
+
+
 def test_a_benefit_that_begins_later_is_warned_of() -> None:
     found = answer(*dated("1", "348", "20260501"))
     assert (found.coverage, found.begins, said(found)) == ("inactive", "2026-05-01", ["not_in_force", "begins_later"])
@@ -314,35 +330,3 @@ def test_medical_care_that_ended_by_its_dates_is_warned_of_too() -> None:
 def test_the_end_of_the_span_that_was_asked_for_is_not_that_of_the_coverage() -> None:
     found = answer(("DTP", "307", "RD8", "20260301-20260304"), ("EB", "1", "", "30"), ("DTP", "307", "D8", "19901101"))
     assert (found.begins, found.ends) == ("1990-11-01", "")
-
-
-def test_a_dependent_has_the_dates_of_the_subscriber_that_it_has_not_itself() -> None:
-    over: Segment = ("DTP", "347", "D8", "20251231")
-    asked: Segment = ("DTP", "291", "D8", "20260301")
-    found = answer(*SOURCE, *RECEIVER, *holder(over), *child("KID", asked, ACTIVE), whole=True)
-    assert (found.coverage, found.ends) == ("inactive", "2025-12-31")
-
-
-@pytest.mark.parametrize(
-    ("above", "own", "told"),
-    [
-        ([PLAN_OVER], ("346", "D8", "20260101"), ("active", "2026-01-01", "")),
-        ([PLAN_OVER], ("356", "D8", "20260101"), ("active", "2026-01-01", "")),
-        ([PLAN_YEAR], ("356", "D8", "20260101"), ("active", "2026-01-01", "")),
-        ([PLAN_OVER], ("357", "D8", "20261231"), ("active", "", "2026-12-31")),
-        ([PLAN_OVER], ("307", "RD8", "20260101-20261231"), ("active", "", "")),
-        ([PLAN_OVER], ("346", "D8", "20240101"), ("inactive", "2024-01-01", "2025-12-31")),
-        ([("DTP", "346", "D8", "20250101")], ("347", "D8", "20261231"), ("active", "2025-01-01", "2026-12-31")),
-    ],
-)
-def test_a_dependent_s_own_dates_win_over_those_of_the_subscriber(
-    above: list[Segment], own: tuple[str, str, str], told: tuple[str, str, str]
-) -> None:
-    found = answer(*SOURCE, *RECEIVER, *holder(*above), *child("KID", ("DTP", *own), ACTIVE), whole=True)
-    assert (found.coverage, found.begins, found.ends) == told
-
-
-def test_a_begin_after_the_dependent_s_own_end_is_not_its_begin() -> None:
-    began, ended, asked = [("DTP", *one) for one in (("346", "D8", "20240101"), ("347", "D8", "20231231"), ASKED_2023)]
-    found = answer(*SOURCE, *RECEIVER, *holder(began), *child("KID", asked, ended, ACTIVE), whole=True)
-    assert (found.coverage, found.begins, found.ends) == ("active", "", "2023-12-31")

@@ -84,8 +84,9 @@ def _unclear(counted: list[Period], repeated: Period | None, made: str) -> Liter
             return "begins_later"
         if repeated.last < made:
             return "ended_since"
-    single = repeated.qualifier == "291" or not repeated.ranged
-    return "ended_since" if single and not reaches(counted, (made, made)) else ""
+    if reaches(counted, (made, made)):
+        return ""
+    return "begins_later" if from_to(counted, (made, made))[0] > made else "ended_since"
 
 
 def _after_plan(limits: list[Period], dates: tuple[Period, ...], asked: Span) -> tuple[list[Period], bool]:
@@ -120,14 +121,26 @@ def _contradicts(one: Period, begins: str, ends: str) -> bool:
 
 
 def inherited(own: tuple[Period, ...], above: tuple[Period, ...], answered: str) -> tuple[Period, ...]:
-    """The dates of a dependent with those of the subscriber that it has not itself and does not contradict."""
-    told = {DEATH, *[one.qualifier for one in own]}
-    more = tuple([one for one in above if one.qualifier not in told])
+    """The dates of a dependent with those of the subscriber that it has not itself and does not contradict.
+
+    The day that was asked for is no date of its own: under the same qualifier the subscriber's plan may have ended.
+    """
     if not own:
-        return more
+        return tuple([one for one in above if one.qualifier != DEATH])
     made = day(answered)
     repeated = repeated_date(own, made)
-    limits = limits_of(own, None if repeated is not None and _begins(repeated) else repeated, made)
+    if repeated is not None and _begins(repeated):
+        repeated = None
+    told = {DEATH, *[one.qualifier for one in own if one != repeated]}
+    of_plan = limits_of(above, repeated_date(above, made), made)
+    more = tuple(
+        [
+            one
+            for one in above
+            if one.qualifier not in told and (repeated is None or one.qualifier != repeated.qualifier or one in of_plan)
+        ]
+    )
+    limits = limits_of(own, repeated, made)
     begins, ends = from_to(limits, asked_span(own + more, answered))
     return own + tuple(
         [
