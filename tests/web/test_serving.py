@@ -96,16 +96,37 @@ def test_where_no_daemon_is_expected_its_absence_is_no_reason(known: House) -> N
         assert web.get("/readyz").text == "ready\n"
 
 
-def test_connections_that_stall_are_shut_and_others_are_served(known: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(known, CDPOLL_LOCAL_HOSTS="x.example") as web:
-        stalled = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(serve.THREADS + 1)]
-        for one in stalled:
+def test_connections_that_stall_are_shut_and_delay_no_others(known: House) -> None:
+    with served(known) as web:
+        stalled = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(64)]
+        for one in stalled[::2]:  # the others send nothing
             one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         assert web.get("/healthz").status == 200
         for one in stalled:
-            with closing(one):
-                one.settimeout(serve.DEADLINE_S * 4)
-                assert b"200 OK" not in one.recv(65536)
+            one.setblocking(False)
+            with pytest.raises(BlockingIOError):  # it was answered while all of them still stalled
+                one.recv(1)
+        for one in stalled[::2]:
+            one.settimeout(serve.DEADLINE_S * 4)
+            assert b"200 OK" not in one.recv(65536)
+        for one in stalled:
+            one.close()
+
+
+def test_what_is_no_request_is_not_quoted_in_the_log(known: House) -> None:
+    with served(known) as web:
+        for text in (
+            b"\x0bMSH|^~\\&|ADT\rPID|||4711||DOE^JANE\r\x1c\r",
+            b"DOE,JANE / HTTP/1.1",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nDOE(JANE: 1",
+        ):
+            with closing(socket.create_connection(("127.0.0.1", web.port))) as connection:
+                connection.sendall(text + b"\r\n\r\n")
+                assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+        assert web.stopped() == 0
+        log = web.log.read_text()
+    assert "Invalid request from ip=127.0.0.1" in log
+    assert "DOE" not in log
 
 
 def test_two_messages_in_one_are_no_second_request(known: House) -> None:
