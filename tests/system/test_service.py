@@ -177,6 +177,7 @@ def test_metrics_are_served_by_a_socket_without_the_right_to_more(host: Host) ->
     assert "cdpoll_daemon_up 1.0" in told
     assert "PLANTED" not in told
     assert host.run("curl", "-sS", "http://127.0.0.1:9271/readyz").stdout == "ready\n"
+    assert "What a person must do" in host.run("curl", "-sS", "http://127.0.0.1:9271/").stdout
     host.run("systemctl", "stop", "cdpoll")
     until(
         lambda: host.run("curl", "-sS", "http://127.0.0.1:9271/readyz").stdout.startswith("no daemon"),

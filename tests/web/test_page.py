@@ -84,6 +84,9 @@ def test_nothing_is_loaded_nothing_is_written_and_the_style_is_the_one_that_is_a
     assert "url(" not in style
     assert got.headers["Cache-Control"] == "no-store"
     assert "Set-Cookie" not in got.headers
+    for path in ("/", "/tasks/a"):
+        for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+            assert client(house).open(path, method=method).status_code == 405
 
 
 def test_without_a_database_that_is_said_in_a_line(house: House) -> None:
@@ -251,7 +254,7 @@ def test_a_task_is_told_by_its_life(house: House) -> None:
     assert "Task a state concluded: failure" in read.text
     assert "unsuccessful the payer gave no answer 2" in read.text
     assert "unsuccessful another status 1" in read.text
-    assert "recorded from id" in read.text
+    assert "recorded: from id" in read.text
     assert "HMO" not in read.text
     assert "SMITH" not in read.text
 

@@ -22,7 +22,7 @@ NO_DAEMON = "No daemon lives, and it alone counts this."
 _MOST_CHARS = 16
 
 # Of bars and columns: the share of ink.
-_PALE, _MIDDLE, _FULL = 0.3, 0.6, 0.9
+_FAINT, _MIDDLE, _FULL = 0.3, 0.6, 0.9
 
 
 def figures(look: Look) -> list[Plot]:
@@ -54,10 +54,10 @@ def time_to_result(look: Look) -> Plot:
     shares = [(_PATH_WORDS.get(path, path), one, _within(one, 0.9), _within(one, 0.5)) for path, one in known]
     ticks = {n: about(int(bound * 1000)) for n, bound in enumerate(bounds, 1) if n % 2}
     axis = Axis([*ticks, len(bounds) + 1], lambda n: ticks.get(int(n), "more"))
-    drawn = bars([(name, (float(most), float(half))) for name, _, most, half in shares], axis, (_PALE, _FULL))
+    drawn = bars([(name, (float(most), float(half))) for name, _, most, half in shares], axis, (_FAINT, _FULL))
     said = (
-        "How long after a discovery began its result was here: half of them within the dark bar, nine tenths within"
-        f" the pale one; by the slowest path that the task waited for. Since the daemon was started{_started(look)}."
+        "How long after a discovery began its result was here: half of them within the full bar, nine tenths within"
+        f" the faint one; by the slowest path that the task waited for. Since the daemon was started{_started(look)}."
     )
     rows = tuple(
         (name, f"{one['counts'][-1]:,}", _bound(bounds, half), _bound(bounds, most)) for name, one, most, half in shares
@@ -141,10 +141,10 @@ def deliveries(look: Look) -> Plot:
     open_ones = [(_short(way["name"]), _stacked(way)) for way in ways if way["behind"] or way["failed"] or way["dead"]]
     if not open_ones:
         return Plot(title, "Nothing waits to be delivered.", "", heads, rows)
-    drawn = bars(_told_apart(open_ones), counts_up_to(max(one[0] for _, one in open_ones)), (_PALE, _MIDDLE, 1.0))
+    drawn = bars(_told_apart(open_ones), counts_up_to(max(one[0] for _, one in open_ones)), (_FAINT, _MIDDLE, 1.0))
     said = (
-        "What is not delivered: dead letters (dark), what failed and is tried again (middle), what waits (pale). Ways"
-        " on which nothing waits are left out."
+        "What is not delivered: dead letters (full), what failed and is tried again (fainter), what waits (faintest)."
+        " Ways on which nothing waits are left out."
     )
     return Plot(title, said, drawn, heads, rows)
 

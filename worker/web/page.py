@@ -113,11 +113,13 @@ def task_page(config: Config, task_id: str, now: int) -> Json | None:
         task = _task(store, config, task_id)
     if task is None:
         return None
-    history = [(_shown(one["at"]), one["event"], one["detail"] or "") for one in task["history"]]
+    history = [
+        (_shown(one["at"]), one["event"] + (f": {one['detail']}" if one["detail"] else "")) for one in task["history"]
+    ]
     return head(now) | {
         "title": "cdpoll: a task",
         "id": task["id"],
-        "rows": [*life_rows(task, now), ("source", task["source"])],
+        "rows": [*life_rows(task, now), ("concluded by", task["concluded_by"]), ("came in as", task["source"])],
         "paths": task["paths"],
         "history": history,
     }

@@ -77,7 +77,7 @@ def columns(named: Sequence[tuple[str, int]]) -> str:
     chart = leather.Chart()
     chart.add_columns(list(named), fill_color=_INK)
     counts_up_to(max(n for _, n in named)).set("y", chart)
-    return _drawn(chart, 200, (0.75,))
+    return _drawn(chart, 200, (1.0,), "axis bottom")
 
 
 def bars(rows: Sequence[tuple[str, tuple[float, ...]]], axis: Axis, shades: tuple[float, ...]) -> str:
@@ -87,7 +87,7 @@ def bars(rows: Sequence[tuple[str, tuple[float, ...]]], axis: Axis, shades: tupl
         chart.add_bars([(values[layer], name) for name, values in rows], name="", fill_color=_INK)
     axis.set("x", chart)
     chart.set_y_scale(leather.Ordinal([name for name, _ in reversed(rows)]))
-    return _drawn(chart, 44 + 24 * len(rows), shades)
+    return _drawn(chart, 44 + 24 * len(rows), shades, "axis left")
 
 
 Points = Sequence[tuple[float, float | None]]
@@ -103,12 +103,16 @@ def lines(lines: Sequence[tuple[Points, str]], x: Axis, y: Axis) -> str:
     return _drawn(chart, 200, (1.0,) * len(lines))
 
 
-def _drawn(chart: Any, height: int, shades: tuple[float, ...]) -> str:
+def _drawn(chart: Any, height: int, shades: tuple[float, ...], named: str = "") -> str:
+    """``named``: the axis of names, which has no lines."""
     group = chart.to_svg_group(_WIDTH_PIXELS, height)
     group.remove(group[0])  # the ground
     group[0].remove(group[0][0])  # the legend
     layers = iter(shades)
     for one in group.iter():
+        if one.get("class") == named:
+            for tick in one:
+                tick.remove(tick[0])
         if one.tag == "text":
             one.attrib = {key: one.attrib[key] for key in ("x", "y", "dy", "text-anchor")}
         elif one.tag == "line":

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.findings import STATUSES, normal_status, status_words
+from worker.core.vendor.findings import STATUSES, TRIED, normal_status, status_words
 from worker.store.db.store import Store
 from worker.store.views.life import life
 
@@ -20,8 +20,8 @@ def task_for_all(store: Store, task_id: str, schedule: Schedule, least_delay_ms:
 
 
 def _paths(store: Store, task: int) -> list[Json]:
-    """Of the latest body: ``list``, ``status`` in words, and how many (``n``). Names and other texts are left out, and
-    so is a status that the contract does not name: it is the vendor's text."""
+    """Of the latest body: ``list``, ``status`` in words where one was tried, and how many (``n``). Names and other
+    texts are left out, and so is a status that the contract does not name: it is the vendor's text."""
     rows = store.read(
         """
         SELECT list, status FROM paths WHERE result = (
@@ -30,11 +30,11 @@ def _paths(store: Store, task: int) -> list[Json]:
         """,
         {"task": task},
     )
-    found = Counter((row["list"], _known(row["status"])) for row in rows)
+    found = Counter((row["list"], _status(row["list"], row["status"])) for row in rows)
     return [{"list": name, "status": status, "n": n} for (name, status), n in sorted(found.items())]
 
 
-def _known(status: str | None) -> str:
-    if status and normal_status(status) not in STATUSES:
-        return "another status"
-    return status_words(status)
+def _status(listed: str, status: str | None) -> str:
+    if listed not in TRIED:
+        return ""
+    return "another status" if status and normal_status(status) not in STATUSES else status_words(status)
