@@ -13,9 +13,9 @@ from cli.table import output_width
 from worker.clock import Clock
 from worker.config.polling import status_rules_of
 from worker.core.errors import BadConfiguration, StorageFailed
-from worker.gateways.machine import disk_of, process_exists
+from worker.gateways.machine import process_exists
+from worker.rounds.machine import from_outside
 from worker.store.db.lock import holder
-from worker.store.state.daemon import last_beat
 from worker.store.views import alerts
 from worker.store.views import status as view
 from worker.store.views.problems import Machine
@@ -95,10 +95,8 @@ def judged(picture: view.Json, installed: Installation, now: int) -> tuple[view.
 
 def machine_of(here: Opened) -> Machine:
     """What the machine says of the daemon's process and of the disk, and why no daemon runs."""
-    beat, disk = last_beat(here.store), disk_of(here.store.path.parent)
-    exists = beat is not None and process_exists(beat.pid)
-    machine = Machine(exists, None) if disk is None else Machine(exists, *disk)
-    if (beat is not None and beat.alive(here.now, exists)) or here.config.store.runs != "daemon":
+    machine, alive = from_outside(here.store, here.now)
+    if alive or here.config.store.runs != "daemon":
         return machine
     starting = holder(here.store.file)
     return machine._replace(starting=starting, unusable=hindrance(here) if starting is None else None)

@@ -23,6 +23,7 @@ from worker.daemon import problem_watch
 from worker.daemon.orders import Orders
 from worker.daemon.problem_watch import EVERY_MS
 from worker.gateways.machine import Disk
+from worker.rounds import machine
 from worker.store.state import daemon as daemon_row
 from worker.store.state import standing
 from worker.store.views.problems import NO_SPACE_BYTES, StatusRules, problems
@@ -124,7 +125,7 @@ def test_a_database_that_cannot_be_written_silences_nothing(
     def refuse(*_: object) -> None:
         raise StorageFailed("read-only")
 
-    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(10**12, True))
+    monkeypatch.setattr(machine, "disk_of", lambda _: Disk(10**12, True))
     with monkeypatch.context() as broken:
         broken.setattr(standing, "keep", refuse)
         assert turn(loop) == [("problem begins", "disk_read_only")]
@@ -134,14 +135,14 @@ def test_a_database_that_cannot_be_written_silences_nothing(
 
 
 def test_a_full_disk_is_logged(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(1, False))
+    monkeypatch.setattr(machine, "disk_of", lambda _: Disk(1, False))
     assert turn(loop) == [("problem begins", "disk_full")]
     assert house.value("SELECT code FROM problems") == "disk_full"
     assert kind_of("disk_full").severity == "critical"
 
 
 def test_a_disk_with_little_room_is_a_warning(house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(NO_SPACE_BYTES, False))
+    monkeypatch.setattr(machine, "disk_of", lambda _: Disk(NO_SPACE_BYTES, False))
     assert turn(loop) == [("problem begins", "disk_low")]
     assert kind_of("disk_low").severity == "warning"
 
@@ -221,7 +222,7 @@ def test_a_full_disk_is_told_once(house: House, loop: ByHand, monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise StorageFailed("no room")
 
-    monkeypatch.setattr(problem_watch, "disk_of", lambda _: Disk(1, False))
+    monkeypatch.setattr(machine, "disk_of", lambda _: Disk(1, False))
     monkeypatch.setattr("worker.daemon.poll_lane.PollLane.run", refuse)
     assert turn(loop) == [("problem begins", "disk_full")]
 

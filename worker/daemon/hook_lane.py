@@ -20,11 +20,10 @@ from worker.core.problems import Problem
 from worker.core.status_rules import StatusRules
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.gateways.deliver.command import run_program
-from worker.gateways.machine import disk_of, process_exists
+from worker.rounds.machine import from_outside
 from worker.store.db.store import Store
-from worker.store.state import alerting, daemon
+from worker.store.state import alerting
 from worker.store.views.alerts import told
-from worker.store.views.problems import Machine
 
 LOOK_MS = 5_000
 
@@ -75,10 +74,7 @@ class HookLane:
 
     def _standing(self, now: int) -> dict[str, tuple[Problem, bool]]:
         """By code, the alerts that stand, and whether each is acknowledged."""
-        beat, disk = daemon.last_beat(self._store), disk_of(self._store.path.parent)
-        exists = beat is not None and process_exists(beat.pid)
-        machine = Machine(exists, None) if disk is None else Machine(exists, *disk)
-        alive = beat is not None and beat.alive(now, exists)
+        machine, alive = from_outside(self._store, now)
         alerts, unwritten = told(self._store, now, self._rules, machine, alive=alive)
         self._unwritten = {code: min(self._unwritten.get(code, now), now) for code in unwritten}
         stands = {}

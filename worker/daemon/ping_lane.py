@@ -16,11 +16,10 @@ from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.orders import Orders
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.ping import PING_TIMEOUT_MS, Pinger
-from worker.gateways.machine import disk_of
+from worker.rounds.machine import machine_of
 from worker.store.db.store import Store
 from worker.store.state import alerting, daemon
 from worker.store.views.alerts import told
-from worker.store.views.problems import Machine
 
 # Between two looks. A problem is found with a beat, every 15 s; healthchecks.io takes five pings a minute.
 LOOK_MS = 15_000
@@ -75,10 +74,8 @@ class PingLane:
         self._beats = self._beats or beat != self._beat_before
         if self._known.codes is not None and (beat is None or not self._beats):
             return
-        disk = disk_of(self._store.path.parent)
-        machine = Machine(True, None) if disk is None else Machine(True, *disk)
         alive = beat is not None and beat.alive(now, exists=True)
-        alerts, _ = told(self._store, now, self._rules, machine, alive=alive)
+        alerts, _ = told(self._store, now, self._rules, machine_of(self._store), alive=alive)
         found = next_ping(self._known, alerts, self._least, now)
         if found is None:
             return

@@ -8,12 +8,12 @@ from worker.core.errors import StorageFailed, TryLater
 from worker.core.instant import words
 from worker.core.problems import Problem, kind_of
 from worker.core.standing import Standing, Told, follow, shown
-from worker.gateways.machine import disk_of
 from worker.rounds.log_lines import Log
+from worker.rounds.machine import machine_of
 from worker.store.db.store import Store
 from worker.store.state import standing
 from worker.store.state.beat_file import Unwritable
-from worker.store.views.problems import Machine, StatusRules, found, unwritable, with_unwritable
+from worker.store.views.problems import StatusRules, found, unwritable, with_unwritable
 
 EVERY_MS = 15_000
 
@@ -46,10 +46,8 @@ class ProblemWatch:
         rules = status_rules_of(config)
         if self._once:
             rules = rules._replace(runs="once")
-        disk = disk_of(self._store.path.parent)
-        machine = Machine(True, None) if disk is None else Machine(True, *disk)
         try:
-            stands, rows = self._found(now, rules, machine), self._rows()
+            stands, rows = self._found(now, rules), self._rows()
         except (StorageFailed, TryLater):
             stands, rows = self._stood, self._followed  # as it was before
         self._stood = stands
@@ -68,8 +66,8 @@ class ProblemWatch:
         self._tell_new_causes(after, stands)
         return True
 
-    def _found(self, now: int, rules: StatusRules, machine: Machine) -> list[Problem]:
-        here = found(self._store, now, rules, machine, alive=True)
+    def _found(self, now: int, rules: StatusRules) -> list[Problem]:
+        here = found(self._store, now, rules, machine_of(self._store), alive=True)
         # The file that says it is our own.
         return [_sayable(one) for one in here if one.code != "database_unwritable"]
 

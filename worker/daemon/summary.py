@@ -10,13 +10,12 @@ from worker.core.measures import Measures
 from worker.core.pacing.limiter import paced
 from worker.core.problems import Problem
 from worker.core.standing import without_names
-from worker.gateways.machine import disk_of
 from worker.gateways.systemd import runtime_directory
+from worker.rounds.machine import machine_of
 from worker.store.db.store import Store
 from worker.store.state import api, summary_file
 from worker.store.views import alerts, status
 from worker.store.views.pending_ages import pending_ages
-from worker.store.views.problems import Machine
 
 # To count the pending tasks by age reads an index of them all: a third of a second for a million.
 AGES_EVERY_MS = 60_000
@@ -38,15 +37,13 @@ class SummaryWriter:
         """Write it; never raises. ``stopped``: the daemon ends as it should."""
         rules = status_rules_of(config)
         problems = [without_names(one) for one in found]
-        disk = disk_of(self._store.path.parent)
-        machine = Machine(True, None) if disk is None else Machine(True, *disk)
         try:
-            source = None if config.source is None else str(config.source)
-            self._picture = status.picture(self._store, now, rules, machine, problems) | {"config": source}
-            alert = config.alert
-            self._picture["alerts"] = alerts.picture(
-                self._store, ping=alert.ping is not None, command=alert.command is not None
-            )
+            source, alert = config.source, config.alert
+            self._picture = {
+                **status.picture(self._store, now, rules, machine_of(self._store), problems),
+                "config": None if source is None else str(source),
+                "alerts": alerts.picture(self._store, ping=alert.ping is not None, command=alert.command is not None),
+            }
             self.measures.sample(now, paced(rate_limit_of(config.polling), api.get(self._store).limiter).rate)
             if self._aged_at is None or not 0 <= now - self._aged_at < AGES_EVERY_MS:
                 self._ages, self._aged_at = pending_ages(self._store, now), now

@@ -1,0 +1,19 @@
+"""What is seen of the machine from where the database lies: its disk, and the daemon's process."""
+
+from worker.gateways.machine import disk_of, process_exists
+from worker.store.db.store import Store
+from worker.store.state.daemon import last_beat
+from worker.store.views.problems import Machine
+
+
+def machine_of(store: Store, *, daemon_exists: bool = True) -> Machine:
+    """The daemon itself need not ask whether it exists."""
+    disk = disk_of(store.path.parent)
+    return Machine(daemon_exists, None) if disk is None else Machine(daemon_exists, *disk)
+
+
+def from_outside(store: Store, now: int) -> tuple[Machine, bool]:
+    """The same for another process than the daemon, and whether the daemon makes its passes."""
+    beat = last_beat(store)
+    exists = beat is not None and process_exists(beat.pid)
+    return machine_of(store, daemon_exists=exists), beat is not None and beat.alive(now, exists)
