@@ -18,6 +18,7 @@ from cli.doctor.deadline import Running, within
 from cli.doctor.drop import DropChecks
 from cli.doctor.files import disk, files
 from cli.doctor.finding import Finding, fail, unchecked
+from cli.doctor.page import page
 from cli.doctor.vendor import Vendor
 from cli.opening import settle_in
 from cli.output import AS_JSON, dumped
@@ -131,9 +132,9 @@ def _found(explicit: str | None, environ: Mapping[str, str], asked: _Asked) -> I
         yield from unchecked(("files", "disk", "database", "dns", "sftp_dns"), "configuration")
     elif tolerated is None:
         yield from unchecked(("database",), "configuration")
-    page = None if examined.config is None else examined.config.doctor.vendor_status
-    if page and asked.page:
-        yield status_page.verdict(page, asked.page[0], [] if asked.vendor is None else asked.vendor.failures)
+    theirs = None if examined.config is None else examined.config.doctor.vendor_status
+    if theirs and asked.page:
+        yield status_page.verdict(theirs, asked.page[0], [] if asked.vendor is None else asked.vendor.failures)
 
 
 def _tolerated(explicit: str | None, environ: Mapping[str, str]) -> Tolerated | None:
@@ -164,6 +165,7 @@ def _begun(examined: Examined, tolerated: Tolerated | None, asked: _Asked) -> li
         groups.append(Running("sftp", asked.drop.checks, GROUP_MS, clock))
     if tolerated is not None:
         groups.append(Running("database", lambda: database(tolerated, clock), GROUP_MS, clock))
+    groups.append(Running("page", page, GROUP_MS, clock))
     if config.doctor.vendor_status:
 
         def ask() -> list[Finding]:

@@ -7,7 +7,8 @@ CHECKS = (
     *("dns", "tcp", "proxy", "tls", "clock", "token", "healthcheck", "discovery", "vendor"),
     *("sftp_dns", "sftp_connect", "sftp_algorithms", "sftp_host_key", "sftp_login"),
     *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
-    *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries", "problem", "vendor_status"),
+    *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),
+    *("page", "problem", "vendor_status"),
 )
 
 Level = Literal["OK", "WARN", "FAIL"]

@@ -36,6 +36,6 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.T
     report = yield
     host = item.funcargs.get("booted")
     if report.failed and isinstance(host, Host):
-        for unit in ("cdpoll", "cdpoll-deliver"):
+        for unit in ("cdpoll", "cdpoll-deliver", "cdpoll-local"):
             report.sections.append((f"journal of {unit}", host.journal(unit)[-4000:]))
     return report

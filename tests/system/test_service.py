@@ -187,6 +187,20 @@ def test_metrics_are_served_by_a_socket_without_the_right_to_more(host: Host) ->
     host.run("systemctl", "stop", "cdpoll-local.socket", "cdpoll-local.service")
 
 
+def test_what_serves_and_answers_nothing_is_begun_anew(host: Host) -> None:
+    configure(host)
+    drop_in(host, "cdpoll-local", "[Service]\nWatchdogSec=9\nRestartSec=0\n")
+    host.run("systemctl", "start", "cdpoll", "cdpoll-local.socket", "cdpoll-local.service")
+    before = host.shown("cdpoll-local", "MainPID")
+    host.run("pkill", "-STOP", "--parent", before)  # the process that answers
+    assert "do not answer at 127.0.0.1:9271" in host.run("cdpoll", "doctor", check=False).stdout
+    until(lambda: host.shown("cdpoll-local", "MainPID") not in ("0", before), "a new process", every=0.5)
+    assert "watchdog" in host.journal("cdpoll-local").lower()
+    assert host.run("curl", "-sS", "http://127.0.0.1:9271/healthz").stdout == "ok\n"
+    host.run("systemctl", "stop", "cdpoll-local.socket", "cdpoll-local.service")
+    host.run("systemctl", "revert", "cdpoll-local.service")
+
+
 def test_who_may_not_read_the_database_sees_the_summary(host: Host) -> None:
     configure(host)
     host.run("systemctl", "start", "cdpoll")

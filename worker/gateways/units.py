@@ -20,14 +20,9 @@ class Unit(NamedTuple):
 
 def unit_of(name: str) -> Unit | None:
     """``None``: no systemd runs this machine, or it does not answer."""
-    command = ["systemctl", "show", f"--property={','.join(_ASKED)}", name]
-    try:
-        said = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWERS_WITHIN_S, check=True
-        ).stdout.decode("utf-8", "replace")
-    except (OSError, subprocess.SubprocessError):
+    told = _shown(name, _ASKED)
+    if told is None:
         return None
-    told = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
     pid = told.get("MainPID", "")
     return Unit(
         told.get("LoadState") == "loaded",
@@ -36,3 +31,22 @@ def unit_of(name: str) -> Unit | None:
         told.get("WatchdogUSec", "0") not in ("", "0", "infinity"),
         told.get("Restart", "no") not in ("", "no"),
     )
+
+
+def listening(socket_unit: str) -> str | None:
+    """The address at which an active socket unit listens, such as ``127.0.0.1:9271``; ``None`` where there is none."""
+    told = _shown(socket_unit, ("ActiveState", "Listen"))
+    if told is None or told.get("ActiveState") != "active":
+        return None
+    return told.get("Listen", "").partition(" ")[0] or None
+
+
+def _shown(name: str, properties: tuple[str, ...]) -> dict[str, str] | None:
+    command = ["systemctl", "show", f"--property={','.join(properties)}", name]
+    try:
+        said = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWERS_WITHIN_S, check=True
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)

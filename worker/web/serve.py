@@ -17,7 +17,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
 from worker.core.errors import TryLater, place_of
+from worker.gateways.systemd import watchdog_interval
 from worker.rounds.log_lines import Log
+from worker.web.probe import begin_probing
 
 # They are made when they are needed.
 THREADS = 96
@@ -116,6 +118,8 @@ def serve(listen: str, make: Callable[[], Flask], log: Log) -> None:
         "proc_name": "cdpoll serve local",
         "logger_class": GunicornLog,
     }
+    if (interval_ms := watchdog_interval()) is not None:
+        options["when_ready"] = lambda arbiter: begin_probing(arbiter.LISTENERS[0].sock, interval_ms)
     listener = None if _handed_over() else _listener(listen)
     if listener is not None:
         options["bind"] = [f"fd://{listener.fileno()}"]
