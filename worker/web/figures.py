@@ -106,7 +106,7 @@ def polls_and_limit(look: Look) -> Plot:
     total = sum(polls for _, polls, _ in slots)
     said = (
         f"{counted(total, 'poll')} since {_clock(slots[0][0])} UTC (solid line), and how many the limit allows (dashed"
-        " line). A gap: the daemon did not run."
+        " line). A gap: the daemon made no pass."
     )
     rows = tuple(
         (_clock(hour), f"{sum(one[1] for one in inside):,}", f"{max(one[2] for one in inside) * 60:g}")
