@@ -88,6 +88,7 @@ lock: | $(BIN)/python
 	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) --extra local - --output-file requirements.txt
 	@$(LOCK) --extra local --extra dev --constraints requirements.txt --output-file requirements-dev.txt
 	@printf 'huey\npyx12\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
+	@printf 'nfpm\n' | $(LOCK:pyproject.toml=) - --output-file requirements-deb.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

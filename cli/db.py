@@ -67,7 +67,12 @@ def migrate(obj: dict[str, Any], as_json: bool) -> None:
         where, version, before = str(here.store.path), here.store.version(), here.store.migrated_from
         if before is not None:
             audited(here.store, by, "migrated the database", f"schema {before} to {version}", here.now)
-    click.echo(dumped({"database": where, "schema": version}) if as_json else f"{where}: schema {version}")
+    if as_json:
+        click.echo(dumped({"database": where, "schema": version}))
+    elif before is None:
+        click.echo(f"{where}: schema {version}")
+    else:
+        click.echo(f"{where}: brought from schema {before} to {version}; as it was: {where}.schema-{before}")
 
 
 @db.command()

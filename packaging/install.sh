@@ -19,10 +19,14 @@ fail() {
 
 [ "$(id -u)" = 0 ] || fail "it needs root: sudo make install"
 command -v systemctl >/dev/null || fail "this machine has no systemd"
+[ ! -d /usr/lib/cdpoll ] ||
+    fail "the Debian package cdpoll is installed here; apt remove cdpoll leaves configuration and database as they are"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "$python is no Python 3.11 or later; apt-get install python3, or set SYSTEM_PYTHON="
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "no venv module: apt-get install python3-venv"
-case $(realpath "$(command -v "$python")") in
+# By its full name, such as python3.11: a Debian that is upgraded keeps it for a time, and python3 is then another one.
+python=$(realpath "$(command -v "$python")")
+case $python in
 /root/* | /home/* | /run/user/*) fail "the services cannot see a Python in a home folder; set SYSTEM_PYTHON=" ;;
 esac
 
@@ -47,35 +51,60 @@ if [ ! -e "$home/complete" ]; then
     echo "$commit" >"$source/worker/build.txt"
     "${pip[@]}" install --no-deps --no-build-isolation "$source"
     "$home/bin/python" -m compileall -q "$home/lib"
+    mkdir "$home/libexec"
+    mv "$home/bin/cdpoll" "$home/libexec/cdpoll"
+    # 78: systemd does not try again.
+    cat >"$home/bin/cdpoll" <<SCRIPT
+#!/bin/sh
+[ -x $home/bin/python ] || {
+    echo "cdpoll: $python is gone, which it was installed with; run make install again in the checkout, as root" >&2
+    exit 78
+}
+exec $home/bin/python -I $home/libexec/cdpoll "\$@"
+SCRIPT
+    chmod 0755 "$home/bin/cdpoll"
     touch "$home/complete"
 fi
 
-install -d /etc/sysusers.d /etc/tmpfiles.d /usr/local/share/man/man1 /usr/share/bash-completion/completions
+completions=/usr/local/share/bash-completion/completions
+install -d /etc/sysusers.d /etc/tmpfiles.d /usr/local/share/man/man1 $completions
 install -m 0644 systemd/sysusers.d/cdpoll.conf /etc/sysusers.d/cdpoll.conf
 install -m 0644 systemd/tmpfiles.d/cdpoll.conf /etc/tmpfiles.d/cdpoll.conf
 systemd-sysusers /etc/sysusers.d/cdpoll.conf
 systemd-tmpfiles --create /etc/tmpfiles.d/cdpoll.conf
 [ -e /etc/cdpoll/cdpoll.ini ] || install -m 0640 -g cdpoll config.example.ini /etc/cdpoll/cdpoll.ini
 
-# What runs is stopped before its version changes, and begins again with the new one.
-running=()
+# What runs is stopped before its version changes, and begins again with the new one; after a failure, when this is run
+# once more.
+restart=/run/cdpoll.restart
 if [ -d /run/systemd/system ]; then
     for unit in "${units[@]}"; do
         name=$(basename "$unit")
-        if systemctl --quiet is-active "$name"; then running+=("$name"); fi
+        case $(systemctl show --value --property=ActiveState "$name") in
+        active | activating | reloading) echo "$name" >>$restart ;;
+        esac
     done
-    if ((${#running[@]})); then systemctl stop "${running[@]}"; fi
+fi
+running=()
+if [ -e $restart ]; then
+    mapfile -t running < <(sort -u $restart)
+    systemctl stop "${running[@]}"
 fi
 install -m 0644 "${units[@]}" /etc/systemd/system/
 ln -sfn "$home/bin/cdpoll" /usr/bin/cdpoll
 rm -f /usr/local/share/man/man1/cdpoll*.1
 "$home/bin/python" -m cli.man_pages /usr/local/share/man/man1
-_CDPOLL_COMPLETE=bash_source "$home/bin/cdpoll" >/usr/share/bash-completion/completions/cdpoll
+_CDPOLL_COMPLETE=bash_source "$home/bin/cdpoll" >$completions/cdpoll
+if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 database=$(cdpoll db path 2>/dev/null || true)
-if [ -n "$database" ] && [ -e "$database" ]; then cdpoll db migrate; fi
-if [ -d /run/systemd/system ]; then
-    systemctl daemon-reload
-    if ((${#running[@]})); then systemctl start "${running[@]}"; fi
+if [ -n "$database" ] && [ -e "$database" ] && ! cdpoll db migrate; then
+    fail "nothing is started, because the database cannot be used by this version (see above); when that is put right,
+run make install once more"
+fi
+if ((${#running[@]})); then
+    systemctl start "${running[@]}" ||
+        fail "not all of these have started: ${running[*]}; journalctl -u cdpoll says why; then run make install once more"
+    rm -f $restart
 fi
 
 # The version before stays for the way back; what is older goes.

@@ -1,6 +1,7 @@
 """The Debian package, on a machine of its own: installed, upgraded while it runs, removed, purged."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -11,7 +12,8 @@ import pytest
 
 from tests.support.cdpoll_process import ROOT
 from tests.support.host import Host, mounted
-from tests.system.service import begin_vendor, configure, record, status, until_concluded
+from tests.system.service import SOURCE, begin_vendor, configure, record, status, until_concluded
+from worker.store.opening import SCHEMA_VERSION
 
 pytestmark = [
     pytest.mark.system,
@@ -22,6 +24,9 @@ pytestmark = [
 LIMIT_BYTES = 10_000_000
 RUNNING_WITHIN_SECONDS = 30
 IN_IT = "/root/cdpoll.deb"
+LATER = "/root/later.deb"
+DATABASE = "/var/lib/cdpoll/cdpoll.db"
+FOLDER_OUT = "/var/lib/cdpoll/out"
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +37,35 @@ def package() -> Path:
 
 
 @pytest.fixture(scope="module")
-def bare(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def later(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of a later release, with another schema."""
+    folder = tmp_path_factory.mktemp("later")
+    subprocess.run(["dpkg-deb", "-R", package, folder / "files"], check=True)
+    change(folder / "files/DEBIAN/control", r"^Version: .*", "Version: 999")
+    store = folder / "files/usr/lib/cdpoll/worker/store"
+    change(store / "opening.py", r"^SCHEMA_VERSION = .*", f"SCHEMA_VERSION = {SCHEMA_VERSION + 1}")
+    change(
+        store / "schema/migrations.py", r"^STEPS: Steps = {", f"STEPS: Steps = {{{SCHEMA_VERSION + 1}: lambda _: None,"
+    )
+    made = folder / "later.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "-b", folder / "files", made], check=True, capture_output=True)
+    return made
+
+
+def change(file: Path, pattern: str, by: str) -> None:
+    text, times = re.subn(pattern, by, file.read_text(), flags=re.MULTILINE)
+    assert times == 1
+    file.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def bare(package: Path, later: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with mounted(Path(tmp_path_factory.mktemp("bare")) / "here") as found:
         shutil.copy(package, found.root / IN_IT.lstrip("/"))
+        shutil.copy(later, found.root / LATER.lstrip("/"))
+        found.copy(ROOT, SOURCE)
+        # Debian's index of manual pages, which takes longer than all the rest.
+        (found.root / "var/lib/man-db/auto-update").unlink(missing_ok=True)
         found.boot()
         yield found
 
@@ -43,14 +74,40 @@ def bytecode(host: Host) -> list[Path]:
     return list((host.root / "usr/lib/cdpoll").rglob("*.pyc"))
 
 
-def test_the_package_is_small_and_has_no_bytecode(package: Path) -> None:
+def states(host: Host) -> dict[str, list[str]]:
+    units = ("cdpoll", "cdpoll-deliver", "cdpoll-local.socket")
+    return {unit: [host.shown(unit, name) for name in ("ActiveState", "UnitFileState")] for unit in units}
+
+
+def test_the_package_is_small_and_depends_on_neither_time_nor_place(package: Path) -> None:
     assert package.stat().st_size <= LIMIT_BYTES
-    listed = subprocess.run(["dpkg-deb", "-c", package], check=True, capture_output=True, text=True).stdout
+    listed = subprocess.run(
+        ["dpkg-deb", "-c", package], check=True, capture_output=True, text=True, env={"TZ": "UTC", "PATH": "/usr/bin"}
+    ).stdout
     assert "/usr/lib/cdpoll/worker/build.txt" in listed
     assert ".pyc" not in listed
+    # pip's notes hold the hash of paths of this machine.
+    assert "/RECORD" not in listed
+    rows = [line.split(maxsplit=5) for line in listed.splitlines()]
+    assert {(mode, owner) for mode, owner, *_ in rows} == {
+        ("drwxr-xr-x", "root/root"),
+        ("-rw-r--r--", "root/root"),
+        ("-rwxr-xr-x", "root/root"),
+    }
+    assert [name for mode, *_, name in rows if mode == "-rwxr-xr-x"] == ["./usr/bin/cdpoll"]
+    assert len({(day, time) for _, _, _, day, time, _ in rows}) == 1
 
 
-def test_the_life_of_an_installed_package(bare: Host) -> None:
+def test_it_is_not_installed_over_a_checkout(bare: Host) -> None:
+    (bare.root / "opt/cdpoll").mkdir(parents=True)
+    done = bare.run("dpkg", "-i", IN_IT, check=False)
+    (bare.root / "opt/cdpoll").rmdir()
+    assert done.returncode
+    assert "Run 'make uninstall' in its checkout" in done.stderr
+    assert not (bare.root / "usr/lib/cdpoll").exists()
+
+
+def test_an_installed_package_runs_soon(bare: Host) -> None:
     begun = time.monotonic()
     said = bare.run("apt-get", "install", "-y", IN_IT).stdout
     assert "systemctl enable --now cdpoll" in said
@@ -62,6 +119,8 @@ def test_the_life_of_an_installed_package(bare: Host) -> None:
     bare.put("/tmp/own/click.py", "raise SystemExit('not this one')\n")
     assert "+" in bare.run("env", "PYTHONPATH=/tmp/own", "cdpoll", "--version").stdout
 
+    # A small disk, which can be filled.
+    bare.run("mount", "-t", "tmpfs", "-o", "size=6M,mode=2770,uid=cdpoll,gid=cdpoll", "tmpfs", "/var/lib/cdpoll")
     begin_vendor(bare)
     configure(bare)
     bare.run("systemctl", "enable", "--now", "cdpoll")
@@ -70,22 +129,73 @@ def test_the_life_of_an_installed_package(bare: Host) -> None:
     assert took < RUNNING_WITHIN_SECONDS
     record(bare, "A1")
     until_concluded(bare)
-    before = bare.shown("cdpoll", "MainPID")
+
+
+def test_an_upgrade_finds_the_services_as_they_were_also_after_a_failed_migration(bare: Host) -> None:
+    bare.run("install", "-d", "-o", "cdpoll", "-g", "cdpoll", FOLDER_OUT)
+    bare.put("/etc/cdpoll/conf.d/out.ini", f"[deliver.out]\nkind = directory\npath = {FOLDER_OUT}\n")
+    bare.run("chmod", "0600", "/etc/cdpoll/cdpoll.ini")
+    bare.run("chown", "cdpoll", "/etc/cdpoll/cdpoll.ini")
+    bare.run("systemctl", "start", "cdpoll-deliver")
+    before, process = states(bare), bare.shown("cdpoll", "MainPID")
+    assert before == {
+        "cdpoll": ["active", "enabled"],
+        "cdpoll-deliver": ["active", "disabled"],
+        "cdpoll-local.socket": ["inactive", "disabled"],
+    }
+    config = bare.run("cat", "/etc/cdpoll/cdpoll.ini").stdout
     concluded = status(bare)["tasks"]["concluded"]
 
-    # An upgrade runs the same scripts; a configuration that was changed stays.
-    bare.run("dpkg", "-i", IN_IT)
-    assert bare.shown("cdpoll", "ActiveState") == "active"
-    assert bare.shown("cdpoll", "MainPID") != before
+    bare.run("sh", "-c", "cat /dev/zero >/var/lib/cdpoll/fill", check=False)
+    done = bare.run("dpkg", "-i", LATER, check=False)
+    assert done.returncode
+    assert "dpkg --configure -a" in done.stderr
+    assert "disk is full" in done.stderr
+    assert {state for state, _ in states(bare).values()} == {"inactive"}
+    bare.run("rm", "/var/lib/cdpoll/fill")
+    said = bare.run("dpkg", "--configure", "-a").stdout
+    assert f"{DATABASE}.schema-{SCHEMA_VERSION}" in said
+    bare.run("test", "-e", f"{DATABASE}.schema-{SCHEMA_VERSION}")
+    assert states(bare) == before
+    assert bare.shown("cdpoll", "MainPID") != process
     assert status(bare)["tasks"]["concluded"] == concluded
-    assert "127.0.0.1" in bare.run("cat", "/etc/cdpoll/cdpoll.ini").stdout
+    assert bare.run("cat", "/etc/cdpoll/cdpoll.ini").stdout == config
+    assert bare.run("stat", "-c", "%a %U", "/etc/cdpoll/cdpoll.ini").stdout.split() == ["600", "cdpoll"]
 
-    bare.run("systemctl", "stop", "vendor")
+
+def test_the_way_back_is_the_copy_and_the_older_package(bare: Host) -> None:
+    bare.run("systemctl", "stop", "cdpoll", "cdpoll-deliver")
+    bare.run(
+        "sh",
+        "-c",
+        f"cd /var/lib/cdpoll && mkdir newer && mv cdpoll.db cdpoll.db-* newer && "
+        f"cp --preserve=all {DATABASE}.schema-{SCHEMA_VERSION} {DATABASE}",
+    )
+    bare.run("apt-get", "install", "-y", "--allow-downgrades", IN_IT)
+    bare.run("systemctl", "start", "cdpoll")
+    assert status(bare)["tasks"]["concluded"]
+
+
+def test_what_make_does_is_refused_where_the_package_is(bare: Host) -> None:
+    for target in ("install", "uninstall"):
+        done = bare.run("make", "-C", SOURCE, target, check=False)
+        assert done.returncode
+        assert "the Debian package cdpoll is installed here" in done.stderr
+    assert bare.shown("cdpoll", "ActiveState") == "active"
+
+
+def test_what_was_enabled_runs_again_after_a_removal_and_a_purge_leaves_the_database(bare: Host) -> None:
     bare.run("apt-get", "remove", "-y", "cdpoll")
     assert bare.shown("cdpoll", "ActiveState") == "inactive"
     assert not (bare.root / "usr/lib/cdpoll").exists()
     bare.run("test", "-e", "/etc/cdpoll/cdpoll.ini")
+    bare.run("dpkg", "-i", IN_IT)
+    assert states(bare)["cdpoll"] == ["active", "enabled"]
+
+    bare.run("systemctl", "stop", "vendor")
     said = bare.run("apt-get", "purge", "-y", "cdpoll").stdout
+    assert bare.shown("cdpoll", "ActiveState") == "inactive"
     assert "rm -rf /var/lib/cdpoll" in said
     assert not (bare.root / "etc/cdpoll").exists()
-    bare.run("test", "-e", "/var/lib/cdpoll/cdpoll.db")
+    assert not (bare.root / "etc/systemd/system/multi-user.target.wants/cdpoll.service").is_symlink()
+    bare.run("test", "-e", DATABASE)

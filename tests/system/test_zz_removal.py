@@ -24,6 +24,12 @@ def test_what_was_installed_goes_and_what_is_the_customers_stays(booted: Host) -
     record(booted, "A1")
     for path in (*MADE, *LEFT):
         booted.run("test", "-e", path)
+    # As after an upgrade to another Debian.
+    [python] = (booted.root / "opt/cdpoll").glob("*/bin/python")
+    python.rename(python.with_name("away"))
+    done = booted.run("cdpoll", "--version", check=False)
+    assert done.returncode == 78
+    assert "run make install again" in done.stderr
     booted.run("make", "-C", SOURCE, "uninstall")
     assert booted.shown("cdpoll", "ActiveState") == "inactive"
     assert [path for path in MADE if booted.run("test", "-e", path, check=False).returncode == 0] == []
