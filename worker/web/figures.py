@@ -19,7 +19,7 @@ _MINUTE_MS = 60_000
 NO_DAEMON = "No daemon lives, and it alone counts this."
 
 # A name that is longer is cut in a plot; the table has all of it.
-_MOST_CHARS = 16
+_MOST_CHARS = 20
 
 # Of bars and columns: the share of ink.
 _FAINT, _MIDDLE, _FULL = 0.3, 0.6, 0.9
@@ -156,7 +156,7 @@ def _stacked(way: Json) -> tuple[float, ...]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _MOST_CHARS else name[: _MOST_CHARS - 1] + "…"
+    return name if len(name) <= _MOST_CHARS else f"{name[:9]}…{name[-10:]}"
 
 
 def _told_apart(rows: list[tuple[str, tuple[float, ...]]]) -> list[tuple[str, tuple[float, ...]]]:

@@ -17,7 +17,6 @@ _INK = "currentColor"
 
 # leather's settings are variables of a module.
 theme.margin = 0.03
-theme.tick_color = theme.zero_color = theme.label_color = _INK
 theme.tick_font_char_width = 7
 theme.legend_font_char_height = theme.legend_gap = 0
 
@@ -109,22 +108,51 @@ def _drawn(chart: Any, height: int, shades: tuple[float, ...], named: str = "") 
     group.remove(group[0])  # the ground
     group[0].remove(group[0][0])  # the legend
     layers = iter(shades)
+    for one in list(group.iter()):
+        kind = one.attrib.pop("class", "")
+        if kind.startswith("axis"):
+            _lighten_axis(one, lines=kind != named)
+        elif kind.startswith("series"):
+            _lighten_series(one, next(layers))
     for one in group.iter():
-        if one.get("class") == named:
-            for tick in one:
-                tick.remove(tick[0])
-        if one.tag == "text":
-            one.attrib = {key: one.attrib[key] for key in ("x", "y", "dy", "text-anchor")}
-        elif one.tag == "line":
-            one.set("opacity", ".15")
-            del one.attrib["stroke-width"]
-        elif one.attrib.pop("class", "").startswith("series"):
-            one.set("opacity", f"{next(layers):g}")
-            for empty in [bar for bar in one if bar.get("width") and float(bar.get("width", "")) == 0]:
-                one.remove(empty)
-        for key, value in one.attrib.items():
-            if key != "opacity":
-                one.set(key, _NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), value))
+        for key in one.attrib.keys() - {"opacity"}:
+            one.set(key, _NUMBER.sub(_rounded, one.attrib[key]))
     root = ET.Element("svg", {"viewBox": f"0 0 {_WIDTH_PIXELS} {height}", "aria-hidden": "true"})
     root.append(group)
     return ET.tostring(root, encoding="unicode")
+
+
+def _rounded(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.1f}".removesuffix(".0")
+
+
+def _lighten_axis(axis: ET.Element, *, lines: bool) -> None:
+    """What its lines and texts have in common stands at the axis, or in the style of the page."""
+    for tick in list(axis):
+        line, text = tick
+        axis.set("text-anchor", text.attrib["text-anchor"])
+        text.attrib = {key: text.attrib[key] for key in ("x", "y", "dy")}
+        line.attrib = {key: line.attrib[key] for key in ("x1", "y1", "x2", "y2")}
+        axis.remove(tick)
+        axis.extend([line, text] if lines else [text])
+
+
+def _lighten_series(series: ET.Element, shade: float) -> None:
+    """Its colour stands there once, a bar of no length nowhere, and the steps of a line are told as steps."""
+    series.set("opacity", f"{shade:g}")
+    for shape in list(series):
+        if shape.tag == "rect":
+            series.set("fill", shape.attrib.pop("fill"))
+            if 0 in (float(shape.attrib["width"]), float(shape.attrib["height"])):
+                series.remove(shape)
+        else:
+            shape.set("d", _in_steps(shape.attrib["d"].split()))
+
+
+def _in_steps(path: list[str]) -> str:
+    """``M 0 0 L 5 0 L 5 2`` is ``M0 0H5V2``."""
+    told, (last_x, last_y) = f"M{path[1]} {path[2]}", path[1:3]
+    for x, y in zip(path[4::3], path[5::3], strict=True):
+        told += f"H{x}" if y == last_y else f"V{y}" if x == last_x else f"L{x} {y}"
+        last_x, last_y = x, y
+    return told
