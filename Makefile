@@ -19,8 +19,9 @@ INSTALL := $(PIP) install --require-hashes --no-deps
 demo: $(VENV)/.run
 	@$(BIN)/cdpoll demo $$(test -O . || echo --dir "$$(mktemp -d)/cdpoll-demo")
 
-# One process for each core. Tests marked `system` need root, a machine of their own or a browser.
-TEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# Three processes for two cores: tests wait for other processes a good part of their time. Tests marked `system` need
+# root, a machine of their own or a browser.
+TEST := $(BIN)/python -m pytest -n $$(($$(nproc) * 3 / 2)) --dist worksteal
 SELECT ?= -m "not system"
 
 test: $(VENV)/.dev
@@ -31,7 +32,7 @@ test: $(VENV)/.dev
 test-system: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
 
-# Hypothesis looks for new examples, the kill test kills ten times as often, at other moments each time, a cursor
+# Hypothesis looks for new examples, the kill test kills twenty times as often, at other moments each time, a cursor
 # follows ten thousand results, and five thousand go out by each way.
 test-long: $(VENV)/.dev
 	@HYPOTHESIS_PROFILE=explore KILLS=300 RESULTS=10000 $(TEST) $(SELECT) $(PYTEST_ARGS)

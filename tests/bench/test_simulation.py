@@ -8,7 +8,7 @@ import pytest
 from bench import contention
 from bench.discoveries import discoveries
 from bench.fairness import measure
-from bench.installation import Contender, Selection, Waits, as_the_program, run
+from bench.installation import Contender, Waits, run
 from bench.plain import UntaughtPlanner, oldest_first
 from bench.simulation import (
     DELAY_PER_REQUEST_MS,
@@ -42,8 +42,14 @@ def cadence() -> Waits:
     return run(PLAIN[FIXED], free_world(COUNT, 1), FREE)
 
 
-def busy(contender: Contender, hours: float) -> Waits:
-    return run(contender, busy_world(hours, 1), SCARCE, int(hours * HOUR))
+def busy(contender: Contender) -> Waits:
+    """A quarter of an hour in which the limit binds."""
+    return run(contender, busy_world(0.25, 1), SCARCE, int(0.25 * HOUR))
+
+
+@pytest.fixture(scope="module")
+def program(history: History) -> Waits:
+    return busy(learned(LEAST_DELAY_MS, history))
 
 
 def test_before_any_history_it_is_no_worse_than_fixed(cadence: Waits) -> None:
@@ -66,11 +72,9 @@ def test_a_low_delay_per_request_never_makes_it_ask_more_than_fixed(history: His
     assert eager.requests <= 1.01 * cadence.requests  # fixed has a jitter of its own
 
 
-def test_under_contention_the_limit_is_used_and_results_come_sooner(history: History) -> None:
-    slow = busy(PLAIN[FIXED], 0.25)
-    quick = busy(learned(LEAST_DELAY_MS, history), 0.25)
-    assert quick.mean <= 0.6 * slow.mean
-    assert quick.used >= 0.9
+def test_under_contention_the_limit_is_used_and_results_come_sooner(program: Waits) -> None:
+    assert program.mean <= 0.6 * busy(PLAIN[FIXED]).mean
+    assert program.used >= 0.9
 
 
 def test_after_an_outage_neither_fresh_nor_old_tasks_starve(history: History) -> None:
@@ -85,11 +89,8 @@ def test_after_an_outage_neither_fresh_nor_old_tasks_starve(history: History) ->
     assert newest["old", 0].polls > 0
 
 
-def test_polls_that_can_wait_least_come_first_and_results_come_sooner(history: History) -> None:
-    def found(selection: Selection) -> Waits:
-        return busy(learned(LEAST_DELAY_MS, history)._replace(selection=selection), 0.5)
-
-    program, oldest = found(as_the_program), found(oldest_first)
+def test_polls_that_can_wait_least_come_first_and_results_come_sooner(history: History, program: Waits) -> None:
+    oldest = busy(learned(LEAST_DELAY_MS, history)._replace(selection=oldest_first))
     assert program.mean <= 0.95 * oldest.mean
     assert program.by_kind[0][1] <= 0.85 * oldest.by_kind[0][1]
 
@@ -114,7 +115,7 @@ def test_worlds_by_hand() -> None:
 
 
 def test_each_case_is_compared_in_a_world_of_its_own() -> None:
-    found = contention.compare(per_class=10, hours=0.05)
+    found = contention.compare(per_class=10, hours=0.02)
     assert [of.case for of in found] == list(contention.CASES)
     assert all(of.figures.keys() == set(of.case.schedules) for of in found)
     assert len({of.figures[LEARNED].mean for of in found}) > 2

@@ -96,13 +96,13 @@ def last_moments(chance: random.Random) -> Iterator[Moment]:
 
 def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path: Path) -> None:
     # `make test-long` kills more often, and at other moments each time.
-    wanted = int(os.environ.get("KILLS", "30"))
-    seed = 2026 if wanted == 30 else random.SystemRandom().getrandbits(32)
+    wanted = int(os.environ.get("KILLS", "15"))
+    seed = 2026 if wanted == 15 else random.SystemRandom().getrandbits(32)
     print("seed", seed)
     chance = random.Random(seed)
     with Sandbox(Clock(), speed=100) as sandbox:
         endless = begin(sandbox, 4, "SBX-NEVER")
-        ids = begin(sandbox, 200, "SBX-SECONDS", first=4)
+        ids = begin(sandbox, 100, "SBX-SECONDS", first=4)
         deadly = DeadlyVendor(sandbox)
         house = House(tmp_path, sandbox, api_timeout="1s", polling_max_in_flight="8")
         # The four that never end, so that a request can always be waited for.
@@ -135,8 +135,8 @@ def test_nothing_acknowledged_is_lost_and_every_task_is_concluded_once(tmp_path:
         states = dict(house.rows("SELECT id, state FROM tasks"))
         assert states == dict.fromkeys(endless, "abandoned") | dict.fromkeys(ids, "concluded")
         counted = "SELECT count(*), count(DISTINCT task), max(revision) FROM results WHERE revision > 0"
-        assert house.rows(counted) == [(200, 200, 1)], "what is provisional is no result"
+        assert house.rows(counted) == [(100, 100, 1)], "what is provisional is no result"
         told = {task.id: task.status_at(sandbox.clock.now()) for task in sandbox.tasks}
         outcomes = dict(house.rows("SELECT id, outcome FROM tasks WHERE state = 'concluded'"))
         assert outcomes == {task_id: told[task_id] for task_id in ids}
-        assert house.value("SELECT count(*) FROM history WHERE event = 'concluded'") == 200
+        assert house.value("SELECT count(*) FROM history WHERE event = 'concluded'") == 100

@@ -208,7 +208,7 @@ for path in sys.stdin:
 """
 
 
-def test_eight_processes_bring_one_database_up_to_date(path: Path, tmp_path: Path) -> None:
+def test_four_processes_bring_one_database_up_to_date(path: Path, tmp_path: Path) -> None:
     before = every_row(path)
     line = [sys.executable, "-c", ONE_OF_MANY]
     with ExitStack() as stack:
@@ -216,10 +216,10 @@ def test_eight_processes_bring_one_database_up_to_date(path: Path, tmp_path: Pat
             stack.enter_context(
                 subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True)
             )
-            for _ in range(8)
+            for _ in range(4)
         ]
         answers = [one.stdout.readline for one in crowd if one.stdout is not None]
-        assert [answer() for answer in answers] == ["here\n"] * 8
+        assert [answer() for answer in answers] == ["here\n"] * 4
         for turn in range(3):
             copy = tmp_path / f"copy{turn}.db"
             shutil.copy(path, copy)
