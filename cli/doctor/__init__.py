@@ -10,6 +10,7 @@
     database.py       integrity, journal, daemon, deliveries, rate limit, every problem of `status`
     way.py            name server and connection, for the API and the drop
     vendor.py         TLS, proxy, clock, token, health check, the list of discoveries
+    alert.py          the address that is pinged, and the program of alerts
     drop.py           the SFTP server: algorithms, host key, login, rights
     status_page.py    the vendor's public status page: theirs or ours
 

@@ -12,7 +12,8 @@ import click
 
 from cli.config import become_reader
 from cli.doctor import status_page
-from cli.doctor.configuration import configuration, with_credentials
+from cli.doctor.alert import alert
+from cli.doctor.configuration import as_handed, configuration, with_credentials
 from cli.doctor.database import database
 from cli.doctor.deadline import Running, within
 from cli.doctor.drop import DropChecks
@@ -26,7 +27,7 @@ from cli.status_screen import Line, drawn
 from cli.table import output_width
 from worker import __version__
 from worker.clock import Clock
-from worker.config import Examined, Tolerated, examine, load_store
+from worker.config import Examined, Tolerated, load_store
 from worker.core.errors import CdpollError
 from worker.core.problems import counted
 from worker.ownership import user_name
@@ -69,7 +70,7 @@ def doctor(obj: dict[str, Any], user: str | None, as_json: bool) -> int:
     """
     become_reader(obj, user)
     asked = _Asked()
-    found = _found(obj["config"], with_credentials(os.environ), asked)
+    found = _found(obj["config"], os.environ, asked)
     told = []
     for one in found:
         told.append(one)
@@ -119,8 +120,8 @@ def _picture(told: list[Finding], explicit: str | None, asked: _Asked) -> dict[s
 def _found(explicit: str | None, environ: Mapping[str, str], asked: _Asked) -> Iterator[Finding]:
     """Everything, group by group; each group is told once it has ended, or its time is over."""
     try:
-        examined = within(READING_S, lambda: examine(explicit, environ))
-        tolerated = within(READING_S, lambda: _tolerated(explicit, environ))
+        examined = within(READING_S, lambda: as_handed(explicit, environ))
+        tolerated = within(READING_S, lambda: _tolerated(explicit, with_credentials(environ)))
     except TimeoutError:
         said = f"it could not be read in {READING_S:g} s; nothing else is checked"
         yield fail("configuration", said, "does the disk or the network that it lies on hang?")
@@ -163,6 +164,8 @@ def _begun(examined: Examined, tolerated: Tolerated | None, asked: _Asked) -> li
     if config.sftp is not None:
         asked.drop = DropChecks(config, config.sftp, clock, store_known=known)
         groups.append(Running("sftp", asked.drop.checks, GROUP_MS, clock))
+    if config.alert.ping is not None or config.alert.command is not None:
+        groups.append(Running("alert", lambda: alert(config.alert), GROUP_MS, clock))
     if tolerated is not None:
         groups.append(Running("database", lambda: database(tolerated, clock), GROUP_MS, clock))
     groups.append(Running("page", page, GROUP_MS, clock))

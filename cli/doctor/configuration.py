@@ -4,18 +4,30 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cli.doctor.alert import DELIVER_SERVICE
 from cli.doctor.finding import Finding, fail, good, not_checked, warn
 from cli.opening import owner_of
 from cli.trial import tried
-from worker.config import Config, Examined, Mistake
+from worker.config import Config, Examined, Mistake, examine
 from worker.core.errors import StorageFailed
 from worker.ownership import user_name
 
 SERVICE = "cdpoll.service"
+HANDED = Path("/run/credentials")
 
 
-def with_credentials(environ: Mapping[str, str], handed: Path = Path("/run/credentials", SERVICE)) -> dict[str, str]:
-    """The environment, with the credentials that systemd has handed to the running service, where this user may look
+def as_handed(explicit: str | None, environ: Mapping[str, str], handed: Path = HANDED) -> Examined:
+    """The configuration with the credentials that systemd has handed to the running services: each has its own."""
+    examined = examine(explicit, with_credentials(environ, handed / SERVICE))
+    if examined.config is None or not examined.config.deliver:
+        return examined
+    other = examine(explicit, with_credentials(environ, handed / DELIVER_SERVICE)).config
+    ways = examined.config.deliver if other is None else other.deliver
+    return examined._replace(config=examined.config._replace(deliver=ways))
+
+
+def with_credentials(environ: Mapping[str, str], handed: Path = HANDED / SERVICE) -> dict[str, str]:
+    """The environment, with the credentials that systemd has handed to a running service, where this user may look
     at them."""
     if environ.get("CREDENTIALS_DIRECTORY") or not os.access(handed, os.R_OK | os.X_OK):
         return dict(environ)
@@ -54,7 +66,7 @@ def _as_the_service(config: Config | None) -> str:
     names = [] if config is None or config.source is None else [f"--config {config.source}"]
     command = " ".join(["cdpoll", *names, "doctor"])
     return (
-        f"start the service, and run `{command}` as root: it reads what systemd has handed to {SERVICE}; or run it "
+        f"start the service, and run `{command}` as root: it reads what systemd has handed to the services; or run it "
         "with systemd-run, with the User= and LoadCredential= of the unit"
     )
 

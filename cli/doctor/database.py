@@ -5,11 +5,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli.doctor.alert import DELIVER_SERVICE
 from cli.doctor.configuration import SERVICE
 from cli.doctor.finding import Finding, fail, good, not_checked, unchecked, warn
 from cli.opening import LOOKING_TIMEOUT_S, Opened
 from cli.status import told as picture_of
-from worker import __version__
+from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Tolerated
 from worker.config.polling import rate_limit_of
@@ -23,7 +24,6 @@ from worker.store.opening import open_store
 
 # A check of all pages holds up who writes, where there is no WAL. A daemon waits for 2 s before it says so.
 BRIEF_MS, LONG_MS = 1_500, 10_000
-DELIVER_SERVICE = "cdpoll-deliver.service"
 MUCH_PER_SECOND = 20.0
 _BEHIND = ("integrity", "journal", "daemon", "limits")
 
@@ -60,12 +60,16 @@ def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
         said = f"refusals of the vendor hold the pace down to {pace:.0%}"
         yield warn("limits", said, "it recovers by itself; lower requests_per_second if this comes often")
     yield from _daemon(picture, expected=found.config.store.runs == "daemon")
-    if found.config.deliver:
-        yield from _deliveries(picture)
+    for what, wanted in (("ways out are", found.config.deliver), ("[alert] command is", found.config.alert.command)):
+        if wanted:
+            yield _deliveries(picture, what)
+            break
+    yield from _alerts(picture)
     for one in picture["problems"]:
         kind = kind_of(one["code"])
         level = fail if one["severity"] == "critical" else warn
-        yield level("problem", f"{one['code']}: {one['hint']}", f"see docs/{kind.page or 'problems.md'}")
+        more = f"as it says; more in cdpoll(1), PROBLEMS, and in docs/{kind.page or 'problems.md'}"
+        yield level("problem", f"{one['code']}: {one['hint']}", more)
     if not picture["problems"]:
         yield good("problem", "`cdpoll status` tells of none")
 
@@ -133,7 +137,11 @@ def _daemon(picture: dict[str, object], *, expected: bool) -> Iterator[Finding]:
     daemon = picture["daemon"]
     assert isinstance(daemon, dict)
     if not daemon["alive"]:
-        if not expected:
+        stuck = [one["hint"] for one in picture["problems"] if one["code"] == "daemon_stuck"]  # type: ignore[attr-defined]
+        if stuck:
+            yield fail("daemon", "it lives, and makes no passes", "restart it: systemctl restart cdpoll")
+            yield from unchecked(("watchdog",), "daemon")
+        elif not expected:
             yield good("daemon", "none is expected: [store] runs = once")
         elif daemon["starting"] is not None:
             yield warn("daemon", f"process {daemon['starting']} is starting", "run the doctor again in a minute")
@@ -142,9 +150,9 @@ def _daemon(picture: dict[str, object], *, expected: bool) -> Iterator[Finding]:
         return
     age = about(daemon["beat_age_ms"])
     said = f"process {daemon['pid']} finished its last pass {age} ago"
-    if daemon["version"] != __version__:
+    if daemon["version"] != VERSION:
         cure = "restart it: systemctl restart cdpoll"
-        yield warn("daemon", f"{said}, and is of version {daemon['version']}; installed is {__version__}", cure)
+        yield warn("daemon", f"{said}, and is of version {daemon['version']}; installed is {VERSION}", cure)
     else:
         yield good("daemon", said)
     yield from _service(daemon["pid"], expected=expected)
@@ -174,12 +182,11 @@ def _service(pid: int | None, *, expected: bool) -> Iterator[Finding]:
         yield good("watchdog", f"systemd watches {SERVICE} and restarts it")
 
 
-def _deliveries(picture: dict[str, object]) -> Iterator[Finding]:
+def _deliveries(picture: dict[str, object], what: str) -> Finding:
     deliveries = picture["deliveries"]
     assert isinstance(deliveries, dict)
     if deliveries["alive"]:
-        yield good("deliveries", f"`cdpoll deliver` works: process {deliveries['pid']}")
-        return
+        return good("deliveries", f"`cdpoll deliver` works: process {deliveries['pid']}")
     unit = None
     with contextlib.suppress(OSError):
         unit = unit_of(DELIVER_SERVICE)
@@ -187,4 +194,14 @@ def _deliveries(picture: dict[str, object]) -> Iterator[Finding]:
     cure = (
         "start it (systemctl start cdpoll-deliver, or cdpoll deliver); journalctl -u cdpoll-deliver says why it ended"
     )
-    yield fail("deliveries", f"ways out are configured, and no `cdpoll deliver` runs{state}", cure)
+    return fail("deliveries", f"{what} configured, and no `cdpoll deliver` runs{state}", cure)
+
+
+def _alerts(picture: dict[str, object]) -> Iterator[Finding]:
+    """Those that were tried and failed."""
+    alerts = picture["alerts"]
+    assert isinstance(alerts, dict)
+    for name, cure in (("ping", "check [alert] ping and the monitor"), ("command", "try the program by hand")):
+        if alerts[name]["failing_since"] is not None:
+            said = f"it fails since {alerts[name]['failing_since']}: {alerts[name]['failure']}"
+            yield warn(f"alert_{name}", said, cure)

@@ -64,7 +64,7 @@ class DropChecks:
         waits = self._waits()
         if waits and not sys.stdin.isatty():
             said = f"the server refused our login; the next attempt is at {iso(waits)}"
-            cure = "see the problem sftp_auth; at a terminal the doctor tries at once"
+            cure = "see the problem of the login, below; at a terminal the doctor tries at once"
             yield from (not_checked(stage, said, cure) for stage in stages)
             return
         yield from self._logged_in(rules.drop.server.name, stages)

@@ -9,6 +9,7 @@ CHECKS = (
     *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
     *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),
     *("page", "problem", "vendor_status"),
+    *("alert_ping", "alert_command", "alert"),
 )
 
 Level = Literal["OK", "WARN", "FAIL"]

@@ -98,14 +98,6 @@ def test_one_that_returns_after_its_end_is_not_acknowledged_any_more() -> None:
     assert (said(told), rows["abandoned"].acked_n) == ([("begins", "abandoned")], None)
 
 
-def test_what_is_logged_as_it_happens_begins_without_a_second_line() -> None:
-    rows, told = follow({}, [at("internal_fault")], NOW)
-    assert told == []
-    rows, _ = follow(rows, [], NOW + 1)
-    _, told = follow(rows, [], NOW + 1 + QUIET_MS)
-    assert said(told) == [("over", "internal_fault")]
-
-
 def test_a_clock_that_was_set_back_lets_nothing_begin_in_the_future() -> None:
     rows, _ = follow({}, [at("overdue")], NOW)
     rows, _ = follow(rows, [at("overdue")], NOW - 86_400_000)

@@ -25,9 +25,11 @@ from worker.daemon import hook_lane
 from worker.daemon.hook_lane import DOWN_MS, LOOK_MS, RETRY_MS, HookLane
 from worker.daemon.lane import Surroundings
 from worker.daemon.problem_watch import EVERY_MS
+from worker.gateways.machine import Disk
+from worker.rounds import machine
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.state import alerting
+from worker.store.state import alerting, standing
 
 
 @pytest.fixture
@@ -174,8 +176,8 @@ def test_a_program_that_fails_is_a_line_once_and_is_started_again(house: House) 
         house.rows(TROUBLES["sftp_auth"].begin)
         house.rows(TROUBLES["api_credentials"].begin)
         both.turn()
-        assert both.look(RETRY_MS - LOOK_MS) == [], "not yet"
-        assert len(both.look()) == 2
+        assert both.turn(RETRY_MS - LOOK_MS) == [], "not yet"
+        assert len(both.turn(LOOK_MS)) == 2
         reason = f"{house.folder}/page-me exited 3"
         assert both.log.lines == [("the command of [alert] fails", {"reason": reason})]
         assert house.status()["alerts"]["command"]["failure"] == reason
@@ -183,9 +185,9 @@ def test_a_program_that_fails_is_a_line_once_and_is_started_again(house: House) 
         assert line.startswith("alerts     command FAILING for ")
         assert line.endswith(f": {reason}; none went well yet")
         (house.folder / "code").write_text("0")
-        assert len(both.look(RETRY_MS)) == 2
+        assert len(both.turn(RETRY_MS)) == 2
         assert both.log.lines[1:] == [("the command of [alert] works again", {})]
-        assert both.look(RETRY_MS) == []
+        assert both.turn(RETRY_MS) == []
 
 
 def test_a_daemon_that_is_gone_for_two_minutes_is_told(house: House) -> None:
@@ -197,6 +199,42 @@ def test_a_daemon_that_is_gone_for_two_minutes_is_told(house: House) -> None:
         assert both.look() == []
         both.by_hand.loop._beats._beat_at = None
         assert both.turn() == [("recovery", "daemon_down")]
+
+
+def test_a_daemon_that_lives_and_makes_no_passes_is_told_at_once(house: House) -> None:
+    with turned(house) as both:
+        assert both.look(120_000) == [("problem", "daemon_stuck")]
+
+
+def test_a_full_disk_is_told_though_the_daemon_cannot_write_that_down(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFailed("the disk is full")
+
+    with turned(house) as both:
+        monkeypatch.setattr(machine, "disk_of", lambda _: Disk(1, False))
+        with monkeypatch.context() as patch:
+            patch.setattr(standing, "keep", full)
+            patch.setattr(alerting, "put_begun", full)
+            assert both.turn() == [("problem", "disk_full")]
+            assert both.turn() == []
+        monkeypatch.setattr(machine, "disk_of", lambda _: Disk(10**12, False))
+        assert both.turn() == []
+        assert both.turn(QUIET_MS) == [("recovery", "disk_full")]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("other_tenant", "check [api] tenant_id"), ("api_unreachable", "its line in the log")]
+)
+def test_one_that_comes_and_goes_is_told_with_what_to_do(house: House, code: str, said: str) -> None:
+    house.write(alert_min_severity="warning")
+    with turned(house) as both:
+        house.rows("INSERT INTO problems (code, began_at, n, told) VALUES (?, 1, 2, 1)", code)
+        both.lane.run(both.by_hand.clock.now())
+        ((begun),) = told(house)
+        assert begun["code"] == code
+        assert said in begun["hint"]
 
 
 def test_what_was_told_and_cannot_be_written_is_not_told_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ def test_where_nothing_waits_refusals_are_no_problem_any_more(house: House, loop
     assert "api_rate_limited" not in loop.problems()
 
 
-def test_a_file_of_the_drop_that_joins_others_in_trouble_is_named_in_a_line(house: House, loop: ByHand) -> None:
+def test_a_file_of_the_drop_that_joins_others_in_trouble_is_a_line(house: House, loop: ByHand) -> None:
     row = "INSERT INTO remote_files (name, shown, size, mtime, seen_at, state, error) VALUES (?, ?, 1, 1, 1, 'seen', ?)"
     rules = StatusRules(loop.loop.schedule, every_ms=600_000)
     lines = []
@@ -108,7 +108,7 @@ def test_a_file_of_the_drop_that_joins_others_in_trouble_is_named_in_a_line(hous
             house.rows(row, name.encode(), name, "permission")
             lines += turn(loop) + turn(loop)
     assert lines == [("problem begins", "sftp_files"), ("problem has another cause now", "sftp_files")]
-    assert "b.x12 is not fetched: the server does not allow it" in str(loop.log.lines[-1][1]["hint"])
+    assert "x12" not in str(loop.log.lines), "a name may be that of a patient"
 
 
 def test_a_new_cause_of_a_problem_that_stands_is_a_line(house: House, loop: ByHand) -> None:

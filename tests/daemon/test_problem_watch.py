@@ -197,6 +197,28 @@ def loop_problems(loop: ByHand) -> list[Problem]:
     return problems(loop.store, loop.clock.now(), StatusRules(loop.loop.schedule), MACHINE, alive=True)
 
 
+def test_a_fault_in_the_look_for_problems_ends_no_daemon(
+    house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise TypeError("a value of another kind")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(problem_watch, "found", broken)
+        assert turn(loop) == [("looking for problems failed", None)]
+        assert turn(loop) == []
+    assert turn(loop) == [("problem begins", "internal_fault")]
+
+
+def test_no_line_and_no_status_of_the_unit_names_a_file(house: House, loop: ByHand) -> None:
+    detail = "gone from the drop before they came whole: MUELLER.x12; look in the archive"
+    house.rows("INSERT INTO notices (code, at, detail) VALUES ('files_lost', ?, ?)", loop.clock.now(), detail)
+    assert turn(loop) == [("problem begins", "files_lost")]
+    assert "MUELLER" not in str(loop.log.lines)
+    assert loop.loop._beats.worst is not None
+    assert "MUELLER" not in loop.loop._beats.worst.hint
+
+
 def test_a_run_that_ends_by_itself_tells_what_it_has_met(house: House) -> None:
     with loop_by_hand(house, Orders(mode="once")) as by_hand:
         by_hand.loop.step()

@@ -12,6 +12,7 @@ from worker.store.batch import quarantine
 from worker.store.db import damage
 from worker.store.db.store import Store
 from worker.store.state import api, drop
+from worker.store.tasks import by_hand
 from worker.store.tasks import polling as tasks
 
 # "Müller" in Latin-1: no UTF-8.
@@ -32,6 +33,16 @@ def test_the_other_rows_are_read_and_it_is_shown_where_it_can_be(path: Path, sto
     assert (found[2].id, found[2].correlation_id) == ("b", "c")
     assert store.damaged
     assert Claiming(store).taken(5, NOW + 60_000) == [1, 2]
+
+
+def test_a_task_whose_id_was_damaged_is_abandoned_by_what_lists_show(path: Path, store: Store) -> None:
+    record(store, "a", "b")
+    spoil(path, "tasks", "id")
+    with store.write():
+        store.execute("UPDATE tasks SET last_error = 'damaged_id' WHERE seq = 1")
+    handled = by_hand.abandon(store, ["M\ufffdller", "N\ufffdller"], NOW, "ann")
+    assert (handled.done, list(handled.refused)) == ({"M\ufffdller": 1}, ["N\ufffdller"])
+    assert store.one("SELECT state FROM tasks WHERE seq = 1")["state"] == "abandoned"  # type: ignore[index]
 
 
 def test_text_is_read_as_ever_afterwards(path: Path, store: Store) -> None:

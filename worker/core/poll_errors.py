@@ -124,9 +124,11 @@ _PROXY_STATUS: dict[str, PollError] = {
     "504": PollError("the proxy heard nothing from the vendor in time (HTTP 504)", _AT_THE_PROXY),
 }
 
+_OURS = "check client_id and client_secret (a new secret needs systemctl restart cdpoll)"
 _HTTP_CURES = {
-    "401": "check client_id and client_secret, and the product with the vendor",
-    "403": "check client_id and client_secret, and the product with the vendor",
+    "401": f"{_OURS}, and the product with the vendor",
+    "403": f"{_OURS}, and the product with the vendor",
+    "422": _SHOW,
     "429": "lower requests_per_second if this comes often",
 }
 _HTTP_CURE = "look at the vendor's status page; if it lasts, ask the vendor"

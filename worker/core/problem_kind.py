@@ -21,7 +21,5 @@ class Kind(NamedTuple):
     """The log tells of it once it has stood for this long; `status` does at once."""
     grows_by_itself: bool = False
     """Its count grows as long as it stands. An acknowledgement hides it until its end, however much it grows."""
-    an_event: bool = False
-    """What finds it logs it at once, with more than the list has. Its end is logged like any other."""
     unnamed: str = ""
     """Of one whose hint names files: what is said in its place to users who may not read the database."""

@@ -3,7 +3,8 @@
 `status`, `problems list`, the lines of the log, the unit's STATUS, `status --check` and docs/problems.md all come from
 :data:`KINDS`. The order here is the order in which problems are shown; critical ones come first in any case.
 
-To add one: an entry here (of deliveries in delivery_problems.py), a count in worker/store/views/problems.py, and
+To add one: an entry here (of deliveries in delivery_problems.py, of the drop in
+drop_problems.py), a count in worker/store/views/problems.py, and
 ``python -m cli.problems_page``.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.core.delivery_problems import DELIVERY_KINDS
+from worker.core.drop_problems import DROP_KINDS
 from worker.core.problem_kind import Kind as Kind
 from worker.core.problem_kind import Severity as Severity
 
@@ -36,7 +38,6 @@ class Problem:
 
 _VENDOR = "operations.md#when-the-vendor-does-not-answer"
 _LOGIN = "operations.md#when-the-sftp-server-refuses-the-login"
-_DROP = "operations.md#when-single-files-of-the-drop-make-trouble"
 _DISK = "operations.md#when-the-disk-is-full-or-read-only"
 _CLOCK = "operations.md#when-the-clock-is-set"
 _QUARANTINE = "batch.md#quarantine"
@@ -60,16 +61,15 @@ _LISTED = (
         "daemon_stuck",
         "critical",
         "process {pid} has finished no pass for {lasting}",
-        "see its log (journalctl -u cdpoll), and restart it",
+        "restart it (systemctl restart cdpoll); its log says what it did last (journalctl -u cdpoll)",
         "operations.md#the-service",
     ),
     Kind(
         "lane_stuck",
         "critical",
         "a step of the daemon lasts longer than it may",
-        "systemd restarts the daemon; without systemd, restart it",
+        "systemd restarts the daemon within 3 minutes; without systemd, restart it. If it comes again, report the lane",
         "operations.md#several-users",
-        an_event=True,
     ),
     Kind(
         "database_unwritable",
@@ -92,30 +92,35 @@ _LISTED = (
         "damaged_text",
         "critical",
         "a text in the database cannot be decoded: bits have changed on the disk",
-        "`cdpoll db integrity` says where; the rest is worked on",
+        "`cdpoll db integrity` says where; look for errors of the disk (dmesg), and restore a good copy",
         "operations.md#the-files-of-the-database",
-        an_event=True,
     ),
     Kind(
         "internal_fault",
         "critical",
         "a fault in cdpoll itself; everything else goes on",
-        "report the line that `status` names",
-        an_event=True,
+        "report the line that `status` names; this is over when the daemon is restarted",
     ),
     Kind("api_credentials", "critical", "the credentials are refused: {cause}", "{cure}", _VENDOR),
     Kind(
         "wrong_environment",
         "critical",
         "most ids are unknown to the vendor",
-        "is [api] base_url the environment they came from?",
+        "set [api] base_url to the environment they came from (with a database of its own: [store] path); or, if they "
+        "are wrong, `cdpoll abandon ID`",
     ),
-    Kind("sftp_auth", "critical", "the SFTP server refuses our login", "mend username, password or key_file", _LOGIN),
+    Kind(
+        "sftp_auth",
+        "critical",
+        "the SFTP server refuses our login",
+        "mend username, password or key_file, and reload",
+        _LOGIN,
+    ),
     Kind(
         "sftp_auth_partial",
         "critical",
         "the SFTP server accepted the key or the password, and wants the other one too",
-        "set both under [sftp]",
+        "set both under [sftp], and reload",
         _LOGIN,
     ),
     Kind(
@@ -127,28 +132,7 @@ _LISTED = (
     ),
     Kind("api_unreachable", "warning", "the vendor does not answer: {cause}", "{cure}", _VENDOR),
     Kind("api_rate_limited", "warning", "the vendor asked for fewer requests", "{cure}", _VENDOR),
-    Kind(
-        "sftp",
-        "warning",
-        "the drop cannot be read",
-        "`status` names the cause and its cure",
-        "batch.md#looking-at-it",
-    ),
-    Kind(
-        "sftp_stale",
-        "warning",
-        "no good round over the drop for {lasting}, though it is to be read every {every}{under_way}",
-        "`cdpoll files` lists what waits; if nothing moves, restart the daemon",
-        "batch.md#looking-at-it",
-    ),
-    Kind(
-        "sftp_files",
-        "warning",
-        "{named}",
-        "cdpoll tries again",
-        _DROP,
-        unnamed="files of the drop cannot be fetched, moved or deleted: `cdpoll status` names them; cdpoll tries again",
-    ),
+    *DROP_KINDS,
     Kind(
         "budget_spent",
         "warning",
@@ -176,56 +160,56 @@ _LISTED = (
         "unknown_status",
         "warning",
         "{tasks} have a status that this cdpoll does not know",
-        "show the vendor (`cdpoll tasks --failing unknown_status`), and look for a newer cdpoll",
+        "`cdpoll tasks --failing unknown_status` lists them; show the vendor, and look for a newer cdpoll",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "wrong_id",
         "warning",
         "the vendor answered for another id than that of {tasks}; nothing was stored",
-        "show the vendor (`cdpoll tasks --failing wrong_id`)",
+        "`cdpoll tasks --failing wrong_id` lists them; show the vendor (`cdpoll support ID` writes the ticket)",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "other_tenant",
         "warning",
         "the answers for {tasks} came from another tenant; nothing was stored",
-        "check [api] tenant_id and the credentials",
+        "check [api] tenant_id and the credentials; `cdpoll tasks --failing other_tenant` lists them",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "internal",
         "warning",
         "what the vendor said of {tasks} breaks cdpoll itself",
-        "report it with the line of the journal",
+        "report it with the line of the journal (journalctl -u cdpoll)",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "damaged_id",
         "warning",
         "the ids of {tasks} were damaged on the disk, and are not asked for",
-        "`cdpoll tasks --failing damaged_id` lists them; record them again",
+        "`cdpoll tasks --failing damaged_id` lists them; record them again, and `cdpoll abandon` the damaged ids",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "not_found",
         "warning",
         "the vendor does not know {tasks}",
-        "check the ids against their source: cdpoll tasks --failing not_found",
+        "`cdpoll tasks --failing not_found` lists them: check their source, and `cdpoll abandon` wrong ones",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "overdue",
         "warning",
         "{tasks} pending for more than {lasting}",
-        "see `cdpoll tasks --overdue`, and ask the vendor",
+        "`cdpoll tasks --overdue` lists them; ask the vendor (`cdpoll support ID` writes the ticket)",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
         "abandoned",
         "warning",
         "{tasks} no longer asked for",
-        "see `cdpoll tasks --state abandoned`; `cdpoll retry ID` revives",
+        "`cdpoll tasks --state abandoned` lists them; `cdpoll retry ID` revives, `cdpoll problems ack abandoned` hides",
         "polling.md#tasks-in-trouble",
     ),
     Kind(
@@ -238,7 +222,8 @@ _LISTED = (
         "no_links",
         "warning",
         "{responses} handed in since {begin}, and none named a task",
-        "ask the vendor whether discovery is enabled for you; see whether a proxy strips the Link header",
+        "ask the vendor whether discovery is enabled for you; see whether a proxy strips the Link header; over with "
+        "the next response that names a task",
         "integration.md#when-no-response-names-a-task",
         grows_by_itself=True,
     ),
@@ -253,7 +238,7 @@ _LISTED = (
         "incomplete_files",
         "warning",
         "{files} cut short for more than a day",
-        "see `cdpoll files`, and ask the sender for them again",
+        "`cdpoll files` lists them; ask the sender for them again, or `cdpoll quarantine drop NUMBER` what never comes",
         "batch.md#what-becomes-of-a-file",
     ),
     *DELIVERY_KINDS,
@@ -261,24 +246,22 @@ _LISTED = (
         "files_lost",
         "warning",
         "files are gone from the drop before they came whole",
-        "look in the server's archive, and ingest them by hand",
+        "look in the server's archive, and ingest them by hand (said for a week)",
         "batch.md#how-a-file-is-fetched",
-        an_event=True,
         unnamed="files are gone from the drop before they came whole: `cdpoll status` names them",
     ),
     Kind(
         "files_recovered",
         "warning",
         "files that the database did not know lay beside it, and were read in again",
-        "was an older copy of it restored? See `cdpoll files`; their names begin with recovered",
+        "was an older copy of it restored? `cdpoll files` lists them as recovered… (said for a week)",
         "operations.md#backup-restore-moving",
-        an_event=True,
     ),
     Kind(
         "coverage_withdrawn",
         "warning",
         "coverage that an earlier cdpoll told is no longer told",
-        "look in the view batch_answers for the warning read_otherwise",
+        "look in the view batch_answers for the warning read_otherwise (said for a week)",
         "operations.md#a-new-version",
     ),
     Kind(
@@ -292,17 +275,15 @@ _LISTED = (
         "reload_refused",
         "warning",
         "the old configuration stays in force",
-        "mend the mistake that `cdpoll config check` names, and reload again",
+        "mend the mistake that `cdpoll config check` names, and reload again (systemctl reload cdpoll)",
         "operations.md#the-service",
-        an_event=True,
     ),
     Kind(
         "clock_jumped",
         "warning",
         "the clock was set {way} by {by}",
-        "is time kept by NTP? (said for a day)",
+        "is time kept by NTP? `timedatectl` says (said for a day)",
         _CLOCK,
-        an_event=True,
     ),
 )
 
@@ -329,6 +310,14 @@ def problem(code: str, count: int = 1, *, causes: Iterable[str] = (), **fields: 
     known = {"n": count, **{f"{noun}s": counted(count, noun) for noun in ("task", "file", "text", "thing")}, **fields}
     said = hint(kind.words.format_map(known), kind.cure.format_map(known))
     return Problem(code, count, said, causes=frozenset(causes))
+
+
+def gone(code: str, count: int) -> Problem:
+    """One that stood a moment ago, and may come back: nothing but its code and count is known any more."""
+    try:
+        return problem(code, count)
+    except KeyError:
+        return Problem(code, count, "it comes and goes; its line in the log (journalctl -u cdpoll) has what to do")
 
 
 def hint(words: str, cure: str) -> str:

@@ -80,7 +80,7 @@ def _goes_on(row: Standing | None, problem: Problem, now: int) -> tuple[Standing
     row = row._replace(n=count, ended_at=None, acked_n=None if row.acked_n is None else min(row.acked_n, count))
     if row.told or now - row.began_at < max(kind.lasting_ms, kind.logged_after_ms):
         return row, None
-    return row._replace(told=1), None if kind.an_event else Told("begins", problem)
+    return row._replace(told=1), Told("begins", problem)
 
 
 class Shown(NamedTuple):

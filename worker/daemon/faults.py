@@ -6,6 +6,7 @@ A failure of the storage, or a lock that another process holds, passes by itself
 
 from worker.core.errors import CdpollError, StorageFailed, TryLater, place_of
 from worker.core.exit_code import ExitCode
+from worker.core.problems import problem
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
 from worker.rounds.log_lines import Log
@@ -55,9 +56,7 @@ class Faults:
         """Tell once that a text was read that cannot be decoded."""
         if store.damaged and not self._damage_said:
             self._damage_said = True
-            hint = "`cdpoll db integrity` says where a text in the database was damaged; the rest is worked on"
-            self.log.error("a text in the database cannot be decoded", hint=hint)
-            self._notices.put("damaged_text", hint)
+            self._notices.put("damaged_text", problem("damaged_text").hint)
 
     def well(self, name: str) -> None:
         """A step of this lane went well."""

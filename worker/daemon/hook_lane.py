@@ -77,10 +77,12 @@ class HookLane:
         machine, alive = from_outside(self._store, now)
         alerts, unwritten = told(self._store, now, self._rules, machine, alive=alive)
         self._unwritten = {code: min(self._unwritten.get(code, now), now) for code in unwritten}
+        # One that lives is not being restarted, and one that is stuck was silent for longer than that takes.
+        quiet = set() if alive else unwritten - {"daemon_stuck"}
         stands = {}
         for one in alerts:
             code = one.problem.code
-            waits = code in unwritten and now - self._unwritten[code] < DOWN_MS and code not in self._begun
+            waits = code in quiet and now - self._unwritten[code] < DOWN_MS and code not in self._begun
             severe_enough = severe(one.problem, self._alert.min_severity) or code in self._begun
             if severe_enough and (not waits or self._around.once):
                 stands[code] = one.problem, one.acked

@@ -11,6 +11,7 @@ from worker.config.polling import schedule_of
 from worker.core.errors import StorageFailed, TryLater
 from worker.core.exit_code import ExitCode
 from worker.core.instant import words
+from worker.core.problems import problem
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import SHOWN_EVERY_MS, Beats
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
@@ -203,8 +204,7 @@ class Loop:
         jump = self._jumps.watch(now, monotonic)
         if jump is not None:
             self._main.log.warning("the clock jumped", way=jump.way, by=jump.by)
-            detail = f"the clock was set {jump.way} by {jump.by}: is time kept by NTP? (said for a day)"
-            self._notices.put("clock_jumped", detail)
+            self._notices.put("clock_jumped", problem("clock_jumped", way=jump.way, by=jump.by).hint)
 
     def _beat(self, now: int) -> None:
         self._beats.beat(now, None if self._poll is None else self._poll.parts.tokens.expires_at)
@@ -213,8 +213,16 @@ class Loop:
         """A pause that begins or ends is told at once, anything else with the next beat."""
         before, self._paused = self._paused, None if self._poll is None else self._poll.paused
         failed, at_once = self._faults.unwritable, at_once or before != self._paused
-        if self._problems.look(self._config, now, failed, at_once=at_once):
-            self._for_all.write(self._config, now, self._problems.shown)
+        try:
+            if self._problems.look(self._config, now, failed, at_once=at_once):
+                self._for_all.write(self._config, now, self._problems.shown)
+        except Exception as error:
+            if self._orders.mode == "once":
+                raise
+            # Who looks must not end who polls.
+            self._faults.caught("problems", "looking for problems failed", error)
+        else:
+            self._faults.well("problems")
         self._beats.worst, self._beats.unwritable = self._problems.worst, failed
         self._beats.show(now)
 

@@ -69,7 +69,9 @@ class MainThread:
         except BadConfiguration as error:
             first = error.message.splitlines()[0]
             self.log.error("reload refused; the configuration in force stays", mistake=first)
-            self.notices.put("reload_refused", f"the old configuration stays in force: {first}")
+            self.notices.put(
+                "reload_refused", f"the old configuration stays in force: {first}; mend it, and reload again"
+            )
         else:
             self.notices.put("reload_refused", None)
 

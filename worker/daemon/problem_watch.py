@@ -7,7 +7,7 @@ from worker.config.polling import status_rules_of
 from worker.core.errors import StorageFailed, TryLater
 from worker.core.instant import words
 from worker.core.problems import Problem, kind_of
-from worker.core.standing import Standing, Told, follow, shown
+from worker.core.standing import Standing, Told, follow, shown, without_names
 from worker.rounds.log_lines import Log
 from worker.rounds.machine import machine_of
 from worker.store.db.store import Store
@@ -26,7 +26,7 @@ class ProblemWatch:
         self.worst: Problem | None = None
         """The worst problem that stands and is not acknowledged."""
         self.shown: list[Problem] = []
-        """All of these."""
+        """All of these, without names of files."""
         self._store = store
         self._once = once
         self._looked_at: int | None = None
@@ -59,7 +59,7 @@ class ProblemWatch:
         elif after != rows or self._unsaved is not None:
             after, told = self._keep(after, told, stands, now)
         self._followed = after
-        self.shown = [one.problem for one in shown(after, stands, now) if one.acked is None]
+        self.shown = [without_names(one.problem) for one in shown(after, stands, now) if one.acked is None]
         self.worst = next(iter(self.shown), None)
         for one in told:
             self._tell(one)
@@ -98,7 +98,7 @@ class ProblemWatch:
             return
         say = self.log.error if problem.severity == "critical" else self.log.warning
         event = "problem begins" if told.what == "begins" else "problem has grown since it was acknowledged"
-        say(event, code=problem.code, count=problem.count, hint=problem.hint)
+        say(event, code=problem.code, count=problem.count, hint=without_names(problem).hint)
 
     def _tell_new_causes(self, after: dict[str, Standing], stands: list[Problem]) -> None:
         """Each cause of a problem that goes on is told once."""
@@ -113,7 +113,8 @@ class ProblemWatch:
             self._causes[problem.code] = known | problem.causes
             if not row.hides(problem.count):
                 say = self.log.error if problem.severity == "critical" else self.log.warning
-                say("problem has another cause now", code=problem.code, count=problem.count, hint=problem.hint)
+                said = without_names(problem).hint
+                say("problem has another cause now", code=problem.code, count=problem.count, hint=said)
 
 
 def _sayable(problem: Problem) -> Problem:

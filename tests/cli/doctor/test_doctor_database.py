@@ -9,10 +9,11 @@ import pytest
 
 from cli.doctor import database as checks
 from cli.doctor import files as modes
-from cli.doctor.configuration import with_credentials
+from cli.doctor.configuration import as_handed, with_credentials
 from tests.cli.doctor.looking import Doctor, doctor
 from tests.support.cdpoll_process import House, until
 from worker.clock import Clock
+from worker.config import WebhookSection, load_store
 from worker.gateways.machine import Disk
 from worker.gateways.units import unit_of
 from worker.store.db.store import wal_is_safe
@@ -145,6 +146,24 @@ def test_a_daemon_of_another_version(house: House) -> None:
     assert "is of version 0.0.1; installed is " in told["words"]
 
 
+def test_an_installed_daemon_has_the_version_of_its_build(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = "0.0.1+g123456789abc"
+    monkeypatch.setattr(checks, "VERSION", installed)
+    with open_store(house.database) as store, store.write():
+        now = Clock().now()
+        beat(store, pid=os.getpid(), version=installed, started_at=now, now=now, token_expires_at=None)
+    told = [one.words for one in checks.database(load_store(str(house.config), {}), Clock()) if one.check == "daemon"]
+    assert "installed is" not in str(told)
+    assert "finished its last pass" in str(told)
+
+
+def test_a_daemon_that_is_stuck_is_to_be_restarted_and_not_started(house: House) -> None:
+    with open_store(house.database) as store, store.write():
+        before = Clock().now() - 120_000
+        beat(store, pid=os.getpid(), version="1", started_at=before, now=before, token_expires_at=None)
+    assert doctor(house).one("daemon")["cure"] == "restart it: systemctl restart cdpoll"
+
+
 def test_a_systemctl_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert unit_of("cdpoll.service") is None
@@ -206,6 +225,21 @@ def test_credentials_of_the_running_service_are_found(tmp_path: Path) -> None:
     handed.mkdir()
     assert with_credentials({"A": "b"}, handed) == {"A": "b", "CREDENTIALS_DIRECTORY": str(handed)}
     assert with_credentials({"CREDENTIALS_DIRECTORY": "/x"}, handed) == {"CREDENTIALS_DIRECTORY": "/x"}
+
+
+def test_each_service_has_credentials_of_its_own(house: House, tmp_path: Path) -> None:
+    secret, address = "whsec_" + "x" * 32, "http://127.0.0.1:9/uuid"
+    for unit, name, text in (("cdpoll.service", "page", address), ("cdpoll-deliver.service", "hook", secret)):
+        (tmp_path / unit).mkdir()
+        (tmp_path / unit / name).write_text(text)
+    house.ways["hook"] = {"kind": "webhook", "url": "http://127.0.0.1:9/", "secret": "{credential hook}"}
+    house.write(alert_ping="{credential page}")
+    config = as_handed(str(house.config), {}, tmp_path).config
+    assert config is not None
+    (way,) = config.deliver
+    assert isinstance(way, WebhookSection)
+    assert config.alert.ping is not None
+    assert (way.secret.reveal(), config.alert.ping.reveal()) == (secret, address)
 
 
 def test_nothing_is_left_beside_the_database(house: House) -> None:

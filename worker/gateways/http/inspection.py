@@ -1,6 +1,7 @@
 """A client that also remembers what a person wants to know of the way to a server: each TLS handshake, and the Date of
 the latest answer."""
 
+import contextlib
 import socket
 import ssl
 from typing import Any, NamedTuple
@@ -38,6 +39,26 @@ class InspectingClient(HttpClient):
         super()._opened(opened)
         if isinstance(opened, ssl.SSLSocket):
             self.handshakes.append(_handshake(opened))
+
+
+class _Agreed(Exception):
+    """TLS is agreed on, and nothing is to be sent."""
+
+
+class HandshakeClient(InspectingClient):
+    """Sees the TLS of a host, through a proxy too, and sends no request there."""
+
+    def handshake(self, host: str, origin: str) -> Handshake:
+        """That with ``host``. Raises HttpFailed."""
+        self._host = host
+        with contextlib.suppress(_Agreed):
+            self.send("GET", f"{origin}/", {})
+        return self.handshakes[-1]
+
+    def _opened(self, opened: socket.socket) -> None:
+        super()._opened(opened)
+        if isinstance(opened, ssl.SSLSocket) and opened.server_hostname == self._host:
+            raise _Agreed
 
 
 def _handshake(sock: ssl.SSLSocket) -> Handshake:

@@ -19,6 +19,9 @@ class Handled:
     refused: dict[str, str] = field(default_factory=dict)
 
 
+# What stands in a text in place of what was damaged on the disk.
+LOST = "\ufffd"
+
 UNKNOWN = "is not recorded here: give the whole id, in its own letter case"
 
 
@@ -29,7 +32,7 @@ def due_now(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
         ids,
         """
         UPDATE tasks SET due_at = :now, leased_until = NULL, reason = :reason
-        WHERE id = :id AND state = 'pending' RETURNING seq
+        WHERE seq = :seq AND state = 'pending' RETURNING seq
         """,
         {"now": now, "reason": DueReason.HAND},
         {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},
@@ -46,7 +49,7 @@ def retry(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
         UPDATE tasks SET state = 'pending', due_at = :now, leased_until = NULL, reason = :reason, life_from = :now,
             paused_base = :paused_base, failures = 0, not_found_since = NULL, last_error = NULL, abandoned_at = NULL,
             purged_at = NULL
-        WHERE id = :id AND state <> 'concluded' RETURNING seq
+        WHERE seq = :seq AND state <> 'concluded' RETURNING seq
         """,
         {"now": now, "reason": DueReason.RETRY},
         {"concluded": "is concluded: finished; the vendor will not change it"},
@@ -61,7 +64,7 @@ def abandon(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
         ids,
         """
         UPDATE tasks SET state = 'abandoned', due_at = NULL, leased_until = NULL, abandoned_at = :now
-        WHERE id = :id AND state = 'pending' RETURNING seq
+        WHERE seq = :seq AND state = 'pending' RETURNING seq
         """,
         {"now": now},
         {"concluded": "is concluded: there is nothing to abandon", "abandoned": "is abandoned already"},
@@ -83,13 +86,22 @@ def _each(
     with store.write():
         params = {**params, "paused_base": api.get(store).breaker.paused_until_now(params["now"])}
         for task_id in dict.fromkeys(ids):
-            row = store.one(sql, {**params, "id": task_id})
+            found = _named(store, task_id)
+            row = None if found is None else store.one(sql, {**params, "seq": found["seq"]})
             if row is not None:
                 handled.done[task_id] = row["seq"]
                 acts.note(store, who, action, task_id, params["now"])
                 if action != "asked for a poll":
                     history.add(store, row["seq"], params["now"], action, f"by {who}")
                 continue
-            row = store.one("SELECT state FROM tasks WHERE id = :id", {"id": task_id})
-            handled.refused[task_id] = UNKNOWN if row is None else reasons[row["state"]]
+            handled.refused[task_id] = UNKNOWN if found is None else reasons[found["state"]]
     return handled
+
+
+def _named(store: Store, task_id: str) -> Any:
+    """The task's row, with its state before. One whose id was damaged on the disk is named as lists show it."""
+    row = store.one("SELECT seq, state FROM tasks WHERE id = :id", {"id": task_id})
+    if row is not None or LOST not in task_id:
+        return row
+    damaged = store.read("SELECT seq, id, state FROM tasks WHERE last_error = 'damaged_id' ORDER BY seq")
+    return next((row for row in damaged if row["id"] == task_id), None)

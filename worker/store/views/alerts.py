@@ -5,30 +5,30 @@ from typing import Any
 
 from worker.core.alerts import Alert, alert_of
 from worker.core.instant import iso_or_none
-from worker.core.problems import Problem, kind_of
+from worker.core.problems import gone, kind_of
 from worker.core.standing import Shown
 from worker.core.status_rules import StatusRules
 from worker.store.db.store import Store
 from worker.store.state import alerting
 from worker.store.state import standing as kept
-from worker.store.views.problems import Machine, found
+from worker.store.views.problems import NO_WRITES, Machine, found
 
 
 def told(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> tuple[list[Alert], set[str]]:
     """The problems, and the codes of those that the log has not told of because no daemon could write them down.
 
-    What ended less than a minute ago still stands, without a hint: it may come back.
+    What ended less than a minute ago still stands: it may come back.
     """
     rows = kept.standing(store)
     here = {one.code: one for one in found(store, now, rules, machine, alive=alive)}
     shown = []
     for row in rows.values():
         if row.told:
-            problem = here.get(row.code) or Problem(row.code, row.n, "")
+            problem = here.get(row.code) or gone(row.code, row.n)
             acked = row if row.hides(problem.count) else None
             shown.append(Shown(replace(problem, since=min(row.began_at, now)), acked))
     unwritten = {code for code in here.keys() - rows.keys() if not _waits(code)}
-    if alive and "database_unwritable" not in here:
+    if alive and not here.keys() & NO_WRITES:
         unwritten = set()
     shown += [Shown(one) for code, one in here.items() if code in unwritten]
     return [alert_of(one) for one in shown], unwritten

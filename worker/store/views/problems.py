@@ -266,13 +266,16 @@ NO_SPACE_BYTES = 4 * 1024 * 1024
 
 
 # These say already why the database cannot be written.
-_NO_WRITES = {"disk_full", "disk_read_only"}
+_DISK_SAYS = {"disk_full", "disk_read_only"}
+
+NO_WRITES = {"database_unwritable", *_DISK_SAYS}
+"""With one of these the daemon cannot write down which problems stand."""
 
 
 def _storage(store: Store, standing: list[Problem], machine: Machine, *, alive: bool) -> list[Problem]:
     """The disk, and what the daemon's own file says of the database."""
     found = _disk(store.path.parent, machine)
-    if any(one.code in _NO_WRITES for one in found):
+    if any(one.code in _DISK_SAYS for one in found):
         # A daemon that cannot save what it heard finishes no pass, and cannot say so.
         standing[:] = [one for one in standing if one.code != "daemon_stuck"]
     beat = daemon.last_beat(store) if alive else None
@@ -289,7 +292,7 @@ def unwritable(message: str, cure: str, since: int) -> Problem:
 
 def with_unwritable(found: list[Problem], told: Problem) -> list[Problem]:
     """``found`` and ``told``, where the disk is not named as the cause already."""
-    return found if any(one.code in _NO_WRITES for one in found) else worst_first([*found, told])
+    return found if any(one.code in _DISK_SAYS for one in found) else worst_first([*found, told])
 
 
 def _disk(folder: Path, machine: Machine) -> list[Problem]:
