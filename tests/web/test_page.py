@@ -125,6 +125,8 @@ def test_a_locked_database_is_told_by_the_summary(house: House, monkeypatch: pyt
     assert "The database cannot be read: " in text
     assert "What follows is what the daemon last wrote of it." in text
     assert "Work flowing 1 task pending" in text
+    assert "1 task pending, by when they were recorded" in text
+    assert "No daemon lives" not in text
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b'{"format": 1}'])

@@ -32,6 +32,8 @@ def figures(look: Look) -> list[Plot]:
 
 def pending_by_age(look: Look) -> Plot:
     title, groups = "Pending tasks by age", look.pending_ages
+    if not groups:
+        return Plot(title, "They are not counted yet.")
     total = sum(one["n"] for one in groups)
     if not total:
         return Plot(title, "No task is pending.")

@@ -73,7 +73,9 @@ def look(config: Config, now: int) -> Look:
         if summary is None:
             return Look(now, None, here, {}, [], error.message, error.hint)
         told = picture_of(summary, now, process_exists)
-        return Look(now, told, installed(summary), {}, [], error.message, error.hint)
+        measures = summary["measures"] if told["daemon"]["alive"] else {}
+        ages = summary.get("pending_ages", [])
+        return Look(now, told, installed(summary), measures, ages, error.message, error.hint)
     if summary is None or not lives:
         return Look(now, picture, here, {}, ages)
     return Look(now, picture, here, summary["measures"], summary.get("pending_ages", []))
