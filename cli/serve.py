@@ -8,7 +8,7 @@ import click
 from cli.groups import Group
 from cli.opening import settle_in
 from worker.clock import Clock
-from worker.config import load
+from worker.config import Config, load
 
 
 @click.group(cls=Group)
@@ -24,19 +24,16 @@ def local(obj: dict[str, Any]) -> None:
     It reads only, and tells no patient data. [local] says where it listens; SIGTERM ends it, and SIGHUP has it read the
     configuration anew.
     """
-    config = load(obj["config"], os.environ)
-    settle_in(config.store.path)
-    from flask import Flask
 
+    def read() -> Config:
+        return load(obj["config"], os.environ)
+
+    config = read()
+    settle_in(config.store.path)
     from worker.log import make_log
     from worker.web.app import make_app
     from worker.web.serve import serve as run
 
     clock = Clock()
     log = make_log(config.log.format, config.log.level, clock)
-
-    def make() -> Flask:
-        fresh = load(obj["config"], os.environ)
-        return make_app(fresh, clock.now, log)
-
-    run(config.local.listen, make, log)
+    run(config, read, lambda found: make_app(found, clock.now, log), log)

@@ -6,10 +6,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from gunicorn.arbiter import Arbiter
 
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, until
+from tests.support.kept_log import KeptLog
 from tests.support.served import served
+from worker.config import Config, load
 from worker.web import serve
 from worker.web.app import HEADERS
 
@@ -127,6 +131,34 @@ def test_what_is_no_request_is_not_quoted_in_the_log(known: House) -> None:
         log = web.log.read_text()
     assert "Invalid request from ip=127.0.0.1" in log
     assert "DOE" not in log
+
+
+def test_a_reload_brings_the_new_configuration_and_a_wrong_one_changes_nothing(
+    known: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gunicorn's main process does at a reload, and the next worker process."""
+    log = KeptLog()
+    monkeypatch.setattr(serve.GunicornLog, "log", log, raising=False)
+    served: list[tuple[str, ...] | None] = []
+
+    def read() -> Config:
+        return load(str(known.config), {})
+
+    def make(config: Config) -> Flask:
+        served.append(config.local.hosts)
+        return Flask("made")
+
+    server = serve.Server({"logger_class": serve.GunicornLog}, read(), read, make)
+    arbiter = Arbiter(server)
+    for text in (f"{known.config.read_text()}[local]\nhosts = new.example\n", "[nonsense\n"):
+        known.config.write_text(text)
+        server.reload()
+        arbiter.setup(server)
+        server.load()
+    assert served == [("new.example",)] * 2
+    ((event, about),) = log.lines
+    assert event == "reload refused; the configuration in force stays"
+    assert "not a section line" in str(about["mistake"])
 
 
 def test_two_messages_in_one_are_no_second_request(known: House) -> None:

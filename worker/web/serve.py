@@ -16,7 +16,8 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
-from worker.core.errors import TryLater, place_of
+from worker.config import Config
+from worker.core.errors import CdpollError, TryLater, place_of
 from worker.gateways.systemd import watchdog_interval
 from worker.rounds.log_lines import Log
 from worker.web.probe import begin_probing
@@ -54,7 +55,10 @@ class GunicornLog:
 
     log: Log
 
-    def __init__(self, cfg: Any) -> None: ...
+    def __init__(self, cfg: Any) -> None:
+        self.cfg = cfg  # gunicorn looks at it at a reload
+
+    def setup(self, cfg: Any) -> None: ...
 
     def debug(self, *_: Any, **__: Any) -> None: ...
 
@@ -82,9 +86,15 @@ class GunicornLog:
     def close_on_exec(self) -> None: ...
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, options: dict[str, Any], make: Callable[[], Flask]) -> None:
+class Server(BaseApplication):  # type: ignore[misc]
+    """``read`` and ``reload`` are called in the main process, ``load`` in its worker process."""
+
+    def __init__(
+        self, options: dict[str, Any], config: Config, read: Callable[[], Config], make: Callable[[Config], Flask]
+    ) -> None:
         self._options = options
+        self._config = config
+        self._read = read
         self._make = make
         super().__init__()
 
@@ -92,12 +102,21 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
+    def reload(self) -> None:
+        try:
+            self._config = self._read()
+        except CdpollError as error:
+            first = error.message.splitlines()[0]
+            GunicornLog.log.error("reload refused; the configuration in force stays", mistake=first)
+        super().reload()
+
     def load(self) -> Flask:
-        return self._make()
+        return self._make(self._config)
 
 
-def serve(listen: str, make: Callable[[], Flask], log: Log) -> None:
-    """Serve until SIGTERM; ``make`` is called in the worker process, and again on SIGHUP.
+def serve(config: Config, read: Callable[[], Config], make: Callable[[Config], Flask], log: Log) -> None:
+    """Serve until SIGTERM what ``make`` makes of the configuration. SIGHUP has it read anew; one with a mistake changes
+    nothing.
 
     Ends with SystemExit. Raises TryLater where the address is taken.
     """
@@ -120,10 +139,10 @@ def serve(listen: str, make: Callable[[], Flask], log: Log) -> None:
     }
     if (interval_ms := watchdog_interval()) is not None:
         options["when_ready"] = lambda arbiter: begin_probing(arbiter.LISTENERS[0].sock, interval_ms)
-    listener = None if _handed_over() else _listener(listen)
+    listener = None if _handed_over() else _listener(config.local.listen)
     if listener is not None:
         options["bind"] = [f"fd://{listener.fileno()}"]
-    Arbiter(_Server(options, make)).run()
+    Arbiter(Server(options, config, read, make)).run()
 
 
 def _handed_over() -> bool:
