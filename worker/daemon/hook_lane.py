@@ -100,7 +100,11 @@ class HookLane:
                 events.append(("problem", self._about(problem, now)))
         over = self._begun.keys() - stands.keys()
         events += [("recovery", self._begun[code]) for code in sorted(over)]
-        return [(event, about) for event, about in events if now >= self._retry_at.get((event, about["code"]), now)]
+        return [(event, about) for event, about in events if not self._waits(event, about["code"], now)]
+
+    def _waits(self, event: str, code: str, now: int) -> bool:
+        """Whether the command has failed less than a minute ago. A longer wait began before the clock was set back."""
+        return now < self._retry_at.get((event, code), now) <= now + RETRY_MS
 
     def _about(self, problem: Problem, now: int) -> dict[str, Any]:
         return {
