@@ -53,3 +53,5 @@ def test_a_command(house: House, tmp_path: Path) -> None:
     assert mistakes(house) == [f"3 command: {program} cannot be started: it may not be executed (chmod +x)"]
     program.chmod(0o755)
     assert mistakes(house) == []
+    program.write_bytes(b"#!/bin/sh\r\n")
+    assert len(mistakes(house)) == 1

@@ -134,15 +134,19 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
     program.write_text("#!/nonexist/interpreter\n")
     assert way.send(letter(1), NOW) == ReceiverDown("denied", said + "it may not be executed (chmod +x)")
     program.chmod(0o755)
-    assert way.send(letter(1), NOW) == ReceiverDown("missing", said + "no such file or directory")
+    none = "its first line names '/nonexist/interpreter', which is not there"
+    assert way.send(letter(1), NOW) == ReceiverDown("missing", said + none)
+    program.write_bytes(b"#!/bin/sh\r\nexit 0\r\n")
+    ends = "its lines end with CR and LF; write them with LF alone"
+    assert way.send(letter(1), NOW) == ReceiverDown("missing", said + ends)
     program.write_text("no program")
-    assert way.send(letter(1), NOW) == ReceiverDown("not_a_program", said + "exec format error")
+    neither = "it is no program, and no script that begins with #!"
+    assert way.send(letter(1), NOW) == ReceiverDown("not_a_program", said + neither)
     program.write_text("#!/bin/sh\nexit 0\n")
     assert way.send(letter(1), NOW) == Delivered()
     assert stat.S_ISDIR(tmp_path.stat().st_mode)
     sent = Command((str(tmp_path),), LONG_MS).send(letter(1), NOW)
-    assert isinstance(sent, ReceiverDown)
-    assert sent.code == "denied"
+    assert sent == ReceiverDown("denied", f"{tmp_path} cannot be started: it is a folder")
 
 
 def test_one_after_the_other_each_gets_its_own(run: Run, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import select
 import signal
 import stat
@@ -16,8 +17,10 @@ from pathlib import Path
 
 from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverDown, Sent
 from worker.core.instant import words
+from worker.files import open_regular
 from worker.ownership import obstacle
 
+_FIRST_LINE_BYTES = 256  # that the kernel reads
 _TEMPORARY_EXIT = 75  # EX_TEMPFAIL of sysexits.h
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CODES = {errno.ENOENT: "missing", errno.ENOTDIR: "missing", errno.EACCES: "denied", errno.ENOEXEC: "not_a_program"}
@@ -113,15 +116,38 @@ def trouble_with_program(program: str) -> ReceiverDown | None:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         return _not_started(program, error)
-    if os.access(path, os.X_OK, effective_ids=True) and not is_folder:
-        return None
+    if is_folder:
+        return ReceiverDown("denied", f"{program} cannot be started: it is a folder")
+    if os.access(path, os.X_OK, effective_ids=True):
+        wrong = _wrong_interpreter(path)
+        return None if wrong is None else ReceiverDown("missing", f"{program} cannot be started: {wrong}")
     shut = obstacle(path, write=False)
     said = "it may not be executed (chmod +x)" if shut is None else f"{shut.words}; {shut.cure}"
     return ReceiverDown("denied", f"{program} cannot be started: {said}")
 
 
+def _wrong_interpreter(script: Path) -> str | None:
+    """What is wrong with the program that the first line of a script names. (The error that a start gives is that of a
+    script that is not there.)"""
+    try:
+        with open_regular(script) as file:
+            first = file.read(_FIRST_LINE_BYTES).partition(b"\n")[0]
+    except OSError:
+        return None  # a program need not be readable
+    if not first.startswith(b"#!"):
+        return None
+    interpreter = os.fsdecode(re.split(rb"[ \t]+", first[2:].strip(b" \t"))[0])
+    if not interpreter or "\0" in interpreter or os.path.lexists(interpreter):
+        return None
+    if interpreter.endswith("\r"):
+        return "its lines end with CR and LF; write them with LF alone"
+    return f"its first line names {interpreter!r}, which is not there"
+
+
 def _not_started(program: str, error: OSError) -> ReceiverDown:
     reason = (error.strerror or type(error).__name__).lower()
+    if error.errno == errno.ENOEXEC:
+        reason = "it is no program, and no script that begins with #!"
     return ReceiverDown(_CODES.get(error.errno or 0, "failed"), f"{program} cannot be started: {reason}")
 
 
