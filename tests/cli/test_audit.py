@@ -257,6 +257,7 @@ def test_a_database_of_the_version_before_keeps_its_acts(house: House) -> None:
         (0, None, "root"),
         (1, "ann", "daemon (sudo by ann)"),
         (1, "daemon", "daemon"),
+        (1, "n" * 100_000, f"daemon (sudo by {'n' * 64})"),
         (1, None, "daemon"),
         (4_000_000, None, "4000000"),
     ],
