@@ -87,7 +87,7 @@ def test_of_a_task_nothing_is_sent_before_what_has_failed_and_the_dead_hold_noth
     settle(store, rows=[failed(1)])
     assert due(store) == [2]
     assert due(store, LATER) == [1, 2, 3]
-    settle(store, rows=[failed(1)._replace(state="dead")])
+    settle(store, rows=[failed(1)._replace(state="dead", attempts=2)])
     assert due(store) == [2, 3]
 
 
@@ -140,7 +140,7 @@ def test_a_removed_result_takes_its_deliveries_along(store: Store) -> None:
 
 def test_a_retry_gives_a_fresh_schedule_and_starts_a_way_that_was_stopped(store: Store, path: Path) -> None:
     taken(store, concluded(store, "a", "b"))
-    dead = failed(1)._replace(state="dead", attempts=10)
+    dead = failed(1)._replace(state="dead")
     settle(store, rows=[dead, failed(2)], way=WayState(4, LATER, NOW, "http_410"))
     chosen = by_hand.keys(store, states=("failed", "dead"))
     assert by_hand.retry(store, chosen, [], NOW, "ann") == (chosen, [WAY])

@@ -179,7 +179,10 @@ def next_at(store: Store, name: str, now: int) -> int | None:
 
 
 def settle(store: Store, name: str, done: Settlement) -> int:
-    """Write what some attempts have changed, in one transaction; how many dead letters the delivered ones replace."""
+    """Write what some attempts have changed, in one transaction; how many dead letters the delivered ones replace.
+
+    A letter that a person gave a fresh schedule meanwhile keeps it.
+    """
     with store.write():
         replaced = _remove_replaced(store, name, done.delivered)
         _remove(store, name, [*done.delivered, *done.gone])
@@ -188,7 +191,7 @@ def settle(store: Store, name: str, done: Settlement) -> int:
                 """
                 UPDATE deliveries SET state = :state, attempts = :attempts, next_at = :next_at, error = :error,
                     detail = :detail, last_at = :last_at
-                WHERE way = :way AND number = :number
+                WHERE way = :way AND number = :number AND attempts = :attempts - 1
                 """,
                 {"way": name, **letter._asdict()},
             )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.database import DONE, NOW, conclude, record
-from tests.support.scripted_way import DOWN, REFUSED, Delivering, ScriptedWay, answering, results
+from tests.support.scripted_way import DOWN, REFUSED, SCHEDULE_MS, Delivering, ScriptedWay, answering, results
+from worker.core.delivery import Letter, Sent
 from worker.rounds.deliver.round import STEP_LETTERS
 from worker.store import deliveries_by_hand as by_hand
 from worker.store.db.store import Store
@@ -98,3 +99,25 @@ def test_a_run_that_ends_by_itself_goes_back_to_what_has_failed_after_its_probe(
     by.begin()
     by.until_idle()
     assert by.way.tried == [1, 2, 1, 3]
+
+
+def test_a_schedule_begun_anew_during_the_last_attempt_counts(store: Store) -> None:
+    results(store, ["a"])
+    by = Delivering(store, ScriptedWay(lambda _: REFUSED), AT)
+
+    def retried(_: Letter) -> Sent:
+        by.way.answer = lambda _: REFUSED
+        assert by_hand.retry(store, by_hand.keys(store), [], by.now, "ann").done
+        return REFUSED
+
+    for wait in (*SCHEDULE_MS, 0):
+        by.until_idle()
+        by.now += wait
+    assert by.rows() == [(1, "dead", 3, 0)]
+    by_hand.retry(store, by_hand.keys(store), [], by.now, "ann")
+    for wait in SCHEDULE_MS:
+        by.until_idle()
+        by.now += wait
+    by.way.answer = retried
+    by.until_idle()
+    assert by.rows() == [(1, "failed", 1, SCHEDULE_MS[0])], "tried again at once, by the fresh schedule"
