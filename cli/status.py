@@ -16,7 +16,6 @@ from worker.core.errors import BadConfiguration, StorageFailed
 from worker.gateways.machine import process_exists
 from worker.rounds.machine import from_outside
 from worker.store.db.lock import holder
-from worker.store.views import alerts
 from worker.store.views import status as view
 from worker.store.views.problems import Machine
 from worker.store.views.verdicts import Installation, Verdict, verdicts
@@ -81,9 +80,8 @@ def _seen(obj: dict[str, Any]) -> tuple[Told, int]:
 
 def told(here: Opened) -> Told:
     """The picture, its verdicts, and what they are measured by."""
-    source, rules, alert = here.config.source, status_rules_of(here.config), here.config.alert
-    picture = view.status(here.store, here.now, rules, machine_of(here), None if source is None else str(source))
-    picture["alerts"] = alerts.picture(here.store, ping=alert.ping is not None, command=alert.command is not None)
+    rules = status_rules_of(here.config)
+    picture = view.status(here.store, here.now, rules, machine_of(here))
     return judged(picture | {"source": "database"}, Installation(rules.asks, daemon=rules.runs == "daemon"), here.now)
 
 

@@ -35,7 +35,14 @@ FLOORS: dict[str, set[str]] = {
     | STAIRWELL,
     "sandbox": {"sandbox", "worker.clock", "worker.core.instant", "worker.core.errors"},
     "worker.daemon": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
-    "worker.web": {"worker.web", "worker.rounds.log_lines", "worker.gateways", "worker.store", "worker.core"}
+    "worker.web": {
+        "worker.web",
+        "worker.rounds.log_lines",
+        "worker.rounds.machine",
+        "worker.gateways",
+        "worker.store",
+        "worker.core",
+    }
     | STAIRWELL,
     "worker.rounds": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"},
     "worker.gateways": {"worker.gateways", "worker.files", "worker.ownership", "worker.core"},

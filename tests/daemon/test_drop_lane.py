@@ -153,7 +153,7 @@ def test_a_fault_of_ours_is_told_once_and_the_lane_goes_on(
     with open_store(house.path) as store:
         with store.write():
             running.notices.write(store, house.clock.at)
-        found = look.status(store, house.clock.at, StatusRules(), MACHINE, None)["problems"]
+        found = look.status(store, house.clock.at, StatusRules(), MACHINE)["problems"]
     (fault,) = [one for one in found if one["code"] == "internal_fault"]
     assert fault["severity"] == "critical"
     assert "ZeroDivisionError at test_drop_lane.py:" in fault["hint"]

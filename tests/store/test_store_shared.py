@@ -150,7 +150,7 @@ def test_no_read_keeps_others_from_writing(path: Path) -> None:
             tasks.by_seq(one, [1], 0),
             api.get(one),
             daemon.last_beat(one),
-            look.status(one, NOW, StatusRules(SCHEDULE), MACHINE, None),
+            look.status(one, NOW, StatusRules(SCHEDULE), MACHINE),
             story.show(one, "t1", body=True),
         ]
         record(other, "new")

@@ -87,5 +87,5 @@ def batch(*members: str) -> str:
 def problems(rounds: DropRounds) -> dict[str, str]:
     """What `status` names of the drop, by its code."""
     with open_store(rounds.path) as store:
-        found = look.status(store, rounds.clock.at, StatusRules(every_ms=EVERY), MACHINE, None)["problems"]
+        found = look.status(store, rounds.clock.at, StatusRules(every_ms=EVERY), MACHINE)["problems"]
     return {one["code"]: one["hint"] for one in found if one["code"] != "daemon_down"}

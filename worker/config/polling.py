@@ -42,4 +42,6 @@ def status_rules_of(config: Config) -> StatusRules:
         config.alert.command is not None,
         config.retention.keep_ms,
         None if config.api is None else config.api.origin,
+        config.alert.ping is not None,
+        None if config.source is None else str(config.source),
     )

@@ -5,19 +5,15 @@ address while no alert stands, once a minute. An alert is a problem that is seve
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from worker.core.problem_kind import Severity
-from worker.core.problems import Problem, hint, kind_of
-from worker.core.standing import Shown
+from worker.core.problems import Problem
+from worker.core.standing import Shown, without_names
 
 WELL_EVERY_MS = 60_000
 
 WELL = "all is well\n"
-
-# Their hints name files of the drop, and such a name may say whom a file is about.
-_FILES = {"sftp_files": "single files of the drop make trouble: `cdpoll status` names them", "files_lost": None}
 
 
 class Alert(NamedTuple):
@@ -29,10 +25,7 @@ class Alert(NamedTuple):
 
 def alert_of(one: Shown) -> Alert:
     """As others may read it: without names of files."""
-    problem, kind = one.problem, kind_of(one.problem.code)
-    if problem.code in _FILES:
-        problem = replace(problem, hint=_FILES[problem.code] or hint(kind.words, kind.cure))
-    return Alert(problem, one.acked is not None)
+    return Alert(without_names(one.problem), one.acked is not None)
 
 
 def severe(problem: Problem, least: Severity) -> bool:
@@ -72,7 +65,7 @@ def next_ping(before: Pinged, found: Sequence[Alert], least: Severity, now: int)
     codes = frozenset(one.code for one in stands)
     new, over = codes - before.codes, sorted(before.codes - {one.problem.code for one in found})
     alerts = [one for one in stands if severe(one, least)]
-    changed = [*(one for one in stands if one.code in new)]
+    changed = [one for one in stands if one.code in new]
     body = "".join([*map(_line, alerts or stands), *(f"over: {code}\n" for code in over)])
     after = before._replace(codes=codes)
     if any(severe(one, least) for one in changed):

@@ -20,7 +20,8 @@ class StatusRules(NamedTuple):
     ``delay_per_request_ms``, the least one, is ``None`` without a learned schedule; ``every_ms`` without a drop.
     ``runs``: ``once`` where a timer or a person starts cdpoll, and no daemon is expected.
     ``asks``: there is an API to be polled, at ``origin``. ``ways``: the ways out. ``hook``: `cdpoll deliver` is to
-    start a command for problems. ``keep_ms``: what is older is purged; ``None``: nothing is.
+    start a command for problems; ``ping``: the daemon is to ping a monitor. ``keep_ms``: what is older is purged;
+    ``None``: nothing is. ``source``: the configuration's file.
     """
 
     schedule: Schedule = Schedule()
@@ -33,3 +34,5 @@ class StatusRules(NamedTuple):
     hook: bool = False
     keep_ms: int | None = None
     origin: str | None = None
+    ping: bool = False
+    source: str | None = None

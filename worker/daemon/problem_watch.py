@@ -96,8 +96,11 @@ class ProblemWatch:
         if told.what == "over":
             self.log.info("problem is over", code=problem.code, lasted=words(told.lasted))
             return
+        begins = told.what == "begins"
+        self._say("problem begins" if begins else "problem has grown since it was acknowledged", problem)
+
+    def _say(self, event: str, problem: Problem) -> None:
         say = self.log.error if problem.severity == "critical" else self.log.warning
-        event = "problem begins" if told.what == "begins" else "problem has grown since it was acknowledged"
         say(event, code=problem.code, count=problem.count, hint=without_names(problem).hint)
 
     def _tell_new_causes(self, after: dict[str, Standing], stands: list[Problem]) -> None:
@@ -112,9 +115,7 @@ class ProblemWatch:
                 continue
             self._causes[problem.code] = known | problem.causes
             if not row.hides(problem.count):
-                say = self.log.error if problem.severity == "critical" else self.log.warning
-                said = without_names(problem).hint
-                say("problem has another cause now", code=problem.code, count=problem.count, hint=said)
+                self._say("problem has another cause now", problem)
 
 
 def _sayable(problem: Problem) -> Problem:

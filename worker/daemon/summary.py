@@ -14,7 +14,7 @@ from worker.gateways.systemd import runtime_directory
 from worker.rounds.machine import machine_of
 from worker.store.db.store import Store
 from worker.store.state import api, summary_file
-from worker.store.views import alerts, status
+from worker.store.views import status
 from worker.store.views.pending_ages import pending_ages
 
 # To count the pending tasks by age reads an index of them all: a third of a second for a million.
@@ -38,12 +38,7 @@ class SummaryWriter:
         rules = status_rules_of(config)
         problems = [without_names(one) for one in found]
         try:
-            source, alert = config.source, config.alert
-            self._picture = {
-                **status.picture(self._store, now, rules, machine_of(self._store), problems),
-                "config": None if source is None else str(source),
-                "alerts": alerts.picture(self._store, ping=alert.ping is not None, command=alert.command is not None),
-            }
+            self._picture = status.picture(self._store, now, rules, machine_of(self._store), problems)
             self.measures.sample(now, paced(rate_limit_of(config.polling), api.get(self._store).limiter).rate)
             if self._aged_at is None or not 0 <= now - self._aged_at < AGES_EVERY_MS:
                 self._ages, self._aged_at = pending_ages(self._store, now), now

@@ -15,14 +15,15 @@ from worker.config.polling import status_rules_of
 from worker.core.errors import CdpollError
 from worker.core.standing import without_names
 from worker.core.status_rules import StatusRules
-from worker.gateways.machine import disk_of, process_exists
+from worker.gateways.machine import process_exists
 from worker.gateways.systemd import runtime_directory
+from worker.rounds.machine import from_outside
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import daemon, summary_file
-from worker.store.views import alerts, status
+from worker.store.views import status
 from worker.store.views.pending_ages import pending_ages
-from worker.store.views.problems import Machine, problems
+from worker.store.views.problems import problems
 from worker.store.views.told_to_all import installed, picture_of
 from worker.store.views.verdicts import Installation
 
@@ -66,8 +67,6 @@ def look(config: Config, now: int) -> Look:
     try:
         with opened(config) as store:
             picture, lives = _picture(store, now, rules, summary)
-            if not lives:
-                picture |= _of_this_process(store, config)
             ages = [] if lives else pending_ages(store, now)
     except CdpollError as error:
         if summary is None:
@@ -81,19 +80,10 @@ def look(config: Config, now: int) -> Look:
     return Look(now, picture, here, summary["measures"], summary.get("pending_ages", []))
 
 
-def _of_this_process(store: Store, config: Config) -> Json:
-    """What the daemon's picture has beside that of the database."""
-    alert, source = config.alert, config.source
-    told = alerts.picture(store, ping=alert.ping is not None, command=alert.command is not None)
-    return {"alerts": told, "config": None if source is None else str(source)}
-
-
 def _picture(store: Store, now: int, rules: StatusRules, summary: Json | None) -> tuple[Json, bool]:
     """The picture, and whether the summary is of a daemon that lives."""
-    beat, disk = daemon.last_beat(store), disk_of(store.path.parent)
-    exists = beat is not None and process_exists(beat.pid)
-    machine = Machine(exists, None) if disk is None else Machine(exists, *disk)
-    alive = beat is not None and beat.alive(now, exists)
+    machine, alive = from_outside(store, now)
+    beat = daemon.last_beat(store)
     if summary is not None and beat is not None and alive:
         same = (summary["pid"], summary["started_at"]) == (beat.pid, beat.started_at)
         if same and abs(now - summary["at"]) < FRESH_MS:

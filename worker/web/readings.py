@@ -28,13 +28,18 @@ def at(*path: str) -> Callable[[Look], Iterator[Value]]:
     """The number that stands there in the picture, if one does."""
 
     def read(look: Look) -> Iterator[Value]:
-        found: Any = look.picture
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
+        found = _told(look, path)
         if found is not None:
             yield Value(float(found))
 
     return read
+
+
+def _told(look: Look, path: tuple[str, ...]) -> Any:
+    found: Any = look.picture
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def each(section: str, keys: Iterable[str]) -> Callable[[Look], Iterator[Value]]:
@@ -69,10 +74,7 @@ def time_to_result(look: Look) -> Iterator[Told]:
 
 def instant(*path: str) -> Callable[[Look], Iterator[Value]]:
     def read(look: Look) -> Iterator[Value]:
-        found: Any = look.picture
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        at = from_iso(found)
+        at = from_iso(_told(look, path))
         if at is not None:
             yield Value(at / 1000)
 

@@ -135,7 +135,7 @@ def test_an_incomplete_file_is_fetched_again_ever_more_seldom_and_at_once_when_i
     assert house.round(wait=EVERY).reports == []
     assert [one.state for one in house.round(wait=EVERY).reports] == ["incomplete"]
     with open_store(house.path, create=True) as store:
-        day_later = look.status(store, house.clock.at + 86_400_000, StatusRules(), MACHINE, None)
+        day_later = look.status(store, house.clock.at + 86_400_000, StatusRules(), MACHINE)
         assert day_later["files"]["incomplete"] == 1
         assert "incomplete_files" in {one["code"] for one in day_later["problems"]}
     house.put("a.x12", text, age=5)

@@ -247,12 +247,10 @@ def test_the_budget_of_a_day_holds_over_a_restart_and_ends_at_midnight(world: Ma
     asked = len(first.asked) + len(second.asked)
     assert asked == 30
     rules = StatusRules(SCHEDULE, limit)
-    assert "budget_spent" in [
-        p["code"] for p in view.status(second.store, midnight - 1, rules, MACHINE, None)["problems"]
-    ]
-    assert view.status(second.store, midnight - 1, rules, MACHINE, None)["polling"]["requests_today"] == 30
+    assert "budget_spent" in [p["code"] for p in view.status(second.store, midnight - 1, rules, MACHINE)["problems"]]
+    assert view.status(second.store, midnight - 1, rules, MACHINE)["polling"]["requests_today"] == 30
     assert second.run() == midnight
-    said = view.status(second.store, midnight, rules, MACHINE, None)
+    said = view.status(second.store, midnight, rules, MACHINE)
     assert "budget_spent" not in [p["code"] for p in said["problems"]]
     assert (said["polling"]["requests_today"], said["polling"]["daily_budget"]) == (0, 30)
     second.until(midnight + 60_000)

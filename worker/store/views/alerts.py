@@ -34,10 +34,10 @@ def told(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive:
     return [alert_of(one) for one in shown], unwritten
 
 
-def picture(store: Store, *, ping: bool, command: bool) -> dict[str, Any]:
-    """What came of pings and of the command, for `status`. ``ping``, ``command``: whether they are configured."""
+def picture(store: Store, rules: StatusRules) -> dict[str, Any]:
+    """What came of pings and of the command, for `status`."""
     out: dict[str, Any] = {}
-    means: tuple[tuple[alerting.Means, bool], ...] = (("ping", ping), ("command", command))
+    means: tuple[tuple[alerting.Means, bool], ...] = (("ping", rules.ping), ("command", rules.hook))
     for name, configured in means:
         made = alerting.attempts(store, name) if configured else alerting.Attempts()
         out[name] = {

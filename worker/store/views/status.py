@@ -11,6 +11,7 @@ from worker.store.db.store import Store
 from worker.store.state import api, backups, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
+from worker.store.views import alerts
 from worker.store.views import deliveries as ways_out
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
@@ -29,16 +30,16 @@ def one_line(store: Store, now: int, worst: Problem | None) -> str:
     return text + ("; no problems" if worst is None else f"; {worst.severity}: {worst.hint} ({worst.code})")
 
 
-def status(store: Store, now: int, rules: StatusRules, machine: Machine, config: str | None) -> Json:
-    """The picture as the interface promises it. ``config``: the file that the rules come from."""
+def status(store: Store, now: int, rules: StatusRules, machine: Machine) -> Json:
+    """The picture as the interface promises it."""
     beat = daemon.last_beat(store)
     alive = beat is not None and beat.alive(now, machine.daemon_exists)
     found = problems(store, now, rules, machine, alive=alive)
-    return picture(store, now, rules, machine, found) | {"config": config}
+    return picture(store, now, rules, machine, found)
 
 
 def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found: Sequence[Problem]) -> Json:
-    """The same with the problems that were ``found``, and without the file of the configuration."""
+    """The same with the problems that were ``found``."""
     shared = api.get(store)
     breaker = shared.breaker
     # Not by `recorded_at`: the clock may have been years off when an id was recorded.
@@ -63,10 +64,12 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "drop": None if rules.every_ms is None else rounds.picture(store),
         "deliveries": deliveries(store, now, rules),
         "problems": told(found),
+        "alerts": alerts.picture(store, rules),
         "backup": {name: iso_or_none(at) for name, at in backups.last(store).items()},
         "retention": retention(store, rules.keep_ms),
         "disk": disk(store, now, machine.free_bytes),
         "environment": _environment(store, rules),
+        "config": rules.source,
         "database": str(store.path),
     }
 
