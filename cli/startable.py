@@ -86,6 +86,7 @@ def another_origin(config: Config, known: str | None) -> list[Mistake]:
         return []
     message = (
         f"the database {config.store.path} belongs to {known}, and this is another API; "
-        "use another [store] path for another environment, or set base_url back"
+        "use another [store] path for another environment, or set base_url back; where the vendor has moved to "
+        "that host with all of its tasks: cdpoll db rebind"
     )
     return [Mistake(config.places["api", "base_url"], "api", "base_url", message)]

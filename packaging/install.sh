@@ -72,7 +72,11 @@ install -m 0644 systemd/sysusers.d/cdpoll.conf /etc/sysusers.d/cdpoll.conf
 install -m 0644 systemd/tmpfiles.d/cdpoll.conf /etc/tmpfiles.d/cdpoll.conf
 systemd-sysusers /etc/sysusers.d/cdpoll.conf
 systemd-tmpfiles --create /etc/tmpfiles.d/cdpoll.conf
-[ -e /etc/cdpoll/cdpoll.ini ] || install -m 0640 -g cdpoll config.example.ini /etc/cdpoll/cdpoll.ini
+first=
+if [ ! -e /etc/cdpoll/cdpoll.ini ]; then
+    install -m 0640 -g cdpoll config.example.ini /etc/cdpoll/cdpoll.ini
+    first=yes
+fi
 
 # What runs is stopped before its version changes, and begins again with the new one; after a failure, when this is run
 # once more.
@@ -107,16 +111,18 @@ if ((${#running[@]})); then
     rm -f $restart
 fi
 
-# The version before stays for the way back; what is older goes.
+# The version before stays for the way back; what is older goes. Where this is the second attempt, the version before is
+# not known.
 for old in /opt/cdpoll/*/; do
     old=${old%/}
-    if [ "$old" != "$home" ] && [ "$old" != "$before" ]; then rm -rf "$old"; fi
+    if [ "$old" != "$home" ] && [ "$old" != "$before" ] && [ "$home" != "$before" ]; then rm -rf "$old"; fi
 done
 
 echo "installed: $(cdpoll --version)"
 if ((${#running[@]})); then
     echo "started again: ${running[*]}"
-else
+fi
+if [ -n "$first" ]; then
     cat <<'NEXT'
 What comes next, as root:
   1. edit /etc/cdpoll/cdpoll.ini: [api] base_url, client_id and client_secret = {credential client_secret}
