@@ -11,6 +11,7 @@ from worker.core.errors import StorageFailed
 from worker.store.batch import quarantine
 from worker.store.db import damage
 from worker.store.db.store import Store
+from worker.store.opening import open_store
 from worker.store.state import api, drop
 from worker.store.tasks import by_hand
 from worker.store.tasks import polling as tasks
@@ -119,3 +120,17 @@ def test_a_pause_for_a_reason_that_is_none_is_ended_by_its_probes(store: Store) 
         store.execute("UPDATE api SET reason = 'creDentials', code = 'x', paused_at = 5, resumes_at = 6")
     breaker = api.get(store).breaker
     assert (breaker.reason, breaker.code, breaker.paused_at, breaker.resumes_at) == ("unreachable", None, 5, 6)
+
+
+def test_a_schema_that_cannot_be_decoded_is_a_damaged_database(path: Path, store: Store) -> None:
+    store.close()
+    whole = path.read_bytes()
+    before, after = b"tabletaskstasks", b"tableta\xfckstasks"
+    broken = whole.replace(before, after[: len(before)], 1).replace(b"CREATE TABLE tasks", b"CREATE TABLE ta(ks", 1)
+    assert broken != whole
+    path.write_bytes(broken)
+    with closing(sqlite3.connect(path)) as conn, pytest.raises(UnicodeDecodeError):
+        conn.execute("SELECT count(*) FROM tasks")
+    with pytest.raises(StorageFailed, match=r"its schema is damaged") as caught:
+        open_store(path)
+    assert caught.value.exit_code == 74

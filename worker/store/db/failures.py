@@ -14,6 +14,7 @@ from worker.core.errors import DamagedRow, StorageFailed, TryLater
 from worker.ownership import cure, read_only
 
 RESTORE = "restore the last good copy of the database"
+DAMAGED = f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
 FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
 
 # With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
@@ -46,6 +47,9 @@ def translated(path: Path) -> Iterator[None]:
             ) from None
         kind = DamagedRow if str(error).startswith("cannot store ") else StorageFailed
         raise kind(f"{path}: {error}", _hint(error, path)) from error
+    except UnicodeDecodeError:
+        # SQLite names the object whose definition it cannot read, and Python cannot decode that name.
+        raise StorageFailed(f"{path}: its schema is damaged", DAMAGED) from None
     except OSError as error:
         raise StorageFailed(f"{error.filename or path}: {error.strerror}", _os_hint(error, path)) from error
 
@@ -64,7 +68,7 @@ def _hint(error: sqlite3.Error, path: Path) -> str:
     if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _is_full(path)):
         return FREE_SPACE
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
+        return DAMAGED
     refused = name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
     if refused or read_only(path.parent) is not None:
         return _permission_hint(path)
