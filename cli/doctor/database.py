@@ -166,8 +166,8 @@ def _service(pid: int | None, *, expected: bool) -> Iterator[Finding]:
     if pid is None:
         state = "no systemd answers here" if unit is None else f"{SERVICE} is {unit.state}"
         state = f"{SERVICE} is not installed" if unit is not None and not unit.known else state
-        cure = "start it (systemctl start cdpoll, or cdpoll run); journalctl -u cdpoll says why it ended"
-        yield fail("daemon", f"no daemon is polling ({state})", cure)
+        down = kind_of("daemon_down")
+        yield fail("daemon", f"{down.words} ({state})", down.cure)
         yield from unchecked(("watchdog",), "daemon")
     elif unit is None:
         said = "no systemd answers here, so it is not known what restarts a daemon that ends or hangs"
@@ -191,9 +191,7 @@ def _deliveries(picture: dict[str, object], what: str) -> Finding:
     with contextlib.suppress(OSError):
         unit = unit_of(DELIVER_SERVICE)
     state = "" if unit is None or not unit.known else f" ({DELIVER_SERVICE} is {unit.state})"
-    cure = (
-        "start it (systemctl start cdpoll-deliver, or cdpoll deliver); journalctl -u cdpoll-deliver says why it ended"
-    )
+    cure = kind_of("deliver_not_running").cure
     return fail("deliveries", f"{what} configured, and no `cdpoll deliver` runs{state}", cure)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cli.doctor.finding import Finding, fail, good, warn
 from worker.config import Config, Secret
-from worker.core.problems import counted
+from worker.core.problems import counted, kind_of
 from worker.gateways.machine import disk_of
 from worker.ownership import Obstacle, obstacle, user_name
 from worker.store.batch.keeping import INCOMING, QUARANTINE
@@ -48,19 +48,18 @@ def disk(database: Path) -> Iterator[Finding]:
     folder = _there(Path(os.path.realpath(database)).parent)
     found = disk_of(folder)
     if found is None:
-        yield fail("disk", f"the disk of {folder} cannot be examined", "is the disk there, and mounted?")
+        yield fail("disk", f"the disk of {folder} cannot be examined", kind_of("disk_unreadable").cure)
         return
     free = f"{found.free_bytes // _MIB_BYTES:,} MiB free on the disk of {folder}"
     size = database.stat().st_size if database.exists() else 0
     if found.read_only:
-        cure = "look into the kernel's log (dmesg) for an error of the disk, and mount it writable"
-        yield fail("disk", f"the file system of {folder} is read-only", cure)
+        yield fail("disk", f"the file system of {folder} is read-only", kind_of("disk_read_only").cure)
     elif os.statvfs(folder).f_favail == 0 != os.statvfs(folder).f_files:
         yield fail("disk", f"the disk of {folder} takes no more files (no inode is free)", "remove files there")
     elif found.free_bytes < NO_SPACE_BYTES:
-        yield fail("disk", f"the disk is full: {free}", "make room; meanwhile nothing can be recorded")
+        yield fail("disk", f"the disk is full: {free}", kind_of("disk_full").cure)
     elif found.free_bytes < LOW_SPACE_BYTES:
-        yield warn("disk", f"the disk is nearly full: {free}", "make room")
+        yield warn("disk", f"the disk is nearly full: {free}", kind_of("disk_low").cure)
     elif found.free_bytes < size:
         yield warn("disk", f"{free}, less than the database has", "make room: a purge writes the whole file anew")
     else:
