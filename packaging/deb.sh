@@ -65,9 +65,10 @@ dpkg-deb --raw-extract "$stage/nfpm.deb" "$stage/packed"
 find "$stage/packed" -type f -not -path '*/DEBIAN/*' -not -path '*/usr/bin/*' -exec chmod 0644 {} +
 find "$stage/packed" -type d -exec chmod 0755 {} +
 find "$stage/packed" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+package=cdpoll_${DEB_VERSION}_$DEB_ARCH.deb
+# One thread, because several make other bytes.
+dpkg-deb -Zxz --threads-max=1 --root-owner-group --build "$stage/packed" "$stage/$package" >/dev/null
 mkdir -p dist
 rm -f dist/cdpoll_*.deb
-package=dist/cdpoll_${DEB_VERSION}_$DEB_ARCH.deb
-# One thread, because several make other bytes.
-dpkg-deb -Zxz --threads-max=1 --root-owner-group --build "$stage/packed" "$package" >/dev/null
-echo "$package"
+mv "$stage/$package" dist/
+echo "dist/$package"
