@@ -55,7 +55,7 @@ def test_db_migrate_does_after_a_copy(house: House, capsys: pytest.CaptureFixtur
     assert version(copy) == SCHEMA_VERSION
     assert elsewhere(copy, "SELECT id FROM tasks") == [("a",)]
     assert f'"schema": {NEXT}' in house.database.with_name(house.database.name + ".marker").read_text()
-    assert f"schema {NEXT}" in capsys.readouterr().out
+    assert f"to {NEXT}; as it was: {copy}" in capsys.readouterr().out
     before = copy.stat()
     assert run(house, "db", "migrate") == 0
     assert copy.stat() == before
