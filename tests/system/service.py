@@ -26,19 +26,26 @@ def configure(host: Host) -> None:
 
 def record(host: Host, *refs: str) -> None:
     """Check a patient for each ref, as a program of the customer's would, and record what the answer names."""
+    for n, ref in enumerate(refs, 1):
+        check(host, ref, f"SBX-TWO-MINUTES-FOUND-{n}")
+
+
+def check(host: Host, ref: str, member: str, *more: str) -> str:
+    """Check one patient, and record what the answer names; the first id. ``more`` are options of `cdpoll record`."""
     origin = f"http://127.0.0.1:{PORT}"
     grant = "grant_type=client_credentials&client_id=sandbox&client_secret=sandbox-secret"
     token = json.loads(host.run("curl", "-sS", f"{origin}/apip/auth/v2/token", "-d", grant).stdout)["access_token"]
-    for n, ref in enumerate(refs, 1):
-        inquiry = {
-            "subscriber": {"memberId": f"SBX-TWO-MINUTES-FOUND-{n}"},
-            "encounter": {"dateOfService": "20260115"},
-            "provider": {"npi": "1234567893"},
-        }
-        headers = ("-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json")
-        address = f"{origin}/rcm/eligibility/v1/"
-        answer = host.run("curl", "-sS", "-D", "-", "-o", "/dev/null", address, *headers, "-d", json.dumps(inquiry))
-        host.run("cdpoll", "record", "--headers", "-", "--ref", ref, stdin=answer.stdout)
+    inquiry = {
+        "subscriber": {"memberId": member},
+        "encounter": {"dateOfService": "20260115"},
+        "provider": {"npi": "1234567893"},
+    }
+    headers = ("-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json")
+    address = f"{origin}/rcm/eligibility/v1/"
+    answer = host.run("curl", "-sS", "-D", "-", "-o", "/dev/null", address, *headers, "-d", json.dumps(inquiry))
+    done = host.run("cdpoll", "record", "--json", "--headers", "-", "--ref", ref, *more, stdin=answer.stdout)
+    found = json.loads(done.stdout)
+    return str([*found["recorded"], *found["known"]][0])
 
 
 def status(host: Host) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.cdpoll_process import DEADLINE, until
 from tests.support.host import Host
-from tests.system.service import SECRET, configure, drop_in, problems, record, status, until_concluded
+from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber
+from tests.system.service import SECRET, check, configure, drop_in, problems, record, status, until_concluded
 
 pytestmark = [
     pytest.mark.system,
@@ -148,24 +149,39 @@ def test_results_go_out_under_the_unit_of_the_deliveries(host: Host) -> None:
 
 def test_no_secret_and_no_patient_stands_where_others_look(host: Host) -> None:
     configure(host)
-    host.run("systemctl", "start", "cdpoll")
-    record(host, "PLANTED-REF-1")
+    host.put("/usr/local/bin/refuse", "#!/bin/sh\ncat; exit 1\n", 0o755)
+    host.put("/etc/cdpoll/conf.d/ways.ini", "[deliver.program]\nkind = command\ncommand = /usr/local/bin/refuse\n")
+    host.run("systemctl", "start", "cdpoll", "cdpoll-deliver", "cdpoll-local.socket")
+    check(host, "PLANTED-REF-1", "SBX-TWO-MINUTES-FOUND-1", "--correlation-id", "PLANTED-CORRELATION")
+    host.put("/srv/given-file.x12", a_file(a_set(subscriber(ACTIVE, last="PLANTED-NAME"))))
+    host.put("/srv/given-junk.x12", "PLANTED-TEXT\n")
+    for name in ("given-file", "given-junk"):  # the journal keeps the command line of who writes to it
+        host.run("cdpoll", "ingest", f"/srv/{name}.x12", check=False)
+    unreadable = 'HTTP/1.1 200 OK\nLink: coverage-discovery/PLANTED-RAW; rel="related"\n\n'
+    host.run("cdpoll", "record", "--headers", "-", stdin=unreadable, check=False)
     until_concluded(host)
-    pid = main_pid(host)
+    until(lambda: "a letter failed" in host.journal("cdpoll-deliver"), "a failed delivery", every=0.5)
+    served = [host.run("curl", "-sS", f"http://127.0.0.1:9271{path}").stdout for path in ("/", "/metrics")]
+    pids = [host.shown(unit, "MainPID") for unit in ("cdpoll", "cdpoll-deliver", "cdpoll-local")]
+    assert "0" not in pids
     seen = "".join(
         [
-            host.journal("cdpoll"),
+            *served,
+            host.run("journalctl", "--no-pager", "--output=export").stdout,
             host.run("ps", "axww").stdout,
-            host.run("cat", f"/proc/{pid}/environ").stdout,
-            host.run("systemctl", "show", "cdpoll").stdout,
+            *(host.run("cat", f"/proc/{pid}/environ").stdout for pid in pids),
+            host.run("systemctl", "show", "cdpoll", "cdpoll-deliver").stdout,
             host.run("cdpoll", "status").stdout,
         ]
     )
-    assert pid
-    for marker in ("sandbox-secret", "PLANTED-REF-1", "TWO-MINUTES-FOUND"):
+    for marker in ("sandbox-secret", "PLANTED", "TWO-MINUTES-FOUND"):
         assert not re.search(marker, seen), marker
-    found = host.run("sh", "-c", "grep -rl -e PLANTED-REF-1 -e sandbox-secret /tmp /var/tmp /run /var/log", check=False)
+    found = host.run("sh", "-c", "grep -rl -e PLANTED -e sandbox-secret /tmp /var/tmp /run /var/log", check=False)
     assert [line for line in found.stdout.splitlines() if not line.startswith("/run/credentials/")] == []
+    cores = host.run("find", "/", "/var/lib/cdpoll", "-maxdepth", "1", "-type", "f", "-name", "core*").stdout
+    assert cores == ""
+    assert not list(host.root.glob("var/lib/systemd/coredump/*"))
+    host.run("systemctl", "stop", "cdpoll-local.socket", "cdpoll-local.service")
 
 
 def test_metrics_are_served_by_a_socket_without_the_right_to_more(host: Host) -> None:
