@@ -7,7 +7,8 @@
     deadline.py       a group of checks in a thread of its own, with its deadline
     configuration.py  what is written, and the user that reads it
     files.py          owners and modes; the disk
-    database.py       integrity, journal, daemon, deliveries, rate limit, every problem of `status`
+    database.py       integrity, journal, rate limit, every problem of `status`
+    services.py       daemon, watchdog, deliveries: the processes, and what systemd says of their units
     way.py            name server and connection, for the API and the drop
     vendor.py         TLS, proxy, clock, token, health check, the list of discoveries
     alert.py          the address that is pinged, and the program of alerts

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.doctor.finding import Finding, good, unchecked, warn
+from cli.doctor.services import DELIVER_SERVICE
 from cli.doctor.way import connected, found_name, peer_of
 from worker.config import AlertSection
 from worker.config.urls import read_url
@@ -17,7 +18,6 @@ from worker.gateways.http.client import HttpFailed, tls_context
 from worker.gateways.http.inspection import HandshakeClient
 from worker.gateways.units import unit_of
 
-DELIVER_SERVICE = "cdpoll-deliver.service"
 TLS_MS = 6_000
 _WAY_CURE = "check [alert] ping, proxy and ca_file, the name servers, and the firewalls in between"
 

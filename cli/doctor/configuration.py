@@ -4,15 +4,14 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from cli.doctor.alert import DELIVER_SERVICE
 from cli.doctor.finding import Finding, fail, good, not_checked, warn
+from cli.doctor.services import DELIVER_SERVICE, SERVICE
 from cli.opening import owner_of
 from cli.trial import tried
 from worker.config import Config, Examined, Mistake, examine
 from worker.core.errors import StorageFailed
 from worker.ownership import user_name
 
-SERVICE = "cdpoll.service"
 HANDED = Path("/run/credentials")
 
 

@@ -1,23 +1,20 @@
-"""The database, the processes that work on it, and every problem that `status` tells of."""
+"""The database, the rate limit by what waits in it, and every problem that `status` tells of."""
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from cli.doctor.alert import DELIVER_SERVICE
-from cli.doctor.configuration import SERVICE
 from cli.doctor.finding import Finding, fail, good, not_checked, unchecked, warn
+from cli.doctor.services import daemon, deliveries, no_daemon
 from cli.opening import LOOKING_TIMEOUT_S, Opened
 from cli.status import told as picture_of
-from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Tolerated
 from worker.config.polling import rate_limit_of
 from worker.core.errors import CdpollError, StorageFailed
 from worker.core.instant import about
 from worker.core.problems import counted, kind_of
-from worker.gateways.units import unit_of
 from worker.store.db import marker
 from worker.store.db.store import Store, wanted_journal
 from worker.store.opening import open_store
@@ -35,7 +32,8 @@ def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
     if not place.path.exists() and marker.read(path) is None:
         yield good("database", f"{place.path} is not there yet: the first `cdpoll record` or `cdpoll run` makes it")
         yield from _limits(found, 0)
-        yield from _service(None, expected=place.runs == "daemon")
+        if place.runs == "daemon":
+            yield from no_daemon()
         return
     try:
         store = open_store(place.path, place.journal, timeout=LOOKING_TIMEOUT_S)
@@ -59,12 +57,12 @@ def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
     if pace < 1 and found.config.api is not None:
         said = f"refusals of the vendor hold the pace down to {pace:.0%}"
         yield warn("limits", said, "it recovers by itself; lower requests_per_second if this comes often")
-    yield from _daemon(picture, expected=found.config.store.runs == "daemon")
+    yield from daemon(picture, expected=found.config.store.runs == "daemon")
     for what, wanted in (("ways out are", found.config.deliver), ("[alert] command is", found.config.alert.command)):
         if wanted:
-            yield _deliveries(picture, what)
+            yield deliveries(picture, what)
             break
-    yield from _alerts(picture)
+    yield from _alerts(picture["alerts"])
     for one in picture["problems"]:
         kind = kind_of(one["code"])
         level = fail if one["severity"] == "critical" else warn
@@ -114,12 +112,11 @@ def _limits(found: Tolerated, pending: int) -> Iterator[Finding]:
     day = "any number a day" if limit.daily is None else f"{limit.daily:,} a day"
     said = f"{limit.rate:g} requests/s, {limit.burst} at once, {polling.max_in_flight} in flight, {day}"
     least_per_s = pending / (polling.max_interval_ms / 1000)
+    too_few = f"{said}: too few for {counted(pending, 'pending task')} each {about(polling.max_interval_ms)}"
     if limit.rate < least_per_s:
-        cure = "raise requests_per_second, if the vendor allows more, or max_interval"
-        yield warn("limits", f"{said}: too few for {counted(pending, 'pending task')} each {_longest(found)}", cure)
+        yield warn("limits", too_few, "raise requests_per_second, if the vendor allows more, or max_interval")
     elif limit.daily is not None and limit.daily < least_per_s * 86_400:
-        cure = "raise daily_budget or max_interval"
-        yield warn("limits", f"{said}: too few for {counted(pending, 'pending task')} each {_longest(found)}", cure)
+        yield warn("limits", too_few, "raise daily_budget or max_interval")
     elif limit.rate > MUCH_PER_SECOND:
         cure = (
             "the vendor publishes no limit, and wants polling managed carefully: ask it, or lower requests_per_second"
@@ -129,76 +126,8 @@ def _limits(found: Tolerated, pending: int) -> Iterator[Finding]:
         yield good("limits", said)
 
 
-def _longest(found: Tolerated) -> str:
-    return about(found.config.polling.max_interval_ms)
-
-
-def _daemon(picture: dict[str, object], *, expected: bool) -> Iterator[Finding]:
-    daemon = picture["daemon"]
-    assert isinstance(daemon, dict)
-    if not daemon["alive"]:
-        stuck = [one["hint"] for one in picture["problems"] if one["code"] == "daemon_stuck"]  # type: ignore[attr-defined]
-        if stuck:
-            yield fail("daemon", "it lives, and makes no passes", "restart it: systemctl restart cdpoll")
-            yield from unchecked(("watchdog",), "daemon")
-        elif not expected:
-            yield good("daemon", "none is expected: [store] runs = once")
-        elif daemon["starting"] is not None:
-            yield warn("daemon", f"process {daemon['starting']} is starting", "run the doctor again in a minute")
-        else:
-            yield from _service(None, expected=True)
-        return
-    age = about(daemon["beat_age_ms"])
-    said = f"process {daemon['pid']} finished its last pass {age} ago"
-    if daemon["version"] != VERSION:
-        cure = "restart it: systemctl restart cdpoll"
-        yield warn("daemon", f"{said}, and is of version {daemon['version']}; installed is {VERSION}", cure)
-    else:
-        yield good("daemon", said)
-    yield from _service(daemon["pid"], expected=expected)
-
-
-def _service(pid: int | None, *, expected: bool) -> Iterator[Finding]:
-    """What systemd says of the unit; ``pid``: of the daemon, where one is alive."""
-    if not expected:
-        return
-    unit = unit_of(SERVICE)
-    if pid is None:
-        state = "no systemd answers here" if unit is None else f"{SERVICE} is {unit.state}"
-        state = f"{SERVICE} is not installed" if unit is not None and not unit.known else state
-        down = kind_of("daemon_down")
-        yield fail("daemon", f"{down.words} ({state})", down.cure)
-        yield from unchecked(("watchdog",), "daemon")
-    elif unit is None:
-        said = "no systemd answers here, so it is not known what restarts a daemon that ends or hangs"
-        yield not_checked("watchdog", said, "have it started again by what runs your services; see docs/operations.md")
-    elif unit.pid != pid:
-        said = f"process {pid} is not that of {SERVICE}: nothing restarts it when it ends or hangs"
-        yield warn("watchdog", said, "stop it, and start the service: systemctl enable --now cdpoll")
-    elif not unit.watched or not unit.restarts:
-        said = f"{SERVICE} has no {'WatchdogSec=' if not unit.watched else 'Restart='}"
-        yield warn("watchdog", said, "take the unit that comes with cdpoll")
-    else:
-        yield good("watchdog", f"systemd watches {SERVICE} and restarts it")
-
-
-def _deliveries(picture: dict[str, object], what: str) -> Finding:
-    deliveries = picture["deliveries"]
-    assert isinstance(deliveries, dict)
-    if deliveries["alive"]:
-        return good("deliveries", f"`cdpoll deliver` works: process {deliveries['pid']}")
-    unit = None
-    with contextlib.suppress(OSError):
-        unit = unit_of(DELIVER_SERVICE)
-    state = "" if unit is None or not unit.known else f" ({DELIVER_SERVICE} is {unit.state})"
-    cure = kind_of("deliver_not_running").cure
-    return fail("deliveries", f"{what} configured, and no `cdpoll deliver` runs{state}", cure)
-
-
-def _alerts(picture: dict[str, object]) -> Iterator[Finding]:
+def _alerts(alerts: dict[str, Any]) -> Iterator[Finding]:
     """Those that were tried and failed."""
-    alerts = picture["alerts"]
-    assert isinstance(alerts, dict)
     for name, cure in (("ping", "check [alert] ping and the monitor"), ("command", "try the program by hand")):
         if alerts[name]["failing_since"] is not None:
             said = f"it fails since {alerts[name]['failing_since']}: {alerts[name]['failure']}"

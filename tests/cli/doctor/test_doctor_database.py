@@ -9,9 +9,12 @@ import pytest
 
 from cli.doctor import database as checks
 from cli.doctor import files as modes
+from cli.doctor import services
 from cli.doctor.configuration import as_handed, with_credentials
-from tests.cli.doctor.looking import Doctor, doctor
-from tests.support.cdpoll_process import House, until
+from cli.doctor.finding import Finding
+from tests.cli.doctor.looking import doctor
+from tests.support.cdpoll_process import House
+from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import WebhookSection, load_store
 from worker.gateways.machine import Disk
@@ -27,6 +30,23 @@ def house(tmp_path: Path) -> House:
     made = House(tmp_path, api_base_url="", api_client_id="", api_client_secret="", api_timeout="", store_runs="once")
     made.record("a")
     return made
+
+
+def looking(house: House) -> list[Finding]:
+    """What the checks of the database find, in this process."""
+    return list(checks.database(load_store(str(house.config), {}), Clock()))
+
+
+def looked(house: House, check: str) -> Finding:
+    (found,) = [one for one in looking(house) if one.check == check]
+    return found
+
+
+def passed(house: House, version: str, *, ago_ms: int = 0) -> None:
+    """A daemon of that version, which is this process, has made a pass."""
+    with open_store(house.database) as store, store.write():
+        at = Clock().now() - ago_ms
+        beat(store, pid=os.getpid(), version=version, started_at=at, now=at, token_expires_at=None)
 
 
 def test_one_that_is_whole(house: House) -> None:
@@ -108,39 +128,41 @@ def test_a_journal_that_another_process_keeps(house: House, monkeypatch: pytest.
             assert other["words"] == "the journal mode is wal, and truncate is configured"
 
 
-def test_the_unit_of_the_service(house: House, tmp_path: Path) -> None:
-    """A command of the name stands for systemd, which tests have none of."""
-    house.write(
-        store_runs="daemon", api_base_url="http://127.0.0.1:9/rcm/eligibility/v1", api_client_id="c",
-        api_client_secret="{file " + str(tmp_path / "secret") + "}",
-    )  # fmt: skip
+def test_the_unit_of_the_service(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command of the name stands for systemd, which tests have none of; this process stands for the daemon."""
+    house.write(store_runs="daemon")
     tool = tmp_path / "bin" / "systemctl"
     tool.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
 
-    def with_unit(*said: str) -> Doctor:
+    def with_unit(check: str, *said: str) -> Finding:
         tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in said) + f"exit {0 if said else 1}\n")
         tool.chmod(0o755)
-        return doctor(house, PATH=f"{tool.parent}:{os.environ['PATH']}")
+        return looked(house, check)
 
     dead = ("LoadState=loaded", "ActiveState=failed", "MainPID=0", "WatchdogUSec=3min", "Restart=always")
-    assert "(cdpoll.service is failed)" in with_unit(*dead).one("daemon")["words"]
-    assert "(cdpoll.service is not installed)" in with_unit("LoadState=not-found").one("daemon")["words"]
-    assert "(no systemd answers here)" in with_unit().one("daemon")["words"]
-    with house.start() as daemon:
-        daemon.ready()
-        until(lambda: house.status()["daemon"]["alive"], "a beat", daemon.process)
-        live = ("LoadState=loaded", "ActiveState=active", f"MainPID={daemon.process.pid}")
-        assert with_unit(*live, "WatchdogUSec=3min", "Restart=always").one("watchdog")["level"] == "OK"
-        assert "has no WatchdogSec=" in with_unit(*live, "WatchdogUSec=0", "Restart=always").one("watchdog")["words"]
-        assert "has no Restart=" in with_unit(*live, "WatchdogUSec=3min", "Restart=no").one("watchdog")["words"]
-        assert "is not that of cdpoll.service" in with_unit(*dead).one("watchdog")["words"]
-        daemon.stopped()
+    assert "(cdpoll.service is failed)" in with_unit("daemon", *dead).words
+    assert "(cdpoll.service is not installed)" in with_unit("daemon", "LoadState=not-found").words
+    none = with_unit("daemon")
+    assert (none.level, "(no systemd answers here)" in none.words) == ("FAIL", True)
+    assert with_unit("watchdog").words.startswith("not checked: it needs what daemon")
+    passed(house, VERSION)
+    live = ("LoadState=loaded", "ActiveState=active", f"MainPID={os.getpid()}")
+    assert with_unit("watchdog", *live, "WatchdogUSec=3min", "Restart=always").level == "OK"
+    for said, words in (
+        ((*live, "WatchdogUSec=0", "Restart=always"), "has no WatchdogSec="),
+        ((*live, "WatchdogUSec=3min", "Restart=no"), "has no Restart="),
+        (dead, "is not that of cdpoll.service"),
+        ((), "not checked: no systemd answers here"),
+    ):
+        found = with_unit("watchdog", *said)
+        assert (found.level, words in found.words, bool(found.cure)) == ("WARN", True, True)
+    house.write(store_runs="once")
+    assert [one for one in looking(house) if one.check == "watchdog"] == []
 
 
 def test_a_daemon_of_another_version(house: House) -> None:
-    with open_store(house.database) as store, store.write():
-        now = Clock().now()
-        beat(store, pid=os.getpid(), version="0.0.1", started_at=now, now=now, token_expires_at=None)
+    passed(house, "0.0.1")
     told = doctor(house).one("daemon")
     assert told["level"] == "WARN"
     assert "is of version 0.0.1; installed is " in told["words"]
@@ -148,19 +170,15 @@ def test_a_daemon_of_another_version(house: House) -> None:
 
 def test_an_installed_daemon_has_the_version_of_its_build(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = "0.0.1+g123456789abc"
-    monkeypatch.setattr(checks, "VERSION", installed)
-    with open_store(house.database) as store, store.write():
-        now = Clock().now()
-        beat(store, pid=os.getpid(), version=installed, started_at=now, now=now, token_expires_at=None)
-    told = [one.words for one in checks.database(load_store(str(house.config), {}), Clock()) if one.check == "daemon"]
-    assert "installed is" not in str(told)
-    assert "finished its last pass" in str(told)
+    monkeypatch.setattr(services, "VERSION", installed)
+    passed(house, installed)
+    told = looked(house, "daemon")
+    assert told.level == "OK"
+    assert "finished its last pass" in told.words
 
 
 def test_a_daemon_that_is_stuck_is_to_be_restarted_and_not_started(house: House) -> None:
-    with open_store(house.database) as store, store.write():
-        before = Clock().now() - 120_000
-        beat(store, pid=os.getpid(), version="1", started_at=before, now=before, token_expires_at=None)
+    passed(house, "1", ago_ms=120_000)
     assert doctor(house).one("daemon")["cure"] == "restart it: systemctl restart cdpoll"
 
 
