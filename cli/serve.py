@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.groups import Group
-from cli.opening import settle_in
+from cli.opening import known_store, settle_in
 from worker.clock import Clock
 from worker.config import Config, load
 
@@ -22,13 +22,13 @@ def local(obj: dict[str, Any]) -> None:
     """The status page, /metrics, /healthz and /readyz, on this machine alone.
 
     It reads only, and tells no patient data. [local] says where it listens; SIGTERM ends it, and SIGHUP has it read the
-    configuration anew.
+    configuration anew. It begins with a configuration that has mistakes, too, as `cdpoll status` does.
     """
 
     def read() -> Config:
         return load(obj["config"], os.environ)
 
-    config = read()
+    config = known_store(obj).config
     settle_in(config.store.path)
     from worker.log import make_log
     from worker.web.app import make_app

@@ -161,6 +161,14 @@ def test_a_reload_brings_the_new_configuration_and_a_wrong_one_changes_nothing(
     assert "not a section line" in str(about["mistake"])
 
 
+def test_a_mistake_beside_the_database_does_not_end_the_page(known: House) -> None:
+    known.write(polling_requests_per_second="many")
+    with served(known) as web:
+        assert "no daemon is polling" in web.get("/").text
+        assert web.stopped() == 0
+    assert "the configuration has a mistake beside [store]" in web.log.read_text()
+
+
 def test_two_messages_in_one_are_no_second_request(known: House) -> None:
     request = (
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n"
