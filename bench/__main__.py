@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import batches, claim, comparison, fairness, lateness, limit, memory, throughput
+from bench import batches, claim, comparison, fairness, lateness, limit, memory, page, throughput
 from bench.part import Part
 
 HERE = Path(__file__).parent
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "lateness": lateness.part,
     "memory": memory.part,
     "limit": limit.part,
+    "page": page.part,
     "batches": batches.part,
 }
 
