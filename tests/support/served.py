@@ -20,6 +20,21 @@ os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
+_WITH_DEADLINE = """
+import sys
+from functools import partial
+from cli.main import main
+from worker.web import serve
+serve.serve = partial(serve.serve, deadline_s=float(sys.argv.pop(1)))
+main()
+"""
+
+
+def numbers(exposed: str) -> dict[str, float]:
+    """What /metrics says, by name and labels as they are written."""
+    rows = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", exposed, re.MULTILINE)
+    return {name: float(number) for name, number in rows}
+
 
 @dataclass(frozen=True, slots=True)
 class Got:
@@ -52,9 +67,7 @@ class Served:
             return Got(answer.status, told, answer.read().decode())
 
     def metrics(self) -> dict[str, float]:
-        """By name and labels, as they are written."""
-        rows = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", self.get("/metrics").text, re.MULTILINE)
-        return {name: float(number) for name, number in rows}
+        return numbers(self.get("/metrics").text)
 
     def stopped(self) -> int:
         self.process.terminate()
@@ -62,13 +75,15 @@ class Served:
 
 
 @contextmanager
-def served(house: House, **env: str) -> Iterator[Served]:
-    """Killed at the end if need be."""
+def served(house: House, deadline_s: float | None = None, **env: str) -> Iterator[Served]:
+    """Killed at the end if need be. ``deadline_s``: of a connection, in place of the usual one."""
+    line = house.line("serve", "local")
+    if deadline_s is not None:
+        line = [sys.executable, "-c", _WITH_DEADLINE, str(deadline_s), *line[1:]]
     log = house.folder / "served.log"
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as errors:
-        line = [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *house.line("serve", "local")]
         process = subprocess.Popen(
-            line,
+            [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *line],
             stdin=subprocess.DEVNULL,
             stderr=errors,
             pass_fds=(listener.fileno(),),

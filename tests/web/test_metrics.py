@@ -9,10 +9,12 @@ from cli.metrics_page import RULES, TARGET, markdown, rules
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
 from tests.support.database import conclude
+from tests.support.loop_by_hand import loop_by_hand
 from tests.support.planted import MARKERS, plant
-from tests.support.served import served
+from tests.support.served import numbers, served
 from worker.config import load
 from worker.core.problems import KINDS
+from worker.daemon.problem_watch import EVERY_MS
 from worker.store.opening import open_store
 from worker.web.look import look
 from worker.web.metrics import METRICS, exposition
@@ -70,13 +72,19 @@ def exposed(house: House) -> str:
 
 def test_with_a_living_daemon_polls_are_counted_and_measured(house: House, sandbox: Sandbox) -> None:
     house.write(polling_daily_budget="1000")
-    with house.start() as daemon, served(house) as web:
-        daemon.ready()
-        house.record(*begin(sandbox, 3), "unknown")
-        daemon.hear("STATUS=")
-        until(lambda: web.metrics().get('cdpoll_polls_total{reply="concluded"}') == 3, "polls", daemon.process)
-        told = web.metrics()
-        text = web.get("/metrics").text
+    house.record(*begin(sandbox, 3), "unknown")
+    with loop_by_hand(house) as by:
+
+        def concluded() -> bool:
+            by.clock.advance(200)
+            by.loop.step()
+            return bool(house.value("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 3)
+
+        until(concluded, "results")
+        by.clock.advance(EVERY_MS)
+        by.loop.step()
+        text = exposition(look(load(str(house.config), {}), by.clock.now()), "")[0].decode()
+    told = numbers(text)
     assert told["cdpoll_daemon_up"] == told["cdpoll_database_readable"] == 1
     assert told['cdpoll_tasks{state="concluded"}'] == told['cdpoll_tasks_concluded{outcome="failure"}'] == 3
     polls = sum(n for name, n in told.items() if name.startswith("cdpoll_polls_total"))

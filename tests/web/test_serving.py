@@ -2,7 +2,8 @@
 
 import json
 import socket
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from flask import Flask
 from gunicorn.arbiter import Arbiter
 
 from sandbox.server import Sandbox
-from tests.support.cdpoll_process import House, until
+from tests.support.cdpoll_process import DEADLINE, House, until
 from tests.support.kept_log import KeptLog
 from tests.support.served import served
 from worker.config import Config, load
@@ -100,21 +101,28 @@ def test_where_no_daemon_is_expected_its_absence_is_no_reason(known: House) -> N
         assert web.get("/readyz").text == "ready\n"
 
 
-def test_connections_that_stall_are_shut_and_delay_no_others(known: House) -> None:
-    with served(known) as web:
-        stalled = [socket.create_connection(("127.0.0.1", web.port)) for _ in range(64)]
+STALLING = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def test_connections_that_stall_delay_no_others(known: House) -> None:
+    with served(known) as web, ExitStack() as opened:
+        connect = partial(socket.create_connection, ("127.0.0.1", web.port))
+        stalled = [opened.enter_context(connect()) for _ in range(64)]
         for one in stalled[::2]:  # the others send nothing
-            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+            one.sendall(STALLING)
         assert web.get("/healthz").status == 200
         for one in stalled:
             one.setblocking(False)
             with pytest.raises(BlockingIOError):  # it was answered while all of them still stalled
                 one.recv(1)
-        for one in stalled[::2]:
-            one.settimeout(serve.DEADLINE_S * 4)
-            assert b"200 OK" not in one.recv(65536)
-        for one in stalled:
-            one.close()
+
+
+def test_a_connection_that_stalls_is_shut(known: House) -> None:
+    with served(known, deadline_s=0.2) as web:
+        with closing(socket.create_connection(("127.0.0.1", web.port), timeout=DEADLINE)) as stalled:
+            stalled.sendall(STALLING)
+            assert b"200 OK" not in stalled.recv(65536)
+        assert web.get("/healthz").status == 200
 
 
 def test_what_is_no_request_is_not_quoted_in_the_log(known: House) -> None:

@@ -4,6 +4,7 @@ Control socket and HTTP/2 are off. A connection is shut when its request is not 
 threads than clients that stall by mistake: with eight, sixty of these kept a health probe waiting for 80 s.
 """
 
+import math
 import os
 import socket
 import sys
@@ -26,15 +27,14 @@ from worker.web.probe import begin_probing
 THREADS = 96
 CONNECTIONS = 128
 
-# From the first byte of a request to the last one of its answer.
 DEADLINE_S = 10.0
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]
-    """A thread is never kept for longer than the deadline."""
+    """A thread is never kept for longer than the deadline of the :class:`Server`."""
 
     def handle(self, conn: Any) -> Any:
-        timer = threading.Timer(DEADLINE_S, _shut, [conn.sock])
+        timer = threading.Timer(self.app.deadline_s, _shut, [conn.sock])
         timer.daemon = True
         timer.start()
         try:
@@ -90,8 +90,14 @@ class Server(BaseApplication):  # type: ignore[misc]
     """``read`` and ``reload`` are called in the main process, ``load`` in its worker process."""
 
     def __init__(
-        self, options: dict[str, Any], config: Config, read: Callable[[], Config], make: Callable[[Config], Flask]
+        self,
+        options: dict[str, Any],
+        config: Config,
+        read: Callable[[], Config],
+        make: Callable[[Config], Flask],
+        deadline_s: float = DEADLINE_S,
     ) -> None:
+        self.deadline_s = deadline_s
         self._options = options
         self._config = config
         self._read = read
@@ -114,9 +120,15 @@ class Server(BaseApplication):  # type: ignore[misc]
         return self._make(self._config)
 
 
-def serve(config: Config, read: Callable[[], Config], make: Callable[[Config], Flask], log: Log) -> None:
+def serve(
+    config: Config,
+    read: Callable[[], Config],
+    make: Callable[[Config], Flask],
+    log: Log,
+    deadline_s: float = DEADLINE_S,
+) -> None:
     """Serve until SIGTERM what ``make`` makes of the configuration. SIGHUP has it read anew; one with a mistake changes
-    nothing.
+    nothing. ``deadline_s``: from the first byte of a request to the last one of its answer.
 
     Ends with SystemExit. Raises TryLater where the address is taken.
     """
@@ -127,7 +139,7 @@ def serve(config: Config, read: Callable[[], Config], make: Callable[[Config], F
         "threads": THREADS,
         "worker_connections": CONNECTIONS,
         "keepalive": 2,
-        "graceful_timeout": int(DEADLINE_S),
+        "graceful_timeout": math.ceil(deadline_s),
         "control_socket_disable": True,
         "http_protocols": "h1",
         "limit_request_fields": 50,
@@ -142,7 +154,7 @@ def serve(config: Config, read: Callable[[], Config], make: Callable[[Config], F
     listener = None if _handed_over() else _listener(config.local.listen)
     if listener is not None:
         options["bind"] = [f"fd://{listener.fileno()}"]
-    Arbiter(Server(options, config, read, make)).run()
+    Arbiter(Server(options, config, read, make, deadline_s)).run()
 
 
 def _handed_over() -> bool:
