@@ -113,19 +113,19 @@ def test_a_jump_while_the_api_is_paused_makes_no_task_older_or_younger(house: Ho
 
 def test_a_database_that_cannot_be_written_is_survived(house: House, sandbox: Sandbox) -> None:
     (wanted,) = begin(sandbox, 1)
-    house.record(wanted)
-    house.rows("UPDATE tasks SET due_at = due_at + 3600000")
+    house.record(wanted, *begin(sandbox, 1, "SBX-NEVER", first=1))  # this one has something to save all the time
+    house.rows("UPDATE tasks SET due_at = due_at + 3600000 WHERE id = ?", wanted)
     with house.start() as daemon:
         daemon.ready()
         # Another process holds the write lock for longer than the daemon is ready to wait.
         with open_store(house.database) as other:
             other.conn.execute("BEGIN IMMEDIATE")
-            other.conn.execute("UPDATE tasks SET due_at = 1")
+            other.conn.execute("UPDATE tasks SET due_at = 1 WHERE id = ?", (wanted,))
             daemon.hear("STATUS=critical: cannot write the database")
             until(lambda: "database_unwritable" in house.problems(), "the problem", daemon.process)
             assert house.status()["verdicts"]["work"]["state"] == "HELD BACK"
             other.conn.execute("COMMIT")
-        until(lambda: house.value("SELECT state FROM tasks") == "concluded", "the result")
+        until(lambda: house.value("SELECT state FROM tasks WHERE id = ?", wanted) == "concluded", "the result")
         assert daemon.stopped() == 0
     (begun,) = [entry for entry in daemon.logged() if entry["event"] == "problem begins"]
     assert (begun["code"], begun["level"]) == ("database_unwritable", "error")
