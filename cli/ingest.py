@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import click
 
 from cli.audit import audited
+from cli.lines import Line, drawn
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, echo_pages, say
 from cli.reports import bar, exit_code, in_words, read_older, report_json, show
-from cli.status_screen import Line, drawn
 from cli.table import output_width
 from cli.who import who
 from worker.clock import Clock

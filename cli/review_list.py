@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from cli.lines import Line, drawn
 from cli.output import say
-from cli.status_screen import Line, drawn
 from cli.table import filled, output_width
 from worker.core.instant import about, from_iso
 from worker.store.views.tasks import Json

@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
+from cli.lines import Line, drawn
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.startable import hindrance
-from cli.status_screen import Line, drawn, screen
+from cli.status_screen import screen
 from cli.table import output_width
 from worker.clock import Clock
 from worker.config.polling import status_rules_of

@@ -14,7 +14,7 @@ from worker.core.vendor.findings import (
     span,
     status_words,
 )
-from worker.store.views.life import life_rows
+from worker.store.views.life import history_rows, life_rows
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ def lines(task: Json, now: int) -> Iterator[str]:
     yield from _life(task, now)
 
 
-def _rows(rows: Iterable[tuple[str, str | None]] | Iterable[tuple[str, str]]) -> Iterator[str]:
+def _rows(rows: Iterable[tuple[str, str | None]]) -> Iterator[str]:
     return (f"{name:<{_WIDTH_CHARS}} {value}" for name, value in rows if value)
 
 
@@ -174,7 +174,4 @@ def _batch(task: Json, one: Json) -> list[str]:
 def _life(task: Json, now: int) -> Iterator[str]:
     yield ""
     yield from _rows(life_rows(task, now))
-    history = (
-        f"{one['at']}  {one['event']}" + (f": {one['detail']}" if one["detail"] else "") for one in task["history"]
-    )
-    yield from _section("history", ([line] for line in history))
+    yield from _section("history", ([f"{at}  {said}"] for at, said in history_rows(task)))

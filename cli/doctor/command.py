@@ -21,9 +21,9 @@ from cli.doctor.files import disk, files
 from cli.doctor.finding import Finding, fail, unchecked
 from cli.doctor.page import page
 from cli.doctor.vendor import Vendor
+from cli.lines import Line, drawn
 from cli.opening import settle_in
 from cli.output import AS_JSON, dumped
-from cli.status_screen import Line, drawn
 from cli.table import output_width
 from worker import __version__
 from worker.clock import Clock

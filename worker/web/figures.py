@@ -135,7 +135,7 @@ def _clock(at: float) -> str:
 
 def deliveries(look: Look) -> Plot:
     title = "Deliveries by way out"
-    ways = [] if look.picture is None else look.picture["deliveries"]["ways"]
+    ways = look.ways
     if not ways:
         return Plot(title, "No way out is configured.")
     rows = tuple((way["name"], *(f"{way[key]:,}" for key in ("behind", "failed", "dead", "delivered"))) for way in ways)

@@ -14,7 +14,6 @@ from worker.config import Config
 from worker.config.polling import status_rules_of
 from worker.core.errors import CdpollError
 from worker.core.standing import without_names
-from worker.core.status_rules import StatusRules
 from worker.gateways.machine import process_exists
 from worker.gateways.systemd import runtime_directory
 from worker.rounds.machine import from_outside
@@ -50,6 +49,11 @@ class Look:
     unreadable: str | None = None
     cure: str = ""
 
+    @property
+    def ways(self) -> list[Json]:
+        """The ways out that are configured, as far as it is known."""
+        return [] if self.picture is None else list(self.picture["deliveries"]["ways"])
+
 
 def opened(config: Config) -> Store:
     """The database, to be read. Raises CdpollError where it cannot be in time."""
@@ -66,8 +70,12 @@ def look(config: Config, now: int) -> Look:
     here = Installation(rules.asks, daemon=rules.runs == "daemon")
     try:
         with opened(config) as store:
-            picture, lives = _picture(store, now, rules, summary)
-            ages = [] if lives else pending_ages(store, now)
+            machine, alive = from_outside(store, now)
+            if summary is not None and alive and _is_fresh(summary, daemon.last_beat(store), now):
+                picture = _brought_up_to_date(summary["picture"], status.present(store, now, machine))
+                return Look(now, picture, here, summary["measures"], summary.get("pending_ages", []))
+            found = [without_names(one) for one in problems(store, now, rules, machine, alive=alive)]
+            return Look(now, status.picture(store, now, rules, machine, found), here, {}, pending_ages(store, now))
     except CdpollError as error:
         if summary is None:
             return Look(now, None, here, {}, [], error.message, error.hint)
@@ -75,19 +83,14 @@ def look(config: Config, now: int) -> Look:
         measures = summary["measures"] if told["daemon"]["alive"] else {}
         ages = summary.get("pending_ages", [])
         return Look(now, told, installed(summary), measures, ages, error.message, error.hint)
-    if summary is None or not lives:
-        return Look(now, picture, here, {}, ages)
-    return Look(now, picture, here, summary["measures"], summary.get("pending_ages", []))
 
 
-def _picture(store: Store, now: int, rules: StatusRules, summary: Json | None) -> tuple[Json, bool]:
-    """The picture, and whether the summary is of a daemon that lives."""
-    machine, alive = from_outside(store, now)
-    beat = daemon.last_beat(store)
-    if summary is not None and beat is not None and alive:
-        same = (summary["pid"], summary["started_at"]) == (beat.pid, beat.started_at)
-        if same and abs(now - summary["at"]) < FRESH_MS:
-            told, present = summary["picture"], status.present(store, now, machine)
-            return {**told, **present, "tasks": {**told["tasks"], **present["tasks"]}}, True
-    found = [without_names(one) for one in problems(store, now, rules, machine, alive=alive)]
-    return status.picture(store, now, rules, machine, found), False
+def _is_fresh(summary: Json, beat: daemon.Beat | None, now: int) -> bool:
+    """Whether the daemon that made this beat has written the summary just now."""
+    if beat is None or (summary["pid"], summary["started_at"]) != (beat.pid, beat.started_at):
+        return False
+    return bool(abs(now - summary["at"]) < FRESH_MS)
+
+
+def _brought_up_to_date(picture: Json, present: Json) -> Json:
+    return {**picture, **present, "tasks": {**picture["tasks"], **present["tasks"]}}

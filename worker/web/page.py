@@ -10,10 +10,9 @@ from worker.core.errors import CdpollError
 from worker.core.instant import about, from_iso, iso
 from worker.core.poll_errors import in_words
 from worker.core.problems import counted
-from worker.store.db.store import Store
 from worker.store.views import needing
 from worker.store.views.facts import facts
-from worker.store.views.life import life_rows
+from worker.store.views.life import history_rows, life_rows
 from worker.store.views.task_page import task_for_all
 from worker.store.views.verdicts import problem_words, verdicts
 from worker.web.figures import figures
@@ -110,24 +109,17 @@ def task_page(config: Config, task_id: str, now: int) -> Json | None:
     """Everything that the page of a task shows; ``None`` for an unknown id. Raises CdpollError where the database
     cannot be read."""
     with opened(config) as store:
-        task = _task(store, config, task_id)
+        polling = config.polling
+        task = task_for_all(store, task_id, schedule_of(polling), delay_per_request_of(polling))
     if task is None:
         return None
-    history = [
-        (_shown(one["at"]), one["event"] + (f": {one['detail']}" if one["detail"] else "")) for one in task["history"]
-    ]
     return head(now) | {
         "title": "cdpoll: a task",
         "id": task["id"],
         "rows": [*life_rows(task, now), ("concluded by", task["concluded_by"]), ("came in as", task["source"])],
         "paths": task["paths"],
-        "history": history,
+        "history": [(_shown(at), said) for at, said in history_rows(task)],
     }
-
-
-def _task(store: Store, config: Config, task_id: str) -> Json | None:
-    polling = config.polling
-    return task_for_all(store, task_id, schedule_of(polling), delay_per_request_of(polling))
 
 
 def _shown(text: str) -> str:

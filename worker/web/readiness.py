@@ -1,5 +1,6 @@
 """Whether this installation does its work: what `/readyz` answers."""
 
+from worker.store.views.verdicts import pause_reason
 from worker.web.look import Look
 
 # While one of these stands, nothing is saved or asked anew.
@@ -13,7 +14,7 @@ def hindrances(look: Look) -> list[str]:
         return found
     if look.installed.daemon and not look.picture["daemon"]["alive"]:
         found.append("no daemon is polling")
-    if str(look.picture["api"]["reason"]).startswith("credentials"):
+    if pause_reason(look.picture["api"]) == "credentials":
         found.append("the vendor refuses the credentials")
     found += [f"{one['code']}: {_line(one['hint'])}" for one in look.picture["problems"] if one["code"] in _STOPPING]
     return found

@@ -10,6 +10,7 @@ from worker.core.instant import from_iso
 from worker.core.measures import PATHS, REPLY_NAMES
 from worker.core.pacing.breaker import PauseReason
 from worker.core.problems import KINDS, kind_of
+from worker.store.views.verdicts import pause_reason
 from worker.web.look import Look
 
 Json = dict[str, Any]
@@ -28,14 +29,14 @@ def at(*path: str) -> Callable[[Look], Iterator[Value]]:
     """The number that stands there in the picture, if one does."""
 
     def read(look: Look) -> Iterator[Value]:
-        found = _told(look, path)
+        found = _found(look, path)
         if found is not None:
             yield Value(float(found))
 
     return read
 
 
-def _told(look: Look, path: tuple[str, ...]) -> Any:
+def _found(look: Look, path: tuple[str, ...]) -> Any:
     found: Any = look.picture
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
@@ -74,9 +75,9 @@ def time_to_result(look: Look) -> Iterator[Told]:
 
 def instant(*path: str) -> Callable[[Look], Iterator[Value]]:
     def read(look: Look) -> Iterator[Value]:
-        at = from_iso(_told(look, path))
-        if at is not None:
-            yield Value(at / 1000)
+        found = from_iso(_found(look, path))
+        if found is not None:
+            yield Value(found / 1000)
 
     return read
 
@@ -90,7 +91,7 @@ def readable(look: Look) -> Iterator[Value]:
 
 
 def token(look: Look) -> Iterator[Value]:
-    left = None if look.picture is None else look.picture["token"]["expires_in_s"]
+    left = _found(look, ("token", "expires_in_s"))
     if left is not None:
         yield Value(look.now // 1000 + left)
 
@@ -102,7 +103,7 @@ def polls(look: Look) -> Iterator[Value]:
 
 def paused(look: Look) -> Iterator[Value]:
     if look.picture is not None:
-        reason = str(look.picture["api"]["reason"] or "").partition(" ")[0]
+        reason = pause_reason(look.picture["api"])
         yield from (Value(reason == one, (one,)) for one in REASONS)
 
 
@@ -114,14 +115,13 @@ def budget_left(look: Look) -> Iterator[Value]:
 
 def way_number(key: str) -> Callable[[Look], Iterator[Value]]:
     def read(look: Look) -> Iterator[Value]:
-        ways = [] if look.picture is None else look.picture["deliveries"]["ways"]
-        return (Value(float(way[key]), (way["name"],)) for way in ways)
+        return (Value(float(way[key]), (way["name"],)) for way in look.ways)
 
     return read
 
 
 def deliveries(look: Look) -> Iterator[Value]:
-    for way in [] if look.picture is None else look.picture["deliveries"]["ways"]:
+    for way in look.ways:
         for state, key in (("waiting", "behind"), ("failed", "failed"), ("dead", "dead")):
             yield Value(way[key], (way["name"], state))
 

@@ -17,14 +17,14 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
         yield "vendor", _vendor(picture["environment"])
     if daemon["alive"] or here.daemon:
         yield "daemon", _daemon(daemon, now)
-    if here.api or sum(tasks.values()):
+    tasks_too = here.api or sum(tasks.values()) > 0
+    if tasks_too:
         oldest = picture["oldest_pending_age_s"]
         since = "" if oldest is None else f"; the oldest recorded {about(oldest * 1000)} ago"
         yield "waiting", f"{counted(tasks['pending'], 'task')} pending, {tasks['due']} due now{since}"
         gone = f"; {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
         ended = f"{outcomes['success']} found coverage, {outcomes['failure']} found none"
         yield "concluded", f"{counted(tasks['concluded'], 'task')}: {ended}{gone}"
-    tasks_too = here.api or sum(tasks.values()) > 0
     for name, span in (("last hour", "hour"), ("last day", "day")):
         if said := _traffic(picture["traffic"][span], tasks=tasks_too, files=picture["drop"] is not None):
             yield name, said

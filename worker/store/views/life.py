@@ -55,6 +55,12 @@ def life_rows(task: Json, now: int) -> Iterator[tuple[str, str]]:
     return ((name, value) for name, value in rows if value)
 
 
+def history_rows(task: Json) -> Iterator[tuple[str, str]]:
+    """The instant of each event, and what it was."""
+    for one in task["history"]:
+        yield one["at"], one["event"] + (f": {one['detail']}" if one["detail"] else "")
+
+
 def _next_poll(due_at: str | None, now: int) -> str | None:
     """An instant that has passed is not what is to come."""
     due = from_iso(due_at)

@@ -50,9 +50,8 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
         return Verdict("HELD BACK", f"the daemon has finished no pass for {silent}; {waits}", "warning")
     api, drop = picture["api"], picture["drop"]
     if here.api and api["paused"]:
-        level: Level = "critical" if str(api["reason"]).startswith("credentials") else "warning"
-        by_proxy = "(proxy_" in str(api["reason"])
-        why = "the proxy refuses our login" if by_proxy else _PAUSES[str(api["reason"]).partition(" ")[0]]
+        level: Level = "critical" if pause_reason(api) == "credentials" else "warning"
+        why = "the proxy refuses our login" if "(proxy_" in api["reason"] else _PAUSES[pause_reason(api)]
         return Verdict("PAUSED", "; ".join([why, *next_probe(api, now), waits]), level)
     polling = picture["polling"]
     if here.api and polling["daily_budget"] is not None and polling["requests_today"] >= polling["daily_budget"]:
@@ -100,6 +99,11 @@ _PAUSES = {
     "rate_limited": "the vendor asked for fewer requests",
     "unreachable": "the vendor does not answer",
 }
+
+
+def pause_reason(api: Json) -> str:
+    """Why the API is paused, without the code of the answer that began it; empty where it is not."""
+    return str(api["reason"] or "").partition(" ")[0]
 
 
 def _stopped(picture: Json, codes: list[str]) -> str:
@@ -175,12 +179,9 @@ def _picture(picture: Json, here: Installation) -> Verdict:
             return Verdict("fresh", f"the daemon was last seen {ago} ago")
         return Verdict("OLD", f"the daemon was last seen {ago} ago; what the vendor did since is unknown", "warning")
     age_ms = daemon["beat_age_ms"]
-    ago = f"as of {age_ms / 1000:.1f} s ago" if age_ms < FRESH_MS else f"as of {about(age_ms)} ago"
-    return (
-        Verdict("fresh", ago)
-        if age_ms < FRESH_MS
-        else Verdict("OLD", f"{ago}: the daemon has said nothing since", "warning")
-    )
+    if age_ms < FRESH_MS:
+        return Verdict("fresh", f"as of {age_ms / 1000:.1f} s ago")
+    return Verdict("OLD", f"as of {about(age_ms)} ago: the daemon has said nothing since", "warning")
 
 
 class ProblemWords(NamedTuple):
