@@ -20,12 +20,10 @@ _SHOWN_PROBLEMS = 6
 
 def screen(picture: Json, told: Mapping[str, Verdict], here: Installation, now: int, *, brief: bool) -> list[Line]:
     """All lines. ``brief``: only the worst problems are shown, and how many more there are."""
-    lines = [
-        Line(
-            f"{name.capitalize():<{_NAME_CHARS}} {one.state:<{_STATE_CHARS}} {one.words}", one.state, one.level, indent
-        )
-        for name, one in told.items()
-    ]
+    lines = []
+    for name, one in told.items():
+        text = f"{name.capitalize():<{_NAME_CHARS}} {one.state:<{_STATE_CHARS}} {one.words}"
+        lines.append(Line(text, one.state, one.level, _INDENT_CHARS))
     lines += _problems(picture["problems"], now, brief=brief)
     lines.append(Line())
     told_facts = facts(picture, told["work"].words, here, now)
