@@ -56,8 +56,10 @@ class DropChecks:
         if rules is None:
             yield from unchecked(("sftp_dns", *stages), "configuration")
             return
-        code, found = found_name(Peer(sftp.host, sftp.port, "sftp_"), "sftp_dns")
-        yield found._replace(cure="check host under [sftp], and this machine's name servers") if code else found
+        code, found = found_name(Peer(sftp.host, sftp.port), "sftp_dns")
+        yield (
+            found._replace(cure="check host under [sftp], and this machine's name servers") if code == "dns" else found
+        )
         if code:
             yield from unchecked(stages, "sftp_dns")
             return
