@@ -207,6 +207,39 @@ def test_the_worst_day_fits_into_50_kilobytes(house: House, monkeypatch: pytest.
     assert len(got.data) < 50_000
 
 
+def test_what_does_not_fit_is_left_out_and_that_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ways on which most waits are kept, the first problems, and of an endless text its beginning."""
+    house.record("a")
+    with living(house) as by:
+        here = worst(seen(house, by))
+        picture = here.picture
+        assert picture is not None
+        quiet = picture["deliveries"]["ways"][0] | {"behind": 0, "failed": 0, "dead": 0}
+        ways = [quiet | {"name": f"quiet-{n}"} for n in range(200)] + picture["deliveries"]["ways"]
+        more = [one | {"hint": "w" * 100_000} for one in picture["problems"]] * 10
+        ways = [way | {"reason": "r" * 100_000} for way in ways]
+        picture = picture | {"problems": more, "deliveries": {**picture["deliveries"], "ways": ways}}
+        monkeypatch.setattr(web_app, "look", lambda *_: replace(here, picture=picture))
+        got = client(house, by.clock.now).get("/")
+    read = Read(got.text)
+    assert len(got.data) < 50_000
+    assert " more: cdpoll problems list has all" in read.text
+    assert "ways out and 200 on which less waits: cdpoll status has all" in read.text
+    assert "billing-system-number-19 12,345 678 90 1,000,000" in read.text
+    assert "quiet-0" not in read.text
+
+
+def test_a_task_with_an_endless_text_is_cut(house: House) -> None:
+    house.record("a")
+    house.rows("UPDATE tasks SET last_error = ?", f"http_{'z' * 100_000}")
+    house.rows(
+        "INSERT INTO history (task, at, event, detail) SELECT seq, 1, ?, ? FROM tasks", "e" * 9999, "d" * 100_000
+    )
+    asked = client(house)
+    for path in ("/", "/tasks/a"):
+        assert len(asked.get(path).data) < 50_000
+
+
 def test_texts_of_others_are_shown_as_texts(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.record("a")
     house.rows("UPDATE tasks SET id = ?, failures = 3, last_error = ?", HOSTILE, f"http_403_{HOSTILE}")
@@ -266,6 +299,11 @@ def test_the_next_poll_is_told_with_its_reason(house: House) -> None:
     text = Read(client(house).get("/tasks/a").text).text
     assert "why then the first poll" in text
     assert "polls none yet" in text
+
+
+def test_a_doubled_slash_is_no_redirect(house: House) -> None:
+    house.record("a")
+    assert client(house).get("/tasks//a").status_code == 404
 
 
 @pytest.mark.parametrize(

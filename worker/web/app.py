@@ -37,6 +37,7 @@ HEADERS = {
 def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
     """``now`` reads the clock (ms)."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # no answer is a redirect
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"style": STYLE, "spoken": spoken}
 

@@ -1,6 +1,7 @@
 """What the status page and the page of a task show, as values for their templates. No name of a file, no ref."""
 
 import platform
+from dataclasses import replace
 from typing import Any
 
 from worker.build import VERSION
@@ -20,8 +21,15 @@ from worker.web.look import Look, opened
 
 Json = dict[str, Any]
 
-# Of each list of tasks that need a person; the commands list all.
+# What a page shows at most, so that it stays below 50 kB; the commands tell all. MOST_TASKS is of each list of tasks
+# that need a person.
 MOST_TASKS = 5
+MOST_WAYS = 20
+MOST_TEXT_CHARS = 600
+MOST_REASON_CHARS = 100
+
+# Of all problems together, and what one takes beside its hint.
+_PROBLEMS_BYTES, _FRAME_BYTES = 18_000, 190
 
 
 def status_page(config: Config, look: Look) -> Json:
@@ -31,16 +39,48 @@ def status_page(config: Config, look: Look) -> Json:
     if picture is None:
         return page | {"title": "cdpoll: no database", "lists": []}
     told = verdicts(picture, look.installed, look.now)
-    problems = picture["problems"]
+    problems, shown = picture["problems"], _fitting(picture["problems"])
+    look, left_out = _with_fewer_ways(look, picture)
     lists = [] if look.unreadable else _lists(config, look.now)
     return page | {
         "title": f"cdpoll: {counted(len(problems), 'problem') if problems else told['work'].state}",
         "verdicts": [(name.capitalize(), one) for name, one in told.items()],
-        "problems": [_problem(one, look.now) for one in problems],
+        "problems": [_problem(one, look.now) for one in shown],
+        "more_problems": len(problems) - len(shown),
         "lists": [one for one in lists if one["tasks"]],
         "figures": figures(look),
-        "facts": list(facts(picture, told["work"].words, look.installed, look.now)),
+        "facts": [
+            *facts(look.picture or picture, told["work"].words, look.installed, look.now),
+            *[("ways out", f"and {left_out} on which less waits: `cdpoll status` has all")] * (left_out > 0),
+        ],
     }
+
+
+def _fitting(problems: list[Json]) -> list[Json]:
+    """The first of them, as far as there is room."""
+    shown: list[Json] = []
+    room = _PROBLEMS_BYTES
+    for one in problems:
+        hint = _cut(one["hint"])
+        room -= _FRAME_BYTES + len(hint.encode(errors="replace"))
+        if room < 0:
+            break
+        shown.append(one | {"hint": hint})
+    return shown
+
+
+def _with_fewer_ways(look: Look, picture: Json) -> tuple[Look, int]:
+    """With the ways out on which most waits, and how many were left out."""
+    ways = picture["deliveries"]["ways"]
+    if len(ways) > MOST_WAYS:
+        ways = sorted(ways, key=lambda way: (not way["stopped"], -way["dead"], -way["failed"], -way["behind"]))
+    kept = [way | {"reason": _cut(way["reason"] or "", MOST_REASON_CHARS)} for way in ways[:MOST_WAYS]]
+    deliveries = {**picture["deliveries"], "ways": kept}
+    return replace(look, picture={**picture, "deliveries": deliveries}), len(ways) - len(kept)
+
+
+def _cut(text: str, most_chars: int = MOST_TEXT_CHARS) -> str:
+    return text if len(text) <= most_chars else f"{text[: most_chars - 1]}…"
 
 
 def head(now: int) -> Json:
@@ -84,7 +124,7 @@ def _lists(config: Config, now: int) -> list[Json]:
             "title": "Polls fail",
             "command": "cdpoll tasks --failing",
             "tasks": [
-                (row["id"], f"{counted(row['failures'], 'failure')} in a row, {in_words(row['last_error'])}")
+                (row["id"], f"{counted(row['failures'], 'failure')} in a row, {_cut(in_words(row['last_error']))}")
                 for row in failing
             ],
         },
@@ -113,12 +153,13 @@ def task_page(config: Config, task_id: str, now: int) -> Json | None:
         task = task_for_all(store, task_id, schedule_of(polling), delay_per_request_of(polling))
     if task is None:
         return None
+    rows = [*life_rows(task, now), ("concluded by", task["concluded_by"]), ("came in as", task["source"])]
     return head(now) | {
         "title": "cdpoll: a task",
         "id": task["id"],
-        "rows": [*life_rows(task, now), ("concluded by", task["concluded_by"]), ("came in as", task["source"])],
+        "rows": [(name, _cut(text)) for name, text in rows if text],
         "paths": task["paths"],
-        "history": [(_shown(at), said) for at, said in history_rows(task)],
+        "history": [(_shown(at), _cut(said)) for at, said in history_rows(task)],
     }
 
 
