@@ -1,5 +1,6 @@
 """The status page and that of a task: what they say in good days and bad ones, and what they never say."""
 
+import json
 import sqlite3
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -137,6 +138,24 @@ def test_a_broken_summary_does_no_harm(house: House, broken: bytes) -> None:
         text = page(house, by.clock.now).text
     assert "1 task pending" in text
     assert "No daemon lives" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("picture", "api", 5), ("picture", "traffic", {}), ("measures", "duration", {}), ("measures", "slots", [1])],
+)
+def test_a_summary_of_another_form_is_left_aside(house: House, section: str, key: str, value: object) -> None:
+    house.record("a")
+    with living(house) as by:
+        place = summary_file.beside(house.database)
+        told = json.loads(place.read_text())
+        told[section][key] = value
+        place.write_text(json.dumps(told))
+        asked = client(house, by.clock.now)
+        got = {path: asked.get(path) for path in ("/", "/metrics", "/readyz")}
+    assert [one.status_code for one in got.values()] == [200, 200, 200]
+    assert "1 task pending" in Read(got["/"].text).text
+    assert 'cdpoll_tasks{state="pending"} 1.0' in got["/metrics"].text
 
 
 def test_the_most_severe_problem_is_first_with_its_number_since_when_and_cure(house: House) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TypeVar
 
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -17,6 +18,8 @@ from worker.web.look import Look, look
 from worker.web.metrics import exposition
 from worker.web.page import head, spoken, status_page, task_page
 from worker.web.readiness import hindrances
+
+Answer = TypeVar("Answer")
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 
@@ -41,8 +44,14 @@ def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals |= {"style": STYLE, "spoken": spoken}
 
-    def seen() -> Look:
-        return look(config, now())
+    def seen_by(view: Callable[[Look], Answer]) -> Answer:
+        try:
+            return view(look(config, now()))
+        except Exception as error:
+            # A daemon of another release may have written the summary: during an upgrade, say.
+            place = f"{type(error).__name__} at {place_of(error)}"
+            log.warning("the daemon's summary cannot be used; the database is read in its place", place=place)
+            return view(look(config, now(), by_summary=False))
 
     _guard(app, config.local.hosts or (), log)
 
@@ -50,15 +59,15 @@ def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
         return _text("ok\n")
 
     def readyz() -> Response:
-        found = hindrances(seen())
+        found = seen_by(hindrances)
         return _text("".join(f"{one}\n" for one in found), 503) if found else _text("ready\n")
 
     def metrics() -> Response:
-        body, content_type = exposition(seen(), request.headers.get("Accept", ""))
+        body, content_type = seen_by(lambda look: exposition(look, request.headers.get("Accept", "")))
         return Response(body, content_type=content_type)
 
     def status() -> str:
-        return render_template("status.html", **status_page(config, seen()))
+        return seen_by(lambda look: render_template("status.html", **status_page(config, look)))
 
     def task(task_id: str) -> str | tuple[str, int]:
         at = now()

@@ -60,13 +60,14 @@ def opened(config: Config) -> Store:
     return open_store(config.store.path, config.store.journal, timeout=TIMEOUT_S)
 
 
-def look(config: Config, now: int) -> Look:
-    """Look once; never raises for what is wrong with the database or the summary."""
+def look(config: Config, now: int, *, by_summary: bool = True) -> Look:
+    """Look once; never raises for what is wrong with the database. ``by_summary=False``: at the database alone, which
+    is for a summary that lacks something, or has it in another form."""
     rules, place = status_rules_of(config), config.store
     folders = [folder for folder in (runtime_directory(), summary_file.SERVICE_FOLDER) if folder is not None]
     places = [*(folder / summary_file.NAME for folder in folders)]
     places.append(summary_file.beside(Path(os.path.realpath(place.path))))
-    summary = summary_file.read(*places, database=place.path)
+    summary = summary_file.read(*places, database=place.path) if by_summary else None
     here = Installation(rules.asks, daemon=rules.runs == "daemon")
     try:
         with opened(config) as store:
