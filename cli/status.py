@@ -71,12 +71,17 @@ def _seen(obj: dict[str, Any]) -> tuple[Told, int]:
         summary = summary_for(obj)
         if summary is None:
             raise
+        now = Clock().now()
+        try:
+            found = judged(picture_of(summary, now, process_exists) | {"source": "summary"}, installed(summary), now)
+            screen(*found, now, brief=False)
+        except Exception:
+            # A daemon of another release wrote it: something that is told here is not in it.
+            raise error from None
         say(f"note: {error.message}; what follows is what the daemon tells all users", err=True)
         if error.hint:
             say(f"        {error.hint}", err=True)
-        now = Clock().now()
-        picture = picture_of(summary, now, process_exists) | {"source": "summary"}
-        return judged(picture, installed(summary), now), now
+        return found, now
 
 
 def told(here: Opened) -> Told:

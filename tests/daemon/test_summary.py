@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import cli
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
 from tests.support.loop_by_hand import loop_by_hand
 from tests.support.planted import MARKERS, plant
 from worker.clock import Clock
-from worker.core.errors import StorageFailed
+from worker.core.errors import CdpollError, StorageFailed
 from worker.store.opening import open_store
 from worker.store.state import notices, summary_file
 
@@ -117,3 +119,21 @@ def test_it_holds_nothing_of_patients_nor_names_of_files(house: House, runtime: 
 def test_a_file_that_no_daemon_has_written_is_none(tmp_path: Path, written: bytes) -> None:
     (tmp_path / summary_file.NAME).write_bytes(written)
     assert summary_file.read(tmp_path / summary_file.NAME, tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("other", [{"api": 5}, {"traffic": {}}])
+def test_status_shows_no_summary_of_another_form(
+    house: House, runtime: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, object]
+) -> None:
+    """One that a daemon of another release wrote: why the database is not read is all that can be told."""
+    with loop_by_hand(house) as by:
+        by.loop.step()
+    told = summary(runtime)
+    house.database.write_bytes(b"no database" * 999)
+    monkeypatch.setattr("cli.told_to_all.summary_for", lambda _: told)
+    whole = CliRunner().invoke(cli, ["--config", str(house.config), "status"])
+    assert (whole.exit_code, "what follows is what the daemon tells all users" in whole.output) == (0, True)
+    told["picture"] |= other
+    refused = CliRunner().invoke(cli, ["--config", str(house.config), "status"])
+    assert isinstance(refused.exception, CdpollError)
+    assert refused.output == ""
