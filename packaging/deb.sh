@@ -14,10 +14,10 @@ unset "${!CDPOLL_@}"
 
 # The date of the commit comes first, so that apt takes a later commit for a newer version.
 git=(git -c safe.directory="$PWD")
-commit=$("${git[@]}" describe --always --abbrev=12 --exclude='*' --dirty 2>/dev/null || echo unknown)
+commit=$(packaging/commit.sh)
 case $commit in
-*-dirty | unknown) SOURCE_DATE_EPOCH=$(date +%s) commit=$(date -u +%Y%m%dT%H%M%SZ) ;;
-*) SOURCE_DATE_EPOCH=$("${git[@]}" log -1 --format=%ct) commit=g$commit ;;
+g*) SOURCE_DATE_EPOCH=$("${git[@]}" log -1 --format=%ct) ;;
+*) SOURCE_DATE_EPOCH=$(date +%s) ;;
 esac
 export SOURCE_DATE_EPOCH
 DEB_VERSION=$("$bin/python" -c 'import worker; print(worker.__version__)')+$(date -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).$commit
@@ -28,7 +28,7 @@ export DEB_VERSION DEB_ARCH DEB_MAINTAINER STAGE=$stage
 
 # What git knows, and nothing else that lies in the checkout.
 mkdir "$stage/tree" "$stage/packed"
-parts=(worker cli sandbox docs systemd packaging/deb README.md CHANGELOG.md config.example.ini)
+parts=(worker cli sandbox docs systemd packaging README.md CHANGELOG.md config.example.ini)
 if [ -e .git ]; then "${git[@]}" ls-files -z -- "${parts[@]}"; else find "${parts[@]}" -type f -print0; fi |
     xargs -0 cp --parents -t "$stage/tree"
 find "$stage/tree" -name __pycache__ -prune -exec rm -rf {} +
@@ -38,7 +38,7 @@ lib=$stage/lib
 "$bin/python" -m pip --disable-pip-version-check --quiet install --no-compile --require-hashes --no-deps \
     --only-binary=:all: --python-version 3.11 --implementation cp --target "$lib" -r requirements.txt
 # These build packages, and nothing of them is needed when cdpoll runs.
-rm -rf "$lib"/bin "$lib"/{setuptools,wheel,pkg_resources}{,-*} "$lib"/_distutils_hack "$lib"/*.pth
+(cd "$lib" && rm -rf bin {setuptools,wheel,pkg_resources}{,-*} _distutils_hack ./*.pth)
 "$bin/python" packaging/deb/copyright.py "$lib" >"$stage/copyright"
 # What pip notes about itself; it holds the path of this folder.
 rm -f "$lib"/*.dist-info/{RECORD,REQUESTED,INSTALLER}

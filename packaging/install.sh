@@ -31,8 +31,7 @@ case $python in
 esac
 
 version=$("$python" -c 'import worker; print(worker.__version__)')
-commit=$(git -c safe.directory="$PWD" describe --always --abbrev=12 --exclude='*' --dirty 2>/dev/null || echo unknown)
-case $commit in *-dirty | unknown) commit=$(date -u +%Y%m%dT%H%M%SZ) ;; *) commit=g$commit ;; esac
+commit=$(packaging/commit.sh)
 home=/opt/cdpoll/$version+$commit
 before=$(readlink -f /usr/bin/cdpoll 2>/dev/null || true)
 before=${before%/bin/cdpoll}
@@ -122,13 +121,4 @@ echo "installed: $(cdpoll --version)"
 if ((${#running[@]})); then
     echo "started again: ${running[*]}"
 fi
-if [ -n "$first" ]; then
-    cat <<'NEXT'
-What comes next, as root:
-  1. edit /etc/cdpoll/cdpoll.ini: [api] base_url, client_id and client_secret = {credential client_secret}
-  2. (umask 077; cat > /etc/cdpoll/credentials/client_secret)      the secret, one line, then Ctrl-D
-  3. cdpoll config check
-  4. systemctl enable --now cdpoll
-  5. cdpoll status
-NEXT
-fi
+if [ -n "$first" ]; then cat packaging/next.txt; fi
