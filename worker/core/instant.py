@@ -3,6 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
 # An instant (ms) that never comes: the next call of what waits for nothing.
 FAR = 10**15
 

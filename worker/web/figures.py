@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.core.instant import about, from_iso
+from worker.core.instant import DAY_MS, HOUR_MS, about, from_iso
 from worker.core.measures import PATHS, SLOT_MS
 from worker.core.problems import counted
 from worker.store.views.pending_ages import OLDER
@@ -12,8 +12,6 @@ from worker.web.plots import Axis, Plot, bars, columns, counts_up_to, lines
 
 Json = dict[str, Any]
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 _MINUTE_MS = 60_000
 
 NO_DAEMON = "No daemon lives, and it alone counts this."
@@ -95,31 +93,46 @@ def polls_and_limit(look: Look) -> Plot:
     slots = [(at, polls, rate) for at, polls, rate in look.measures.get("slots", []) if begin <= at <= look.now]
     if not slots:
         return Plot(title, "The daemon has just been started.")
-    polled: list[tuple[float, float | None]] = []
-    allowed: list[tuple[float, float | None]] = []
+    ticks = [at for at in range(begin - begin % (6 * HOUR_MS), look.now + 1, 6 * HOUR_MS) if at >= begin]
+    x = Axis(ticks, _hour_and_minute, begin, look.now + _MINUTE_MS)
+    total = sum(polls for _, polls, _ in slots)
+    said = (
+        f"{counted(total, 'poll')} since {_hour_and_minute(slots[0][0])} UTC (solid line), and how many the limit"
+        " allows (dashed line). A gap: the daemon made no pass."
+    )
+    polled, allowed = _a_minute(slots, look.now)
+    most = max(value or 0 for _, value in [*polled, *allowed])
+    drawn = lines([(polled, "none"), (allowed, "4 3")], x, counts_up_to(most))
+    return Plot(title, said, drawn, ("Hour from (UTC)", "Polls", "Limit a minute"), _by_hour(slots))
+
+
+Slot = tuple[int, int, float]
+"""When a stretch of ten minutes began, its polls, and how many a second the limit allowed at the most."""
+
+Steps = list[tuple[float, float | None]]
+
+
+def _a_minute(slots: list[Slot], now: int) -> tuple[Steps, Steps]:
+    """Polls a minute, and how many the limit allows."""
+    polled: Steps = []
+    allowed: Steps = []
     for at, polls, rate in slots:
-        end = min(look.now, at + SLOT_MS)
+        end = min(now, at + SLOT_MS)
         minutes = max(1.0, (end - at) / _MINUTE_MS)
         for line, value in ((polled, polls / minutes), (allowed, rate * 60)):
             _add(line, at, max(end, at + _MINUTE_MS), value)
-    most = max(value or 0 for _, value in [*polled, *allowed])
-    ticks = [at for at in range(begin - begin % (6 * HOUR_MS), look.now + 1, 6 * HOUR_MS) if at >= begin]
-    x = Axis(ticks, _clock, begin, look.now + _MINUTE_MS)
-    total = sum(polls for _, polls, _ in slots)
-    said = (
-        f"{counted(total, 'poll')} since {_clock(slots[0][0])} UTC (solid line), and how many the limit allows (dashed"
-        " line). A gap: the daemon made no pass."
-    )
-    rows = tuple(
-        (_clock(hour), f"{sum(one[1] for one in inside):,}", f"{max(one[2] for one in inside) * 60:g}")
+    return polled, allowed
+
+
+def _by_hour(slots: list[Slot]) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (_hour_and_minute(hour), f"{sum(one[1] for one in inside):,}", f"{max(one[2] for one in inside) * 60:g}")
         for hour in sorted({at - at % HOUR_MS for at, _, _ in slots})
         if (inside := [one for one in slots if one[0] - one[0] % HOUR_MS == hour])
     )
-    drawn = lines([(polled, "none"), (allowed, "4 3")], x, counts_up_to(most))
-    return Plot(title, said, drawn, ("Hour from (UTC)", "Polls", "Limit a minute"), rows)
 
 
-def _add(line: list[tuple[float, float | None]], begin: float, end: float, value: float) -> None:
+def _add(line: Steps, begin: float, end: float, value: float) -> None:
     """Go on with a line in steps. Two equal ones are one, and a gap breaks the line."""
     if line and line[-1][0] < begin:
         line.append((begin, None))
@@ -129,7 +142,7 @@ def _add(line: list[tuple[float, float | None]], begin: float, end: float, value
         line += [(begin, value), (end, value)]
 
 
-def _clock(at: float) -> str:
+def _hour_and_minute(at: float) -> str:
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M")
 
 

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from worker.core.measures import PATHS, REPLY_NAMES
 from worker.core.problems import FAMILIES
+from worker.store.views.status import FILE_STATES, TASK_STATES
 from worker.web.look import Look
 from worker.web.readings import (
     REASONS,
@@ -48,9 +49,7 @@ class Shown(NamedTuple):
     read: Callable[[Look], Iterable[Any]]
 
 
-STATES = ("pending", "concluded", "abandoned")
 OUTCOMES = ("success", "failure")
-FILE_STATES = ("ingested", "quarantined", "incomplete", "skipped")
 
 _CODES = "the codes of [problems.md](problems.md)" + "".join(f"; `{one}` for each `{one}_…`" for one in FAMILIES)
 _WAY = "NAME of each `[deliver.NAME]`"
@@ -84,7 +83,7 @@ METRICS: tuple[Shown, ...] = (
         at("daemon", "beat_age_s"),
     ),
     Shown("cdpoll_database_readable", "gauge", "1 where the database can be read.", {}, readable),
-    Shown("cdpoll_tasks", "gauge", "Tasks by state.", {"state": _words(STATES)}, each("tasks", STATES)),
+    Shown("cdpoll_tasks", "gauge", "Tasks by state.", {"state": _words(TASK_STATES)}, each("tasks", TASK_STATES)),
     Shown("cdpoll_tasks_due", "gauge", "Pending tasks whose next poll is due.", {}, at("tasks", "due")),
     Shown(
         "cdpoll_tasks_concluded",

@@ -92,14 +92,14 @@ def bars(rows: Sequence[tuple[str, tuple[float, ...]]], axis: Axis, shades: tupl
 Points = Sequence[tuple[float, float | None]]
 
 
-def lines(lines: Sequence[tuple[Points, str]], x: Axis, y: Axis) -> str:
+def lines(drawn: Sequence[tuple[Points, str]], x: Axis, y: Axis) -> str:
     """Each with its pattern of dashes; a value that is ``None`` breaks a line."""
     chart = leather.Chart()
-    for points, dashes in lines:
+    for points, dashes in drawn:
         chart.add_line(list(points), name="", stroke_color=_INK, width=1.5, stroke_dasharray=dashes)
     x.set("x", chart)
     y.set("y", chart)
-    return _drawn(chart, 200, (1.0,) * len(lines))
+    return _drawn(chart, 200, (1.0,) * len(drawn))
 
 
 def _drawn(chart: Any, height: int, shades: tuple[float, ...], named: str = "") -> str:

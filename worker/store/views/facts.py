@@ -5,6 +5,7 @@ from typing import Any
 
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
+from worker.store.views.status import FILE_STATES
 from worker.store.views.verdicts import Installation, next_probe, slowed, starting
 
 Json = dict[str, Any]
@@ -126,7 +127,7 @@ def _batches(picture: Json, now: int) -> Iterator[tuple[str, str]]:
         waiting = ", ".join(f"{counted(n, 'file')} {what}" for n, what in numbers if n)
         yield "drop", f"{said}; {waiting or 'nothing waits'}"
     if drop is not None or files["last_at"]:
-        counts = ", ".join(f"{files[state]} {state}" for state in ("ingested", "quarantined", "incomplete", "skipped"))
+        counts = ", ".join(f"{files[state]} {state}" for state in FILE_STATES)
         held = files["quarantined_sets"]
         yield "files", counts + (f"; {counted(held, 'single set')} quarantined" if held else "")
 

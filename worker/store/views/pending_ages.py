@@ -2,10 +2,8 @@
 
 from typing import Any
 
+from worker.core.instant import DAY_MS, HOUR_MS
 from worker.store.db.store import Store
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 # Up to this age, and from that of the one before.
 _GROUPS = (

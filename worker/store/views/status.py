@@ -20,6 +20,9 @@ from worker.store.views.traffic import oldest_due, traffic
 
 Json = dict[str, Any]
 
+TASK_STATES = ("pending", "concluded", "abandoned")
+FILE_STATES = ("ingested", "quarantined", "incomplete", "skipped")
+
 
 def one_line(store: Store, now: int, worst: Problem | None) -> str:
     """For `systemctl status`; ``worst`` is the problem to name."""
@@ -101,7 +104,7 @@ def present(store: Store, now: int, machine: Machine) -> Json:
             "starting": None if alive or machine.starting is None else machine.starting.pid,
             "passes": beat.passes if beat is not None and alive and beat.passes else None,
         },
-        "tasks": {state: tasks[state] for state in ("pending", "concluded", "abandoned")},
+        "tasks": {state: tasks[state] for state in TASK_STATES},
         "outcomes": tallies.by_outcome(store),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},
     }
@@ -138,7 +141,7 @@ def _files(store: Store) -> Json:
     rows = store.read("SELECT state, count(*) AS n, max(done_at) AS at FROM files GROUP BY state")
     counted = {row["state"]: row["n"] for row in rows}
     return {
-        **{state: counted.get(state, 0) for state in ("ingested", "quarantined", "incomplete", "skipped")},
+        **{state: counted.get(state, 0) for state in FILE_STATES},
         "quarantined_sets": count(store, HELD_SETS, {}),
         "last_at": iso_or_none(max((row["at"] for row in rows if row["state"] != "staging"), default=None)),
     }
