@@ -9,6 +9,7 @@ import pytest
 from tests.support.cdpoll_process import DEADLINE, House
 from tests.support.loopback import Asked, Peer, Serve, always, answer, closed_port
 from tests.support.served import served
+from worker.gateways.systemd import Notify
 from worker.web import probe
 
 
@@ -31,6 +32,32 @@ def test_only_a_good_answer_counts(serve: Serve, monkeypatch: pytest.MonkeyPatch
     assert not asked(serve(holds).url)
     with closed_port() as url:
         assert not asked(url)
+
+
+def test_a_server_that_does_not_answer_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "@cdpoll-test-silent")
+    said = iter([True, False, False, True])
+    monkeypatch.setattr(probe, "answers", lambda *_: next(said))
+    with (
+        closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as heard,
+        closing(socket.create_server(("127.0.0.1", 0))) as listener,
+        closing(Notify()) as notify,
+    ):
+        heard.bind("\0cdpoll-test-silent")
+        heard.settimeout(DEADLINE)
+        asking = probe.Probe(listener, notify)
+        for _ in range(4):
+            asking.ask()
+        got = [heard.recv(65536).decode() for _ in range(4)]
+        assert [one.partition(",")[0] for one in got] == [
+            "WATCHDOG=1",
+            "STATUS=It does not answer to itself",
+            "WATCHDOG=1",
+            "STATUS=It answers",
+        ]
+        heard.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            heard.recv(1)
 
 
 def test_the_server_feeds_the_watchdog_of_its_unit(house: House) -> None:

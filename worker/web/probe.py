@@ -13,17 +13,39 @@ from worker.gateways.systemd import Notify
 ANSWER_S = 5.0
 _QUESTION = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
+_SILENT = (
+    "It does not answer to itself, and is started again where that lasts; another ListenStream= than localhost's needs"
+    " the same address in IPAddressAllow= of this unit"
+)
+
+
+class Probe:
+    """Asks the server of a listener, and tells systemd. It writes no log: a lock of that would stay taken in a worker
+    process which is forked at that moment."""
+
+    def __init__(self, listener: socket.socket, notify: Notify) -> None:
+        self._family, self._address = listener.family, listener.getsockname()
+        self._notify = notify
+        self._well = True
+
+    def ask(self) -> None:
+        """Feed the watchdog where it answers. Where it begins or ends to, `systemctl status` shows that."""
+        well = answers(self._family, self._address)
+        if well:
+            self._notify.send("WATCHDOG=1")
+        if well != self._well:
+            self._notify.send("STATUS=It answers" if well else f"STATUS={_SILENT}")
+        self._well = well
+
 
 def begin_probing(listener: socket.socket, interval_ms: int) -> None:
-    """Ask three times in each interval of the watchdog, until this process ends. The thread holds no lock when a worker
-    process is forked."""
-    notify = Notify()
+    """Ask three times in each interval of the watchdog, until this process ends."""
+    probe = Probe(listener, Notify())
 
     def work() -> None:
         never = threading.Event()
         while not never.wait(interval_ms / 3000):
-            if answers(listener.family, listener.getsockname()):
-                notify.send("WATCHDOG=1")
+            probe.ask()
 
     threading.Thread(target=work, name="probe", daemon=True).start()
 
