@@ -20,6 +20,7 @@ from worker.core.exit_code import MEANINGS, NAGIOS
 FILES = {
     "/etc/cdpoll/cdpoll.ini, /etc/cdpoll/conf.d/*.ini": "The configuration; --config or $CDPOLL_CONFIG names another.",
     "/etc/cdpoll/credentials/client_secret": "The secret, for root's eyes; systemd hands it to the service.",
+    "/usr/share/doc/cdpoll/docs": "The pages that messages name as docs/… (without the package: in the checkout).",
     "/var/lib/cdpoll/cdpoll.db": "The database, and beside it its journal, marker and locks. It holds patient data.",
 }
 

@@ -127,6 +127,7 @@ _FIELDS_OF = {
     "not_run": {"things": "tasks are due, or the drop was not read,"},
     "quarantined": {"things": "files or transaction sets"},
     "database_unwritable": {"cause": "an error, which the hint names", "cure": "by the error"},
+    "database_denied": {"cause": "owner or mode of a file, which the hint names", "cure": "by the cause"},
     "backlog": {
         "cure": "raise requests_per_second, if the vendor allows more; after refusals the pace recovers by itself"
     },

@@ -22,7 +22,9 @@ def local(obj: dict[str, Any]) -> None:
     """The status page, /metrics, /healthz and /readyz, on this machine alone.
 
     It reads only, and tells no patient data. [local] says where it listens; SIGTERM ends it, and SIGHUP has it read the
-    configuration anew. It begins with a configuration that has mistakes, too, as `cdpoll status` does.
+    configuration anew. It begins with a configuration that has mistakes, too, as `cdpoll status` does. Where cdpoll is
+    installed, `systemctl enable --now cdpoll-local.socket` has systemd start it, and the page is at
+    http://127.0.0.1:9271/.
     """
 
     def read() -> Config:

@@ -29,7 +29,7 @@ from worker.gateways.http.client import tls_context
 from worker.gateways.sftp.failure import SftpFailed
 from worker.gateways.sftp.known_hosts import read_known_hosts
 from worker.gateways.sftp.private_key import read_private_key
-from worker.ownership import obstacle
+from worker.ownership import cure, obstacle
 from worker.store.db import marker
 from worker.store.opening import open_store
 from worker.store.state.api import origin_of
@@ -167,9 +167,8 @@ def _secret(config: Config, section: str, key: str, secret: Secret | None, out: 
 
 def _database(config: Config, out: Trial) -> None:
     path = config.store.path
-    shut = obstacle(path, write=True)
-    if shut is not None:
-        message = f"the database cannot be used: {shut.words}; {shut.cure}"
+    if (shut := cure(path)) is not None:
+        message = f"the database cannot be used: {shut}"
         out.mistakes.append(Mistake(config.places["store", "path"], "store", "path", message))
         return
     if not path.exists() and marker.read(Path(os.path.realpath(path))) is None:

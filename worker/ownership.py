@@ -89,15 +89,21 @@ def cure(path: Path) -> str | None:
 
     ``None``: nothing that can be seen is in the way.
     """
+    found = in_the_way(path)
+    return None if found is None else f"{found.words}; {found.cure}"
+
+
+def in_the_way(path: Path) -> Obstacle | None:
+    """What keeps this user from writing a file of cdpoll's own, with the cure for such a file."""
     found = obstacle(path, write=True)
-    if found is None:
-        return None
-    part, words = found.path, found.words
-    if found.sure:
-        return f"{words}; {found.cure}"
-    if part != path.absolute():
-        return f"{words}; run this as its owner or as a member of its group"
-    return f"{words}; as root: chown --reference={part.parent} {part} && chmod ug+rwX {part}"
+    if found is None or found.sure:
+        return found
+    part = found.path
+    if part == path.absolute():
+        return found._replace(cure=f"as root: chown --reference={part.parent} {part} && chmod ug+rwX {part}")
+    if part.stat().st_uid == os.geteuid():
+        return found._replace(cure=f"as root: chmod ug+rwX {part}")
+    return found._replace(cure="run this as its owner or as a member of its group")
 
 
 # Both modules belong to Python, but a user may not be allowed to read where that is installed.

@@ -29,7 +29,7 @@ def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
     """Everything that is in the database, or that works on it."""
     place = found.config.store
     path = Path(os.path.realpath(place.path))
-    if not place.path.exists() and marker.read(path) is None:
+    if _is_missing(place.path) and marker.read(path) is None:
         yield good("database", f"{place.path} is not there yet: the first `cdpoll record` or `cdpoll run` makes it")
         yield from _limits(found, 0)
         if place.runs == "daemon":
@@ -43,6 +43,17 @@ def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
         return
     with store:
         yield from _opened(Opened(found.config, store, clock.now(), found.mistakes, bool(found.unread)), found, clock)
+
+
+def _is_missing(path: Path) -> bool:
+    """Not where its folder cannot be entered: then opening it says so."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:

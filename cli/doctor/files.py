@@ -51,7 +51,7 @@ def disk(database: Path) -> Iterator[Finding]:
         yield fail("disk", f"the disk of {folder} cannot be examined", kind_of("disk_unreadable").cure)
         return
     free = f"{found.free_bytes // _MIB_BYTES:,} MiB free on the disk of {folder}"
-    size = database.stat().st_size if database.exists() else 0
+    size = database.stat().st_size if os.access(database, os.F_OK) else 0
     if found.read_only:
         yield fail("disk", f"the file system of {folder} is read-only", kind_of("disk_read_only").cure)
     elif os.statvfs(folder).f_favail == 0 != os.statvfs(folder).f_files:
@@ -99,7 +99,7 @@ def _of_the_store(database: Path) -> Iterator[Used]:
         beside = sorted(Path(entry.path) for entry in entries if entry.name.startswith(database.name))
     inside = (path for place in kept if os.access(place, os.R_OK | os.X_OK) for path in place.iterdir())
     yield from (Used(path, written=True, private=True) for path in beside)
-    yield from (Used(path, written=True, private=True) for path in kept if path.exists())
+    yield from (Used(path, written=True, private=True) for path in kept if os.access(path, os.F_OK))
     yield from (Used(path, written=True, private=True) for path in islice(inside, _MOST_FILES))
 
 
@@ -135,6 +135,8 @@ def _cure(shut: Obstacle, used: Used) -> str:
         return shut.cure
     if used.private and used.written and (shut.path == used.path or shut.path.name in (QUARANTINE, INCOMING)):
         return f"as root: chown --reference={shut.path.parent} {shut.path} && chmod ug+rwX {shut.path}"
+    if shut.path.stat().st_uid == os.geteuid():
+        return f"as root: chmod {'ug' if used.written else 'u'}+rwX {shut.path}"
     return f"let the service's user, {user_name(os.geteuid())}, use it: chown or chmod {shut.path}"
 
 
@@ -150,6 +152,6 @@ def _shown(found: os.stat_result) -> str:
 
 
 def _there(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
+    while not os.access(folder, os.F_OK) and folder != folder.parent:
         folder = folder.parent
     return folder

@@ -94,6 +94,7 @@ def test_a_daemon_that_is_starting(house: House) -> None:
         (problem,) = house.status()["problems"]
         assert problem["code"] == "daemon_stuck"
         assert f"process {os.getpid()} has finished no pass for " in problem["hint"]
+        assert f"STUCK, process {os.getpid()} finishes no pass" in house.cdpoll("status", check=0).text
         lock.still_working()
         assert house.status()["problems"] == []
     finally:

@@ -84,7 +84,7 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     ini(tmp_path / "cdpoll/cdpoll.ini", BASE)
     environ = {"XDG_CONFIG_HOME": str(tmp_path), "CDPOLL_POLLING_BURST": "7"}
     gone = tmp_path / "gone.ini"
-    expected = [f"{gone}: cannot be read (no such file or directory); name a file that is there"]
+    expected = [f"{gone}: cannot be read (no such file or directory); put it there, or name another"]
     assert mistakes(str(gone), environ) == expected
     assert mistakes(None, environ | {"CDPOLL_CONFIG": str(gone)}) == expected
     assert mistakes(str(tmp_path), environ) == [f"{tmp_path}: cannot be read (is a directory); name the file itself"]

@@ -12,7 +12,9 @@ import pytest
 
 from tests.support.forks import import_all
 from tests.support.users import User, call_as
+from worker.rounds.machine import machine_of
 from worker.store.opening import open_store
+from worker.store.views.problems import StatusRules, problems
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
 
@@ -167,3 +169,21 @@ def test_a_member_who_reads_the_drop_is_told_that_the_daemon_does(machine: Machi
     assert code == 78
     assert said.startswith("cdpoll: this user cannot log in to the SFTP server: [sftp] password: ")
     assert "the daemon reads the drop by itself" in said
+
+
+def test_a_daemon_that_has_the_database_open_tells_that_it_cannot_be_opened_anew(machine: Machine) -> None:
+    database = machine.state / "cdpoll.db"
+    database.chmod(0)
+    with open_store(database) as store:  # as root, who may always
+        assert machine_of(store).denied is None
+        os.setegid(SERVICE.pw_gid)
+        os.seteuid(SERVICE.pw_uid)
+        try:
+            seen = machine_of(store)
+            told = problems(store, 1, StatusRules(), seen, alive=True)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+    (said,) = [one.hint for one in told if one.code == "database_denied"]
+    assert f"{database} belongs to {SERVICE.pw_name}:{GROUP} with mode 0000" in said
+    assert said.endswith(f"; as root: chown --reference={machine.state} {database} && chmod ug+rwX {database}")

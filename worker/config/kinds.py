@@ -244,7 +244,7 @@ def guard_literal(written: Written) -> None:
     if written.place.variable is not None:
         raise ValueError(f"a secret is not taken from here as it is; write {FORMS} with another variable's name")
     if not written.place.private:
-        raise ValueError(f"a secret in a file that others can read; write {FORMS}, or chmod 600 the file")
+        raise ValueError(f"a secret in a file that others can read; write {FORMS}, or chmod 600 a file of your own")
 
 
 def missing(written: Written) -> Secret:

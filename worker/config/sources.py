@@ -70,7 +70,7 @@ def gather(
             sources.headings.append((section, place))
             sources.entries.append(Entry(section, key, value.strip(), place))
     if sources.main is None and not sources.entries:
-        what, cure = "no configuration", "write one"
+        what, cure = "no configuration", "write one, or put back the one that was there"
         if sources.denied is not None and (found := obstacle(sources.denied, write=False)):
             what, cure = "no configuration that this user may read", f"{found.words}: {found.cure}"
         message = f"{what}: looked at {', then '.join(searched)}; {cure}"
@@ -136,7 +136,7 @@ def _read(path: Path, sources: Sources) -> None:
 
 def _unreadable(path: Path, error: OSError) -> Mistake:
     reason = (error.strerror or type(error).__name__).lower()
-    cure = "name a file that is there" if isinstance(error, FileNotFoundError) else "let this user read it"
+    cure = "put it there, or name another" if isinstance(error, FileNotFoundError) else "let this user read it"
     if isinstance(error, PermissionError) and (found := obstacle(path, write=False)):
         cure = f"{found.words}: {found.cure}"
     if isinstance(error, IsADirectoryError) or error.errno == errno.EINVAL:

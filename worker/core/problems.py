@@ -78,6 +78,13 @@ _LISTED = (
         "{cure}",
         _DISK,
     ),
+    Kind(
+        "database_denied",
+        "critical",
+        "the database cannot be opened anew, and nothing can be recorded: {cause}",
+        "{cure}",
+        "operations.md#several-users",
+    ),
     Kind("disk_full", "critical", "the disk of {folder} is full: nothing can be recorded", "make room", _DISK),
     Kind("disk_low", "warning", "less than 64 MiB are free on the disk of {folder}", "make room", _DISK),
     Kind(

@@ -1,6 +1,7 @@
 """What is seen of the machine from where the database lies: its disk, and the daemon's process."""
 
 from worker.gateways.machine import disk_of, process_exists
+from worker.store.db.failures import denied
 from worker.store.db.store import Store
 from worker.store.state.daemon import last_beat
 from worker.store.views.problems import Machine
@@ -9,7 +10,8 @@ from worker.store.views.problems import Machine
 def machine_of(store: Store, *, daemon_exists: bool = True) -> Machine:
     """The daemon itself need not ask whether it exists."""
     disk = disk_of(store.path.parent)
-    return Machine(daemon_exists, None) if disk is None else Machine(daemon_exists, *disk)
+    here = Machine(daemon_exists, None) if disk is None else Machine(daemon_exists, *disk)
+    return here._replace(denied=denied(store.path))
 
 
 def from_outside(store: Store, now: int) -> tuple[Machine, bool]:

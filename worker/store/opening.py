@@ -29,6 +29,7 @@ SCHEMA_VERSION = 27
 # schema.sql that would be hard to make in a step raises this number to the new one.
 OLDEST_VERSION = 14
 
+GONE = f"where it was moved, put it back; else {RESTORE}, or begin anew with `cdpoll db forget`"
 FORGET = f"{RESTORE}, or begin anew with `cdpoll db forget`"
 
 
@@ -97,7 +98,7 @@ def _opened(path: Path, timeout: float) -> Store:
             if path.exists():
                 raise
         if marker.read(Path(os.path.realpath(path))) is not None:
-            raise StorageFailed(f"{path} is gone: there was a database, as its marker beside it says", FORGET)
+            raise StorageFailed(f"{path} is gone: there was a database, as its marker beside it says", GONE)
         raise StorageFailed(
             f"{path}: no such database yet",
             "it is made by the first `cdpoll record` or `cdpoll run`; is [store] path the one they use?",

@@ -33,11 +33,12 @@ def pending_by_age(look: Look) -> Plot:
     if not groups:
         return Plot(title, "They are not counted yet.")
     total = sum(one["n"] for one in groups)
+    counted_at = " Counted once a minute." if look.measures else ""
     if not total:
-        return Plot(title, "No task is pending.")
+        return Plot(title, f"No task is pending.{counted_at}")
     named = [(one["up_to"] if one["up_to"] == OLDER else f"≤ {one['up_to']}", int(one["n"])) for one in groups]
     said = f"{counted(total, 'task')} pending, by when they were recorded; {named[-1][1]} of them more than 30 d ago."
-    said += " Counted once a minute." if look.measures else ""
+    said += counted_at
     rows = tuple((name, f"{n:,}") for name, n in named)
     return Plot(title, said, columns(named), ("Age", "Tasks"), rows)
 

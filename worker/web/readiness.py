@@ -4,7 +4,9 @@ from worker.store.views.verdicts import pause_reason
 from worker.web.look import Look
 
 # While one of these stands, nothing is saved or asked anew.
-_STOPPING = frozenset({"daemon_stuck", "database_unwritable", "disk_full", "disk_read_only", "disk_unreadable"})
+_STOPPING = frozenset(
+    {"daemon_stuck", "database_unwritable", "database_denied", "disk_full", "disk_read_only", "disk_unreadable"}
+)
 
 
 def hindrances(look: Look) -> list[str]:

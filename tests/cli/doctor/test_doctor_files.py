@@ -110,7 +110,7 @@ def test_a_state_folder_in_which_nothing_can_be_made(machine: ServiceHost) -> No
     machine.state.chmod(0o2550)
     (told,) = machine.of("files")
     assert told["level"] == "FAIL"
-    assert told["cure"] == f"let the service's user, uid 61001, use it: chown or chmod {machine.state}"
+    assert told["cure"] == f"as root: chmod ug+rwX {machine.state}"
 
 
 @pytest.mark.parametrize("key", ["client_secret", "key_file"])
@@ -164,3 +164,13 @@ def test_many_files_are_not_many_lines(machine: ServiceHost) -> None:
     told = machine.of("files")
     assert len(told) == 6
     assert told[-1]["words"].startswith("4 further files")
+
+
+def test_a_state_folder_that_its_owner_cannot_enter(machine: ServiceHost) -> None:
+    machine.state.chmod(0)
+    told = machine.doctor(SERVICE)
+    assert not [one for one in told if "a fault in cdpoll" in one["words"]]
+    cures = {one["cure"] for one in told if one["check"] in ("configuration", "files") and one["level"] == "FAIL"}
+    assert cures == {f"as root: chmod ug+rwX {machine.state}"}
+    (said,) = [one for one in told if one["check"] == "database"]
+    assert f"chmod ug+rwX {machine.state}" in said["cure"]

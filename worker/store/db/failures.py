@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.core.errors import DamagedRow, StorageFailed, TryLater
-from worker.ownership import cure, read_only
+from worker.ownership import Obstacle, cure, in_the_way, read_only
 
 RESTORE = "restore the last good copy of the database"
 DAMAGED = f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
@@ -29,6 +29,18 @@ def is_busy(error: sqlite3.Error) -> bool:
 def is_undecodable(error: sqlite3.Error) -> bool:
     """Whether Python could not decode the text of a column. It is the one error that quotes what stands there."""
     return str(error).startswith("Could not decode to UTF-8")
+
+
+def denied(path: Path) -> Obstacle | None:
+    """What keeps the owner of the folder from opening the database at ``path``, with the cure.
+
+    Another user is not asked: who only reads needs not write.
+    """
+    try:
+        is_owner = path.parent.stat().st_uid == os.geteuid()
+    except OSError:
+        return None
+    return in_the_way(path) if is_owner else None
 
 
 @contextmanager

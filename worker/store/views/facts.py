@@ -17,7 +17,8 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
     if here.api:
         yield "vendor", _vendor(picture["environment"])
     if daemon["alive"] or here.daemon:
-        yield "daemon", _daemon(daemon, now)
+        stuck = any(one["code"] == "daemon_stuck" for one in picture["problems"])
+        yield "daemon", _daemon(daemon, now, stuck=stuck)
     tasks_too = here.api or sum(tasks.values()) > 0
     if tasks_too:
         oldest = picture["oldest_pending_age_s"]
@@ -66,9 +67,9 @@ def _backup(backup: Json, now: int) -> Iterator[str]:
         yield "none was restored on trial yet"
 
 
-def _daemon(daemon: Json, now: int) -> str:
+def _daemon(daemon: Json, now: int, *, stuck: bool) -> str:
     if not daemon["alive"] and daemon["starting"] is not None:
-        return starting(daemon)
+        return f"STUCK, process {daemon['starting']} finishes no pass" if stuck else starting(daemon)
     if not daemon["alive"]:
         age = daemon["beat_age_s"]
         return "NOT RUNNING, " + ("it never ran here" if age is None else f"last seen {words(age * 1000)} ago")

@@ -12,6 +12,7 @@ from worker.core.problems import Problem, counted, hint, kind_of, problem, worst
 from worker.core.schedule.cadence import Schedule
 from worker.core.standing import QUIET_MS, Shown, shown
 from worker.core.status_rules import StatusRules as StatusRules
+from worker.ownership import Obstacle
 from worker.store.db import marker
 from worker.store.db.lock import Holder
 from worker.store.db.store import Store
@@ -36,7 +37,8 @@ class Machine(NamedTuple):
     """What the machine says of the daemon's process and of the disk that the database is on.
 
     ``free_bytes`` is ``None`` where the disk cannot be examined. ``starting``: the process that has the daemon's lock,
-    where no daemon makes passes. ``unusable``: why none can start, where that is known.
+    where no daemon makes passes. ``unusable``: why none can start, where that is known. ``denied``: what keeps the
+    service's user from opening the database. A daemon that has it open goes on, and does not meet that.
     """
 
     daemon_exists: bool
@@ -44,6 +46,7 @@ class Machine(NamedTuple):
     read_only: bool = False
     starting: Holder | None = None
     unusable: str | None = None
+    denied: Obstacle | None = None
 
 
 def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
@@ -280,9 +283,14 @@ def _storage(store: Store, standing: list[Problem], machine: Machine, *, alive: 
         standing[:] = [one for one in standing if one.code != "daemon_stuck"]
     beat = daemon.last_beat(store) if alive else None
     if beat is None or beat.unwritable is None:
-        return found
+        denied = None if machine.read_only else machine.denied
+        return found if denied is None else [*found, _denied(denied)]
     said = beat.unwritable
     return with_unwritable(found, unwritable(said.message, said.hint, said.since))
+
+
+def _denied(shut: Obstacle) -> Problem:
+    return problem("database_denied", causes=[shut.words], cause=shut.words, cure=shut.cure)
 
 
 def unwritable(message: str, cure: str, since: int) -> Problem:
