@@ -2,24 +2,28 @@
 
 import socket
 
-from cli.doctor.finding import Finding, fail, good
-from worker.gateways.units import listening
+from cli.doctor.finding import Finding, fail, good, warn
+from worker.gateways.units import socket_of
 from worker.web.probe import answers
 
 _UNIT = "cdpoll-local.socket"
 
 
 def page() -> list[Finding]:
-    """Nothing to tell where this machine has no such socket."""
-    address = listening(_UNIT)
-    if address is None:
+    """Nothing to tell where this machine has no such socket, or does not want it."""
+    unit = socket_of(_UNIT)
+    if unit is None or not (unit.enabled or unit.active):
         return []
-    if address.startswith("/"):
-        well = answers(socket.AF_UNIX, address)
-    else:
-        host, _, port = address.rpartition(":")
-        well = answers(socket.AF_INET6 if "[" in host else socket.AF_INET, (host.strip("[]"), int(port)))
-    if well:
-        return [good("page", f"the status page and the metrics answer at {address}")]
+    if not unit.active:
+        return [warn("page", f"{_UNIT} is enabled and does not listen", f"systemctl start {_UNIT}")]
+    if _answers(unit.address):
+        return [good("page", f"the status page and the metrics answer at {unit.address}")]
     cure = f"systemctl restart {_UNIT} cdpoll-local.service; journalctl -u cdpoll-local says why"
-    return [fail("page", f"the status page and the metrics do not answer at {address}", cure)]
+    return [fail("page", f"the status page and the metrics do not answer at {unit.address}", cure)]
+
+
+def _answers(address: str) -> bool:
+    if address.startswith("/"):
+        return answers(socket.AF_UNIX, address)
+    host, _, port = address.rpartition(":")
+    return answers(socket.AF_INET6 if "[" in host else socket.AF_INET, (host.strip("[]"), int(port)))

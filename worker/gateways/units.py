@@ -33,12 +33,21 @@ def unit_of(name: str) -> Unit | None:
     )
 
 
-def listening(socket_unit: str) -> str | None:
-    """The address at which an active socket unit listens, such as ``127.0.0.1:9271``; ``None`` where there is none."""
-    told = _shown(socket_unit, ("ActiveState", "Listen"))
-    if told is None or told.get("ActiveState") != "active":
+class SocketUnit(NamedTuple):
+    """``address``: where it listens, such as ``127.0.0.1:9271``."""
+
+    enabled: bool
+    active: bool
+    address: str
+
+
+def socket_of(name: str) -> SocketUnit | None:
+    """Likewise of a socket unit."""
+    told = _shown(name, ("UnitFileState", "ActiveState", "Listen"))
+    if told is None:
         return None
-    return told.get("Listen", "").partition(" ")[0] or None
+    address = told.get("Listen", "").partition(" ")[0]
+    return SocketUnit(told.get("UnitFileState") == "enabled", told.get("ActiveState") == "active", address)
 
 
 def _shown(name: str, properties: tuple[str, ...]) -> dict[str, str] | None:

@@ -20,8 +20,9 @@ def listening(house: House, tmp_path: Path) -> Listening:
     tool = tmp_path / "bin" / "systemctl"
     tool.parent.mkdir()
 
-    def look(address: str, state: str = "active") -> Doctor:
-        tool.write_text(f"#!/bin/sh\necho ActiveState={state}\necho 'Listen={address} (Stream)'\n")
+    def look(address: str, state: str = "active", wanted: str = "enabled") -> Doctor:
+        said = f"echo ActiveState={state}\necho UnitFileState={wanted}\necho 'Listen={address} (Stream)'\n"
+        tool.write_text(f"#!/bin/sh\n{said}")
         tool.chmod(0o755)
         return doctor(house, PATH=f"{tool.parent}:{os.environ['PATH']}")
 
@@ -39,4 +40,9 @@ def test_the_page_is_asked_where_its_socket_is_started(listening: Listening, ser
 
 
 def test_nothing_is_told_of_a_page_that_is_not_wanted(listening: Listening) -> None:
-    assert listening("", "inactive").levels("page") == []
+    assert listening("127.0.0.1:1", "inactive", "disabled").levels("page") == []
+
+
+def test_a_socket_that_is_enabled_and_stopped_is_told(listening: Listening) -> None:
+    found = listening("127.0.0.1:1", "inactive").one("page")
+    assert (found["level"], found["cure"]) == ("WARN", "systemctl start cdpoll-local.socket")
