@@ -26,12 +26,13 @@ from worker.core.problems import FAMILIES, KINDS, kind_of
 from worker.core.standing import QUIET_MS
 from worker.daemon.problem_watch import EVERY_MS
 from worker.gateways.machine import Disk
+from worker.ownership import Obstacle
 from worker.rounds import machine
 from worker.store.opening import open_store
 from worker.store.state import standing
 from worker.store.views import alerts
 from worker.store.views import status as view
-from worker.store.views.problems import NO_SPACE_BYTES, Machine
+from worker.store.views.problems import NO_SPACE_BYTES
 from worker.web.look import look
 from worker.web.metrics import exposition
 from worker.web.page import status_page
@@ -85,15 +86,15 @@ def turn(by_hand: ByHand, ms: int = EVERY_MS) -> None:
     by_hand.loop.step()
 
 
-def said(house: House, by_hand: ByHand, disk: Disk | None = ROOM, *, alive: bool = True) -> dict[str, dict[str, str]]:
+def said(house: House, by_hand: ByHand) -> dict[str, dict[str, str]]:
     """By mouth, the codes that it names, each with what it says."""
     config, now, store = load(str(house.config), {}), by_hand.clock.now(), by_hand.store
     rules = status_rules_of(config)
-    here = Machine(True, None) if disk is None else Machine(True, *disk)
+    here = machine.machine_of(store)
     picture = view.status(store, now, rules, here)
     found = look(config, now)
     numbers = [line for line in exposition(found, "")[0].decode().splitlines() if line.startswith("cdpoll_problems{")]
-    told, _ = alerts.told(store, now, rules, here, alive=alive)
+    told, _ = alerts.told(store, now, rules, here, alive=True)
     ping = next_ping(Pinged(frozenset()), told, "warning", now)
     lines = [] if ping is None else [line.split(": ", 2) for line in ping[0].body.splitlines() if line.count(": ") > 1]
     checked = [one for one in database(load_store(str(house.config), {}), by_hand.clock) if one.check == "problem"]
@@ -191,7 +192,7 @@ def test_what_the_machine_says_of_the_disk(
         if code in ("disk_full", "disk_read_only"):
             patch.setattr(standing, "keep", refuse)
         turn(turned)
-        told = said(house, turned, seen)
+        told = said(house, turned)
         del told["doctor"]  # it asks the machine itself
         assert {mouth: {*codes} for mouth, codes in told.items()} == {mouth: {code} for mouth in told}
         assert logged(turned, "problem begins").keys() == {code}
@@ -200,3 +201,19 @@ def test_what_the_machine_says_of_the_disk(
     turn(turned, QUIET_MS)
     assert set(map(tuple, said(house, turned).values())) == {()}
     assert logged(turned, "problem is over").keys() == {code}
+
+
+def test_a_database_that_new_commands_may_not_open(
+    house: House, turned: ByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = Obstacle(house.database, "it has the mode 0000", "as root: chmod ug+rwX it", sure=True)
+    turned.log.lines.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "denied", lambda _: shut)
+        turn(turned)
+        for mouth, told in {**said(house, turned), "log": logged(turned, "problem begins")}.items():
+            assert told.keys() == {"database_denied"}, mouth
+            assert mouth == "metrics" or "chmod ug+rwX it" in told["database_denied"], mouth
+    turn(turned)
+    turn(turned, QUIET_MS)
+    assert logged(turned, "problem is over").keys() == {"database_denied"}

@@ -71,6 +71,7 @@ LIVING: dict[str, Made] = {
 
 # The others, each with the test that causes it.
 ELSEWHERE = {
+    "database_denied": "daemon/test_every_problem.py::test_a_database_that_new_commands_may_not_open",
     "daemon_restarts": "daemon/test_problem_watch.py::"
     "test_a_daemon_that_is_started_again_and_again_is_told_apart_from_one_that_is_down",
     "daemon_down": "cli/test_status.py::test_a_living_daemon_then_none",
