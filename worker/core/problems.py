@@ -3,9 +3,8 @@
 `status`, `problems list`, the lines of the log, the unit's STATUS, `status --check` and docs/problems.md all come from
 :data:`KINDS`. The order here is the order in which problems are shown; critical ones come first in any case.
 
-To add one: an entry here (of deliveries in delivery_problems.py, of the drop in
-drop_problems.py), a count in worker/store/views/problems.py, and
-``python -m cli.problems_page``.
+To add one: an entry here (of deliveries in delivery_problems.py, of the drop in drop_problems.py), a count in
+worker/store/views/problems.py, and ``python -m cli.problems_page``.
 """
 
 from collections.abc import Iterable
