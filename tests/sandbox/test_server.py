@@ -152,7 +152,7 @@ def test_stopping_does_not_wait_for_a_slow_answer() -> None:
             self.entered.set()
             return super().wait(event, ms)
 
-    before = threading.active_count()
+    before = threading.enumerate()
     with Sandbox(Watched(), faults="slow:1h,drip:1h") as sandbox:
         host, port = sandbox.origin.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection:
@@ -160,7 +160,7 @@ def test_stopping_does_not_wait_for_a_slow_answer() -> None:
             assert Watched.entered.wait(10)
             sandbox.stop()
             assert connection.recv(1) in (b"", b"H")
-    assert threading.active_count() == before
+    assert [thread for thread in threading.enumerate() if thread not in before] == []
 
 
 def test_two_sandboxes_do_not_share_a_port() -> None:

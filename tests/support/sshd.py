@@ -239,20 +239,24 @@ def names(server: Server, folder: str = ".") -> list[bytes]:
         return [remote.name for remote in drop.list()]
 
 
-def client_threads() -> int:
-    """The threads of this process but for those of a server of paramiko's in it, which end when they like."""
-    return sum(
-        not getattr(thread, "server_mode", False) and not isinstance(thread, paramiko.SubsystemHandler)
+def left_threads(before: list[threading.Thread]) -> list[threading.Thread]:
+    """The threads of this process that live and did not ``before``, but for those of a server of paramiko's in it, which
+    end when they like, as do threads of earlier tests: so no count is compared."""
+    return [
+        thread
         for thread in threading.enumerate()
-    )
+        if thread not in before
+        and not getattr(thread, "server_mode", False)
+        and not isinstance(thread, paramiko.SubsystemHandler)
+    ]
 
 
 def failure(server: Server) -> SftpFailed:
     """How a login there fails: in words for people, with no thread left behind and no password shown."""
-    before = client_threads()
+    before = threading.enumerate()
     with pytest.raises(SftpFailed) as caught:
         names(server)
-    assert client_threads() == before
+    assert left_threads(before) == []
     assert PASSWORD not in f"{caught.value} {caught.value.hint}"
     assert "\n" not in caught.value.message + caught.value.hint
     assert caught.value.hint

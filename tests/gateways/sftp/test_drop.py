@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sshd import LAYOUTS, Sshd, sshd
+from tests.support.sshd import LAYOUTS, Sshd, left_threads, sshd
 from worker.clock import Clock
 from worker.core import ssh
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed, connect
@@ -281,11 +281,11 @@ def test_old_servers_are_read_in_small_pieces(size: str, tmp_path: Path) -> None
 
 
 def test_every_connection_ends_with_its_threads(server: Sshd) -> None:
-    before = threading.active_count()
+    before = threading.enumerate()
     for _ in range(3):
         with opened(server.settings()) as drop:
             drop.list()
-    assert threading.active_count() == before
+    assert left_threads(before) == []
 
 
 def test_old_algorithms_are_used_only_when_asked_for(tmp_path: Path) -> None:
