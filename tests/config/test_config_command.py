@@ -56,7 +56,9 @@ def test_show_prints_every_key_and_where_it_comes_from(tmp_path: Path, monkeypat
     plain = run(path, "show")
     assert plain.exit_code == 0
     assert plain.stdout.startswith(f"# {path}\n")
-    for key, value, place in [(key, *row) for (section, key), row in rows.items() if section != "sftp"]:
+    for key, value, place in [
+        (key, *row) for (section, key), row in rows.items() if section not in ("sftp", "callback")
+    ]:
         pattern = rf"^{re.escape(f'{key} = {value}' if value is not None else f'{key} =')} +# {re.escape(place)}$"
         assert re.search(pattern, plain.stdout, re.MULTILINE)
     assert plain.stderr.startswith(f"warning: {path}:3: [api] client_secret: ")
@@ -144,7 +146,9 @@ def test_the_example_asks_for_nothing_but_the_base_url() -> None:
 
 def test_the_example_loads_when_completed_and_changes_no_default_when_uncommented(tmp_path: Path) -> None:
     text = EXAMPLE.read_text()
-    completed = load(ini(tmp_path / "a.ini", re.sub(r"(?m)^#(base_url|client_id|client_secret) ", r"\1 ", text)), {})
+    of_api, _, rest = text.partition("\n[store]")
+    written = re.sub(r"(?m)^#(base_url|client_id|client_secret) ", r"\1 ", of_api)
+    completed = load(ini(tmp_path / "a.ini", f"{written}\n[store]{rest}"), {})
     everything = load(ini(tmp_path / "b.ini", re.sub(r"(?m)^#(\w+ = |\[)", r"\1", text)), {})
     assert completed.require_api().timeout_ms == everything.require_api().timeout_ms
     assert everything.require_api().token_url == completed.require_api().token_url

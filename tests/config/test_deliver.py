@@ -213,7 +213,7 @@ def test_folders_that_two_would_write_into(tmp_path: Path) -> None:
     assert told.startswith("7: [deliver.b] aside: [deliver.a] writes into this folder too;")
 
 
-SECTIONS = "alert, api, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"
+SECTIONS = "alert, api, callback, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ SECTIONS = "alert, api, deliver.NAME, doctor, local, log, polling, retention, sf
         ("delivery", "did you mean deliver.NAME?"),
         (
             "outgoing",
-            "write one of alert, api, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support",
+            f"write one of {SECTIONS}",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from tests.config.test_files import BASE, ini, mistakes
 from worker.config import (
     AlertSection,
     ApiSection,
+    CallbackSection,
     Config,
     DoctorSection,
     LocalSection,
@@ -60,6 +61,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         alert_after_ms=DAY,
         give_up_after_ms=45 * DAY,
         not_found_grace_ms=15 * MINUTE,
+        callback_grace_ms=45 * MINUTE,
         pace_recovery_ms=20 * MINUTE,
     )
     assert config.log == LogSection("auto", "info")
@@ -85,6 +87,7 @@ def test_every_key_has_its_field_and_every_field_its_key() -> None:
         "alert": AlertSection,
         "retention": RetentionSection,
         "local": LocalSection,
+        "callback": CallbackSection,
         "support": SupportSection,
         "doctor": DoctorSection,
         "log": LogSection,

@@ -240,8 +240,10 @@ def names(server: Server, folder: str = ".") -> list[bytes]:
 
 
 def left_threads(before: list[threading.Thread]) -> list[threading.Thread]:
-    """The threads of this process that live and did not ``before``, but for those of a server of paramiko's in it, which
-    end when they like, as do threads of earlier tests: so no count is compared."""
+    """The threads of this process that live and did not ``before``, but for those of a server of paramiko's in it.
+
+    Those end when they like, as do threads of earlier tests: so no count is compared.
+    """
     return [
         thread
         for thread in threading.enumerate()

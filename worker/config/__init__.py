@@ -10,6 +10,7 @@ from worker.config.secret import Secret
 from worker.config.settings import (
     AlertSection,
     ApiSection,
+    CallbackSection,
     Config,
     DoctorSection,
     Examined,
@@ -27,6 +28,7 @@ __all__ = [
     "EXAMPLE",
     "AlertSection",
     "ApiSection",
+    "CallbackSection",
     "CommandSection",
     "Config",
     "ConfigurationMistakes",

@@ -1,11 +1,12 @@
 """Checks over several keys: contradictions between them, and what is allowed but deserves a warning."""
 
 from collections.abc import Iterator, Mapping, Set
+from ipaddress import ip_address
 from typing import Any
 
 from worker.config.mistakes import BUILT_IN, Mistake, Place
 from worker.config.secret import FORMS
-from worker.config.settings import AlertSection, ApiSection, PollingSection, SftpSection
+from worker.config.settings import AlertSection, ApiSection, CallbackSection, PollingSection, SftpSection
 from worker.config.urls import read_url
 from worker.core.instant import short
 
@@ -76,6 +77,31 @@ def sftp_contradictions(
     for key in ("move_to", "archive"):
         if sftp[key] is not None and sftp[key] == sftp["drop"]:
             yield Mistake(places["sftp", key], "sftp", key, "the same folder as drop; write another one")
+
+
+def callback_contradictions(callback: Mapping[str, Any], places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    """Mistakes between the keys of ``[callback]``; ``callback`` holds its fields."""
+    for key, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if ("callback", key) in places and ("callback", other) not in places:
+            yield Mistake(places["callback", key], "callback", key, f"{other} is missing; write both, or neither")
+    if ("callback", "previous_secret") in places and ("callback", "client_secret") not in places:
+        place = places["callback", "previous_secret"]
+        yield Mistake(place, "callback", "previous_secret", "client_secret is missing; write the present one there")
+    if callback["token_path"] == callback["callback_path"]:
+        key = "callback_path" if ("callback", "callback_path") in places else "token_path"
+        place = places.get(("callback", key), BUILT_IN)
+        yield Mistake(place, "callback", key, "token_path and callback_path are the same; write two different ones")
+
+
+def callback_warnings(callback: CallbackSection, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    """What is allowed in ``[callback]``, but probably not meant."""
+    for key, secret in (("client_secret", callback.client_secret), ("previous_secret", callback.previous_secret)):
+        if secret.form == "literal":
+            yield _literal("callback", key, places)
+    host = callback.listen.rpartition(":")[0].strip("[]")
+    if callback.tls_certificate is None and not ip_address(host).is_loopback:
+        message = "secrets and patient data come in clear; set tls_certificate and tls_key, or listen on 127.0.0.1"
+        yield Mistake(places["callback", "listen"], "callback", "listen", message)
 
 
 def alert_contradictions(alert: Mapping[str, Any], places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:

@@ -5,6 +5,7 @@ Adding a key is one line here and one field there; the documentation is rendered
 """
 
 from worker.config.alert_keys import ALERT
+from worker.config.callback_keys import CALLBACK
 from worker.config.kinds import (
     BASE_URL,
     CADENCE,
@@ -197,6 +198,13 @@ POLLING = Section(
             "How long the vendor may deny knowing a task before that becomes a problem.",
         ),
         Key(
+            "callback_grace",
+            span("0s", "7d"),
+            "45m",
+            "How long the first poll of a task waits for the vendor's callback. It counts only where [callback] is "
+            "configured and callbacks arrive. The vendor tries for some 25 minutes.",
+        ),
+        Key(
             "pace_recovery",
             span("20ms", "1d"),
             "20m",
@@ -276,7 +284,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, ALERT, RETENTION, LOCAL, SUPPORT, DOCTOR, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, CALLBACK, ALERT, RETENTION, LOCAL, SUPPORT, DOCTOR, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

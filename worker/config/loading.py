@@ -10,6 +10,8 @@ from worker.config.checks import (
     alert_contradictions,
     alert_warnings,
     api_contradictions,
+    callback_contradictions,
+    callback_warnings,
     contradictions,
     sftp_contradictions,
     warnings,
@@ -23,6 +25,7 @@ from worker.config.secret import Secret
 from worker.config.settings import (
     AlertSection,
     ApiSection,
+    CallbackSection,
     Config,
     DoctorSection,
     Examined,
@@ -140,6 +143,8 @@ def _read_all(
         found.mistakes += api_contradictions(sections["api"], found.places)
     if sections["sftp"] is not None:
         found.mistakes += sftp_contradictions(sections["sftp"], written.get("sftp", BUILT_IN), found.places)
+    if sections["callback"] is not None:
+        found.mistakes += callback_contradictions(sections["callback"], found.places)
     found.mistakes += alert_contradictions(sections["alert"] or {}, found.places)
     found.mistakes += ways.contradictions(_ways(found, sections), written, found.places)
     return sources, found, sections
@@ -164,15 +169,19 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
     api = ApiSection(**sections["api"]) if sections["api"] is not None else None
     polling = PollingSection(**(sections["polling"] or {}))
     sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
+    callback = CallbackSection(**sections["callback"]) if sections["callback"] is not None else None
     deliver = _ways(found, sections)
     alert = AlertSection(**(sections["alert"] or {}))
     warned = [*warnings(api if api and api.base_url else None, polling, sftp, found.places)]
     warned += alert_warnings(alert, found.places)
+    if callback is not None:
+        warned += callback_warnings(callback, found.places)
     return Config(
         api=api,
         store=StoreSection(**(sections["store"] or {})),
         polling=polling,
         sftp=sftp,
+        callback=callback,
         deliver=deliver,
         alert=alert,
         retention=RetentionSection(**(sections["retention"] or {})),

@@ -1,5 +1,6 @@
 """The configuration as values. Durations are whole milliseconds; each field is named as its key, with the unit."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -63,6 +64,7 @@ class PollingSection(NamedTuple):
     alert_after_ms: int
     give_up_after_ms: int
     not_found_grace_ms: int
+    callback_grace_ms: int
     pace_recovery_ms: int
 
 
@@ -93,6 +95,31 @@ class SftpSection(NamedTuple):
     every_ms: int
     receiver: tuple[str, ...] | None
     hold_test: bool
+
+
+class CallbackSection(NamedTuple):
+    """``public_url`` ends without a slash. ``client_id``, ``client_secret`` and ``previous_secret`` are resolved by
+    ``reveal()``, and are false when nothing was configured. ``verify`` is ``unknown``, ``all`` or ``off``.
+
+    ``tls_certificate`` and ``tls_key`` are both set, or neither. ``trusted_proxies`` and ``allow`` are networks;
+    ``allow``: ``None``: from anywhere.
+    """
+
+    listen: str
+    public_url: str | None
+    client_id: Secret
+    client_secret: Secret
+    previous_secret: Secret
+    token_path: str
+    callback_path: str
+    scope: str | None
+    tenant_id: str | None
+    token_lifetime_ms: int
+    verify: Literal["unknown", "all", "off"]
+    tls_certificate: Path | None
+    tls_key: Path | None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
+    allow: tuple[IPv4Network | IPv6Network, ...] | None
 
 
 class AlertSection(NamedTuple):
@@ -157,6 +184,7 @@ class Config(NamedTuple):
     store: StoreSection
     polling: PollingSection
     sftp: SftpSection | None
+    callback: CallbackSection | None
     deliver: tuple[WaySettings, ...]
     alert: AlertSection
     retention: RetentionSection

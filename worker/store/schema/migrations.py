@@ -113,6 +113,19 @@ def _object_of_acts(db: Database) -> None:
         db.execute("ALTER TABLE acts ADD COLUMN object TEXT")
 
 
+def _callbacks(db: Database) -> None:
+    for table, column, kind in (
+        ("tasks", "callback_at", "INTEGER"),
+        ("tasks", "verified", "TEXT"),
+        ("bodies", "tenant", "TEXT"),
+    ):
+        if not any(one.name == column for one in db.table(table).columns):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    _make(db, "tasks_verify", "tasks_verified", "bodies_callback", "callback_tokens", "callback_tokens_expires")
+    _make(db, "callback_lane")
+    db.execute("INSERT INTO callback_lane (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
+
+
 def _make(db: Database, *names: str) -> None:
     """Make those of these tables, indexes and triggers that are not there, as ``schema.sql`` has them."""
     there = {row["name"] for row in db.query("SELECT name FROM sqlite_master")}
@@ -136,6 +149,7 @@ STEPS: Steps = {
     25: lambda db: _make(db, "acts_replaced", "acts_changed", "acts_removed"),
     26: lambda db: _make(db, "failed_polls", "failed_polls_task"),
     27: _object_of_acts,
+    28: _callbacks,
 }
 
 

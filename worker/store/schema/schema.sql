@@ -57,6 +57,9 @@ CREATE TABLE tasks (
     abandoned_at INTEGER,               -- when it was abandoned
     purged_at INTEGER,
         -- when everything that says whom it is about was removed; none: it was not, or more came since
+    callback_at INTEGER,                -- when the vendor's first callback for it came; none: none did
+    verified TEXT,
+        -- what the vendor says, asked about a callback: confirmed, or differs, pending or unknown; none: not asked
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
     CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     CHECK (leased_until IS NULL OR state = 'pending')
@@ -68,6 +71,8 @@ CREATE INDEX tasks_leased ON tasks (leased_until) WHERE leased_until IS NOT NULL
 CREATE INDEX tasks_recorded ON tasks (state, recorded_at);
 CREATE INDEX tasks_life ON tasks (state, life_base);
 CREATE INDEX tasks_not_found ON tasks (state, not_found_since) WHERE not_found_since IS NOT NULL;
+CREATE INDEX tasks_verify ON tasks (verify_at) WHERE verify_at IS NOT NULL;
+CREATE INDEX tasks_verified ON tasks (verified) WHERE verified IS NOT NULL AND verified <> 'confirmed';
 CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;
 
 -- The caller's own keys for a task. A task may have any number of them: each is what a caller wants the result for, so
@@ -296,9 +301,11 @@ CREATE TABLE bodies (
     received_at INTEGER NOT NULL,       -- when it came
     reason TEXT NOT NULL,               -- why it is not a result, in a word
     identity TEXT NOT NULL UNIQUE,      -- SHA-256 of its task and of what it says: an equal one is kept once
-    body BLOB NOT NULL                  -- as received, byte for byte
+    body BLOB NOT NULL,                 -- as received, byte for byte
+    tenant TEXT                         -- of a callback: the tenant that its header named
 ) STRICT;
 CREATE INDEX bodies_task ON bodies (task);
+CREATE INDEX bodies_callback ON bodies (source) WHERE source = 'callback';
 
 -- What comes for a task after it was purged is removed in its turn.
 CREATE TRIGGER refs_after_purge AFTER INSERT ON refs
@@ -505,6 +512,26 @@ CREATE TABLE api (
 ) STRICT;
 INSERT INTO api (id, probes, paused_total, tat_us, pace, slowed_at, eased_at, day, spent, delay_per_request_ms, credit)
 VALUES (1, 0, 0, 0, 1000000, 0, 0, 0, 0, 0, 0);
+
+-- The tokens that the vendor was given for its callbacks and can still use. No token stands here, and no secret.
+CREATE TABLE callback_tokens (
+    token_sha256 TEXT PRIMARY KEY,      -- SHA-256 of the token
+    bound TEXT NOT NULL,                -- HMAC of client id and secret with the token as the key: whose it is
+    scope TEXT,                         -- the scope it has; none: none
+    expires_at INTEGER NOT NULL         -- until when it can be used
+) STRICT;
+CREATE INDEX callback_tokens_expires ON callback_tokens (expires_at);
+
+-- One row: whether the vendor's callbacks arrive. A callback is fresh when it comes soon after the end of its discovery:
+-- one that is replayed later says nothing.
+CREATE TABLE callback_lane (
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    on_since INTEGER,                   -- since when callbacks are configured; none: they are not
+    last_at INTEGER,                    -- when the last callback came
+    last_fresh_at INTEGER,              -- when the last fresh one came
+    down_since INTEGER                  -- since when they do not arrive; none: they do, or it is not known
+) STRICT;
+INSERT INTO callback_lane (id) VALUES (1);
 
 -- The hazard curve that was learned of each class of tasks.
 CREATE TABLE curves (
