@@ -34,8 +34,15 @@ def local(obj: dict[str, Any]) -> None:
     settle_in(config.store.path)
     from worker.log import make_log
     from worker.web.app import make_app
+    from worker.web.serve import Served
     from worker.web.serve import serve as run
 
     clock = Clock()
     log = make_log(config.log.format, config.log.level, clock)
-    run(config, read, lambda found: make_app(found, clock.now, log), log)
+    run(
+        config,
+        read,
+        lambda found: make_app(found, clock.now, log),
+        log,
+        lambda found: Served("local", found.local.listen),
+    )

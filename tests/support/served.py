@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.cdpoll_process import DEADLINE, House
 
-_HAND_OVER = """
+HAND_OVER = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
@@ -22,10 +22,14 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 _WITH_DEADLINE = """
 import sys
-from functools import partial
+from dataclasses import replace
 from cli.main import main
 from worker.web import serve
-serve.serve = partial(serve.serve, deadline_s=float(sys.argv.pop(1)))
+deadline_s = float(sys.argv.pop(1))
+begin = serve.serve
+def by_then(config, read, make, log, say_how):
+    begin(config, read, make, log, lambda found: replace(say_how(found), head_s=deadline_s, deadline_s=deadline_s))
+serve.serve = by_then
 main()
 """
 
@@ -83,7 +87,7 @@ def served(house: House, deadline_s: float | None = None, **env: str) -> Iterato
     log = house.folder / "served.log"
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *line],
+            [sys.executable, "-c", HAND_OVER, str(listener.fileno()), *line],
             stdin=subprocess.DEVNULL,
             stderr=errors,
             pass_fds=(listener.fileno(),),

@@ -17,6 +17,7 @@ from tests.support.served import served
 from worker.config import Config, load
 from worker.web import serve
 from worker.web.app import HEADERS
+from worker.web.gunicorn_log import GunicornLog
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_a_reload_brings_the_new_configuration_and_a_wrong_one_changes_nothing(
 ) -> None:
     """What gunicorn's main process does at a reload, and the next worker process."""
     log = KeptLog()
-    monkeypatch.setattr(serve.GunicornLog, "log", log, raising=False)
+    monkeypatch.setattr(GunicornLog, "log", log, raising=False)
     served: list[tuple[str, ...] | None] = []
 
     def read() -> Config:
@@ -156,7 +157,7 @@ def test_a_reload_brings_the_new_configuration_and_a_wrong_one_changes_nothing(
         served.append(config.local.hosts)
         return Flask("made")
 
-    server = serve.Server({"logger_class": serve.GunicornLog}, read(), read, make)
+    server = serve.Server(read(), read, make, lambda _: serve.Served("local", ""), {"logger_class": GunicornLog})
     arbiter = Arbiter(server)
     for text in (f"{known.config.read_text()}[local]\nhosts = new.example\n", "[nonsense\n"):
         known.config.write_text(text)

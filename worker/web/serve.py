@@ -1,123 +1,98 @@
-"""Serves the app by gunicorn: one worker process with threads, on a loopback address or a socket of systemd's.
+"""Serves an app by gunicorn: processes with threads, on an address or on a socket of systemd's, with TLS or without.
 
-Control socket and HTTP/2 are off. A connection is shut when its request is not answered in time, and there are more
-threads than clients that stall by mistake: with eight, sixty of these kept a health probe waiting for 80 s.
+Control socket and HTTP/2 are off. There are more threads than clients that stall by mistake: with eight, sixty of these
+kept a health probe waiting for 80 s.
 """
 
 import math
 import os
 import socket
-import sys
-import threading
+import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
 
 from worker.config import Config
-from worker.core.errors import CdpollError, TryLater, place_of
+from worker.core.errors import CdpollError, TryLater
 from worker.gateways.systemd import watchdog_interval
 from worker.rounds.log_lines import Log
+from worker.web.bounded import BoundedWorker
+from worker.web.gunicorn_log import GunicornLog
 from worker.web.probe import begin_probing
-
-# They are made when they are needed.
-THREADS = 96
-CONNECTIONS = 128
-
-DEADLINE_S = 10.0
+from worker.web.tls import Pair, context_of
 
 
-class BoundedWorker(ThreadWorker):  # type: ignore[misc]
-    """A thread is never kept for longer than the deadline of the :class:`Server`."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How it is served. ``name``: of the command, the section and the units: `local` or `callback`.
 
-    def handle(self, conn: Any) -> Any:
-        timer = threading.Timer(self.app.deadline_s, _shut, [conn.sock])
-        timer.daemon = True
-        timer.start()
-        try:
-            return super().handle(conn)
-        finally:
-            timer.cancel()
+    ``pair``: with TLS. ``threads`` are made when they are needed; ``connections``: how many are open at once, in each
+    worker process. ``head_s``: for the handshake and the head of a request; ``deadline_s``: from there to the last byte
+    of its answer.
+    """
 
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is over
-
-
-class GunicornLog:
-    """What gunicorn says, as lines of our log. Of errors their kind and place: a text may quote what was asked for."""
-
-    log: Log
-
-    def __init__(self, cfg: Any) -> None:
-        self.cfg = cfg  # gunicorn looks at it at a reload
-
-    def setup(self, cfg: Any) -> None: ...
-
-    def debug(self, *_: Any, **__: Any) -> None: ...
-
-    def info(self, message: str, *args: Any, **_: Any) -> None:
-        self.log.info("web server", said=message % args if args else message)
-
-    def warning(self, message: str, *_: Any, **__: Any) -> None:
-        error = sys.exc_info()[1]
-        if error is None:
-            self.log.warning("web server", said=message)
-            return
-        # What gunicorn says of an error ends with its text, which quotes the line that could not be read.
-        place = f"{type(error).__name__} at {place_of(error)}"
-        self.log.warning("web server", said=message.partition(": ")[0], place=place)
-
-    error = critical = exception = warning
-
-    def log_at(self, _level: Any, message: str, *args: Any, **_: Any) -> None:
-        self.warning(message, *args)
-
-    def access(self, *_: Any) -> None: ...
-
-    def reopen_files(self) -> None: ...
-
-    def close_on_exec(self) -> None: ...
+    name: str
+    listen: str
+    pair: Pair | None = None
+    workers: int = 1
+    threads: int = 96
+    connections: int = 128
+    head_s: float = 10.0
+    deadline_s: float = 10.0
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """``read`` and ``reload`` are called in the main process, ``load`` in its worker process."""
+    """``read``, ``say_how`` and ``reload`` are called in the main process, ``make`` in its worker processes. These get
+    certificate and key as the main process last read them whole."""
 
     def __init__(
         self,
-        options: dict[str, Any],
         config: Config,
         read: Callable[[], Config],
         make: Callable[[Config], Flask],
-        deadline_s: float = DEADLINE_S,
+        say_how: Callable[[Config], Served],
+        options: dict[str, Any],
     ) -> None:
-        self.deadline_s = deadline_s
+        self.served = say_how(config)
+        self.context: ssl.SSLContext | None = None if self.served.pair is None else context_of(self.served.pair)
+        self._config, self._read, self._make, self._say_how = config, read, make, say_how
         self._options = options
-        self._config = config
-        self._read = read
-        self._make = make
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in self._options.items():
+        tls: dict[str, Any] = {}
+        if self.context is not None:
+            # gunicorn takes the name for a sign that there is TLS, and opens no file by it.
+            tls = {"certfile": os.devnull, "ssl_context": lambda _cfg, _default: self.context}
+        for name, value in (self._options | tls).items():
             self.cfg.set(name, value)
 
     def reload(self) -> None:
         try:
-            self._config = self._read()
+            config = self._read()
+            served = self._say_how(config)
         except CdpollError as error:
-            first = error.message.splitlines()[0]
-            GunicornLog.log.error("reload refused; the configuration in force stays", mistake=first)
+            _refused("reload refused; the configuration in force stays", error)
+            served = self.served
+        else:
+            self._config = config
+        try:
+            self.context = None if served.pair is None else context_of(served.pair)
+        except CdpollError as error:
+            _refused("certificate and key refused; those in force stay", error)
+        self.served = served
         super().reload()
 
     def load(self) -> Flask:
         return self._make(self._config)
+
+
+def _refused(event: str, error: CdpollError) -> None:
+    GunicornLog.log.error(event, mistake=error.message.splitlines()[0])
 
 
 def serve(
@@ -125,36 +100,45 @@ def serve(
     read: Callable[[], Config],
     make: Callable[[Config], Flask],
     log: Log,
-    deadline_s: float = DEADLINE_S,
+    say_how: Callable[[Config], Served],
 ) -> None:
-    """Serve until SIGTERM what ``make`` makes of the configuration. SIGHUP has it read anew; one with a mistake changes
-    nothing. ``deadline_s``: from the first byte of a request to the last one of its answer.
+    """Serve until SIGTERM what ``make`` makes of the configuration. SIGHUP has it read anew, certificate and key too;
+    one with a mistake changes nothing, nor does a pair that is none. Another address needs a restart.
 
-    Ends with SystemExit. Raises TryLater where the address is taken.
+    Ends with SystemExit. Raises TryLater where the address is taken or the pair cannot be used.
     """
     GunicornLog.log = log
+    served = say_how(config)
     options: dict[str, Any] = {
-        "workers": 1,
+        "workers": served.workers,
         "worker_class": BoundedWorker,
-        "threads": THREADS,
-        "worker_connections": CONNECTIONS,
+        "threads": served.threads,
+        "worker_connections": served.connections,
         "keepalive": 2,
-        "graceful_timeout": math.ceil(deadline_s),
+        "graceful_timeout": math.ceil(served.deadline_s),
         "control_socket_disable": True,
         "http_protocols": "h1",
+        "http_parser": "python",
         "limit_request_fields": 50,
         "limit_request_field_size": 4096,
+        # No header changes what a request is: gunicorn trusts each peer of a Unix socket to say scheme and path.
         "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
         "umask": 0o007,
-        "proc_name": "cdpoll serve local",
+        "proc_name": f"cdpoll serve {served.name}",
         "logger_class": GunicornLog,
     }
+    server = Server(config, read, make, say_how, options)
     if (interval_ms := watchdog_interval()) is not None:
-        options["when_ready"] = lambda arbiter: begin_probing(arbiter.LISTENERS[0].sock, interval_ms)
-    listener = None if _handed_over() else _listener(config.local.listen)
+        options["when_ready"] = lambda arbiter: begin_probing(
+            arbiter.LISTENERS[0].sock, interval_ms, lambda: server.context is not None
+        )
+    listener = None if _handed_over() else _listener(served)
     if listener is not None:
         options["bind"] = [f"fd://{listener.fileno()}"]
-    Arbiter(Server(options, config, read, make, deadline_s)).run()
+    server.do_load_config()
+    Arbiter(server).run()
 
 
 def _handed_over() -> bool:
@@ -162,17 +146,17 @@ def _handed_over() -> bool:
     return os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0"
 
 
-def _listener(listen: str) -> socket.socket:
-    host, _, port = listen.rpartition(":")
+def _listener(served: Served) -> socket.socket:
+    host, _, port = served.listen.rpartition(":")
     host = host.strip("[]")
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, int(port)))
-        made.listen(CONNECTIONS)
+        made.listen(served.connections)
     except OSError as error:
         raise TryLater(
-            f"[local] listen: {listen}: {(error.strerror or type(error).__name__).lower()}",
-            "does another `cdpoll serve local` run, or cdpoll-local.socket? Else set another port",
+            f"[{served.name}] listen: {served.listen}: {(error.strerror or type(error).__name__).lower()}",
+            f"does another `cdpoll serve {served.name}` run, or cdpoll-{served.name}.socket? Else set another port",
         ) from None
     return made

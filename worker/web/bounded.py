@@ -1,0 +1,92 @@
+"""gunicorn's worker with threads, so that no client keeps a thread, or the loop that accepts, for longer than it may.
+
+A connection gets a thread when its first byte is there; one that stays silent is shut by gunicorn's loop. Its handshake
+and the head of a request have a deadline, and so has what follows. gunicorn waits in its loop for a client to shut a
+connection that is over, up to 2 s for each: here its thread does.
+"""
+
+import socket
+from concurrent.futures import Future
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http.errors import InvalidRequestLine, NoMoreData, ParseException
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
+
+from worker.clock import Clock
+
+# How long a client may go on sending what is not read any more. Were the connection shut at once, it would not see why.
+LINGER_S = 2.0
+LINGER_BYTES = 64_000_000
+
+
+class WholeReader:
+    """A body that ends early, or is cut wrongly into chunks, cannot be read: an OSError, for which Flask answers 400.
+    gunicorn takes one that ends before its Content-Length for whole."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        most = min(size, getattr(self._reader, "length", 0))
+        try:
+            got: bytes = self._reader.read(size)
+        except ParseException:
+            raise NoMoreData from None
+        if len(got) < most:
+            raise NoMoreData
+        return got
+
+
+class BoundedWorker(ThreadWorker):  # type: ignore[misc]
+    """See the module; the deadlines are those of the server's :class:`Served`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = Clock()
+        self._until_ms: dict[Any, int] = {}
+
+    def handle(self, conn: Any) -> Any:
+        if not conn.initialized and not conn.data_ready and not conn.wait_for_data(0):
+            return _DEFER
+        self._bound(conn, self.app.served.head_s)
+        try:
+            kept = super().handle(conn)
+            if not kept:
+                util.close_graceful(conn.sock, LINGER_S, LINGER_BYTES)
+            return kept
+        finally:
+            del self._until_ms[conn]
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        if not req.uri.startswith("/"):
+            raise InvalidRequestLine(req.uri)  # whose host may be another than the header's
+        self._bound(conn, self.app.served.deadline_s)
+        req.body.reader = WholeReader(req.body.reader)
+        return super().handle_request(req, conn)
+
+    def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
+        if conn.sock.fileno() < 0:  # its thread has shut it
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """gunicorn's loop calls it once a second at least."""
+        super().murder_pending()
+        now = self._clock.monotonic()
+        for conn, until in list(self._until_ms.items()):
+            if until <= now:
+                _shut(conn.sock)
+
+    def _bound(self, conn: Any, seconds: float) -> None:
+        self._until_ms[conn] = self._clock.monotonic() + round(seconds * 1000)
+
+
+def _shut(connection: socket.socket) -> None:
+    """Have the thread that reads or writes there see its end."""
+    try:
+        # Not the method of a TLS socket, which would go on without TLS.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    except OSError:
+        return  # it is over
