@@ -49,6 +49,11 @@ COMMANDS = {
     "serve": ("cli.serve", "serve", "Serve the status page, metrics and health on this machine."),
     "deliveries": ("cli.deliveries", "deliveries", "What waits to be delivered, has failed or was given up."),
     "doctor": ("cli.doctor.command", "doctor", "Is everything in place, and if not, what is to be done?"),
+    "callback-secret": (
+        "cli.callback.secret",
+        "callback_secret",
+        "Make, change or remove the secret that the vendor is given for its callbacks.",
+    ),
     "support": ("cli.support", "support", "A ticket for the vendor about one task, without patient data."),
     "config": ("cli.config", "config", "Show or check the configuration."),
     "db": ("cli.db", "db", "The database: where it is, and whether it is whole."),

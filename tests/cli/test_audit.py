@@ -32,6 +32,11 @@ FOR_MACHINES = ("--json", "--csv", "--body", "--bytes")
 
 # What each command that changes something notes, in this order; of each reader, what a form for machines notes.
 NOTED: list[tuple[str, list[str], list[tuple[str, str | None]]]] = [
+    ("callback-secret", ["--write", "s"], [("made the callback secret", None)]),
+    ("callback-secret", ["--write", "s"], []),
+    ("callback-secret --json", ["--write", "s", "--show"], [("showed the callback secret", None)]),
+    ("callback-secret", ["--write", "s", "--rotate"], [("changed the callback secret", None)]),
+    ("callback-secret", ["--write", "s", "--retire"], [("removed the former callback secret", None)]),
     ("abandon", ["b", "e", "nowhere"], [("abandoned", "b"), ("abandoned", "e")]),
     ("retry", ["b"], [("retried", "b")]),
     ("poll", ["b"], [("asked for a poll", "b")]),

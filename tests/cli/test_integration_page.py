@@ -127,6 +127,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["found"],
         ["show", "a", "--benefits", "--body"],
         ["support", "e"],
+        ["callback-secret", "--write", str(house.folder / "callback-secret")],
         ["show", "b"],
         ["config", "show"],
         ["config", "check"],

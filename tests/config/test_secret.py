@@ -66,6 +66,25 @@ def test_a_secret_is_looked_up_whenever_it_is_used(tmp_path: Path) -> None:
     assert secret.reveal() == "rotated"
 
 
+def test_a_secret_may_be_one_that_need_not_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "former"
+    secret = from_environment(f"{{file {path}}}", {})
+    credential = from_environment("{credential former}", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert (secret.reveal_if_there(), credential.reveal_if_there()) == (None, None)
+    assert Secret("x", "missing").reveal_if_there() is None
+    for empty in ("", "\n"):  # so does a unit give a credential whose file is not there
+        ini(path, empty)
+        assert (secret.reveal_if_there(), credential.reveal_if_there()) == (None, None)
+    ini(path, HIDDEN)
+    assert (secret.reveal_if_there(), credential.reveal_if_there()) == (HIDDEN, HIDDEN)
+    for unusable in ("two\nlines", " blank"):
+        ini(path, unusable)
+        with pytest.raises(BadConfiguration):
+            secret.reveal_if_there()
+    with pytest.raises(BadConfiguration):
+        from_environment("{credential former}", {}).reveal_if_there()
+
+
 def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     proxy = f"proxy = http://me:{HIDDEN}@proxy.example:3128\n"
     config = from_file(tmp_path / "x.ini", f"client_secret = {HIDDEN}\nclient_id = my-id\n{proxy}")

@@ -28,6 +28,10 @@ class _AtTheService(OutOfReach):
     by_systemd = True
 
 
+class _Absent(BadConfiguration):
+    """Its file is not there, or is empty."""
+
+
 class Secret:
     """A value that is looked up when it is needed; until then only its place is known.
 
@@ -68,6 +72,11 @@ class Secret:
         return Path(self._argument) if self.form == "file" else None
 
     @property
+    def credential(self) -> str | None:
+        """The name of the systemd credential that this secret is, if it is one."""
+        return self._argument if self.form == "credential" else None
+
+    @property
     def variable(self) -> str | None:
         """The environment variable this secret is taken from, if it is."""
         return self._argument if self.form == "env" else None
@@ -87,6 +96,13 @@ class Secret:
             case "credential":
                 return self._checked(self._from_file(self._credential()))
         return self._checked(self._from_file(Path(self._argument)))
+
+    def reveal_if_there(self) -> str | None:
+        """The same of a secret that need not be there: ``None`` without one, and where its file is missing or empty."""
+        try:
+            return self.reveal() if self else None
+        except _Absent:
+            return None
 
     def _from_environment(self) -> str:
         try:
@@ -121,7 +137,8 @@ class Secret:
                 "let this user read it (chown, chmod), or hand it over with systemd's LoadCredential=",
             ) from None
         except (OSError, ValueError) as error:
-            raise self._unusable(path, (getattr(error, "strerror", None) or "not a path").lower()) from None
+            kind = _Absent if isinstance(error, FileNotFoundError) else BadConfiguration
+            raise self._unusable(path, (getattr(error, "strerror", None) or "not a path").lower(), kind) from None
         if len(data) > _LARGEST_BYTES:
             raise self._unusable(path, f"larger than {_LARGEST_BYTES} bytes")
         try:
@@ -130,11 +147,11 @@ class Secret:
             raise self._unusable(path, "not UTF-8 text") from None
         return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
-    def _unusable(self, path: Path, reason: str) -> BadConfiguration:
+    def _unusable(self, path: Path, reason: str, kind: type[BadConfiguration] = BadConfiguration) -> BadConfiguration:
         hint = f"put the secret, one line, into {path}"
         if self.form == "credential":
             hint = f"see LoadCredential={self._argument}:/path in the unit: that file must hold the secret, one line"
-        return BadConfiguration(f"{self.where}: {path} cannot be used: {reason}", hint)
+        return kind(f"{self.where}: {path} cannot be used: {reason}", hint)
 
     def _checked(self, text: str) -> str:
         try:
@@ -146,7 +163,8 @@ class Secret:
             if not text and self.form == "credential":
                 hint = f"put it, one line, into the file that LoadCredential={self._argument}:… of the unit names"
                 hint += ", and restart the service"
-            raise BadConfiguration(f"{self.where}: {self.shown}: {error}", hint) from None
+            kind = BadConfiguration if text else _Absent
+            raise kind(f"{self.where}: {self.shown}: {error}", hint) from None
         return text
 
 
