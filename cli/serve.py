@@ -7,8 +7,10 @@ import click
 
 from cli.groups import Group
 from cli.opening import known_store, settle_in
+from cli.output import dumped
 from worker.clock import Clock
 from worker.config import Config, load
+from worker.core.errors import BadConfiguration
 
 
 @click.group(cls=Group)
@@ -46,3 +48,38 @@ def local(obj: dict[str, Any]) -> None:
         log,
         lambda found: Served("local", found.local.listen),
     )
+
+
+@serve.command()
+@click.option("--openapi", is_flag=True, help="Print the OpenAPI document of both endpoints as configured, and end.")
+@click.pass_obj
+def callback(obj: dict[str, Any], openapi: bool) -> None:
+    """The two endpoints that the vendor calls: for a token, and with what it has found.
+
+    [callback] says where it listens and who is let in; docs/callbacks.md says how to begin. A delivery is answered 204
+    when it is on the disk. SIGTERM ends it, and SIGHUP has it read the configuration, the secrets and the certificate
+    anew. Where cdpoll is installed, `systemctl enable --now cdpoll-callback.socket` has systemd start it.
+    """
+    if openapi:
+        from worker.web.callback.openapi import openapi as document
+
+        section = load(obj["config"], os.environ).callback
+        if section is None:
+            raise BadConfiguration("there is no section [callback]", "write one; see docs/callbacks.md")
+        click.echo(dumped(document(section)))
+        return
+    from worker.log import make_log
+    from worker.web.callback.app import credentials_of, make_callback_app
+    from worker.web.callback.serving import clerk_of, served
+    from worker.web.serve import serve as run
+
+    def read() -> Config:
+        found = load(obj["config"], os.environ)
+        credentials_of(found.require_callback())  # a secret that is missing is a mistake of the configuration
+        return found
+
+    config = read()
+    settle_in(config.store.path)
+    clock = Clock()
+    log = make_log(config.log.format, config.log.level, clock)
+    run(config, read, lambda found: make_callback_app(found, clerk_of(found), clock.now, log), log, served)

@@ -37,6 +37,7 @@ FLOORS: dict[str, set[str]] = {
     "worker.daemon": {"worker.rounds", "worker.gateways", "worker.store", "worker.core"} | STAIRWELL,
     "worker.web": {
         "worker.web",
+        "worker.rounds.callback",
         "worker.rounds.log_lines",
         "worker.rounds.machine",
         "worker.gateways",

@@ -198,6 +198,17 @@ class Config(NamedTuple):
     places: dict[tuple[str, str], Place]
     headings: dict[str, Place]
 
+    def require_callback(self) -> CallbackSection:
+        """The section of callbacks, complete with the pair. Raises BadConfiguration naming all that is missing."""
+        found = self.callback
+        missing = [key for key in ("client_id", "client_secret") if found is None or not getattr(found, key)]
+        if found is None or missing:
+            raise BadConfiguration(
+                f"[callback] {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
+                "`cdpoll callback-secret` makes both and says where to write them",
+            )
+        return found
+
     def require_api(self) -> ApiSection:
         """The API section, complete with credentials. Raises BadConfiguration naming all that is missing."""
         needed = ("base_url", "client_id", "client_secret")

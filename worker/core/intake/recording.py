@@ -42,8 +42,9 @@ _SHOWN = ("link", "location", "date", "")
 class Recording:
     """One task to make durable.
 
-    ``source`` is id, link, location, headers, body or jsonl; ``host`` is the authority of an absolute target, to be
-    compared with the configured one; ``sent_at`` is the Date of the response that named the task, in milliseconds UTC.
+    ``source`` is id, link, location, headers, body, jsonl or callback; ``host`` is the authority of an absolute
+    target, to be compared with the configured one; ``sent_at`` is the Date of the response that named the task, in
+    milliseconds UTC.
     What may be patient data does not show in the ``repr``.
     """
 

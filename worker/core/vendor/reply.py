@@ -170,12 +170,12 @@ def read_status(answer: HttpAnswer, tenant_id: str | None, now: int) -> Reply | 
         return Rejected(f"http_{status}")
     if status != 200:
         return Garbled("redirect" if 300 <= status < 400 else f"http_{status}")
-    if tenant_id and answer.tenant_id and _other_tenant(tenant_id, answer.tenant_id):
+    if tenant_id and answer.tenant_id and is_other_tenant(tenant_id, answer.tenant_id):
         return Garbled("other_tenant")
     return None
 
 
-def _other_tenant(tenant_id: str, echoed: str) -> bool:
+def is_other_tenant(tenant_id: str, echoed: str) -> bool:
     """Two machines on the way may each have added the header: one value that differs is enough."""
     return echoed != tenant_id and any(value.strip() not in ("", tenant_id) for value in echoed.split(","))
 

@@ -22,7 +22,7 @@ CREATE TABLE tasks (
     outcome TEXT CHECK (outcome = 'success' OR outcome = 'failure'),
         -- the vendor's word for a concluded task; failure: no coverage was found
     name TEXT,                          -- the customer's name for this sort of discovery, as the vendor shows it
-    source TEXT NOT NULL,               -- how the id first came in: id, link, location, headers, body or jsonl
+    source TEXT NOT NULL,               -- how the id first came in: id, link, location, headers, body, jsonl or callback
     correlation_id TEXT,                -- of the request that began the discovery
     trace_id TEXT,                      -- the vendor's, of the first answer that had one
     trace_number TEXT,                  -- TRN02 of our own 270
@@ -57,7 +57,7 @@ CREATE TABLE tasks (
     abandoned_at INTEGER,               -- when it was abandoned
     purged_at INTEGER,
         -- when everything that says whom it is about was removed; none: it was not, or more came since
-    callback_at INTEGER,                -- when the vendor's first callback for it came; none: none did
+    callback_at INTEGER,                -- when the first callback came that said how it ended; none: none did
     verified TEXT,
         -- what the vendor says, asked about a callback: confirmed, or differs, pending or unknown; none: not asked
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),

@@ -33,15 +33,30 @@ def keep_polled(store: Store, task: int, reason: str, body: bytes, now: int) -> 
     return keep(store, task, "poll", reason, body, now)
 
 
+def keep_callback(store: Store, reason: str, body: bytes, tenant: str | None, now: int) -> bool:
+    """Keep a callback that cannot be used, inside the caller's transaction; ``False`` where an equal one is there.
+
+    It belongs to no task, whichever it names: what it says is not believed. ``tenant``: as its header said.
+    """
+    return _keep(store, (None, "callback", reason), body, now, tenant)
+
+
 def keep(store: Store, task: int | None, source: BodySource, reason: str, body: bytes, now: int) -> bool:
     """Keep a body as received, inside the caller's transaction; ``False`` where an equal one of the task is there.
 
     ``task`` is the task's row, ``None`` where the body names no task; ``reason`` is a word for why it is no result.
     """
+    return _keep(store, (task, source, reason), body, now)
+
+
+def _keep(
+    store: Store, told: tuple[int | None, BodySource, str], body: bytes, now: int, tenant: str | None = None
+) -> bool:
+    task, source, reason = told
     kept = store.execute(
         """
-        INSERT INTO bodies (task, source, received_at, reason, identity, body)
-        VALUES (:task, :source, :now, :reason, :identity, :body)
+        INSERT INTO bodies (task, source, received_at, reason, identity, body, tenant)
+        VALUES (:task, :source, :now, :reason, :identity, :body, :tenant)
         ON CONFLICT (identity) DO NOTHING
         """,
         {
@@ -49,19 +64,20 @@ def keep(store: Store, task: int | None, source: BodySource, reason: str, body: 
             "source": source,
             "now": now,
             "reason": reason,
-            "identity": _identity(task, body),
+            "identity": _identity(f"{task}" if tenant is None else f"{task} {tenant}", body),
             "body": body,
+            "tenant": tenant,
         },
     )
     return bool(kept)
 
 
-def _identity(task: int | None, body: bytes) -> str:
-    """The SHA-256 of the task and of what the body says: the vendor's trace id and the order of paths may differ."""
+def _identity(of: str, body: bytes) -> str:
+    """The SHA-256 of whose it is and of what the body says: the vendor's trace id and the order of paths may differ."""
     said = hashlib.sha256(body).hexdigest()
     with suppress(RecursionError):
         document = parse_json(body)
         if isinstance(document, dict):
             mine = fingerprint(document)
             said = f"{mine.body} {mine.real_time}"
-    return hashlib.sha256(f"{task} {said}".encode()).hexdigest()
+    return hashlib.sha256(f"{of} {said}".encode()).hexdigest()

@@ -44,7 +44,7 @@ def record(
             origin = origin or api.origin_of(store) or ""
             shared = api.get(store)
             for recording in recordings[start : start + COMMIT_ROWS]:
-                state = _record_one(store, recording, origin, now, schedule, shared)
+                _, state = record_one(store, recording, origin, now, schedule, shared)
                 done.setdefault(recording.id, state)
             for item in broken[start : start + COMMIT_ROWS]:
                 _keep_unreadable(store, item, now)
@@ -56,15 +56,16 @@ def record(
     )
 
 
-def _record_one(
+def record_one(
     store: Store,
     recording: Recording,
     origin: str,
     now: int,
     schedule: Schedule,
     shared: Shared,
-) -> str:
-    """Record one id; ``new``, or the state of the task that was known already; ``purged``: concluded, and purged."""
+) -> tuple[int, str]:
+    """Record one id inside the caller's transaction: its row, and ``new``, or the state of the task that was known
+    already; ``purged``: concluded, and purged."""
     first_wait = shared.schedule.first_wait_ms
     details = {
         "correlation_id": recording.correlation_id,
@@ -122,7 +123,7 @@ def _record_one(
         if added and state != "new":
             history.add(store, seq, now, "ref_added", None)
             outbox.publish_ref(store, seq, recording.ref, now)
-    return str(state)
+    return int(seq), str(state)
 
 
 def _complete(store: Store, seq: int, details: dict[str, str | None]) -> None:

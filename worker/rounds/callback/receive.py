@@ -1,0 +1,112 @@
+"""One delivery of the vendor's: read outside the transaction, written in one, and answered behind its commit."""
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from worker.core.intake.recording import Recording
+from worker.core.schedule.cadence import Schedule
+from worker.core.task import Task
+from worker.core.vendor.callback import Quarantined, read_callback
+from worker.core.vendor.document import Document
+from worker.core.vendor.rehearsal import is_rehearsal
+from worker.core.x12.embedded import Derived, derive
+from worker.store.conclude import conclude
+from worker.store.db.store import Store
+from worker.store.state import api, callback_lane
+from worker.store.tasks import bodies, callbacks
+from worker.store.tasks import polling as tasks
+from worker.store.tasks.recording import record_one
+
+# Of larger bodies the 271s are read later, by the daemon: the vendor waits.
+READ_AT_ONCE_BYTES = 128 * 1024
+
+Verify = Literal["unknown", "all", "off"]
+
+Fate = Literal["first", "same", "fuller", "revision", "pending", "quarantined", "rehearsal"]
+"""What became of a delivery: of a body with an outcome as :data:`worker.store.conclude.Kept` says. ``pending``: it says
+nothing new of a task. ``rehearsal``: `cdpoll callback-check` sent it, and nothing was kept."""
+
+
+class CallbackRules(NamedTuple):
+    """What deliveries are judged by. ``origin``: of the API; empty without one: then nothing can be verified."""
+
+    tenant_id: str | None
+    verify: Verify
+    origin: str
+    schedule: Schedule
+    grace_ms: int
+
+
+class Delivery(NamedTuple):
+    """A delivery as it came; the headers with blanks cut off, and ``None`` where they were missing or empty."""
+
+    body: bytes
+    tenant: str | None = None
+    correlation_id: str | None = None
+    trace_id: str | None = None
+
+
+class Received(NamedTuple):
+    """What became of it. ``task``: the task as it was before, where there is one. ``code``: why it is in quarantine."""
+
+    fate: Fate
+    task: Task | None = None
+    outcome: str | None = None
+    code: str | None = None
+
+
+def receive(store: Store, delivery: Delivery, rules: CallbackRules, now: int) -> Received:
+    """Write what a delivery brings; when this returns, it is on the disk."""
+    read = read_callback(delivery.body, delivery.tenant, rules.tenant_id)
+    if isinstance(read, Quarantined):
+        return quarantine(store, delivery, read.code, now)
+    if is_rehearsal(read.id):
+        with store.write():
+            return Received("rehearsal")
+    document = replace(
+        read,
+        correlation_id=read.correlation_id or delivery.correlation_id,
+        trace_id=delivery.trace_id or read.trace_id,  # of this very request
+    )
+    derived = None
+    if document.outcome is not None and len(document.body) <= READ_AT_ONCE_BYTES:
+        derived = derive(document.body)
+    with store.write():
+        return _written(store, document, rules, now, derived)
+
+
+def quarantine(store: Store, delivery: Delivery, code: str, now: int) -> Received:
+    """Keep a delivery that cannot be used, whole; an equal one is kept once."""
+    with store.write():
+        bodies.keep_callback(store, code, delivery.body, delivery.tenant, now)
+    return Received("quarantined", code=code)
+
+
+def _written(store: Store, document: Document, rules: CallbackRules, now: int, derived: Derived | None) -> Received:
+    shared = api.get(store)
+    # It is recorded even where it says that all is over: there is one way to conclude, and it has a task.
+    recording = Recording(document.id, "callback", correlation_id=document.correlation_id, trace_id=document.trace_id)
+    origin = rules.origin or api.origin_of(store) or ""
+    seq, _ = record_one(store, recording, origin, now, rules.schedule, shared)
+    task = tasks.by_seq(store, [seq], shared.breaker.paused_until_now(now))[seq]
+    if document.outcome is None:
+        callbacks.note_pending(store, seq, document)
+        return Received("pending", task)
+    kept = conclude(store, task, document, "callback", now, derived)
+    unknown = callbacks.note_concluded(store, seq, now)
+    callback_lane.heard(store, fresh=_is_fresh(task, document, rules, now), now=now)
+    if (
+        rules.origin
+        and kept in ("first", "revision")
+        and (rules.verify == "all" or (rules.verify == "unknown" and unknown))
+    ):
+        callbacks.verify(store, seq, now)
+    return Received(kept, task, document.outcome)
+
+
+def _is_fresh(task: Task, document: Document, rules: CallbackRules, now: int) -> bool:
+    """Whether it shows that callbacks arrive by themselves. One that is replayed on demand, by a range of time, comes
+    long after its discovery ended."""
+    if document.ended_at is None:
+        return task.state == "pending"
+    return now - document.ended_at <= rules.grace_ms

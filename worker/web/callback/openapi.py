@@ -1,0 +1,27 @@
+"""The OpenAPI document of both endpoints, with the paths that are configured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from worker.config import CallbackSection
+
+Json = dict[str, Any]
+
+DOCUMENT = Path(__file__).with_name("openapi.json")
+
+_TOKEN, _CALLBACK = "/oauth2/token", "/coverage-discovery/callback"
+
+
+def openapi(section: CallbackSection) -> Json:
+    """The document for a configuration; ``servers`` is what ``public_url`` says."""
+    document: Json = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    paths = document["paths"]
+    document["paths"] = {section.token_path: paths[_TOKEN], section.callback_path: paths[_CALLBACK]}
+    base = section.public_url or ""
+    flow = document["components"]["securitySchemes"]["token"]["flows"]["clientCredentials"]
+    flow["tokenUrl"] = base + section.token_path
+    flow["scopes"] = dict.fromkeys((section.scope or "").split(), "may deliver")
+    if section.public_url is not None:
+        document["servers"] = [{"url": section.public_url}]
+    return document
