@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.own_folder import make_own_folder
+from cli.sandbox_callbacks import account, callback_options, sender_for, taken
 from worker.clock import Clock
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.core.instant import duration, iso
 
 if TYPE_CHECKING:
+    from sandbox.callback.sender import Sender
     from sandbox.drop import DropServer
     from sandbox.server import Sandbox
 
@@ -50,13 +52,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="For the configuration and database.",
 )
+@callback_options
 @click.option("--service", is_flag=True, help="Print a configuration for the installed service in place of one in DIR.")
 def sandbox(port: int, seed: int, speed: float, faults: str, times: str, **where: Any) -> None:
     """The simulated vendor, for rehearsing without credentials.
 
     Prints a ready-to-use configuration on standard output, and keeps it in DIR/cdpoll.ini as well, readable by its
     owner alone. The vendor remembers nothing from the last time, so each start begins with a new database. The
-    patients of --checks steer what becomes of them, unless --times does. Ends with Ctrl-C or SIGTERM.
+    patients of --checks steer what becomes of them, unless --times does. Ends with Ctrl-C or SIGTERM. With
+    --callback-url it delivers what ends there as the vendor does, and counts at its own end what became of that.
     """
     from sandbox import examples
     from sandbox import faults as known_faults
@@ -76,6 +80,7 @@ def sandbox(port: int, seed: int, speed: float, faults: str, times: str, **where
     checks, batch, folder, service = (where[name] for name in ("checks", "batch", "folder", "service"))
     if service and (checks or batch):
         raise click.UsageError("--service goes without --checks and --batch: the service has a database of its own")
+    callbacks = taken(where)
     # The signals are awaited, so no thread of the server may take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
@@ -88,10 +93,11 @@ def sandbox(port: int, seed: int, speed: float, faults: str, times: str, **where
         raise TryLater(f"port {port}: {error.strerror}", "name another with --port, or 0 for a free one") from error
     try:
         if service:
-            _serve_service(vendor, Path(folder).absolute())
+            _serve_service(vendor, Path(folder).absolute(), callbacks)
             return
         courses = ("",) if times else examples.COURSES
-        _serve(vendor, Path(folder).absolute(), [courses[n % len(courses)] for n in range(checks)], batch)
+        made = [courses[n % len(courses)] for n in range(checks)]
+        _serve(vendor, Path(folder).absolute(), made, batch, callbacks)
     finally:
         vendor.stop()
 
@@ -103,11 +109,12 @@ def _span(text: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
-def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | None) -> None:
+def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | None, callbacks: dict[str, Any]) -> None:
     """Make the checks, each with the words that steer it, hand out the configuration, and stay until a signal comes."""
     from cli.sandbox_files import own_name, write_files
 
     make_own_folder(home)
+    sender = sender_for(vendor, callbacks, home)
     database = home / re.sub(r"[-:.]", "", iso(vendor.clock.now())) / "cdpoll.db"
     make_own_folder(database.parent, new=True)
     drop = None if batch_ms is None else _drop(vendor, database.parent / "drop", batch_ms)
@@ -122,21 +129,34 @@ def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | Non
     click.echo(f"token URL  {vendor.token_url}", err=True)
     if made is not None:
         click.echo(f"checks     {made}", err=True)
+    if sender is not None:
+        click.echo(f"callbacks  {callbacks['url']}, deliveries in {vendor.origin}/sandbox/callbacks", err=True)
     if drop is not None:
         click.echo(f"SFTP drop  127.0.0.1 port {drop.port}, the folder {database.parent / 'drop'}", err=True)
     click.echo(f"The configuration above is kept in {config}. In another terminal:", err=True)
     click.echo(f"  {own_name()} --config {config} run", err=True)
-    signal.sigwait((signal.SIGINT, signal.SIGTERM))
+    _stay(vendor, sender)
     if drop is not None:
         drop.stop()
 
 
-def _serve_service(vendor: "Sandbox", home: Path) -> None:
+def _stay(vendor: "Sandbox", sender: "Sender | None") -> None:
+    """Deliver callbacks, where there are to be any, until a signal comes."""
+    if sender is not None:
+        sender.start()
+    signal.sigwait((signal.SIGINT, signal.SIGTERM))
+    if sender is not None:
+        sender.stop()
+        click.echo(f"callbacks  {account(vendor)}", err=True)
+
+
+def _serve_service(vendor: "Sandbox", home: Path, callbacks: dict[str, Any]) -> None:
     """Hand out a configuration for the installed service, and stay until a signal comes."""
     from cli.own_folder import write_private
     from sandbox.settings import config_text
 
     make_own_folder(home)
+    sender = sender_for(vendor, callbacks, home)
     config, secret = home / "service.ini", home / "client-secret"
     write_private(config, config_text(vendor, "", ""))
     write_private(secret, vendor.account.client_secret + "\n")
@@ -148,7 +168,7 @@ def _serve_service(vendor: "Sandbox", home: Path) -> None:
         "  systemctl enable --now cdpoll",
     ):
         click.echo(line, err=True)
-    signal.sigwait((signal.SIGINT, signal.SIGTERM))
+    _stay(vendor, sender)
 
 
 def _drop(vendor: "Sandbox", folder: Path, every_ms: int) -> "DropServer":

@@ -20,6 +20,7 @@ POLL = frozenset({"discovery_get"})
 LINKS = frozenset({"real_time", "real_time_x12"})
 BEGIN = frozenset({"real_time", "real_time_x12", "discovery", "discovery_x12"})
 TOKEN = frozenset({"token"})
+CALLBACK = frozenset({"callback"})
 HEALTH = frozenset({"healthcheck"})
 
 
@@ -92,7 +93,7 @@ FAULTS: dict[str, Fault] = {
         ),
         *_table(
             "body",
-            POLL,
+            POLL | CALLBACK,
             ("end_spelling", "endDatetime in place of endDateTime"),
             ("end_empty", 'endDateTime is "" while pending'),
             ("end_null", "endDateTime is null while pending"),
@@ -160,6 +161,31 @@ FAULTS: dict[str, Fault] = {
             API,
             ("cut", "the connection is cut in the middle of the body"),
             ("reset", "the connection is reset without an answer"),
+        ),
+        *_table(
+            "callback",
+            CALLBACK,
+            ("callback_lost", "it is never sent"),
+            ("callback_unknown", "one comes as well whose id was told to nobody; the API knows it"),
+            ("callback_forged", "one with an id comes as well that the API answers 404 for"),
+            ("callback_mismatch", "it says the opposite of what the API says"),
+            ("callback_foreign", "x-optum-tenant-id and tenantName are another customer's"),
+            ("callback_no_tenant", "x-optum-tenant-id is missing"),
+            ("callback_empty_tenant", "x-optum-tenant-id is empty"),
+            ("callback_broken", "the JSON stops in the middle, with the right Content-Length"),
+            ("callback_content_type", "its content type is another (argument, text/plain)", "text/plain"),
+            ("callback_oversized", "that many MB of blanks after the body (argument, 64)", "64"),
+            ("callback_unheard", "the answer to the first try is not heard, so that it is tried again"),
+        ),
+        *_spans(
+            "callback",
+            CALLBACK,
+            ("callback_twice", "it comes again that much later (argument, 1m)", "1m"),
+            ("callback_revised", "another body comes that much later (argument, 1m)", "1m"),
+            ("callback_realtime", "the same with realTime comes that much later (argument, 1m)", "1m"),
+            ("callback_late_pending", "one that says pending comes that much later (argument, 1m)", "1m"),
+            ("callback_late", "it comes that much later (argument, 20m)", "20m"),
+            ("callback_slow", "its body comes in 20 pieces, that far apart (argument, 30s)", "30s"),
         ),
         *_spans(
             "manner",

@@ -14,6 +14,7 @@
             GET, POST             that method
             token                 the token endpoint
             list                  the list of tasks
+            callback              callbacks
             10m-70m, 10m-, -70m   that long after the first request (the vendor's time: divided by the speed)
 
 ``expired=0.05,429:30=2%@/coverage-discovery,503@10m-70m`` expires one token in twenty, answers two in a hundred
@@ -22,6 +23,10 @@ discovery requests with 429 and ``Retry-After: 30``, and is down for an hour, te
 Of several faults that answer in the vendor's place the first one written wins, and likewise of those that break the
 connection; all others add up. What spoils the body of a task is drawn once for each task, everything else for each
 request. Spans in arguments, and Retry-After, are divided by the speed too.
+
+For callbacks, the time counts from the first of them. What spoils the body of a task spoils its callbacks too; after
+``@GET`` or ``@POST`` it spoils the polls or the callbacks alone. The faults of callbacks strike what a task ended with,
+once for all its tries; replays are spared.
 """
 
 import difflib
@@ -50,7 +55,7 @@ class Rule:
     end: int | None = None
 
 
-_ONLY = {"token": "token", "list": "discovery_list"}
+_ONLY = {"token": "token", "list": "discovery_list", "callback": "callback"}
 _ENTRY = re.compile(r"(?P<name>[^:=@]+)(?::(?P<argument>[^=@]*))?(?P<rest>(?:[=@][^=@]*)*)")
 
 
@@ -137,7 +142,7 @@ def _where(text: str) -> dict[str, object]:
         if end and duration(end) <= (duration(begin) if begin else 0):
             raise ValueError(f"{text!r} ends before it begins")
         return dict(window)
-    raise ValueError(f"{text!r} is not a place or a time: write /a-path, GET, POST, token, list or 10m-70m")
+    raise ValueError(f"{text!r} is not a place or a time: write /a-path, GET, POST, token, list, callback or 10m-70m")
 
 
 def help_text() -> str:
@@ -148,6 +153,7 @@ def help_text() -> str:
         "life": "In the token itself",
         "body": "In the body of a task",
         "ids": "In the ids of tasks",
+        "callback": "In the callbacks",
         "link": "In the Link header of a real-time answer",
         "after": "The answer is spoiled (what was asked for has happened)",
         "manner": "On the connection",

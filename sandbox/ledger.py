@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
+from sandbox.callback.deliveries import Deliveries
+from sandbox.callback.target import Target
 from sandbox.inquiry import Inquiry, valid_npi
 from sandbox.steering import Course
 from sandbox.tasks import Parent, Task, transaction_of
@@ -38,8 +40,9 @@ class Ledger:
     order of calls: a rehearsal runs the same way however many requests are in flight.
     """
 
-    def __init__(self, seed: int, tempo: Tempo) -> None:
+    def __init__(self, seed: int, tempo: Tempo, callback: Target | None = None) -> None:
         self.seed, self._tempo = seed, tempo
+        self.deliveries = Deliveries(callback, tempo.speed)
         self.tasks: dict[str, Task] = {}
         self.transactions: dict[str, Transaction] = {}
         self.first: dict[str, tuple[Transaction, str]] = {}
@@ -114,6 +117,7 @@ class Ledger:
             )
             begun.append(task)
             self.tasks[task.id] = task
+            self.deliveries.expect(task)
             for path in task.paths:
                 if path.status and path.end is not None:
                     self.transactions[path.transaction_id] = transaction_of(path, path.end, task)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 from hashlib import blake2b
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sandbox import links
 from sandbox.faults import Rule, parse
@@ -27,22 +27,25 @@ from sandbox.wire import PREFIX, Manner, Reply, Request, encode, json_reply, pro
 from worker.core.instant import duration
 
 HTML = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Please stand by</h1></body></html>"
-_MIB_BYTES = 1024 * 1024
-_FOREIGN_TENANT = "ffffffff-0000-4000-8000-00000000ffff"
+MIB_BYTES = 1024 * 1024
+FOREIGN_TENANT = "ffffffff-0000-4000-8000-00000000ffff"
 
 
 class Mischief:
-    """The faults of one text, whose time windows count from the first request. Raises ValueError for a wrong text."""
+    """The faults of one text. Raises ValueError for a wrong one.
+
+    Its time windows count from the first request, and those of callbacks from the first callback."""
 
     def __init__(self, faults: str, seed: int, speed: float) -> None:
         self.rules = parse(faults)
         self.seen: Counter[str] = Counter()
         self._seed, self._speed = seed, speed
         self._start: int | None = None
+        self._first_callback: int | None = None
         self._asked: Counter[tuple[int, str, str]] = Counter()
         self._struck: Counter[tuple[int, str]] = Counter()
-        self._polls: Counter[str] = Counter()
-        self._concluded: Counter[str] = Counter()
+        self._told: Counter[tuple[str, str]] = Counter()
+        self._told_concluded: Counter[tuple[str, str]] = Counter()
 
     def heard(self, now: int) -> None:
         """A request came at ``now``. The first one starts the time windows."""
@@ -53,7 +56,8 @@ class Mischief:
         """Whether a rule strikes this request; counts it if so."""
         where = frozenset({rule.only}) if rule.only else rule.fault.where
         rest = request.path.removeprefix(PREFIX)
-        after = 0 if self._start is None else (now - self._start) * self._speed
+        start = self._first_callback if operation == "callback" else self._start
+        after = 0 if start is None else (now - start) * self._speed
         if (
             operation not in where
             or not rest.startswith(rule.path)
@@ -68,12 +72,14 @@ class Mischief:
                 return False
             self._struck[key] += 1
         elif rule.share < 1:
-            turn = 0
+            # the body of a task is odd for good, in polls and callbacks alike
+            turn, method = 0, "GET"
             if rule.fault.kind != "body":
-                asked = (index, request.method, request.path)
+                method = request.method
+                asked = (index, method, request.path)
                 self._asked[asked] += 1
                 turn = self._asked[asked]
-            text = f"{self._seed}|{index}|{rule.fault.name}|{request.method}|{request.path}|{turn}"
+            text = f"{self._seed}|{index}|{rule.fault.name}|{method}|{request.path}|{turn}"
             if int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) >= rule.share * 2**56:
                 return False
         self.seen[rule.fault.name] += 1
@@ -128,7 +134,7 @@ class Mischief:
         if not self.rules:
             return reply
         if reply.status == 200 and reply.operation == "discovery_get":
-            reply = self._body(request, reply, now, ledger)
+            reply = replace(reply, body=self._body(request, reply.operation, reply.body, now, ledger))
         elif reply.status == 200 and reply.operation == "token":
             reply = self._token(request, reply, now)
         elif reply.header("link") and reply.operation in ("real_time", "real_time_x12"):
@@ -142,25 +148,45 @@ class Mischief:
         return reply
 
     def _manner(self, rule: Rule, manner: Manner) -> Manner:
-        span = max(1, round(duration(rule.argument) / self._speed)) if rule.fault.span else 0
+        span = self.span_ms(rule.argument) if rule.fault.span else 0
         if rule.fault.kind == "delay":
             return replace(manner, delay_ms=manner.delay_ms + span)
         return replace(manner, how=rule.fault.name, pause_ms=span)
 
-    def _body(self, request: Request, reply: Reply, now: int, ledger: Ledger) -> Reply:
-        name = unquote(request.path.rstrip("/").rpartition("/")[2])
-        task = ledger.tasks.get(name)
-        rules = self._striking(("body",), request, reply.operation, now)
+    def _body(self, request: Request, operation: str, said: bytes, now: int, ledger: Ledger) -> bytes:
+        """The body of a task, in a poll's answer or a callback, with its quirks."""
+        task = ledger.tasks.get(unquote(request.path.rstrip("/").rpartition("/")[2]))
+        rules = self._striking(("body",), request, operation, now)
         if task is None or not rules:
-            return reply
-        self._polls[task.id] += 1
-        if task.status_at(now) != "pending":
-            self._concluded[task.id] += 1
+            return said
+        body: Body = json.loads(said)
+        key = (operation, task.id)
+        self._told[key] += 1
+        if body["status"] != "pending":
+            self._told_concluded[key] += 1
         other = _other(task, now, ledger) if "wrong_id" in rules else {}
-        body: Body = json.loads(reply.body)
-        counts = (self._polls[task.id], self._concluded[task.id])
+        counts = (self._told[key], self._told_concluded[key])
         spoil(body, {name: Poll(task, *counts, rule.argument, other) for name, rule in rules.items()})
-        return replace(reply, body=encode(body))
+        return encode(body)
+
+    def callback_body(self, task_id: str, said: bytes, now: int, ledger: Ledger) -> bytes:
+        """The body of a task as a callback tells it."""
+        return self._body(self._delivery(task_id, now), "callback", said, now, ledger) if self.rules else said
+
+    def of_callback(self, task_id: str, now: int) -> dict[str, Rule]:
+        """The faults that strike the callback of a task that has ended, by name."""
+        return self._striking(("callback",), self._delivery(task_id, now), "callback", now)
+
+    def _delivery(self, task_id: str, now: int) -> Request:
+        """What the delivery of a callback counts as: a request to the task's own path. The first one starts the time
+        windows of callbacks."""
+        if self._first_callback is None:
+            self._first_callback = now
+        return Request("POST", f"{PREFIX}/coverage-discovery/{quote(task_id)}", "", {}, b"")
+
+    def span_ms(self, argument: str) -> int:
+        """The argument of a fault that takes a span of the vendor's time, as it passes here."""
+        return max(1, round(duration(argument) / self._speed))
 
     def _token(self, request: Request, reply: Reply, now: int) -> Reply:
         body: Body = json.loads(reply.body)
@@ -233,7 +259,7 @@ def _gateway(reply: Reply, status: int, body: bytes, *headers: tuple[str, str]) 
 
 def _wrong_tenant(reply: Reply, _argument: str) -> Reply:
     others = tuple((name, value) for name, value in reply.headers if name != "x-optum-tenant-id")
-    return replace(reply, headers=(*others, ("x-optum-tenant-id", _FOREIGN_TENANT)))
+    return replace(reply, headers=(*others, ("x-optum-tenant-id", FOREIGN_TENANT)))
 
 
 def _gzipped(reply: Reply, body: bytes) -> Reply:
@@ -247,7 +273,7 @@ def _gzip(reply: Reply, _argument: str) -> Reply:
 
 def _bomb(reply: Reply, argument: str) -> Reply:
     """Blanks after the body, packed: after a full flush every megabyte of them packs to the same bytes."""
-    blanks = b" " * _MIB_BYTES
+    blanks = b" " * MIB_BYTES
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     head = packer.compress(reply.body) + packer.flush(zlib.Z_FULL_FLUSH)
     one = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -255,7 +281,7 @@ def _bomb(reply: Reply, argument: str) -> Reply:
     for _ in range(count):
         check = zlib.crc32(blanks, check)
     tail = packer.flush() + check.to_bytes(4, "little")
-    size = (len(reply.body) + count * _MIB_BYTES) % 2**32
+    size = (len(reply.body) + count * MIB_BYTES) % 2**32
     header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"
     return _gzipped(reply, header + head + one * count + tail + size.to_bytes(4, "little"))
 
@@ -272,5 +298,5 @@ _AFTER: dict[str, Callable[[Reply, str], Reply]] = {
     "deep": lambda reply, _: replace(reply, body=b"[" * 100_000 + b"]" * 100_000),
     "gzip": _gzip,
     "gzip_bomb": _bomb,
-    "oversized": lambda reply, argument: replace(reply, manner=replace(reply.manner, pad=int(argument) * _MIB_BYTES)),
+    "oversized": lambda reply, argument: replace(reply, manner=replace(reply.manner, pad=int(argument) * MIB_BYTES)),
 }

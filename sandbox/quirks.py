@@ -225,3 +225,16 @@ def spoil(body: Body, polls: dict[str, Poll]) -> None:
     for name, quirk in QUIRKS.items():
         if name in polls:
             quirk(body, polls[name])
+
+
+def deny(body: Body) -> None:
+    """Turn what a concluded task found into its opposite, as somebody would who forges a callback."""
+    lists = body["discoveryPaths"]
+    found = body["status"] == "success"
+    body["status"] = "failure" if found else "success"
+    old, new = ("successful", "unsuccessful") if found else ("unsuccessful", "successful")
+    moved = lists[old] if found else lists[old][:1]
+    lists[old] = [path for path in lists[old] if path not in moved]
+    lists[new] += moved
+    for path in moved:
+        path["transaction"]["status"] = "ineligible" if found else "eligible"

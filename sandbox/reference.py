@@ -13,8 +13,8 @@ The vendor's own sandbox has no Coverage Discovery mocks; this one is where a cu
 on a loopback port, keeps its memory until it ends, and by default answers every operation as the vendor documents it:
 token, health check, real-time checks and direct discoveries (JSON and X12), discoveries by id and as lists,
 transactions. The same seed and the same requests give the same answers. A token that was asked for with scopes may do
-what they say; both generations of the token endpoint are there (the second takes a form alone). It makes no callbacks:
-`callbackUrl` is checked, and nothing is sent to it. Real-time checks are answered at once.
+what they say; both generations of the token endpoint are there (the second takes a form alone). Real-time checks are
+answered at once. [Callbacks](#callbacks) are delivered where you say so.
 
     cdpoll sandbox --speed 60 --checks 20
     cdpoll --config cdpoll-sandbox/cdpoll.ini run
@@ -116,11 +116,61 @@ and `cdpoll unreadable list` shows it.
 
 """
 
+CALLBACKS = """\
+## Callbacks
+
+    cdpoll sandbox --checks 20 --callback-url http://127.0.0.1:9272/coverage-discovery/callback
+
+Each discovery that ends is delivered to this URL, with a token as the vendor asks for it, and what became of each is
+counted when the sandbox ends. The URL must be https, or http on a loopback address.
+
+| option | means |
+| --- | --- |
+| `--callback-url` | where deliveries go |
+| `--callback-token-url` | where a token is asked for; by default `/oauth2/token` beside the callback URL |
+| `--callback-client-id` | what it proves itself with; by default `vendor` |
+| `--callback-secret-file` | a file with the secret of that client id (see below) |
+| `--callback-scope` | what a token is asked for with; by default nothing |
+| `--callback-generation` | the vendor's manner, `newer` (the default) or `older` |
+| `--callback-ca` | certificates to trust in place of the machine's |
+
+- Without `--callback-secret-file` the variable `CDPOLL_SANDBOX_CALLBACK_SECRET` has the secret; without that a new one
+  is made, in `cdpoll-sandbox/callback-secret`.
+- The newer generation asks for a token with HTTP Basic and a form, and delivers what has ended. The older one asks with
+  a JSON body, delivers the pending task first, and spells `endDatetime`.
+- A token is used until its `expires_in` has passed, in real seconds, or a delivery is answered with 401. Then the next
+  try begins with a new token.
+- A delivery is accepted when it is answered with exactly 204. Else it is tried again every five minutes of the vendor's
+  time, five times, and then it is given up. A token that cannot be had counts as a try. An answer is waited for 30 s.
+- The body is what the API says of the task, without `realTime`. The faults `realtime`, `realtime_empty` and
+  `realtime_null` change that; with `@callback` or `@POST` behind them in callbacks alone.
+- A direct discovery may name a `callbackUrl` of its own. It is called where its host is that of the options; else the
+  delivery is `barred`.
+- Eight deliveries are under way at most. A receiver that hangs holds up other deliveries, and never the API.
+
+This looks at all deliveries with their tries, and at some by `?state=given_up` or `?id=…`:
+
+    curl -s $(cat cdpoll-sandbox/url)/sandbox/callbacks
+
+A state is `waiting`, `sending`, `accepted` (204), `given_up` (after six tries), `lost` (by the fault) or `barred`. A
+try has the status that was heard, or words: `unreachable`, `no answer`, `no whole answer`, `cut`, `no TLS`,
+`certificate not trusted`; `token:` stands before what went wrong at the token endpoint.
+
+These two replay what has ended, as the vendor's support does: by id, and by the time range of the ends, of which either
+may be left out. A replay is a delivery of its own.
+
+    curl -s $(cat cdpoll-sandbox/url)/sandbox/callbacks/replay -d '{"ids": ["0716e3e8-87ee-11ee-b9d1-0242ac120002"]}'
+    curl -s $(cat cdpoll-sandbox/url)/sandbox/callbacks/replay -d '{"from": "2026-01-01T00:00:00Z"}'
+
+The [faults](#faults) say what can go wrong with callbacks, as in `--faults 'callback_lost=20%,callback_twice=3x'`.
+
+"""
+
 
 def markdown() -> str:
     """The whole page."""
     return (
-        f"{HEAD}## Choosing what happens\n\n```text\n{steering.help_text().strip()}\n```\n\n"
+        f"{HEAD}{CALLBACKS}## Choosing what happens\n\n```text\n{steering.help_text().strip()}\n```\n\n"
         f"## How long it takes\n\nWritten after `--times`:\n\n```text\n{times.help_text().strip()}\n```\n\n"
         f"## Faults\n\n```text\n{faults.help_text().strip()}\n```\n"
     )

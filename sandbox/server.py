@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from sandbox.account import Account
+from sandbox.callback.deliveries import Delivery
+from sandbox.callback.target import Target
 from sandbox.ledger import Ledger
 from sandbox.mischief import Mischief
 from sandbox.tasks import Task
@@ -58,7 +60,7 @@ class Sandbox:
         self._port = 0
         self.mischief = Mischief(faults, seed, speed)
         self.vendor = Vendor(
-            Ledger(seed, Tempo(speed, times)),
+            Ledger(seed, Tempo(speed, times), account.callback),
             Tokens(account.client_id, account.client_secret, account.expires_in_s / speed, seed),
             self.mischief,
             tenant_id=account.tenant_id,
@@ -103,6 +105,12 @@ class Sandbox:
         with self.vendor.lock:
             return list(self.vendor.ledger.tasks.values())
 
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every callback that was planned, oldest first, and what became of it so far; copies."""
+        with self.vendor.lock:
+            return self.vendor.ledger.deliveries.copies()
+
     def credentials(self) -> dict[str, str]:
         """The fields of a token request."""
         return {
@@ -122,6 +130,11 @@ class Sandbox:
         mischief = Mischief(faults, self.seed, self.speed)
         with self.vendor.lock:
             self.mischief = self.vendor.mischief = mischief
+
+    def set_callback(self, target: Target | None) -> None:
+        """Deliver callbacks there from now on; what waits for another try goes to its own URL all the same."""
+        with self.vendor.lock:
+            self.vendor.ledger.deliveries.target = target
 
     def start(self, port: int = 0) -> Self:
         """Listen on ``port``; 0: on the port it had before, else on a free one. Raises OSError where it is taken."""

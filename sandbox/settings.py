@@ -59,6 +59,7 @@ cadence = {span("10s")} x1.4 {span("15m", "200ms")} 10%
 min_interval = {span("5s")}
 max_interval = {span("6h", "1s")}
 pace_recovery = {span("20m", "1s")}
+callback_grace = {span("45m", "2s")}
 not_found_grace = {span("15m", "2s")}
 alert_after = {span("24h", "2s")}
 give_up_after = {span("45d", "1m")}

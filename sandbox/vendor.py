@@ -11,6 +11,10 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from sandbox import lists, submit
+from sandbox.callback import admin
+from sandbox.callback.composing import prepare
+from sandbox.callback.deliveries import Delivery, Message
+from sandbox.callback.target import Target
 from sandbox.ledger import Ledger
 from sandbox.mischief import Mischief
 from sandbox.requests import Invalid
@@ -46,6 +50,9 @@ class Vendor:
 
     def answer(self, request: Request, now: int) -> Reply:
         """What the vendor says to a request that arrives at ``now``."""
+        if request.path.startswith(admin.PREFIX):
+            with self.lock:
+                return admin.answer(request, self.ledger, now)
         with self.lock:
             self.mischief.heard(now)
             operation, act = self._route(request, now)
@@ -64,6 +71,21 @@ class Vendor:
         with self.lock:
             reply = self._stamped(request, submit.real_time(request, self.ledger, self.mischief, now), "real_time")
             return self.mischief.name_tasks(request, reply, now, self.origin) if reply.header("link") else reply
+
+    def next_callback(self, now: int) -> tuple[Target, Delivery, Message] | None:
+        """The next delivery that is due, with what it sends; it is under way until :meth:`callback_ended`."""
+        with self.lock:
+            deliveries = self.ledger.deliveries
+            while deliveries.target is not None and (found := deliveries.take(now)) is not None:
+                message = prepare(found, self.ledger, self.mischief, self._tenant_id, now)
+                if message is not None:
+                    return deliveries.target, found, message
+            return None
+
+    def callback_ended(self, delivery: Delivery, outcome: str, now: int) -> None:
+        """A try has ended: with the status that was heard, or in words."""
+        with self.lock:
+            self.ledger.deliveries.settle(delivery, outcome, now)
 
     def _note(self, request: Request, reply: Reply) -> None:
         status = 0 if reply.manner.how == "reset" else reply.status

@@ -5,7 +5,11 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.support.cdpoll_process import CDPOLL, DEADLINE, House
+import httpx
+
+from sandbox.callback.target import CALLBACK_PATH
+from tests.support.callback_receiver import SECRET, Receiver
+from tests.support.cdpoll_process import CDPOLL, DEADLINE, House, until
 from tests.support.rehearsing import free_port, started
 
 
@@ -51,6 +55,39 @@ def test_its_own_checks_give_tasks_to_poll_whatever_else_goes_wrong_at_the_vendo
         assert house.cdpoll("db", "path", check=0).text != first
         assert house.cdpoll("unreadable", "list", "--json", check=0).json["unreadable"]
         assert "3 headers unreadable" in (tmp_path / "sandbox.err").read_text()
+
+
+def test_what_ends_there_is_delivered_and_counted(tmp_path: Path) -> None:
+    house, secret = House(tmp_path), tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    with Receiver() as receiver:
+        url = receiver.server.url + CALLBACK_PATH
+        line = f"cdpoll sandbox --port 0 --speed 3600 --checks 9 --callback-url {url} --faults callback_lost=1x"
+        with started(house, line, "--callback-secret-file", str(secret)):
+            look = (tmp_path / "cdpoll-sandbox" / "url").read_text().strip() + "/sandbox/callbacks"
+            until(lambda: httpx.get(look).json()["counts"]["accepted"] == 8, "all but one are delivered")
+        assert {body["status"] for body in receiver.bodies} <= {"success", "failure"}
+    assert "callbacks  8 accepted, 1 lost" in (tmp_path / "sandbox.err").read_text()
+
+
+def test_mistakes_in_the_options_of_callbacks(tmp_path: Path) -> None:
+    def told(*options: str) -> tuple[int, str]:
+        line = [str(CDPOLL), "sandbox", "--port", "0", "--dir", str(tmp_path / "s"), *options]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=DEADLINE)
+        return done.returncode, done.stderr
+
+    url = ("--callback-url", "http://127.0.0.1:1/")
+    (tmp_path / "empty").write_text("\n")
+    for options, code, words in (
+        (("--callback-generation", "older"), 2, "go with --callback-url"),
+        (("--callback-url", "http://192.0.2.1/"), 78, "must begin with https://"),
+        ((*url, "--callback-secret-file", str(tmp_path / "none")), 78, "No such file"),
+        ((*url, "--callback-secret-file", str(tmp_path / "empty")), 78, "is empty"),
+        ((*url, "--callback-ca", str(tmp_path / "empty")), 78, "--callback-ca"),
+    ):
+        assert (found := told(*options))[0] == code, found
+        assert words in found[1]
+        assert "Traceback" not in found[1]
 
 
 def test_faults_are_listed_and_mistakes_in_them_explained() -> None:
