@@ -45,6 +45,13 @@ class DueReason(StrEnum):
     RETRY = "retry"
     """A person has given the task a fresh start."""
 
+    CALLBACK = "callback"
+    """The first poll after recording, ``callback_grace`` later than it would be without callbacks."""
+
+    VERIFY = "verify"
+    """The task is concluded by a callback that the vendor is to confirm. No row has this reason: ``verify_at`` says
+    it."""
+
 
 # Polls that a schedule has planned. Those after failures, and those that people ask for, are no part of it.
 PLANNED = frozenset({DueReason.FIRST, DueReason.LEARNED, DueReason.CADENCE})
@@ -86,6 +93,8 @@ class Task(NamedTuple):
     pending_at: int | None = None  # when the vendor last showed it as pending
     delay_per_request_ms: int | None = None  # at which the next poll was planned, by the learned schedule
     polls_outlived: int = 0  # that came to nothing after ``give_up_after``
+    verify_at: int | None = None  # when the vendor is to be asked about what a callback said
+    verified: str | None = None  # what the vendor said of that; see worker/core/verification.py
 
     def age(self, now: int) -> int:
         """The age that schedules go by: of the discovery, or of the fresh start that a person gave it.

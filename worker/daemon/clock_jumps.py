@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from worker.core.instant import words
 from worker.store.db.store import Store
-from worker.store.state import api
+from worker.store.state import api, callback_lane
 from worker.store.tasks import polling as tasks
+from worker.store.tasks import verifying
 
 # The wall clock and the monotonic one drift by less than this between two passes, unless the clock was set.
 JUMP_MS = 5_000
@@ -42,6 +43,8 @@ class ClockJumps:
                 tasks.shift(self._store, jumped)
                 if jumped < 0:
                     api.shift(self._store, jumped)
+                    verifying.shift(self._store, jumped)
+                    callback_lane.shift(self._store, jumped)
                 else:
                     api.shift_pause(self._store, jumped)
             self._looked_at += jumped

@@ -29,7 +29,7 @@ from worker.gateways.signals import Signals
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
 from worker.store.state import api, beat_file, daemon, logins, notices
-from worker.store.tasks import mending, tallies
+from worker.store.tasks import mending, tallies, verifying
 from worker.store.tasks import polling as tasks
 
 SHORTEST_IDLE_WAIT_MS = 50
@@ -179,6 +179,7 @@ class Loop:
                 breaker = shared.breaker._replace(resumes_at=now, probes=0)
                 api.put(self._store, shared._replace(breaker=breaker))
             tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
+            verifying.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
             for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck", "damaged_text"):
                 notices.put(self._store, code, None, now)
             self._keep_learned()

@@ -9,7 +9,7 @@ from worker.daemon.orders import Orders
 from worker.rounds.poll.poll import PollRound
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
-from worker.store.tasks import tallies
+from worker.store.tasks import tallies, verifying
 
 # The exit code of `--once` when a pause ended the pass, by the pause's reason.
 PAUSE_EXIT = {
@@ -104,9 +104,11 @@ class PollLane:
             return False  # one more request tells whether the refusal was about us
         if self._round.only is not None:
             # Do not wait for tasks that another process has concluded or abandoned.
-            self._round.only = tasks.pending_among(self._store, self._round.only)
+            self._round.only = tasks.waiting_among(self._store, self._round.only)
             return not self._round.only
-        return tallies.due(self._store, self._now if self._cutoff is None else self._cutoff) == 0
+        by = self._now if self._cutoff is None else self._cutoff
+        verify_at = verifying.next_due(self._store)
+        return tallies.due(self._store, by) == 0 and (verify_at is None or verify_at > by)
 
     @property
     def exit_code(self) -> int:

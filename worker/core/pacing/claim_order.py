@@ -14,6 +14,8 @@ that has been due longest: n late polls are worked off in n / (rate / 2) seconds
 it that after an outage a task of today does not wait behind all those of yesterday. Where slots come one by one, the
 two take turns.
 
+Concluded tasks that the vendor is only asked to confirm (worker/core/verification.py) have the longest patience.
+
 Tasks whose last poll failed come last among the fresh ones. When they have waited a minute they are late, and have
 their turn among those. So tasks that always fail cost the others at most every other slot.
 
@@ -65,9 +67,15 @@ def in_order(due: Iterable[Task], now: int) -> InOrder:
         if due_at <= now - LATE_MS:
             late.append((due_at, task.seq, task))
         else:
-            planned_at = task.pending_at if task.pending_at is not None else task.recorded_at
-            fresh.append((task.failures > 0, deadline(due_at, planned_at), due_at, task.seq, task))
+            fresh.append((task.failures > 0, _deadline_of(task), due_at, task.seq, task))
     return InOrder([task for *_, task in sorted(late)], [task for *_, task in sorted(fresh)])
+
+
+def _deadline_of(task: Task) -> float:
+    due_at = task.due_at or 0
+    if task.state == "concluded":
+        return due_at + MOST_PATIENCE_MS  # its result is here already: it can wait
+    return deadline(due_at, task.pending_at if task.pending_at is not None else task.recorded_at)
 
 
 def probe_order(candidates: Iterable[Task], due_by: int, but: Collection[int], answered: Sequence[int]) -> list[Task]:

@@ -6,7 +6,8 @@ nothing to undo. Steps, in this order:
 
 1. The delay per request follows the load.
 2. Every reply is judged: is it about its task, or about us (judge.py)? The rate limiter is charged and slowed or eased.
-3. Each verdict becomes the next state of its task (worker/core/lifecycle.py), with its next poll from the planner.
+3. Each verdict becomes the next state of its task (worker/core/lifecycle.py), with its next poll from the planner; for
+   a task that a callback has concluded it says whether the vendor confirms that (worker/core/verification.py).
 4. Jobs that were taken back unbegun are released.
 5. Due tasks are claimed, as many as the breaker, the limiter and the free threads allow, in the order of
    claim_order.py. One that was planned at a much lower delay per request is planned anew instead.
@@ -27,6 +28,7 @@ from worker.core.schedule.state import ScheduleState
 from worker.core.task import PollPlan, Task
 from worker.core.vendor.document import Document
 from worker.core.vendor.reply import Concluded, Garbled, Pending, Unreachable
+from worker.core.verification import CalledBack, asked_again, compared, is_verifying
 
 # The delay per request floats in steps: a lump of work must not pass for a rise in demand.
 FLOATED_EVERY_MS = 10_000
@@ -51,6 +53,7 @@ class Collected(NamedTuple):
     finished: Sequence[Finished] = ()
     withdrawn: Sequence[Withdrawn] = ()
     rows: Mapping[int, Task] = {}
+    delivered: Mapping[int, CalledBack] = {}  # by row, of those that a callback has concluded and the vendor confirms
 
 
 class Save(NamedTuple):
@@ -73,9 +76,11 @@ class Intents(NamedTuple):
 
     saves: tuple[Save, ...] = ()
     conclusions: tuple[Conclusion, ...] = ()
+    verifications: tuple[Save, ...] = ()  # concluded rows that the vendor was asked about
     bodies: tuple[tuple[int, str, bytes], ...] = ()  # of no result, to be kept: row, reason, body
     finished: Mapping[int, bytes] = {}  # by row, the finished paths of a pending task
     released: tuple[int, ...] = ()  # rows whose lease ends unused
+    verify_again: tuple[int, ...] = ()  # concluded rows likewise
     replanned: tuple[tuple[Task, PollPlan], ...] = ()
     claims: tuple[Task, ...] = ()
     health_check: bool = False  # a probe without a task
@@ -115,7 +120,8 @@ def decide(
         own = own._replace(kept_at=moment.now)
         shared = shared._replace(schedule=policy.planner.refresh(shared.schedule))
     intents = intents._replace(
-        released=released,
+        released=tuple(task.seq for task in released if not is_verifying(task)),
+        verify_again=tuple(task.seq for task in released if is_verifying(task)),
         replanned=claimed.replanned,
         claims=claimed.tasks,
         health_check=claimed.health_check,
@@ -170,7 +176,7 @@ def _followed(
     rows = dict(heard.rows)
     for one in heard.finished:
         row = rows.get(one.seq)
-        if row is not None and row.state == "pending":
+        if row is not None and (row.state == "pending" or is_verifying(row)):
             rows[one.seq] = row._replace(last_status=one.status, last_trace_id=one.trace_id)
     conclusions: list[Conclusion] = []
     observations: list[Observation] = []
@@ -179,10 +185,16 @@ def _followed(
         if task is None:
             continue  # the health check, or a row that was purged meanwhile
         if is_excused:
-            rows[seq] = excused(task, now, polled=getattr(reply, "where", "api") == "api")
+            polled = getattr(reply, "where", "api") == "api"
+            rows[seq] = (asked_again if is_verifying(task) else excused)(task, now, polled=polled)
             continue
         if is_counted:
             task = task._replace(polls=task.polls - 1)
+        if is_verifying(task):
+            rows[seq] = compared(task, reply, heard.delivered.get(seq), now, policy.schedule)
+            if isinstance(reply, Concluded):
+                conclusions.append(Conclusion(heard.rows[seq], rows[seq], reply.document))
+            continue
         seen = policy.planner.observe(task, reply, now)
         if seen is not None:
             observations.append(seen)
@@ -194,13 +206,13 @@ def _followed(
         if isinstance(reply, Concluded):
             conclusions.append(Conclusion(heard.rows[seq], rows[seq], reply.document))
     concluded = {one.new.seq for one in conclusions}
-    saves = tuple(
-        Save(old, rows[seq]) for seq, old in heard.rows.items() if seq not in concluded and rows[seq] is not old
-    )
+    changed = [Save(old, rows[seq]) for seq, old in heard.rows.items() if rows[seq] is not old]
+    saves = tuple(one for one in changed if one.new.seq not in concluded and not is_verifying(one.old))
+    verifications = tuple(one for one in changed if is_verifying(one.old))
     garbled = [(seq, reply) for seq, reply, *_ in verdicts if isinstance(reply, Garbled) and seq in rows]
     bodies = tuple((seq, reply.code, reply.body) for seq, reply in garbled if reply.body)
-    intents = Intents(saves, tuple(conclusions), bodies, _finished(verdicts, rows), observations=tuple(observations))
-    return state, intents
+    intents = Intents(saves, tuple(conclusions), verifications, bodies, _finished(verdicts, rows))
+    return state, intents._replace(observations=tuple(observations))
 
 
 def _finished(verdicts: Sequence[Verdict], rows: Mapping[int, Task]) -> Mapping[int, bytes]:
@@ -208,7 +220,7 @@ def _finished(verdicts: Sequence[Verdict], rows: Mapping[int, Task]) -> Mapping[
     return {seq: reply.document.finished for seq, reply, *_ in verdicts if isinstance(reply, Pending) and seq in rows}
 
 
-def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tuple[Own, Shared, tuple[int, ...]]:
+def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tuple[Own, Shared, tuple[Task, ...]]:
     """Tasks whose jobs were taken back are due as they were. No request was made: only the slot's moment is lost."""
     back = len(heard.withdrawn)
     if not back:
@@ -216,10 +228,11 @@ def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tup
     limiter = shared.limiter._replace(spent=max(0, shared.limiter.spent - back))
     asked = own.suspicion.asked - {job.seq for job in heard.withdrawn}
     own = own._replace(suspicion=own.suspicion._replace(asked=asked))
-    released = []
-    for job in heard.withdrawn:
-        row = heard.rows.get(job.seq)
-        # A later lease is another process's.
-        if row is not None and row.leased_until == job.asked_at + policy.lease_ms:
-            released.append(job.seq)
+    # A later lease is another process's.
+    released = [
+        row
+        for job in heard.withdrawn
+        if (row := heard.rows.get(job.seq)) is not None
+        and job.asked_at + policy.lease_ms == (row.verify_at if is_verifying(row) else row.leased_until)
+    ]
     return own._replace(spent=own.spent - back), shared._replace(limiter=limiter), tuple(released)

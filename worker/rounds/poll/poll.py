@@ -31,7 +31,7 @@ from worker.rounds.log_lines import Change, Log, LogLine, lines
 from worker.rounds.poll import measuring, reading, writing
 from worker.store.db.store import Store
 from worker.store.state import api, curves
-from worker.store.tasks import mending, tallies
+from worker.store.tasks import mending, tallies, verifying
 from worker.store.tasks import polling as tasks
 
 # How soon to come again after a request that has outlived its deadline.
@@ -287,7 +287,11 @@ class PollRound:
     def _next_due(self) -> int | None:
         # While the API is probed, one that fails may be the only one there is.
         with_failures = self._probing or self._for_failing > 0
-        return tasks.next_due(self._store, self._pool.out, self.only, with_failures=with_failures)
+        found = [
+            asked.next_due(self._store, self._pool.out, self.only, with_failures=with_failures)
+            for asked in (tasks, verifying)
+        ]
+        return min((due_at for due_at in found if due_at is not None), default=None)
 
     def _early_at(self, now: int) -> int | None:
         """When a task that was recorded in the pause may be asked before the pause is over."""

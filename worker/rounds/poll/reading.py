@@ -10,8 +10,10 @@ from worker.core.pacing.judge import Finished
 from worker.core.pacing.policy import Moment, Own
 from worker.core.pacing.shared import Shared
 from worker.core.task import Task
+from worker.core.verification import is_verifying
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
+from worker.store.tasks import verifying
 
 # Of what a step of probes is chosen from. One that was tried in this pause is left out, so it takes more than a step.
 NEWEST_ROWS = 32
@@ -25,7 +27,9 @@ def collected(
     seqs = dict.fromkeys([*(one.seq for one in finished), *(one.seq for one in withdrawn)])
     if finished:
         seqs |= dict.fromkeys(own.suspicion.seqs)
-    return Collected(finished, withdrawn, tasks.by_seq(store, seqs, paused_total))
+    rows = tasks.by_seq(store, seqs, paused_total)
+    asked = [seq for seq, row in rows.items() if is_verifying(row)]
+    return Collected(finished, withdrawn, rows, verifying.delivered(store, asked))
 
 
 def candidates(
@@ -39,8 +43,15 @@ def candidates(
         return []
     now, paused_total = moment.now, shared.breaker.paused_until_now(moment.now)
     if only is not None and not own.suspicion.open:
-        rows = tasks.by_seq(store, sorted(only), paused_total)
-        return [task for task in rows.values() if task.state == "pending" and (task.leased_until or 0) <= now]
+        rows = tasks.by_seq(store, sorted(only), paused_total).values()
+        found = [task for task in rows if task.state == "pending" and (task.leased_until or 0) <= now]
+        return found + verifying.as_due(rows)
+    asked = verifying.due(store, paused_total, moment.due_by, moment.free + len(moment.under_way))
+    return [*_pending(store, own, shared, moment, paused_total, more=more), *asked]
+
+
+def _pending(store: Store, own: Own, shared: Shared, moment: Moment, paused_total: int, *, more: bool) -> list[Task]:
+    now = moment.now
     limit = max(CANDIDATE_ROWS, moment.free) * (2 if more else 1)
     found = tasks.due(store, paused_total, now, limit, moment.due_by)
     if any(task.seq in moment.under_way for task in found):

@@ -9,7 +9,7 @@ from worker.rounds.log_lines import Change
 from worker.store.conclude import conclude, keep_provisional
 from worker.store.db.store import Store
 from worker.store.state import curves
-from worker.store.tasks import bodies
+from worker.store.tasks import bodies, verifying
 from worker.store.tasks import polling as tasks
 
 _NONE: Mapping[int, Derived] = {}
@@ -26,12 +26,16 @@ def write(
     changes += [
         _concluded(store, conclusion, now, derived.get(conclusion.new.seq)) for conclusion in intents.conclusions
     ]
+    for old, new in intents.verifications:
+        verifying.save(store, old, new, now)
     for seq, reason, body in intents.bodies:
         bodies.keep_polled(store, seq, reason, body, now)
     keep_provisional(store, intents.finished, "poll", now)
     tasks.release(store, intents.released)
+    verifying.release(store, intents.verify_again, now)
     tasks.replan(store, intents.replanned, now)
-    tasks.lease(store, [task.seq for task in intents.claims], leased_until)
+    tasks.lease(store, [task.seq for task in intents.claims if task.state == "pending"], leased_until)
+    verifying.claim(store, [task.seq for task in intents.claims if task.state == "concluded"], leased_until)
     curves.keep(store, intents.curves)
     return [change for change in changes if change is not None]
 

@@ -37,3 +37,14 @@ def heard(store: Store, *, fresh: bool, now: int) -> None:
         """,
         {"now": now, "fresh": int(fresh)},
     )
+
+
+def shift(store: Store, by: int) -> None:
+    """The clock was set back by ``-by`` ms; inside a transaction."""
+    store.execute(
+        """
+        UPDATE callback_lane SET on_since = on_since + :by, last_at = last_at + :by,
+            last_fresh_at = last_fresh_at + :by, down_since = down_since + :by
+        """,
+        {"by": by},
+    )

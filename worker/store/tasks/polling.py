@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from worker.core.instant import FAR
 from worker.core.lifecycle import edges
 from worker.core.task import PollPlan, Task
+from worker.core.verification import is_verifying
 from worker.store.db.store import Store
 from worker.store.tasks import failed_polls, history
 
@@ -262,9 +263,11 @@ def draw_in(store: Store, now: int, latest: int) -> None:
     store.execute("UPDATE tasks SET leased_until = NULL WHERE leased_until > :latest", {"latest": latest})
 
 
-def pending_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
-    """Those of these rows that are pending."""
-    return frozenset(seq for seq, task in by_seq(store, seqs, 0).items() if task.state == "pending")
+def waiting_among(store: Store, seqs: frozenset[int]) -> frozenset[int]:
+    """Those of these rows that are pending, or concluded and to be confirmed."""
+    return frozenset(
+        seq for seq, task in by_seq(store, seqs, 0).items() if task.state == "pending" or is_verifying(task)
+    )
 
 
 def portions(seqs: Sequence[int]) -> Iterable[tuple[str, dict[str, int]]]:
