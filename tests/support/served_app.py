@@ -109,8 +109,11 @@ def _make(_: Config) -> Flask:
 
     @app.post("/take")
     def take() -> tuple[str, int]:
-        request.max_content_length = MOST_BYTES
-        return f"{len(request.get_data())} bytes by {request.scheme}\n", 200
+        # One more, because werkzeug cuts chunks that exceed it off, and says nothing.
+        request.max_content_length = MOST_BYTES + 1
+        size = len(request.get_data())
+        forwarded_for = request.environ.get("HTTP_X_FORWARDED_FOR")
+        return f"{size} bytes by {request.scheme} for {forwarded_for}\n", 200 if size <= MOST_BYTES else 413
 
     return app
 

@@ -49,7 +49,7 @@ def test_it_answers_by_tls_alone_and_says_so_to_the_app(tmp_path: Path, authorit
             assert isinstance(connection, ssl.SSLSocket)
             assert connection.version() == "TLSv1.3"
         take = b"POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc"
-        assert served.ask(take, trusting(authority)).endswith(b"3 bytes by https\n")
+        assert served.ask(take, trusting(authority)).endswith(b"3 bytes by https for None\n")
         assert b"200" not in served.ask(HEALTH)
         older: list[str | Path] = ["openssl", "s_client", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-connect"]
         done = subprocess.run(
