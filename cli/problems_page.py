@@ -125,6 +125,7 @@ _FIELDS_OF = {
     "delivery_failing": {"named": "a way out", "cause": "the error, which the hint names"},
     "delivery_dead": {"letters": "letters", "named": "a way out", "cause": "an error, which the hint names"},
     "not_run": {"things": "tasks are due, or the drop was not read,"},
+    "callback_quarantined": {"callbacks": "callbacks"},
     "quarantined": {"things": "files or transaction sets"},
     "database_unwritable": {"cause": "an error, which the hint names", "cure": "by the error"},
     "database_denied": {"cause": "owner or mode of a file, which the hint names", "cure": "by the cause"},

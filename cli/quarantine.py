@@ -13,8 +13,9 @@ from cli.who import who
 from worker.core.errors import BadData
 from worker.store.batch import keeping
 from worker.store.batch import quarantine as store
+from worker.store.tasks import held_callbacks
 
-NUMBER = re.compile(r"([fs])(\d{1,18})", re.IGNORECASE)
+NUMBER = re.compile(r"([fsc])(\d{1,18})", re.IGNORECASE)
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1, required=True)
 
 # What `show --bytes` prints of a file or set: enough to tell what it is.
@@ -22,10 +23,26 @@ FIRST_BYTES = 256
 
 NOT_THERE = "is not in quarantine"
 
+_WHY = {
+    "other_tenant": "its header names another tenant",
+    "not_json": "it is not JSON",
+    "html": "it is a page for people",
+    "no_task": "it is of no task",
+    "bad_id": "what it names cannot be the id of a task",
+    "no_status": "it says no status",
+    "unknown_status": "its status is not known to this cdpoll",
+    "internal": "it breaks cdpoll itself; report it",
+}
+
+
+def in_words(code: str) -> str:
+    """Why a callback is here."""
+    return _WHY.get(code, code)
+
 
 @click.group(cls=Group)
 def quarantine() -> None:
-    """Batch files (f1, f2, …) and single transaction sets (s1, s2, …) that wait for a person."""
+    """Batch files (f1, …), single transaction sets (s1, …) and callbacks (c1, …) that wait for a person."""
 
 
 @quarantine.command("list")
@@ -34,11 +51,11 @@ def quarantine() -> None:
 def list_(obj: dict[str, Any], as_json: bool) -> None:
     """Print each with its number and the reason."""
     with opened(obj) as here:
-        found = store.listed(here.store)
+        found = {**store.listed(here.store), "callbacks": held_callbacks.listed(here.store)}
     if as_json:
         click.echo(dumped(found))
         return
-    if not (found["files"] or found["sets"]):
+    if not any(found.values()):
         say("cdpoll: nothing is in quarantine", err=True)
         return
     say(f"{'number':<6} {'since':<24}  file: why it is here")
@@ -46,6 +63,8 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
         say(f"{one['number']:<6} {one['since']:<24}  {one['name']}: {one['reason']}")
     for one in found["sets"]:
         say(f"{one['number']:<6} {one['since']:<24}  {one['file']}, byte {one['offset']}: {one['reason']}")
+    for one in found["callbacks"]:
+        say(f"{one['number']:<6} {one['since']:<24}  a callback of {one['size']} bytes: {in_words(one['reason'])}")
 
 
 @quarantine.command()
@@ -54,7 +73,7 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
 @AS_JSON
 @click.pass_obj
 def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> None:
-    """Print why one file or set is here, and where it is kept."""
+    """Print why one of these is here, and of a file where it is kept."""
     kind, seq = _parsed(number)
     by = who()
     with opened(obj) as here:
@@ -77,12 +96,15 @@ def show(obj: dict[str, Any], number: str, with_bytes: bool, as_json: bool) -> N
 
 
 def _found(here: Opened, kind: str, seq: int) -> dict[str, Any] | None:
-    return store.one_file(here.store, seq) if kind == "f" else store.one_set(here.store, seq)
+    look = {"f": store.one_file, "s": store.one_set, "c": held_callbacks.one}[kind]
+    return look(here.store, seq)
 
 
 def _first(here: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
     if kind == "s":
         return store.set_bytes(here.store, seq)[:FIRST_BYTES]
+    if kind == "c":
+        return held_callbacks.body(here.store, seq)[:FIRST_BYTES]
     try:
         with keeping.kept_path(here.store.path, found["sha256"]).open("rb") as file:
             return file.read(FIRST_BYTES)
@@ -96,6 +118,8 @@ def _first(here: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
 @click.pass_obj
 def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
     """Read these again with the present cdpoll; what is understood now is stored and leaves the quarantine."""
+    from worker.config.callback import callback_rules_of
+    from worker.rounds.callback.receive import retry as retry_callback
     from worker.rounds.ingest.retrying import retry_file, retry_set
 
     by, done, refused = who(), [], []
@@ -107,7 +131,10 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
                 continue
             # Before: one that is killed may have read it.
             audited(here.store, by, "retried in quarantine", f"{kind}{seq}", here.now)
-            if kind == "f":
+            if kind == "c":
+                code = retry_callback(here.store, seq, callback_rules_of(here.config), here.now)
+                reason = None if code is None else f"Still here: {in_words(code)}"
+            elif kind == "f":
                 reason = retry_file(here.store, seq, here.now, here.hold_rules)
             else:
                 reason = retry_set(here.store, seq, here.now, here.hold_rules)
@@ -123,12 +150,14 @@ def retry(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
 @AS_JSON
 @click.pass_obj
 def drop(obj: dict[str, Any], numbers: tuple[str, ...], as_json: bool) -> int:
-    """Delete these for good: a file with its bytes, a set so that it does not come back with another file."""
+    """Delete these for good: a file or callback with its bytes, a set so that it does not come back with another
+    file."""
     by, done, refused = who(), [], []
     parsed = [(number, *_parsed(number)) for number in numbers]
     with opened(obj) as here:
         for number, kind, seq in parsed:
-            if (store.drop_file if kind == "f" else store.drop_set)(here.store, seq, here.now, by):
+            dropping = {"f": store.drop_file, "s": store.drop_set, "c": held_callbacks.drop}[kind]
+            if dropping(here.store, seq, here.now, by):
                 done.append(number)
             else:
                 refused.append({"number": number, "reason": NOT_THERE})
@@ -139,7 +168,8 @@ def _parsed(number: str) -> tuple[str, int]:
     match = NUMBER.fullmatch(number)
     if match is None:
         raise BadData(
-            f"{number} is not the number of a file or set", "write it as `cdpoll quarantine list` does: f3, s17"
+            f"{number} is not the number of a file, set or callback",
+            "write it as `cdpoll quarantine list` does: f3, s17, c2",
         )
     return match[1].lower(), int(match[2])
 

@@ -16,6 +16,7 @@ from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber
 from worker.core.intake.line_keys import ABOUT, NAMING
 from worker.rounds.ingest.deriving import derive_missing
 from worker.store.opening import open_store
+from worker.store.tasks.bodies import keep_callback
 
 PAGE = (ROOT / "docs" / "integration.md").read_text()
 
@@ -88,6 +89,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         conclude(store, failed, seq=3)
         while derive_missing(store, NOW):
             pass
+        with store.write():
+            keep_callback(store, "not_json", b"{", None, NOW)
         Delivering(store, ScriptedWay(answering({2: REFUSED})), NOW).until_idle()
     found.ways = {"mirth": {"kind": "directory", "path": str(found.folder / "out")}}
     found.write()
@@ -114,6 +117,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["quarantine", "list"],
         ["quarantine", "show", "f2", "--bytes"],
         ["quarantine", "show", "s2"],
+        ["quarantine", "show", "c1"],
         ["quarantine", "retry", "f2"],
         ["quarantine", "drop", "f2"],
         ["unreadable", "list"],

@@ -68,6 +68,11 @@ TROUBLES = {
         "INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES ('x', 'no id', '', 1, 1)",
         "DELETE FROM unreadable",
     ),
+    "callback_quarantined": Made(
+        "INSERT INTO bodies (source, received_at, reason, identity, body)"
+        " VALUES ('callback', 1, 'not_json', 'x', x'7b')",
+        "DELETE FROM bodies",
+    ),
     "quarantined": Made(
         "INSERT INTO files (name, source, sha256, size, state, first_at, done_at)"
         " VALUES ('a.x12', 'path', 'x', 1, 'quarantined', 1, 1)",

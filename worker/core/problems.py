@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from worker.core.callback_problems import CALLBACK_KINDS
 from worker.core.delivery_problems import DELIVERY_KINDS
 from worker.core.drop_problems import DROP_KINDS
 from worker.core.problem_kind import Kind as Kind
@@ -247,6 +248,7 @@ _LISTED = (
         "`cdpoll files` lists them; ask the sender for them again, or `cdpoll quarantine drop NUMBER` what never comes",
         "batch.md#what-becomes-of-a-file",
     ),
+    *CALLBACK_KINDS,
     *DELIVERY_KINDS,
     Kind(
         "files_lost",

@@ -15,10 +15,24 @@ All of them are answered 204: a refusal is tried again five times and then lost,
 """
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from worker.core.intake.link import valid_id
+from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, NoDocument, read_document
 from worker.core.vendor.reply import is_other_tenant
+
+Verify = Literal["unknown", "all", "off"]
+
+
+class CallbackRules(NamedTuple):
+    """What deliveries are judged by. ``origin``: of the API; empty without one: then nothing can be verified."""
+
+    tenant_id: str | None
+    verify: Verify
+    origin: str
+    schedule: Schedule
+    grace_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,37 +4,24 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from worker.core.intake.recording import Recording
-from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task
-from worker.core.vendor.callback import Quarantined, read_callback
+from worker.core.vendor.callback import CallbackRules, Quarantined, read_callback
 from worker.core.vendor.document import Document
 from worker.core.vendor.rehearsal import is_rehearsal
 from worker.core.x12.embedded import Derived, derive
 from worker.store.conclude import conclude
 from worker.store.db.store import Store
 from worker.store.state import api, callback_lane
-from worker.store.tasks import bodies, callbacks
+from worker.store.tasks import bodies, callbacks, held_callbacks
 from worker.store.tasks import polling as tasks
 from worker.store.tasks.recording import record_one
 
 # Of larger bodies the 271s are read later, by the daemon: the vendor waits.
 READ_AT_ONCE_BYTES = 128 * 1024
 
-Verify = Literal["unknown", "all", "off"]
-
 Fate = Literal["first", "same", "fuller", "revision", "pending", "quarantined", "rehearsal"]
 """What became of a delivery: of a body with an outcome as :data:`worker.store.conclude.Kept` says. ``pending``: it says
 nothing new of a task. ``rehearsal``: `cdpoll callback-check` sent it, and nothing was kept."""
-
-
-class CallbackRules(NamedTuple):
-    """What deliveries are judged by. ``origin``: of the API; empty without one: then nothing can be verified."""
-
-    tenant_id: str | None
-    verify: Verify
-    origin: str
-    schedule: Schedule
-    grace_ms: int
 
 
 class Delivery(NamedTuple):
@@ -57,22 +44,35 @@ class Received(NamedTuple):
 
 def receive(store: Store, delivery: Delivery, rules: CallbackRules, now: int) -> Received:
     """Write what a delivery brings; when this returns, it is on the disk."""
-    read = read_callback(delivery.body, delivery.tenant, rules.tenant_id)
-    if isinstance(read, Quarantined):
-        return quarantine(store, delivery, read.code, now)
-    if is_rehearsal(read.id):
+    document = read_callback(delivery.body, delivery.tenant, rules.tenant_id)
+    if isinstance(document, Quarantined):
+        return quarantine(store, delivery, document.code, now)
+    if is_rehearsal(document.id):
         with store.write():
             return Received("rehearsal")
     document = replace(
-        read,
-        correlation_id=read.correlation_id or delivery.correlation_id,
-        trace_id=delivery.trace_id or read.trace_id,  # of this very request
+        document,
+        correlation_id=document.correlation_id or delivery.correlation_id,
+        trace_id=delivery.trace_id or document.trace_id,  # of this very request
     )
-    derived = None
-    if document.outcome is not None and len(document.body) <= READ_AT_ONCE_BYTES:
-        derived = derive(document.body)
+    derived = _derived(document)
     with store.write():
         return _written(store, document, rules, now, derived)
+
+
+def retry(store: Store, seq: int, rules: CallbackRules, now: int) -> str | None:
+    """Read a callback in quarantine again; ``None`` if it has left the quarantine, else a word for why it has not."""
+    held = held_callbacks.one(store, seq)
+    if held is None:
+        return "is not in quarantine"
+    document = read_callback(held_callbacks.body(store, seq), held["tenant"], rules.tenant_id)
+    if isinstance(document, Quarantined):
+        return document.code
+    derived = _derived(document)
+    with store.write():
+        _written(store, document, rules, now, derived)
+        held_callbacks.take_out(store, seq)
+    return None
 
 
 def quarantine(store: Store, delivery: Delivery, code: str, now: int) -> Received:
@@ -80,6 +80,12 @@ def quarantine(store: Store, delivery: Delivery, code: str, now: int) -> Receive
     with store.write():
         bodies.keep_callback(store, code, delivery.body, delivery.tenant, now)
     return Received("quarantined", code=code)
+
+
+def _derived(document: Document) -> Derived | None:
+    if document.outcome is None or len(document.body) > READ_AT_ONCE_BYTES:
+        return None
+    return derive(document.body)
 
 
 def _written(store: Store, document: Document, rules: CallbackRules, now: int, derived: Derived | None) -> Received:

@@ -22,9 +22,9 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from worker.config import CallbackSection, Config
-from worker.config.polling import schedule_of
+from worker.config.callback import callback_rules_of
 from worker.core.errors import CdpollError, place_of
-from worker.rounds.callback.receive import CallbackRules, Delivery, quarantine, receive
+from worker.rounds.callback.receive import Delivery, quarantine, receive
 from worker.rounds.callback.telling import Telling
 from worker.rounds.log_lines import Log
 from worker.store.state import callback_tokens
@@ -52,7 +52,7 @@ class CallbackApp:
         self, config: Config, section: CallbackSection, clerk: Clerk, now: Callable[[], int], log: Log
     ) -> None:
         self.section = section
-        self.rules = rules_of(config, section)
+        self.rules = callback_rules_of(config)
         self._listed = credentials_of(section)
         self._clerk, self._now, self._log = clerk, now, log
         self._throttle = Throttle()
@@ -200,16 +200,6 @@ def make_callback_app(config: Config, clerk: Clerk, now: Callable[[], int], log:
     for path, view, method in routes:
         app.add_url_rule(path, path, view, methods=[method], provide_automatic_options=False)
     return app
-
-
-def rules_of(config: Config, section: CallbackSection) -> CallbackRules:
-    """What deliveries are judged by. With mistakes in ``[api]`` none is verified."""
-    api = config.api
-    tenant_id = section.tenant_id or (None if api is None else api.tenant_id)
-    origin = "" if api is None or not api.base_url else api.origin
-    return CallbackRules(
-        tenant_id, section.verify, origin, schedule_of(config.polling), config.polling.callback_grace_ms
-    )
 
 
 def credentials_of(section: CallbackSection) -> list[ClientCredentials]:

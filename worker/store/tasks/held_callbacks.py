@@ -1,0 +1,55 @@
+"""Callbacks in quarantine, with numbers such as ``c7``: for a person to see, to read again, or to drop.
+
+What is listed holds no patient data; the bodies themselves do.
+"""
+
+from typing import Any
+
+from worker.core.instant import iso
+from worker.store.db.store import Store
+from worker.store.state import acts
+
+Json = dict[str, Any]
+
+_HELD = "SELECT seq, received_at, reason, tenant, length(body) AS size FROM bodies WHERE source = 'callback'"
+
+
+def listed(store: Store) -> list[Json]:
+    """The oldest thousand."""
+    return [_shown(row) for row in store.read(f"{_HELD} ORDER BY seq LIMIT 1000")]
+
+
+def one(store: Store, seq: int) -> Json | None:
+    """``None`` where it is not in quarantine."""
+    row = store.one(f"{_HELD} AND seq = :seq", {"seq": seq})
+    return None if row is None else _shown(row)
+
+
+def body(store: Store, seq: int) -> bytes:
+    """As it came; empty where it is not in quarantine."""
+    row = store.one("SELECT body FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
+    return b"" if row is None else bytes(row["body"])
+
+
+def take_out(store: Store, seq: int) -> None:
+    """It has been read, inside the caller's transaction."""
+    store.execute("DELETE FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
+
+
+def drop(store: Store, seq: int, now: int, who: str) -> bool:
+    """Delete it for good."""
+    with store.write():
+        dropped = store.execute("DELETE FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
+        if dropped:
+            acts.note(store, who, "dropped from quarantine", f"c{seq}", now)
+    return bool(dropped)
+
+
+def _shown(row: Any) -> Json:
+    return {
+        "number": f"c{row['seq']}",
+        "reason": row["reason"],
+        "since": iso(row["received_at"]),
+        "size": row["size"],
+        "tenant": row["tenant"],
+    }
