@@ -114,7 +114,7 @@ def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | Non
     from cli.sandbox_files import own_name, write_files
 
     make_own_folder(home)
-    sender = sender_for(vendor, callbacks, home)
+    sender = sender_for(vendor, callbacks)
     database = home / re.sub(r"[-:.]", "", iso(vendor.clock.now())) / "cdpoll.db"
     make_own_folder(database.parent, new=True)
     drop = None if batch_ms is None else _drop(vendor, database.parent / "drop", batch_ms)
@@ -135,6 +135,9 @@ def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | Non
         click.echo(f"SFTP drop  127.0.0.1 port {drop.port}, the folder {database.parent / 'drop'}", err=True)
     click.echo(f"The configuration above is kept in {config}. In another terminal:", err=True)
     click.echo(f"  {own_name()} --config {config} run", err=True)
+    if "[callback]" in config.read_text():
+        click.echo("And in a third one, which takes the callbacks:", err=True)
+        click.echo(f"  {own_name()} --config {config} serve callback", err=True)
     _stay(vendor, sender)
     if drop is not None:
         drop.stop()
@@ -143,7 +146,7 @@ def _serve(vendor: "Sandbox", home: Path, checks: list[str], batch_ms: int | Non
 def _stay(vendor: "Sandbox", sender: "Sender | None") -> None:
     """Deliver callbacks, where there are to be any, until a signal comes."""
     if sender is not None:
-        sender.start()
+        sender.start(awaits=True)
     signal.sigwait((signal.SIGINT, signal.SIGTERM))
     if sender is not None:
         sender.stop()
@@ -153,19 +156,26 @@ def _stay(vendor: "Sandbox", sender: "Sender | None") -> None:
 def _serve_service(vendor: "Sandbox", home: Path, callbacks: dict[str, Any]) -> None:
     """Hand out a configuration for the installed service, and stay until a signal comes."""
     from cli.own_folder import write_private
+    from cli.sandbox_files import callback_part
     from sandbox.settings import config_text
 
     make_own_folder(home)
-    sender = sender_for(vendor, callbacks, home)
+    sender = sender_for(vendor, callbacks)
     config, secret = home / "service.ini", home / "client-secret"
-    write_private(config, config_text(vendor, "", ""))
+    callback = callback_part(vendor, home, "callback-secret")
+    write_private(config, config_text(vendor, "", "") + callback)
     write_private(secret, vendor.account.client_secret + "\n")
     click.echo(config.read_text())
+    more = (
+        f"  install -m 0600 {home / 'callback-secret'} /etc/cdpoll/credentials/callback-secret",
+        "  systemctl enable --now cdpoll-callback.socket",
+    )
     for line in (
         f"The configuration above is kept in {config}. For the installed service, as root in another terminal:",
         f"  install -m 0640 -g cdpoll {config} /etc/cdpoll/cdpoll.ini",
         f"  install -m 0600 {secret} /etc/cdpoll/credentials/client_secret",
         "  systemctl enable --now cdpoll",
+        *(more if callback else ()),
     ):
         click.echo(line, err=True)
     _stay(vendor, sender)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.own_folder import write_private
 from worker.core.errors import BadConfiguration
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _OPTIONS = (
         "secret_file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help=f"The secret of that client id. Without it {SECRET_VARIABLE} has it, or a new one is made in DIR.",
+        help=f"The secret of that client id. Without it {SECRET_VARIABLE} has it, or a new one is made. DIR keeps it.",
     ),
     click.option("--callback-scope", "scope", metavar="SCOPE", help="What the token is asked for with. Default: none."),
     click.option(
@@ -72,20 +71,20 @@ def taken(given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def sender_for(vendor: "Sandbox", options: dict[str, Any], home: Path) -> "Sender | None":
+def sender_for(vendor: "Sandbox", options: dict[str, Any]) -> "Sender | None":
     """Tell the vendor where its callbacks go, and make what sends them; ``None`` where they were not asked for.
 
-    Raises BadConfiguration and StorageFailed.
+    Raises BadConfiguration.
     """
     if not options:
         return None
     from sandbox.callback.sender import Sender
 
-    vendor.set_callback(_target(options, home))
+    vendor.set_callback(_target(options))
     return Sender(vendor)
 
 
-def _target(options: dict[str, Any], home: Path) -> "Target":
+def _target(options: dict[str, Any]) -> "Target":
     from sandbox.callback.caller import tls_context
     from sandbox.callback.target import Target, token_url_beside
 
@@ -99,7 +98,7 @@ def _target(options: dict[str, Any], home: Path) -> "Target":
             options["url"],
             options.get("token_url") or token_url_beside(options["url"]),
             options.get("client_id", "vendor"),
-            _secret(options.get("secret_file"), home),
+            _secret(options.get("secret_file")),
             options.get("generation", "newer"),
             authority,
             options.get("scope", ""),
@@ -110,8 +109,8 @@ def _target(options: dict[str, Any], home: Path) -> "Target":
         ) from None
 
 
-def _secret(file: Path | None, home: Path) -> str:
-    """From the file, the variable, or a new one, which is kept in DIR."""
+def _secret(file: Path | None) -> str:
+    """From the file, the variable, or a new one."""
     if file is not None:
         try:
             found = file.read_text(encoding="utf-8").strip()
@@ -121,11 +120,7 @@ def _secret(file: Path | None, home: Path) -> str:
         if not found:
             raise BadConfiguration(f"--callback-secret-file: {file} is empty", "put the client secret into it")
         return found
-    if known := os.environ.get(SECRET_VARIABLE):
-        return known
-    made = secrets.token_urlsafe(32)
-    write_private(home / "callback-secret", made + "\n")
-    return made
+    return os.environ.get(SECRET_VARIABLE) or secrets.token_urlsafe(32)
 
 
 def account(vendor: "Sandbox") -> str:

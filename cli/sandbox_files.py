@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.own_folder import write_private
 from sandbox.server import Sandbox
-from sandbox.settings import config_text, sftp_text
+from sandbox.settings import callback_text, config_text, sftp_text
 
 if TYPE_CHECKING:
     from sandbox.drop import DropServer
@@ -32,8 +32,22 @@ def write_files(
     if drop is not None:
         write_private(known_hosts, drop.known_hosts)
         text += sftp_text(drop, vendor, str(known_hosts), str(secret))
+    text += callback_part(vendor, folder, "")
     write_private(config, text)
     return config
+
+
+def callback_part(vendor: Sandbox, folder: Path, credential: str) -> str:
+    """What the configuration says of callbacks, whose secret is kept in ``folder``; ``""`` where it says nothing.
+
+    ``credential``: the name of the secret as a credential of the service; else the configuration names the file.
+    """
+    target = vendor.vendor.ledger.deliveries.target
+    if target is None:
+        return ""
+    path = folder / "callback-secret"
+    write_private(path, target.client_secret + "\n")
+    return callback_text(target, f"{{credential {credential}}}" if credential else f"{{file {path}}}")
 
 
 def own_name() -> str:

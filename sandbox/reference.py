@@ -121,8 +121,13 @@ CALLBACKS = """\
 
     cdpoll sandbox --checks 20 --callback-url http://127.0.0.1:9272/coverage-discovery/callback
 
-Each discovery that ends is delivered to this URL, with a token as the vendor asks for it, and what became of each is
-counted when the sandbox ends. The URL must be https, or http on a loopback address.
+Each discovery that ends is delivered to this URL, with a token as the vendor asks for it. The printed configuration has
+the section `[callback]` for it, where the URL is one of this machine. In another terminal, in the same folder:
+
+    cdpoll --config cdpoll-sandbox/cdpoll.ini serve callback
+
+The sandbox waits for it: the first delivery is tried when somebody listens there. What became of each is counted when
+the sandbox ends. The URL must be https, or http on a loopback address.
 
 | option | means |
 | --- | --- |
@@ -135,7 +140,7 @@ counted when the sandbox ends. The URL must be https, or http on a loopback addr
 | `--callback-ca` | certificates to trust in place of the machine's |
 
 - Without `--callback-secret-file` the variable `CDPOLL_SANDBOX_CALLBACK_SECRET` has the secret; without that a new one
-  is made, in `cdpoll-sandbox/callback-secret`.
+  is made. `cdpoll-sandbox/callback-secret` keeps it.
 - The newer generation asks for a token with HTTP Basic and a form, and delivers what has ended. The older one asks with
   a JSON body, delivers the pending task first, and spells `endDatetime`.
 - A token is used until its `expires_in` has passed, in real seconds, or a delivery is answered with 401. Then the next

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from sandbox.callback.target import Target, listens_here
 from sandbox.server import HOST, Sandbox
 from worker.core.instant import duration, short
 
@@ -23,6 +24,26 @@ include = 271-*.x12
 settle = {short(max(100, round(duration("30s") / sandbox.speed)))}
 every = {short(max(duration("10s"), round(duration("5m") / sandbox.speed)))}
 """
+
+
+def callback_text(target: Target, secret: str) -> str:
+    """The section for what this sandbox delivers to; empty where that is not a port of this machine. ``secret`` is how
+    the configuration refers to it."""
+    where = listens_here(target)
+    if where is None:
+        return ""
+    listen, token_path, callback_path = where
+    scope = f"scope = {target.scope}\n" if target.scope else ""
+    return f"""\
+
+[callback]
+listen = {listen}
+public_url = http://{listen}
+client_id = {target.client_id}
+client_secret = {secret}
+token_path = {token_path}
+callback_path = {callback_path}
+{scope}"""
 
 
 def config_text(

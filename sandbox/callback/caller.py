@@ -54,6 +54,14 @@ class Caller:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
+    def reaches(self, target: Target) -> bool:
+        """Whether a connection to the callback URL can be made."""
+        try:
+            with self._connected(target, target.url):
+                return True
+        except CallFailed:
+            return False
+
     def call(self, target: Target, delivery: Delivery, message: Message) -> str:
         """One try; the status of its answer, or words for what went wrong."""
         try:

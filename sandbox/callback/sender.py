@@ -9,6 +9,7 @@ THREADS = 8
 DEADLINE_MS = 30_000
 # The clock may be set while a thread waits for an instant.
 _LONGEST_WAIT_MS = 60_000
+_ASK_AGAIN_MS = 500
 
 
 class Sender:
@@ -21,12 +22,16 @@ class Sender:
         self._sandbox, self._count = sandbox, threads
         self.caller = Caller(sandbox.clock, deadline_ms)
         self._stopping = threading.Event()
+        self._asking, self._reached = threading.Lock(), False
         self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
+    def start(self, *, awaits: bool = False) -> None:
+        """With ``awaits`` nothing is sent before somebody listens at the callback URL for the first time, so that who
+        rehearses has the time to start it."""
         self._stopping.clear()
         self.caller.start()
-        self._threads = [threading.Thread(target=self._work, name="callback", daemon=True) for _ in range(self._count)]
+        work = self._await if awaits else self._work
+        self._threads = [threading.Thread(target=work, name="callback", daemon=True) for _ in range(self._count)]
         for thread in self._threads:
             thread.start()
 
@@ -54,6 +59,15 @@ class Sender:
         outcome = self.caller.call(*found)
         vendor.callback_ended(found[1], outcome, clock.now())
         return True
+
+    def _await(self) -> None:
+        with self._asking:
+            while not (self._reached or self._stopping.is_set()):
+                target = self._sandbox.vendor.ledger.deliveries.target
+                self._reached = target is not None and self.caller.reaches(target)
+                if not self._reached:
+                    self._sandbox.clock.wait(self._stopping, _ASK_AGAIN_MS)
+        self._work()
 
     def _work(self) -> None:
         deliveries = self._sandbox.vendor.ledger.deliveries

@@ -65,6 +65,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def listens_here(target: Target) -> tuple[str, str, str] | None:
+    """Address with port, token path and callback path of a listener on this machine that would get what is sent to
+    ``target``; ``None`` if none could."""
+    token, callback = urlsplit(target.token_url), urlsplit(target.url)
+    plain = not (token.query or callback.query) and len(token.path) > 1 and len(callback.path) > 1
+    if token.netloc != callback.netloc or {token.scheme, callback.scheme} != {"http"} or not plain:
+        return None
+    return f"{callback.netloc}" if callback.port else f"{callback.netloc}:80", token.path, callback.path
+
+
 def token_url_beside(url: str) -> str:
     """Where tokens are asked for by default: on the host of the callback URL, below what stands before its path."""
     parts = urlsplit(url)

@@ -11,6 +11,7 @@ from sandbox.callback.target import CALLBACK_PATH
 from tests.support.callback_receiver import SECRET, Receiver
 from tests.support.cdpoll_process import CDPOLL, DEADLINE, House, until
 from tests.support.rehearsing import free_port, started
+from worker.config import load
 
 
 def test_the_sandbox_hands_out_a_configuration_that_works_and_ends_with_sigterm(tmp_path: Path) -> None:
@@ -66,6 +67,8 @@ def test_what_ends_there_is_delivered_and_counted(tmp_path: Path) -> None:
         with started(house, line, "--callback-secret-file", str(secret)):
             look = (tmp_path / "cdpoll-sandbox" / "url").read_text().strip() + "/sandbox/callbacks"
             until(lambda: httpx.get(look).json()["counts"]["accepted"] == 8, "all but one are delivered")
+            section = load(str(house.config), {}).require_callback()
+            assert (section.listen, section.client_secret.reveal()) == (url.split("/")[2], SECRET)
         assert {body["status"] for body in receiver.bodies} <= {"success", "failure"}
     assert "callbacks  8 accepted, 1 lost" in (tmp_path / "sandbox.err").read_text()
 

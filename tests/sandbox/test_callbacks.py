@@ -275,6 +275,35 @@ def test_it_sends_by_itself_and_a_receiver_that_hangs_holds_up_nothing_else() ->
         assert states(rig) == ["accepted"] * 5
 
 
+def test_who_rehearses_has_the_time_to_start_what_takes_the_callbacks() -> None:
+    asked = threading.Semaphore(0)
+    with Receiver() as receiver, delivering(receiver) as (rig, sender):
+        rig.task("NOW")
+        reach = sender.caller.reaches
+        came = threading.Event()
+
+        def reaches(target: Target) -> bool:
+            asked.release()
+            return came.is_set() and reach(target)
+
+        def deliver(_asked: Any, _peer: Any) -> bytes:
+            asked.release()
+            return answer(204)
+
+        sender.caller.reaches = reaches  # type: ignore[method-assign]
+        receiver.on_delivery = deliver
+        sender.start(awaits=True)
+        try:
+            for _ in range(3):
+                assert asked.acquire(timeout=10)
+            assert receiver.server.asked == []
+            came.set()
+            while not receiver.delivered:
+                assert asked.acquire(timeout=10)
+        finally:
+            sender.stop()
+
+
 # What may be called.
 
 
