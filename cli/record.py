@@ -314,9 +314,10 @@ def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> N
                 whole.unreadable,
                 origin=origin,
                 now=now,
-                # Where [polling] has a mistake, this is the default. Only the time of the first poll is planned by it:
-                # the daemon plans every other by the configuration that it has.
-                schedule=schedule_of(here.config.polling),
+                # Where [polling] has a mistake, this is the default; with one in [callback], it is as without that.
+                # Only the time of the first poll is planned by it: the daemon plans every other by the configuration
+                # that it has.
+                schedule=schedule_of(here.config),
             )
             summary.recorded.update(dict.fromkeys(done.new))
             summary.known.update((i, None) for i in done.known if i not in summary.recorded)

@@ -75,13 +75,12 @@ class _Extent(NamedTuple):
 
 
 def _show(here: Opened, task_id: str, extent: _Extent, as_json: bool) -> None:
-    polling = here.config.polling
     found = report(
         here.store,
         task_id,
         body=extent.body and as_json,
-        schedule=schedule_of(polling),
-        least_delay_ms=delay_per_request_of(polling),
+        schedule=schedule_of(here.config),
+        least_delay_ms=delay_per_request_of(here.config.polling),
     )
     if found is None:  # it was taken away just now
         raise BadData(f"no task {task_id} is recorded here")

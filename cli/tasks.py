@@ -70,7 +70,7 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
             audited(here.store, by, "listed tasks", None, here.now)
         wanted = story.Wanted(
             state=given["state"],
-            overdue_after=schedule_of(here.config.polling).alert_after if given["overdue"] else None,
+            overdue_after=schedule_of(here.config).alert_after if given["overdue"] else None,
             # `status` names such a problem failing_CODE.
             failing=None if failing is None else failing.removeprefix("failing_"),
             ref=given["ref"],

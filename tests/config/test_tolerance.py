@@ -55,7 +55,7 @@ def test_a_mistake_elsewhere_leaves_the_store_known(tmp_path: Path, wrong: str, 
     with pytest.raises(ConfigurationMistakes) as caught:
         load(str(tmp_path / "x.ini"), {})
     assert list(found.mistakes) == caught.value.mistakes
-    schedule_of(found.config.polling).first_poll("x", None)  # such as it is, it can be used
+    schedule_of(found.config).first_poll("x", None)  # such as it is, it can be used
 
 
 def test_what_cannot_be_read_has_its_default_and_the_rest_is_as_written(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def load_store(explicit: str | None, environ: Mapping[str, str]) -> Tolerated:
         required = (key for section in SECTIONS if section.name == name for key in section.keys if key.required)
         if sections[name] is not None and any((name, key.name) not in found.values for key in required):
             sections[name] = None
+    if any(mistake.section == "callback" for mistake in found.mistakes):
+        sections["callback"] = None  # nothing waits for callbacks that may not be taken
     mistakes = tuple(_guarded(m, found.known) for m in _sorted(sources, found.mistakes))
     unread = tuple(m for m in mistakes if m.place.file in sources.unread)
     return Tolerated(_config(sources, found, sections), mistakes, unread)

@@ -1,13 +1,15 @@
 """Makes the values that core works with from the keys of ``[polling]``."""
 
 from worker.config.settings import Config, PollingSection
+from worker.core.callback_lane import LEAST_GRACE_MS
 from worker.core.pacing.limiter import STEPS, RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.status_rules import ConfiguredWay, StatusRules
 
 
-def schedule_of(polling: PollingSection) -> Schedule:
-    """The schedule as configured."""
+def schedule_of(config: Config) -> Schedule:
+    """The schedule as configured. Without ``[callback]`` no poll waits for one."""
+    polling = config.polling
     return Schedule(
         cadence=polling.cadence,
         min_interval=polling.min_interval_ms,
@@ -15,7 +17,13 @@ def schedule_of(polling: PollingSection) -> Schedule:
         alert_after=polling.alert_after_ms,
         give_up_after=polling.give_up_after_ms,
         not_found_grace=polling.not_found_grace_ms,
+        callback_grace=0 if config.callback is None else polling.callback_grace_ms,
     )
+
+
+def lateness_of(config: Config) -> int:
+    """How long after the end of its discovery a callback may come that shows that callbacks arrive, ms."""
+    return config.polling.callback_grace_ms or LEAST_GRACE_MS
 
 
 def rate_limit_of(polling: PollingSection) -> RateLimit:
@@ -32,7 +40,7 @@ def delay_per_request_of(polling: PollingSection) -> int | None:
 def status_rules_of(config: Config) -> StatusRules:
     """What `status` and the problems measure by."""
     return StatusRules(
-        schedule_of(config.polling),
+        schedule_of(config),
         rate_limit_of(config.polling),
         delay_per_request_of(config.polling),
         None if config.sftp is None else config.sftp.every_ms,
@@ -44,4 +52,5 @@ def status_rules_of(config: Config) -> StatusRules:
         None if config.api is None else config.api.origin,
         config.alert.ping is not None,
         None if config.source is None else str(config.source),
+        config.callback is not None,
     )

@@ -21,7 +21,8 @@ class StatusRules(NamedTuple):
     ``runs``: ``once`` where a timer or a person starts cdpoll, and no daemon is expected.
     ``asks``: there is an API to be polled, at ``origin``. ``ways``: the ways out. ``hook``: `cdpoll deliver` is to
     start a command for problems; ``ping``: the daemon is to ping a monitor. ``keep_ms``: what is older is purged;
-    ``None``: nothing is. ``source``: the configuration's file.
+    ``None``: nothing is. ``source``: the configuration's file. ``callbacks``: the vendor is to
+    deliver.
     """
 
     schedule: Schedule = Schedule()
@@ -36,3 +37,4 @@ class StatusRules(NamedTuple):
     origin: str | None = None
     ping: bool = False
     source: str | None = None
+    callbacks: bool = False

@@ -48,6 +48,9 @@ class DueReason(StrEnum):
     CALLBACK = "callback"
     """The first poll after recording, ``callback_grace`` later than it would be without callbacks."""
 
+    NO_CALLBACK = "no_callback"
+    """The first poll has waited for a callback. It does not any more: callbacks do not arrive, or are switched off."""
+
     VERIFY = "verify"
     """The task is concluded by a callback that the vendor is to confirm. No row has this reason: ``verify_at`` says
     it."""

@@ -65,7 +65,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         signals.wake.set,
     )
     polling = config.polling
-    rules = PollRules(schedule_of(polling), rate_limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
+    rules = PollRules(schedule_of(config), rate_limit_of(polling), api.timeout_ms, delay_per_request_of(polling))
     return Parts(api.origin, pool, tokens, rules)
 
 

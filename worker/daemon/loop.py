@@ -7,13 +7,14 @@ than a minute, so that a jump of the clock does little harm. The work of a pass 
 from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
-from worker.config.polling import schedule_of
+from worker.config.polling import lateness_of, schedule_of
 from worker.core.errors import StorageFailed, TryLater
 from worker.core.exit_code import ExitCode
 from worker.core.instant import words
 from worker.core.problems import problem
 from worker.core.schedule.cadence import Schedule
 from worker.daemon.beats import SHOWN_EVERY_MS, Beats
+from worker.daemon.callback_watch import Awaited, CallbackWatch
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
 from worker.daemon.lane import Lane, Surroundings
 from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
@@ -61,6 +62,7 @@ class Loop:
         self._for_all = SummaryWriter(store, now)
         self._paused: str | None = None
         self._jumps = ClockJumps(store, now, clock.monotonic())
+        self._callbacks = CallbackWatch(store)
         self._timer = StepTimer(MAIN)
         self._poll: PollLane | None = None
         self._adopt(put_together(config, orders, signals, store))
@@ -68,7 +70,12 @@ class Loop:
     @property
     def schedule(self) -> Schedule:
         """The one in force."""
-        return schedule_of(self._config.polling)
+        return schedule_of(self._config)
+
+    @property
+    def _awaited(self) -> Awaited:
+        configured = self._config.callback is not None
+        return Awaited(configured, lateness_of(self._config), self.schedule.cadence.first)
 
     @property
     def _lanes(self) -> list[Lane | LaneThread]:
@@ -122,11 +129,13 @@ class Loop:
         self._watchdog.check([thread.timer for thread in self._main.threads], monotonic)
         try:
             self._watch_clock(now, monotonic)
+            more = self._callbacks.look(self._awaited, now, self._main.log)
             if self._poll is not None:
                 self._timer.begin(monotonic, self._poll.bound_ms)
                 next_at = self._poll.run(now)
                 if self._poll.brought:
                     self._call_after_polls()
+            next_at = now if more else next_at
             self._faults.tell_damage(self._store)
             new = self._notices.waiting
             self._beat(now)
@@ -178,8 +187,9 @@ class Loop:
                 # People restart the daemon after they have mended credentials or the network: test the API at once.
                 breaker = shared.breaker._replace(resumes_at=now, probes=0)
                 api.put(self._store, shared._replace(breaker=breaker))
-            tasks.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
-            verifying.draw_in(self._store, now, now + 2 * self.schedule.max_interval)
+            latest = now + 2 * self.schedule.max_interval
+            tasks.draw_in(self._store, now, latest + self.schedule.callback_grace)
+            verifying.draw_in(self._store, now, latest)
             for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck", "damaged_text"):
                 notices.put(self._store, code, None, now)
             self._keep_learned()

@@ -149,8 +149,7 @@ def task_page(config: Config, task_id: str, now: int) -> Json | None:
     """Everything that the page of a task shows; ``None`` for an unknown id. Raises CdpollError where the database
     cannot be read."""
     with opened(config) as store:
-        polling = config.polling
-        task = task_for_all(store, task_id, schedule_of(polling), delay_per_request_of(polling))
+        task = task_for_all(store, task_id, schedule_of(config), delay_per_request_of(config.polling))
     if task is None:
         return None
     rows = [*life_rows(task, now), ("concluded by", task["concluded_by"]), ("came in as", task["source"])]

@@ -43,6 +43,7 @@ class Schedule(NamedTuple):
     alert_after: int = 86_400_000
     give_up_after: int = 45 * 86_400_000
     not_found_grace: int = 900_000
+    callback_grace: int = 0  # that the first poll waits for a callback
 
     def first_poll(self, task_id: str, planned: int | None = None) -> int:
         """The wait between recording a task and its first poll: the ``planned`` one, or as the cadence says.

@@ -8,7 +8,7 @@ from worker.core.x12.embedded import Derived
 from worker.rounds.log_lines import Change
 from worker.store.conclude import conclude, keep_provisional
 from worker.store.db.store import Store
-from worker.store.state import curves
+from worker.store.state import callback_lane, curves
 from worker.store.tasks import bodies, verifying
 from worker.store.tasks import polling as tasks
 
@@ -26,6 +26,7 @@ def write(
     changes += [
         _concluded(store, conclusion, now, derived.get(conclusion.new.seq)) for conclusion in intents.conclusions
     ]
+    callback_lane.await_callbacks(store, [one.new.seq for one in intents.conclusions if one.old.state != "concluded"])
     for old, new in intents.verifications:
         verifying.save(store, old, new, now)
     for seq, reason, body in intents.bodies:

@@ -117,12 +117,13 @@ def _callbacks(db: Database) -> None:
     for table, column, kind in (
         ("tasks", "callback_at", "INTEGER"),
         ("tasks", "verified", "TEXT"),
+        ("tasks", "awaited_from", "INTEGER"),
         ("bodies", "tenant", "TEXT"),
     ):
         if not any(one.name == column for one in db.table(table).columns):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
     _make(db, "tasks_verify", "tasks_verified", "bodies_callback", "callback_tokens", "callback_tokens_expires")
-    _make(db, "callback_lane")
+    _make(db, "callback_lane", "tasks_waiting", "tasks_awaited", "results_called")
     db.execute("INSERT INTO callback_lane (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
 
 

@@ -59,7 +59,10 @@ CREATE TABLE tasks (
         -- when everything that says whom it is about was removed; none: it was not, or more came since
     callback_at INTEGER,                -- when the first callback came that said how it ended; none: none did
     verified TEXT,
-        -- what the vendor says, asked about a callback: confirmed, or differs, pending or unknown; none: not asked
+        -- what the vendor says, asked about a callback: confirmed, or differs, pending, unknown or unanswered; none:
+        -- it was not asked, or has not answered yet
+    awaited_from INTEGER,
+        -- of one that a poll has concluded while callbacks are configured: its end, since when its callback is awaited
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
     CHECK ((state = 'pending') = (due_at IS NOT NULL)),
     CHECK (leased_until IS NULL OR state = 'pending')
@@ -73,6 +76,8 @@ CREATE INDEX tasks_life ON tasks (state, life_base);
 CREATE INDEX tasks_not_found ON tasks (state, not_found_since) WHERE not_found_since IS NOT NULL;
 CREATE INDEX tasks_verify ON tasks (verify_at) WHERE verify_at IS NOT NULL;
 CREATE INDEX tasks_verified ON tasks (verified) WHERE verified IS NOT NULL AND verified <> 'confirmed';
+CREATE INDEX tasks_waiting ON tasks (due_at) WHERE reason = 'callback' AND due_at IS NOT NULL;
+CREATE INDEX tasks_awaited ON tasks (awaited_from) WHERE awaited_from IS NOT NULL AND callback_at IS NULL;
 CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;
 
 -- The caller's own keys for a task. A task may have any number of them: each is what a caller wants the result for, so
@@ -212,6 +217,7 @@ CREATE INDEX results_task ON results (task);
 CREATE INDEX results_derived ON results (derived) WHERE source <> 'batch';
 CREATE INDEX results_read ON results (derived) WHERE source = 'batch';
 CREATE INDEX results_first ON results (received_at) WHERE source = 'poll' AND revision = 1;
+CREATE INDEX results_called ON results (seq) WHERE source = 'callback' AND revision = 1;
 
 -- The discovery paths of a result: each place where the vendor looked.
 CREATE TABLE paths (
@@ -529,7 +535,8 @@ CREATE TABLE callback_lane (
     on_since INTEGER,                   -- since when callbacks are configured; none: they are not
     last_at INTEGER,                    -- when the last callback came
     last_fresh_at INTEGER,              -- when the last fresh one came
-    down_since INTEGER                  -- since when they do not arrive; none: they do, or it is not known
+    down_since INTEGER,                 -- since when they do not arrive; none: they do, or it is not known
+    learned INTEGER NOT NULL DEFAULT 0  -- the result up to which the schedule has learned what callbacks tell
 ) STRICT;
 INSERT INTO callback_lane (id) VALUES (1);
 

@@ -7,9 +7,10 @@ from worker.core.intake.link import Unreadable
 from worker.core.intake.recording import Recording
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
+from worker.core.task import DueReason
 from worker.store import outbox
 from worker.store.db.store import Store
-from worker.store.state import api
+from worker.store.state import api, callback_lane
 from worker.store.tasks import history
 
 # Ids in one commit. A commit costs as much as a hundred inserts; other processes wait for the lock meanwhile.
@@ -67,6 +68,8 @@ def record_one(
     """Record one id inside the caller's transaction: its row, and ``new``, or the state of the task that was known
     already; ``purged``: concluded, and purged."""
     first_wait = shared.schedule.first_wait_ms
+    waits = schedule.callback_grace > 0 and callback_lane.get(store).down_since is None
+    due_at = now + schedule.first_poll(recording.id, first_wait) + (schedule.callback_grace if waits else 0)
     details = {
         "correlation_id": recording.correlation_id,
         "trace_id": recording.trace_id,
@@ -81,10 +84,11 @@ def record_one(
         """
         INSERT INTO tasks (
             id, origin, state, name, source, correlation_id, trace_id, trace_number, originator_id, member_id,
-            birth_date, subtenant, recorded_at, started_at, life_from, paused_base, due_at, delay_per_request_ms
+            birth_date, subtenant, recorded_at, started_at, life_from, paused_base, due_at, reason, delay_per_request_ms
         ) VALUES (
             :id, :origin, 'pending', :name, :source, :correlation_id, :trace_id, :trace_number, :originator_id,
-            :member_id, :birth_date, :subtenant, :now, :started_at, :now, :paused_base, :due_at, :delay_per_request_ms
+            :member_id, :birth_date, :subtenant, :now, :started_at, :now, :paused_base, :due_at, :reason,
+            :delay_per_request_ms
         ) ON CONFLICT (id) DO NOTHING RETURNING seq
         """,
         {
@@ -96,7 +100,8 @@ def record_one(
             "now": now,
             "started_at": sent_at,
             "paused_base": shared.breaker.paused_until_now(now),
-            "due_at": now + schedule.first_poll(recording.id, first_wait),
+            "due_at": due_at,
+            "reason": DueReason.CALLBACK if waits else DueReason.FIRST,
             "delay_per_request_ms": None if first_wait is None else round(shared.schedule.delay_per_request_ms),
         },
     )

@@ -90,6 +90,8 @@ _WHY = {
     DueReason.AGAIN: "the last answer said nothing about this task: polled again as soon as the API may be asked",
     DueReason.HAND: "asked for by hand",
     DueReason.RETRY: "a fresh start by hand",
+    DueReason.CALLBACK: "the first poll, later by callback_grace: the vendor's callback should come before it",
+    DueReason.NO_CALLBACK: "the first poll: it has waited for a callback, and none arrive, or they are switched off",
 }
 
 # By the cadence, too; but a task that only ever had 404 was not seen pending.
