@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.catalogue import FAULTS
-from tests.sandbox.test_callbacks import delivering, outcomes, states
 from tests.support.callback_receiver import Receiver
+from tests.support.callback_rig import delivering, outcomes, states
 from tests.support.sandbox_client import HOUR, MINUTE, START, Rig
 
 MIB_BYTES = 1024 * 1024

@@ -1,40 +1,22 @@
 """Callbacks of the sandbox: token, both generations, retries, replays, and the account of each."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import itertools
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sandbox import examples
 from sandbox.account import Account
 from sandbox.callback.sender import Sender
-from sandbox.callback.target import Target, token_url_beside
+from sandbox.callback.target import Target
+from sandbox.steering import ENDS, PACES
 from tests.support.callback_receiver import Receiver
+from tests.support.callback_rig import delivering, outcomes, states
 from tests.support.loopback import answer, closed_port, make_certificate
 from tests.support.sandbox_client import HOUR, MINUTE, SECOND, START, Rig
-from tests.support.vendor_schema import TASK, check_body
+from tests.support.vendor_schema import TASK, check_body, check_delivery
 from worker.clock import Clock
-
-
-@contextmanager
-def delivering(
-    receiver: Receiver, faults: str = "", *, speed: float = 1, **target: Any
-) -> Iterator[tuple[Rig, Sender]]:
-    account = Account(callback=receiver.target(**target))
-    with Rig(faults, account=account, speed=speed) as rig:
-        yield rig, Sender(rig.sandbox)
-
-
-def states(rig: Rig) -> list[str]:
-    return [one.state for one in rig.sandbox.deliveries]
-
-
-def outcomes(rig: Rig) -> list[list[str]]:
-    return [[outcome for _, outcome in one.tries] for one in rig.sandbox.deliveries]
 
 
 def test_a_discovery_that_ends_is_delivered_as_the_vendor_declares_it() -> None:
@@ -56,6 +38,28 @@ def test_a_discovery_that_ends_is_delivered_as_the_vendor_declares_it() -> None:
         assert (one.why, one.state, one.tries) == ("ended", "accepted", [(task.end, "204")])
         rig.clock.at += 400 * HOUR
         assert sender.step() == 0
+
+
+@pytest.mark.parametrize("generation", ["newer", "older"])
+@pytest.mark.parametrize("faults", ["", "realtime@callback"])
+def test_every_delivery_is_as_the_vendor_declares_it(generation: str, faults: str) -> None:
+    with Receiver() as receiver, delivering(receiver, faults, generation=generation) as (rig, sender):
+        sent_with: dict[str, str | None] = {}
+        for n, (pace, end, kind) in enumerate(itertools.product(PACES, ENDS, ("TWO", "CHAINED"))):
+            correlation = {"x_optum_correlation_id": f"corr-{n}"} if n % 2 else {}
+            before = len(rig.sandbox.tasks)
+            rig.call("POST", "", examples.real_time_request(n, 1, f"{pace}-{end}-{kind}"), **correlation)
+            sent_with |= {task.id: correlation.get("x_optum_correlation_id") for task in rig.sandbox.tasks[before:]}
+        sender.step()
+        rig.clock.at += 100 * HOUR
+        sender.step()
+        for one in receiver.delivered:
+            correlation_id = sent_with[json.loads(one.body)["id"]]
+            tenant_id = rig.sandbox.account.tenant_id
+            check_delivery(dict(one.headers), one.body, correlation_id, tenant_id, older=generation == "older")
+        ended = {task.id for task in rig.sandbox.tasks if task.end is not None}
+        assert {body["id"] for body in receiver.bodies if body["status"] != "pending"} == ended
+        assert any("realTime" in body for body in receiver.bodies) == bool(faults)
 
 
 def test_without_a_correlation_id_the_header_is_missing_and_what_never_ends_is_never_delivered() -> None:
@@ -241,99 +245,3 @@ def test_without_a_target_nothing_is_delivered() -> None:
         assert rig.sandbox.deliveries == []
         said = rig.http.post(rig.sandbox.origin + "/sandbox/callbacks/replay", json={"ids": []})
         assert said.status_code == 409
-
-
-# Its own threads.
-
-
-def test_it_sends_by_itself_and_a_receiver_that_hangs_holds_up_nothing_else() -> None:
-    with Receiver() as receiver, delivering(receiver) as (rig, _):
-        came = threading.Semaphore(0)
-
-        def hang(_asked: Any, peer: Any) -> None:
-            came.release()
-            peer.hold()
-
-        receiver.on_delivery = hang
-        sender = Sender(rig.sandbox, threads=2)
-        sender.start()
-        try:
-            for n in range(5):
-                rig.task("NOW", n)
-            assert came.acquire(timeout=10)
-            assert came.acquire(timeout=10)
-            assert rig.get("/healthcheck").status_code == 200
-            assert sorted(states(rig)) == ["sending"] * 2 + ["waiting"] * 3
-            assert threading.active_count() < 30
-        finally:
-            sender.stop()
-        # what a stop has cut off is not counted as a try
-        assert states(rig) == ["waiting"] * 5
-        assert outcomes(rig) == [[]] * 5
-        receiver.on_delivery = None
-        assert Sender(rig.sandbox).step() == 5
-        assert states(rig) == ["accepted"] * 5
-
-
-def test_who_rehearses_has_the_time_to_start_what_takes_the_callbacks() -> None:
-    asked = threading.Semaphore(0)
-    with Receiver() as receiver, delivering(receiver) as (rig, sender):
-        rig.task("NOW")
-        reach = sender.caller.reaches
-        came = threading.Event()
-
-        def reaches(target: Target) -> bool:
-            asked.release()
-            return came.is_set() and reach(target)
-
-        def deliver(_asked: Any, _peer: Any) -> bytes:
-            asked.release()
-            return answer(204)
-
-        sender.caller.reaches = reaches  # type: ignore[method-assign]
-        receiver.on_delivery = deliver
-        sender.start(awaits=True)
-        try:
-            for _ in range(3):
-                assert asked.acquire(timeout=10)
-            assert receiver.server.asked == []
-            came.set()
-            while not receiver.delivered:
-                assert asked.acquire(timeout=10)
-        finally:
-            sender.stop()
-
-
-# What may be called.
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ftp://127.0.0.1/x",
-        "http://192.0.2.1/x",
-        "http://localhost.elsewhere.invalid/",
-        "https://",
-        "//here",
-        "https://user:word@host.invalid/",
-        "https://host.invalid/#part",
-        "https://host.invalid/a b",
-        "https://host.invalid:x/",
-        "https://host.invalid/\r\nx: y",
-    ],
-)
-def test_addresses_that_are_not_called(url: str) -> None:
-    fine = Target("https://host.invalid/callback", "https://host.invalid/token", "id", "secret")
-    with pytest.raises(ValueError, match=r"URL|https"):
-        replace(fine, url=url)
-    assert not fine.allows(url)
-    assert fine.allows("https://host.invalid:8443/other")
-    assert "secret" not in repr(fine)
-    with pytest.raises(ValueError, match="newer or older"):
-        replace(fine, generation="newest")
-
-
-def test_the_token_url_lies_beside_the_callback_url() -> None:
-    assert token_url_beside("http://127.0.0.1:9272/coverage-discovery/callback") == "http://127.0.0.1:9272/oauth2/token"
-    assert token_url_beside("https://h.invalid/in/coverage-discovery/callback") == "https://h.invalid/in/oauth2/token"
-    assert token_url_beside("https://h.invalid/elsewhere") == "https://h.invalid/oauth2/token"

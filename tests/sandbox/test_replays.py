@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from sandbox.callback.deliveries import STATES
-from tests.sandbox.test_callbacks import delivering
 from tests.support.callback_receiver import Receiver
+from tests.support.callback_rig import delivering
 from tests.support.sandbox_client import SECOND
 
 

@@ -204,3 +204,19 @@ def check_reply(method: str, path: str, sent: dict[str, str], reply: httpx.Respo
             assert NEXT_LINK.fullmatch(link)
     if (name, status) == ("GET /coverage-discovery", 200):
         check_page(path.partition("?")[2], json.loads(reply.content), link)
+
+
+def check_delivery(headers: dict[str, str], body: bytes, sent_with: str | None, tenant_id: str, *, older: bool) -> None:
+    """Hold a callback against what is declared for it. ``sent_with``: the correlation id of the request, if it had one.
+    The older generation spells one name of the body otherwise."""
+    assert headers["content-type"] == "application/json"
+    assert headers["x-optum-tenant-id"] == tenant_id
+    assert headers.get("x-optum-correlation-id") == sent_with
+    assert {name for name in headers if name.startswith("x-")} <= {"x-optum-tenant-id", "x-optum-correlation-id"}
+    value = json.loads(body)
+    assert value.get("correlationId") == sent_with
+    assert older or value["status"] != "pending"
+    if older and "endDatetime" in value:
+        assert "endDateTime" not in value
+        value["endDateTime"] = value.pop("endDatetime")
+    check_body(TASK, value)
