@@ -169,6 +169,18 @@ may be left out. A replay is a delivery of its own.
 
 The [faults](#faults) say what can go wrong with callbacks, as in `--faults 'callback_lost=20%,callback_twice=3x'`.
 
+### Callbacks that cannot be used
+
+    cdpoll sandbox --checks 20 --faults 'callback_foreign=2x,callback_broken=5x' \\
+        --callback-url http://127.0.0.1:9272/coverage-discovery/callback
+
+Two are of another customer, and the bodies of five are broken. All are answered 204: a refusal would lose them. While
+`cdpoll serve callback` runs, `cdpoll status` names `callback_quarantined`, with or without a daemon. These show what
+came:
+
+    cdpoll quarantine list
+    cdpoll quarantine show c1 --bytes
+
 """
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import House, until
-from tests.support.rehearsing import commands, paste, section, started
+from tests.support.rehearsing import commands, free_port, paste, section, serving, started
 
 PAGE = "docs/sandbox.md"
 BATCHES = "Batch files come by SFTP"
+UNUSABLE = "Callbacks that cannot be used"
 REHEARSALS = [
     heading for heading in re.findall(r"^### (.*)$", section(PAGE, "## Rehearsals"), re.MULTILINE) if heading != BATCHES
 ]
@@ -111,3 +112,14 @@ def test_a_batch_file_is_fetched_from_the_sandboxes_drop_and_its_coverage_found(
         assert "batch" in {row["source"] for row in rows}
         assert house.problems() == {}
         assert daemon.stopped() == 0
+
+
+def test_callbacks_that_cannot_be_used_are_in_quarantine(tmp_path: Path) -> None:
+    house, address = House(tmp_path), f"127.0.0.1:{free_port()}"
+    start, look = (block.replace("127.0.0.1:9272", address) for block in commands(section(PAGE, f"### {UNUSABLE}")))
+    with started(house, start.replace("\\\n", " "), *FAST), serving(house, f"http://{address}"):
+        until(lambda: house.value("SELECT count(*) FROM bodies WHERE source = 'callback'") >= 5, "all that is odd")
+        assert house.problems().keys() == {"callback_quarantined"}
+        shown = paste(house, f"export CDPOLL_CONFIG={house.config}\n{look}")
+        assert "another tenant" in shown, shown
+        assert '"startDateTime"' in shown, shown

@@ -9,9 +9,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 from tests.support import forks
-from tests.support.cdpoll_process import CDPOLL, ROOT, House, until
+from tests.support.cdpoll_process import CDPOLL, DEADLINE, ROOT, House, until
 
 
 def section(page: str, heading: str) -> str:
@@ -45,6 +47,31 @@ def started(house: House, command: str, *more: str) -> Iterator[None]:
     finally:
         vendor.send_signal(signal.SIGTERM)
         assert vendor.wait(60) == 0, err.read_text()
+
+
+@contextmanager
+def serving(house: House, url: str) -> Iterator[None]:
+    """`cdpoll serve callback` by the house's configuration, which says that it listens at ``url``."""
+    with (house.folder / "served.log").open("wb") as log:
+        process = subprocess.Popen(
+            house.line("serve", "callback"), stderr=log, env=house.environment(), start_new_session=True
+        )
+        try:
+            until(lambda: answers(url + "/healthz"), "cdpoll serve callback listens", process)
+            yield
+            process.terminate()
+            assert process.wait(DEADLINE) == 0
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, 9)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=DEADLINE) as answer:
+            return bool(answer.status == 200)
+    except URLError:
+        return False
 
 
 def environment(house: House) -> dict[str, str]:

@@ -1,20 +1,14 @@
 """The sandbox delivers to a real `cdpoll serve callback`, with each of its faults: what is taken, and what is kept."""
 
-import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from sandbox.account import Account
 from sandbox.callback.sender import Sender
 from sandbox.callback.target import CALLBACK_PATH, TOKEN_PATH, Target
 from sandbox.catalogue import FAULTS
 from sandbox.settings import callback_text, config_text
-from tests.support.cdpoll_process import DEADLINE, House, until
-from tests.support.rehearsing import free_port
+from tests.support.cdpoll_process import House
+from tests.support.rehearsing import free_port, serving
 from tests.support.sandbox_client import MINUTE, Rig
 from worker.store.opening import open_store
 
@@ -30,30 +24,6 @@ STATUSES = {"callback_oversized": "413", "callback_content_type": "415"}
 # The faults that make a second result of a task, and those whose body is kept apart from all tasks.
 REVISED = {"callback_revised"}
 ASIDE = {"callback_foreign", "callback_broken"}
-
-
-@contextmanager
-def serving(house: House, url: str) -> Iterator[None]:
-    with (house.folder / "served.log").open("wb") as log:
-        process = subprocess.Popen(
-            house.line("serve", "callback"), stderr=log, env=house.environment(), start_new_session=True
-        )
-        try:
-            until(lambda: answers(url + "/healthz"), "cdpoll serve callback listens", process)
-            yield
-            process.terminate()
-            assert process.wait(DEADLINE) == 0
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, 9)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=DEADLINE) as answer:
-            return bool(answer.status == 200)
-    except URLError:
-        return False
 
 
 def test_each_fault_of_callbacks_comes_to_the_end_that_was_meant(tmp_path: Path) -> None:
