@@ -41,7 +41,8 @@ class Caller:
         self._open: set[socket.socket] = set()
         self._stopping = threading.Event()
         self._token: tuple[Target, str, int] | None = None  # whose, the token, and when it expires (ms UTC)
-        self.tokens_asked = 0
+        self._asking = threading.Lock()
+        self._failed, self._failure = 0, ""  # how often a token could not be had, and why at last
 
     def start(self) -> None:
         self._stopping.clear()
@@ -78,19 +79,32 @@ class Caller:
         return "no answer" if unheard else str(status)
 
     def _token_for(self, target: Target) -> str:
-        """The token at hand, or a new one. Raises CallFailed."""
+        """The token at hand, or a new one. Those who wait while one asks share what comes of it. Raises CallFailed."""
+        failed_before = self._failed
+        if token := self._held(target):
+            return token
+        with self._asking:
+            if token := self._held(target):
+                return token
+            if self._failed != failed_before:
+                raise CallFailed(self._failure)
+            try:
+                return self._new_token(target)
+            except CallFailed as failed:
+                self._failed, self._failure = self._failed + 1, f"token: {failed}"
+                raise CallFailed(self._failure) from None
+
+    def _held(self, target: Target) -> str:
+        """The token at hand, while it is good; else ``""``."""
         with self._guard:
             held = self._token
-        if held is not None and held[0] == target and self._clock.now() < held[2]:
-            return held[1]
+        return held[1] if held is not None and held[0] == target and self._clock.now() < held[2] else ""
+
+    def _new_token(self, target: Target) -> str:
         asked = _token_request(target)
-        self.tokens_asked += 1
-        try:
-            status, body = self._post(target, target.token_url, asked.headers, asked)
-        except CallFailed as failed:
-            raise CallFailed(f"token: {failed}") from None
+        status, body = self._post(target, target.token_url, asked.headers, asked)
         if status != 200:
-            raise CallFailed(f"token: {status}")
+            raise CallFailed(str(status))
         try:
             answer = json.loads(body)
             token = answer["access_token"]
@@ -98,7 +112,7 @@ class Caller:
             if not isinstance(token, str) or not token.isascii() or not token.isprintable() or math.isnan(life):
                 raise ValueError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise CallFailed("token: unreadable") from None
+            raise CallFailed("unreadable") from None
         expires = FAR if life > FAR / 1000 else self._clock.now() + round(life * 1000)
         with self._guard:
             self._token = (target, token, expires)

@@ -10,6 +10,7 @@ from sandbox.callback.sender import Sender
 from sandbox.callback.target import Target, listens_here, token_url_beside
 from tests.support.callback_receiver import Receiver
 from tests.support.callback_rig import delivering, outcomes, states
+from tests.support.cdpoll_process import until
 from tests.support.loopback import answer
 
 
@@ -40,6 +41,38 @@ def test_it_sends_by_itself_and_a_receiver_that_hangs_holds_up_nothing_else() ->
         receiver.on_delivery = None
         assert Sender(rig.sandbox).step() == 5
         assert states(rig) == ["accepted"] * 5
+
+
+@pytest.mark.parametrize(("status", "wanted"), [(200, "accepted"), (500, "waiting")])
+def test_who_begins_at_one_moment_shares_one_token_or_its_failure(status: int, wanted: str) -> None:
+    with Receiver() as receiver, delivering(receiver) as (rig, _):
+        go = threading.Event()
+
+        def give(_asked: Any, _peer: Any) -> bytes:
+            go.wait(10)
+            receiver.good.add("one")
+            return answer(status, b'{"access_token": "one"}')
+
+        receiver.on_token = give
+        for n in range(4):
+            rig.task("NOW", n)
+        sender = Sender(rig.sandbox, threads=4)
+        looks, look = threading.Semaphore(0), sender.caller._held
+
+        def held(target: Target) -> str:
+            looks.release()
+            return look(target)
+
+        sender.caller._held = held  # type: ignore[method-assign]
+        sender.start()
+        try:
+            for _ in range(5):  # each of the four has looked, and the first one once more
+                assert looks.acquire(timeout=10)
+            go.set()
+            until(lambda: states(rig) == [wanted] * 4, "all four have ended")
+        finally:
+            sender.stop()
+        assert len(receiver.tokens_asked) == 1
 
 
 def test_who_rehearses_has_the_time_to_start_what_takes_the_callbacks() -> None:
