@@ -61,14 +61,16 @@ def _about_another(delivery: Delivery, ledger: Ledger, why: str, now: int) -> No
 def _message(delivery: Delivery, ledger: Ledger, mischief: Mischief, tenant_id: str, now: int) -> Message:
     task, marks = delivery.task, delivery.marks or {}
     at = task.start if delivery.is_pending else max(now, task.end or now)
-    body: Body = json.loads(mischief.callback_body(task.id, ledger.task_bytes(task, at), now, ledger))
+    body: Body = json.loads(ledger.task_bytes(task, at))
     if delivery.why in _OTHERWISE:
         spoil(body, {_OTHERWISE[delivery.why]: Poll(task, 2, 2, "", {})})
+    if "callback_mismatch" in marks:
+        deny(body)
+    # last, for what is odd in a body takes away what the others read
+    body = json.loads(mischief.callback_body(task.id, encode(body), now, ledger))
     older = ledger.deliveries.target is not None and ledger.deliveries.target.generation == "older"
     if older and "endDateTime" in body:
         body["endDatetime"] = body.pop("endDateTime")
-    if "callback_mismatch" in marks:
-        deny(body)
     headers = {"Content-Type": "application/json", "x-optum-tenant-id": tenant_id}
     if task.correlation_id:
         headers["x-optum-correlation-id"] = task.correlation_id

@@ -191,6 +191,21 @@ def test_a_window_counts_from_the_first_callback() -> None:
         assert states(rig) == ["accepted", "lost", "accepted"]
 
 
+@pytest.mark.parametrize("generation", ["newer", "older"])
+def test_all_faults_at_once_get_through(generation: str) -> None:
+    names = [name for name, fault in FAULTS.items() if fault.kind in ("body", "callback") and name != "callback_lost"]
+    faults = ",".join(names).replace("oversized", "oversized:1")
+    with Receiver() as receiver, delivering(receiver, faults, generation=generation) as (rig, sender):
+        rig.check = False
+        for n, words in enumerate(("NOW-FOUND", "NOW-SKIPPED", "MINUTES-NOTHING")):
+            rig.task(words, n)
+        for _ in range(30):
+            sender.step()
+            rig.clock.at += 5 * MINUTE
+        assert set(states(rig)) == {"accepted"}
+        assert len({one.why for one in rig.sandbox.deliveries}) == (7 if generation == "newer" else 8)
+
+
 def test_every_fault_of_callbacks_is_tested_here() -> None:
     text = Path(__file__).read_text()
     assert [name for name, fault in FAULTS.items() if fault.kind == "callback" and name not in text] == []
