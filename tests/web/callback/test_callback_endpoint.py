@@ -145,7 +145,7 @@ def test_what_breaks_our_own_code_is_kept_whole(world: CallbackWorld, monkeypatc
         raise ValueError("secret text of the body")
 
     token = world.token()
-    monkeypatch.setattr(app_module, "receive", broken)
+    monkeypatch.setattr(app_module, "write", broken)
     assert world.deliver(token).status_code == 204
     (kept,) = world.rows("SELECT reason, body FROM bodies")
     assert (kept["reason"], json.loads(kept["body"])) == ("internal", BODY)

@@ -1,4 +1,4 @@
-"""One delivery of the vendor's: read outside the transaction, written in one, and answered behind its commit."""
+"""One delivery of the vendor's: read before the transaction, written in one, and answered behind its commit."""
 
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -42,22 +42,48 @@ class Received(NamedTuple):
     code: str | None = None
 
 
-def receive(store: Store, delivery: Delivery, rules: CallbackRules, now: int) -> Received:
-    """Write what a delivery brings; when this returns, it is on the disk."""
+class Incoming(NamedTuple):
+    """A delivery that was read; ``derived``: what the 271s in its body say, where they were read, too."""
+
+    delivery: Delivery
+    document: Document | Quarantined
+    derived: Derived | None = None
+
+
+def read(delivery: Delivery, rules: CallbackRules) -> Incoming:
+    """Read a delivery, before the transaction that writes it."""
     document = read_callback(delivery.body, delivery.tenant, rules.tenant_id)
     if isinstance(document, Quarantined):
-        return quarantine(store, delivery, document.code, now)
-    if is_rehearsal(document.id):
-        with store.write():
-            return Received("rehearsal")
+        return Incoming(delivery, document)
     document = replace(
         document,
         correlation_id=document.correlation_id or delivery.correlation_id,
         trace_id=delivery.trace_id or document.trace_id,  # of this very request
     )
-    derived = _derived(document)
+    return Incoming(delivery, document, _derived(document))
+
+
+def write(store: Store, incoming: Incoming, rules: CallbackRules, now: int) -> Received:
+    """Write what a delivery brings, inside the caller's transaction."""
+    document = incoming.document
+    if isinstance(document, Quarantined):
+        return quarantine(store, incoming.delivery, document.code, now)
+    if is_rehearsal(document.id):
+        return Received("rehearsal")
+    return _written(store, document, rules, now, incoming.derived)
+
+
+def quarantine(store: Store, delivery: Delivery, code: str, now: int) -> Received:
+    """Keep a delivery that cannot be used, whole, inside the caller's transaction; an equal one is kept once."""
+    bodies.keep_callback(store, code, delivery.body, delivery.tenant, now)
+    return Received("quarantined", code=code)
+
+
+def receive(store: Store, delivery: Delivery, rules: CallbackRules, now: int) -> Received:
+    """Read and write one delivery; when this returns, it is on the disk."""
+    incoming = read(delivery, rules)
     with store.write():
-        return _written(store, document, rules, now, derived)
+        return write(store, incoming, rules, now)
 
 
 def retry(store: Store, seq: int, rules: CallbackRules, now: int) -> str | None:
@@ -73,13 +99,6 @@ def retry(store: Store, seq: int, rules: CallbackRules, now: int) -> str | None:
         _written(store, document, rules, now, derived)
         held_callbacks.take_out(store, seq)
     return None
-
-
-def quarantine(store: Store, delivery: Delivery, code: str, now: int) -> Received:
-    """Keep a delivery that cannot be used, whole; an equal one is kept once."""
-    with store.write():
-        bodies.keep_callback(store, code, delivery.body, delivery.tenant, now)
-    return Received("quarantined", code=code)
 
 
 def _derived(document: Document) -> Derived | None:

@@ -37,22 +37,21 @@ class Seen(NamedTuple):
 
 
 def give(store: Store, pair: ClientCredentials, scope: str | None, now: int, lifetime_ms: int) -> str:
-    """A new token for ``pair``, on the disk when this returns."""
+    """A new token for ``pair``, inside the caller's transaction."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    with store.write():
-        store.execute(
-            """
-            DELETE FROM callback_tokens WHERE token_sha256 IN (
-                SELECT token_sha256 FROM callback_tokens WHERE expires_at <= :before LIMIT :most
-            )
-            """,
-            {"before": now - _KEPT_MS, "most": _DELETED_ROWS},
+    store.execute(
+        """
+        DELETE FROM callback_tokens WHERE token_sha256 IN (
+            SELECT token_sha256 FROM callback_tokens WHERE expires_at <= :before LIMIT :most
         )
-        store.execute(
-            "INSERT INTO callback_tokens (token_sha256, bound, scope, expires_at)"
-            " VALUES (:token, :bound, :scope, :expires_at)",
-            {"token": _hash(token), "bound": _bound(token, pair), "scope": scope, "expires_at": now + lifetime_ms},
-        )
+        """,
+        {"before": now - _KEPT_MS, "most": _DELETED_ROWS},
+    )
+    store.execute(
+        "INSERT INTO callback_tokens (token_sha256, bound, scope, expires_at)"
+        " VALUES (:token, :bound, :scope, :expires_at)",
+        {"token": _hash(token), "bound": _bound(token, pair), "scope": scope, "expires_at": now + lifetime_ms},
+    )
     return token
 
 

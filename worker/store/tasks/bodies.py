@@ -41,6 +41,11 @@ def keep_callback(store: Store, reason: str, body: bytes, tenant: str | None, no
     return _keep(store, (None, "callback", reason), body, now, tenant)
 
 
+def forget_callback(store: Store, seq: int) -> bool:
+    """Delete a callback that is kept, inside the caller's transaction; ``False`` where none of this number is."""
+    return bool(store.execute("DELETE FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq}))
+
+
 def keep(store: Store, task: int | None, source: BodySource, reason: str, body: bytes, now: int) -> bool:
     """Keep a body as received, inside the caller's transaction; ``False`` where an equal one of the task is there.
 

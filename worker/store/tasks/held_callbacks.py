@@ -8,6 +8,7 @@ from typing import Any
 from worker.core.instant import iso
 from worker.store.db.store import Store
 from worker.store.state import acts
+from worker.store.tasks import bodies
 
 Json = dict[str, Any]
 
@@ -33,16 +34,16 @@ def body(store: Store, seq: int) -> bytes:
 
 def take_out(store: Store, seq: int) -> None:
     """It has been read, inside the caller's transaction."""
-    store.execute("DELETE FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
+    bodies.forget_callback(store, seq)
 
 
 def drop(store: Store, seq: int, now: int, who: str) -> bool:
     """Delete it for good."""
     with store.write():
-        dropped = store.execute("DELETE FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
+        dropped = bodies.forget_callback(store, seq)
         if dropped:
             acts.note(store, who, "dropped from quarantine", f"c{seq}", now)
-    return bool(dropped)
+    return dropped
 
 
 def _shown(row: Any) -> Json:

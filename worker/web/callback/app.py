@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from worker.config import CallbackSection, Config
 from worker.config.callback import callback_rules_of
 from worker.core.errors import CdpollError, place_of
-from worker.rounds.callback.receive import Delivery, quarantine, receive
+from worker.rounds.callback.receive import Delivery, quarantine, read, write
 from worker.rounds.callback.telling import Telling
 from worker.rounds.log_lines import Log
 from worker.store.state import callback_tokens
@@ -152,7 +152,8 @@ class CallbackApp:
             body, _header("X-Optum-Tenant-Id"), _header("X-Optum-Correlation-Id"), _header("X-Optum-Trace-Id")
         )
         try:
-            received = self._clerk.do(lambda store: receive(store, delivery, self.rules, now))
+            incoming = read(delivery, self.rules)
+            received = self._clerk.do(lambda store: write(store, incoming, self.rules, now))
         except CdpollError:
             raise
         except Exception as error:
