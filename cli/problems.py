@@ -18,10 +18,13 @@ from worker.core.standing import Shown
 from worker.store.state import acts as audit
 from worker.store.state import standing
 from worker.store.state.daemon import last_beat
+from worker.store.tasks import verifying
 from worker.store.views.problems import all_problems
 from worker.store.views.verdicts import problem_line
 
 Json = dict[str, Any]
+
+MISMATCH = "callback_mismatch"
 
 
 @click.group(cls=Group)
@@ -50,20 +53,30 @@ def list_(obj: Json, as_json: bool) -> None:
 @click.argument("codes", metavar="CODE...", nargs=-1, required=True)
 @click.pass_obj
 def ack(obj: Json, codes: tuple[str, ...]) -> None:
-    """Hide these warnings from `status` until they grow, or return after their end. What is critical stays."""
+    """Hide these warnings from `status` until they grow, or return after their end. What is critical stays.
+
+    `callback_mismatch` alone is settled by it: the tasks are accepted as they are.
+    """
     by = who()
     with opened(obj) as here:
         counts = {one.problem.code: one.problem.count for one in _standing(here)}
         codes = tuple(dict.fromkeys(_standing_code(code, list(counts)) for code in codes))
         for code in codes:
-            if kind_of(code).severity == "critical":
+            if kind_of(code).severity == "critical" and code != MISMATCH:
                 raise BadData(
                     f"{code} is critical: it cannot be hidden", "`cdpoll problems list` says what to do; then it ends"
                 )
         with here.store.write():
             for code in codes:
-                standing.acknowledge(here.store, code, counts[code], by, here.now)
+                if code == MISMATCH:
+                    accepted = verifying.accept(here.store, by, here.now)
+                    audit.note(here.store, by, "acknowledged", code, here.now)
+                else:
+                    standing.acknowledge(here.store, code, counts[code], by, here.now)
     for code in codes:
+        if code == MISMATCH:
+            say(f"accepted as they are: {', '.join(accepted)}")
+            continue
         until = "it returns after its end" if kind_of(code).grows_by_itself else "it grows, or returns after its end"
         say(f"{code} ({counts[code]}) is acknowledged: hidden until {until}")
 

@@ -32,7 +32,8 @@ has stood for 15 s.
 
 `cdpoll problems ack CODE` hides a problem, for states that somebody wants as they are (tasks that were abandoned). It
 is shown again when it concerns more than when it was acknowledged, or returns after its end. (The end is noticed by the
-daemon, and by `cdpoll run --once`.) What is critical cannot be hidden. `cdpoll problems acts` lists what people did by
+daemon, and by `cdpoll run --once`.) What is critical cannot be hidden; tasks
+of `callback_mismatch` are accepted by it for good. `cdpoll problems acts` lists what people did by
 hand: what they acknowledged, abandoned, gave a fresh start, read again or dropped.
 
 This page is made from the lists in `worker/core`. The [keys](configuration.md) and the

@@ -69,6 +69,8 @@ def why_empty(store: Store, wanted: Wanted) -> str:
         return "no such task has that ref; refs keep their letter case"
     if wanted.subtenant is not None:
         return "no such task was recorded with that subtenant; subtenants keep their letter case"
+    if wanted.unconfirmed:
+        return "the vendor has confirmed each callback that it was asked about"
     if wanted.overdue_after is not None and wanted.failing is None:
         return "no task is overdue"
     if wanted.failing is not None:

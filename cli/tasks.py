@@ -19,6 +19,7 @@ from worker.config.polling import schedule_of
 from worker.config.secret import OutOfReach
 from worker.core.poll_errors import cure_of, in_words
 from worker.core.problems import hint
+from worker.core.verification import said_of
 from worker.gateways.machine import process_exists
 from worker.store.db.store import Store
 from worker.store.state import api as shared_state
@@ -45,6 +46,9 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_comp
     is_flag=True,
     help="Only concluded ones that need a person, each with what was not searched or was rejected.",
 )
+@click.option(
+    "--unconfirmed", is_flag=True, help="Only those that callbacks concluded and the vendor does not confirm."
+)
 @click.option("--ref", metavar="TEXT", help="Only those with this key of yours.")
 @click.option("--subtenant", metavar="TEXT", help="Only those that were recorded with this tag.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N of them.")
@@ -58,6 +62,8 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
     failing = given["failing"]
     if (given["overdue"] or failing is not None) and given["state"] not in (None, "pending"):
         raise click.UsageError("only pending tasks are overdue or failing: leave out --state")
+    if given["unconfirmed"] and (given["overdue"] or failing is not None or given["state"] not in (None, "concluded")):
+        raise click.UsageError("--unconfirmed lists concluded tasks: leave out --state, --overdue and --failing")
     if given["review"]:
         if given["overdue"] or failing is not None or given["state"] not in (None, "concluded"):
             raise click.UsageError("--review lists concluded tasks: leave out --state, --overdue and --failing")
@@ -75,6 +81,7 @@ def tasks(obj: dict[str, Any], /, *, as_csv: bool, as_json: bool, **given: Any) 
             failing=None if failing is None else failing.removeprefix("failing_"),
             ref=given["ref"],
             subtenant=given["subtenant"],
+            unconfirmed=given["unconfirmed"] or None,
         )
         pages = story.task_pages(here.store, here.now, wanted, given["limit"])
         if as_json:
@@ -117,7 +124,8 @@ REVIEW_COLUMNS = ("id", "refs", "outcome", "concluded_at", "kind", "path", "paye
 def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     """Poll these tasks now.
 
-    A living daemon does it within seconds; without one, this command asks the vendor itself.
+    A living daemon does it within seconds; without one, this command asks the vendor itself. Of a task that a callback
+    concluded, the vendor is asked whether it says the same.
     """
     person = who()
     with opened(obj) as here:
@@ -136,7 +144,9 @@ def poll(obj: dict[str, Any], ids: tuple[str, ...], as_json: bool) -> int:
     else:
         for found in states:
             error = found["last_error"]
-            word = found["outcome"] or (f"{error}: {in_words(error)}" if error else found["state"])
+            word = f"{error}: {in_words(error)}" if error else found["outcome"] or found["state"]
+            if found["verified"] and not error:
+                word += f"; {said_of(found['verified'])}"
             say(f"{found['id']} " + ("is due now; the daemon polls it" if alive else word))
     if code in _PAUSED:
         why = paused or next((found["last_error"] for found in states if found["last_error"]), None)

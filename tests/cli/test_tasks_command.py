@@ -53,7 +53,7 @@ def test_poll_without_a_daemon_asks_by_itself(house: House, sandbox: Sandbox) ->
         "done": [wanted],
         "refused": [],
         "by": "command",
-        "states": [{"id": wanted, "state": "concluded", "outcome": "failure", "last_error": None}],
+        "states": [{"id": wanted, "state": "concluded", "outcome": "failure", "last_error": None, "verified": None}],
     }
     assert dict(house.rows("SELECT id, state FROM tasks")) == {wanted: "concluded", other: "pending"}
 

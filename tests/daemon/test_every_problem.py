@@ -54,15 +54,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         sftp_key_file=str(key),
         sftp_known_hosts=str(known),
         sftp_include="*.x12",
+        callback_listen="127.0.0.1:9272",
     )
     made.ways["w"] = {"kind": "directory", "path": str(made.folder)}
     made.write()
     made.record(*(f"t{n}" for n in range(5)))
     with open_store(made.database) as store:
         conclude(store, a_body("t4"), seq=5)
-    made.rows("UPDATE tasks SET due_at = ? WHERE state = 'pending'", FAR)
+    made.rows("UPDATE tasks SET due_at = ?, reason = 'cadence' WHERE state = 'pending'", FAR)
     made.rows("DELETE FROM outbox")
     made.rows(DROP_IS_WELL)
+    made.rows("UPDATE callback_lane SET on_since = 1")
     return made
 
 

@@ -53,6 +53,15 @@ LIVING: dict[str, Made] = {
         " VALUES (x'61', 'MUELLER.x12', 1, 1, 1, 'seen', 'permission', 3)",
         "DELETE FROM remote_files",
     ),
+    "callback_mismatch": Made(
+        "UPDATE tasks SET callback_at = 1, verified = 'differs' WHERE seq = 5",
+        "UPDATE tasks SET callback_at = NULL, verified = NULL",
+    ),
+    "callback_unconfirmed": Made(
+        f"UPDATE tasks SET verify_at = {FAR}, failures = 3, last_error = 'http_422' WHERE seq = 5",
+        "UPDATE tasks SET verify_at = NULL, failures = 0, last_error = NULL",
+    ),
+    "callbacks_down": Made("UPDATE callback_lane SET down_since = 1", "UPDATE callback_lane SET down_since = NULL"),
     "budget_spent": Made(f"UPDATE api SET day = {NOW} / {DAY}, spent = 5000", "UPDATE api SET spent = 0"),
     "no_links": _meta("responses_without_task", f"json_object('count', 12, 'since', {NOW})")._replace(concerns=12),
     "not_rewritten": _meta("retention", "json_object('rows', 7, 'since', 1)")._replace(concerns=7),

@@ -85,6 +85,7 @@ def _settled(task: Task, verified: Verified) -> Task:
 
 
 _SAID: dict[str, str] = {
+    "accepted": "the vendor did not confirm it, and a person has accepted it",
     "confirmed": "the vendor says the same",
     "differs": "the vendor says something else; see the revisions",
     "pending": "the vendor says that the task is still pending",

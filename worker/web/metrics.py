@@ -22,6 +22,7 @@ from worker.web.readings import (
     at,
     budget_left,
     build,
+    callbacks_down,
     deliveries,
     each,
     instant,
@@ -50,6 +51,7 @@ class Shown(NamedTuple):
 
 
 OUTCOMES = ("success", "failure")
+CALLBACK_STATES = ("waiting", "to_confirm", "not_confirmed")
 
 _CODES = "the codes of [problems.md](problems.md)" + "".join(f"; `{one}` for each `{one}_…`" for one in FAMILIES)
 _WAY = "NAME of each `[deliver.NAME]`"
@@ -204,6 +206,27 @@ METRICS: tuple[Shown, ...] = (
         "When the last good round over the drop ended; none without one.",
         {},
         instant("drop", "last_good_at"),
+    ),
+    Shown(
+        "cdpoll_callbacks_down",
+        "gauge",
+        "1 where the vendor's callbacks do not arrive; none without [callback].",
+        {},
+        callbacks_down,
+    ),
+    Shown(
+        "cdpoll_callback_last_timestamp_seconds",
+        "gauge",
+        "When the last callback came; none where none did.",
+        {},
+        instant("callbacks", "last_at"),
+    ),
+    Shown(
+        "cdpoll_callback_tasks",
+        "gauge",
+        "Tasks whose first poll waits for their callback, that the vendor is to confirm, and that it does not confirm.",
+        {"state": _words(CALLBACK_STATES)},
+        each("callbacks", CALLBACK_STATES),
     ),
     Shown("cdpoll_deliver_up", "gauge", "1 where `cdpoll deliver` runs.", {}, at("deliveries", "alive")),
     Shown(

@@ -90,6 +90,12 @@ def readable(look: Look) -> Iterator[Value]:
     yield Value(look.unreadable is None)
 
 
+def callbacks_down(look: Look) -> Iterator[Value]:
+    told = _found(look, ("callbacks",))
+    if told:
+        yield Value(told["down_since"] is not None)
+
+
 def token(look: Look) -> Iterator[Value]:
     left = _found(look, ("token", "expires_in_s"))
     if left is not None:

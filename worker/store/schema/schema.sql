@@ -59,8 +59,8 @@ CREATE TABLE tasks (
         -- when everything that says whom it is about was removed; none: it was not, or more came since
     callback_at INTEGER,                -- when the first callback came that said how it ended; none: none did
     verified TEXT,
-        -- what the vendor says, asked about a callback: confirmed, or differs, pending, unknown or unanswered; none:
-        -- it was not asked, or has not answered yet
+        -- what the vendor says, asked about a callback: confirmed, or differs, pending, unknown or unanswered, until a
+        -- person has accepted it; none: it was not asked, or has not answered yet
     awaited_from INTEGER,
         -- of one that a poll has concluded while callbacks are configured: its end, since when its callback is awaited
     CHECK ((state = 'concluded') = (outcome IS NOT NULL)),
@@ -75,7 +75,8 @@ CREATE INDEX tasks_recorded ON tasks (state, recorded_at);
 CREATE INDEX tasks_life ON tasks (state, life_base);
 CREATE INDEX tasks_not_found ON tasks (state, not_found_since) WHERE not_found_since IS NOT NULL;
 CREATE INDEX tasks_verify ON tasks (verify_at) WHERE verify_at IS NOT NULL;
-CREATE INDEX tasks_verified ON tasks (verified) WHERE verified IS NOT NULL AND verified <> 'confirmed';
+CREATE INDEX tasks_verified ON tasks (verified)
+    WHERE verified IS NOT NULL AND verified <> 'confirmed' AND verified <> 'accepted';
 CREATE INDEX tasks_waiting ON tasks (due_at) WHERE reason = 'callback' AND due_at IS NOT NULL;
 CREATE INDEX tasks_awaited ON tasks (awaited_from) WHERE awaited_from IS NOT NULL AND callback_at IS NULL;
 CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;

@@ -26,13 +26,15 @@ UNKNOWN = "is not recorded here: give the whole id, in its own letter case"
 
 
 def due_now(store: Store, ids: Iterable[str], now: int, who: str) -> Handled:
-    """Make pending tasks due at once."""
+    """Make pending tasks due at once. Of a concluded one, the vendor is asked to confirm what a callback said."""
     return _each(
         store,
         ids,
         """
-        UPDATE tasks SET due_at = :now, leased_until = NULL, reason = :reason
-        WHERE seq = :seq AND state = 'pending' RETURNING seq
+        UPDATE tasks SET leased_until = NULL, due_at = CASE WHEN state = 'pending' THEN :now END,
+            reason = CASE WHEN state = 'pending' THEN :reason ELSE reason END,
+            verify_at = CASE WHEN state = 'concluded' THEN :now ELSE verify_at END
+        WHERE seq = :seq AND (state = 'pending' OR (state = 'concluded' AND callback_at IS NOT NULL)) RETURNING seq
         """,
         {"now": now, "reason": DueReason.HAND},
         {"concluded": "is concluded: there is nothing to ask", "abandoned": "is abandoned: `cdpoll retry` revives it"},

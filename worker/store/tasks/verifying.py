@@ -16,6 +16,10 @@ from worker.store.db.store import Store
 from worker.store.tasks import failed_polls, history
 from worker.store.tasks.polling import by_seq, portions
 
+# Conditions in SQL, each with an index of few rows.
+NOT_CONFIRMED = "verified IS NOT NULL AND verified <> 'confirmed' AND verified <> 'accepted' AND purged_at IS NULL"
+FAILING = "verify_at IS NOT NULL AND state <> 'pending' AND state <> 'abandoned' AND failures >= 3"
+
 
 def due(store: Store, paused_total: int, by: int, limit: int) -> list[Task]:
     """Up to ``limit`` of them that are due by then (ms), the longest first; ``due_at`` says when."""
@@ -126,3 +130,33 @@ def draw_in(store: Store, now: int, latest: int) -> None:
         "UPDATE tasks SET verify_at = :now WHERE verify_at IS NOT NULL AND verify_at > :latest",
         {"now": now, "latest": latest},
     )
+
+
+def not_confirmed(store: Store) -> int:
+    """How many tasks the vendor does not confirm, and no person has accepted."""
+    (row,) = store.read(f"SELECT count(*) AS n FROM tasks WHERE {NOT_CONFIRMED}")  # noqa: S608 - a constant
+    return int(row["n"])
+
+
+def failing(store: Store) -> int:
+    """How many tasks are asked about, and three times in a row without a usable answer."""
+    (row,) = store.read(f"SELECT count(*) AS n FROM tasks WHERE {FAILING}")  # noqa: S608 - a constant
+    return int(row["n"])
+
+
+def under_way(store: Store) -> int:
+    """How many tasks are to be confirmed."""
+    (row,) = store.read("SELECT count(*) AS n FROM tasks WHERE verify_at IS NOT NULL")
+    return int(row["n"])
+
+
+def accept(store: Store, who: str, now: int) -> list[str]:
+    """A person takes those that are not confirmed as they are; their ids."""
+    rows = store.read(f"SELECT seq, id FROM tasks WHERE {NOT_CONFIRMED} ORDER BY seq")  # noqa: S608 - a constant
+    for row in rows:
+        store.execute(
+            "UPDATE tasks SET verified = :verified, verify_at = NULL WHERE seq = :seq",
+            {"verified": "accepted", "seq": row["seq"]},
+        )
+        history.add(store, row["seq"], now, "callback_accepted", f"by {who}")
+    return [row["id"] for row in rows]

@@ -8,6 +8,7 @@ from worker.core.instant import from_iso, iso, iso_or_none, words
 from worker.core.poll_errors import in_words
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import PLANNED, DueReason
+from worker.core.verification import said_of
 from worker.store.db.store import Store
 from worker.store.state import api
 
@@ -31,6 +32,9 @@ def life(store: Store, task: sqlite3.Row, schedule: Schedule, least_delay_ms: in
         "why": _why(store, task, schedule, least_delay_ms),
         "concluded_at": iso_or_none(task["concluded_at"]),
         "concluded_by": task["concluded_by"],
+        "callback_at": iso_or_none(task["callback_at"]),
+        "verify_at": iso_or_none(task["verify_at"]),
+        "verified": task["verified"],
         "purged_at": iso_or_none(task["purged_at"]),
         "polls": task["polls"],
         "failures": task["failures"],
@@ -49,6 +53,8 @@ def life_rows(task: Json, now: int) -> Iterator[tuple[str, str]]:
         *((key.replace("_", " "), task.get(key)) for key in keys),
         ("next poll", _next_poll(task["due_at"], now)),
         ("why then", task["why"]),
+        ("callback", task.get("callback_at")),
+        ("confirmed", _confirmed(task.get("verified"), task.get("verify_at"))),
         ("polls", polls_in_words(task["polls"], task["failures"])),
         ("last error", f"{error}: {in_words(error)}" if error else None),
     )
@@ -59,6 +65,13 @@ def history_rows(task: Json) -> Iterator[tuple[str, str]]:
     """The instant of each event, and what it was."""
     for one in task["history"]:
         yield one["at"], one["event"] + (f": {one['detail']}" if one["detail"] else "")
+
+
+def _confirmed(verified: str | None, verify_at: str | None) -> str | None:
+    """What the vendor says of the callback."""
+    if verify_at is not None:
+        return f"not yet: the vendor is asked at {verify_at}"
+    return None if verified is None else said_of(verified)
 
 
 def _next_poll(due_at: str | None, now: int) -> str | None:

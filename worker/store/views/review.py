@@ -52,7 +52,7 @@ def review_pages(
         tasks = store.read(
             f"""
             SELECT seq, id, state, outcome, subtenant, recorded_at, due_at, concluded_at, abandoned_at, purged_at,
-                polls, last_error
+                polls, last_error, verified
             FROM tasks WHERE seq > :last AND outcome IS NOT NULL{narrowed} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - constants
             {"last": last, "ref": ref, "subtenant": subtenant, "page": PAGE_ROWS},

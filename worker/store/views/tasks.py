@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from worker.core.instant import iso, iso_or_none
 from worker.store.db.store import Store
 from worker.store.state import api
+from worker.store.tasks.verifying import FAILING, NOT_CONFIRMED
 from worker.store.views.overdue import OVERDUE
 
 Json = dict[str, Any]
@@ -19,7 +20,8 @@ class Wanted(NamedTuple):
 
     ``overdue_after``: those pending for longer than that many ms. ``failing``: pending ones whose last poll brought
     nothing usable, ``''`` for any reason, else for this one. ``ref``: those that have this key of the caller's.
-    ``subtenant``: those that were recorded with this tag.
+    ``subtenant``: those that were recorded with this tag. ``unconfirmed``: those concluded by callbacks that the vendor
+    does not confirm.
     """
 
     state: str | None = None
@@ -27,6 +29,7 @@ class Wanted(NamedTuple):
     failing: str | None = None
     ref: str | None = None
     subtenant: str | None = None
+    unconfirmed: bool | None = None
 
     def conditions(self) -> str:
         # Not `state = …`: by an index of it, all tasks of a state would be sorted anew for each page.
@@ -37,6 +40,7 @@ class Wanted(NamedTuple):
             " AND (:failing = '' OR last_error = :failing)": self.failing,
             "seq IN (SELECT task FROM refs WHERE ref = :ref)": self.ref,
             "subtenant = :subtenant": self.subtenant,
+            f"({NOT_CONFIRMED}) OR ({FAILING})": self.unconfirmed,
         }
         return "".join(f" AND ({condition})" for condition, value in wanted.items() if value is not None)
 
@@ -49,7 +53,7 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
         rows = store.read(
             f"""
             SELECT seq, id, state, outcome, subtenant, recorded_at, due_at, concluded_at, abandoned_at, purged_at,
-                polls, last_error
+                polls, last_error, verified
             FROM tasks WHERE seq > :last{wanted.conditions()} ORDER BY seq LIMIT :page
             """,  # noqa: S608 - constants
             {
@@ -87,6 +91,7 @@ def task_line(row: sqlite3.Row, refs: Mapping[int, list[str]]) -> Json:
         "purged_at": iso_or_none(row["purged_at"]),
         "polls": row["polls"],
         "last_error": row["last_error"],
+        "verified": row["verified"],
     }
 
 
@@ -103,7 +108,7 @@ def states(store: Store, ids: Iterable[str]) -> list[Json]:
     """Where these tasks stand."""
     found = []
     for task_id in ids:
-        row = store.one("SELECT id, state, outcome, last_error FROM tasks WHERE id = :id", {"id": task_id})
+        row = store.one("SELECT id, state, outcome, last_error, verified FROM tasks WHERE id = :id", {"id": task_id})
         found += [] if row is None else [dict(row)]
     return found
 
