@@ -86,8 +86,8 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version
 
 lock: | $(BIN)/python
 	@$(PIP) install uv
-	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) --extra local - --output-file requirements.txt
-	@$(LOCK) --extra local --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) --extra serve - --output-file requirements.txt
+	@$(LOCK) --extra serve --extra dev --constraints requirements.txt --output-file requirements-dev.txt
 	@printf 'huey\npyx12\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
 	@printf 'nfpm\n' | $(LOCK:pyproject.toml=) - --output-file requirements-deb.txt
 

@@ -247,7 +247,7 @@ def test_no_function_is_written_twice() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [*project["dependencies"], *project["optional-dependencies"]["local"]]
+    names = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
     declared = {re.match(r"[\w-]+", name)[0].replace("-", "_").lower() for name in names}  # type: ignore[index]
     used = {name.partition(".")[0] for path in SOURCES for name in imports(path)}
     assert used - sys.stdlib_module_names - {"worker", "cli", "sandbox"} == declared

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "cdpoll.service"
 UNITS = [UNIT, ROOT / "systemd" / "cdpoll-deliver.service"]
 LOCAL = ROOT / "systemd" / "cdpoll-local.service"
+CALLBACK = ROOT / "systemd" / "cdpoll-callback.service"
 
 BY_NAME = pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 
@@ -20,7 +21,8 @@ BY_NAME = pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="the Debian package systemd is not installed")
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
     # `verify` exits 0 on unknown keys, so any word of it counts; the program is not where the units want it.
-    copies = [tmp_path / path.name for path in (*UNITS, LOCAL, LOCAL.with_suffix(".socket"))]
+    sockets = [path.with_suffix(".socket") for path in (LOCAL, CALLBACK)]
+    copies = [tmp_path / path.name for path in (*UNITS, LOCAL, CALLBACK, *sockets)]
     for copy in copies:
         copy.write_text((LOCAL.parent / copy.name).read_text().replace("/usr/bin/cdpoll", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *copies], capture_output=True, text=True)
@@ -30,7 +32,9 @@ def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="the Debian package systemd is not installed")
 @pytest.mark.parametrize(
-    ("path", "most"), [(UNITS[0], 1.2), (UNITS[1], 1.6), (LOCAL, 1.2)], ids=lambda value: getattr(value, "name", "")
+    ("path", "most"),
+    [(UNITS[0], 1.2), (UNITS[1], 1.6), (LOCAL, 1.2), (CALLBACK, 1.2)],
+    ids=lambda value: getattr(value, "name", ""),
 )
 def test_little_is_exposed(path: Path, most: float) -> None:
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={round(most * 10)}", str(path)]
@@ -67,6 +71,16 @@ def test_the_configuration_is_checked_before_the_daemon_is_told_to_reload(path: 
     start, check, tell = (line.partition("=")[2] for line in lines)
     assert check == start.rpartition(" ")[0] + " config check"
     assert tell == "kill -HUP $MAINPID"
+
+
+def test_what_serves_the_callbacks_is_handed_none_of_the_vendors_credentials() -> None:
+    lines = CALLBACK.read_text().splitlines()
+    handed = [line.partition("=")[2].partition(":")[0] for line in lines if line.startswith("LoadCredential=")]
+    assert handed == ["callback-secret", "callback-secret-before"]
+    example = (ROOT / "config.example.ini").read_text()
+    for name in handed:
+        assert f"SetCredential={name}:\\n" in lines
+        assert f"{{credential {name}}}" in example
 
 
 def test_the_example_configuration_takes_the_credential_of_the_unit() -> None:

@@ -24,8 +24,9 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 def host(booted: Host) -> Iterator[Host]:
     """The machine with the services stopped, as they were installed, and no database."""
     yield booted
-    booted.run("systemctl", "stop", "cdpoll", "cdpoll-deliver")
-    booted.run("systemctl", "revert", "cdpoll.service", "cdpoll-deliver.service", check=False)
+    booted.run("systemctl", "stop", "cdpoll", "cdpoll-deliver", "cdpoll-callback.socket", "cdpoll-callback.service")
+    reverted = ("cdpoll.service", "cdpoll-deliver.service", "cdpoll-callback.service")
+    booted.run("systemctl", "revert", *reverted, check=False)
     booted.run("systemctl", "reset-failed", check=False)
     booted.run("sh", "-c", "rm -rf /var/lib/cdpoll/* /var/lib/cdpoll/.[!.]* /etc/cdpoll/conf.d/*")
 
@@ -36,6 +37,6 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.T
     report = yield
     host = item.funcargs.get("booted")
     if report.failed and isinstance(host, Host):
-        for unit in ("cdpoll", "cdpoll-deliver", "cdpoll-local"):
+        for unit in ("cdpoll", "cdpoll-deliver", "cdpoll-callback", "cdpoll-local"):
             report.sections.append((f"journal of {unit}", host.journal(unit)[-4000:]))
     return report

@@ -74,7 +74,7 @@ def bytecode(host: Host) -> list[Path]:
 
 
 def states(host: Host) -> dict[str, list[str]]:
-    units = ("cdpoll", "cdpoll-deliver", "cdpoll-local.socket")
+    units = ("cdpoll", "cdpoll-deliver", "cdpoll-callback.socket", "cdpoll-local.socket")
     return {unit: [host.shown(unit, name) for name in ("ActiveState", "UnitFileState")] for unit in units}
 
 
@@ -135,10 +135,12 @@ def test_an_upgrade_finds_the_services_as_they_were_also_after_a_failed_migratio
     bare.run("chmod", "0600", "/etc/cdpoll/cdpoll.ini")
     bare.run("chown", "cdpoll", "/etc/cdpoll/cdpoll.ini")
     bare.run("systemctl", "start", "cdpoll-deliver")
+    bare.run("systemctl", "enable", "--now", "cdpoll-callback.socket")
     before, process = states(bare), bare.shown("cdpoll", "MainPID")
     assert before == {
         "cdpoll": ["active", "enabled"],
         "cdpoll-deliver": ["active", "disabled"],
+        "cdpoll-callback.socket": ["active", "enabled"],
         "cdpoll-local.socket": ["inactive", "disabled"],
     }
     config = bare.run("cat", "/etc/cdpoll/cdpoll.ini").stdout
@@ -188,7 +190,7 @@ def test_what_was_enabled_runs_again_after_a_removal_and_a_purge_leaves_the_data
     assert not (bare.root / "usr/lib/cdpoll").exists()
     bare.run("test", "-e", "/etc/cdpoll/cdpoll.ini")
     bare.run("dpkg", "-i", IN_IT)
-    assert states(bare)["cdpoll"] == ["active", "enabled"]
+    assert states(bare)["cdpoll"] == states(bare)["cdpoll-callback.socket"] == ["active", "enabled"]
 
     bare.run("systemctl", "stop", "vendor")
     said = bare.run("apt-get", "purge", "-y", "cdpoll").stdout
@@ -196,4 +198,5 @@ def test_what_was_enabled_runs_again_after_a_removal_and_a_purge_leaves_the_data
     assert "rm -rf /var/lib/cdpoll" in said
     assert not (bare.root / "etc/cdpoll").exists()
     assert not (bare.root / "etc/systemd/system/multi-user.target.wants/cdpoll.service").is_symlink()
+    assert not (bare.root / "etc/systemd/system/sockets.target.wants/cdpoll-callback.socket").is_symlink()
     bare.run("test", "-e", DATABASE)

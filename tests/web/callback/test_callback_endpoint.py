@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_two_secrets_are_valid_while_both_are_listed(tmp_path: Path) -> None:
     assert after.ask(secret=FORMER).status_code == 401
     for one in (world, after):
         one.clerk.close()
+
+
+def test_a_former_secret_that_is_listed_need_not_be_there(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    for name in ("empty", "missing"):
+        (tmp_path / f"with-{name}").mkdir()
+        world = CallbackWorld(tmp_path / f"with-{name}", f"previous_secret = {{file {tmp_path / name}}}")
+        assert world.token()
+        for secret in (FORMER, ""):
+            assert world.ask(secret=secret).status_code == 401
+        world.clerk.close()
 
 
 @pytest.mark.parametrize(
@@ -125,6 +137,9 @@ def test_a_packed_or_a_huge_body_is_refused(world: CallbackWorld) -> None:
     token = world.token()
     assert world.deliver(token, Content_Encoding="gzip").status_code == 415
     assert world.deliver(token, b" " * (MAX_BODY_BYTES + 1)).status_code == 413
+    in_chunks = {"wsgi.input": BytesIO(b" " * (MAX_BODY_BYTES + 1)), "wsgi.input_terminated": True}
+    headers = {"Authorization": f"Bearer {token}"}
+    assert world.client.post(CALLBACK_PATH, headers=headers, environ_overrides=in_chunks).status_code == 413
     assert world.rows("SELECT * FROM bodies") == []
 
 

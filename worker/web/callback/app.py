@@ -19,7 +19,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from worker.config import CallbackSection, Config
 from worker.config.callback import callback_rules_of
@@ -78,8 +78,7 @@ class CallbackApp:
 
     def token(self) -> Response:
         """The token endpoint."""
-        request.max_content_length = MAX_TOKEN_BODY_BYTES
-        asked = TokenRequest(request.headers.get("Authorization"), _kind(), request.get_data(cache=False))
+        asked = TokenRequest(request.headers.get("Authorization"), _kind(), _body(MAX_TOKEN_BODY_BYTES))
         decided = decide(asked, self._listed, self.section.scope)
         if isinstance(decided, Denied):
             return self._denied(decided)
@@ -146,8 +145,7 @@ class CallbackApp:
         return None
 
     def _taken(self, now: int) -> Response:
-        request.max_content_length = MAX_BODY_BYTES
-        body = request.get_data(cache=False)
+        body = _body(MAX_BODY_BYTES)
         delivery = Delivery(
             body, _header("X-Optum-Tenant-Id"), _header("X-Optum-Correlation-Id"), _header("X-Optum-Trace-Id")
         )
@@ -206,8 +204,18 @@ def make_callback_app(config: Config, clerk: Clerk, now: Callable[[], int], log:
 def credentials_of(section: CallbackSection) -> list[ClientCredentials]:
     """The pairs that are let in: with the present secret, and with the former one while it is listed."""
     client_id = section.client_id.reveal()
-    secrets = [section.client_secret, *([section.previous_secret] if section.previous_secret else [])]
-    return [ClientCredentials(client_id, secret.reveal()) for secret in secrets]
+    former = section.previous_secret.reveal_if_there()
+    secrets = [section.client_secret.reveal(), *([] if former is None else [former])]
+    return [ClientCredentials(client_id, secret) for secret in secrets]
+
+
+def _body(most_bytes: int) -> bytes:
+    # One more, because werkzeug cuts off what comes in chunks and is longer, without a word.
+    request.max_content_length = most_bytes + 1
+    body = request.get_data(cache=False)
+    if len(body) > most_bytes:
+        raise RequestEntityTooLarge
+    return body
 
 
 def _header(name: str) -> str | None:
