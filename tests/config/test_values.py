@@ -132,6 +132,8 @@ def test_accepted(section: str, key: str, text: str, field: str, value: object) 
         ("api", "timeout", "9" * 400 + "d", "is not a duration"),
         ("api", "token_body", "jsonn", "did you mean json?"),
         ("api", "scope", "a  b", "one blank between"),
+        ("callback", "scope", 'a "b"', "no quotes"),
+        ("callback", "scope", "a\\b", "no quotes"),
         ("api", "tenant_id", "a b", "holds a blank"),
         ("api", "tenant_id", "ä", "not plain ASCII"),
         ("api", "ca_file", "ca.pem", "write it in full"),

@@ -164,8 +164,9 @@ def _token(written: Written) -> str:
 
 
 def _tokens(written: Written) -> str:
-    if not re.fullmatch(r"[!-~]+( [!-~]+)*", written.text):
-        raise ValueError("not a list of plain ASCII words; write them with one blank between")
+    # As RFC 6749 has scopes: each can stand in a quoted string.
+    if not re.fullmatch(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", written.text):
+        raise ValueError("not a list of plain ASCII words; write them with one blank between, and no quotes")
     return written.text
 
 

@@ -129,7 +129,9 @@ def test_a_delivery_is_on_the_disk_when_it_is_answered(world: CallbackWorld) -> 
     ],
 )
 def test_only_json_is_taken(world: CallbackWorld, kind: str, status: int) -> None:
-    assert world.deliver(world.token(), kind=kind).status_code == status
+    answer = world.deliver(world.token(), kind=kind)
+    assert answer.status_code == status
+    assert answer.headers.get("Accept") == ("application/json" if status == 415 else None)
     assert len(world.rows("SELECT * FROM tasks")) == (status == 204)
 
 

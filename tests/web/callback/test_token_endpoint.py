@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_the_newer_form_is_given_a_token(world: CallbackWorld) -> None:
     answer = world.ask()
     assert answer.status_code == 200
     assert answer.content_type == "application/json"
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert (answer.headers["Cache-Control"], answer.headers["Pragma"]) == ("no-store", "no-cache")
     told = answer.get_json()
     assert (told["token_type"], told["expires_in"], set(told)) == (
         "Bearer",
@@ -56,6 +57,7 @@ def test_the_older_form_is_given_a_token(world: CallbackWorld) -> None:
         ({}, "application/json", "{", 400, "invalid_request"),
         ({}, "application/json", "[]", 400, "invalid_request"),
         ({}, "application/json", '{"grant_type": 7}', 400, "invalid_request"),
+        ({}, "application/json", '{"grant_type": "client_credentials", "scope": {}}', 400, "invalid_request"),
         ({}, "application/json", '{"grant_type": "a", "grant_type": "b"}', 400, "invalid_request"),
         ({}, "application/json", "[" * 100_00, 400, "invalid_request"),
         ({}, "text/plain", "grant_type=client_credentials", 400, "invalid_request"),
@@ -80,6 +82,39 @@ def test_every_error_is_as_the_standard_words_it(
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
     assert "access_token" not in answer.get_json()
     assert world.rows("SELECT * FROM callback_tokens") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "grant_type=client_credentials&scope=",
+        "grant_type=client_credentials&client_id=&client_secret=",
+        "grant_type=client_credentials&client_id=vendor&scope=&scope=",
+        "grant_type=client_credentials&audience=x",
+        {"grant_type": "client_credentials", "client_id": "", "client_secret": None, "scope": ""},
+        {"grant_type": "client_credentials", "audience": {"x": []}},
+    ],
+)
+def test_a_parameter_without_a_value_or_not_known_counts_for_nothing(world: CallbackWorld, body: Any) -> None:
+    if isinstance(body, dict):
+        assert world.ask(body=json.dumps(body), kind="application/json").status_code == 200
+    else:
+        assert world.ask(body=body).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC", "Basic  "])
+def test_the_scheme_stands_in_any_case(world: CallbackWorld, scheme: str) -> None:
+    header = basic("vendor", SECRET).replace("Basic", scheme)
+    assert world.ask(headers={"Authorization": header}).status_code == 200
+    assert world.ask(headers={"Authorization": f"{header},{header}"}).status_code == 401
+
+
+def test_a_pair_in_the_address_is_not_looked_at(world: CallbackWorld) -> None:
+    asks = f"grant_type=client_credentials&client_id=vendor&client_secret={SECRET}"
+    answer = world.client.post(f"{TOKEN_PATH}?{asks}", content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Basic realm="cdpoll"')
+    answer = world.client.post(f"{TOKEN_PATH}?{asks}", headers={"Authorization": basic("vendor", SECRET)})
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_request")
 
 
 def test_the_pair_may_be_encoded_as_the_standard_has_it(tmp_path: Path) -> None:

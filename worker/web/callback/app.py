@@ -139,7 +139,7 @@ class CallbackApp:
             return _challenge(told, "the token has not the scope that is needed\n", 403)
         kind = _kind()
         if kind not in _JSON_KINDS and not kind.endswith("+json"):
-            return _text("the body must be JSON (application/json)\n", 415)
+            return _text("the body must be JSON (application/json)\n", 415, {"Accept": "application/json"})
         if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             return _text("the body must not be packed (Content-Encoding)\n", 415, {"Accept-Encoding": "identity"})
         return None

@@ -96,13 +96,13 @@ def _digest(text: str) -> bytes:
 
 
 def _fields(asked: TokenRequest) -> Fields | Denied:
-    """The parameters of the body; an empty one has none."""
+    """The parameters of the body. One without a value is as if it were not there (section 3.2)."""
     if asked.kind == "application/json":
         return _json_fields(asked.body)
     if asked.kind != "application/x-www-form-urlencoded" and (asked.kind or asked.body.strip()):
         return Denied("invalid_request", "the body must be a form (application/x-www-form-urlencoded) or JSON")
     try:
-        pairs = parse_qsl(asked.body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(asked.body.decode(), max_num_fields=MOST_FIELDS)
     except ValueError:
         return Denied("invalid_request", "the body is not a form")
     fields = dict(pairs)
@@ -122,7 +122,8 @@ def _json_fields(body: bytes) -> Fields | Denied:
         return Denied("invalid_request", "the body is not JSON")
     if not isinstance(read, dict) or twice:
         return Denied("invalid_request", "the body is not one JSON object with each parameter once")
-    known = {name: read[name] for name in ("grant_type", "client_id", "client_secret", "scope") if read.get(name)}
+    given = {name: read.get(name) for name in ("grant_type", "client_id", "client_secret", "scope")}
+    known = {name: value for name, value in given.items() if value not in (None, "")}
     if not all(isinstance(value, str) for value in known.values()):
         return Denied("invalid_request", "a parameter is not a text")
     return known
