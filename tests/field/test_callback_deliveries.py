@@ -44,7 +44,7 @@ def body(task: str, trace: str) -> bytes:
     return json.dumps(found | {"traceId": trace}).encode()
 
 
-class Receiver:
+class MortalReceiver:
     """`cdpoll serve callback` on a socket that outlives it, as systemd keeps it; killed again and again."""
 
     def __init__(self, house: House) -> None:
@@ -128,7 +128,7 @@ def house(tmp_path: Path) -> House:
 
 def test_what_was_answered_204_outlives_each_kill_and_is_one_result(house: House) -> None:
     house.cdpoll("record", "task-0", "task-1", check=0)
-    receiver = Receiver(house)
+    receiver = MortalReceiver(house)
     deliveries = [f"task-{n}" for n in range(IDS)] * EACH
     random.Random(7).shuffle(deliveries)
     counted, lock = Counter[str](), threading.Lock()
