@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import batches, claim, comparison, fairness, lateness, limit, memory, page, throughput
+from bench import batches, callbacks, claim, comparison, fairness, lateness, limit, memory, page, throughput
 from bench.part import Part
 
 HERE = Path(__file__).parent
@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "memory": memory.part,
     "limit": limit.part,
     "page": page.part,
+    "callbacks": callbacks.part,
     "batches": batches.part,
 }
 
