@@ -251,3 +251,14 @@ def test_what_is_imported_is_declared() -> None:
     declared = {re.match(r"[\w-]+", name)[0].replace("-", "_").lower() for name in names}  # type: ignore[index]
     used = {name.partition(".")[0] for path in SOURCES for name in imports(path)}
     assert used - sys.stdlib_module_names - {"worker", "cli", "sandbox"} == declared
+
+
+def test_what_lies_beside_the_code_is_installed_with_it() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
+    beside = {
+        path
+        for floor in ("worker", "cli", "sandbox")
+        for path in (ROOT / floor).rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert {path.name for path in beside if not any(path.match(pattern) for pattern in patterns)} == set()
