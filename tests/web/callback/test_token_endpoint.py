@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.callback_world import CALLBACK_PATH, SECRET, TOKEN_PATH, CallbackWorld, basic
+from tests.support.callback_world import CALLBACK_PATH, FORMER, SECRET, TOKEN_PATH, CallbackWorld, basic
 from worker.web.callback.app import MAX_TOKEN_BODY_BYTES
 
 
@@ -34,6 +34,18 @@ def test_the_newer_form_is_given_a_token(world: CallbackWorld) -> None:
     kept = world.rows("SELECT * FROM callback_tokens")
     assert told["access_token"] not in json.dumps(kept)
     assert SECRET.encode() not in world.path.read_bytes()
+
+
+def test_a_former_secret_that_is_not_there_lets_no_one_in(tmp_path: Path) -> None:
+    path = tmp_path / "former"
+    world = CallbackWorld(tmp_path, f"previous_secret = {{file {path}}}")
+    for held in (None, "", "\n"):
+        if held is not None:
+            path.write_text(held)
+            world.client = world.begun()
+        assert world.ask().status_code == 200
+        assert [world.ask(secret=secret).status_code for secret in ("", "\n", FORMER)] == [401] * 3
+        world.clerk.close()
 
 
 def test_the_older_form_is_given_a_token(world: CallbackWorld) -> None:
