@@ -49,6 +49,11 @@ COMMANDS = {
     "serve": ("cli.serve", "serve", "Serve the status page, metrics and health on this machine."),
     "deliveries": ("cli.deliveries", "deliveries", "What waits to be delivered, has failed or was given up."),
     "doctor": ("cli.doctor.command", "doctor", "Is everything in place, and if not, what is to be done?"),
+    "callback-check": (
+        "cli.callback.check",
+        "callback_check",
+        "Play the vendor against your own callback address, before whitelisting is asked for.",
+    ),
     "callback-secret": (
         "cli.callback.secret",
         "callback_secret",

@@ -18,10 +18,10 @@ from cli.doctor.database import database
 from cli.doctor.deadline import Running, within
 from cli.doctor.drop import DropChecks
 from cli.doctor.files import disk, files
-from cli.doctor.finding import Finding, fail, unchecked
+from cli.doctor.finding import Finding, fail, lines_of, unchecked
 from cli.doctor.page import page
 from cli.doctor.vendor import Vendor
-from cli.lines import Line, drawn
+from cli.lines import drawn
 from cli.opening import settle_in
 from cli.output import AS_JSON, dumped
 from cli.table import output_width
@@ -34,10 +34,6 @@ from worker.ownership import user_name
 
 # All groups begin at once, so this is what the whole takes at most.
 READING_S, GROUP_MS = 4.0, 20_000
-
-_COLOURS = {"OK": "good", "WARN": "warning", "FAIL": "critical"}
-_LEVEL_CHARS, _CHECK_CHARS = 5, 16
-_INDENT_CHARS = _LEVEL_CHARS + _CHECK_CHARS + 2
 
 
 @dataclass(slots=True)
@@ -75,7 +71,7 @@ def doctor(obj: dict[str, Any], user: str | None, as_json: bool) -> int:
     for one in found:
         told.append(one)
         if not as_json:
-            click.echo("\n".join(drawn(_lines(one), output_width())))
+            click.echo("\n".join(drawn(lines_of(one), output_width())))
     counts = Counter(one.level for one in told)
     if as_json:
         click.echo(dumped(_picture(told, obj["config"], asked)))
@@ -91,13 +87,6 @@ def _said(asked: _Asked) -> str:
     parts = [f"{counted(asked.requests, 'request')} to the vendor"] * bool(asked.requests)
     parts += [f"{counted(asked.logins, 'login')} to the SFTP server"] * bool(asked.logins)
     return f"{' and '.join(parts)}, and nothing was changed there" if parts else "nothing was asked of the vendor"
-
-
-def _lines(one: Finding) -> Iterator[Line]:
-    head = f"{one.level:<{_LEVEL_CHARS}} {one.check:<{_CHECK_CHARS}} "
-    yield Line(head + one.words, one.level, _COLOURS[one.level], len(head))
-    if one.cure:
-        yield Line(f"{'':{len(head)}}cure: {one.cure}", indent=len(head) + 6)
 
 
 def _picture(told: list[Finding], explicit: str | None, asked: _Asked) -> dict[str, Any]:

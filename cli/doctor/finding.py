@@ -1,6 +1,9 @@
 """One line of what the doctor found."""
 
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
+
+from cli.lines import Line
 
 CHECKS = (
     *("configuration", "files", "disk"),
@@ -26,6 +29,18 @@ class Finding(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         return {"check": self.check, "level": self.level, "words": self.words, "cure": self.cure or None}
+
+
+_COLOURS = {"OK": "good", "WARN": "warning", "FAIL": "critical"}
+_LEVEL_CHARS, _CHECK_CHARS = 5, 16
+
+
+def lines_of(one: Finding) -> Iterator[Line]:
+    """As it is printed for people."""
+    head = f"{one.level:<{_LEVEL_CHARS}} {one.check:<{_CHECK_CHARS}} "
+    yield Line(head + one.words, one.level, _COLOURS[one.level], len(head))
+    if one.cure:
+        yield Line(f"{'':{len(head)}}cure: {one.cure}", indent=len(head) + 6)
 
 
 def good(check: str, words: str) -> Finding:

@@ -11,6 +11,7 @@ from worker.gateways.units import unit_of
 
 SERVICE = "cdpoll.service"
 DELIVER_SERVICE = "cdpoll-deliver.service"
+CALLBACK_SERVICE, CALLBACK_SOCKET = "cdpoll-callback.service", "cdpoll-callback.socket"
 
 
 def daemon(picture: dict[str, Any], *, expected: bool) -> Iterator[Finding]:

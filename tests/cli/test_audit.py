@@ -103,7 +103,16 @@ NOT_NOTED = {
     },
     **{
         form: NO_PATIENT
-        for name in ("deliveries list", "doctor", "support", "config show", "config check", "db path", "db integrity")
+        for name in (
+            "deliveries list",
+            "doctor",
+            "callback-check",
+            "support",
+            "config show",
+            "config check",
+            "db path",
+            "db integrity",
+        )
         for form in (name, f"{name} --json")
     },
     "config example": NO_PATIENT,

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from cli.main import cli
-from tests.support.cdpoll_process import ROOT, House
+from tests.support.cdpoll_process import NOWHERE, ROOT, House
 from tests.support.database import NOW, conclude
 from tests.support.scripted_way import REFUSED, Delivering, ScriptedWay, answering
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber
@@ -131,6 +131,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["found"],
         ["show", "a", "--benefits", "--body"],
         ["support", "e"],
+        ["callback-check", NOWHERE, "--client-id", "c", "--secret-file", str(house.folder / "secret")],
         ["callback-secret", "--write", str(house.folder / "callback-secret")],
         ["show", "b"],
         ["config", "show"],

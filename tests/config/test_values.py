@@ -66,7 +66,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     )
     assert config.log == LogSection("auto", "info")
     assert config.retention == RetentionSection(None, Weekly(6, 180))
-    assert config.support == SupportSection(None, None, None)
+    assert config.support == SupportSection(None, None, None, None)
     assert config.doctor == DoctorSection(None)
     api = config.api
     assert api is not None

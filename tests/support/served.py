@@ -13,8 +13,10 @@ from pathlib import Path
 
 from tests.support.cdpoll_process import DEADLINE, House
 
+# The process of the tests has SIGHUP blocked where it has loaded our commands.
 HAND_OVER = """
-import os, sys
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 os.dup2(int(sys.argv[1]), 3)
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
 os.execv(sys.argv[2], sys.argv[2:])
@@ -79,9 +81,9 @@ class Served:
 
 
 @contextmanager
-def served(house: House, deadline_s: float | None = None, **env: str) -> Iterator[Served]:
+def served(house: House, deadline_s: float | None = None, *, what: str = "local", **env: str) -> Iterator[Served]:
     """Killed at the end if need be. ``deadline_s``: of a connection, in place of the usual one."""
-    line = house.line("serve", "local")
+    line = house.line("serve", what)
     if deadline_s is not None:
         line = [sys.executable, "-c", _WITH_DEADLINE, str(deadline_s), *line[1:]]
     log = house.folder / "served.log"

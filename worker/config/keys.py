@@ -251,6 +251,14 @@ SUPPORT = Section(
             sample="production",
             otherwise="the host of base_url",
         ),
+        Key(
+            "technical_owner",
+            TEXT,
+            None,
+            "Whom the vendor asks about your callback address: name, e-mail, telephone. `cdpoll callback-check` writes "
+            "it into the request for whitelisting.",
+            sample="Integration team, integration@your-organisation.example",
+        ),
     ),
 )
 

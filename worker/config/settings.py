@@ -156,6 +156,7 @@ class SupportSection(NamedTuple):
     customer: str | None
     submitter_id: str | None
     environment: str | None
+    technical_owner: str | None
 
 
 class DoctorSection(NamedTuple):
