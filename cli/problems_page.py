@@ -134,7 +134,11 @@ _FIELDS_OF = {
         "cure": "raise requests_per_second, if the vendor allows more; after refusals the pace recovers by itself"
     },
     "daemon_stuck": {"lasting": "a minute and a half"},
-    "overdue": {"lasting": "`[polling] alert_after`"},
+    "overdue": {
+        "lasting": "`[polling] alert_after`",
+        "cure": "ask the vendor (`cdpoll support ID` writes the ticket; without `[api]`, `cdpoll support --overdue` "
+        "writes what asks for their callbacks)",
+    },
     "sftp_stale": {"under_way": "", "lasting": "three times `every`"},
     "api_rate_limited": {"cure": "lower requests_per_second if it comes often"},
 }

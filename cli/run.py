@@ -31,8 +31,8 @@ def run(obj: dict[str, Any], once: bool, until_idle: bool) -> int:
 
     for warning in config.warnings:
         write_line(f"warning: {warning}")  # a log that takes no lines must not keep the daemon from its work
-    if config.sftp is None or config.api is not None:
-        config.require_api()  # an installation may have nothing but [sftp]
+    if config.asks_without_fail:
+        config.require_api()  # an installation may have nothing but [sftp] or [callback]
     settle_in(config.store.path)
     return daemon.run(
         config,

@@ -7,6 +7,7 @@ import click
 from cli.completion import complete_id
 from cli.opening import opened
 from cli.output import AS_JSON, dumped, say
+from cli.overdue_ticket import ask_for_overdue, say_missing
 from cli.show import ids_of, several
 from worker import __version__
 from worker.core.errors import BadData
@@ -20,14 +21,23 @@ _NAME_LETTERS = 22
 
 
 @click.command()
-@click.argument("name", metavar="ID|PREFIX", shell_complete=complete_id)
+@click.argument("name", metavar="ID|PREFIX", required=False, shell_complete=complete_id)
+@click.option("--overdue", is_flag=True, help="About all overdue tasks: ask for their callbacks once more.")
 @AS_JSON
 @click.pass_obj
-def support(obj: dict[str, Any], name: str, as_json: bool) -> None:
+def support(obj: dict[str, Any], name: str | None, overdue: bool, as_json: bool) -> None:
     """A ticket for the vendor about one task: ids, times and codes, and nothing of the patient.
+
+    With `--overdue`, a text that asks the vendor to deliver the callbacks of overdue tasks once more: by their ids,
+    or by a range of time where there are many.
 
     `[support]` in the configuration says who asks: customer, submitter_id and environment.
     """
+    if overdue == (name is not None):
+        raise click.UsageError("give an id or --overdue")
+    if name is None:
+        ask_for_overdue(obj, as_json)
+        return
     with opened(obj) as here:
         ids = ids_of(here.store, name, None)
         if len(ids) > 1:
@@ -50,9 +60,7 @@ def support(obj: dict[str, Any], name: str, as_json: bool) -> None:
         click.echo(dumped(told))
         return
     say(*_lines(told))
-    missing = [key for key in ("customer", "submitter_id", "environment") if getattr(about, key) is None]
-    if missing:
-        say(f"cdpoll: the vendor asks for these too; set them under [support]: {', '.join(missing)}", err=True)
+    say_missing(about)
 
 
 def _lines(told: Json) -> list[str]:

@@ -62,7 +62,14 @@ def missing(name: str, printed: Any) -> set[str]:
 
 
 # What the house below does not come to: a drop on a server, and commands that refuse.
-NOT_PRINTED = ("status drop.", "status callbacks.", "support failed_polls[", "poll refused", "quarantine drop refused")
+NOT_PRINTED = (
+    "status drop.",
+    "status callbacks.",
+    "support failed_polls[",
+    "support tasks[",
+    "poll refused",
+    "quarantine drop refused",
+)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +139,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["show", "a", "--benefits", "--body"],
         ["support", "e"],
         ["callback-check", NOWHERE, "--client-id", "c", "--secret-file", str(house.folder / "secret")],
+        ["support", "--overdue"],
         ["callback-secret", "--write", str(house.folder / "callback-secret")],
         ["show", "b"],
         ["config", "show"],

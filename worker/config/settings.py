@@ -199,6 +199,11 @@ class Config(NamedTuple):
     places: dict[tuple[str, str], Place]
     headings: dict[str, Place]
 
+    @property
+    def asks_without_fail(self) -> bool:
+        """Whether the daemon needs a complete ``[api]``: it is written, or there is nothing else to work for."""
+        return self.api is not None or (self.sftp is None and self.callback is None)
+
     def require_callback(self) -> CallbackSection:
         """The section of callbacks, complete with the pair. Raises BadConfiguration naming all that is missing."""
         found = self.callback

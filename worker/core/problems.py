@@ -209,7 +209,7 @@ _LISTED = (
         "overdue",
         "warning",
         "{tasks} pending for more than {lasting}",
-        "`cdpoll tasks --overdue` lists them; ask the vendor (`cdpoll support ID` writes the ticket)",
+        "`cdpoll tasks --overdue` lists them; {cure}",
         "polling.md#tasks-in-trouble",
     ),
     Kind(

@@ -40,6 +40,6 @@ def read_anew(before: Config, orders: Orders, signals: Signals, store: Store) ->
     config = orders.reload()
     if config.store != before.store:
         raise BadConfiguration("[store] cannot change while the daemon runs", "restart it instead")
-    if config.api is None and config.sftp is None:
+    if config.asks_without_fail:
         config.require_api()
     return put_together(config, orders, signals, store)

@@ -24,7 +24,8 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
     if tasks_too:
         oldest = picture["oldest_pending_age_s"]
         since = "" if oldest is None else f"; the oldest recorded {about(oldest * 1000)} ago"
-        yield "waiting", f"{counted(tasks['pending'], 'task')} pending, {tasks['due']} due now{since}"
+        due = f", {tasks['due']} due now" if here.api else ""
+        yield "waiting", f"{counted(tasks['pending'], 'task')} pending{due}{since}"
         gone = f"; {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
         ended = f"{outcomes['success']} found coverage, {outcomes['failure']} found none"
         yield "concluded", f"{counted(tasks['concluded'], 'task')}: {ended}{gone}"

@@ -22,7 +22,7 @@ from worker.store.state import standing as kept
 from worker.store.tasks import tallies
 from worker.store.views.callback_problems import callback_problems
 from worker.store.views.delivery_problems import delivery_problems
-from worker.store.views.overdue import OVERDUE
+from worker.store.views.overdue import OVERDUE, overdue_cure
 from worker.store.views.retention import not_rewritten
 
 HELD_SETS = """
@@ -81,7 +81,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     standing += delivery_problems(store, now, rules)
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)
-    standing += _of_tasks(store, now, rules.schedule, shared.breaker)
+    standing += _of_tasks(store, now, rules, shared.breaker)
     standing += _no_links(store)
     return worst_first(standing)
 
@@ -149,7 +149,8 @@ def _no_links(store: Store) -> list[Problem]:
     return [replace(problem("no_links", silent.responses, responses=said, begin=begin), since=silent.since)]
 
 
-def _of_tasks(store: Store, now: int, schedule: Schedule, breaker: Breaker) -> list[Problem]:
+def _of_tasks(store: Store, now: int, rules: StatusRules, breaker: Breaker) -> list[Problem]:
+    schedule = rules.schedule
     overdue = count(
         store,
         # Those whose polls keep failing are told of already.
@@ -157,7 +158,7 @@ def _of_tasks(store: Store, now: int, schedule: Schedule, breaker: Breaker) -> l
         {"now": now, "paused": breaker.paused_until_now(now), "after": schedule.alert_after},
     )
     return _counted(
-        ("overdue", overdue, {"lasting": words(schedule.alert_after)}),
+        ("overdue", overdue, {"lasting": words(schedule.alert_after), "cure": overdue_cure(asks=rules.asks)}),
         ("abandoned", tallies.by_state(store)["abandoned"], {}),
         ("unreadable", count(store, "SELECT count(*) AS n FROM unreadable", {}), {}),
     )

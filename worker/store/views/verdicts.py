@@ -38,7 +38,7 @@ def verdicts(picture: Json, here: Installation, now: int) -> dict[str, Verdict]:
 
 
 def _work(picture: Json, here: Installation, now: int) -> Verdict:
-    waits = _waiting(picture)
+    waits = _waiting(picture, here)
     if _no_writes(picture):
         return Verdict(
             "HELD BACK", f"the database cannot be written: nothing is saved or asked anew; {waits}", "critical"
@@ -143,7 +143,7 @@ def slowed(picture: Json) -> list[str]:
     return [f"slowed {rates} by refusals, full again in about {left} if none follow"]
 
 
-def _waiting(picture: Json) -> str:
+def _waiting(picture: Json, here: Installation) -> str:
     """What waits, and for how long the oldest of it."""
     tasks, drop = picture["tasks"], picture["drop"]
     said = []
@@ -151,7 +151,8 @@ def _waiting(picture: Json) -> str:
         due = f"{tasks['due']} due now"
         if picture["oldest_due_age_s"]:
             due += f", the longest for {about(1000 * picture['oldest_due_age_s'])}"
-        said.append(f"{counted(tasks['pending'], 'task')} pending, {due if tasks['due'] else 'none due now'}")
+        polled = (due if tasks["due"] else "none due now") if here.api else "not polled: there is no [api]"
+        said.append(f"{counted(tasks['pending'], 'task')} pending, {polled}")
     if drop is not None and drop["waiting"]:
         said.append(f"{counted(drop['waiting'], 'file')} to be fetched")
     return "; ".join(said) or "nothing waits"
