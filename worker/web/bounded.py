@@ -10,7 +10,13 @@ from concurrent.futures import Future
 from typing import Any
 
 from gunicorn import util
-from gunicorn.http.errors import InvalidRequestLine, NoMoreData, ParseException
+from gunicorn.http.errors import (
+    InvalidHeader,
+    InvalidRequestLine,
+    NoMoreData,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from worker.clock import Clock
@@ -59,8 +65,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
             del self._until_ms[conn]
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        if not req.uri.startswith("/"):
-            raise InvalidRequestLine(req.uri)  # whose host may be another than the header's
+        _refuse_odd(req)
         self._bound(conn, self.app.served.deadline_s)
         req.body.reader = WholeReader(req.body.reader)
         return super().handle_request(req, conn)
@@ -81,6 +86,17 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
 
     def _bound(self, conn: Any, seconds: float) -> None:
         self._until_ms[conn] = self._clock.monotonic() + round(seconds * 1000)
+
+
+def _refuse_odd(req: Any) -> None:
+    """What HTTP has refused, and gunicorn lets through."""
+    if not req.uri.startswith("/"):
+        raise InvalidRequestLine(req.uri)  # whose host may be another than the header's
+    if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
+        raise InvalidHeader("HOST")
+    for name, value in req.headers:
+        if name == "TRANSFER-ENCODING" and value.lower() != "chunked":
+            raise UnsupportedTransferCoding(value)  # the body would stay packed
 
 
 def _shut(connection: socket.socket) -> None:
