@@ -10,6 +10,7 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.cdpoll_process import DEADLINE, until
 from tests.support.host import Host
+from tests.support.rehearsing import commands, section
 from tests.system.service import SECRET, configure, drop_in
 
 pytestmark = [
@@ -55,12 +56,20 @@ def calling(host: Host, authority: Authority) -> Host:
     return host
 
 
-def renew(host: Host, authority: Authority, name: str, *, key: bool = True) -> None:
-    """As a hook of certbot does."""
+def renew(host: Host, authority: Authority, name: str) -> None:
+    """As certbot does: new files of its own, then the hook of the page."""
     made = authority.certificate(name)
-    for path, file in ((made.cert, "fullchain.pem"), *([(made.key, "privkey.pem")] if key else [])):
-        host.put(f"/root/renewed/{file}", path.read_text(), 0o600)
-        host.run("install", "-m", "0640", "-g", "cdpoll", f"/root/renewed/{file}", f"{TLS}/{file}")
+    host.put("/root/renewed/fullchain.pem", made.cert.read_text(), 0o600)
+    host.put("/root/renewed/privkey.pem", made.key.read_text(), 0o600)
+    [hook] = [one for one in commands(section("docs/callbacks.md", "## TLS")) if one.startswith("#!")]
+    host.put("/root/hook", hook, 0o755)
+    host.run("env", "RENEWED_LINEAGE=/root/renewed", "/root/hook")
+
+
+def half(host: Host, authority: Authority) -> None:
+    """A renewed certificate, and the key not yet."""
+    host.put("/root/half.pem", authority.certificate("half").cert.read_text())
+    host.run("install", "-m", "0640", "-g", "cdpoll", "/root/half.pem", f"{TLS}/fullchain.pem")
 
 
 def curl(host: Host, *more: str, check: bool = True) -> str:
@@ -93,12 +102,11 @@ def test_a_delivery_is_taken_by_the_socket_and_a_renewed_certificate_by_a_reload
     sent = ["-o", "/dev/null", "-w", "%{http_code}", "-H", bearer, "-H", "Content-Type: application/json", "-d", body]
     assert curl(calling, f"{URL}/coverage-discovery/callback", *sent) == "204"
     before = main_pid(calling)
-    renew(calling, authority, "second", key=False)
+    half(calling, authority)
     calling.run("systemctl", "reload", "cdpoll-callback")
     until(lambda: "certificate and key refused" in calling.journal("cdpoll-callback"), "a refusal", every=0.2)
     assert shown(calling) == "first"
     renew(calling, authority, "third")
-    calling.run("systemctl", "reload", "cdpoll-callback")
     until(lambda: shown(calling) == "third", "the third certificate", every=0.2)
     assert main_pid(calling) == before
     assert "from-the-vendor" in calling.run("cdpoll", "tasks", "--json").stdout
@@ -121,12 +129,19 @@ def test_without_secrets_it_says_so_and_a_pair_that_is_mended_later_is_taken(
     calling: Host, authority: Authority
 ) -> None:
     calling.run("rm", "/etc/cdpoll/credentials/callback-secret")
-    assert calling.run("systemctl", "start", "cdpoll-callback", check=False).returncode != 0
+
+    def given_up() -> bool:
+        curl(calling, "--max-time", "1", f"{URL}/healthz", check=False)
+        return calling.shown("cdpoll-callback.socket", "ActiveState") == "failed"
+
+    until(given_up, "a socket that systemd has given up", every=0.2)
     assert calling.shown("cdpoll-callback", "ExecMainStatus") == "78"
+    assert "[callback] client_secret: {credential callback-secret}: is empty" in calling.journal("cdpoll-callback")
     calling.put("/etc/cdpoll/credentials/callback-secret", "secret-of-callbacks\n", 0o600)
+    calling.run("systemctl", "restart", "cdpoll-callback.socket")
     drop_in(calling, "cdpoll-callback", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=200ms\n")
-    renew(calling, authority, "second", key=False)
-    calling.run("systemctl", "start", "cdpoll-callback", check=False)
+    half(calling, authority)
+    calling.run("systemctl", "start", "--no-block", "cdpoll-callback")
     until(lambda: "is not the key of" in calling.journal("cdpoll-callback"), "what is wrong", every=0.2)
     renew(calling, authority, "third")
     until(lambda: shown(calling) == "third", "the third certificate", every=0.5)
