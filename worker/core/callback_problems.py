@@ -22,7 +22,8 @@ CALLBACK_KINDS = (
         "callbacks_down",
         "warning",
         "the vendor's callbacks do not arrive; tasks are polled without waiting for them",
-        "`cdpoll doctor` says what fails here; if nothing does, ask the vendor; over with the next callback",
+        "`cdpoll callback-check URL` and `cdpoll doctor` say what fails here; if nothing does, ask the vendor; "
+        "over with the next fresh callback",
         "callbacks.md#both-lanes",
     ),
     Kind(

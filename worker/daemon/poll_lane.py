@@ -1,11 +1,13 @@
 """The lane that polls. It is the main thread's: its decisions are short, and the waiting is done by the pool."""
 
+from worker.core.callback_lane import LEAST_GRACE_MS
 from worker.core.exit_code import ExitCode
 from worker.core.measures import Measures
 from worker.core.poll_errors import cure_of, in_words
 from worker.daemon.assembly import Parts
 from worker.daemon.lane import Surroundings
 from worker.daemon.orders import Orders
+from worker.rounds.poll import learning
 from worker.rounds.poll.poll import PollRound
 from worker.store.db.store import Store
 from worker.store.tasks import polling as tasks
@@ -41,6 +43,7 @@ class PollLane:
         self._round = PollRound(store, parts.pool, parts.rules, around.log, now, measures)
         self._round.only = orders.only
         self._now = now
+        self._learned_at: int | None = None
         # `--once` polls what was due when it began: other processes may keep recording.
         self._cutoff: int | None = None
 
@@ -55,9 +58,19 @@ class PollLane:
 
     def _pass(self, now: int, *, claim: bool) -> int:
         self._now, heard = now, self._round.own.usable
+        if claim:
+            self._learn(now)
         next_at = self._round.run(now, self._around.clock.monotonic(), due_by=self._cutoff, claim=claim)
         self.brought = self._round.own.usable > heard
         return next_at
+
+    def _learn(self, now: int) -> None:
+        """From callbacks, every 15 s, or with each pass until all is learned."""
+        if self._learned_at is not None and 0 <= now - self._learned_at < learning.EVERY_MS:
+            return
+        lateness_ms = self._round.rules.schedule.callback_grace or LEAST_GRACE_MS
+        if not learning.learn_from_callbacks(self._store, self._round.planner, lateness_ms):
+            self._learned_at = now
 
     @property
     def busy(self) -> bool:

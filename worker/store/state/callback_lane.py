@@ -5,6 +5,7 @@ and that they have ceased to come (worker/core/callback_lane.py).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from worker.core.callback_lane import CallbackLane
 from worker.core.task import DueReason
@@ -109,3 +110,32 @@ def shift(store: Store, by: int) -> None:
         """,
         {"by": by},
     )
+
+
+class Told(NamedTuple):
+    """What a callback told that concluded a task: its row, when it came, and the end that it says; ms."""
+
+    task: int
+    at: int
+    ended_at: int | None
+
+
+_UNTOLD = (
+    "source = 'callback' AND revision = 1 AND seq > (SELECT learned FROM callback_lane WHERE id = 1)"  # by an index
+)
+
+
+def any_untold(store: Store) -> bool:
+    """Whether callbacks have concluded tasks that :func:`take_told` has not given yet."""
+    return store.one(f"SELECT seq FROM results WHERE {_UNTOLD} LIMIT 1") is not None  # noqa: S608 - a constant
+
+
+def take_told(store: Store, most: int) -> list[Told]:
+    """What callbacks have told since the last call, in the order of the results, inside a transaction."""
+    rows = store.read(
+        f"SELECT seq, task, received_at, ended_at FROM results WHERE {_UNTOLD} ORDER BY seq LIMIT :most",  # noqa: S608
+        {"most": most},
+    )
+    if rows:
+        store.execute("UPDATE callback_lane SET learned = :seq WHERE id = 1", {"seq": rows[-1]["seq"]})
+    return [Told(row["task"], row["received_at"], row["ended_at"]) for row in rows]
