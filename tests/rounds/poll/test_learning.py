@@ -104,8 +104,8 @@ def test_a_first_poll_behind_the_grace_brings_no_credit_and_its_end_counts_where
 
 
 def test_with_both_lanes_the_curve_is_that_of_all_discoveries() -> None:
-    """Ends after two minutes on average. Of ten callbacks three are lost, and polls find those tasks after the grace."""
-    draw = random.Random(1)  # noqa: S311 - no secret
+    """Ends after two minutes on average. Three of ten callbacks are lost; polls find those tasks after the grace."""
+    draw = random.Random(1)
     both = LearnedPlanner(SCHEDULE, 20_000, {})
     for n in range(2_000):
         task = Task(n, f"t{n}", "pending", NOW, NOW, reason="callback")
