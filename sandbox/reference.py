@@ -169,6 +169,17 @@ may be left out. A replay is a delivery of its own.
 
 The [faults](#faults) say what can go wrong with callbacks, as in `--faults 'callback_lost=20%,callback_twice=3x'`.
 
+### Callbacks are forged
+
+    cdpoll sandbox --checks 20 --faults 'callback_forged=2x,callback_unknown=2x' \\
+        --callback-url http://127.0.0.1:9272/coverage-discovery/callback
+
+Two callbacks have an id that the API does not know, and two one that it knows and that was told to nobody. All four
+become tasks, and the API is asked about each. While `cdpoll serve callback` and `cdpoll run` run, `cdpoll status` names
+`callback_mismatch`, after 15 minutes of the vendor's (15 seconds here), and this shows the two:
+
+    cdpoll tasks --unconfirmed
+
 ### Callbacks that cannot be used
 
     cdpoll sandbox --checks 20 --faults 'callback_foreign=2x,callback_broken=5x' \\

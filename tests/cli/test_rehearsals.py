@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.rehearsing import commands, free_port, paste, section, servin
 
 PAGE = "docs/sandbox.md"
 BATCHES = "Batch files come by SFTP"
+FORGED = "Callbacks are forged"
 UNUSABLE = "Callbacks that cannot be used"
 REHEARSALS = [
     heading for heading in re.findall(r"^### (.*)$", section(PAGE, "## Rehearsals"), re.MULTILINE) if heading != BATCHES
@@ -114,12 +116,34 @@ def test_a_batch_file_is_fetched_from_the_sandboxes_drop_and_its_coverage_found(
         assert daemon.stopped() == 0
 
 
-def test_callbacks_that_cannot_be_used_are_in_quarantine(tmp_path: Path) -> None:
-    house, address = House(tmp_path), f"127.0.0.1:{free_port()}"
-    start, look = (block.replace("127.0.0.1:9272", address) for block in commands(section(PAGE, f"### {UNUSABLE}")))
+@contextmanager
+def taking_callbacks(house: House, heading: str) -> Iterator[list[str]]:
+    """The sandbox as a rehearsal of callbacks says, and `cdpoll serve callback`; what else is to be pasted."""
+    address = f"127.0.0.1:{free_port()}"
+    start, *look = (block.replace("127.0.0.1:9272", address) for block in commands(section(PAGE, f"### {heading}")))
     with started(house, start.replace("\\\n", " "), *FAST), serving(house, f"http://{address}"):
+        yield [f"export CDPOLL_CONFIG={house.config}\n{block}" for block in look]
+
+
+def test_callbacks_that_are_forged_are_not_confirmed(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with taking_callbacks(house, FORGED) as (look,), house.start() as daemon:
+        daemon.ready()
+
+        def named() -> bool:
+            daemon.heard_by_now()
+            return house.problems().keys() == {"callback_mismatch"}
+
+        until(named, "callback_mismatch in `cdpoll status`", daemon.process)
+        until(lambda: paste(house, look).count("concluded") == 2, "both of them", daemon.process)
+        assert daemon.stopped() == 0
+
+
+def test_callbacks_that_cannot_be_used_are_in_quarantine(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with taking_callbacks(house, UNUSABLE) as (look,):
         until(lambda: house.value("SELECT count(*) FROM bodies WHERE source = 'callback'") >= 5, "all that is odd")
         assert house.problems().keys() == {"callback_quarantined"}
-        shown = paste(house, f"export CDPOLL_CONFIG={house.config}\n{look}")
+        shown = paste(house, look)
         assert "another tenant" in shown, shown
         assert '"startDateTime"' in shown, shown
