@@ -1,13 +1,18 @@
 """Clients that are slow, silent, or do not go: none holds up another, each is cut in time. Bodies up to their limit."""
 
+import socket
+from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from gunicorn.workers.gthread import _DEFER, TConn
 
 from tests.support.cdpoll_process import DEADLINE, until
 from tests.support.served_app import MOST_BYTES, served_app
+from worker.web import bounded
+from worker.web.bounded import BoundedWorker
 from worker.web.serve import Served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -47,6 +52,24 @@ def test_those_that_go_on_too_slowly_are_cut(tmp_path: Path) -> None:
             assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
         assert b"200 OK" in served.ask(HEALTH)
         assert '"level": "error"' not in served.said()
+
+
+def test_a_connection_that_has_said_nothing_when_the_process_ends_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn would shut it where its thread gives it back to the loop in that moment. A reload is such an end."""
+    worker = object.__new__(BoundedWorker)
+    worker.alive = False
+    again: list[object] = []
+    monkeypatch.setattr(worker, "enqueue_req", again.append, raising=False)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        conn = TConn(None, ours, "", "")
+        given_back: Future[object] = Future()
+        given_back.set_result(_DEFER)
+        worker.finish_request(conn, given_back)
+        assert again == [conn]
+        conn.data_ready = False
+        monkeypatch.setattr(bounded, "SILENT_S", 0.05)
+        assert worker.handle(conn) is False
 
 
 def test_a_body_up_to_the_limit_is_taken_and_of_a_longer_one_the_refusal_is_seen(tmp_path: Path) -> None:

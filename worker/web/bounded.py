@@ -21,6 +21,9 @@ from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from worker.clock import Clock
 
+# How long a client may send nothing, when the process ends: as long as gunicorn's loop waits for one otherwise.
+SILENT_S = 2.0
+
 # How long a client may go on sending what is not read any more. Were the connection shut at once, it would not see why.
 LINGER_S = 2.0
 LINGER_BYTES = 64_000_000
@@ -53,8 +56,9 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         self._until_ms: dict[Any, int] = {}
 
     def handle(self, conn: Any) -> Any:
-        if not conn.initialized and not conn.data_ready and not conn.wait_for_data(0):
-            return _DEFER
+        ends = not self.alive  # then its loop keeps no connection for later, and the thread waits
+        if not conn.initialized and not conn.wait_for_data(SILENT_S if ends else 0):
+            return False if ends else _DEFER
         self._bound(conn, self.app.served.head_s)
         try:
             kept = super().handle(conn)
@@ -73,6 +77,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Any, fs: "Future[Any]") -> None:
         if conn.sock.fileno() < 0:  # its thread has shut it
             self.nr_conns -= 1
+        elif not self.alive and fs.result() is _DEFER:
+            self.enqueue_req(conn)  # gunicorn would shut it unheard, when it ends at this moment
         else:
             super().finish_request(conn, fs)
 
