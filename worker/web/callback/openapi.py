@@ -21,7 +21,9 @@ def openapi(section: CallbackSection) -> Json:
     base = section.public_url or ""
     flow = document["components"]["securitySchemes"]["token"]["flows"]["clientCredentials"]
     flow["tokenUrl"] = base + section.token_path
-    flow["scopes"] = dict.fromkeys((section.scope or "").split(), "may deliver")
+    scopes = (section.scope or "").split()
+    flow["scopes"] = dict.fromkeys(scopes, "may deliver")
+    paths[_CALLBACK]["post"]["security"] = [{"token": scopes}]
     if section.public_url is not None:
         document["servers"] = [{"url": section.public_url}]
     return document
