@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.damaged_rows import damage
 from tests.support.poll_world import HOUR, NOW, Make, World, concluded, worlds
 from worker.core.pacing.limiter import RateLimit
 from worker.core.vendor.document import Document, read_document
@@ -220,3 +221,16 @@ def test_polls_and_callbacks_of_the_same_tasks_make_one_result_each(world: Make)
     assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 60
     assert w.count("SELECT count(*) FROM tasks WHERE verify_at IS NOT NULL") == 0
     assert w.count("SELECT count(*) FROM tasks WHERE verified = 'confirmed'") == 40
+
+
+@pytest.mark.parametrize("value", ["x\x01", b"A"])
+@pytest.mark.parametrize("column", ["verify_at", "verified", "failures", "last_poll_at", "polls"])
+def test_a_damaged_row_holds_up_no_other(world: Make, column: str, value: object) -> None:
+    w = world(lambda job, n: concluded(job.task_id))
+    w.record("bad", "good", "new")
+    call_back(w, "bad")
+    call_back(w, "good")
+    damage(w.path, "bad", column, value)
+    w.until(NOW + HOUR)
+    assert w.count("SELECT count(*) FROM tasks WHERE state = 'concluded'") == 3
+    assert w.count("SELECT count(*) FROM tasks WHERE verified = 'confirmed'") == 2

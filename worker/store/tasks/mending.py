@@ -1,4 +1,4 @@
-"""Rows of pending tasks in which a number or a text was damaged on the disk.
+"""Rows of tasks that are polled in which a number or a text was damaged on the disk.
 
 SQLite checks the type of every column when a row is written, and none when it is read. So one damaged column keeps its
 whole row from being saved, and Python from comparing it with others.
@@ -28,9 +28,10 @@ _OPTIONAL_NUMBERS = (
     "last_status",
     "pending_at",
     "delay_per_request_ms",
+    "verify_at",
 )
 _TEXTS = {"reason": f"'{DueReason.FIRST}'", "task_class": "'unseen'"}
-_OPTIONAL_TEXTS = ("name", "correlation_id", "trace_id", "last_error", "last_trace_id")
+_OPTIONAL_TEXTS = ("verified", "name", "correlation_id", "trace_id", "last_error", "last_trace_id")
 
 # What the log says of it.
 MENDED = "tasks were damaged on the disk: what was lost of them is set anew"
@@ -51,22 +52,32 @@ _SOUND = {
     **{name: f"(typeof({name}) = 'text')" for name in _TEXTS},
     **{name: f"({name} IS NULL OR typeof({name}) = 'text')" for name in _OPTIONAL_TEXTS},
 }
-_INSTEAD = {**_NUMBERS, **dict.fromkeys((*_OPTIONAL_NUMBERS, *_OPTIONAL_TEXTS), "NULL"), **_TEXTS}
-_DAMAGED = f"state = 'pending' AND NOT ({' AND '.join(_SOUND.values())})"
+_SOUND["due_at"] = f"(state <> 'pending' OR {_SOUND['due_at']})"
+_INSTEAD = {**_NUMBERS, **dict.fromkeys((*_OPTIONAL_NUMBERS, *_OPTIONAL_TEXTS), "NULL"), **_TEXTS, "verify_at": ":now"}
+# One for each index: by both at once, all tasks there are would be read.
+_DAMAGED = tuple(
+    f"{polled} AND NOT ({' AND '.join(_SOUND.values())})"
+    for polled in ("state = 'pending'", "verify_at IS NOT NULL AND state <> 'pending'")
+)
 
 
 def mend(store: Store, now: int) -> int:
-    """Give pending tasks something sane for each damaged column, and say so in their history; how many there were.
+    """Give tasks that are polled something sane for each damaged column, and say so in their history; how many there
+    were. Pending ones are polled, and concluded ones that the vendor is to confirm.
 
-    This reads every pending row: it is for when one has stood in the way.
+    This reads every row of them: it is for when one has stood in the way.
     """
-    if store.one(f"SELECT seq FROM tasks WHERE {_DAMAGED} LIMIT 1") is None:  # noqa: S608 - constants
+    return sum(_mend(store, condition, now) for condition in _DAMAGED)
+
+
+def _mend(store: Store, condition: str, now: int) -> int:
+    if store.one(f"SELECT seq FROM tasks WHERE {condition} LIMIT 1") is None:  # noqa: S608 - constants
         return 0
     given = {"now": now, "paused_total": api.get(store).breaker.paused_until_now(now)}
     with store.write():
         rows = store.read(
             f"SELECT seq, {', '.join(f'{sound} AS {name}' for name, sound in _SOUND.items())}"  # noqa: S608 - constants
-            f" FROM tasks WHERE {_DAMAGED}"
+            f" FROM tasks WHERE {condition}"
         )
         for row in rows:
             names = [name for name in _SOUND if not row[name]]
