@@ -1,7 +1,7 @@
 """The addresses that the vendor is told: their form, the domain to be whitelisted, and the way there."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -131,8 +131,11 @@ def addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def way(url: Url) -> Iterator[Finding]:
-    """All addresses of the name, and a connection to each of them. The last finding is a FAIL where none stands."""
+def way(url: Url, *, inside: bool = False) -> Iterator[Finding]:
+    """All addresses of the name, and a connection to each of them. The last finding is a FAIL where none stands.
+
+    ``inside``: it is looked at from the server itself, whose own network may have other addresses for the name.
+    """
     port = port_of(url)
     try:
         found = addresses_of(url.host, port)
@@ -141,7 +144,7 @@ def way(url: Url) -> Iterator[Finding]:
         trouble = of_code(code)
         yield fail("dns", f"{url.host}: {trouble.words}", trouble.cure)
         return
-    yield _addresses(url.host, found)
+    yield _addresses(url.host, found, fail if not inside else warn)
     tried = {one: _code(one, port) for one in found[:MOST_ADDRESSES]}
     stands = [one for one, code in tried.items() if not code]
     for one, code in tried.items():
@@ -154,7 +157,7 @@ def way(url: Url) -> Iterator[Finding]:
         yield good("tcp", f"takes connections: {', '.join(_shown(one, port) for one in stands)}")
 
 
-def _addresses(host: str, found: list[str]) -> Finding:
+def _addresses(host: str, found: list[str], level: Callable[[str, str, str], Finding]) -> Finding:
     listed = ", ".join(found[:MOST_ADDRESSES]) + (
         f" and {len(found) - MOST_ADDRESSES} more" * (len(found) > MOST_ADDRESSES)
     )
@@ -166,7 +169,7 @@ def _addresses(host: str, found: list[str]) -> Finding:
         cure = (
             "have public addresses in public DNS; if your own network has another answer, run the check outside of it"
         )
-        return fail("dns", said, cure)
+        return level("dns", said, cure)
     return good("dns", f"{host} is an address" if found == [host] else f"{host} has {listed}")
 
 

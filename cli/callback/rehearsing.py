@@ -31,11 +31,14 @@ CHECKS = ("url", "domain", "dns", "tcp", *ALL_BEHIND)
 class Rehearsal:
     """``requests`` counts what was asked for by HTTP."""
 
-    def __init__(self, target: Target, pair: Credentials, tls: ssl.SSLContext, clock: Clock, step_s: float) -> None:
+    def __init__(
+        self, target: Target, pair: Credentials | None, tls: ssl.SSLContext, clock: Clock, step_s: float
+    ) -> None:
         self.target = target
         self._caller = Caller(tls, step_s)
         self._clock = clock
-        self._endpoints = Endpoints(target, pair, self._caller, clock.now())
+        self._has_pair = pair is not None
+        self._endpoints = Endpoints(target, pair or Credentials("", ""), self._caller, clock.now())
 
     @property
     def requests(self) -> int:
@@ -45,13 +48,15 @@ class Rehearsal:
         self._caller.close()
 
     def brief(self) -> Iterator[Finding]:
-        """The way, a token and a delivery."""
-        stands = yield from self._reached(BEHIND_THE_WAY)
-        if stands:
-            yield self._endpoints.basic()
-            yield from (
-                [self._endpoints.delivery()] if self._endpoints.token else unchecked(("delivery",), "token_basic")
-            )
+        """The way as it is from the server itself, a token and a delivery, as far as there is a pair."""
+        stands = yield from self._reached(BEHIND_THE_WAY, inside=True)
+        if not stands:
+            return
+        if not self._has_pair:
+            yield from unchecked(("token_basic", "delivery"), "callback_secret")
+            return
+        yield self._endpoints.basic()
+        yield from [self._endpoints.delivery()] if self._endpoints.token else unchecked(("delivery",), "callback_token")
 
     def whole(self, slow_s: float) -> Iterator[Finding]:
         """Everything. ``slow_s``: how long a client that stalls waits for its end."""
@@ -79,11 +84,11 @@ class Rehearsal:
         yield oversized(asked, self.target, self._caller, slow_s)
         yield from stalled.findings()
 
-    def _reached(self, behind: tuple[str, ...]) -> Generator[Finding, None, bool]:
+    def _reached(self, behind: tuple[str, ...], *, inside: bool = False) -> Generator[Finding, None, bool]:
         """Names, ports and TLS of both. Returns whether all of them stand."""
         for url in self.target.hosts:
             last = None
-            for last in way(url):
+            for last in way(url, inside=inside):
                 yield last
             if last is None or last.level == "FAIL":
                 yield from unchecked(behind, "dns or tcp")

@@ -12,6 +12,7 @@
     way.py            name server and connection, for the API and the drop
     vendor.py         TLS, proxy, clock, token, health check, the list of discoveries
     alert.py          the address that is pinged, and the program of alerts
+    callback.py       the vendor's callbacks: service, secret, certificate, and the way that the vendor takes
     drop.py           the SFTP server: algorithms, host key, login, rights
     status_page.py    the vendor's public status page: theirs or ours
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 from cli.config import become_reader
 from cli.doctor import status_page
 from cli.doctor.alert import alert
+from cli.doctor.callback import Callbacks
 from cli.doctor.configuration import as_handed, configuration, with_credentials
 from cli.doctor.database import database
 from cli.doctor.deadline import Running, within
@@ -115,7 +116,7 @@ def _found(explicit: str | None, environ: Mapping[str, str], asked: _Asked) -> I
         said = f"it could not be read in {READING_S:g} s; nothing else is checked"
         yield fail("configuration", said, "does the disk or the network that it lies on hang?")
         return
-    groups = _begun(examined, tolerated, asked)
+    groups = _begun(examined, tolerated, asked, lambda: as_handed(explicit, environ))
     for running in groups:
         yield from running.findings()
     if examined.config is None:
@@ -135,7 +136,10 @@ def _tolerated(explicit: str | None, environ: Mapping[str, str]) -> Tolerated | 
         return None
 
 
-def _begun(examined: Examined, tolerated: Tolerated | None, asked: _Asked) -> list[Running]:
+def _begun(
+    examined: Examined, tolerated: Tolerated | None, asked: _Asked, again: Callable[[], Examined]
+) -> list[Running]:
+    """``again`` reads the configuration once more: a service that starts meanwhile is handed its credentials."""
     clock, config = Clock(), examined.config
     groups = [Running("configuration", lambda: configuration(examined), GROUP_MS, clock)]
     if config is None:
@@ -157,6 +161,8 @@ def _begun(examined: Examined, tolerated: Tolerated | None, asked: _Asked) -> li
         groups.append(Running("alert", lambda: alert(config.alert), GROUP_MS, clock))
     if tolerated is not None:
         groups.append(Running("database", lambda: database(tolerated, clock), GROUP_MS, clock))
+    if config.callback is not None:
+        groups.append(Running("callback", Callbacks(config, again, clock).checks, GROUP_MS, clock))
     groups.append(Running("page", page, GROUP_MS, clock))
     if config.doctor.vendor_status:
 

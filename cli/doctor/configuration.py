@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cli.doctor.finding import Finding, fail, good, not_checked, warn
-from cli.doctor.services import DELIVER_SERVICE, SERVICE
+from cli.doctor.services import CALLBACK_SERVICE, DELIVER_SERVICE, SERVICE
 from cli.opening import owner_of
 from cli.trial import tried
 from worker.config import Config, Examined, Mistake, examine
@@ -18,11 +18,14 @@ HANDED = Path("/run/credentials")
 def as_handed(explicit: str | None, environ: Mapping[str, str], handed: Path = HANDED) -> Examined:
     """The configuration with the credentials that systemd has handed to the running services: each has its own."""
     examined = examine(explicit, with_credentials(environ, handed / SERVICE))
-    if examined.config is None or not examined.config.deliver:
-        return examined
-    other = examine(explicit, with_credentials(environ, handed / DELIVER_SERVICE)).config
-    ways = examined.config.deliver if other is None else other.deliver
-    return examined._replace(config=examined.config._replace(deliver=ways))
+    config = examined.config
+    if config is not None and config.deliver:
+        other = examine(explicit, with_credentials(environ, handed / DELIVER_SERVICE)).config
+        config = config._replace(deliver=config.deliver if other is None else other.deliver)
+    if config is not None and config.callback is not None:
+        other = examine(explicit, with_credentials(environ, handed / CALLBACK_SERVICE)).config
+        config = config._replace(callback=config.callback if other is None else other.callback)
+    return examined._replace(config=config)
 
 
 def with_credentials(environ: Mapping[str, str], handed: Path = HANDED / SERVICE) -> dict[str, str]:

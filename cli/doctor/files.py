@@ -81,6 +81,10 @@ def _read_only(config: Config) -> Iterator[Used]:
         secrets += [config.sftp.password, config.sftp.key_passphrase]
         yield Used(config.sftp.known_hosts)
         yield from [Used(config.sftp.key_file, private=True)] if config.sftp.key_file is not None else []
+    if config.callback is not None:
+        secrets += [config.callback.client_id, config.callback.client_secret, config.callback.previous_secret]
+        yield from [Used(path) for path in [config.callback.tls_certificate] if path is not None]
+        yield from [Used(path, private=True) for path in [config.callback.tls_key] if path is not None]
     for way in config.deliver:
         secrets += [value for value in way if isinstance(value, Secret)]
     yield from (Used(one.file, private=True) for one in secrets if one is not None and one.file is not None)

@@ -13,6 +13,8 @@ CHECKS = (
     *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),
     *("page", "problem", "vendor_status"),
     *("alert_ping", "alert_command", "alert"),
+    *("callback_service", "callback_secret", "callback_certificate", "callback_public", "callback_dns"),
+    *("callback_tcp", "callback_tls", "callback_token", "callback_delivery", "callback"),
 )
 
 Level = Literal["OK", "WARN", "FAIL"]
@@ -32,7 +34,7 @@ class Finding(NamedTuple):
 
 
 _COLOURS = {"OK": "good", "WARN": "warning", "FAIL": "critical"}
-_LEVEL_CHARS, _CHECK_CHARS = 5, 16
+_LEVEL_CHARS, _CHECK_CHARS = 5, 20
 
 
 def lines_of(one: Finding) -> Iterator[Line]:

@@ -50,12 +50,22 @@ def socket_of(name: str) -> SocketUnit | None:
     return SocketUnit(told.get("UnitFileState") == "enabled", told.get("ActiveState") == "active", address)
 
 
+def time_is_kept() -> bool | None:
+    """Whether the clock is kept by NTP; ``None``: systemd does not say."""
+    told = _asked("timedatectl", "show", "--property=NTPSynchronized").get("NTPSynchronized")
+    return None if told is None else told == "yes"
+
+
 def _shown(name: str, properties: tuple[str, ...]) -> dict[str, str] | None:
-    command = ["systemctl", "show", f"--property={','.join(properties)}", name]
+    return _asked("systemctl", "show", f"--property={','.join(properties)}", name) or None
+
+
+def _asked(*command: str) -> dict[str, str]:
+    """What a program of systemd says, by name; empty where it cannot be asked."""
     try:
         said = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWERS_WITHIN_S, check=True
         ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):
-        return None
+        return {}
     return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)

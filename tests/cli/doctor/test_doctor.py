@@ -58,10 +58,10 @@ def test_the_text_says_the_same_with_the_cure_below(house: House) -> None:
     lines = ended.text.splitlines()
     assert ended.err == ""
     assert re.fullmatch(
-        "OK    token            a token came, good for .*", next(one for one in lines if "token" in one)
+        "OK    token                a token came, good for .*", next(one for one in lines if "token" in one)
     )
     place = next(n for n, one in enumerate(lines) if one.startswith("FAIL  daemon "))
-    assert lines[place + 1].startswith(" " * 23 + "cure: start it")
+    assert lines[place + 1].startswith(" " * 27 + "cure: start it")
     summary = "1 FAIL, 2 WARN, 11 OK; read as [a-z]+; 3 requests to the vendor, and nothing was changed there"
     assert re.fullmatch(summary, lines[-1])
 
