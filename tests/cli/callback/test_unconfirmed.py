@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.cdpoll_process import House
 from tests.support.database import DONE, conclude
+from worker.clock import Clock
 from worker.store.opening import open_store
 
 
@@ -28,6 +29,18 @@ def test_they_are_listed_and_told(unconfirmed: House) -> None:
     assert "1 NOT CONFIRMED by the vendor" in unconfirmed.cdpoll("status").text
     assert "the vendor says something else" in unconfirmed.cdpoll("show", "a").text
     assert unconfirmed.cdpoll("tasks", "--unconfirmed", "--state", "pending").code == 2
+
+
+def test_one_that_the_vendor_does_not_know_yet_is_no_problem(unconfirmed: House) -> None:
+    unconfirmed.rows("UPDATE tasks SET verified = NULL, verify_at = 9e12, failures = 4, last_error = 'not_found'")
+    assert unconfirmed.status()["problems"] == []
+    unconfirmed.rows("UPDATE tasks SET last_error = 'http_422' WHERE id = 'a'")
+    assert unconfirmed.problems().keys() == {"callback_unconfirmed"}
+
+
+def test_what_callbacks_conclude_counts_as_concluded(unconfirmed: House) -> None:
+    unconfirmed.rows("UPDATE results SET source = 'callback', received_at = ?", Clock().now())
+    assert unconfirmed.status()["traffic"]["hour"]["concluded"] == 2
 
 
 def test_a_person_asks_once_more(unconfirmed: House) -> None:

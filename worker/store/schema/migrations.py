@@ -123,7 +123,7 @@ def _callbacks(db: Database) -> None:
         if not any(one.name == column for one in db.table(table).columns):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
     _make(db, "tasks_verify", "tasks_verified", "bodies_callback", "callback_tokens", "callback_tokens_expires")
-    _make(db, "callback_lane", "tasks_waiting", "tasks_awaited", "results_called")
+    _make(db, "callback_lane", "tasks_waiting", "tasks_awaited", "results_called", "results_called_at")
     db.execute("INSERT INTO callback_lane (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
 
 

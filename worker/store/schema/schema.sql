@@ -219,6 +219,7 @@ CREATE INDEX results_derived ON results (derived) WHERE source <> 'batch';
 CREATE INDEX results_read ON results (derived) WHERE source = 'batch';
 CREATE INDEX results_first ON results (received_at) WHERE source = 'poll' AND revision = 1;
 CREATE INDEX results_called ON results (seq) WHERE source = 'callback' AND revision = 1;
+CREATE INDEX results_called_at ON results (received_at) WHERE source = 'callback' AND revision = 1;
 
 -- The discovery paths of a result: each place where the vendor looked.
 CREATE TABLE paths (

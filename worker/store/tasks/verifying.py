@@ -18,7 +18,10 @@ from worker.store.tasks.polling import by_seq, portions
 
 # Conditions in SQL, each with an index of few rows.
 NOT_CONFIRMED = "verified IS NOT NULL AND verified <> 'confirmed' AND verified <> 'accepted' AND purged_at IS NULL"
-FAILING = "verify_at IS NOT NULL AND state <> 'pending' AND state <> 'abandoned' AND failures >= 3"
+FAILING = (
+    "verify_at IS NOT NULL AND state <> 'pending' AND state <> 'abandoned' AND failures >= 3"
+    " AND last_error <> 'not_found'"
+)
 
 
 def due(store: Store, paused_total: int, by: int, limit: int) -> list[Task]:

@@ -39,7 +39,7 @@ def _said(told: Json, now: int) -> Iterator[str]:
     if last is not None and fresh != last:
         yield f"it was replayed; the last fresh one {'never' if fresh is None else about(now - fresh) + ' ago'}"
     if told["waiting"]:
-        yield f"{counted(told['waiting'], 'task')} not polled before theirs should come"
+        yield f"{counted(told['waiting'], 'task')} wait{'s' if told['waiting'] == 1 else ''} for theirs"
     if told["to_confirm"]:
         yield f"{told['to_confirm']} to be confirmed by the vendor"
     if told["not_confirmed"]:

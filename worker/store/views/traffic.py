@@ -19,6 +19,7 @@ def _since(store: Store, since: int) -> dict[str, int]:
                 + (SELECT count(*) FROM tasks WHERE state = 'concluded' AND recorded_at >= :since)
                 + (SELECT count(*) FROM tasks WHERE state = 'abandoned' AND recorded_at >= :since) AS recorded,
             (SELECT count(*) FROM results WHERE source = 'poll' AND revision = 1 AND received_at >= :since)
+                + (SELECT count(*) FROM results WHERE source = 'callback' AND revision = 1 AND received_at >= :since)
                 AS concluded,
             (SELECT count(*) FROM files WHERE state = 'ingested' AND done_at >= :since) AS files,
             (SELECT coalesce(sum(matched + candidates + unmatched), 0) FROM files
