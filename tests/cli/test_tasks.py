@@ -31,6 +31,7 @@ def test_the_list_has_the_promised_shape(house: House) -> None:
         "purged_at",
         "polls",
         "last_error",
+        "verified",
     }
     assert listed["tasks"][0]["refs"] == ["R1"]
     lines = house.cdpoll("tasks", check=0).text.splitlines()
