@@ -124,7 +124,7 @@ def test_a_file_that_is_understood_now_leaves_the_quarantine_at_one_moment(
     kept = Path(house.cdpoll("quarantine", "show", "--json", held["number"], check=0).json["kept_at"])
     assert kept.exists()
     assert house.cdpoll("quarantine", "retry", "--json", held["number"], check=0).json["done"] == [held["number"]]
-    assert listed(house) == {"files": [], "sets": []}
+    assert listed(house) == {"files": [], "sets": [], "callbacks": []}
     assert not kept.exists()
     assert house.rows("SELECT name, state FROM files") == [("was.odd", "ingested")]
     assert house.rows("SELECT member_id FROM batch_answers") == [("M0001",)]
@@ -145,12 +145,12 @@ def test_what_is_dropped_is_gone_for_good(house: House) -> None:
     cut = house.rows("SELECT 'f' || seq FROM files WHERE state = 'incomplete'")[0][0]
     numbers = [found["sets"][0]["number"], found["files"][0]["number"], cut]
     assert house.cdpoll("quarantine", "drop", "--json", *numbers, check=0).json == {"done": numbers, "refused": []}
-    assert listed(house) == {"files": [], "sets": []}
+    assert listed(house) == {"files": [], "sets": [], "callbacks": []}
     assert list(kept.iterdir()) == []
     assert house.rows("SELECT count(*) FROM sets WHERE raw LIKE '%LOST%'") == [(0,)]
     # The set does not come back with another file, and what was good in the first one is still there.
     take_in(house, "broken again.x12", BROKEN + "\n")
-    assert listed(house) == {"files": [], "sets": []}
+    assert listed(house) == {"files": [], "sets": [], "callbacks": []}
     assert house.rows("SELECT count(*) FROM batch_answers") == [(1,)]
     house.cdpoll("quarantine", "drop", numbers[0], check=65)
 
