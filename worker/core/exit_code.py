@@ -25,8 +25,8 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.DONE: "done",
-    ExitCode.IN_PART: "done in part, and the rest is named (quarantined or incomplete files among it); `doctor` or `callback-check`"
-    " found a FAIL; or done, and standard output could not be written",
+    ExitCode.IN_PART: "done in part, and the rest is named (quarantined or incomplete files among it); `doctor` or"
+    " `callback-check` found a FAIL; or done, and standard output could not be written",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.BAD_DATA: "bad data, or an unknown id; something handed in was unreadable",
     ExitCode.UNREACHABLE: "the vendor or the SFTP server cannot be reached; with `deliver --once`, a receiver",
