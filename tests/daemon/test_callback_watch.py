@@ -136,6 +136,7 @@ def test_a_fresh_callback_heals_and_a_replay_of_thousands_does_not(lanes: Lanes)
     assert lanes.down
     for n in range(20):
         lanes.called_back(f"old{n}", fresh=False)
+    assert lanes.down
     lanes.look()
     assert lanes.down
     lanes.called_back("d", fresh=True)

@@ -27,6 +27,20 @@ def test_reload_takes_the_new_configuration(house: House, sandbox: Sandbox) -> N
         assert daemon.stopped() == 0
 
 
+def test_without_callbacks_any_more_what_waited_for_them_is_polled(house: House, sandbox: Sandbox) -> None:
+    house.write(callback_listen="127.0.0.1:9272")
+    house.record(*begin(sandbox, 1))
+    with house.start() as daemon:
+        daemon.ready()
+        until(lambda: house.status()["callbacks"]["on_since"], "the look at callbacks")
+        assert house.value("SELECT reason FROM tasks") == "callback"
+        house.write(callback_listen="")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: house.value("SELECT state FROM tasks") == "concluded", "the result")
+        assert house.value("SELECT on_since FROM callback_lane") is None
+        assert daemon.stopped() == 0
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
