@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.server import Sandbox
+from tests.support.cdpoll_process import House, begin, until
 from tests.support.database import DONE, NOW, ORIGIN, concluded, task_of
 from tests.support.kept_log import KeptLog
+from worker.clock import Clock
 from worker.core.intake.recording import Recording
 from worker.core.lifecycle import after
 from worker.core.pacing.decide import Conclusion, Intents
@@ -183,3 +186,21 @@ def test_nothing_is_written_while_nothing_changes(lanes: Lanes) -> None:
     for _ in range(5):
         lanes.look()
     assert lanes.store.conn.total_changes == before
+
+
+def test_the_daemon_finds_it_says_it_and_polls_at_once(house: House, sandbox: Sandbox) -> None:
+    house.write(callback_listen="127.0.0.1:9272", polling_callback_grace="1s")
+    with house.start() as daemon:
+        daemon.ready()
+        until(lambda: house.status()["callbacks"]["on_since"], "the look at callbacks")
+        house.record(*begin(sandbox, 3))
+        assert house.value("SELECT count(*) FROM tasks WHERE reason = 'callback'") == 3
+        until(lambda: "callbacks_down" in house.problems(), "the problem")
+        assert "DOWN for " in house.cdpoll("status").text
+        (late,) = begin(sandbox, 1, first=3)
+        house.record(late)
+        assert house.value("SELECT reason FROM tasks WHERE id = ?", late) == "first"
+        with open_store(house.database) as store, store.write():
+            callback_lane.heard(store, fresh=True, now=store.now(Clock()))
+        until(lambda: "callbacks_down" not in house.problems(), "the end of it")
+        assert daemon.stopped() == 0
