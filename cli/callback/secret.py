@@ -14,7 +14,7 @@ from cli.journal import tell_journal
 from cli.opening import opened
 from cli.output import AS_JSON, dumped, say
 from cli.who import who
-from worker.config import CallbackSection, examine
+from worker.config import CallbackSection, ConfigurationMistakes, examine
 from worker.core.errors import BadConfiguration, BadData, CdpollError, StorageFailed
 from worker.gateways.secret_pair import Busy, Nothing, SecretPair
 from worker.ownership import obstacle
@@ -56,6 +56,8 @@ def callback_secret(obj: Json, write: Path | None, *, rotate: bool, retire: bool
         raise click.UsageError("--rotate and --retire exclude each other: between them the vendor changes over")
     by = who()
     examined = examine(obj["config"], os.environ)
+    if examined.config is None and write is None:
+        raise ConfigurationMistakes(examined.mistakes, f"{examined.hint}; or name the file with --write")
     section = None if examined.config is None else examined.config.callback
     found = places(examined.config, write)
     pair = SecretPair(found.present, found.before, found.owner)

@@ -118,6 +118,9 @@ def test_it_needs_no_configuration(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.config.unlink()
     os.environ.pop("CDPOLL_CONFIG", None)
+    refused = house.cdpoll("callback-secret", check=78).err
+    assert str(house.config) in refused
+    assert "--write" in refused
     made = house.cdpoll("callback-secret", "--write", str(tmp_path / "s"), "--json", check=0).json
     assert made["configuration"][1] == f"client_secret = {{file {tmp_path / 's'}}}"
 
