@@ -31,7 +31,7 @@ def concluded(body: str, real_time: str | None = None) -> Concluded:
 
 
 def told(reply: Reply, since: int = 0, task: Task = T) -> Task:
-    return compared(task, reply, CalledBack(SAID, NOW - since), NOW, S)
+    return compared(task, reply, CalledBack(SAID, NOW - since), NOW - since, NOW, S)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,14 @@ def test_what_is_about_us_says_nothing_of_the_callback(reply: Reply) -> None:
 
 
 def test_without_anything_to_compare_with_a_conclusion_is_enough() -> None:
-    assert compared(T, concluded("a"), None, NOW, S).verified == "confirmed"
+    assert compared(T, concluded("a"), None, NOW, NOW, S).verified == "confirmed"
+
+
+def test_what_was_asked_before_the_callback_came_and_says_something_else_settles_nothing() -> None:
+    delivered = CalledBack(SAID, NOW - 100)
+    assert compared(T, concluded("b"), delivered, NOW - 101, NOW, S) == asked_again(T, NOW)
+    assert compared(T, concluded("b"), delivered, NOW - 100, NOW, S).verified == "differs"
+    assert compared(T, concluded("a"), delivered, NOW - 101, NOW, S).verified == "confirmed"
 
 
 def test_the_history_has_one_line_for_each_change() -> None:

@@ -18,8 +18,9 @@ Refused
 =============  ==================================================  ================================================
 
 The vendor may be a moment behind its own callback, hence the grace. The body to compare with is that of the newest
-callback: where the vendor has changed a result and delivered it again, that one is asked about, not the first. What the
-poll brings is kept as any body is (worker/store/conclude.py): one that differs is a revision.
+callback: where the vendor has changed a result and delivered it again, that one is asked about, not the first. Where it
+came after the vendor was asked, another body settles nothing, and the vendor is asked again. What the poll brings is
+kept as any body is (worker/store/conclude.py): one that differs is a revision.
 """
 
 from typing import Literal, NamedTuple
@@ -50,8 +51,10 @@ def asked_again(task: Task, now: int, *, polled: bool = True) -> Task:
     return task._replace(polls=task.polls + polled, verify_at=now, last_poll_at=at)
 
 
-def compared(task: Task, reply: Reply, delivered: CalledBack | None, now: int, schedule: Schedule) -> Task:
-    """The task after the vendor was asked about it. See the table above.
+def compared(
+    task: Task, reply: Reply, delivered: CalledBack | None, asked_at: int, now: int, schedule: Schedule
+) -> Task:
+    """The task after the vendor was asked about it at ``asked_at``. See the table above.
 
     ``delivered`` is ``None`` where nothing is left to compare with: then any conclusion confirms it.
     """
@@ -61,6 +64,8 @@ def compared(task: Task, reply: Reply, delivered: CalledBack | None, now: int, s
     since = now - (now if delivered is None else delivered.at)
     if isinstance(reply, Concluded):
         same = delivered is None or reply.document.fingerprint.same_as(delivered.body)
+        if not same and delivered is not None and delivered.at > asked_at:
+            return asked_again(task, now)
         return _settled(polled, "confirmed" if same else "differs")
     if isinstance(reply, Pending):
         if since >= schedule.not_found_grace:

@@ -93,6 +93,15 @@ def test_what_the_vendor_has_changed_and_delivered_again_is_no_mismatch(world: M
     assert w.count("SELECT count(*) FROM results") == 2
 
 
+def test_one_that_is_delivered_anew_while_the_vendor_is_asked_is_no_mismatch(world: Make) -> None:
+    w = called_back(world, concluded("a"), Concluded(body("a", status="failure")), takes=lambda job: 1_000)
+    w.run()
+    w.now += 500
+    call_back(w, "a", status="failure")
+    w.until(NOW + HOUR)
+    assert (w.task("a")["verified"], w.task("a")["polls"]) == ("confirmed", 2)
+
+
 def test_one_that_the_vendor_does_not_know_is_asked_for_a_while(world: Make) -> None:
     w = called_back(world, Unknown())
     w.until(NOW + 14 * MINUTE)

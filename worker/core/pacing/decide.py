@@ -191,7 +191,8 @@ def _followed(
         if is_counted:
             task = task._replace(polls=task.polls - 1)
         if is_verifying(task):
-            rows[seq] = compared(task, reply, heard.delivered.get(seq), now, policy.schedule)
+            asked_at = max((one.asked_at for one in heard.finished if one.seq == seq), default=now)
+            rows[seq] = compared(task, reply, heard.delivered.get(seq), asked_at, now, policy.schedule)
             if isinstance(reply, Concluded):
                 conclusions.append(Conclusion(heard.rows[seq], rows[seq], reply.document))
             continue
