@@ -27,6 +27,7 @@ _WHY = {
     "other_tenant": "its header names another tenant",
     "not_json": "it is not JSON",
     "html": "it is a page for people",
+    "too_many_values": "it has more values than any real one",
     "no_task": "it is of no task",
     "bad_id": "what it names cannot be the id of a task",
     "no_status": "it says no status",

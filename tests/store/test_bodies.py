@@ -54,3 +54,11 @@ def test_a_body_that_names_no_task_and_is_no_json_is_kept(store: Store, path: Pa
         assert bodies.keep(store, None, "callback", "not_json", b"\xff\x00", NOW)
         assert not bodies.keep(store, None, "callback", "not_json", b"\xff\x00", NOW)
     assert elsewhere(path, "SELECT task, body FROM bodies") == [(None, b"\xff\x00")]
+
+
+def test_a_huge_body_is_kept_once_and_not_read(store: Store, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "parse_json", None)
+    huge = b" " * (bodies.COMPARED_BYTES + 1)
+    with store.write():
+        assert [bodies.keep_callback(store, "not_json", huge, None, NOW) for _ in range(2)] == [True, False]
+    assert elsewhere(path, "SELECT count(*) FROM bodies") == [(1,)]

@@ -133,6 +133,7 @@ def test_an_unknown_pending_id_is_recorded_to_be_polled(store: Store) -> None:
         (a_body("../a", "success"), None, "bad_id"),
         (a_body("a" * 129, "success"), None, "bad_id"),
         (b"\xff\xfe\x00", "ours", "not_json"),
+        (b'{"id": "a", "status": "success", "x": [' + b"{}," * 300_000 + b"{}]}", None, "too_many_values"),
     ],
 )
 def test_what_cannot_be_used_is_kept_whole(store: Store, body: Any, tenant: str | None, code: str) -> None:

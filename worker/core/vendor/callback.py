@@ -5,6 +5,7 @@ the body, of a delivery with a token that may               what becomes of it
 ==========================================================  ===================================================
 is for another tenant, as the header says                   quarantine: ``other_tenant``
 is no JSON, or a page for people                            quarantine: ``not_json``, ``html``
+has more values than any real one                           quarantine: ``too_many_values``
 is JSON of no task, or of one whose id cannot be one        quarantine: ``no_task``, ``bad_id``
 has no root status, or one that is not in the contract      quarantine: ``no_status``, ``unknown_status``
 root status pending                                         the task is recorded, if it was not; nothing else
@@ -21,6 +22,9 @@ from worker.core.intake.link import valid_id
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, NoDocument, read_document
 from worker.core.vendor.reply import is_other_tenant
+
+# One takes up to a KB of memory when it is read; a real body has some hundred.
+MOST_VALUES = 500_000
 
 Verify = Literal["unknown", "all", "off"]
 
@@ -49,6 +53,8 @@ def read_callback(body: bytes, tenant: str | None, tenant_id: str | None) -> Doc
     """
     if tenant_id and tenant and is_other_tenant(tenant_id, tenant):
         return Quarantined("other_tenant")
+    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        return Quarantined("too_many_values")
     document = read_document(body, None)
     if isinstance(document, NoDocument):
         return Quarantined(document.code)

@@ -16,6 +16,9 @@ TASK_BODIES_ROWS = 5
 # thousand bodies show a person what it means, take some 20 MB, and the tasks are polled again in any case.
 POLLED_BODIES_ROWS = 1000
 
+# Larger ones are kept once as long as they are equal byte by byte: to read one takes long, and much memory.
+COMPARED_BYTES = 1024 * 1024
+
 
 def keep_polled(store: Store, task: int, reason: str, body: bytes, now: int) -> bool:
     """Keep the body of a poll, inside the caller's transaction; ``False`` where an equal one of the task is there, or
@@ -81,7 +84,7 @@ def _identity(of: str, body: bytes) -> str:
     """The SHA-256 of whose it is and of what the body says: the vendor's trace id and the order of paths may differ."""
     said = hashlib.sha256(body).hexdigest()
     with suppress(RecursionError):
-        document = parse_json(body)
+        document = parse_json(body) if len(body) <= COMPARED_BYTES else None
         if isinstance(document, dict):
             mine = fingerprint(document)
             said = f"{mine.body} {mine.real_time}"

@@ -8,7 +8,7 @@ status   of a delivery
 403      the token has not the scope; or the request came from a network that is not let in
 413 415  the body is larger than any real one, or not JSON by its own word
 429      what failed came from where many attempts failed within a minute; valid tokens are never refused so
-503      the database cannot be written now; the vendor tries again in five minutes
+503      the database cannot be written now, or larger bodies wait; the vendor tries again in five minutes
 =======  ====================================================================================================
 
 The token is looked at before the body is read. No line of the log holds anything of a body, a secret or a token.
@@ -31,6 +31,7 @@ from worker.store.state import callback_tokens
 from worker.store.state.callback_tokens import ClientCredentials
 from worker.web.callback.clerk import Clerk
 from worker.web.callback.grant import Denied, TokenRequest, decide, has_scope
+from worker.web.callback.room import Room
 from worker.web.callback.source import true_source
 from worker.web.callback.throttle import FAILURES, Throttle
 
@@ -56,6 +57,7 @@ class CallbackApp:
         self._listed = credentials_of(section)
         self._clerk, self._now, self._log = clerk, now, log
         self._throttle = Throttle()
+        self._room = Room()
         self._telling = Telling(log)
 
     def source(self) -> str:
@@ -78,7 +80,7 @@ class CallbackApp:
 
     def token(self) -> Response:
         """The token endpoint."""
-        asked = TokenRequest(request.headers.get("Authorization"), _kind(), _body(MAX_TOKEN_BODY_BYTES))
+        asked = TokenRequest(request.headers.get("Authorization"), _kind(), _token_body())
         decided = decide(asked, self._listed, self.section.scope)
         if isinstance(decided, Denied):
             return self._denied(decided)
@@ -123,7 +125,7 @@ class CallbackApp:
             return self._taken(now)
         except CdpollError as error:
             self._telling.unable(error, now)
-            return _text("the database cannot be written now\n", 503, {"Retry-After": str(RETRY_AFTER_S)})
+            return _text("it cannot be taken now; try again\n", 503, {"Retry-After": str(RETRY_AFTER_S)})
 
     def _refused(self, now: int) -> Response | None:
         scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
@@ -145,7 +147,12 @@ class CallbackApp:
         return None
 
     def _taken(self, now: int) -> Response:
-        body = _body(MAX_BODY_BYTES)
+        # One more, because werkzeug cuts off what comes in chunks and is longer, without a word.
+        request.max_content_length = MAX_BODY_BYTES + 1
+        with self._room.body(request.stream, MAX_BODY_BYTES) as body:
+            return self._written(body, now)
+
+    def _written(self, body: bytes, now: int) -> Response:
         delivery = Delivery(
             body, _header("X-Optum-Tenant-Id"), _header("X-Optum-Correlation-Id"), _header("X-Optum-Trace-Id")
         )
@@ -209,11 +216,10 @@ def credentials_of(section: CallbackSection) -> list[ClientCredentials]:
     return [ClientCredentials(client_id, secret) for secret in secrets]
 
 
-def _body(most_bytes: int) -> bytes:
-    # One more, because werkzeug cuts off what comes in chunks and is longer, without a word.
-    request.max_content_length = most_bytes + 1
+def _token_body() -> bytes:
+    request.max_content_length = MAX_TOKEN_BODY_BYTES + 1  # one more, as for a delivery
     body = request.get_data(cache=False)
-    if len(body) > most_bytes:
+    if len(body) > MAX_TOKEN_BODY_BYTES:
         raise RequestEntityTooLarge
     return body
 
