@@ -18,12 +18,12 @@ from pathlib import Path
 
 from bench import daemon
 from bench.part import Part, at_most, quantile, table
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 
 CONNECTIONS = 32
 STALLED = 64
 EACH = 5
 
-TOKEN_PATH, CALLBACK_PATH = "/oauth2/token", "/coverage-discovery/callback"
 WAIT_S = 30.0
 
 
@@ -71,7 +71,7 @@ def stalling(port: int, count: int) -> Iterator[None]:
     def stall() -> None:
         while not over.is_set():
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
-                client.sendall(b"POST /coverage-discovery/callback HTTP/1.1\r\nHost: x\r\nContent-")
+                client.sendall(f"POST {CALLBACK_PATH} HTTP/1.1\r\nHost: x\r\nContent-".encode())
                 while not over.is_set():
                     with contextlib.suppress(TimeoutError):
                         if client.recv(1) == b"":

@@ -9,6 +9,7 @@ from cli.callback.words import of_code
 from cli.doctor.deadline import within
 from cli.doctor.finding import Finding, fail, good, warn
 from worker.config import CallbackSection
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.config.urls import Url, loopback, read_url
 from worker.gateways.http.dialing import Dialer
 from worker.gateways.http.failure import unreached
@@ -29,8 +30,6 @@ _PRIVATE_ENDINGS = (
     "test",
     "invalid",
 )
-
-_TOKEN_PATH, _CALLBACK_PATH = "/oauth2/token", "/coverage-discovery/callback"
 
 
 class Target(NamedTuple):
@@ -57,7 +56,7 @@ class Target(NamedTuple):
 
 def target_of(url: str, token_url: str | None, section: CallbackSection | None) -> Target:
     """``url``: what both paths stand below, or the callback URL itself. Raises ValueError saying what is wrong."""
-    paths = (_TOKEN_PATH, _CALLBACK_PATH) if section is None else (section.token_path, section.callback_path)
+    paths = (TOKEN_PATH, CALLBACK_PATH) if section is None else (section.token_path, section.callback_path)
     given = read_url(url)
     before = given.path.rstrip("/")
     for path in paths:

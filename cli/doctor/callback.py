@@ -8,21 +8,20 @@ from collections.abc import Callable, Iterator
 
 from cli.callback.address import target_of
 from cli.callback.caller import Credentials
-from cli.callback.rehearsing import Rehearsal
+from cli.callback.rehearsing import SOON_MS, Rehearsal
 from cli.doctor.finding import Finding, fail, good, not_checked, warn
 from cli.doctor.services import CALLBACK_SERVICE, CALLBACK_SOCKET
 from worker.clock import Clock
 from worker.config import CallbackSection, Config, Examined
 from worker.config.secret import OutOfReach
 from worker.core.errors import BadConfiguration, TryLater
-from worker.core.instant import DAY_MS, about
+from worker.core.instant import about
 from worker.gateways.http.client import tls_context
 from worker.gateways.units import SocketUnit, socket_of, time_is_kept, unit_of
 from worker.web.probe import answers
 from worker.web.tls import Pair, context_of
 
 REQUEST_S = 5.0
-SOON_MS = 21 * DAY_MS
 
 _ENABLE = f"systemctl enable --now {CALLBACK_SOCKET}"
 _LOG = "journalctl -u cdpoll-callback says why"

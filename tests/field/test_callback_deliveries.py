@@ -3,14 +3,11 @@
 ``IDS`` and ``RACES`` in the environment make them larger, by hand.
 """
 
-import base64
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -20,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.callback_world import basic
 from tests.support.cdpoll_process import DEADLINE, House
 from tests.support.database import NOW, ORIGIN, SCHEDULE, record
 from tests.support.polled_bodies import a_body, a_path, says
-from tests.support.served import HAND_OVER
+from tests.support.served import handed, killed
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.core.vendor.callback import CallbackRules
 from worker.core.vendor.document import Document, read_document
 from worker.rounds.callback.receive import Delivery, receive
@@ -54,23 +53,15 @@ class MortalReceiver:
         self.process = self._started()
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-c", HAND_OVER, str(self._listener.fileno()), *self._house.line("serve", "callback")],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(self._listener.fileno(),),
-            env=self._house.environment(),
-            start_new_session=True,
-        )
+        line = self._house.line("serve", "callback")
+        return handed(self._listener, line, self._house.environment(), self._house.folder / "served.log")
 
     def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(DEADLINE)
+        killed(self.process)
         self.process = self._started()
 
     def close(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(DEADLINE)
+        killed(self.process)
         self._listener.close()
 
 
@@ -99,11 +90,11 @@ class Vendor:
 
     def _delivered(self, connection: HTTPConnection, task: str) -> bool:
         if not self.token:
-            pair = base64.b64encode(b"vendor:hush-hush").decode()
-            answer = post(connection, "/oauth2/token", b"grant_type=client_credentials", f"Basic {pair}", FORM)
+            proof = basic("vendor", "hush-hush")
+            answer = post(connection, TOKEN_PATH, b"grant_type=client_credentials", proof, FORM)
             self.token = json.loads(answer[1])["access_token"]
         told = body(task, str(random.random()))
-        status, _ = post(connection, "/coverage-discovery/callback", told, f"Bearer {self.token}", "application/json")
+        status, _ = post(connection, CALLBACK_PATH, told, f"Bearer {self.token}", "application/json")
         return status == 204
 
 

@@ -8,9 +8,10 @@ from cli.callback.address import target_of
 from cli.callback.caller import Credentials
 from cli.callback.rehearsing import Rehearsal
 from cli.doctor.finding import Finding
-from tests.support.callback_world import CALLBACK_PATH, SECRET, TOKEN_PATH, CallbackWorld
+from tests.support.callback_world import SECRET, CallbackWorld
 from tests.support.loopback import Asked, Loopback, Peer, answer
 from worker.clock import Clock
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.gateways.http.client import tls_context
 
 PAIR = Credentials("vendor", SECRET)

@@ -1,6 +1,5 @@
 """A customer's side of callbacks, as small as it can be: it issues tokens, and keeps what is delivered."""
 
-import base64
 import itertools
 import json
 import ssl
@@ -10,6 +9,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs
 
 from sandbox.callback.target import CALLBACK_PATH, TOKEN_PATH, Target
+from tests.support.callback_world import basic
 from tests.support.loopback import Asked, Loopback, Peer, answer
 
 CLIENT_ID, SECRET = "vendor", "a-secret"  # it opens this receiver alone
@@ -76,6 +76,5 @@ def _proves(asked: Asked) -> bool:
     if asked.header("content-type") == "application/json":
         fields = {"client_id": CLIENT_ID, "client_secret": SECRET, "grant_type": "client_credentials"}
         return bool(json.loads(asked.body) == fields and asked.header("authorization") is None)
-    pair = base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
     form = parse_qs(asked.body.decode())
-    return asked.header("authorization") == f"Basic {pair}" and form == {"grant_type": ["client_credentials"]}
+    return asked.header("authorization") == basic(CLIENT_ID, SECRET) and form == {"grant_type": ["client_credentials"]}

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from tests.support.kept_log import KeptLog
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.config import Config, load
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.web.callback.app import make_callback_app
@@ -18,7 +19,6 @@ from worker.web.callback.clerk import Clerk
 
 NOW = 1_800_000_000_000
 SECRET, FORMER = "the-present-secret", "the-former-secret"
-TOKEN_PATH, CALLBACK_PATH = "/oauth2/token", "/coverage-discovery/callback"
 BODY = a_body("a", "success", successful=[a_path(says())])
 
 

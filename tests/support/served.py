@@ -1,7 +1,8 @@
-"""`cdpoll serve local` as a process, on a socket that is handed over as systemd does it."""
+"""`cdpoll serve` as a process, on a socket that is handed over as systemd does it."""
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.support.cdpoll_process import DEADLINE, House
+from tests.support.cdpoll_process import DEADLINE, ROOT, House
 
 # The process of the tests has SIGHUP blocked where it has loaded our commands.
-HAND_OVER = """
+_HAND_OVER = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 os.dup2(int(sys.argv[1]), 3)
@@ -80,6 +81,27 @@ class Served:
         return self.process.wait(DEADLINE)
 
 
+def handed(listener: socket.socket, line: list[str], env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    """The process of a command line that gets a listening socket as from systemd; ``log`` has its standard error."""
+    with log.open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-c", _HAND_OVER, str(listener.fileno()), *line],
+            stdin=subprocess.DEVNULL,
+            stderr=errors,
+            pass_fds=(listener.fileno(),),
+            env=env,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+
+
+def killed(process: "subprocess.Popen[bytes]") -> None:
+    """With its children, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(DEADLINE)
+
+
 @contextmanager
 def served(house: House, deadline_s: float | None = None, *, what: str = "local", **env: str) -> Iterator[Served]:
     """Killed at the end if need be. ``deadline_s``: of a connection, in place of the usual one."""
@@ -87,18 +109,10 @@ def served(house: House, deadline_s: float | None = None, *, what: str = "local"
     if deadline_s is not None:
         line = [sys.executable, "-c", _WITH_DEADLINE, str(deadline_s), *line[1:]]
     log = house.folder / "served.log"
-    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", HAND_OVER, str(listener.fileno()), *line],
-            stdin=subprocess.DEVNULL,
-            stderr=errors,
-            pass_fds=(listener.fileno(),),
-            env=house.environment(**env),
-            start_new_session=True,
-        )
+    log.unlink(missing_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = handed(listener, line, house.environment(**env), log)
         try:
             yield Served(listener.getsockname()[1], process, log)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, 9)
-            process.wait(DEADLINE)
+            killed(process)

@@ -18,8 +18,8 @@ from typing import Any, cast
 
 from flask import Flask, request
 
-from tests.support.cdpoll_process import DEADLINE, ROOT, until
-from tests.support.served import HAND_OVER
+from tests.support.cdpoll_process import DEADLINE, until
+from tests.support.served import handed, killed
 from worker.clock import Clock
 from worker.config import Config
 from worker.core.errors import CdpollError
@@ -68,25 +68,15 @@ class ServedApp:
 def served_app(folder: Path, how: Served | None = None, **env: str) -> Iterator[ServedApp]:
     """Killed at the end if need be."""
     _write(folder, how or Served("local", ""))
-    with socket.create_server(("127.0.0.1", 0)) as listener, (folder / "served.log").open("wb") as errors:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         line = [sys.executable, "-m", "tests.support.served_app", str(folder)]
-        process = subprocess.Popen(
-            [sys.executable, "-c", HAND_OVER, str(listener.fileno()), *line],
-            stdin=subprocess.DEVNULL,
-            stderr=errors,
-            pass_fds=(listener.fileno(),),
-            env=os.environ | env,
-            cwd=ROOT,
-            start_new_session=True,
-        )
+        process = handed(listener, line, os.environ | env, folder / "served.log")
         served = ServedApp(listener.getsockname()[1], process, folder)
         try:
             until(lambda: "Booting worker" in served.said(), "a worker process", process)
             yield served
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, 9)
-            process.wait(DEADLINE)
+            killed(process)
 
 
 def _write(folder: Path, how: Served) -> None:

@@ -9,6 +9,9 @@ from worker.config.urls import read_service_url
 
 Network = IPv4Network | IPv6Network
 
+# Where neither path is configured.
+TOKEN_PATH, CALLBACK_PATH = "/oauth2/token", "/coverage-discovery/callback"
+
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|localhost):(?P<port>[0-9]{1,5})")
 _SEGMENTS = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _SEPARATORS = re.compile(r"[\s,]+")
@@ -101,8 +104,8 @@ CALLBACK = Section(
             "While the secret is changed: the former one. Both are accepted, and so are tokens that came from it.",
             sample="{credential callback-secret-before}",
         ),
-        Key("token_path", _URL_PATH, "/oauth2/token", "Where the vendor asks for a token."),
-        Key("callback_path", _URL_PATH, "/coverage-discovery/callback", "Where the vendor delivers."),
+        Key("token_path", _URL_PATH, TOKEN_PATH, "Where the vendor asks for a token."),
+        Key("callback_path", _URL_PATH, CALLBACK_PATH, "Where the vendor delivers."),
         Key(
             "scope",
             TOKENS,

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cli.doctor.callback import Callbacks
 from cli.doctor.configuration import as_handed
+from cli.doctor.finding import Finding
 from tests.cli.doctor.looking import Doctor, doctor
 from tests.support.authority import Authority
 from tests.support.callback_front import front
@@ -14,10 +16,13 @@ from tests.support.callback_world import SECRET
 from tests.support.cdpoll_process import House, until
 from tests.support.loopback import Certificate, closed_port
 from tests.support.served import served
+from worker.clock import Clock
+from worker.config import Examined
 
 CHECKS = ("service", "secret", "dns", "tcp", "token", "delivery")
 
 Look = Callable[..., Doctor]
+Finds = Callable[[], dict[str, Finding]]
 
 
 @pytest.fixture
@@ -52,6 +57,22 @@ def look(house: House, tmp_path: Path) -> Look:
         return doctor(house, PATH=f"{folder}:{os.environ['PATH']}")
 
     return looks
+
+
+@pytest.fixture
+def finds(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finds:
+    """What is found of callbacks alone, in this process, where no systemd answers."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def found() -> dict[str, Finding]:
+        def read() -> Examined:
+            return as_handed(str(house.config), {}, tmp_path)
+
+        config = read().config
+        assert config is not None
+        return {one.check: one for one in Callbacks(config, read, Clock()).checks()}
+
+    return found
 
 
 def of_callbacks(found: Doctor) -> dict[str, str]:
@@ -105,18 +126,18 @@ def test_a_service_that_does_not_answer(house: House, look: Look) -> None:
     assert {"callback_service"} == stuck.failed == missing.failed
 
 
-def test_a_secret_that_cannot_be_read(house: House, look: Look) -> None:
+def test_a_secret_that_cannot_be_read(house: House, finds: Finds) -> None:
     (house.folder / "former").write_text("the-former")
-    assert "is let in too" in look().one("callback_secret")["words"]
+    assert "is let in too" in finds()["callback_secret"].words
     with closed_port() as url:
         house.write(callback_public_url=url, callback_client_secret="{file nowhere}")
-        found = look()
-    assert found.one("callback_secret")["level"] == "FAIL"
-    assert found.not_checked >= {"callback_token", "callback_delivery"}
+        found = finds()
+    assert found["callback_secret"].level == "FAIL"
+    assert all(found[check].words.startswith("not checked") for check in ("callback_token", "callback_delivery"))
     house.write(callback_client_secret="{credential callback-secret}")
-    assert "systemd hands it to cdpoll-callback.service" in look().one("callback_secret")["words"]
+    assert "systemd hands it to cdpoll-callback.service" in finds()["callback_secret"].words
     house.write(callback_client_secret="", callback_previous_secret="")
-    assert "callback-secret` makes it" in look().one("callback_secret")["cure"]
+    assert "callback-secret` makes it" in finds()["callback_secret"].cure
 
 
 def test_the_credentials_are_those_of_the_service(house: House, tmp_path: Path) -> None:
@@ -130,24 +151,25 @@ def test_the_credentials_are_those_of_the_service(house: House, tmp_path: Path) 
     assert config.callback.client_secret.reveal() == SECRET
 
 
-def test_without_a_public_address_that_is_said(look: Look) -> None:
-    found = look().one("callback_public")
-    assert (found["level"], found["words"].startswith("not checked")) == ("WARN", True)
-    assert "write there" in found["cure"]
+def test_without_a_public_address_that_is_said(finds: Finds) -> None:
+    found = finds()["callback_public"]
+    assert (found.level, found.words.startswith("not checked")) == ("WARN", True)
+    assert "write there" in found.cure
 
 
-def test_what_fails_on_the_way(house: House, look: Look) -> None:
+def test_what_fails_on_the_way(house: House, finds: Finds) -> None:
     with closed_port() as url:
         house.write(callback_public_url=url)
-        found = look()
-    assert found.one("callback_tcp")["level"] == "FAIL"
-    assert found.one("callback_tcp")["cure"].endswith("run `cdpoll callback-check` elsewhere")
-    assert found.not_checked >= {"callback_tls", "callback_token", "callback_delivery"}
+        found = finds()
+    assert found["callback_tcp"].level == "FAIL"
+    assert found["callback_tcp"].cure.endswith("run `cdpoll callback-check` elsewhere")
+    for check in ("callback_tls", "callback_token", "callback_delivery"):
+        assert found[check].words.startswith("not checked")
     house.write(callback_public_url="https://no-such-name.invalid")
-    assert look().one("callback_dns")["level"] == "FAIL"
+    assert finds()["callback_dns"].level == "FAIL"
 
 
-def test_certificate_and_key(house: House, look: Look, tmp_path: Path) -> None:
+def test_certificate_and_key(house: House, finds: Finds, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     good, other = authority.certificate("good"), authority.certificate("other")
     for made, level, words in [
@@ -158,8 +180,8 @@ def test_certificate_and_key(house: House, look: Look, tmp_path: Path) -> None:
         (Certificate(tmp_path / "nowhere.pem", good.key), "FAIL", "no such file"),
     ]:
         house.write(callback_tls_certificate=str(made.cert), callback_tls_key=str(made.key))
-        found = look().one("callback_certificate")
-        assert (found["level"], words in found["words"]) == (level, True), found
+        found = finds()["callback_certificate"]
+        assert (found.level, words in found.words) == (level, True), found
 
 
 def test_a_clock_that_no_one_keeps(look: Look) -> None:

@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
-from tests.support.callback_world import BODY, CALLBACK_PATH, FORMER, SECRET, TOKEN_PATH, CallbackWorld, basic
+from tests.support.callback_world import BODY, FORMER, SECRET, CallbackWorld, basic
 from tests.support.examples import examples
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.core.vendor.callback import read_callback
 from worker.core.vendor.document import Document, Fingerprint, fingerprint, parse_json
 from worker.store.db.store import Store

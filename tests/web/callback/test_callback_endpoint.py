@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.callback_world import BODY, CALLBACK_PATH, FORMER, NOW, SECRET, CallbackWorld
+from tests.support.callback_world import BODY, FORMER, NOW, SECRET, CallbackWorld
 from tests.support.kept_log import KeptLog
 from worker.config import load
+from worker.config.callback_keys import CALLBACK_PATH
 from worker.core.errors import BadConfiguration, StorageFailed
 from worker.store.db.store import Store
 from worker.store.opening import open_store

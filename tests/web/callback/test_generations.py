@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.callback_world import SECRET, TOKEN_PATH, CallbackWorld, basic
+from tests.support.callback_world import SECRET, CallbackWorld, basic
 from tests.support.polled_bodies import a_body, a_path, says
+from worker.config.callback_keys import TOKEN_PATH
 
 PAIR = {"client_id": "vendor", "client_secret": SECRET}
 GRANT = {"grant_type": "client_credentials"}

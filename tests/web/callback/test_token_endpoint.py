@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.callback_world import CALLBACK_PATH, FORMER, SECRET, TOKEN_PATH, CallbackWorld, basic
+from tests.support.callback_world import FORMER, SECRET, CallbackWorld, basic
+from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.web.callback.app import MAX_TOKEN_BODY_BYTES
 
 

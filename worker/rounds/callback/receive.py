@@ -97,7 +97,7 @@ def retry(store: Store, seq: int, rules: CallbackRules, now: int) -> str | None:
     derived = _derived(document)
     with store.write():
         _written(store, document, rules, now, derived)
-        held_callbacks.take_out(store, seq)
+        bodies.forget_callback(store, seq)
     return None
 
 

@@ -20,6 +20,12 @@ def listed(store: Store) -> list[Json]:
     return [_shown(row) for row in store.read(f"{_HELD} ORDER BY seq LIMIT 1000")]
 
 
+def count(store: Store) -> int:
+    """How many there are."""
+    (row,) = store.read("SELECT count(*) AS n FROM bodies WHERE source = 'callback'")
+    return int(row["n"])
+
+
 def one(store: Store, seq: int) -> Json | None:
     """``None`` where it is not in quarantine."""
     row = store.one(f"{_HELD} AND seq = :seq", {"seq": seq})
@@ -30,11 +36,6 @@ def body(store: Store, seq: int) -> bytes:
     """As it came; empty where it is not in quarantine."""
     row = store.one("SELECT body FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
     return b"" if row is None else bytes(row["body"])
-
-
-def take_out(store: Store, seq: int) -> None:
-    """It has been read, inside the caller's transaction."""
-    bodies.forget_callback(store, seq)
 
 
 def drop(store: Store, seq: int, now: int, who: str) -> bool:

@@ -5,13 +5,13 @@ from dataclasses import replace
 from worker.core.problems import Problem, counted, problem
 from worker.store.db.store import Store
 from worker.store.state import callback_lane
-from worker.store.tasks import verifying
+from worker.store.tasks import held_callbacks, verifying
 
 
 def callback_problems(store: Store) -> list[Problem]:
     """What a person must see of callbacks."""
     found = []
-    held = int(store.read("SELECT count(*) AS n FROM bodies WHERE source = 'callback'")[0]["n"])
+    held = held_callbacks.count(store)
     if held:
         found.append(problem("callback_quarantined", held, callbacks=counted(held, "callback")))
     counts = {"callback_mismatch": verifying.not_confirmed(store), "callback_unconfirmed": verifying.failing(store)}
