@@ -4,10 +4,12 @@ Control socket and HTTP/2 are off. There are more threads than clients that stal
 kept a health probe waiting for 80 s.
 """
 
+import errno
 import math
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,8 @@ from worker.web.bounded import BoundedWorker
 from worker.web.gunicorn_log import GunicornLog
 from worker.web.probe import begin_probing
 from worker.web.tls import Pair, context_of
+
+_BIND_TRIES, _BIND_AGAIN_S = 25, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ def _listener(served: Served) -> socket.socket:
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((host, int(port)))
+        _bind(made, (host, int(port)))
         made.listen(served.connections)
     except OSError as error:
         raise TryLater(
@@ -160,3 +164,17 @@ def _listener(served: Served) -> socket.socket:
             f"does another `cdpoll serve {served.name}` run, or cdpoll-{served.name}.socket? Else set another port",
         ) from None
     return made
+
+
+def _bind(made: socket.socket, address: tuple[str, int]) -> None:
+    """A worker process whose first process was killed holds the address until it sees that, for a second or two."""
+    for _ in range(_BIND_TRIES):
+        try:
+            made.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            threading.Event().wait(_BIND_AGAIN_S)
+        else:
+            return
+    made.bind(address)
