@@ -65,7 +65,7 @@ def deliver(port: int, tasks: list[str], took: list[float]) -> None:
 
 @contextlib.contextmanager
 def stalling(port: int, count: int) -> Iterator[None]:
-    """So many clients that send half a request and wait, while the block lasts; one that is cut comes again."""
+    """``count`` clients send half a request and wait, while the block lasts; one that is cut comes again."""
     over = threading.Event()
 
     def stall() -> None:

@@ -228,7 +228,7 @@ def spoil(body: Body, polls: dict[str, Poll]) -> None:
 
 
 def deny(body: Body) -> None:
-    """Turn what a concluded task found into its opposite, as somebody would who forges a callback."""
+    """Turn what a concluded task found into its opposite, as in a forged callback."""
     lists = body["discoveryPaths"]
     found = body["status"] == "success"
     body["status"] = "failure" if found else "success"

@@ -126,7 +126,7 @@ the section `[callback]` for it, where the URL is one of this machine. In anothe
 
     cdpoll --config cdpoll-sandbox/cdpoll.ini serve callback
 
-The sandbox waits for it: the first delivery is tried when somebody listens there. What became of each is counted when
+The sandbox waits for it: the first delivery is tried when the port can be reached. What became of each is counted when
 the sandbox ends. The URL must be https, or http on a loopback address.
 
 | option | means |
@@ -174,7 +174,7 @@ The [faults](#faults) say what can go wrong with callbacks, as in `--faults 'cal
     cdpoll sandbox --checks 20 --faults 'callback_forged=2x,callback_unknown=2x' \\
         --callback-url http://127.0.0.1:9272/coverage-discovery/callback
 
-Two callbacks have an id that the API does not know, and two one that it knows and that was told to nobody. All four
+Two callbacks have an id that the API does not know; two have one that it knows, and that no answer has named. All four
 become tasks, and the API is asked about each. While `cdpoll serve callback` and `cdpoll run` run, `cdpoll status` names
 `callback_mismatch`, after 15 minutes of the vendor's (15 seconds here), and this shows the two:
 

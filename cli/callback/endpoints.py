@@ -51,7 +51,7 @@ class Endpoints:
         if came.status == 401:
             return good("wrong_secret", "a wrong secret gets 401 with WWW-Authenticate")
         if came.status == 200:
-            cure = "is this cdpoll? a token for everyone lets everyone deliver"
+            cure = "is this cdpoll? who gets a token without the secret can deliver"
             return fail("wrong_secret", "a wrong secret gets a token", cure)
         return self._other("wrong_secret", came, "a wrong secret must get 401, and gets")
 
@@ -119,7 +119,7 @@ class Endpoints:
         if came.status != 200 or not isinstance(token, str):
             return self._lost("wrong_scope", came) or self._other("wrong_scope", came, "a token for another scope:")
         if isinstance(granted, str) and self._target.scope in granted.split():
-            return good("wrong_scope", "each token has the scope, whatever is asked for")
+            return good("wrong_scope", "each token has the scope, also where another one is asked for")
         return self._refused(
             "wrong_scope", self._delivered(concluded(self._mark, self._at), token=token), 403, "another scope"
         )
@@ -129,7 +129,7 @@ class Endpoints:
         return self._refused("content_type", came, 415, "a body that is no JSON by its header")
 
     def head_of_delivery(self, length: int) -> str:
-        """The head of one that announces so many bytes."""
+        """The head of one that announces ``length`` bytes."""
         url = self._target.callback
         host = url.origin.partition("://")[2]
         return (

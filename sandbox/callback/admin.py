@@ -20,7 +20,7 @@ PREFIX = "/sandbox/"
 
 
 def answer(request: Request, ledger: Ledger, now: int) -> Reply:
-    """The answer to a request below PREFIX. Whoever calls holds the vendor's lock."""
+    """The answer to a request below PREFIX. The caller holds the vendor's lock."""
     match request.method, request.path.removeprefix(PREFIX).rstrip("/"):
         case "GET", "callbacks":
             return json_reply(200, _shown(request, ledger))

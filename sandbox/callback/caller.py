@@ -197,7 +197,7 @@ class Caller:
 
 
 class _Timed(io.RawIOBase):
-    """Reads off a socket until a moment that does not move, whatever trickles in."""
+    """Reads off a socket until a moment that does not move, also while bytes trickle in."""
 
     def __init__(self, sock: socket.socket, monotonic: Callable[[], int], end: int) -> None:
         self._sock, self._monotonic, self._end = sock, monotonic, end

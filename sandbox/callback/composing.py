@@ -49,7 +49,7 @@ def prepare(delivery: Delivery, ledger: Ledger, mischief: Mischief, tenant_id: s
 
 
 def _about_another(delivery: Delivery, ledger: Ledger, why: str, now: int) -> None:
-    """A delivery about a task like this one under an id that was told to nobody. The vendor knows it by
+    """A delivery about a task like this one under an id that no answer has named. The vendor knows it by
     ``callback_unknown``, and does not by ``callback_forged``."""
     task = delivery.task
     other = replace(task, id=new_id(random.Random(f"{ledger.seed}|{why}|{task.id}")))

@@ -1,7 +1,7 @@
 """The deliveries of the simulated vendor: which there are, when each is due, and what became of it.
 
 A delivery is accepted when it is answered with exactly 204. Else it is tried again every five minutes of the vendor's
-time, five times; then it is given up until somebody asks for a replay, which is a delivery of its own.
+time, five times; then it is given up. A replay is a delivery of its own.
 """
 
 import heapq
@@ -58,7 +58,7 @@ class Delivery:
 
 
 class Deliveries:
-    """See the module. ``news`` is set when something is queued. Whoever calls holds the vendor's lock."""
+    """See the module. ``news`` is set when something is queued. The caller holds the vendor's lock."""
 
     def __init__(self, target: Target | None, speed: float) -> None:
         self.target = target
@@ -111,7 +111,7 @@ class Deliveries:
             if delivery.why == "pending":
                 self._telling_pending[delivery.task.id] = []
             if self.next_due() <= now:
-                # whoever has seen the queue empty a moment ago waits for this
+                # a thread that has seen the queue empty a moment ago waits for this
                 self.news.set()
             return delivery
         return None

@@ -26,8 +26,8 @@ class Sender:
         self._threads: list[threading.Thread] = []
 
     def start(self, *, awaits: bool = False) -> None:
-        """With ``awaits`` nothing is sent before somebody listens at the callback URL for the first time, so that who
-        rehearses has the time to start it."""
+        """With ``awaits`` nothing is sent before a connection to the callback URL can be made, so that there is time to
+        start the receiver."""
         self._stopping.clear()
         self.caller.start()
         work = self._await if awaits else self._work

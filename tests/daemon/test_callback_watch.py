@@ -147,7 +147,7 @@ def test_a_fresh_callback_heals_and_a_replay_of_thousands_does_not(lanes: Lanes)
     assert not lanes.down
     lanes.now += 2 * GRACE
     lanes.look()
-    assert not lanes.down, "the three from before count no more"
+    assert not lanes.down, "the three from before do not count"
     lanes.record("new")
     assert lanes.row("new")["reason"] == "callback"
 
@@ -175,7 +175,7 @@ def test_switched_off_what_waits_is_polled_in_portions(lanes: Lanes) -> None:
     assert callback_lane.get(lanes.store).on_since == lanes.now - 1_000
     assert [event.partition(":")[0] for event, _ in lanes.log.lines] == [
         "callbacks are configured",
-        "callbacks are not configured any more",
+        "callbacks were taken out of the configuration",
         "callbacks are configured",
     ]
 

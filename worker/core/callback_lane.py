@@ -5,7 +5,7 @@ configured   found                                                 then
 ===========  ====================================================  ====================================================
 no           anything                                              it is off; what waited for callbacks is polled
 yes          it was off                                            it is **on**: new tasks wait for their callback first
-yes          three tasks or more that polls have concluded, and    it is **down**: no task waits any more
+yes          three tasks or more that polls have concluded, and    it is **down**: tasks do not wait
              whose callbacks are missing for ``callback_grace``
 yes          anything else                                         as it was
 ===========  ====================================================  ====================================================

@@ -49,7 +49,7 @@ class DueReason(StrEnum):
     """The first poll after recording, ``callback_grace`` later than it would be without callbacks."""
 
     NO_CALLBACK = "no_callback"
-    """The first poll has waited for a callback. It does not any more: callbacks do not arrive, or are switched off."""
+    """The first poll has waited for a callback. Now it does not: callbacks do not arrive, or are switched off."""
 
     VERIFY = "verify"
     """The task is concluded by a callback that the vendor is to confirm. No row has this reason: ``verify_at`` says

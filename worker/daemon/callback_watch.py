@@ -53,7 +53,7 @@ class CallbackWatch:
         if lane.on_since is not None and before.on_since is None:
             log.info("callbacks are configured: polls of new tasks wait for them")
         elif before.on_since is not None and lane.on_since is None:
-            log.info("callbacks are not configured any more: what waited for them is polled")
+            log.info("callbacks were taken out of the configuration: what waited for them is polled")
         return lane
 
     def _bring_forward(self, awaited: Awaited) -> bool:

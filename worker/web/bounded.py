@@ -24,7 +24,7 @@ from worker.clock import Clock
 # How long a client may send nothing, when the process ends: as long as gunicorn's loop waits for one otherwise.
 SILENT_S = 2.0
 
-# How long a client may go on sending what is not read any more. Were the connection shut at once, it would not see why.
+# How long a client may go on sending what is not read. Were the connection shut at once, it would not see why.
 LINGER_S = 2.0
 LINGER_BYTES = 64_000_000
 

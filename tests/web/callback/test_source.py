@@ -15,7 +15,7 @@ addresses = st.integers(0, 2**32 - 1).map(IPv4Address).map(str) | st.integers(2*
 )
 trusted = st.integers(10 << 24, (11 << 24) - 1).map(IPv4Address).map(str)
 foreign = addresses.filter(lambda text: not any(ip_address(text) in network for network in PROXIES))
-# What a client may write into the header, whatever it likes.
+# What a client may write into the header.
 written = st.one_of(st.text(), st.lists(addresses).map(", ".join))
 
 

@@ -1,7 +1,7 @@
 """The tokens that the vendor was given for its callbacks: hashes, so that who reads the database cannot deliver.
 
-A row is bound to the pair of client id and secret that it came from. Where that is no more in the configuration, the
-token is worth nothing, although its time is not over.
+A row is bound to the pair of client id and secret that it came from. A token is refused when its pair is not
+in the configuration, although its time is not over.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from worker.store.db.store import Store
 
 TOKEN_BYTES = 32
 
-# Some are deleted with each token that is given: so no request has to delete many. One that is shown shortly behind its
-# time is told from a guess.
+# Some are deleted with each token that is given, so that no request has to delete many. They stay for a day after they
+# expire, so that one which has just expired is told from a guess.
 _DELETED_ROWS = 100
 _KEPT_MS = DAY_MS
 
@@ -30,7 +30,7 @@ class ClientCredentials(NamedTuple):
 
 class Seen(NamedTuple):
     """A token that was shown. ``unknown``: none that was given here of late, a guess maybe. ``spent``: it has expired,
-    or its secret is listed no more. ``scope``: of a good one, with blanks between; ``None``: it has none."""
+    or its secret is not listed. ``scope``: of a good one, with blanks between; ``None``: it has none."""
 
     state: Literal["good", "spent", "unknown"]
     scope: str | None = None

@@ -5,7 +5,7 @@ from worker.store.db.store import Store
 
 
 def note_pending(store: Store, task: int, document: Document) -> None:
-    """The vendor says that a task is pending. One that is no more pending here stays as it is."""
+    """The vendor says that a task is pending. One that is not pending here stays as it is."""
     store.execute(
         """
         UPDATE tasks SET name = coalesce(:name, name), started_at = coalesce(:started_at, started_at)

@@ -60,7 +60,7 @@ _DENIED_CLIENT = Denied("invalid_client", "the client id and the secret are not 
 def decide(asked: TokenRequest, pairs: Sequence[ClientCredentials], scope: str | None) -> Granted | Denied:
     """``pairs`` are those that are listed, the present one first; ``scope`` is the configured one. Never raises.
 
-    Who is asking is found out first: nobody else learns what else is wrong.
+    Who is asking is found out first: others do not learn what else is wrong.
     """
     fields = _fields(asked)
     if isinstance(fields, Denied):
@@ -81,7 +81,7 @@ def decide(asked: TokenRequest, pairs: Sequence[ClientCredentials], scope: str |
 
 def match(proofs: Sequence[ClientCredentials], pairs: Sequence[ClientCredentials]) -> ClientCredentials | None:
     """The listed pair that one of ``proofs`` is equal to. The time does not tell how much of it is right: hashes are
-    compared, all of them, whatever the first ones say."""
+    compared, and all of them, also behind one that is equal."""
     found: ClientCredentials | None = None
     for pair in pairs:
         for proof in proofs:
