@@ -57,7 +57,7 @@ def _found(here: Opened) -> list[Mistake]:
 
 def nothing_to_run(config: Config) -> list[Mistake]:
     """Where a daemon is expected, and would have nothing to do."""
-    if config.api is not None or config.sftp is not None or config.store.runs == "once":
+    if config.api is not None or not config.asks_without_fail or config.store.runs == "once":
         return []
     cure = "write [api], or [sftp] to fetch files; where no daemon is to run, write runs = once under [store]"
     return [Mistake(Place(config.source), None, None, f"{NOTHING_TO_RUN}; {cure}")]

@@ -50,7 +50,7 @@ def tried(examined: Examined) -> Trial:
         return out
     if config.api is not None:
         _api(config, examined.elsewhere, out)
-    elif config.sftp is None and not {"base_url", "host"} & examined.elsewhere:
+    elif config.asks_without_fail and not {"base_url", "host"} & examined.elsewhere:
         out.mistakes.extend(nothing_to_run(config))
         if not out.mistakes:
             out.warnings.append(Mistake(Place(config.source), None, None, NOTHING_TO_RUN))

@@ -72,6 +72,14 @@ def test_nothing_to_run(house: House) -> None:
     assert house.status()["problems"] == []
 
 
+def test_callbacks_alone_are_something_to_run(house: House) -> None:
+    keys = {key: "" for key in house.values if key.startswith("api_")}
+    house.write(**keys, callback_client_id="vendor", callback_client_secret="a-secret")
+    assert "configuration" not in down(house)
+    ended = house.cdpoll("config", "check")
+    assert (ended.code, "[api]" in ended.err) == (0, False)
+
+
 def test_a_file_that_this_user_may_not_read_is_no_mistake(house: House, tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "x.ini").write_bytes("[api]".encode("utf-16"))
