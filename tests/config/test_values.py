@@ -1,5 +1,6 @@
 """What each key accepts, what it refuses, and what the keys mean together."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,14 @@ def test_every_key_has_its_field_and_every_field_its_key() -> None:
         ("polling", "cadence", "1m x2.5 1h 12.5%", "cadence", Cadence(MINUTE, 2.5, HOUR, 0.125)),
         ("log", "format", "console", "format", "console"),
         ("log", "level", "Warning", "level", "warning"),
+        (
+            "callback",
+            "allow",
+            "::ffff:192.0.2.0/120 10.0.0.1",
+            "allow",
+            (ip_network("192.0.2.0/24"), ip_network("10.0.0.1")),
+        ),
+        ("callback", "trusted_proxies", "::ffff:127.0.0.1", "trusted_proxies", (ip_network("127.0.0.1"),)),
     ],
 )
 def test_accepted(section: str, key: str, text: str, field: str, value: object) -> None:
@@ -134,6 +143,7 @@ def test_accepted(section: str, key: str, text: str, field: str, value: object) 
         ("api", "scope", "a  b", "one blank between"),
         ("callback", "scope", 'a "b"', "no quotes"),
         ("callback", "scope", "a\\b", "no quotes"),
+        ("callback", "token_path", "/healthz", "says that it is well"),
         ("api", "tenant_id", "a b", "holds a blank"),
         ("api", "tenant_id", "ä", "not plain ASCII"),
         ("api", "ca_file", "ca.pem", "write it in full"),

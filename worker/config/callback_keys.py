@@ -14,6 +14,7 @@ TOKEN_PATH, CALLBACK_PATH = "/oauth2/token", "/coverage-discovery/callback"
 
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|localhost):(?P<port>[0-9]{1,5})")
 _SEGMENTS = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_MAPPED_PREFIX_BITS = 96
 _SEPARATORS = re.compile(r"[\s,]+")
 
 
@@ -45,7 +46,7 @@ def _networks(written: Written) -> tuple[Network, ...]:
     found = []
     for text in filter(None, _SEPARATORS.split(written.text)):
         try:
-            found.append(ip_network(text))
+            found.append(_plain(ip_network(text)))
         except ValueError:
             raise ValueError(
                 f"{quoted(text)} is no address or network; write them as in 203.0.113.7 or 10.0.0.0/8"
@@ -53,6 +54,12 @@ def _networks(written: Written) -> tuple[Network, ...]:
     if not found:
         raise ValueError("names no network; write them as in 203.0.113.7 or 10.0.0.0/8")
     return tuple(found)
+
+
+def _plain(network: Network) -> Network:
+    """IPv4 in IPv6 (``::ffff:192.0.2.0/120``) as ``192.0.2.0/24``: so are the addresses that are compared with it."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return network if mapped is None else ip_network((mapped, network.prefixlen - _MAPPED_PREFIX_BITS))
 
 
 def _show_networks(networks: tuple[Network, ...]) -> str:

@@ -87,6 +87,10 @@ def callback_contradictions(callback: Mapping[str, Any], places: Mapping[tuple[s
     if ("callback", "previous_secret") in places and ("callback", "client_secret") not in places:
         place = places["callback", "previous_secret"]
         yield Mistake(place, "callback", "previous_secret", "client_secret is missing; write the present one there")
+    for key in ("token_path", "callback_path"):
+        if callback[key] == "/healthz":
+            place = places["callback", key]
+            yield Mistake(place, "callback", key, "/healthz is where the service says that it is well; write another")
     if callback["token_path"] == callback["callback_path"]:
         key = "callback_path" if ("callback", "callback_path") in places else "token_path"
         place = places.get(("callback", key), BUILT_IN)
