@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.callback_world import FORMER, SECRET, CallbackWorld, basic
 from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
+from worker.core.instant import DAY_MS
 from worker.web.callback.app import MAX_TOKEN_BODY_BYTES
 
 
@@ -143,3 +144,16 @@ def test_a_request_for_a_token_is_small(world: CallbackWorld) -> None:
     assert world.client.get(TOKEN_PATH).status_code == 405
     assert world.client.get(CALLBACK_PATH).headers["Allow"] == "POST"
     assert world.client.post("/").status_code == 404
+
+
+def test_an_empty_authorization_header_is_none(world: CallbackWorld) -> None:
+    asks = json.dumps({"grant_type": "client_credentials", "client_id": "vendor", "client_secret": SECRET})
+    assert world.ask(body=asks, kind="application/json", headers={"Authorization": " "}).status_code == 200
+
+
+def test_a_token_that_was_given_while_the_clock_was_ahead_does_not_live_longer(world: CallbackWorld) -> None:
+    world.now += 400 * DAY_MS
+    token = world.token()
+    assert world.deliver(token).status_code == 204
+    world.now -= 400 * DAY_MS
+    assert world.deliver(token).status_code == 401

@@ -80,7 +80,7 @@ class CallbackApp:
 
     def token(self) -> Response:
         """The token endpoint."""
-        asked = TokenRequest(request.headers.get("Authorization"), _kind(), _token_body())
+        asked = TokenRequest(_header("Authorization"), _kind(), _token_body())
         decided = decide(asked, self._listed, self.section.scope)
         if isinstance(decided, Denied):
             return self._denied(decided)

@@ -131,7 +131,7 @@ def _json_fields(body: bytes) -> Fields | Denied:
 
 def _proofs(basic: str | None, fields: Fields) -> list[ClientCredentials] | Denied:
     """What is handed in as the pair: as it stands and, of an Authorization header, decoded as section 2.3.1 has it."""
-    if basic is None:
+    if not basic:
         return [ClientCredentials(fields.get("client_id", ""), fields.get("client_secret", ""))]
     scheme, _, encoded = basic.strip().partition(" ")
     if scheme.lower() != "basic":
