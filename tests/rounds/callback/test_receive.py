@@ -182,6 +182,13 @@ def test_a_rehearsal_leaves_nothing(store: Store) -> None:
     before = {name: count(store, name) for name in tables}
     assert deliver(store, concluded("x", iso(NOW))).fate == "rehearsal"
     assert {name: count(store, name) for name in tables} == before
+    wrong = RULES._replace(tenant_id="mistyped")
+    receive(store, Delivery(json.dumps(concluded("x", iso(NOW))).encode(), "ours"), wrong, NOW)
+    (seq,) = [row["seq"] for row in store.read("SELECT seq FROM bodies")]
+    assert retry(store, seq, RULES, NOW) is None
+    assert {name: count(store, name) for name in tables} == before | {
+        "sqlite_sequence": count(store, "sqlite_sequence")
+    }
     assert callback_lane.get(store).last_at is None
 
 

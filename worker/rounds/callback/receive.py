@@ -68,8 +68,6 @@ def write(store: Store, incoming: Incoming, rules: CallbackRules, now: int) -> R
     document = incoming.document
     if isinstance(document, Quarantined):
         return quarantine(store, incoming.delivery, document.code, now)
-    if is_rehearsal(document.id):
-        return Received("rehearsal")
     return _written(store, document, rules, now, incoming.derived)
 
 
@@ -108,6 +106,8 @@ def _derived(document: Document) -> Derived | None:
 
 
 def _written(store: Store, document: Document, rules: CallbackRules, now: int, derived: Derived | None) -> Received:
+    if is_rehearsal(document.id):
+        return Received("rehearsal")
     shared = api.get(store)
     # It is recorded even where it says that all is over: there is one way to conclude, and it has a task.
     recording = Recording(document.id, "callback", correlation_id=document.correlation_id, trace_id=document.trace_id)
