@@ -1,7 +1,7 @@
 """Makes the values that core works with from the keys of ``[polling]``."""
 
 from worker.config.settings import Config, PollingSection
-from worker.core.callback_lane import LEAST_GRACE_MS
+from worker.core.callback_lane import DEFAULT_GRACE_MS
 from worker.core.pacing.limiter import STEPS, RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.status_rules import ConfiguredWay, StatusRules
@@ -21,9 +21,9 @@ def schedule_of(config: Config) -> Schedule:
     )
 
 
-def lateness_of(config: Config) -> int:
+def grace_of(config: Config) -> int:
     """How long after the end of its discovery a callback may come that shows that callbacks arrive, ms."""
-    return config.polling.callback_grace_ms or LEAST_GRACE_MS
+    return config.polling.callback_grace_ms or DEFAULT_GRACE_MS
 
 
 def rate_limit_of(polling: PollingSection) -> RateLimit:

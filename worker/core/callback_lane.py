@@ -20,8 +20,8 @@ from typing import NamedTuple
 # One callback may be lost, and two by accident.
 MISSING_TASKS = 3
 
-# Where callback_grace is 0: the vendor's five tries take some 25 minutes.
-LEAST_GRACE_MS = 45 * 60_000
+# Where callback_grace is 0: no poll waits, and a callback may still be late by the vendor's five tries: 25 minutes.
+DEFAULT_GRACE_MS = 45 * 60_000
 
 
 class CallbackLane(NamedTuple):

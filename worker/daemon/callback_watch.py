@@ -18,7 +18,7 @@ class Awaited:
     """Whether callbacks are configured, how late they may come, and the first wait of the cadence; ms."""
 
     configured: bool
-    lateness_ms: int
+    grace_ms: int
     first_wait_ms: int
 
 
@@ -42,7 +42,7 @@ class CallbackWatch:
         return True
 
     def _after(self, lane: CallbackLane, awaited: Awaited, now: int) -> CallbackLane:
-        missing = callback_lane.missing(self._store, lane, awaited.lateness_ms, now, MISSING_TASKS)
+        missing = callback_lane.missing(self._store, lane, awaited.grace_ms, now, MISSING_TASKS)
         return looked_at(lane, missing, now, configured=awaited.configured)
 
     def _written(self, awaited: Awaited, now: int, log: Log) -> CallbackLane:

@@ -7,7 +7,7 @@ than a minute, so that a jump of the clock does little harm. The work of a pass 
 from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
-from worker.config.polling import lateness_of, schedule_of
+from worker.config.polling import grace_of, schedule_of
 from worker.core.errors import StorageFailed, TryLater
 from worker.core.exit_code import ExitCode
 from worker.core.instant import words
@@ -75,7 +75,7 @@ class Loop:
     @property
     def _awaited(self) -> Awaited:
         configured = self._config.callback is not None
-        return Awaited(configured, lateness_of(self._config), self.schedule.cadence.first)
+        return Awaited(configured, grace_of(self._config), self.schedule.cadence.first)
 
     @property
     def _lanes(self) -> list[Lane | LaneThread]:

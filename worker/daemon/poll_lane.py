@@ -1,6 +1,6 @@
 """The lane that polls. It is the main thread's: its decisions are short, and the waiting is done by the pool."""
 
-from worker.core.callback_lane import LEAST_GRACE_MS
+from worker.core.callback_lane import DEFAULT_GRACE_MS
 from worker.core.exit_code import ExitCode
 from worker.core.measures import Measures
 from worker.core.poll_errors import cure_of, in_words
@@ -68,8 +68,8 @@ class PollLane:
         """From callbacks, every 15 s, or with each pass until all is learned."""
         if self._learned_at is not None and 0 <= now - self._learned_at < learning.EVERY_MS:
             return
-        lateness_ms = self._round.rules.schedule.callback_grace or LEAST_GRACE_MS
-        if not learning.learn_from_callbacks(self._store, self._round.planner, lateness_ms):
+        grace_ms = self._round.rules.schedule.callback_grace or DEFAULT_GRACE_MS
+        if not learning.learn_from_callbacks(self._store, self._round.planner, grace_ms):
             self._learned_at = now
 
     @property

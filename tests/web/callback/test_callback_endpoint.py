@@ -186,8 +186,14 @@ def test_without_the_database_the_vendor_is_to_come_again(
     told = [fields["cause"] for event, fields in world.log.lines if "503" in event]
     assert told == ["the database is gone"]
     monkeypatch.undo()
-    assert world.deliver(token).status_code == 204
-    assert world.log.lines[-1][0] == "concluded"
+    assert [world.deliver(token).status_code for _ in range(2)] == [204, 204]
+    told_after = [event for event, _ in world.log.lines if event in ("callbacks are taken again", "concluded")]
+    assert told_after == ["callbacks are taken again", "concluded"]
+
+
+def test_no_other_path_leads_to_an_endpoint(world: CallbackWorld) -> None:
+    for path in ("/", f"{CALLBACK_PATH}/", CALLBACK_PATH.replace("/", "//")[1:]):
+        assert world.client.post(path, data=b"{}").status_code == 404
 
 
 def test_no_line_of_the_log_has_anything_of_a_body_a_token_or_a_secret(world: CallbackWorld) -> None:
@@ -223,6 +229,7 @@ def test_failures_are_slowed_and_a_good_credential_never_is(world: CallbackWorld
 def test_a_token_that_has_expired_is_no_guess(world: CallbackWorld) -> None:
     token = world.token()
     world.now += HOUR
+    world.token()  # some that have expired are deleted with it
     assert {world.deliver(token).status_code for _ in range(FAILURES + 2)} == {401}
 
 

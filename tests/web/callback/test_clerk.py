@@ -110,6 +110,16 @@ def test_a_database_that_is_gone_is_opened_anew(counting: CountedClerk) -> None:
     assert kept(counting.path) == {"a", "c"}
 
 
+def test_another_database_in_its_place_is_opened_before_a_job(counting: CountedClerk) -> None:
+    counting.clerk.do(meta("a"))
+    counting.path.rename(counting.path.with_name("away.db"))
+    for beside in counting.path.parent.glob("x.db*"):
+        beside.unlink()
+    open_store(counting.path, create=True).close()
+    assert counting.clerk.do(meta("b")) == "b"
+    assert kept(counting.path) == {"b"}
+
+
 def test_who_waits_too_long_is_told(tmp_path: Path) -> None:
     go = threading.Event()
     clerk = Clerk(lambda: open_store(":memory:"), 0.01)

@@ -21,7 +21,7 @@ EVERY_MS = 15_000
 MOST_ENDS = 500
 
 
-def learn_from_callbacks(store: Store, planner: Planner, lateness_ms: int) -> bool:
+def learn_from_callbacks(store: Store, planner: Planner, grace_ms: int) -> bool:
     """Teach the planner what callbacks have told since the last call; whether there may be more.
 
     How far it came is noted first: if the process dies behind that, or a row is damaged, a few ends are not learned,
@@ -32,13 +32,13 @@ def learn_from_callbacks(store: Store, planner: Planner, lateness_ms: int) -> bo
     with store.write():
         told = callback_lane.take_told(store, MOST_ENDS)
     rows = tasks.by_seq(store, [one.task for one in told], 0)
-    seen = [_observed(rows[one.task], one, planner, lateness_ms) for one in told if one.task in rows]
+    seen = [_observed(rows[one.task], one, planner, grace_ms) for one in told if one.task in rows]
     planner.learn([one for one in seen if one is not None])
     return len(told) == MOST_ENDS
 
 
-def _observed(task: Task, told: Told, planner: Planner, lateness_ms: int) -> Observation | None:
-    if told.ended_at is None or not told.ended_at <= told.at <= told.ended_at + lateness_ms:
+def _observed(task: Task, told: Told, planner: Planner, grace_ms: int) -> Observation | None:
+    if told.ended_at is None or not told.ended_at <= told.at <= told.ended_at + grace_ms:
         return None
     document = Document("success", b"", started_at=task.started_at, ended_at=told.ended_at)
     return planner.observe(task._replace(state="pending"), Concluded(document), told.at)
