@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.support import database
 from tests.support.database import NOW, ORIGIN, SCHEDULE
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.core.instant import iso
 from worker.core.vendor.callback import CallbackRules
 from worker.core.vendor.rehearsal import concluded
-from worker.rounds.callback.receive import Delivery, Received, receive, retry
+from worker.rounds.callback.receive import READ_AT_ONCE_BYTES, Delivery, Received, receive, retry
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import callback_lane
@@ -34,9 +35,7 @@ def deliver(store: Store, body: Any, rules: CallbackRules = RULES, now: int = NO
 
 
 def record(store: Store, task: str = "a") -> None:
-    from tests.support.database import record as record_task
-
-    record_task(store, task)
+    database.record(store, task)
 
 
 def task(store: Store, task_id: str = "a") -> dict[str, Any]:
@@ -47,6 +46,11 @@ def task(store: Store, task_id: str = "a") -> dict[str, Any]:
 
 def count(store: Store, table: str) -> int:
     return int(store.read(f"SELECT count(*) AS n FROM {table}")[0]["n"])
+
+
+def test_what_a_large_body_says_is_left_to_the_daemon(store: Store) -> None:
+    deliver(store, json.dumps(ENDED).encode().ljust(READ_AT_ONCE_BYTES + 1))
+    assert store.read("SELECT derived FROM results")[0]["derived"] is None
 
 
 def test_a_recorded_task_is_concluded_with_its_body_as_it_came(store: Store) -> None:

@@ -185,6 +185,9 @@ def test_without_the_database_the_vendor_is_to_come_again(
         assert int(answer.headers["Retry-After"]) > 0
     told = [fields["cause"] for event, fields in world.log.lines if "503" in event]
     assert told == ["the database is gone"]
+    world.now += 60_000
+    world.deliver(token)
+    assert len([event for event, _ in world.log.lines if "503" in event]) == 2
     monkeypatch.undo()
     assert [world.deliver(token).status_code for _ in range(2)] == [204, 204]
     told_after = [event for event, _ in world.log.lines if event in ("callbacks are taken again", "concluded")]
@@ -229,8 +232,11 @@ def test_failures_are_slowed_and_a_good_credential_never_is(world: CallbackWorld
 def test_a_token_that_has_expired_is_no_guess(world: CallbackWorld) -> None:
     token = world.token()
     world.now += HOUR
-    world.token()  # some that have expired are deleted with it
+    world.token()  # some that have expired are deleted with it, a day later
     assert {world.deliver(token).status_code for _ in range(FAILURES + 2)} == {401}
+    world.now += 24 * HOUR
+    world.token()
+    assert len(world.rows("SELECT * FROM callback_tokens")) == 2
 
 
 def test_failures_of_another_source_count_for_it_alone(tmp_path: Path) -> None:
