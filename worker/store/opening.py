@@ -82,6 +82,19 @@ def identity_of(store: Store) -> str:
     return str(row["value"])
 
 
+def refuse_other_schema(store: Store) -> None:
+    """Inside a transaction: raise :class:`BadConfiguration` where the schema has changed since the store was opened.
+
+    A process without the daemon's lock may go on for long after a newer cdpoll has brought the database up to date.
+    """
+    version = store.version()
+    if version != SCHEMA_VERSION:
+        raise BadConfiguration(
+            f"{store.path} has another schema now ({version}; this process knows {SCHEMA_VERSION})",
+            "restart the service, so that it runs the cdpoll that is installed",
+        )
+
+
 def _in_memory() -> Store:
     from worker.store.schema import creation
 

@@ -1,14 +1,16 @@
 """The thread that uses the database: in order, together where several wait, and one failure alone."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from worker.core.errors import StorageFailed, TryLater
+from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.store.db.store import Store
-from worker.store.opening import open_store
+from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.web.callback.clerk import Clerk
 
 
@@ -118,6 +120,21 @@ def test_another_database_in_its_place_is_opened_before_a_job(counting: CountedC
     open_store(counting.path, create=True).close()
     assert counting.clerk.do(meta("b")) == "b"
     assert kept(counting.path) == {"b"}
+
+
+def test_nothing_is_written_by_the_rules_of_another_schema(counting: CountedClerk) -> None:
+    def become(version: int) -> None:
+        with closing(sqlite3.connect(counting.path)) as other:
+            other.execute(f"PRAGMA user_version = {version}")
+
+    counting.clerk.do(meta("a"))
+    become(SCHEMA_VERSION + 1)
+    for n in range(2):
+        with pytest.raises(BadConfiguration, match="has another schema now"):
+            counting.clerk.do(meta(f"b{n}"))
+    become(SCHEMA_VERSION)
+    assert counting.clerk.do(meta("c")) == "c"
+    assert kept(counting.path) == {"a", "c"}
 
 
 def test_who_waits_too_long_is_told(tmp_path: Path) -> None:

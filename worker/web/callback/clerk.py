@@ -13,8 +13,9 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
-from worker.core.errors import TryLater
+from worker.core.errors import BadConfiguration, TryLater
 from worker.store.db.store import Store
+from worker.store.opening import refuse_other_schema
 
 Done = TypeVar("Done")
 
@@ -76,9 +77,10 @@ class Clerk:
         try:
             store = self._opened()
             with store.write():
+                refuse_other_schema(store)
                 done = [job.work(store) for job in jobs]
         except Exception as error:
-            if not isinstance(error, TryLater):
+            if not isinstance(error, TryLater | BadConfiguration):
                 self._forget()  # opened anew, it may do
                 if len(jobs) > 1:
                     # One of them is the cause, and must not hold up the others.
