@@ -1,7 +1,7 @@
 """``cdpoll serve``: what it serves by HTTP."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from cli.output import dumped
 from worker.clock import Clock
 from worker.config import Config, load
 from worker.core.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from worker.store.state.callback_tokens import ClientCredentials
 
 
 @click.group(cls=Group)
@@ -73,13 +76,15 @@ def callback(obj: dict[str, Any], openapi: bool) -> None:
     from worker.web.callback.serving import clerk_of, served
     from worker.web.serve import serve as run
 
+    let_in: list[ClientCredentials] = []  # a reload that is refused leaves them as they are, for new processes too
+
     def read() -> Config:
         found = load(obj["config"], os.environ)
-        credentials_of(found.require_callback())  # a secret that is missing is a mistake of the configuration
+        let_in[:] = credentials_of(found.require_callback())  # one that is missing is a mistake of the configuration
         return found
 
     config = read()
     settle_in(config.store.path)
     clock = Clock()
     log = make_log(config.log.format, config.log.level, clock)
-    run(config, read, lambda found: make_callback_app(found, clerk_of(found), clock.now, log), log, served)
+    run(config, read, lambda found: make_callback_app(found, clerk_of(found), clock.now, log, let_in), log, served)

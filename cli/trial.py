@@ -56,6 +56,7 @@ def tried(examined: Examined) -> Trial:
             out.warnings.append(Mistake(Place(config.source), None, None, NOTHING_TO_RUN))
     if config.sftp is not None:
         _sftp(config, out)
+    _callback(config, out)
     for way in config.deliver:
         _way(config, way, out)
     _alert(config, out)
@@ -123,6 +124,26 @@ def _sftp(config: Config, out: Trial) -> None:
         return
     with _Noted(config, ("sftp", "known_hosts"), out):
         read_known_hosts(sftp.known_hosts, sftp.host, sftp.port)
+
+
+def _callback(config: Config, out: Trial) -> None:
+    """Its secrets, without which a reload would be refused. The certificate may be half renewed: that mends itself."""
+    section = config.callback
+    if section is None:
+        return
+    for key in ("client_id", "client_secret"):
+        if not getattr(section, key):
+            message = f"{key} is missing, so no callback is let in; `cdpoll callback-secret` makes it"
+            out.warnings.append(Mistake(config.headings["callback"], "callback", None, message))
+    for key, secret in (
+        ("client_id", section.client_id),
+        ("client_secret", section.client_secret),
+        ("previous_secret", section.previous_secret),
+    ):
+        # The variables of its service are not those of the daemon, whose reload tries the whole configuration.
+        if secret and secret.form != "env":
+            with _Noted(config, ("callback", key), out):
+                _ = secret.reveal_if_there() if key == "previous_secret" else secret.reveal()
 
 
 def _way(config: Config, way: WaySettings, out: Trial) -> None:

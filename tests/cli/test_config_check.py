@@ -63,6 +63,21 @@ def test_neither_an_api_nor_a_drop(house: House) -> None:
     assert check(house, "--json").json["warnings"][0]["message"] == only
 
 
+def test_callbacks_alone(house: House, tmp_path: Path) -> None:
+    (secret := tmp_path / "callback-secret").write_text("of-the-callbacks")
+    alone = {key: "" for key in house.values if key.startswith("api_")}
+    house.write(**alone, callback_client_id="vendor", callback_client_secret=f"{{file {secret}}}")
+    assert check(house).err == ""
+    assert mistakes(house) == []
+    secret.write_text("")
+    (found,) = mistakes(house)
+    assert "client_secret: " in found
+    assert "is empty" in found
+    house.write(**alone, callback_client_id="", callback_client_secret="", callback_public_url="https://c.example.com")
+    (first, _second) = check(house, "--json").json["warnings"]
+    assert first["message"].startswith("client_id is missing, so no callback is let in; ")
+
+
 def test_a_mistake_of_writing_hides_none_that_is_found_by_trying(house: House, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     house.write(

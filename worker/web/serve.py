@@ -129,6 +129,9 @@ def serve(
         "forwarded_allow_ips": "",
         "forwarder_headers": "",
         "secure_scheme_headers": {},
+        # gunicorn takes them from the moment of its import, when a command of root's has not yet become another user.
+        "user": os.geteuid(),
+        "group": os.getegid(),
         "umask": 0o007,
         "proc_name": f"cdpoll serve {served.name}",
         "logger_class": GunicornLog,
@@ -159,9 +162,11 @@ def _listener(served: Served) -> socket.socket:
         _bind(made, (host, int(port)))
         made.listen(served.connections)
     except OSError as error:
+        hint = f"does another `cdpoll serve {served.name}` run, or cdpoll-{served.name}.socket? Else set another port"
+        if isinstance(error, PermissionError):
+            hint = f"set a port from 1024 on, or let systemd open it: systemctl edit cdpoll-{served.name}.socket"
         raise TryLater(
-            f"[{served.name}] listen: {served.listen}: {(error.strerror or type(error).__name__).lower()}",
-            f"does another `cdpoll serve {served.name}` run, or cdpoll-{served.name}.socket? Else set another port",
+            f"[{served.name}] listen: {served.listen}: {(error.strerror or type(error).__name__).lower()}", hint
         ) from None
     return made
 

@@ -51,6 +51,13 @@ def test_both_secrets_are_let_in_until_the_former_one_is_retired(tmp_path: Path)
         after = vendor(process, second)
         assert [one.level for one in (before.delivery(), before.basic(), after.basic(), after.delivery())] == ["OK"] * 4
 
+        kept = tmp_path / "of-callbacks"
+        kept.write_text("")
+        reload(process)
+        assert after.basic().level == "OK"
+        assert b"reload refused" in process.log.read_bytes()
+        kept.write_text(second)
+
         assert secret("--retire") == second
         reload(process)
         assert before.delivery().words == "concluded: HTTP 401"

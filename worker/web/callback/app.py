@@ -50,11 +50,11 @@ class CallbackApp:
     """What the endpoints need. ``now`` reads the clock (ms)."""
 
     def __init__(
-        self, config: Config, section: CallbackSection, clerk: Clerk, now: Callable[[], int], log: Log
+        self, config: Config, listed: list[ClientCredentials], clerk: Clerk, now: Callable[[], int], log: Log
     ) -> None:
-        self.section = section
+        self.section = config.require_callback()
         self.rules = callback_rules_of(config)
-        self._listed = credentials_of(section)
+        self._listed = listed
         self._clerk, self._now, self._log = clerk, now, log
         self._throttle = Throttle()
         self._room = Room()
@@ -172,10 +172,15 @@ class CallbackApp:
         return done
 
 
-def make_callback_app(config: Config, clerk: Clerk, now: Callable[[], int], log: Log) -> Flask:
-    """The app for a configuration with ``[callback]``. Raises BadConfiguration for a secret that cannot be read."""
+def make_callback_app(
+    config: Config, clerk: Clerk, now: Callable[[], int], log: Log, listed: Sequence[ClientCredentials] = ()
+) -> Flask:
+    """The app for a configuration with ``[callback]``. ``listed``: the pairs that are let in, where they were read.
+
+    Else they are read here. Raises BadConfiguration for a secret that cannot be read.
+    """
     section = config.require_callback()
-    endpoints = CallbackApp(config, section, clerk, now, log)
+    endpoints = CallbackApp(config, [*listed] or credentials_of(section), clerk, now, log)
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # no answer is a redirect
 
