@@ -176,9 +176,21 @@ def _serve_service(vendor: "Sandbox", home: Path, callbacks: dict[str, Any]) -> 
         f"  install -m 0600 {secret} /etc/cdpoll/credentials/client_secret",
         "  systemctl enable --now cdpoll",
         *(more if callback else ()),
+        *(() if callback or sender is None else _callbacks_elsewhere(vendor, home)),
     ):
         click.echo(line, err=True)
     _stay(vendor, sender)
+
+
+def _callbacks_elsewhere(vendor: "Sandbox", home: Path) -> tuple[str, ...]:
+    """What the service needs where callbacks come to it through another address, of which no section can be made."""
+    target = vendor.vendor.ledger.deliveries.target
+    if target is None:
+        return ()
+    return (
+        f"Callbacks go to {target.url}, with the client id {target.client_id} and this secret:",
+        f"  install -m 0600 {home / 'callback-secret'} /etc/cdpoll/credentials/callback-secret",
+    )
 
 
 def _drop(vendor: "Sandbox", folder: Path, every_ms: int) -> "DropServer":

@@ -15,7 +15,14 @@ from worker.core.vendor.rehearsal import Json, concluded, rehearsals
 # The vendor asks for a token before the first delivery; a life that is shorter than its retries costs one for each.
 SHORT_TOKEN_S = 60
 
+# Documents are small, but for their real-time answers; a web server's own limit is often 1 MiB.
+LARGE_BYTES = 4 << 20
+
 _GRANT = {"grant_type": "client_credentials"}
+
+_CHANGED = "does the web server before cdpoll pass the body on as it came?"
+_SAME_PAIR = "is it the pair that the service has read? it reads [callback] at a reload; see docs/callbacks.md"
+_OTHER_PAIR = {"token_basic": f"{_SAME_PAIR}; does a web server before it pass Authorization on?"}
 
 
 class Endpoints:
@@ -70,10 +77,7 @@ class Endpoints:
         if came.status != 200:
             if came.status in (400, 401) and isinstance(told.get("error"), str):
                 said = f"with {form}: HTTP {came.status}, {told['error'][:80]}"
-                cure = (
-                    "is it the pair that the service has read? it reads [callback] at a reload; see docs/callbacks.md"
-                )
-                return fail(check, said, cure)
+                return fail(check, said, _CHANGED if came.status == 400 else _OTHER_PAIR.get(check, _SAME_PAIR))
             return self._other(check, came, f"with {form}:")
         token, life = told.get("access_token"), told.get("expires_in")
         if not isinstance(token, str) or not token:
@@ -95,10 +99,12 @@ class Endpoints:
     # Deliveries
 
     def deliveries(self) -> Iterator[Finding]:
-        """One of each kind, the last of them twice."""
+        """One of each kind, one of them twice, and a large one."""
         for one in rehearsals(self._mark, self._at):
             yield self._taken("delivery", self._delivered(one.document), one.name)
         yield self.delivery("duplicate", "the same once more")
+        came = self._delivered(concluded(self._mark, self._at), blanks=LARGE_BYTES)
+        yield self._taken("large", came, f"one of {LARGE_BYTES >> 20} MiB")
 
     def delivery(self, check: str = "delivery", name: str = "concluded") -> Finding:
         """One of the newer kind."""
@@ -137,12 +143,12 @@ class Endpoints:
             f"Content-Type: {JSON}\r\nContent-Length: {length}\r\nConnection: close\r\n"
         )
 
-    def _delivered(self, document: Json, *, token: str | None = "", kind: str = JSON) -> Said:
-        """``token``: an empty one stands for that which came; ``None``: none at all."""
+    def _delivered(self, document: Json, *, token: str | None = "", kind: str = JSON, blanks: int = 0) -> Said:
+        """``token``: an empty one stands for that which came; ``None``: none at all. ``blanks`` come behind it."""
         headers = {"content-type": kind, "x-optum-tenant-id": "", "x-optum-correlation-id": self.correlation_id}
         if token is not None:
             headers["authorization"] = f"Bearer {token or self.token}"
-        return self._caller.post(self._target.callback_url, headers, json.dumps(document).encode())
+        return self._caller.post(self._target.callback_url, headers, json.dumps(document).encode() + b" " * blanks)
 
     def _taken(self, check: str, came: Said, name: str) -> Finding:
         if (lost := self._lost(check, came)) is not None:

@@ -23,7 +23,7 @@ _IN_CLEAR = (400, 403, 404, 410, 421, 426)  # the answers of a web server that h
 BEHIND_THE_WAY = ("tls", "token_basic", "delivery")
 ALL_BEHIND = (
     *("tls", "plain_http", "token_basic", "token_json", "wrong_secret", "clock"),
-    *("delivery", "duplicate", "wrong_token", "wrong_scope", "content_type", "oversized", "slow"),
+    *("delivery", "duplicate", "large", "wrong_token", "wrong_scope", "content_type", "oversized", "slow"),
 )
 CHECKS = ("url", "domain", "dns", "tcp", *ALL_BEHIND)
 

@@ -61,6 +61,10 @@ def callback_secret(obj: Json, write: Path | None, *, rotate: bool, retire: bool
     section = None if examined.config is None else examined.config.callback
     found = places(examined.config, write)
     pair = SecretPair(found.present, found.before, found.owner)
+    sealed = found.present.with_name(f"{found.present.name}.cred")
+    if write is None and found.by_systemd and sealed.exists() and _tried(pair, pair.held) is None:
+        hint = f"`systemd-creds decrypt --name={found.present.name} {sealed} -` prints it; see docs/callbacks.md"
+        raise BadData(f"{sealed} holds the secret, encrypted; nothing was changed", hint)
     did = _done(pair, rotate=rotate, retire=retire, show=show)
     secret = _tried(pair, pair.held) if show else None
     told = _told(section, found, did, secret, rotating=_tried(pair, pair.is_rotating))

@@ -88,6 +88,13 @@ BEARER = b'{"access_token": "t", "token_type": "bearer", "expires_in": 3600}'
         (without("www-authenticate"), "wrong_secret", "WARN", "without WWW-Authenticate", "take the header"),
         (without("www-authenticate"), "wrong_token", "WARN", "without WWW-Authenticate", "take the header"),
         (said(is_delivery, answer(200)), "delivery", "FAIL", "HTTP 200 in place of 204", "204 alone"),
+        (
+            said(lambda asked: len(asked.body) > 1 << 20, answer(413, b"")),
+            "large",
+            "FAIL",
+            "too large",
+            "raise the limit",
+        ),
         (said(is_delivery, answer(301, b"", "location: /x")), "duplicate", "FAIL", "a redirect", "very URL"),
         (said(is_delivery, answer(413)), "delivery", "FAIL", "too large", "client_max_body_size"),
         (said(is_delivery, answer(403)), "delivery", "FAIL", "HTTP 403", "[callback] allow"),

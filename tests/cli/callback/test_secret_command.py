@@ -114,6 +114,17 @@ def test_a_credential_lies_beside_the_configuration_and_needs_a_restart(house: H
     assert told(house, "--retire")["configuration"] == ["client_secret = {credential callback-secret}"]
 
 
+def test_one_that_is_encrypted_is_not_replaced_by_a_plain_one(house: House) -> None:
+    (house.folder / "credentials").mkdir(0o700)
+    (house.folder / "credentials/callback-secret.cred").write_text("sealed")
+    house.write(callback_client_secret="{credential callback-secret}")
+    for args in ([], ["--show"], ["--rotate"]):
+        ended = house.cdpoll("callback-secret", *args, check=65)
+        assert "callback-secret.cred holds the secret, encrypted; nothing was changed" in ended.err
+        assert "systemd-creds decrypt" in ended.err
+    assert [one.name for one in (house.folder / "credentials").iterdir()] == ["callback-secret.cred"]
+
+
 def test_it_needs_no_configuration(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.config.unlink()
