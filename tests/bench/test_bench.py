@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def test_every_part_runs_and_is_written(tmp_path: Path) -> None:
-    parts = "throughput,claim,lateness,memory,limit,page,batches"
+    parts = "throughput,claim,lateness,memory,limit,page,callbacks,batches"
     command = [sys.executable, "-m", "bench", "--quick", "--to", str(tmp_path), "--only", parts]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -20,7 +20,7 @@ def test_every_part_runs_and_is_written(tmp_path: Path) -> None:
     for name in parts.split(","):
         assert f"<!-- {name} -->\n## " in text
         assert f"`python -m bench --only {name}`" in text
-    assert text.count("\n> ") >= 7
+    assert text.count("\n> ") >= 8
     assert text.count("| met |") + text.count("| **missed** |") >= 8
 
 
