@@ -105,7 +105,8 @@ def _first(here: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
     if kind == "s":
         return store.set_bytes(here.store, seq)[:FIRST_BYTES]
     if kind == "c":
-        return held_callbacks.body(here.store, seq)[:FIRST_BYTES]
+        held = held_callbacks.delivery(here.store, seq)
+        return b"" if held is None else held.body[:FIRST_BYTES]
     try:
         with keeping.kept_path(here.store.path, found["sha256"]).open("rb") as file:
             return file.read(FIRST_BYTES)

@@ -14,6 +14,7 @@ from tests.support.database import NOW, conclude
 from tests.support.scripted_way import REFUSED, Delivering, ScriptedWay, answering
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber
 from worker.core.intake.line_keys import ABOUT, NAMING
+from worker.core.vendor.callback import Delivery
 from worker.rounds.ingest.deriving import derive_missing
 from worker.store.opening import open_store
 from worker.store.tasks.bodies import keep_callback
@@ -97,7 +98,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         while derive_missing(store, NOW):
             pass
         with store.write():
-            keep_callback(store, "not_json", b"{", None, NOW)
+            keep_callback(store, "not_json", Delivery(b"{"), NOW)
         Delivering(store, ScriptedWay(answering({2: REFUSED})), NOW).until_idle()
     found.ways = {"mirth": {"kind": "directory", "path": str(found.folder / "out")}}
     found.write()

@@ -8,8 +8,8 @@ import pytest
 from tests.support.cdpoll_process import House
 from tests.support.polled_bodies import a_body
 from worker.core.schedule.cadence import Schedule
-from worker.core.vendor.callback import CallbackRules
-from worker.rounds.callback.receive import Delivery, receive
+from worker.core.vendor.callback import CallbackRules, Delivery
+from worker.rounds.callback.receive import receive
 from worker.store.opening import open_store
 
 NOW = 1_800_000_000_000

@@ -23,9 +23,9 @@ from tests.support.database import NOW, ORIGIN, SCHEDULE, record
 from tests.support.polled_bodies import a_body, a_path, says
 from tests.support.served import handed, killed
 from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
-from worker.core.vendor.callback import CallbackRules
+from worker.core.vendor.callback import CallbackRules, Delivery
 from worker.core.vendor.document import Document, read_document
-from worker.rounds.callback.receive import Delivery, receive
+from worker.rounds.callback.receive import receive
 from worker.store.conclude import conclude
 from worker.store.opening import open_store
 from worker.store.tasks import polling as tasks

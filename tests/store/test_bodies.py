@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.database import DONE, NOW, elsewhere, record
+from worker.core.vendor.callback import Delivery
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.tasks import bodies
@@ -60,5 +61,5 @@ def test_a_huge_body_is_kept_once_and_not_read(store: Store, path: Path, monkeyp
     monkeypatch.setattr(bodies, "parse_json", None)
     huge = b" " * (bodies.COMPARED_BYTES + 1)
     with store.write():
-        assert [bodies.keep_callback(store, "not_json", huge, None, NOW) for _ in range(2)] == [True, False]
+        assert [bodies.keep_callback(store, "not_json", Delivery(huge), NOW) for _ in range(2)] == [True, False]
     assert elsewhere(path, "SELECT count(*) FROM bodies") == [(1,)]

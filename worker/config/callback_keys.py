@@ -3,7 +3,21 @@
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from worker.config.kinds import NAME, PATH, SECRET, TOKEN, TOKENS, Kind, Written, quoted, span, word
+from worker.config.kinds import (
+    PATH,
+    SECRET,
+    TOKEN,
+    TOKENS,
+    Kind,
+    Written,
+    literal,
+    missing,
+    quoted,
+    show_secret,
+    span,
+    word,
+)
+from worker.config.secret import Secret, read_reference
 from worker.config.table import Key, Section
 from worker.config.urls import read_service_url
 
@@ -29,6 +43,18 @@ def _listen(written: Written) -> str:
             f"{quoted(written.text)} is not an address; write one with a port, as in 127.0.0.1:9272 or 0.0.0.0:443"
         ) from None
     return written.text.replace("localhost", "127.0.0.1")
+
+
+def _without_colon(text: str) -> None:
+    if ":" in text:
+        raise ValueError("has a colon, which ends the id in an Authorization header; write one without")
+
+
+def _client_id(written: Written) -> Secret:
+    found = read_reference(written.where, written.text, written.folder, written.environ, check=_without_colon)
+    if found is None:
+        _without_colon(written.text)
+    return found or literal(written, written.text)
 
 
 def _path_of_url(written: Written) -> str:
@@ -66,6 +92,9 @@ def _show_networks(networks: tuple[Network, ...]) -> str:
     return " ".join(map(str, networks))
 
 
+_CLIENT_ID = Kind(
+    "text without a colon, or a reference as for a secret", _client_id, show_secret, unset=missing, comments=False
+)
 _URL_PATH = Kind("path of an address", _path_of_url)
 _NETWORKS = Kind("addresses and networks, separated by blanks", _networks, _show_networks)
 
@@ -92,7 +121,7 @@ CALLBACK = Section(
         ),
         Key(
             "client_id",
-            NAME,
+            _CLIENT_ID,
             None,
             "The client id that the vendor is given; `cdpoll callback-secret` makes the pair.",
             sample="cdpoll-your-organisation",

@@ -36,6 +36,8 @@ _ANSWER = (
     *("managed_care", "to_ask", "warnings", "account", "list", "level", "coverage", "match"),
 )
 
+_OF_HEADERS = ("tenant", "correlation_id", "trace_id")
+
 HOLDS: tuple[Held, ...] = (
     Held("tasks", "trace_number", "task", "trace number of the 270"),
     Held("tasks", "originator_id", "task", "originator of the 270"),
@@ -50,10 +52,10 @@ HOLDS: tuple[Held, ...] = (
         *("list", "path_id", "name", "status", "payer_id", "transaction_id", "reason", "timestamp"),
     ),
     *_rows("task", "answers", "what its 271s say", *_ANSWER),
-    *_rows("task", "bodies", "bodies that are no results", "source", "reason", "identity", "body", "tenant"),
+    *_rows("task", "bodies", "bodies that are no results", "source", "reason", "identity", "body", *_OF_HEADERS),
     *_rows("task", "outbox", "numbers of the result, with the ref", "ref", "reason"),
     *_rows("task", "deliveries", "dead letters of the result", "way", "state", "error", "detail"),
-    *_rows("body", "bodies", "bodies that name no task", "source", "reason", "identity", "body", "tenant"),
+    *_rows("body", "bodies", "bodies that name no task", "source", "reason", "identity", "body", *_OF_HEADERS),
     *_rows("text", "unreadable", "what could not be read", "raw", "reason", "ref"),
     # The row of an answer goes with that of its result, and so do its numbers and candidates.
     *_rows("file", "results", "answers of a batch", "source", "outcome", "body", "canonical_sha256"),

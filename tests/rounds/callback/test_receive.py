@@ -10,9 +10,9 @@ from tests.support import database
 from tests.support.database import NOW, ORIGIN, SCHEDULE
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.core.instant import iso
-from worker.core.vendor.callback import CallbackRules
+from worker.core.vendor.callback import CallbackRules, Delivery
 from worker.core.vendor.rehearsal import concluded
-from worker.rounds.callback.receive import READ_AT_ONCE_BYTES, Delivery, Received, receive, retry
+from worker.rounds.callback.receive import READ_AT_ONCE_BYTES, Received, receive, retry
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import callback_lane
@@ -212,10 +212,12 @@ def test_only_what_comes_soon_after_the_end_shows_that_callbacks_arrive(store: S
 def test_what_can_be_read_now_leaves_the_quarantine(store: Store) -> None:
     record(store)
     wrong = RULES._replace(tenant_id="mistyped")
-    receive(store, Delivery(json.dumps(ENDED).encode(), "ours"), wrong, NOW)
+    receive(store, Delivery(json.dumps(ENDED).encode(), "ours", "visit-7", "t-9"), wrong, NOW)
     (seq,) = [row["seq"] for row in store.read("SELECT seq FROM bodies")]
     assert retry(store, seq, wrong, NOW) == "other_tenant"
     assert count(store, "bodies") == 1
     assert retry(store, seq, RULES, NOW) is None
-    assert (count(store, "bodies"), task(store)["state"]) == (0, "concluded")
+    row = task(store)
+    assert (count(store, "bodies"), row["state"]) == (0, "concluded")
+    assert (row["correlation_id"], row["trace_id"]) == ("visit-7", "t-9")  # of its headers
     assert retry(store, seq, RULES, NOW) == "is not in quarantine"

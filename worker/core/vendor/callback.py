@@ -39,6 +39,15 @@ class CallbackRules(NamedTuple):
     grace_ms: int
 
 
+class Delivery(NamedTuple):
+    """A delivery as it came; the headers with blanks cut off, and ``None`` where they were missing or empty."""
+
+    body: bytes
+    tenant: str | None = None
+    correlation_id: str | None = None
+    trace_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Quarantined:
     """Kept whole for a person; ``code`` says why."""

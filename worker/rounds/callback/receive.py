@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from worker.core.intake.recording import Recording
 from worker.core.task import Task
-from worker.core.vendor.callback import CallbackRules, Quarantined, read_callback
+from worker.core.vendor.callback import CallbackRules, Delivery, Quarantined, read_callback
 from worker.core.vendor.document import Document
 from worker.core.vendor.rehearsal import is_rehearsal
 from worker.core.x12.embedded import Derived, derive
@@ -22,15 +22,6 @@ READ_AT_ONCE_BYTES = 128 * 1024
 Fate = Literal["first", "same", "fuller", "revision", "pending", "quarantined", "rehearsal"]
 """What became of a delivery: of a body with an outcome as :data:`worker.store.conclude.Kept` says. ``pending``: it says
 nothing new of a task. ``rehearsal``: `cdpoll callback-check` sent it, and nothing was kept."""
-
-
-class Delivery(NamedTuple):
-    """A delivery as it came; the headers with blanks cut off, and ``None`` where they were missing or empty."""
-
-    body: bytes
-    tenant: str | None = None
-    correlation_id: str | None = None
-    trace_id: str | None = None
 
 
 class Received(NamedTuple):
@@ -73,7 +64,7 @@ def write(store: Store, incoming: Incoming, rules: CallbackRules, now: int) -> R
 
 def quarantine(store: Store, delivery: Delivery, code: str, now: int) -> Received:
     """Keep a delivery that cannot be used, whole, inside the caller's transaction; an equal one is kept once."""
-    bodies.keep_callback(store, code, delivery.body, delivery.tenant, now)
+    bodies.keep_callback(store, code, delivery, now)
     return Received("quarantined", code=code)
 
 
@@ -86,15 +77,14 @@ def receive(store: Store, delivery: Delivery, rules: CallbackRules, now: int) ->
 
 def retry(store: Store, seq: int, rules: CallbackRules, now: int) -> str | None:
     """Read a callback in quarantine again; ``None`` if it has left the quarantine, else a word for why it has not."""
-    held = held_callbacks.one(store, seq)
-    if held is None:
+    delivery = held_callbacks.delivery(store, seq)
+    if delivery is None:
         return "is not in quarantine"
-    document = read_callback(held_callbacks.body(store, seq), held["tenant"], rules.tenant_id)
-    if isinstance(document, Quarantined):
-        return document.code
-    derived = _derived(document)
+    incoming = read(delivery, rules)
+    if isinstance(incoming.document, Quarantined):
+        return incoming.document.code
     with store.write():
-        _written(store, document, rules, now, derived)
+        write(store, incoming, rules, now)
         bodies.forget_callback(store, seq)
     return None
 

@@ -119,6 +119,8 @@ def _callbacks(db: Database) -> None:
         ("tasks", "verified", "TEXT"),
         ("tasks", "awaited_from", "INTEGER"),
         ("bodies", "tenant", "TEXT"),
+        ("bodies", "correlation_id", "TEXT"),
+        ("bodies", "trace_id", "TEXT"),
     ):
         if not any(one.name == column for one in db.table(table).columns):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")

@@ -310,7 +310,9 @@ CREATE TABLE bodies (
     reason TEXT NOT NULL,               -- why it is not a result, in a word
     identity TEXT NOT NULL UNIQUE,      -- SHA-256 of its task and of what it says: an equal one is kept once
     body BLOB NOT NULL,                 -- as received, byte for byte
-    tenant TEXT                         -- of a callback: the tenant that its header named
+    tenant TEXT,                        -- of a callback: the tenant that its header named
+    correlation_id TEXT,                -- of a callback: of the request that began the discovery, as its header said
+    trace_id TEXT                       -- of a callback: the vendor's, as its header said
 ) STRICT;
 CREATE INDEX bodies_task ON bodies (task);
 CREATE INDEX bodies_callback ON bodies (source) WHERE source = 'callback';

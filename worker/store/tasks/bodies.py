@@ -4,6 +4,7 @@ import hashlib
 from contextlib import suppress
 from typing import Literal
 
+from worker.core.vendor.callback import Delivery
 from worker.core.vendor.document import fingerprint, parse_json
 from worker.store.db.store import Store
 
@@ -36,12 +37,12 @@ def keep_polled(store: Store, task: int, reason: str, body: bytes, now: int) -> 
     return keep(store, task, "poll", reason, body, now)
 
 
-def keep_callback(store: Store, reason: str, body: bytes, tenant: str | None, now: int) -> bool:
+def keep_callback(store: Store, reason: str, delivery: Delivery, now: int) -> bool:
     """Keep a callback that cannot be used, inside the caller's transaction; ``False`` where an equal one is there.
 
-    It belongs to no task, whichever it names: what it says is not believed. ``tenant``: as its header said.
+    It belongs to no task, whichever it names: what it says is not believed.
     """
-    return _keep(store, (None, "callback", reason), body, now, tenant)
+    return _keep(store, (None, "callback", reason), delivery, now)
 
 
 def forget_callback(store: Store, seq: int) -> bool:
@@ -54,17 +55,16 @@ def keep(store: Store, task: int | None, source: BodySource, reason: str, body: 
 
     ``task`` is the task's row, ``None`` where the body names no task; ``reason`` is a word for why it is no result.
     """
-    return _keep(store, (task, source, reason), body, now)
+    return _keep(store, (task, source, reason), Delivery(body), now)
 
 
-def _keep(
-    store: Store, told: tuple[int | None, BodySource, str], body: bytes, now: int, tenant: str | None = None
-) -> bool:
+def _keep(store: Store, told: tuple[int | None, BodySource, str], delivery: Delivery, now: int) -> bool:
     task, source, reason = told
+    body, tenant, correlation_id, trace_id = delivery
     kept = store.execute(
         """
-        INSERT INTO bodies (task, source, received_at, reason, identity, body, tenant)
-        VALUES (:task, :source, :now, :reason, :identity, :body, :tenant)
+        INSERT INTO bodies (task, source, received_at, reason, identity, body, tenant, correlation_id, trace_id)
+        VALUES (:task, :source, :now, :reason, :identity, :body, :tenant, :correlation_id, :trace_id)
         ON CONFLICT (identity) DO NOTHING
         """,
         {
@@ -75,6 +75,8 @@ def _keep(
             "identity": _identity(f"{task}" if tenant is None else f"{task} {tenant}", body),
             "body": body,
             "tenant": tenant,
+            "correlation_id": correlation_id,
+            "trace_id": trace_id,
         },
     )
     return bool(kept)

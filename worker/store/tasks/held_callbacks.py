@@ -6,6 +6,7 @@ What is listed holds no patient data; the bodies themselves do.
 from typing import Any
 
 from worker.core.instant import iso
+from worker.core.vendor.callback import Delivery
 from worker.store.db.store import Store
 from worker.store.state import acts
 from worker.store.tasks import bodies
@@ -32,10 +33,15 @@ def one(store: Store, seq: int) -> Json | None:
     return None if row is None else _shown(row)
 
 
-def body(store: Store, seq: int) -> bytes:
-    """As it came; empty where it is not in quarantine."""
-    row = store.one("SELECT body FROM bodies WHERE source = 'callback' AND seq = :seq", {"seq": seq})
-    return b"" if row is None else bytes(row["body"])
+def delivery(store: Store, seq: int) -> Delivery | None:
+    """As it came; ``None`` where it is not in quarantine."""
+    row = store.one(
+        "SELECT body, tenant, correlation_id, trace_id FROM bodies WHERE source = 'callback' AND seq = :seq",
+        {"seq": seq},
+    )
+    if row is None:
+        return None
+    return Delivery(bytes(row["body"]), row["tenant"], row["correlation_id"], row["trace_id"])
 
 
 def drop(store: Store, seq: int, now: int, who: str) -> bool:

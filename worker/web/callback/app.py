@@ -24,7 +24,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from worker.config import CallbackSection, Config
 from worker.config.callback import callback_rules_of
 from worker.core.errors import CdpollError, place_of
-from worker.rounds.callback.receive import Delivery, quarantine, read, write
+from worker.core.vendor.callback import Delivery
+from worker.rounds.callback.receive import quarantine, read, write
 from worker.rounds.callback.telling import Telling
 from worker.rounds.log_lines import Log
 from worker.store.state import callback_tokens
