@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from bench.quiet import Quiet
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document

@@ -31,7 +31,7 @@ from pathlib import Path
 from bench.part import Part, at_least, at_most, table
 from bench.vendor import running
 from worker.clock import Clock
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.schedule.cadence import Schedule
 from worker.store.opening import open_store
 from worker.store.tasks.recording import record

@@ -13,7 +13,8 @@ import click
 
 from worker.core.errors import BadData
 from worker.core.instant import iso
-from worker.core.intake.recording import EMPTY_HINT, Recording
+from worker.core.intake.intake import Recording
+from worker.core.intake.recording import EMPTY_HINT
 
 # A dump or a body larger than this is no answer of the vendor's.
 MOST_INPUT_BYTES = 16 * 1024 * 1024

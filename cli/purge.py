@@ -134,5 +134,7 @@ _NOUNS = {
     "quarantined": ("file or set in quarantine", "files or sets in quarantine"),
     "bodies": ("body without a task", "bodies without a task"),
     "unreadable": ("unreadable text", "unreadable texts"),
+    "lookups": ("discovery that was looked for", "discoveries that were looked for"),
+    "expected": ("expected answer", "expected answers"),
     "others": ("name of a file of the drop", "names of files of the drop"),
 }

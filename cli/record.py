@@ -25,19 +25,11 @@ from cli.output import AS_JSON, dumped, say
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
+from worker.core.intake.intake import Intake, merge
 from worker.core.intake.json_documents import text_of
 from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
 from worker.core.intake.misplaced import may_name, stream_of_ids, stream_of_lines, telling_lines
-from worker.core.intake.recording import (
-    Intake,
-    from_headers,
-    from_id,
-    from_id_line,
-    from_link,
-    from_location,
-    mention_of,
-    merge,
-)
+from worker.core.intake.recording import from_headers, from_id, from_id_line, from_link, from_location, mention_of
 from worker.store.state import responses
 from worker.store.state.api import bind_origin
 from worker.store.tasks import recording
@@ -115,7 +107,8 @@ def record(
         line_sources: list[_Source] = [(stream, from_id_line) for stream in streams]
         if answers or lines:
             # Only here: nearly all calls hand in headers, and each would pay for it.
-            from worker.core.intake.json_recording import from_body, from_jsonl_line
+            from worker.core.intake.json_bodies import from_body
+            from worker.core.intake.json_lines import from_jsonl_line
 
             files += [(file, from_body) for file in answers]
             line_sources += [(file, from_jsonl_line) for file in lines]

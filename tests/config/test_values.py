@@ -63,6 +63,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         give_up_after_ms=45 * DAY,
         not_found_grace_ms=15 * MINUTE,
         callback_grace_ms=45 * MINUTE,
+        lookup_for_ms=3 * DAY,
         pace_recovery_ms=20 * MINUTE,
     )
     assert config.log == LogSection("auto", "info")

@@ -11,7 +11,7 @@ from tests.support.cdpoll_process import House, begin, until
 from tests.support.database import DONE, NOW, ORIGIN, concluded, task_of
 from tests.support.kept_log import KeptLog
 from worker.clock import Clock
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.lifecycle import after
 from worker.core.pacing.decide import Conclusion, Intents
 from worker.core.schedule.cadence import Schedule

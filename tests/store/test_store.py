@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.database import NOW, ORIGIN, SCHEDULE, elsewhere, record, task_of
 from worker.core.errors import BadConfiguration, TryLater
+from worker.core.intake.intake import Recording
 from worker.core.intake.link import Unreadable
-from worker.core.intake.recording import Recording
 from worker.core.pacing.breaker import Breaker
 from worker.core.pacing.limiter import LimiterState
 from worker.core.pacing.shared import Shared

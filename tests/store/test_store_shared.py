@@ -50,7 +50,7 @@ def test_many_threads_recording_at_once_lose_nothing(path: Path, journal: str) -
 # One of sixteen processes: for each line it reads it opens a database, records, and says what came of it.
 ONE_OF_MANY = """
 import sys
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.schedule.cadence import Schedule
 from worker.store.opening import open_store
 from worker.store.schema import migrations

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.support.kept_log import KeptLog
 from tests.support.poll_world import concluded
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.reply import Garbled, Pending, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable

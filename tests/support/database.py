@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.lifecycle import after
 from worker.core.pacing.breaker import Breaker
 from worker.core.pacing.decide import Collected, decide

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support.discoveries import Discovery
 from tests.support.kept_log import KeptLog
 from worker.core.instant import FAR
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document

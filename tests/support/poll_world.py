@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.cdpoll_process import DEADLINE
 from tests.support.kept_log import KeptLog
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.pacing.limiter import RateLimit
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import Task

@@ -1,9 +1,10 @@
 """The table of the keys of ``[callback]``: where the vendor delivers what it has found."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from worker.config.kinds import (
+    LISTEN,
     PATH,
     SECRET,
     TOKEN,
@@ -26,23 +27,9 @@ Network = IPv4Network | IPv6Network
 # Where neither path is configured.
 TOKEN_PATH, CALLBACK_PATH = "/oauth2/token", "/coverage-discovery/callback"
 
-_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|localhost):(?P<port>[0-9]{1,5})")
 _SEGMENTS = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _MAPPED_PREFIX_BITS = 96
 _SEPARATORS = re.compile(r"[\s,]+")
-
-
-def _listen(written: Written) -> str:
-    found = _ADDRESS.fullmatch(written.text)
-    try:
-        if found is None or not 0 < int(found["port"]) < 65_536:
-            raise ValueError
-        ip_address(found["six"] or found["four"] or "127.0.0.1")
-    except ValueError:
-        raise ValueError(
-            f"{quoted(written.text)} is not an address; write one with a port, as in 127.0.0.1:9272 or 0.0.0.0:443"
-        ) from None
-    return written.text.replace("localhost", "127.0.0.1")
 
 
 def _without_colon(text: str) -> None:
@@ -105,7 +92,7 @@ CALLBACK = Section(
     (
         Key(
             "listen",
-            Kind("address with port", _listen),
+            LISTEN,
             "127.0.0.1:9272",
             "Where it listens. On an address of this machine alone a web server with TLS stands before it; for any "
             "other one set tls_certificate and tls_key. Where systemd hands it a socket (cdpoll-callback.socket), "

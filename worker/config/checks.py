@@ -81,9 +81,7 @@ def sftp_contradictions(
 
 def callback_contradictions(callback: Mapping[str, Any], places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
     """Mistakes between the keys of ``[callback]``; ``callback`` holds its fields."""
-    for key, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
-        if ("callback", key) in places and ("callback", other) not in places:
-            yield Mistake(places["callback", key], "callback", key, f"{other} is missing; write both, or neither")
+    yield from _half_a_pair("callback", places)
     if ("callback", "previous_secret") in places and ("callback", "client_secret") not in places:
         place = places["callback", "previous_secret"]
         yield Mistake(place, "callback", "previous_secret", "client_secret is missing; write the present one there")
@@ -95,6 +93,27 @@ def callback_contradictions(callback: Mapping[str, Any], places: Mapping[tuple[s
         key = "callback_path" if ("callback", "callback_path") in places else "token_path"
         place = places.get(("callback", key), BUILT_IN)
         yield Mistake(place, "callback", key, "token_path and callback_path are the same; write two different ones")
+
+
+def local_contradictions(local: Mapping[str, Any], places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    """Mistakes between the keys of ``[local]``; ``local`` holds its fields. A token goes over the wire."""
+    yield from _half_a_pair("local", places)
+    if not local or ip_address(local["listen"].rpartition(":")[0].strip("[]")).is_loopback:
+        return
+    missing = [key for key in ("token", "tls_certificate", "tls_key") if ("local", key) not in places]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        message = (
+            f"not an address of this machine alone, and {' and '.join(missing)} {verb} missing; write "
+            f"{'it' if len(missing) == 1 else 'them'}, or listen on 127.0.0.1"
+        )
+        yield Mistake(places["local", "listen"], "local", "listen", message)
+
+
+def _half_a_pair(section: str, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:
+    for key, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if (section, key) in places and (section, other) not in places:
+            yield Mistake(places[section, key], section, key, f"{other} is missing; write both, or neither")
 
 
 def callback_warnings(callback: CallbackSection, places: Mapping[tuple[str, str], Place]) -> Iterator[Mistake]:

@@ -2,7 +2,6 @@
 
 from worker.config.deliver_kinds import (
     COMMAND,
-    LOCAL_FOLDER,
     MODE,
     OUTCOME_LIST,
     SCHEDULE,
@@ -11,7 +10,7 @@ from worker.config.deliver_kinds import (
     TEMPLATE,
     WEBHOOK_URL,
 )
-from worker.config.kinds import PATH, PROXY, YES_NO, Kind, Written, span, word
+from worker.config.kinds import FOLDER, PATH, PROXY, YES_NO, Kind, Written, span, word
 from worker.config.table import Key, Section
 
 _KINDS = word("directory", "webhook", "command")
@@ -58,7 +57,7 @@ COMMON = (
 _DIRECTORY = (
     Key(
         "path",
-        LOCAL_FOLDER,
+        FOLDER,
         None,
         "The folder in which the files appear, whole and one after the other. It must exist.",
         sample="/srv/coverage",
@@ -67,7 +66,7 @@ _DIRECTORY = (
     ),
     Key(
         "aside",
-        LOCAL_FOLDER,
+        FOLDER,
         None,
         "The folder in which they are written before. It must be on the same file system as path, and the reader must "
         "not read it. It is made if need be.",

@@ -1,11 +1,9 @@
 """What the keys of ``[deliver.NAME]`` may hold, where no other section holds the like."""
 
-import os.path
 import re
-from pathlib import Path
 
 from worker.config.kinds import Kind, Written, guard_literal, literal, missing, quoted, show_secret
-from worker.config.secret import Secret, full_path, read_reference
+from worker.config.secret import Secret, read_reference
 from worker.config.urls import read_service_url
 from worker.core import instant
 
@@ -59,10 +57,6 @@ def _outcomes(written: Written) -> tuple[str, ...]:
         said = f"{quoted(wrong or '', OUTCOMES)} is not known here"
         raise ValueError(f"{said}; {nearest(wrong or '', OUTCOMES)}")
     return tuple(one for one in OUTCOMES if one in found)
-
-
-def _local_folder(written: Written) -> Path:
-    return Path(os.path.normpath(full_path(written.text, written.folder)))
 
 
 def _template(written: Written) -> str:
@@ -150,7 +144,6 @@ def _show_command(words: tuple[str, ...]) -> str:
 SCHEDULE = Kind("durations, separated by blanks or commas", _schedule, _show_schedule, suffix="_ms")
 SUBTENANTS = Kind("words, separated by blanks or commas", _subtenants, " ".join)
 OUTCOME_LIST = Kind("some of `success`, `failure`, `batch`, separated by blanks or commas", _outcomes, " ".join)
-LOCAL_FOLDER = Kind("path of a folder", _local_folder)
 # With a suffix, because `name` is the name of the section among its values.
 TEMPLATE = Kind("name of a file, with `{ref}`, `{id}`, `{outcome}`, `{seq}`", _template, suffix="_template")
 MODE = Kind("four octal digits", _mode, _show_mode)

@@ -5,6 +5,7 @@ Adding a key is one line here and one field there; the documentation is rendered
 """
 
 from worker.config.alert_keys import ALERT
+from worker.config.backfill_keys import BACKFILL
 from worker.config.callback_keys import CALLBACK
 from worker.config.kinds import (
     BASE_URL,
@@ -27,6 +28,7 @@ from worker.config.kinds import (
 )
 from worker.config.local_keys import LOCAL
 from worker.config.sftp_keys import SFTP
+from worker.config.spool_keys import SPOOL
 from worker.config.table import Key, Section
 
 API = Section(
@@ -82,7 +84,7 @@ API = Section(
             "subtenant_id",
             TOKEN,
             None,
-            "For submissions (x-optum-subtenant-id), which cdpoll does not make yet; polling does without.",
+            "The subtenant that `cdpoll submit` names (x-optum-subtenant-id), where the vendor gave you one.",
             sample="your-subtenant-id",
         ),
         Key("token_body", word("json", "form"), "json", "How the request for a token is written."),
@@ -205,6 +207,12 @@ POLLING = Section(
             "configured and callbacks arrive. The vendor tries for some 25 minutes.",
         ),
         Key(
+            "lookup_for",
+            span("1h", "365d"),
+            "3d",
+            "How long the vendor's list is searched for a discovery of which only the correlation id is known.",
+        ),
+        Key(
             "pace_recovery",
             span("20ms", "1d"),
             "20m",
@@ -292,7 +300,7 @@ LOG = Section(
     ),
 )
 
-SECTIONS = (API, STORE, POLLING, SFTP, CALLBACK, ALERT, RETENTION, LOCAL, SUPPORT, DOCTOR, LOG)
+SECTIONS = (API, STORE, POLLING, SFTP, SPOOL, BACKFILL, CALLBACK, ALERT, RETENTION, LOCAL, SUPPORT, DOCTOR, LOG)
 KEYS: dict[tuple[str, str], Key] = {(section.name, key.name): key for section in SECTIONS for key in section.keys}
 
 

@@ -3,8 +3,10 @@
 A reader raises ValueError with one line, "what is wrong; what to write"; it never repeats a secret.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ from worker.core.schedule.cadence import Cadence
 from worker.core.weekly import Weekly, read_weekly
 
 _QUOTED_CHARACTERS = 7
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|localhost):(?P<port>[0-9]{1,5})")
 _VENDOR_HOST, _MISPRINTED_HOST = "apigw.optum.com", "apigw-optum.com"
 
 
@@ -177,6 +180,23 @@ def _path(written: Written) -> Path:
     return path
 
 
+def _folder(written: Written) -> Path:
+    return Path(os.path.normpath(full_path(written.text, written.folder)))
+
+
+def _listen(written: Written) -> str:
+    found = _ADDRESS.fullmatch(written.text)
+    try:
+        if found is None or not 0 < int(found["port"]) < 65_536:
+            raise ValueError
+        ip_address(found["six"] or found["four"] or "127.0.0.1")
+    except ValueError:
+        raise ValueError(
+            f"{quoted(written.text)} is not an address; write one with a port, as in 127.0.0.1:9272 or 0.0.0.0:443"
+        ) from None
+    return written.text.replace("localhost", "127.0.0.1")
+
+
 def _database(written: Written) -> Path:
     if written.text == ":memory:" or written.text.startswith("file:"):
         raise ValueError("not a plain path; write the path of a file, because what is recorded must outlive a crash")
@@ -308,6 +328,8 @@ TOKEN = Kind("text without blanks", _token)
 TEXT = Kind("text", _plain_text)
 TOKENS = Kind("words with one blank between", _tokens)
 PATH = Kind("path of a file", _path)
+FOLDER = Kind("path of a folder", _folder)
+LISTEN = Kind("address with port", _listen)
 DATABASE = Kind("path of a file", _database)
 BASE_URL = Kind("https address; http to loopback addresses only", _base_url)
 TOKEN_URL = Kind("https address; http to loopback addresses only", _token_url)

@@ -13,6 +13,7 @@ from worker.config.checks import (
     callback_contradictions,
     callback_warnings,
     contradictions,
+    local_contradictions,
     sftp_contradictions,
     warnings,
 )
@@ -25,6 +26,7 @@ from worker.config.secret import Secret
 from worker.config.settings import (
     AlertSection,
     ApiSection,
+    BackfillSection,
     CallbackSection,
     Config,
     DoctorSection,
@@ -34,6 +36,7 @@ from worker.config.settings import (
     PollingSection,
     RetentionSection,
     SftpSection,
+    SpoolSection,
     StoreSection,
     SupportSection,
     Tolerated,
@@ -148,6 +151,7 @@ def _read_all(
     if sections["callback"] is not None:
         found.mistakes += callback_contradictions(sections["callback"], found.places)
     found.mistakes += alert_contradictions(sections["alert"] or {}, found.places)
+    found.mistakes += local_contradictions(sections["local"] or {}, found.places)
     found.mistakes += ways.contradictions(_ways(found, sections), written, found.places)
     return sources, found, sections
 
@@ -171,6 +175,8 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
     api = ApiSection(**sections["api"]) if sections["api"] is not None else None
     polling = PollingSection(**(sections["polling"] or {}))
     sftp = SftpSection(**sections["sftp"]) if sections["sftp"] is not None else None
+    spool = SpoolSection(**sections["spool"]) if sections["spool"] is not None else None
+    backfill = BackfillSection(**sections["backfill"]) if sections["backfill"] is not None else None
     callback = CallbackSection(**sections["callback"]) if sections["callback"] is not None else None
     deliver = _ways(found, sections)
     alert = AlertSection(**(sections["alert"] or {}))
@@ -183,6 +189,8 @@ def _config(sources: Sources, found: _Found, sections: Mapping[str, dict[str, An
         store=StoreSection(**(sections["store"] or {})),
         polling=polling,
         sftp=sftp,
+        spool=spool,
+        backfill=backfill,
         callback=callback,
         deliver=deliver,
         alert=alert,

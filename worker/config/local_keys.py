@@ -1,29 +1,11 @@
 """The table of the keys of ``[local]``: what `cdpoll serve local` serves on this machine."""
 
 import re
-from ipaddress import ip_address
 
-from worker.config.kinds import Kind, Written, quoted
+from worker.config.kinds import LISTEN, PATH, SECRET, Kind, Written, quoted, whole
 from worker.config.table import Key, Section
 
-_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|localhost):(?P<port>[0-9]{1,5})")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-
-
-def _address(written: Written) -> str:
-    found = _ADDRESS.fullmatch(written.text)
-    if found is None or not 0 < int(found["port"]) < 65_536:
-        raise ValueError(f"{quoted(written.text)} is not an address; write one with a port, as in 127.0.0.1:9271")
-    try:
-        loopback = ip_address(found["six"] or found["four"] or "127.0.0.1").is_loopback
-    except ValueError:
-        raise ValueError(f"{quoted(written.text)} is not an address; write one, as in 127.0.0.1:9271") from None
-    if not loopback:
-        raise ValueError(
-            "not an address of this machine alone; write one, as in 127.0.0.1:9271, and let a web server with a login "
-            "stand before it"
-        )
-    return written.text.replace("localhost", "127.0.0.1")
 
 
 def _hosts(written: Written) -> tuple[str, ...]:
@@ -36,14 +18,22 @@ def _hosts(written: Written) -> tuple[str, ...]:
 
 LOCAL = Section(
     "local",
-    "What `cdpoll serve local` serves on this machine: the status page, `/metrics`, `/healthz` and `/readyz`.",
+    "What `cdpoll serve local` serves: the intake of ids, the status page, `/metrics`, `/healthz` and `/readyz`.",
     (
         Key(
             "listen",
-            Kind("loopback address with port", _address),
+            LISTEN,
             "127.0.0.1:9271",
-            "Where it listens; a loopback address, because it asks for no password. Where systemd hands it a socket "
-            "(cdpoll-local.socket), that counts instead.",
+            "Where it listens. On an address that is not of this machine alone, token, tls_certificate and tls_key are "
+            "required. Where systemd hands it a socket (cdpoll-local.socket), that counts instead.",
+        ),
+        Key(
+            "socket",
+            PATH,
+            None,
+            "A Unix socket on which it listens as well. Members of the group of the service may use it.",
+            sample="/run/cdpoll-local/intake.sock",
+            otherwise="none",
         ),
         Key(
             "hosts",
@@ -53,6 +43,32 @@ LOCAL = Section(
             "server that stands before it. Under any other name it is refused.",
             sample="status.example.com",
             otherwise="none",
+        ),
+        Key(
+            "token",
+            SECRET,
+            None,
+            "The bearer token that a request must bring. With it nothing but /healthz is answered without; "
+            "`openssl rand -base64 33` makes one.",
+            sample="{credential intake_token}",
+            otherwise="on this machine alone, none is asked for",
+        ),
+        Key(
+            "tls_certificate",
+            PATH,
+            None,
+            "The certificate (PEM, with those between it and the root). With it, the port speaks TLS. It is read "
+            "again at a reload.",
+            sample="/etc/cdpoll/tls/fullchain.pem",
+            otherwise="the port speaks plain HTTP",
+        ),
+        Key("tls_key", PATH, None, "The private key that belongs to it.", sample="/etc/cdpoll/tls/privkey.pem"),
+        Key(
+            "new_ids_per_minute",
+            whole(1, 10_000_000),
+            "60000",
+            "How many ids that were not recorded before are taken within a minute. Beyond that a request gets 429, so "
+            "that a caller that runs wild fills no disk.",
         ),
     ),
 )

@@ -65,6 +65,7 @@ class PollingSection(NamedTuple):
     give_up_after_ms: int
     not_found_grace_ms: int
     callback_grace_ms: int
+    lookup_for_ms: int
     pace_recovery_ms: int
 
 
@@ -95,6 +96,24 @@ class SftpSection(NamedTuple):
     every_ms: int
     receiver: tuple[str, ...] | None
     hold_test: bool
+
+
+class SpoolSection(NamedTuple):
+    """``path`` is absolute; files are left in ``in`` below it."""
+
+    path: Path
+    every_ms: int
+    keep_done_ms: int
+
+
+class BackfillSection(NamedTuple):
+    """``names`` and ``correlation_ids`` are patterns, ``tenant_names`` names; ``None``: any."""
+
+    every_ms: int
+    overlap_ms: int
+    tenant_names: tuple[str, ...] | None
+    names: tuple[str, ...] | None
+    correlation_ids: tuple[str, ...] | None
 
 
 class CallbackSection(NamedTuple):
@@ -144,10 +163,19 @@ class RetentionSection(NamedTuple):
 
 
 class LocalSection(NamedTuple):
-    """``listen`` is a loopback address with its port; ``hosts`` are further names under which it may be asked for."""
+    """``hosts`` are further names under which it may be asked for. ``socket``: ``None``: no Unix socket.
+
+    ``token`` is resolved by ``reveal()``, and false when nothing was configured; it is set, and so are
+    ``tls_certificate`` and ``tls_key``, where ``listen`` is no loopback address.
+    """
 
     listen: str
+    socket: Path | None
     hosts: tuple[str, ...] | None
+    token: Secret
+    tls_certificate: Path | None
+    tls_key: Path | None
+    new_ids_per_minute: int
 
 
 class SupportSection(NamedTuple):
@@ -175,8 +203,8 @@ class LogSection(NamedTuple):
 class Config(NamedTuple):
     """The whole configuration as computed.
 
-    ``api`` and ``sftp`` are None when neither a file nor the environment speaks of that section. ``deliver`` are the
-    ways out, in the order in which their sections are written. ``source`` is the
+    ``api``, ``sftp``, ``spool``, ``backfill`` and ``callback`` are None when neither a file nor the environment speaks
+    of that section. ``deliver`` are the ways out, in the order in which their sections are written. ``source`` is the
     main file, ``files`` are all that were read, both absolute. ``places`` tells for each (section, key) where its
     value comes from, ``headings`` where each section that is written begins. ``warnings`` stop nothing.
     """
@@ -185,6 +213,8 @@ class Config(NamedTuple):
     store: StoreSection
     polling: PollingSection
     sftp: SftpSection | None
+    spool: SpoolSection | None
+    backfill: BackfillSection | None
     callback: CallbackSection | None
     deliver: tuple[WaySettings, ...]
     alert: AlertSection
@@ -202,7 +232,7 @@ class Config(NamedTuple):
     @property
     def asks_without_fail(self) -> bool:
         """Whether the daemon needs a complete ``[api]``: it is written, or there is nothing else to work for."""
-        return self.api is not None or (self.sftp is None and self.callback is None)
+        return self.api is not None or (self.sftp is None and self.spool is None and self.callback is None)
 
     def require_callback(self) -> CallbackSection:
         """The section of callbacks, complete with the pair. Raises BadConfiguration naming all that is missing."""

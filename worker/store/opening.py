@@ -23,7 +23,7 @@ from worker.store.db.lock import DaemonLock, holder
 from worker.store.db.store import Store
 
 # In the file's user_version.
-SCHEMA_VERSION = 28
+SCHEMA_VERSION = 29
 
 # Databases below this were made by early builds: nothing brings them up to date. Until the first release, a change of
 # schema.sql that would be hard to make in a step raises this number to the new one.

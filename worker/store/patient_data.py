@@ -9,10 +9,11 @@ again is known.
 
 from typing import Any, Literal, NamedTuple
 
-Of = Literal["task", "file", "body", "text", "notice", "drop"]
+Of = Literal["task", "file", "body", "text", "lookup", "expected", "notice", "drop"]
 """Whose age counts. ``task``: a concluded or abandoned task, with its bodies. ``file``: a batch file, with its sets and
-answers. ``body``: a body that names no task. ``text``: what could not be read. ``notice``: of files that were lost.
-``drop``: what the drop last held, once no round reads it any more."""
+answers. ``body``: a body that names no task. ``text``: what could not be read. ``lookup``: a discovery that was looked
+for, found or not. ``expected``: an answer that was expected. ``notice``: of files that were lost. ``drop``: what the
+drop last held, once no round reads it any more."""
 
 
 class Held(NamedTuple):
@@ -38,6 +39,8 @@ _ANSWER = (
 
 _OF_HEADERS = ("tenant", "correlation_id", "trace_id")
 
+_OF_LOOKUP = ("ref", "correlation_id", "trace_number", "originator_id", "member_id", "birth_date", "subtenant")
+
 HOLDS: tuple[Held, ...] = (
     Held("tasks", "trace_number", "task", "trace number of the 270"),
     Held("tasks", "originator_id", "task", "originator of the 270"),
@@ -57,6 +60,17 @@ HOLDS: tuple[Held, ...] = (
     *_rows("task", "deliveries", "dead letters of the result", "way", "state", "error", "detail"),
     *_rows("body", "bodies", "bodies that name no task", "source", "reason", "identity", "body", *_OF_HEADERS),
     *_rows("text", "unreadable", "what could not be read", "raw", "reason", "ref"),
+    *_rows(
+        "lookup",
+        "lookups",
+        "discoveries that were looked for",
+        "correlation_id",
+        "ref",
+        *_OF_LOOKUP,
+        "state",
+        "last_error",
+    ),
+    *_rows("expected", "expected", "answers that were expected", *_OF_LOOKUP),
     # The row of an answer goes with that of its result, and so do its numbers and candidates.
     *_rows("file", "results", "answers of a batch", "source", "outcome", "body", "canonical_sha256"),
     Held("sets", "raw", "file", "text of a set", becomes=b""),
@@ -125,6 +139,8 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("sets", "sha256"): _HASH,
     ("api", "reason"): _WORDS,
     ("api", "code"): _WORDS,
+    ("backfill", "last_error"): _WORDS,
+    ("spool", "last_error"): _WORDS,
     ("curves", "task_class"): "names of paths, as the vendor has them for all",
     ("curves", "curve"): "numbers",
     ("daemon", "version"): "of cdpoll",
@@ -154,6 +170,8 @@ WHERE: dict[tuple[str, Of], str] = {
     ("files", "file"): "seq IN ({0})",
     ("bodies", "body"): "seq IN ({0})",
     ("unreadable", "text"): "seq IN ({0})",
+    ("lookups", "lookup"): "seq IN ({0})",
+    ("expected", "expected"): "seq IN ({0})",
     ("notices", "notice"): "code = 'files_lost'",
     ("remote_files", "drop"): "1 = 1",
 }

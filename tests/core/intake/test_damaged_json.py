@@ -5,9 +5,10 @@ import json
 import pytest
 
 from worker.core.errors import BadData
-from worker.core.intake.json_recording import from_body, from_jsonl_line
+from worker.core.intake.intake import Intake
+from worker.core.intake.json_bodies import from_body
+from worker.core.intake.json_lines import from_jsonl_line
 from worker.core.intake.misplaced import NO_UUID
-from worker.core.intake.recording import Intake
 
 CD = "/coverage-discovery"
 

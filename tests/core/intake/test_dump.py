@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from tests.core.intake.test_recording import CD, LINK, ids
 from worker.core.errors import BadData
+from worker.core.intake.intake import Intake, Recording
 from worker.core.intake.link import Unreadable
-from worker.core.intake.recording import Intake, Recording, from_headers
+from worker.core.intake.recording import from_headers
 from worker.core.vendor.httpdate import http_date
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.core.intake.test_json_recording import CD, line
+from tests.core.intake.test_json_lines import CD, line
 from tests.core.intake.test_recording import UUID
-from worker.core.intake.json_recording import from_jsonl_line
+from worker.core.intake.json_lines import from_jsonl_line
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from worker.core.errors import BadData
+from worker.core.intake.intake import Intake, Recording, merge
 from worker.core.intake.link import is_uuid, unreadable
 from worker.core.intake.misplaced import CAPITALS, NO_UUID, PART
-from worker.core.intake.recording import Intake, Recording, from_id, from_id_line, from_link, from_location, merge
+from worker.core.intake.recording import from_id, from_id_line, from_link, from_location
 
 CD = "/coverage-discovery"
 UUID = "0716e3e8-87ee-11ee-b9d1-0242ac120002"
@@ -113,7 +114,7 @@ def test_merging_keeps_an_id_for_each_of_its_refs() -> None:
 def test_the_intake_imports_nothing_heavy() -> None:
     code = (
         "import sys, json, dataclasses, typing; before = set(sys.modules)\n"
-        "import worker.core.intake.json_recording; print(*sorted(set(sys.modules) - before))"
+        "import worker.core.intake.json_lines; print(*sorted(set(sys.modules) - before))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {name for name in loaded if not name.startswith("worker")} <= {"codecs", "datetime", "_datetime", "math"}

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cdpoll_process import House
 from tests.support.database import DONE, NOW, ORIGIN, SCHEDULE, concluded, task_of
 from tests.support.loop_by_hand import loop_by_hand
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.schedule.hazard import EndCounts, bin_of
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.schedule.state import ScheduleState

@@ -12,7 +12,7 @@ from tests.support.batch_files import batch, read, watched
 from tests.support.database import conclude, pending, record
 from tests.support.planted import LONG_AGO, old, plant
 from tests.support.polled_bodies import a_body, a_path, says
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.gateways.deliver.directory import Folders
 from worker.rounds.retention import purge as module
 from worker.rounds.retention.purge import Purged, Terms, foreseen, purge, rewrite

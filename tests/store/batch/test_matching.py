@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.database import task_of
 from tests.support.x12_samples import ACTIVE, Segment, a_set, group, interchange, subscriber
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.x12 import embedded

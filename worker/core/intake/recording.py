@@ -1,6 +1,6 @@
 """From what a caller hands in to the tasks it names: ids, links, locations, headers, dumps of responses.
 
-Bodies and JSON lines are read in :mod:`~worker.core.intake.json_recording`.
+Bodies and JSON lines are read in ``json_bodies.py`` and ``json_lines.py``.
 
 What should have named a task and cannot be read is kept as :class:`~worker.core.intake.link.Unreadable`, and so is all
 that mentions a discovery's address and yields no id. Input that is of the wrong kind altogether raises
@@ -10,10 +10,11 @@ and errors never quote the input, which may hold patient data.
 
 import codecs
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Block, Field, read_dump
+from worker.core.intake.intake import Intake, Recording, each_once, merge
 from worker.core.intake.json_documents import documents, text_of
 from worker.core.intake.link import (
     NamedTask,
@@ -36,49 +37,6 @@ EMPTY_HINT = "was a variable of the shell not set?"
 _HEADERS_HINT = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
 # Of a dump, these lines are kept for a person; others may hold secrets.
 _SHOWN = ("link", "location", "date", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One task to make durable.
-
-    ``source`` is id, link, location, headers, body, jsonl or callback; ``host`` is the authority of an absolute
-    target, to be compared with the configured one; ``sent_at`` is the Date of the response that named the task, in
-    milliseconds UTC.
-    What may be patient data does not show in the ``repr``.
-    """
-
-    id: str
-    source: str
-    title: str | None = None
-    host: str | None = None
-    ref: str | None = field(default=None, repr=False)
-    correlation_id: str | None = None
-    trace_id: str | None = None
-    trace_number: str | None = None
-    originator_id: str | None = None
-    member_id: str | None = field(default=None, repr=False)
-    birth_date: str | None = field(default=None, repr=False)
-    subtenant: str | None = None
-    sent_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What one piece of input came to: each id once.
-
-    ``without_task``: how many responses of real-time checks that succeeded named no task.
-    """
-
-    recordings: tuple[Recording, ...] = ()
-    unreadable: tuple[Unreadable, ...] = ()
-    notes: tuple[str, ...] = ()
-    without_task: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing at all was in it."""
-        return not (self.recordings or self.unreadable or self.notes or self.without_task)
 
 
 def from_id(text: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
@@ -133,14 +91,6 @@ def _single(value: str, links: TaskLinks, pattern: Recording) -> Intake:
 
 def recordings_of(tasks: Iterable[NamedTask], pattern: Recording) -> tuple[Recording, ...]:
     return tuple(replace(pattern, id=task.id, title=task.title, host=task.host) for task in tasks)
-
-
-def each_once(recordings: Iterable[Recording]) -> tuple[Recording, ...]:
-    """Each id once, as it came first."""
-    first: dict[str, Recording] = {}
-    for recording in recordings:
-        first.setdefault(recording.id, recording)
-    return tuple(first.values())
 
 
 def from_headers(
@@ -310,14 +260,3 @@ def from_fields(fields: list[Field], pattern: Recording) -> Intake:
         what = "a header that mentions coverage-discovery/, but is not a Link value"
         bad += [unreadable(text, what if mentions(text) else "a line that may belong to a link") for text in strange]
     return Intake(each_once(good), tuple(bad))
-
-
-def merge(parts: Iterable[Intake]) -> Intake:
-    """Several intakes as one, in order. An id may come several times, with different refs; equal recordings go."""
-    kept = list(parts)
-    return Intake(
-        tuple(dict.fromkeys(recording for part in kept for recording in part.recordings)),
-        tuple(item for part in kept for item in part.unreadable),
-        tuple(note for part in kept for note in part.notes),
-        sum(part.without_task for part in kept),
-    )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from worker.core.intake.recording import Recording
+from worker.core.intake.intake import Recording
 from worker.core.task import Task
 from worker.core.vendor.callback import CallbackRules, Delivery, Quarantined, read_callback
 from worker.core.vendor.document import Document
@@ -12,7 +12,7 @@ from worker.core.x12.embedded import Derived, derive
 from worker.store.conclude import conclude
 from worker.store.db.store import Store
 from worker.store.state import api, callback_lane
-from worker.store.tasks import bodies, callbacks, held_callbacks
+from worker.store.tasks import bodies, callbacks, held_callbacks, lookups
 from worker.store.tasks import polling as tasks
 from worker.store.tasks.recording import record_one
 
@@ -103,6 +103,8 @@ def _written(store: Store, document: Document, rules: CallbackRules, now: int, d
     recording = Recording(document.id, "callback", correlation_id=document.correlation_id, trace_id=document.trace_id)
     origin = rules.origin or api.origin_of(store) or ""
     seq, _ = record_one(store, recording, origin, now, rules.schedule, shared)
+    if document.correlation_id:
+        lookups.satisfy(store, [document.correlation_id], now)
     task = tasks.by_seq(store, [seq], shared.breaker.paused_until_now(now))[seq]
     if document.outcome is None:
         callbacks.note_pending(store, seq, document)

@@ -38,6 +38,8 @@ class Removed:
     quarantined: int = 0
     bodies: int = 0
     unreadable: int = 0
+    lookups: int = 0
+    expected: int = 0
     others: int = 0
     undelivered: int = 0
 
@@ -232,8 +234,10 @@ def finish_file(store: Store, file: int, now: int) -> Removed:
 _ALONE: dict[Of, str] = {
     "body": "SELECT seq FROM bodies WHERE task IS NULL AND received_at < :before",
     "text": "SELECT seq FROM unreadable WHERE last_at < :before",
+    "lookup": "SELECT seq FROM lookups WHERE state <> 'searching' AND ended_at < :before",
+    "expected": "SELECT seq FROM expected WHERE recorded_at < :before",
 }
-_NAMES: dict[Of, str] = {"body": "bodies", "text": "unreadable"}
+_NAMES: dict[Of, str] = {"body": "bodies", "text": "unreadable", "lookup": "lookups", "expected": "expected"}
 
 
 def alone(store: Store, limit: Limit) -> Removed:

@@ -129,6 +129,15 @@ def _callbacks(db: Database) -> None:
     db.execute("INSERT INTO callback_lane (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
 
 
+def _ways_in(db: Database) -> None:
+    _make(db, "lookups", "lookups_due", "lookups_state", "expected", "backfill", "spool", "tasks_correlation")
+    if not any(one.name == "expected" for one in db.table("results").columns):
+        db.execute("ALTER TABLE results ADD COLUMN expected INTEGER REFERENCES expected (seq) ON DELETE SET NULL")
+    _make(db, "results_expected")
+    for table in ("backfill", "spool"):
+        db.execute(f"INSERT INTO {table} (id) VALUES (1) ON CONFLICT (id) DO NOTHING")  # noqa: S608 - constants
+
+
 def _make(db: Database, *names: str) -> None:
     """Make those of these tables, indexes and triggers that are not there, as ``schema.sql`` has them."""
     there = {row["name"] for row in db.query("SELECT name FROM sqlite_master")}
@@ -153,6 +162,7 @@ STEPS: Steps = {
     26: lambda db: _make(db, "failed_polls", "failed_polls_task"),
     27: _object_of_acts,
     28: _callbacks,
+    29: _ways_in,
 }
 
 

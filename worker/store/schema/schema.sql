@@ -22,7 +22,8 @@ CREATE TABLE tasks (
     outcome TEXT CHECK (outcome = 'success' OR outcome = 'failure'),
         -- the vendor's word for a concluded task; failure: no coverage was found
     name TEXT,                          -- the customer's name for this sort of discovery, as the vendor shows it
-    source TEXT NOT NULL,               -- how the id first came in: id, link, location, headers, body, jsonl or callback
+    source TEXT NOT NULL,
+        -- how the id first came in: id, link, location, headers, body, jsonl, callback, submit, lookup or backfill
     correlation_id TEXT,                -- of the request that began the discovery
     trace_id TEXT,                      -- the vendor's, of the first answer that had one
     trace_number TEXT,                  -- TRN02 of our own 270
@@ -70,6 +71,7 @@ CREATE TABLE tasks (
 
 -- All states, not the pending ones alone: SQLite would not take a partial index here, and sort a million rows instead.
 CREATE INDEX tasks_due ON tasks (state, due_at);
+CREATE INDEX tasks_correlation ON tasks (correlation_id) WHERE correlation_id IS NOT NULL;
 CREATE INDEX tasks_leased ON tasks (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX tasks_recorded ON tasks (state, recorded_at);
 CREATE INDEX tasks_life ON tasks (state, life_base);
@@ -137,6 +139,46 @@ CREATE TABLE unreadable (
     UNIQUE (raw, ref)
 ) STRICT;
 
+-- Discoveries whose ids were not seen: a request went out, and its answer was lost. They are looked for by the correlation
+-- id of the request.
+CREATE TABLE lookups (
+    seq INTEGER PRIMARY KEY,            -- its number in `cdpoll lookups`
+    correlation_id TEXT NOT NULL,       -- of the request
+    ref TEXT NOT NULL,                  -- the caller's key, '' where none was given; may be patient data
+    trace_number TEXT,                  -- TRN02 of our own 270
+    originator_id TEXT,                 -- TRN03 of our own 270
+    member_id TEXT,                     -- of the subscriber
+    birth_date TEXT,                    -- of the subscriber, as the caller wrote it
+    subtenant TEXT,                     -- whose task it is: a tag of the caller's
+    recorded_at INTEGER NOT NULL,       -- when it was recorded
+    state TEXT NOT NULL CHECK (state = 'searching' OR state = 'found' OR state = 'expired'),
+        -- searching: asked for; found: a task is recorded; expired: none was found in time
+    due_at INTEGER,                     -- when the vendor's list is next asked; none: no more
+    leased_until INTEGER,               -- claimed for a search until then; none: not claimed
+    searches INTEGER NOT NULL DEFAULT 0, -- requests that the vendor answered with a list
+    failures INTEGER NOT NULL DEFAULT 0, -- requests in a row without a usable answer
+    last_error TEXT,                    -- code of the last request's failure; none: it was usable
+    ended_at INTEGER,                   -- when it was found, or had expired
+    UNIQUE (correlation_id, ref)
+) STRICT;
+CREATE INDEX lookups_due ON lookups (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX lookups_state ON lookups (state);
+
+-- Answers that are expected without an id: a batch finds them by the trace number of the inquiry.
+CREATE TABLE expected (
+    seq INTEGER PRIMARY KEY,            -- its number in `cdpoll expected`
+    ref TEXT NOT NULL,                  -- the caller's key, for which the answer goes out; may be patient data
+    trace_number TEXT NOT NULL,         -- TRN02 of our own 270
+    originator_id TEXT NOT NULL,        -- TRN03 of our own 270; '' where it was not told
+    member_id TEXT,                     -- of the subscriber
+    birth_date TEXT,                    -- of the subscriber, as the caller wrote it
+    correlation_id TEXT,                -- of the request
+    subtenant TEXT,                     -- whose answer it is: a tag of the caller's
+    recorded_at INTEGER NOT NULL,       -- when it was recorded
+    answered_at INTEGER,                -- when the first answer of a batch came; none: none has
+    UNIQUE (trace_number, originator_id, ref)
+) STRICT;
+
 -- How many tasks there are of a sort. Triggers on tasks change it, in the transaction that changes the task, so that no
 -- statement can forget to; a poll that finds a task still pending costs nothing for it.
 CREATE TABLE tallies (
@@ -194,6 +236,8 @@ CREATE TABLE results (
         -- the row's key, never used again; given before the row is visible: outbox has the numbers to follow
     task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE,
         -- the row of its task; none: an answer of a batch that matched no task
+    expected INTEGER REFERENCES expected (seq) ON DELETE SET NULL,
+        -- of an answer of a batch without a task: the answer that was expected; none: none was
     source TEXT NOT NULL CHECK (
         source = 'poll' OR source = 'callback' OR source = 'replay' OR source = 'backfill' OR source = 'batch'
     ),                                  -- what brought it
@@ -215,6 +259,7 @@ CREATE TABLE results (
 -- Answers of batches are no revisions of a task's result: a task may have any number of them.
 CREATE UNIQUE INDEX results_revision ON results (task, revision) WHERE source <> 'batch';
 CREATE INDEX results_task ON results (task);
+CREATE INDEX results_expected ON results (expected) WHERE expected IS NOT NULL;
 CREATE INDEX results_derived ON results (derived) WHERE source <> 'batch';
 CREATE INDEX results_read ON results (derived) WHERE source = 'batch';
 CREATE INDEX results_first ON results (received_at) WHERE source = 'poll' AND revision = 1;
@@ -543,6 +588,38 @@ CREATE TABLE callback_lane (
     learned INTEGER NOT NULL DEFAULT 0  -- the result up to which the schedule has learned what callbacks tell
 ) STRICT;
 INSERT INTO callback_lane (id) VALUES (1);
+
+-- One row: the sweep over the vendor's list for discoveries that were not recorded here.
+CREATE TABLE backfill (
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    begins_at INTEGER,                  -- of the sweep under way: the begin of its window; none: no sweep is under way
+    ends_at INTEGER,                    -- the end of its window
+    reached_at INTEGER,                 -- up to which start of a discovery it has read the list
+    offset_rows INTEGER NOT NULL DEFAULT 0, -- where it goes on in the list from there
+    through_at INTEGER,                 -- all before this was read by a sweep that came to its end
+    next_at INTEGER,                    -- when the next request of the sweep, or the next sweep, is due
+    ended_at INTEGER,                   -- when the last sweep came to its end
+    pages INTEGER NOT NULL DEFAULT 0,   -- of the present sweep, or the last
+    received INTEGER NOT NULL DEFAULT 0, -- rows of these pages
+    recorded INTEGER NOT NULL DEFAULT 0, -- ids among them that were not recorded before
+    foreign_rows INTEGER NOT NULL DEFAULT 0, -- rows among them that belong to others, and were left
+    failures INTEGER NOT NULL DEFAULT 0, -- requests in a row without a usable answer
+    last_error TEXT                     -- code of the last request's failure; none: it was usable
+) STRICT;
+INSERT INTO backfill (id) VALUES (1);
+
+-- One row: the folder where others leave ids, as the daemon last found it.
+CREATE TABLE spool (
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    looked_at INTEGER,                  -- when it was last looked at; none: never
+    waiting INTEGER NOT NULL DEFAULT 0, -- files that were there and were not taken
+    oldest_at INTEGER,                  -- of these, when the oldest was left there; none: none waits
+    taken INTEGER NOT NULL DEFAULT 0,   -- files that were taken so far
+    bad INTEGER NOT NULL DEFAULT 0,     -- files that lie in the folder for bad ones
+    bad_since INTEGER,                  -- since when there are any; none: there are none
+    last_error TEXT                     -- why the folder could not be used; none: it could
+) STRICT;
+INSERT INTO spool (id) VALUES (1);
 
 -- The hazard curve that was learned of each class of tasks.
 CREATE TABLE curves (

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from worker.core.intake.intake import Intake, Recording
 from worker.core.intake.link import Unreadable
-from worker.core.intake.recording import Recording
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import DueReason
-from worker.store import outbox
 from worker.store.db.store import Store
 from worker.store.state import api, callback_lane
-from worker.store.tasks import history
+from worker.store.tasks import expected, history, lookups
+from worker.store.tasks.refs import add_ref
 
 # Ids in one commit. A commit costs as much as a hundred inserts; other processes wait for the lock meanwhile.
 COMMIT_ROWS = 500
@@ -19,12 +19,24 @@ COMMIT_ROWS = 500
 
 @dataclass(slots=True)
 class Recorded:
-    """What :func:`record` did, each id once, in the order it came in."""
+    """What was done with what was handed in, each id once, in the order it came in."""
 
     new: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)  # the part of ``known`` that is abandoned
     purged: list[str] = field(default_factory=list)  # the part of ``known`` whose result was here, and was removed
+    lookups: list[str] = field(default_factory=list)  # correlation ids that are looked for
+    expected: int = 0  # answers of batches that are expected, known ones too
+
+    def add(self, other: "Recorded") -> None:
+        """What was done in a later transaction; an id that was new stays so."""
+        seen = {*self.new, *self.known}
+        self.new += [one for one in other.new if one not in seen]
+        self.known += [one for one in other.known if one not in seen]
+        self.abandoned += [one for one in other.abandoned if one not in seen]
+        self.purged += [one for one in other.purged if one not in seen]
+        self.lookups += [one for one in other.lookups if one not in self.lookups]
+        self.expected += other.expected
 
 
 def record(
@@ -37,23 +49,51 @@ def record(
     schedule: Schedule,
 ) -> Recorded:
     """Make ids durable; harmless to repeat. When this returns, they are on the disk."""
-    done: dict[str, str] = {}
-    broken = list(unreadable)
-    for start in range(0, max(len(recordings), len(broken), 1), COMMIT_ROWS):
+    intake = Intake(tuple(recordings), tuple(unreadable))
+    return record_all(store, intake, origin=origin, now=now, schedule=schedule)
+
+
+def record_all(store: Store, intake: Intake, *, origin: str, now: int, schedule: Schedule) -> Recorded:
+    """Make all that was handed in durable, in as many transactions as it takes; harmless to repeat."""
+    done = Recorded()
+    most = max(len(part) for part in (intake.recordings, intake.lookups, intake.expected, intake.unreadable, "1"))
+    for start in range(0, most, COMMIT_ROWS):
+        these = slice(start, start + COMMIT_ROWS)
+        portion = Intake(
+            intake.recordings[these],
+            intake.unreadable[these],
+            lookups=intake.lookups[these],
+            expected=intake.expected[these],
+        )
         with store.write():
-            # The caller may have no [api] configured. The database knows the API since its first use with one.
-            origin = origin or api.origin_of(store) or ""
-            shared = api.get(store)
-            for recording in recordings[start : start + COMMIT_ROWS]:
-                _, state = record_one(store, recording, origin, now, schedule, shared)
-                done.setdefault(recording.id, state)
-            for item in broken[start : start + COMMIT_ROWS]:
-                _keep_unreadable(store, item, now)
+            done.add(record_within(store, portion, origin=origin, now=now, schedule=schedule))
+    return done
+
+
+def record_within(store: Store, intake: Intake, *, origin: str, now: int, schedule: Schedule) -> Recorded:
+    """The same inside the caller's transaction, which holds the write lock for some 0.1 ms for each id."""
+    # The caller may have no [api] configured. The database knows the API since its first use with one.
+    origin = origin or api.origin_of(store) or ""
+    shared = api.get(store)
+    done: dict[str, str] = {}
+    for recording in intake.recordings:
+        _, state = record_one(store, recording, origin, now, schedule, shared)
+        done.setdefault(recording.id, state)
+    for lookup in intake.lookups:
+        lookups.add(store, lookup, now)
+    for one in intake.expected:
+        expected.add(store, one, now)
+    for item in intake.unreadable:
+        _keep_unreadable(store, item, now)
+    told = [*(one.correlation_id for one in intake.recordings), *(one.correlation_id for one in intake.lookups)]
+    lookups.satisfy(store, [one for one in told if one], now)
     return Recorded(
         new=[i for i, state in done.items() if state == "new"],
         known=[i for i, state in done.items() if state != "new"],
         abandoned=[i for i, state in done.items() if state == "abandoned"],
         purged=[i for i, state in done.items() if state == "purged"],
+        lookups=list(dict.fromkeys(one.correlation_id for one in intake.lookups)),
+        expected=len(intake.expected),
     )
 
 
@@ -118,16 +158,7 @@ def record_one(
         seq, state = known["seq"], "purged" if purged else known["state"]
         _complete(store, seq, details)
     if recording.ref is not None:
-        added = store.execute(
-            """
-            INSERT INTO refs (task, ref, correlation_id, added_at) VALUES (:task, :ref, :correlation_id, :now)
-            ON CONFLICT (task, ref) DO NOTHING
-            """,
-            {"task": seq, "ref": recording.ref, "correlation_id": recording.correlation_id, "now": now},
-        )
-        if added and state != "new":
-            history.add(store, seq, now, "ref_added", None)
-            outbox.publish_ref(store, seq, recording.ref, now)
+        add_ref(store, seq, recording.ref, recording.correlation_id, now, new_task=state == "new")
     return int(seq), str(state)
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.core.errors import BadData
-from worker.core.intake.json_recording import from_body, from_jsonl_line
-from worker.core.intake.recording import Intake, Recording
+from worker.core.intake.intake import Intake, Recording
+from worker.core.intake.json_bodies import from_body
+from worker.core.intake.json_lines import from_jsonl_line
 
 UUID = "0716e3e8-87ee-11ee-b9d1-0242ac120002"
 CD = "/coverage-discovery"

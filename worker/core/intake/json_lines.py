@@ -1,27 +1,25 @@
-"""The tasks that JSON names: the bodies of answers to a discovery POST, and JSON lines of callers.
+"""The tasks that JSON lines of callers name, and what lines without a task await.
 
-A text that was damaged on its way names what it names for certain, and the rest of it is kept as it is.
+A line that was damaged on its way names what it names for certain, and the rest of it is kept as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Field
-from worker.core.intake.json_documents import Documents, cut_array, documents, text_of
-from worker.core.intake.line_keys import ABOUT, NAMING, birth_date_note, unknown_keys
-from worker.core.intake.link import Unreadable, unreadable, unreadable_parts
-from worker.core.intake.misplaced import id_notes, id_of_text, names_uuid, why_no_id, why_no_object
-from worker.core.intake.receipt import json_text, read_receipt
+from worker.core.intake.intake import Expected, Intake, Lookup, Recording, each_once, expected_of, lookup_of, merge
+from worker.core.intake.json_bodies import BLANK, REPEATS, from_document, from_text
+from worker.core.intake.json_documents import Documents, documents
+from worker.core.intake.line_keys import ABOUT, NAMING, UnknownKey, birth_date_note, unknown_keys
+from worker.core.intake.link import Unreadable, unreadable
+from worker.core.intake.misplaced import id_notes, names_uuid, why_no_id, why_no_object
+from worker.core.intake.receipt import json_text
 from worker.core.intake.recording import (
     CREATED,
     NOT_READ,
-    Intake,
-    Recording,
-    each_once,
     from_dump,
     from_fields,
-    merge,
     or_kept,
     read_whole_location,
     recordings_of,
@@ -29,87 +27,6 @@ from worker.core.intake.recording import (
 )
 
 _KEPT = frozenset({"link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id"})
-
-_REPEATS = "a key stands twice in one object: each of its values was read"
-_BLANK = "\0 \t\r\n"  # NUL too: a file that was given its size before its content ends so
-
-
-class CutObject(BadData):
-    """An object without its end. What it names could still turn out to be no task."""
-
-
-def from_body(
-    data: bytes, *, name: str = "the body", ref: str | None = None, correlation_id: str | None = None
-) -> Intake:
-    """The body of a discovery POST's answer: 202 (an object), 207 (an array), 200 (a dry run); or a task's own body.
-
-    Of a text that is cut off or damaged, the items of a 207 that are whole are read. Raises ``BadData`` for anything
-    else: a real-time answer, whose ``id`` is not a task's, an error, no JSON.
-    """
-    text = text_of(data).strip(_BLANK)
-    if not text:
-        raise BadData(f"{name} is empty: did the request fail?", "hand in the body of a discovery POST's answer")
-    try:
-        return or_kept(_from_text(text, name, Recording("", "body", ref=ref, correlation_id=correlation_id)), text)
-    except CutObject as mistake:
-        return Intake(unreadable=unreadable_parts(text, mistake.message))
-
-
-def _from_text(text: str, name: str, pattern: Recording) -> Intake:
-    """What the text of a body names. Raises ``BadData``."""
-    _refuse_ids(text, name)
-    found = documents(text)
-    if not found.whole:
-        return _from_cut(text, name, pattern)
-    parts: list[Intake] = []
-    refused: list[tuple[object, BadData]] = []
-    for document in (one for variants in found.whole for one in variants):
-        try:
-            parts.append(_from_document(document, name, pattern))
-        except BadData as mistake:
-            refused.append((document, mistake))
-    if not parts:
-        raise refused[0][1]
-    parts += [Intake(unreadable=(unreadable(json_text(document), error.message),)) for document, error in refused]
-    parts.append(
-        Intake(
-            unreadable=unreadable_parts(found.rest, f"{name}: this stands behind the end of the JSON"),
-            notes=(f"{name}: {_REPEATS}",) if found.repeats else (),
-        )
-    )
-    whole = merge(parts)
-    return replace(whole, recordings=each_once(whole.recordings))
-
-
-def _refuse_ids(text: str, name: str) -> None:
-    if id_of_text(text):
-        raise BadData(f"{name} holds ids alone, and is not the answer to a discovery POST", "hand them in as IDs")
-
-
-def _from_document(document: object, name: str, pattern: Recording) -> Intake:
-    if isinstance(document, list | str):
-        _refuse_ids(json_text(document), name)
-    receipt = read_receipt(document, name)
-    return Intake(each_once(recordings_of(receipt.tasks, pattern)), receipt.unreadable, receipt.notes)
-
-
-def _from_cut(text: str, name: str, pattern: Recording) -> Intake:
-    """A text with no whole document. Of the list of a 207 each item is read as far as it is whole; the rest is kept."""
-    cut = cut_array(text)
-    if cut is None:
-        if text.startswith("{"):
-            raise CutObject(f"{name} is cut off or damaged", "fetch the answer again and hand in all of it")
-        hint = "hand in the body alone" + ("; a dump with headers goes to --headers" if text[:5] == "HTTP/" else "")
-        raise BadData(f"{name} is not JSON", hint)
-    reason = f"{name} is cut off or damaged within its item {len(cut.whole) + 1}, or behind it"
-    parts = [Intake(unreadable=unreadable_parts(cut.rest or text, reason))]
-    if any(isinstance(item, dict) for item in cut.whole):
-        parts.insert(0, _from_document(list(cut.whole), name, pattern))
-    if cut.cut:
-        # Nothing is said of it here: all of it is kept in any case.
-        parts.append(Intake(recordings_of(read_receipt([cut.cut], name).tasks, pattern)))
-    whole = merge(parts)
-    return replace(whole, recordings=each_once(whole.recordings))
 
 
 def from_jsonl_line(line: bytes, *, place: str, ref: str | None = None, correlation_id: str | None = None) -> Intake:
@@ -140,7 +57,7 @@ def from_jsonl_line(line: bytes, *, place: str, ref: str | None = None, correlat
         elif found.rest:
             parts.append(_line_lost(found.rest, "this stands behind the end of the JSON"))
         if found.repeats:
-            parts.append(Intake(notes=(_REPEATS,)))
+            parts.append(Intake(notes=(REPEATS,)))
         intake = or_kept(merge(parts), text)
     bad = tuple(replace(item, reason=f"{place}: {item.reason}") for item in intake.unreadable)
     return replace(intake, unreadable=bad)
@@ -183,9 +100,7 @@ def _from_variants(variants: tuple[object, ...], line: str | None, defaults: Rec
 def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
     strange = list(unknown_keys(record))
     if not record.keys() & {*NAMING}:
-        raise BadData(
-            "; ".join([f"names nothing: none of {', '.join(NAMING)} is there", *(one.words for one in strange)])
-        )
+        return _awaited(record, defaults, strange)
     if any(one.is_ref for one in strange):
         # Nor with another one in its place, as where the ref itself is bad.
         defaults = replace(defaults, ref=None)
@@ -219,6 +134,26 @@ def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
     return replace(whole, recordings=each_once(whole.recordings), unreadable=bad)
 
 
+def _awaited(record: dict[str, object], defaults: Recording, strange: Sequence[UnknownKey]) -> Intake:
+    """What a line awaits that names no task. With a correlation id, the discoveries of that request; with a trace
+    number, a ref, and a member id or a birth date, an answer of a batch. Raises ``BadData`` where it is neither."""
+    wrong = [f"names nothing: none of {', '.join(NAMING)} is there", *(one.words for one in strange)]
+    if any(one.may_name or one.is_ref for one in strange) or not record.keys() & {"correlation_id", "trace_number"}:
+        raise BadData("; ".join(wrong))
+    pattern, about = _about(record, replace(defaults, correlation_id=None))
+    notes = Intake(notes=tuple(one.words for one in strange))
+    lookups: tuple[Lookup, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    if correlation_id := pattern.correlation_id:
+        lookups = (lookup_of(correlation_id, pattern),)
+    if pattern.trace_number and pattern.ref and (pattern.member_id or pattern.birth_date):
+        expected = (expected_of(pattern.trace_number, pattern.ref, pattern),)
+    if not lookups and not expected:
+        needed = "an answer without an id needs trace_number, ref, and member_id or birth_date"
+        raise BadData("; ".join([*wrong, needed]))
+    return merge([Intake(lookups=lookups, expected=expected), about, notes])
+
+
 def _nothing_named(record: dict[str, object]) -> Intake:
     """What is said of a line in which nothing names a task. ``null``, and an empty list of links, say that there was
     none; what is empty otherwise may have been lost on its way, so the line is kept."""
@@ -237,7 +172,7 @@ def _holds_uuid(record: dict[str, object]) -> bool:
 
 def _is_empty(value: object, key: str) -> bool:
     if isinstance(value, str):
-        return not value.strip(_BLANK)
+        return not value.strip(BLANK)
     return value == {} or (value == [] and key not in ("link", "location"))
 
 
@@ -316,8 +251,8 @@ def _json_id(value: object, pattern: Recording) -> Intake:
 
 def _json_body(value: object, pattern: Recording) -> Intake:
     if isinstance(value, str):
-        return _from_text(value.strip(_BLANK), "body", pattern)
-    return _from_document(value, "body", pattern)
+        return from_text(value.strip(BLANK), "body", pattern)
+    return from_document(value, "body", pattern)
 
 
 # The order decides: of an id that comes twice, the first is kept. Headers say the most, and the body comes last.

@@ -1,0 +1,104 @@
+"""Discoveries that are looked for by the correlation id of their request."""
+
+from collections.abc import Iterable
+
+from worker.core.intake.intake import Lookup
+from worker.core.lookups import FIRST_SEARCH_MS, Awaiting, FoundTask, refs_to_give
+from worker.store.db.store import Store
+from worker.store.tasks.refs import add_ref
+
+# Rows that are read of one correlation id; more say no more.
+MOST_ROWS = 200
+
+# In last_error of a lookup whose discoveries are recorded without its ref.
+DOUBTFUL = "doubtful_ref"
+
+
+def add(store: Store, lookup: Lookup, now: int) -> bool:
+    """Keep a lookup, inside the caller's transaction; whether it is new. One that had expired is searched again."""
+    params = {
+        "correlation_id": lookup.correlation_id,
+        "ref": lookup.ref or "",
+        "trace_number": lookup.trace_number,
+        "originator_id": lookup.originator_id,
+        "member_id": lookup.member_id,
+        "birth_date": lookup.birth_date,
+        "subtenant": lookup.subtenant,
+        "now": now,
+        "due_at": now + FIRST_SEARCH_MS,
+    }
+    return bool(
+        store.execute(
+            """
+            INSERT INTO lookups (
+                correlation_id, ref, trace_number, originator_id, member_id, birth_date, subtenant, recorded_at, state,
+                due_at
+            ) VALUES (
+                :correlation_id, :ref, :trace_number, :originator_id, :member_id, :birth_date, :subtenant, :now,
+                'searching', :due_at
+            ) ON CONFLICT (correlation_id, ref) DO UPDATE SET state = 'searching', recorded_at = :now,
+                due_at = :due_at, leased_until = NULL, searches = 0, failures = 0, last_error = NULL, ended_at = NULL
+                WHERE lookups.state = 'expired'
+            """,
+            params,
+        )
+    )
+
+
+def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
+    """Tasks of these requests are recorded now: what is looked for by one of the ids is found, and its refs go to the
+    tasks where that is sure. Inside the transaction that records them.
+
+    A search that is due stays so: the vendor's list may know of more discoveries of the request.
+    """
+    for correlation_id in dict.fromkeys(correlation_ids):
+        params = {"correlation_id": correlation_id, "most": MOST_ROWS}
+        rows = store.read("SELECT seq, ref, recorded_at FROM lookups WHERE correlation_id = :correlation_id", params)
+        if not rows:
+            continue
+        tasks = store.read(
+            "SELECT seq, started_at FROM tasks WHERE correlation_id = :correlation_id ORDER BY seq LIMIT :most", params
+        )
+        if not tasks:
+            continue
+        awaiting = [Awaiting(row["ref"], row["recorded_at"]) for row in rows]
+        found = [FoundTask(row["started_at"], _refs(store, row["seq"])) for row in tasks]
+        refs = refs_to_give(awaiting, found)
+        for row, task in zip(tasks, found, strict=True):
+            for ref in sorted((refs or frozenset()) - task.refs):
+                add_ref(store, row["seq"], ref, correlation_id, now)
+            _complete(store, row["seq"], correlation_id, sure=refs is not None)
+        store.execute(
+            """
+            UPDATE lookups SET state = 'found', ended_at = coalesce(ended_at, :now), last_error = :error
+            WHERE correlation_id = :correlation_id
+            """,
+            {"correlation_id": correlation_id, "now": now, "error": DOUBTFUL if refs is None else None},
+        )
+
+
+def _refs(store: Store, task: int) -> frozenset[str]:
+    rows = store.read("SELECT ref FROM refs WHERE task = :task LIMIT :most", {"task": task, "most": MOST_ROWS})
+    return frozenset(row["ref"] for row in rows)
+
+
+def _complete(store: Store, task: int, correlation_id: str, *, sure: bool) -> None:
+    """Fill in what the lookup knows of the request, and the task does not. No value is overwritten."""
+    if not sure:
+        return
+    store.execute(
+        """
+        UPDATE tasks SET
+            trace_number = coalesce(tasks.trace_number, known.trace_number),
+            originator_id = coalesce(tasks.originator_id, known.originator_id),
+            member_id = coalesce(tasks.member_id, known.member_id),
+            birth_date = coalesce(tasks.birth_date, known.birth_date),
+            subtenant = coalesce(tasks.subtenant, known.subtenant)
+        FROM (
+            SELECT trace_number, originator_id, member_id, birth_date, subtenant FROM lookups
+            WHERE correlation_id = :correlation_id ORDER BY seq LIMIT 1
+        ) AS known
+        WHERE tasks.seq = :task
+        """,
+        {"task": task, "correlation_id": correlation_id},
+    )
