@@ -15,13 +15,13 @@ from cli.handed_in import (
     lines_of,
     name_of,
     opened_files,
-    places,
     refuse_a_stream_twice,
     rest_of,
     whole_of,
 )
 from cli.opening import Opened, opened
-from cli.output import AS_JSON, dumped, say
+from cli.output import AS_JSON
+from cli.record_summary import Summary
 from worker.clock import Clock
 from worker.config.polling import schedule_of
 from worker.core.errors import BadData
@@ -29,14 +29,20 @@ from worker.core.intake.intake import Intake, merge
 from worker.core.intake.json_documents import text_of
 from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
 from worker.core.intake.misplaced import may_name, stream_of_ids, stream_of_lines, telling_lines
-from worker.core.intake.recording import from_headers, from_id, from_id_line, from_link, from_location, mention_of
+from worker.core.intake.recording import (
+    from_headers,
+    from_id,
+    from_id_line,
+    from_link,
+    from_location,
+    from_lookup,
+    mention_of,
+)
 from worker.store.state import responses
 from worker.store.state.api import bind_origin
 from worker.store.tasks import recording
 
 _FILE = click.Path()
-
-CURE = "`cdpoll unreadable list` shows what is kept: hand it in rightly, then `cdpoll unreadable drop NUMBER`"
 
 _Source = tuple[IO[bytes], Callable[..., Intake]]
 
@@ -61,6 +67,12 @@ _FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
     multiple=True,
     help="The x-optum-correlation-id of the request.",
 )
+@click.option(
+    "--lookup",
+    "wanted",
+    metavar="CORRELATION_ID",
+    help="The answer was not seen: look for what the request began by its x-optum-correlation-id.",
+)
 @click.option("--subtenant", metavar="TEXT", help="Whose tasks these are: a tag that goes out with the results.")
 @AS_JSON
 @click.pass_obj
@@ -74,6 +86,7 @@ def record(
     jsonl: tuple[str, ...],
     refs: tuple[str, ...],
     correlation_ids: tuple[str, ...],
+    wanted: str | None,
     subtenant: str | None,
     as_json: bool,
 ) -> int:
@@ -84,11 +97,13 @@ def record(
     Exit 0: every id is on the disk and will be polled. Exit 65: something could not be read; what could be read is
     recorded all the same, and the rest is kept raw.
     """
-    if not (ids or links or locations or headers or bodies or jsonl):
-        raise click.UsageError("nothing to record: give an ID, --link, --location, --headers, --body or --jsonl")
+    if not (ids or links or locations or headers or bodies or jsonl or wanted is not None):
+        raise click.UsageError(
+            "nothing to record: give an ID, --link, --location, --headers, --body, --jsonl or --lookup"
+        )
     if len(correlation_ids) > 1:
         raise click.UsageError("--correlation-id is given twice: record what belongs to each of them apart")
-    summary = _Summary()
+    summary = Summary()
     about = _About(
         tuple(dict.fromkeys(ref for ref in refs if ref.strip())) or (None,),
         next((text for text in correlation_ids if text.strip()), None),
@@ -118,6 +133,7 @@ def record(
             yield [_id_piece(task_id, n, about, summary) for n, task_id in enumerate(ids, 1) if task_id != "-"]
             yield [_Piece(_value(value, from_link, about, summary)) for value in links]
             yield [_Piece(_value(value, from_location, about, summary)) for value in locations]
+            yield [_Piece(_value(text, from_lookup, about, summary)) for text in [wanted] if text is not None]
             for source, read in files:
                 yield [_Piece(_whole(source, read, about, summary))]
             for source, read_line in line_sources:
@@ -143,8 +159,14 @@ class _About:
         lost: dict[Unreadable, None] = {}
         for ref, intake in zip(self.refs, found, strict=True):
             lost.update((replace(item, ref=item.ref or ref), None) for item in intake.unreadable)
-        recordings = [replace(one, subtenant=one.subtenant or self.subtenant) for one in merge(found).recordings]
-        return replace(found[0], recordings=tuple(recordings), unreadable=tuple(lost))
+        whole = merge(found)
+        return replace(
+            found[0],
+            recordings=tuple(replace(one, subtenant=one.subtenant or self.subtenant) for one in whole.recordings),
+            lookups=tuple(replace(one, subtenant=one.subtenant or self.subtenant) for one in whole.lookups),
+            expected=tuple(replace(one, subtenant=one.subtenant or self.subtenant) for one in whole.expected),
+            unreadable=tuple(lost),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +178,7 @@ class _Piece:
     number: int = 0
 
 
-def _id_piece(text: str, number: int, about: _About, summary: "_Summary") -> _Piece:
+def _id_piece(text: str, number: int, about: _About, summary: Summary) -> _Piece:
     if not is_uuid(text.strip()) and os.path.exists(text) and not os.path.isdir(text):  # noqa: PTH110, PTH112
         # What it holds was meant. Its name would be polled for 45 days.
         message = f"{text} is a file: an ID is the id of one task"
@@ -167,7 +189,7 @@ def _id_piece(text: str, number: int, about: _About, summary: "_Summary") -> _Pi
     return _Piece(_value(text, from_id, about, summary), "ID", number)
 
 
-def _value(text: str, read: Callable[..., Intake], about: _About, summary: "_Summary") -> Intake:
+def _value(text: str, read: Callable[..., Intake], about: _About, summary: Summary) -> Intake:
     try:
         return about.of(read, text)
     except BadData as error:
@@ -175,7 +197,7 @@ def _value(text: str, read: Callable[..., Intake], about: _About, summary: "_Sum
         return Intake(without_task=int(read is from_link))
 
 
-def _whole(source: IO[bytes], read: Callable[..., Intake], about: _About, summary: "_Summary") -> Intake:
+def _whole(source: IO[bytes], read: Callable[..., Intake], about: _About, summary: Summary) -> Intake:
     """What a dump or a body names. One that is refused is kept raw if it may name a task: of a dump the lines that may,
     for others may hold secrets."""
     data = b""
@@ -194,7 +216,7 @@ def _whole(source: IO[bytes], read: Callable[..., Intake], about: _About, summar
 
 
 def _lines(
-    source: IO[bytes], read: Callable[..., Intake], about: _About, summary: "_Summary", *, alone: bool
+    source: IO[bytes], read: Callable[..., Intake], about: _About, summary: Summary, *, alone: bool
 ) -> Iterator[list[_Piece]]:
     """What the lines of a file name; ``alone``: no other file is read line by line, so its name need not be said."""
     place = "line" if alone else f"{name_of(source)}, line"
@@ -225,7 +247,7 @@ def _lines(
         summary.note(f"{name_of(source)} is empty: nothing is recorded from it")
 
 
-def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _About, summary: "_Summary") -> Intake:
+def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _About, summary: Summary) -> Intake:
     """All of a stream that is of another kind, kept as one: of a dump the lines that may name a task."""
     what, hint = wrong
     reason = f"{name_of(source)} {what}; {hint}"
@@ -236,60 +258,7 @@ def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _Abo
     return about.of(lambda text, **_: Intake(unreadable=unreadable_parts(text, reason)), kept)
 
 
-class _Summary:
-    """What has been done so far, each id once."""
-
-    def __init__(self) -> None:
-        self.recorded: dict[str, None] = {}
-        self.known: dict[str, None] = {}
-        self.abandoned: dict[str, None] = {}
-        self.unreadable: dict[tuple[str, str], None] = {}
-        self.refused: list[BadData] = []
-        self._notes: dict[tuple[str, str], list[int]] = {}
-
-    def note(self, text: str, place: str = "", number: int = 0) -> None:
-        self._notes.setdefault((place, text), []).append(number)
-
-    @property
-    def notes(self) -> list[str]:
-        """One for each text, with the places that it is about."""
-        return [f"{places(place, numbers)}{text}" for (place, text), numbers in self._notes.items()]
-
-    @staticmethod
-    def complain(message: str, hint: str = "") -> None:
-        say(f"cdpoll: {message}", *([f"        {hint}"] if hint else []), err=True)
-
-    def tell(self, as_json: bool) -> None:
-        notes = self.notes
-        for note in notes:
-            say(f"note: {note}", err=True)
-        for error in self.refused:
-            self.complain(error.message, error.hint)
-        for _, reason in self.unreadable:
-            self.complain(f"unreadable, kept raw: {reason}")
-        if self.unreadable:
-            say(f"        {CURE}", err=True)
-        still = f"{len(self.abandoned)} abandoned and still so: {', '.join(self.abandoned)}"
-        if self.abandoned:
-            self.complain(still, "`cdpoll retry ID` revives them")
-        if as_json:
-            notes += [f"{error.message}; {error.hint}" if error.hint else error.message for error in self.refused]
-            notes += [still] if self.abandoned else []
-            done = {
-                "recorded": list(self.recorded),
-                "known": list(self.known),
-                "spooled": 0,
-                "unreadable": [{"raw": raw, "reason": reason} for raw, reason in self.unreadable],
-                "notes": notes,
-            }
-            click.echo(dumped(done))
-        else:
-            for word, found in (("recorded", self.recorded), ("known", self.known)):
-                for task_id in found:
-                    click.echo(f"{word} {task_id}")
-
-
-def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> None:
+def _record(here: Opened, parts: Iterable[list[_Piece]], summary: Summary) -> None:
     origin = here.origin
     if origin:
         bind_origin(here.store, origin)
@@ -300,11 +269,10 @@ def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> N
             continue
         now = clock.now()
         whole = merge(piece.intake for piece in found)
-        if whole.recordings or whole.unreadable:
-            done = recording.record(
+        if whole.recordings or whole.awaited or whole.unreadable:
+            done = recording.record_all(
                 here.store,
-                whole.recordings,
-                whole.unreadable,
+                whole,
                 origin=origin,
                 now=now,
                 # Where [polling] has a mistake, this is the default; with one in [callback], it is as without that.
@@ -312,11 +280,7 @@ def _record(here: Opened, parts: Iterable[list[_Piece]], summary: _Summary) -> N
                 # that it has.
                 schedule=schedule_of(here.config),
             )
-            summary.recorded.update(dict.fromkeys(done.new))
-            summary.known.update((i, None) for i in done.known if i not in summary.recorded)
-            summary.abandoned.update(dict.fromkeys(done.abandoned))
-            if done.purged:
-                summary.note(f"{', '.join(done.purged)}: what was found was purged; nothing of it goes out any more")
+            summary.add(done)
         _count_responses(here, found, now)
         summary.unreadable.update(((item.raw, item.reason), None) for item in whole.unreadable)
         for piece in found:

@@ -26,7 +26,7 @@ def response(*headers: str, status: str = "HTTP/1.1 200 OK") -> bytes:
 
 
 def done(recorded: list[str], known: list[str] | None = None) -> Any:
-    return {"recorded": recorded, "known": known or [], "spooled": 0, "unreadable": []}
+    return {"recorded": recorded, "known": known or [], "spooled": 0, "lookups": [], "expected": 0, "unreadable": []}
 
 
 def named(ended: Ended) -> Any:
@@ -260,3 +260,16 @@ def test_a_closed_standard_input_is_no_success_and_no_fault(house: House) -> Non
         closed = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *house.line("record", *given)]
         done = subprocess.run(closed, capture_output=True, text=True, env=house.environment(), timeout=DEADLINE)
         assert (done.returncode, "standard input is closed" in done.stderr) == (65, True)
+
+
+# --- without an id
+
+
+def test_a_request_whose_answer_was_lost_is_looked_for(house: House) -> None:
+    ended = house.cdpoll("record", "--lookup", "c-1", "--ref", "R", "--json", check=0)
+    assert named(ended) == done([]) | {"lookups": ["c-1"]}
+    lines = b'{"correlation_id": "c-2"}\n{"trace_number": "T", "ref": "R", "member_id": "M"}\n'
+    ended = house.cdpoll("record", "--jsonl", "-", "--json", stdin=lines, check=0)
+    assert named(ended) == done([]) | {"lookups": ["c-2"], "expected": 1}
+    ended = house.cdpoll("record", "--lookup", "c-1", "--jsonl", "-", stdin=lines, check=0)
+    assert ended.out.splitlines() == [b"looking for c-1", b"looking for c-2", b"expecting 1 answer"]

@@ -57,7 +57,7 @@ def test_show_prints_every_key_and_where_it_comes_from(tmp_path: Path, monkeypat
     assert plain.exit_code == 0
     assert plain.stdout.startswith(f"# {path}\n")
     for key, value, place in [
-        (key, *row) for (section, key), row in rows.items() if section not in ("sftp", "callback")
+        (key, *row) for (section, key), row in rows.items() if section not in ("sftp", "spool", "backfill", "callback")
     ]:
         pattern = rf"^{re.escape(f'{key} = {value}' if value is not None else f'{key} =')} +# {re.escape(place)}$"
         assert re.search(pattern, plain.stdout, re.MULTILINE)

@@ -213,7 +213,9 @@ def test_folders_that_two_would_write_into(tmp_path: Path) -> None:
     assert told.startswith("7: [deliver.b] aside: [deliver.a] writes into this folder too;")
 
 
-SECTIONS = "alert, api, callback, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"
+SECTIONS = (
+    "alert, api, backfill, callback, deliver.NAME, doctor, local, log, polling, retention, sftp, spool, store, support"
+)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,10 @@ def test_all_mistakes_come_at_once_in_order(tmp_path: Path) -> None:
         b"schedule = learnt\n"
         b"burst = 5 # the default\n",
     )
-    sections = "alert, api, callback, deliver.NAME, doctor, local, log, polling, retention, sftp, store, support"
+    sections = (
+        "alert, api, backfill, callback, deliver.NAME, doctor, local, log, polling, retention, sftp, spool, store, "
+        "support"
+    )
     other = ini(tmp_path / "conf.d/x.ini", "[log]\nlevel = loud\n[DEFAULT]\nburst = 1\n[xyz]\n")
     environ = {
         "CDPOLL_POLLING_BURTS": "5",

@@ -45,6 +45,7 @@ WORDS_ONLY = {
     ("deliveries", "way"),
     ("deliveries", "state"),
     ("remote_files", "state"),
+    ("lookups", "state"),
     ("notices", "code"),
     ("outbox", "reason"),
 }

@@ -75,6 +75,16 @@ def plant(store: Store, folder: Path) -> None:
         store.execute(
             "INSERT INTO notices (code, at, detail) VALUES ('files_lost', :at, :n)", {"at": LONG_AGO, "n": FILE}
         )
+        store.execute(
+            "INSERT INTO lookups (correlation_id, ref, member_id, recorded_at, state, ended_at)"
+            " VALUES (:b, :r, :m, :at, 'found', :at)",
+            {"b": NAME, "r": REF, "m": MEMBER, "at": LONG_AGO},
+        )
+        store.execute(
+            "INSERT INTO expected (ref, trace_number, originator_id, member_id, recorded_at)"
+            " VALUES (:r, :t, :t, :m, :at)",
+            {"r": REF, "t": TRACE, "m": MEMBER, "at": LONG_AGO},
+        )
         store.execute("INSERT INTO ways (name, position, began_at) VALUES ('w', 99, 1)")
         store.execute(
             "INSERT INTO deliveries (way, number, result, task, state, next_at, first_at)"

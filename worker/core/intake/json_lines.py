@@ -20,6 +20,7 @@ from worker.core.intake.recording import (
     NOT_READ,
     from_dump,
     from_fields,
+    from_lookup,
     or_kept,
     read_whole_location,
     recordings_of,
@@ -144,8 +145,9 @@ def _awaited(record: dict[str, object], defaults: Recording, strange: Sequence[U
     notes = Intake(notes=tuple(one.words for one in strange))
     lookups: tuple[Lookup, ...] = ()
     expected: tuple[Expected, ...] = ()
-    if correlation_id := pattern.correlation_id:
-        lookups = (lookup_of(correlation_id, pattern),)
+    if pattern.correlation_id:
+        sought = from_lookup(pattern.correlation_id).lookups[0]
+        lookups = (lookup_of(sought.correlation_id, pattern),)
     if pattern.trace_number and pattern.ref and (pattern.member_id or pattern.birth_date):
         expected = (expected_of(pattern.trace_number, pattern.ref, pattern),)
     if not lookups and not expected:

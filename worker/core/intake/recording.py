@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Block, Field, read_dump
-from worker.core.intake.intake import Intake, Recording, each_once, merge
+from worker.core.intake.intake import Intake, Lookup, Recording, each_once, merge
 from worker.core.intake.json_documents import documents, text_of
 from worker.core.intake.link import (
     NamedTask,
@@ -32,6 +32,7 @@ from worker.core.intake.receipt import read_receipt
 from worker.core.vendor.httpdate import http_date
 
 NOT_READ = "holds a UUID, and no task could be read from it"
+MOST_CORRELATION_CHARACTERS = 256
 EMPTY_HINT = "was a variable of the shell not set?"
 
 _HEADERS_HINT = "record the headers of a finished request, as `curl -sS -D FILE -o /dev/null …` writes them"
@@ -70,6 +71,22 @@ def from_location(value: str, *, ref: str | None = None, correlation_id: str | N
     if not value.strip():
         raise BadData("the location value is empty", EMPTY_HINT)
     return _single(value, read_whole_location(value), Recording("", "location", ref=ref, correlation_id=correlation_id))
+
+
+def from_lookup(text: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
+    """The correlation id of a request whose answer nobody saw; ``correlation_id`` may repeat it. Raises ``BadData``
+    where it is empty, is none, or differs."""
+    found = text.strip()
+    if not found:
+        raise BadData("the correlation id to look for is empty", EMPTY_HINT)
+    if not found.isprintable() or len(found) > MOST_CORRELATION_CHARACTERS:
+        raise BadData(
+            "this is no correlation id: it is one line of printable characters, 256 at most",
+            "hand in the x-optum-correlation-id that the request was sent with",
+        )
+    if correlation_id is not None and correlation_id != found:
+        raise BadData("--lookup and --correlation-id differ", "give the correlation id once, with --lookup")
+    return Intake(lookups=(Lookup(found, ref),))
 
 
 def read_whole_location(value: str) -> TaskLinks:

@@ -1,0 +1,80 @@
+"""What a call of ``cdpoll record`` has done so far, and how it is told."""
+
+import click
+
+from cli.handed_in import places
+from cli.output import dumped, say
+from worker.core.errors import BadData
+from worker.core.problems import counted
+from worker.store.tasks.recording import Recorded
+
+CURE = "`cdpoll unreadable list` shows what is kept: hand it in rightly, then `cdpoll unreadable drop NUMBER`"
+
+
+class Summary:
+    """What has been done so far, each id once."""
+
+    def __init__(self) -> None:
+        self.recorded: dict[str, None] = {}
+        self.known: dict[str, None] = {}
+        self.abandoned: dict[str, None] = {}
+        self.lookups: dict[str, None] = {}
+        self.expected = 0
+        self.unreadable: dict[tuple[str, str], None] = {}
+        self.refused: list[BadData] = []
+        self._notes: dict[tuple[str, str], list[int]] = {}
+
+    def note(self, text: str, place: str = "", number: int = 0) -> None:
+        self._notes.setdefault((place, text), []).append(number)
+
+    @property
+    def notes(self) -> list[str]:
+        """One for each text, with the places that it is about."""
+        return [f"{places(place, numbers)}{text}" for (place, text), numbers in self._notes.items()]
+
+    @staticmethod
+    def complain(message: str, hint: str = "") -> None:
+        say(f"cdpoll: {message}", *([f"        {hint}"] if hint else []), err=True)
+
+    def tell(self, as_json: bool) -> None:
+        notes = self.notes
+        for note in notes:
+            say(f"note: {note}", err=True)
+        for error in self.refused:
+            self.complain(error.message, error.hint)
+        for _, reason in self.unreadable:
+            self.complain(f"unreadable, kept raw: {reason}")
+        if self.unreadable:
+            say(f"        {CURE}", err=True)
+        still = f"{len(self.abandoned)} abandoned and still so: {', '.join(self.abandoned)}"
+        if self.abandoned:
+            self.complain(still, "`cdpoll retry ID` revives them")
+        if as_json:
+            notes += [f"{error.message}; {error.hint}" if error.hint else error.message for error in self.refused]
+            notes += [still] if self.abandoned else []
+            done = {
+                "recorded": list(self.recorded),
+                "known": list(self.known),
+                "spooled": 0,
+                "lookups": list(self.lookups),
+                "expected": self.expected,
+                "unreadable": [{"raw": raw, "reason": reason} for raw, reason in self.unreadable],
+                "notes": notes,
+            }
+            click.echo(dumped(done))
+        else:
+            for word, found in (("recorded", self.recorded), ("known", self.known), ("looking for", self.lookups)):
+                for task_id in found:
+                    click.echo(f"{word} {task_id}")
+            if self.expected:
+                click.echo(f"expecting {counted(self.expected, 'answer')}")
+
+    def add(self, done: Recorded) -> None:
+        """What one or more commits did."""
+        self.recorded.update(dict.fromkeys(done.new))
+        self.known.update((i, None) for i in done.known if i not in self.recorded)
+        self.abandoned.update(dict.fromkeys(done.abandoned))
+        self.lookups.update(dict.fromkeys(done.lookups))
+        self.expected += done.expected
+        if done.purged:
+            self.note(f"{', '.join(done.purged)}: what was found was purged; nothing of it goes out any more")
