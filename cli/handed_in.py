@@ -12,8 +12,6 @@ from typing import IO
 import click
 
 from worker.core.errors import BadData
-from worker.core.instant import iso
-from worker.core.intake.intake import Recording
 from worker.core.intake.recording import EMPTY_HINT
 
 # A dump or a body larger than this is no answer of the vendor's.
@@ -126,26 +124,3 @@ def name_of(source: IO[bytes]) -> str:
     """What people read for it."""
     name = getattr(source, "name", "")
     return "standard input" if source.fileno() == sys.stdin.fileno() or not isinstance(name, str) else name
-
-
-# Of the lines (or ids) that have the same note, as many are named.
-NAMED_PLACES = 5
-
-
-def places(place: str, numbers: list[int]) -> str:
-    """``line 4: ``; ``lines 1, 2 and 7 more: ``; nothing where the note is about no place."""
-    if not place:
-        return ""
-    named = ", ".join(map(str, numbers[:NAMED_PLACES]))
-    more = len(numbers) - NAMED_PLACES
-    return f"{place}{'s' if len(numbers) > 1 else ''} {named}{f' and {more} more' if more > 0 else ''}: "
-
-
-def born_later(one: Recording, now: int) -> bool:
-    """Whether the birth date that was told of a task lies after ``now`` (ms)."""
-    digits = (one.birth_date or "").strip().replace("-", "")
-    if not (len(digits) == len("YYYYMMDD") and digits.isdigit() and digits > iso(now)[:10].replace("-", "")):
-        return False
-    from worker.core.intake.line_keys import birth_date_note
-
-    return birth_date_note(one.birth_date) is None  # else that is said already

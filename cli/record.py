@@ -8,17 +8,7 @@ from typing import IO, Any
 
 import click
 
-from cli.handed_in import (
-    GZIP,
-    begin_of,
-    born_later,
-    lines_of,
-    name_of,
-    opened_files,
-    refuse_a_stream_twice,
-    rest_of,
-    whole_of,
-)
+from cli.handed_in import GZIP, begin_of, lines_of, name_of, opened_files, refuse_a_stream_twice, rest_of, whole_of
 from cli.opening import Opened, opened
 from cli.output import AS_JSON
 from cli.record_summary import Summary
@@ -29,6 +19,7 @@ from worker.core.intake.intake import Intake, merge
 from worker.core.intake.json_documents import text_of
 from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
 from worker.core.intake.misplaced import may_name, stream_of_ids, stream_of_lines, telling_lines
+from worker.core.intake.pieces import Piece
 from worker.core.intake.recording import (
     from_headers,
     from_id,
@@ -45,9 +36,6 @@ from worker.store.tasks import recording
 _FILE = click.Path()
 
 _Source = tuple[IO[bytes], Callable[..., Intake]]
-
-# What shows that a response named a task. An id or a body may come from elsewhere.
-_FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
 
 
 @click.command()
@@ -112,7 +100,7 @@ def record(
     tags = [] if subtenant is None else [subtenant]
     for option, texts in (("--ref", refs), ("--correlation-id", correlation_ids), ("--subtenant", tags)):
         if not all(text.strip() for text in texts):
-            summary.note(f"{option} is empty: it is left out")
+            summary.notes.add(f"{option} is empty: it is left out")
     with ExitStack() as stack:
         # Before the database is opened: that gives up root for its owner, who may not be able to read these files.
         streams = opened_files((task_id for task_id in ids if task_id == "-"), stack, summary.refused)
@@ -128,14 +116,14 @@ def record(
             files += [(file, from_body) for file in answers]
             line_sources += [(file, from_jsonl_line) for file in lines]
 
-        def parts() -> Iterator[list[_Piece]]:
+        def parts() -> Iterator[list[Piece]]:
             """Each is one commit or more."""
             yield [_id_piece(task_id, n, about, summary) for n, task_id in enumerate(ids, 1) if task_id != "-"]
-            yield [_Piece(_value(value, from_link, about, summary)) for value in links]
-            yield [_Piece(_value(value, from_location, about, summary)) for value in locations]
-            yield [_Piece(_value(text, from_lookup, about, summary)) for text in [wanted] if text is not None]
+            yield [Piece(_value(value, from_link, about, summary)) for value in links]
+            yield [Piece(_value(value, from_location, about, summary)) for value in locations]
+            yield [Piece(_value(text, from_lookup, about, summary)) for text in [wanted] if text is not None]
             for source, read in files:
-                yield [_Piece(_whole(source, read, about, summary))]
+                yield [Piece(_whole(source, read, about, summary))]
             for source, read_line in line_sources:
                 yield from _lines(source, read_line, about, summary, alone=len(line_sources) == 1)
 
@@ -169,24 +157,15 @@ class _About:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One piece of input; ``place`` and ``number`` say in notes where it stood: ``line`` 7."""
-
-    intake: Intake
-    place: str = ""
-    number: int = 0
-
-
-def _id_piece(text: str, number: int, about: _About, summary: Summary) -> _Piece:
+def _id_piece(text: str, number: int, about: _About, summary: Summary) -> Piece:
     if not is_uuid(text.strip()) and os.path.exists(text) and not os.path.isdir(text):  # noqa: PTH110, PTH112
         # What it holds was meant. Its name would be polled for 45 days.
         message = f"{text} is a file: an ID is the id of one task"
         summary.refused.append(
             BadData(message, f"ids, one a line: `cdpoll record - < {text}`; a dump of headers: `--headers {text}`")
         )
-        return _Piece(Intake())
-    return _Piece(_value(text, from_id, about, summary), "ID", number)
+        return Piece(Intake())
+    return Piece(_value(text, from_id, about, summary), "ID", number)
 
 
 def _value(text: str, read: Callable[..., Intake], about: _About, summary: Summary) -> Intake:
@@ -217,7 +196,7 @@ def _whole(source: IO[bytes], read: Callable[..., Intake], about: _About, summar
 
 def _lines(
     source: IO[bytes], read: Callable[..., Intake], about: _About, summary: Summary, *, alone: bool
-) -> Iterator[list[_Piece]]:
+) -> Iterator[list[Piece]]:
     """What the lines of a file name; ``alone``: no other file is read line by line, so its name need not be said."""
     place = "line" if alone else f"{name_of(source)}, line"
     number, empty = 0, True
@@ -234,17 +213,17 @@ def _lines(
             if wrong is not None:
                 try:
                     rest = rest_of(lines, batches, name_of(source))
-                    yield [_Piece(_misplaced(rest, source, wrong, about, summary))]
+                    yield [Piece(_misplaced(rest, source, wrong, about, summary))]
                 except BadData as error:
                     summary.refused.append(error)
                 return
         for line in lines:
             number += 1
-            found.append(_Piece(about.of(read, line, place=f"{place} {number}"), place, number))
+            found.append(Piece(about.of(read, line, place=f"{place} {number}"), place, number))
         empty = empty and all(piece.intake.empty for piece in found)
         yield found
     if empty:
-        summary.note(f"{name_of(source)} is empty: nothing is recorded from it")
+        summary.notes.add(f"{name_of(source)} is empty: nothing is recorded from it")
 
 
 def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _About, summary: Summary) -> Intake:
@@ -258,7 +237,7 @@ def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _Abo
     return about.of(lambda text, **_: Intake(unreadable=unreadable_parts(text, reason)), kept)
 
 
-def _record(here: Opened, parts: Iterable[list[_Piece]], summary: Summary) -> None:
+def _record(here: Opened, parts: Iterable[list[Piece]], summary: Summary) -> None:
     origin = here.origin
     if origin:
         bind_origin(here.store, origin)
@@ -281,20 +260,6 @@ def _record(here: Opened, parts: Iterable[list[_Piece]], summary: Summary) -> No
                 schedule=schedule_of(here.config),
             )
             summary.add(done)
-        _count_responses(here, found, now)
+        responses.count(here.store, (piece.intake for piece in found), now)
         summary.unreadable.update(((item.raw, item.reason), None) for item in whole.unreadable)
-        for piece in found:
-            for note in piece.intake.notes:
-                summary.note(note, piece.place, piece.number)
-            if any(born_later(one, now) for one in piece.intake.recordings):
-                summary.note("birth_date lies in the future", piece.place, piece.number)
-
-
-def _count_responses(here: Opened, pieces: list[_Piece], now: int) -> None:
-    silent, named = 0, False
-    for piece in pieces:
-        if any(one.source in _FROM_RESPONSES for one in piece.intake.recordings):
-            silent, named = 0, True
-        else:
-            silent += piece.intake.without_task
-    responses.add(here.store, silent, now, named=named)
+        summary.notes.of(found, now)

@@ -2,9 +2,9 @@
 
 import click
 
-from cli.handed_in import places
 from cli.output import dumped, say
 from worker.core.errors import BadData
+from worker.core.intake.pieces import Notes
 from worker.core.problems import counted
 from worker.store.tasks.recording import Recorded
 
@@ -22,22 +22,14 @@ class Summary:
         self.expected = 0
         self.unreadable: dict[tuple[str, str], None] = {}
         self.refused: list[BadData] = []
-        self._notes: dict[tuple[str, str], list[int]] = {}
-
-    def note(self, text: str, place: str = "", number: int = 0) -> None:
-        self._notes.setdefault((place, text), []).append(number)
-
-    @property
-    def notes(self) -> list[str]:
-        """One for each text, with the places that it is about."""
-        return [f"{places(place, numbers)}{text}" for (place, text), numbers in self._notes.items()]
+        self.notes = Notes()
 
     @staticmethod
     def complain(message: str, hint: str = "") -> None:
         say(f"cdpoll: {message}", *([f"        {hint}"] if hint else []), err=True)
 
     def tell(self, as_json: bool) -> None:
-        notes = self.notes
+        notes = self.notes.told
         for note in notes:
             say(f"note: {note}", err=True)
         for error in self.refused:
@@ -77,4 +69,4 @@ class Summary:
         self.lookups.update(dict.fromkeys(done.lookups))
         self.expected += done.expected
         if done.purged:
-            self.note(f"{', '.join(done.purged)}: what was found was purged; nothing of it goes out any more")
+            self.notes.add(f"{', '.join(done.purged)}: what was found was purged; nothing of it goes out any more")

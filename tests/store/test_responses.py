@@ -6,12 +6,14 @@ import pytest
 
 from tests.support.cdpoll_process import House
 from tests.support.database import MACHINE, NOW
+from worker.core.intake.intake import Intake, Recording
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import meta, responses
 from worker.store.views.problems import SILENT_RESPONSES, StatusRules, problems
 
 LINK = b"HTTP/1.1 200 OK\r\nlink: </coverage-discovery/0716e3e8-87ee-11ee-b9d1-0242ac120002>; rel=related\r\n\r\n"
+SILENT, NAMING = Intake(without_task=1), Intake((Recording("a", "link"),))
 NO_LINK = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
@@ -22,18 +24,18 @@ def hints(store: Store) -> list[tuple[int, str, int | None]]:
 
 def test_ten_in_a_row_are_a_problem_and_one_that_names_a_task_ends_it(path: Path) -> None:
     with open_store(path, create=True) as store:
-        responses.add(store, SILENT_RESPONSES - 1, NOW, named=False)
+        responses.count(store, [SILENT] * (SILENT_RESPONSES - 1), NOW)
         assert hints(store) == []
-        responses.add(store, 1, NOW + 1, named=False)
+        responses.count(store, [SILENT], NOW + 1)
         ((count, hint, since),) = hints(store)
         assert (count, since) == (10, NOW)
         assert hint.startswith(
             "10 responses handed in since 2027-01-15 08:00 UTC, and none named a task: ask the vendor"
         )
-        responses.add(store, 2, NOW + 2, named=True)
+        responses.count(store, [SILENT, NAMING, SILENT, SILENT], NOW + 2)
         assert responses.without_task(store) == (2, NOW + 2)
         assert hints(store) == []
-        responses.add(store, 0, NOW + 3, named=True)
+        responses.count(store, [NAMING], NOW + 3)
         assert responses.without_task(store) == (0, None)
 
 
@@ -43,7 +45,8 @@ def test_a_damaged_count_is_none(path: Path, value: dict[str, object]) -> None:
         with store.write():
             meta.put(store, "responses_without_task", value)
         assert responses.without_task(store) == (0, None)
-        responses.add(store, 1, NOW, named=False)
+        with store.write():
+            responses.count_within(store, [SILENT], NOW)
         assert responses.without_task(store) == (1, NOW)
 
 

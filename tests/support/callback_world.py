@@ -15,7 +15,7 @@ from worker.config.callback_keys import CALLBACK_PATH, TOKEN_PATH
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.web.callback.app import make_callback_app
-from worker.web.callback.clerk import Clerk
+from worker.web.clerk import Clerk
 
 NOW = 1_800_000_000_000
 SECRET, FORMER = "the-present-secret", "the-former-secret"

@@ -16,8 +16,8 @@ from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.web.callback import app as app_module
 from worker.web.callback.app import MAX_BODY_BYTES, make_callback_app
-from worker.web.callback.clerk import Clerk
-from worker.web.callback.throttle import FAILURES, MOST_SOURCES, Throttle, network_of
+from worker.web.clerk import Clerk
+from worker.web.throttle import FAILURES, MOST_SOURCES, Throttle, network_of
 
 HOUR = 3_600_000
 

@@ -105,8 +105,13 @@ def bind_origin(store: Store, origin: str) -> None:
                 {"origin": origin},
             )
             store.execute("UPDATE tasks SET origin = :origin WHERE origin = ''", {"origin": origin})
+    refuse_other_origin(store, origin)
+
+
+def refuse_other_origin(store: Store, origin: str) -> None:
+    """Raises :class:`BadConfiguration` where the database belongs to another API."""
     known = origin_of(store)
-    if known != origin:
+    if known is not None and known != origin:
         raise BadConfiguration(
             f"{store.path} belongs to {known}, but [api] base_url names {origin}",
             "use another [store] path for another environment, or set base_url back; where the vendor has moved to "

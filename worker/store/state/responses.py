@@ -4,12 +4,17 @@ One such response is as it should be: not every check sets off a discovery. Many
 enabled, or that something on the way takes the Link header away.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from worker.core.intake.intake import Intake
 from worker.store.db.store import Store
 from worker.store.state import meta
 
 _KEY = "responses_without_task"
+
+# What shows that a response named a task. An id or a body may come from elsewhere.
+_FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
 
 
 class WithoutTask(NamedTuple):
@@ -28,15 +33,40 @@ def without_task(store: Store) -> WithoutTask:
     return WithoutTask(count, since)
 
 
-def add(store: Store, silent: int, now: int, *, named: bool) -> None:
-    """Count what was just handed in: ``named`` tells that a response named a task, and ``silent`` how many came after
-    it that did not (or came at all)."""
-    if not silent and (not named or not without_task(store).responses):
-        return
-    with store.write():
-        if named:
-            meta.forget(store, _KEY)
-        before = without_task(store)
-        if silent:
-            since = now if before.since is None else before.since
-            meta.put(store, _KEY, {"count": before.responses + silent, "since": since})
+def count(store: Store, intakes: Iterable[Intake], now: int) -> None:
+    """Count what was just handed in, in its order."""
+    silent, named = _counted(intakes)
+    if _matters(store, silent, named):
+        with store.write():
+            _add(store, silent, named, now)
+
+
+def count_within(store: Store, intakes: Iterable[Intake], now: int) -> None:
+    """The same inside the caller's transaction."""
+    silent, named = _counted(intakes)
+    if _matters(store, silent, named):
+        _add(store, silent, named, now)
+
+
+def _counted(intakes: Iterable[Intake]) -> tuple[int, bool]:
+    """How many responses came after the last one that named a task (or came at all), and whether one did."""
+    silent, named = 0, False
+    for intake in intakes:
+        if any(one.source in _FROM_RESPONSES for one in intake.recordings):
+            silent, named = 0, True
+        else:
+            silent += intake.without_task
+    return silent, named
+
+
+def _matters(store: Store, silent: int, named: bool) -> bool:
+    return bool(silent or (named and without_task(store).responses))
+
+
+def _add(store: Store, silent: int, named: bool, now: int) -> None:
+    if named:
+        meta.forget(store, _KEY)
+    before = without_task(store)
+    if silent:
+        since = now if before.since is None else before.since
+        meta.put(store, _KEY, {"count": before.responses + silent, "since": since})

@@ -1,6 +1,6 @@
 """Making ids durable: the one way in for every kind of intake."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from worker.core.intake.intake import Intake, Recording
@@ -27,6 +27,7 @@ class Recorded:
     purged: list[str] = field(default_factory=list)  # the part of ``known`` whose result was here, and was removed
     lookups: list[str] = field(default_factory=list)  # correlation ids that are looked for
     expected: int = 0  # answers of batches that are expected, known ones too
+    awaited_anew: int = 0  # of the lookups and the expected answers, those that were not known
 
     def add(self, other: "Recorded") -> None:
         """What was done in a later transaction; an id that was new stays so."""
@@ -37,6 +38,7 @@ class Recorded:
         self.purged += [one for one in other.purged if one not in seen]
         self.lookups += [one for one in other.lookups if one not in self.lookups]
         self.expected += other.expected
+        self.awaited_anew += other.awaited_anew
 
 
 def record(
@@ -56,18 +58,42 @@ def record(
 def record_all(store: Store, intake: Intake, *, origin: str, now: int, schedule: Schedule) -> Recorded:
     """Make all that was handed in durable, in as many transactions as it takes; harmless to repeat."""
     done = Recorded()
+    for portion in portions(intake):
+        with store.write():
+            done.add(record_within(store, portion, origin=origin, now=now, schedule=schedule))
+    return done
+
+
+def portions(intake: Intake) -> Iterator[Intake]:
+    """What is recorded in one transaction each; at least one."""
     most = max(len(part) for part in (intake.recordings, intake.lookups, intake.expected, intake.unreadable, "1"))
     for start in range(0, most, COMMIT_ROWS):
         these = slice(start, start + COMMIT_ROWS)
-        portion = Intake(
+        yield Intake(
             intake.recordings[these],
             intake.unreadable[these],
             lookups=intake.lookups[these],
             expected=intake.expected[these],
         )
-        with store.write():
-            done.add(record_within(store, portion, origin=origin, now=now, schedule=schedule))
-    return done
+
+
+def growth(store: Store, recordings: Iterable[Recording]) -> int:
+    """How many ids, and refs of known ids, are not in the database yet."""
+    seen: set[tuple[str, str | None]] = set()
+    count = 0
+    for recording in recordings:
+        row = store.one(
+            """
+            SELECT tasks.seq, refs.ref FROM tasks LEFT JOIN refs ON refs.task = tasks.seq AND refs.ref = :ref
+            WHERE tasks.id = :id
+            """,
+            {"id": recording.id, "ref": recording.ref},
+        )
+        new = (recording.id, None) if row is None else (recording.id, recording.ref)
+        if new not in seen and (row is None or (recording.ref is not None and row["ref"] is None)):
+            seen.add(new)
+            count += 1
+    return count
 
 
 def record_within(store: Store, intake: Intake, *, origin: str, now: int, schedule: Schedule) -> Recorded:
@@ -79,10 +105,8 @@ def record_within(store: Store, intake: Intake, *, origin: str, now: int, schedu
     for recording in intake.recordings:
         _, state = record_one(store, recording, origin, now, schedule, shared)
         done.setdefault(recording.id, state)
-    for lookup in intake.lookups:
-        lookups.add(store, lookup, now)
-    for one in intake.expected:
-        expected.add(store, one, now)
+    awaited_anew = sum(lookups.add(store, lookup, now) for lookup in intake.lookups)
+    awaited_anew += sum(expected.add(store, one, now) for one in intake.expected)
     for item in intake.unreadable:
         _keep_unreadable(store, item, now)
     told = [*(one.correlation_id for one in intake.recordings), *(one.correlation_id for one in intake.lookups)]
@@ -94,6 +118,7 @@ def record_within(store: Store, intake: Intake, *, origin: str, now: int, schedu
         purged=[i for i, state in done.items() if state == "purged"],
         lookups=list(dict.fromkeys(one.correlation_id for one in intake.lookups)),
         expected=len(intake.expected),
+        awaited_anew=awaited_anew,
     )
 
 

@@ -30,11 +30,11 @@ from worker.rounds.callback.telling import Telling
 from worker.rounds.log_lines import Log
 from worker.store.state import callback_tokens
 from worker.store.state.callback_tokens import ClientCredentials
-from worker.web.callback.clerk import Clerk
 from worker.web.callback.grant import Denied, TokenRequest, decide, has_scope
-from worker.web.callback.room import Room
 from worker.web.callback.source import true_source
-from worker.web.callback.throttle import FAILURES, Throttle
+from worker.web.clerk import Clerk
+from worker.web.room import Room
+from worker.web.throttle import FAILURES, Throttle
 
 # Real bodies have some ten paths with a 271 of a few KB each.
 MAX_BODY_BYTES = 25 * 1024 * 1024

@@ -3,7 +3,7 @@
 from worker.config import Config
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.web.callback.clerk import Clerk
+from worker.web.clerk import Clerk
 from worker.web.serve import Served
 from worker.web.tls import Pair
 

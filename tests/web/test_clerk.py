@@ -11,7 +11,7 @@ import pytest
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.store.db.store import Store
 from worker.store.opening import SCHEMA_VERSION, open_store
-from worker.web.callback.clerk import Clerk
+from worker.web.clerk import Clerk
 
 
 class CountedClerk:

@@ -2,7 +2,7 @@
 
 Threads that write to one SQLite file, each through a connection of its own, wait for each other's file lock by polling
 it, and each of their commits waits for the disk. Here they queue in memory, in the order in which they came. What waits
-when a commit is done goes into the next one together, so that 32 deliveries at once cost one or two commits.
+when a commit is done goes into the next one together, so that 32 requests at once cost one or two commits.
 """
 
 import threading
@@ -19,15 +19,18 @@ from worker.store.opening import refuse_other_schema
 
 Done = TypeVar("Done")
 
-# Jobs of one transaction: the write lock is held for as long as they take, a millisecond or two each.
-MOST_JOBS = 64
+# Jobs of one transaction, and the rows that they write, but for those of the last one: the write lock is held for as
+# long as they take.
+MOST_JOBS, MOST_ROWS = 64, 500
 
 
 class Job(NamedTuple):
-    """What is done with the database, inside a transaction, and where the one who waits learns what came of it."""
+    """What is done with the database, inside a transaction, and where the one who waits learns what came of it.
+    ``rows``: how many it writes, roughly."""
 
     work: Callable[[Store], Any]
     outcome: Future[Any]
+    rows: int
 
 
 class Clerk:
@@ -41,13 +44,13 @@ class Clerk:
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
         self._thread.start()
 
-    def do(self, work: Callable[[Store], Done]) -> Done:
+    def do(self, work: Callable[[Store], Done], rows: int = 1) -> Done:
         """What ``work`` returns: it is called inside a transaction, which is on the disk when this returns.
 
         It may be called twice, after a rollback. Raises what it raises, what the store raises, and :class:`TryLater`
         where its turn did not come in time: it may still be done then, and does no harm by that.
         """
-        job = Job(work, Future())
+        job = Job(work, Future(), rows)
         self._jobs.put(job)
         try:
             return job.outcome.result(self._patience_s)  # type: ignore[no-any-return]
@@ -65,7 +68,7 @@ class Clerk:
         while not ended:
             jobs = [self._jobs.get()]
             with suppress(Empty):
-                while len(jobs) < MOST_JOBS:
+                while len(jobs) < MOST_JOBS and sum(job.rows for job in jobs if job is not None) < MOST_ROWS:
                     jobs.append(self._jobs.get_nowait())
             ended = None in jobs
             self._do([job for job in jobs if job is not None and job.outcome.set_running_or_notify_cancel()])

@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from tests.support.callback_world import BODY, CallbackWorld
 from worker.core.errors import TryLater
 from worker.web.callback.app import MAX_BODY_BYTES
-from worker.web.callback.room import SMALL_BYTES, Room
+from worker.web.room import SMALL_BYTES, Room
 
 LARGE = b"x" * (SMALL_BYTES + 1)
 
@@ -43,7 +43,7 @@ def test_one_that_is_too_large_keeps_no_turn() -> None:
 
 
 def test_a_large_delivery_without_a_turn_is_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.web.callback.room.Room.__init__.__defaults__", (0,))
+    monkeypatch.setattr("worker.web.room.Room.__init__.__defaults__", (0, SMALL_BYTES))
     world = CallbackWorld(tmp_path)
     token, answers = world.token(), []
     monkeypatch.setattr(

@@ -23,20 +23,21 @@ TURN_TIMEOUT_S = 10.0
 class Room:
     """For all threads of a serving process."""
 
-    def __init__(self, turn_timeout_s: float = TURN_TIMEOUT_S) -> None:
-        self._timeout_s = turn_timeout_s
+    def __init__(self, turn_timeout_s: float = TURN_TIMEOUT_S, small_bytes: int = SMALL_BYTES) -> None:
+        """A body of more than ``small_bytes`` waits for its turn."""
+        self._timeout_s, self._small_bytes = turn_timeout_s, small_bytes
         self._taken = Lock()
 
     @contextmanager
     def body(self, stream: IO[bytes], most_bytes: int) -> Iterator[bytes]:
         """A body, which is done with when the block ends. Raises :class:`TryLater` where a large one has no turn, and
         :class:`RequestEntityTooLarge` for more than ``most_bytes``."""
-        head = _up_to(stream, SMALL_BYTES + 1)
-        if len(head) <= SMALL_BYTES:
+        head = _up_to(stream, self._small_bytes + 1)
+        if len(head) <= self._small_bytes:
             yield head
             return
         if not self._taken.acquire(timeout=self._timeout_s):
-            raise TryLater("larger bodies are being read, one at a time", "the vendor tries again in some five minutes")
+            raise TryLater("larger bodies are being read, one at a time", "who sent it is to try again")
         try:
             body = head + _up_to(stream, most_bytes + 1 - len(head))
             if len(body) > most_bytes:
