@@ -44,6 +44,7 @@ COMMANDS = {
     "files": ("cli.ingest", "files", "What came in batches, and what waits on the drop."),
     "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
+    "lookups": ("cli.lookups", "lookups", "Requests whose answer was lost, and what came of looking for them."),
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
     "deliver": ("cli.deliver", "deliver", "Bring results out: into folders, to webhooks and commands."),
     "serve": ("cli.serve", "serve", "Serve the status page, metrics and health on this machine."),

@@ -127,6 +127,8 @@ _FIELDS_OF = {
     "delivery_dead": {"letters": "letters", "named": "a way out", "cause": "an error, which the hint names"},
     "not_run": {"things": "tasks are due, or the drop was not read,"},
     "callback_quarantined": {"callbacks": "callbacks"},
+    "lookup_expired": {"lookups": "requests"},
+    "lookup_doubtful": {"lookups": "requests"},
     "quarantined": {"things": "files or transaction sets"},
     "database_unwritable": {"cause": "an error, which the hint names", "cure": "by the error"},
     "database_denied": {"cause": "owner or mode of a file, which the hint names", "cure": "by the cause"},

@@ -61,6 +61,9 @@ NOTED: list[tuple[str, list[str], list[tuple[str, str | None]]]] = [
     ("unreadable list --json", [], [("listed unreadable", None)]),
     ("unreadable drop", ["1"], [("dropped unreadable", "1")]),
     ("unreadable drop", ["--all"], [("dropped unreadable", "2-3")]),
+    ("lookups list --json", [], [("listed lookups", None)]),
+    ("lookups drop", ["1"], [("dropped lookups", "1")]),
+    ("lookups drop", ["--ended"], [("dropped lookups", "2")]),
     ("tasks --json", ["--ref", REF], [("listed tasks", None)]),
     ("tasks --csv", [], [("listed tasks", None)]),
     ("tasks --json", ["--review"], [("listed tasks", None)]),
@@ -95,7 +98,7 @@ NOT_NOTED = {
     **dict.fromkeys(("demo", "sandbox"), OWN),
     **dict.fromkeys(("run", "deliver"), DAEMON),
     **dict.fromkeys(("record", "record --json", "record --body"), "systems do it; the task's history has it"),
-    **dict.fromkeys(("tasks", "show", "found", "unreadable list"), A_SCREEN),
+    **dict.fromkeys(("tasks", "show", "found", "unreadable list", "lookups list"), A_SCREEN),
     **{
         form: NO_PATIENT
         for name in ("status", "problems list", "problems acts", "files", "quarantine list", "quarantine show")
@@ -164,6 +167,9 @@ def test_each_command_notes_what_it_does_and_nothing_of_a_patient(
     monkeypatch.chdir(house.folder)
     house.cdpoll("record", "a", "b", "e", "x/y", "y/z", "z/x", "--ref", REF, check=65)
     house.rows("DELETE FROM refs WHERE task <> 1")
+    house.cdpoll("record", "--lookup", "c-1", check=0)
+    house.cdpoll("record", "--lookup", "c-2", check=0)
+    house.rows("UPDATE lookups SET state = 'expired'")
     with open_store(house.database) as store:
         conclude(store, DONE)
         Delivering(store, ScriptedWay(answering({1: REFUSED})), NOW).until_idle()

@@ -78,6 +78,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """One with a concluded task, an abandoned and a pending one, batch files, and something of each sort to look at."""
     found = House(tmp_path_factory.mktemp("house"))
     found.cdpoll("record", "a", "b", "c", "e", "x/y", "--ref", "R", check=65)
+    found.cdpoll("record", "--lookup", "c-1", check=0)
     found.rows("UPDATE tasks SET failures = 1, last_error = 'http_503' WHERE id = 'e'")
     path: dict[str, Any] = {
         "id": "p",
@@ -129,6 +130,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["quarantine", "retry", "f2"],
         ["quarantine", "drop", "f2"],
         ["unreadable", "list"],
+        ["lookups", "list"],
         ["deliveries", "list"],
         ["deliveries", "retry", "2", "99"],
         ["deliveries", "skip", "2", "99"],

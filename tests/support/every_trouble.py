@@ -62,6 +62,15 @@ LIVING: dict[str, Made] = {
         "UPDATE tasks SET verify_at = NULL, failures = 0, last_error = NULL",
     ),
     "callbacks_down": Made("UPDATE callback_lane SET down_since = 1", "UPDATE callback_lane SET down_since = NULL"),
+    "lookup_expired": Made(
+        "INSERT INTO lookups (correlation_id, ref, recorded_at, state, ended_at) VALUES ('c', '', 1, 'expired', 1)",
+        "DELETE FROM lookups",
+    ),
+    "lookup_doubtful": Made(
+        "INSERT INTO lookups (correlation_id, ref, recorded_at, state, ended_at, last_error)"
+        " VALUES ('c', 'R', 1, 'found', 1, 'doubtful_ref')",
+        "DELETE FROM lookups",
+    ),
     "budget_spent": Made(f"UPDATE api SET day = {NOW} / {DAY}, spent = 5000", "UPDATE api SET spent = 0"),
     "no_links": _meta("responses_without_task", f"json_object('count', 12, 'since', {NOW})")._replace(concerns=12),
     "not_rewritten": _meta("retention", "json_object('rows', 7, 'since', 1)")._replace(concerns=7),

@@ -14,6 +14,7 @@ from typing import Any
 from worker.core.callback_problems import CALLBACK_KINDS
 from worker.core.delivery_problems import DELIVERY_KINDS
 from worker.core.drop_problems import DROP_KINDS
+from worker.core.lookup_problems import LOOKUP_KINDS
 from worker.core.problem_kind import Kind as Kind
 from worker.core.problem_kind import Severity as Severity
 
@@ -249,6 +250,7 @@ _LISTED = (
         "batch.md#what-becomes-of-a-file",
     ),
     *CALLBACK_KINDS,
+    *LOOKUP_KINDS,
     *DELIVERY_KINDS,
     Kind(
         "files_lost",

@@ -29,7 +29,7 @@ MOST_TEXT_CHARS = 600
 MOST_REASON_CHARS = 100
 
 # Of all problems together, and what one takes beside its hint.
-_PROBLEMS_BYTES, _FRAME_BYTES = 18_000, 190
+_PROBLEMS_BYTES, _FRAME_BYTES = 21_000, 190
 
 
 def status_page(config: Config, look: Look) -> Json:

@@ -1,10 +1,11 @@
 """Discoveries that are looked for by the correlation id of their request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from worker.core.intake.intake import Lookup
 from worker.core.lookups import FIRST_SEARCH_MS, Awaiting, FoundTask, refs_to_give
 from worker.store.db.store import Store
+from worker.store.state import acts
 from worker.store.tasks.refs import add_ref
 
 # Rows that are read of one correlation id; more say no more.
@@ -75,6 +76,29 @@ def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
             """,
             {"correlation_id": correlation_id, "now": now, "error": DOUBTFUL if refs is None else None},
         )
+
+
+# Dropped in one transaction.
+DROPPED_ROWS = 500
+
+
+def drop(store: Store, numbers: Sequence[int] | None, now: int, who: str) -> list[int]:
+    """Forget these, or with ``None`` all that were found or have expired; the numbers that there were."""
+    if numbers is None:
+        rows = store.read("SELECT seq FROM lookups WHERE state <> 'searching' ORDER BY seq")
+        numbers = [row["seq"] for row in rows]
+    gone: list[int] = []
+    for start in range(0, len(numbers), DROPPED_ROWS):
+        with store.write():
+            part = [
+                number
+                for number in numbers[start : start + DROPPED_ROWS]
+                if 0 < number < 1 << 63 and store.execute("DELETE FROM lookups WHERE seq = :seq", {"seq": number})
+            ]
+            if part:
+                acts.note(store, who, "dropped lookups", acts.runs(part), now)
+        gone += part
+    return gone
 
 
 def _refs(store: Store, task: int) -> frozenset[str]:

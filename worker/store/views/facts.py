@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
-from worker.store.views import callbacks
+from worker.store.views import callbacks, lookups
 from worker.store.views.status import FILE_STATES
 from worker.store.views.verdicts import Installation, next_probe, slowed, starting
 
@@ -36,6 +36,8 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
         yield from _api(picture, work, now)
     if picture.get("callbacks"):
         yield "callbacks", callbacks.fact(picture["callbacks"], now)
+    if sought := lookups.fact(picture["lookups"]):
+        yield "lookups", sought
     yield from _batches(picture, now)
     for way in picture["deliveries"]["ways"]:
         yield "way out", _way(way, now)

@@ -22,6 +22,7 @@ from worker.store.state import standing as kept
 from worker.store.tasks import tallies
 from worker.store.views.callback_problems import callback_problems
 from worker.store.views.delivery_problems import delivery_problems
+from worker.store.views.lookups import lookup_problems
 from worker.store.views.overdue import OVERDUE, overdue_cure
 from worker.store.views.retention import not_rewritten
 
@@ -76,7 +77,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     standing += [problem("budget_spent", daily=daily)] if spent else []
     if alive and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
         standing += _backlog(store, now, shared.limiter)
-    standing += _batch_problems(store, now) + callback_problems(store)
+    standing += _batch_problems(store, now) + callback_problems(store) + lookup_problems(store)
     standing += not_rewritten(store, now)
     standing += delivery_problems(store, now, rules)
     standing += _not_found(store, now, rules.schedule)

@@ -11,7 +11,7 @@ from worker.store.db.store import Store
 from worker.store.state import api, backups, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.tasks import tallies
-from worker.store.views import alerts, callbacks
+from worker.store.views import alerts, callbacks, lookups
 from worker.store.views import deliveries as ways_out
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
@@ -66,6 +66,7 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "files": _files(store),
         "drop": None if rules.every_ms is None else rounds.picture(store),
         "callbacks": callbacks.picture(store) if rules.callbacks else None,
+        "lookups": lookups.picture(store),
         "deliveries": deliveries(store, now, rules),
         "problems": told(found),
         "alerts": alerts.picture(store, rules),
