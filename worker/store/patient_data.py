@@ -139,6 +139,7 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("sets", "sha256"): _HASH,
     ("api", "reason"): _WORDS,
     ("api", "code"): _WORDS,
+    ("backfill", "offset_by"): _WORDS,
     ("backfill", "last_error"): _WORDS,
     ("spool", "last_error"): _WORDS,
     ("curves", "task_class"): "names of paths, as the vendor has them for all",

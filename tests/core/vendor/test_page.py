@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.support.examples import examples
 from worker.core.instant import from_iso, iso
 from worker.core.intake.link import valid_id
-from worker.core.vendor.document import MOST_PATHS
 from worker.core.vendor.page import MOST_ROWS, Page, PageQuery, Row, query_text, read_page
 from worker.core.vendor.reply import Garbled, HttpAnswer, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 
@@ -21,6 +20,7 @@ WHOLE: dict[str, Any] = {
     "status": "pending",
     "tenantName": "T",
     "traceId": "t",
+    "correlationId": "c-1",
     "name": "Default",
     "type": "serial",
     "startDateTime": "2027-01-15T07:59:00.123456789Z",
@@ -43,17 +43,22 @@ def rows(*entries: object) -> Page:
 
 
 def bare(task_id: str, status: str | None = None) -> Row:
-    return Row(task_id, status, None, (), None)
+    return Row(task_id, status)
 
 
 # The rows.
 
 
 def test_a_whole_row() -> None:
-    row = Row("0e56C-87ee-11ee", "pending", NOW - 60_000 + 123, ("RTCOB", "CoverageInsight"), "Default")
+    row = Row("0e56C-87ee-11ee", "pending", NOW - 60_000 + 123, "Default", "c-1", "T")
     assert rows(WHOLE) == Page((row,), 1)
     done = WHOLE | {"status": "success", "endDatetime": "2027-01-15T08:00:00Z", "discoveryPaths": {}}
-    assert rows(done).rows == (row._replace(status="success", pending=()),)
+    assert rows(done).rows == (row._replace(status="success"),)
+
+
+@pytest.mark.parametrize("key", ["subtenantId", "subTenantId", "subtenant"])
+def test_the_subtenant_under_each_of_its_names(key: str) -> None:
+    assert rows({"id": "a", key: "clinic-7"}).rows == (Row("a", subtenant="clinic-7"),)
 
 
 def test_a_page_without_rows_is_a_page() -> None:
@@ -98,8 +103,6 @@ def test_of_a_page_without_measure_only_the_beginning_is_read() -> None:
     page = rows(*({"id": f"t{n}"} for n in range(MOST_ROWS + 7)))
     assert (len(page.rows), page.received) == (MOST_ROWS, MOST_ROWS + 7)
     assert page.rows[-1].id == f"t{MOST_ROWS - 1}"
-    many = {"id": "a", "discoveryPaths": {"pending": [{"name": "HMO"}] * (MOST_PATHS + 5)}}
-    assert len(rows(many).rows[0].pending) == MOST_PATHS
 
 
 # What is no list.
@@ -160,8 +163,11 @@ def test_one_byte_of_latin_1_costs_no_page() -> None:
 
 def test_the_query_names_the_window_the_order_and_the_page() -> None:
     assert query_text(PageQuery(NOW - 60_000, NOW)) == (
-        "status=pending&startDateTime=2027-01-15T07%3A59%3A00Z&endDateTime=2027-01-15T08%3A00%3A00Z"
+        "startDateTime=2027-01-15T07%3A59%3A00Z&endDateTime=2027-01-15T08%3A00%3A00Z"
         "&sort=startDateTime&offset=0&limit=100"
+    )
+    assert query_text(PageQuery(NOW, None, 17, 25, "c&1")) == (
+        "startDateTime=2027-01-15T08%3A00%3A00Z&correlationId=c%261&sort=startDateTime&offset=17&limit=25"
     )
 
 
@@ -208,7 +214,6 @@ def test_no_list_raises_and_every_row_has_a_usable_id(entries: object) -> None:
     for row in page.rows:
         assert valid_id(row.id)
         assert row.status is None or isinstance(row.status, str)
-        assert all(isinstance(name, str) and name for name in row.pending)
 
 
 @given(st.binary(max_size=200), st.sampled_from([200, 204, 302, 401, 404, 500]))

@@ -16,12 +16,12 @@ QUERY = PageQuery(NOW - 3_600_000, NOW)
 def test_a_page_is_one_get_with_the_token_and_the_query(scripted: ScriptedVendor, client: HttpClient) -> None:
     body = b'[{"id": "AbC-1", "status": "pending", "discoveryPaths": {"pending": [{"name": "RTCOB"}]}}, 17]'
     scripted.say = lambda asked, peer: answer(200, body, "x-optum-tenant-id: T1")
-    row = Row("AbC-1", "pending", None, ("RTCOB",), None)
+    row = Row("AbC-1", "pending")
     assert scripted.api(tenant_id="T1").page(client, QUERY, NOW) == Page((row,), 2)
     [asked] = scripted.polls
     assert (asked.method, asked.body, asked.header("authorization")) == ("GET", b"", "Bearer token-1")
     assert asked.target == (
-        f"{PREFIX}/coverage-discovery?status=pending&startDateTime=2027-01-15T07%3A00%3A00Z"
+        f"{PREFIX}/coverage-discovery?startDateTime=2027-01-15T07%3A00%3A00Z"
         "&endDateTime=2027-01-15T08%3A00%3A00Z&sort=startDateTime&offset=0&limit=100"
     )
     assert not [name for name, _ in asked.headers if name.startswith("x-")]

@@ -1,8 +1,8 @@
-"""What one page of the vendor's list of pending tasks said, and the query that asks for it.
+"""What one page of the vendor's list of discoveries said, and the query that asks for it.
 
-A list only hints at tasks; it never decides anything. Whether ``offset`` counts records or pages is told in two ways,
-rows may repeat or be left out between pages, and they may be of tasks that are not recorded here. So one page is asked
-for at a time, from a moment on, and never a next one.
+A row only names a discovery; it never decides anything about one. Whether ``offset`` counts records or pages is told
+in two ways, rows may repeat or be left out between pages, and the filters may be ignored. worker/core/backfill.py goes
+through a list in spite of that.
 """
 
 from typing import NamedTuple
@@ -10,28 +10,39 @@ from urllib.parse import urlencode
 
 from worker.core.instant import from_iso, iso
 from worker.core.intake.link import valid_id
-from worker.core.vendor.document import Json, not_json, parse_json, pending_names, text
+from worker.core.intake.link_grammar import printable
+from worker.core.vendor.document import Json, not_json, parse_json, text
 from worker.core.vendor.reply import Garbled, HttpAnswer, Reply, read_status
 
 ASKED_ROWS = 100  # the most that the vendor gives
 MOST_ROWS = 1000  # of one page: ten times what was asked for
 
+_SUBTENANT = ("subtenantId", "subTenantId", "subtenant")
+
 
 class PageQuery(NamedTuple):
-    """Pending tasks that began from ``start`` to ``end`` (ms); the oldest, ASKED_ROWS of them."""
+    """The discoveries that began from ``start`` to ``end`` (ms; ``None``: any later), the oldest first.
+
+    ``offset`` is what the vendor is told; ``limit``: the most rows; ``correlation_id``: of one request alone.
+    """
 
     start: int
-    end: int
+    end: int | None = None
+    offset: int = 0
+    limit: int = ASKED_ROWS
+    correlation_id: str | None = None
 
 
 class Row(NamedTuple):
-    """One task as the list shows it. ``status`` is the text as it came; ``pending`` names the unfinished paths."""
+    """One discovery as the list shows it. Texts are as they came; ``started_at`` is ms."""
 
     id: str
-    status: str | None
-    started_at: int | None  # ms
-    pending: tuple[str, ...]
-    name: str | None
+    status: str | None = None
+    started_at: int | None = None
+    name: str | None = None
+    correlation_id: str | None = None
+    tenant: str | None = None  # tenantName
+    subtenant: str | None = None
 
 
 class Page(NamedTuple):
@@ -46,16 +57,12 @@ class Page(NamedTuple):
 
 def query_text(query: PageQuery) -> str:
     """The query as it goes into the URL. The window is widened to whole seconds, as in the vendor's own examples."""
-    window = (query.start // 1000 * 1000, -(-query.end // 1000) * 1000)
-    fields = {
-        "status": "pending",
-        "startDateTime": iso(window[0]),
-        "endDateTime": iso(window[1]),
-        "sort": "startDateTime",
-        "offset": 0,
-        "limit": ASKED_ROWS,
-    }
-    return urlencode(fields)
+    fields: dict[str, object] = {"startDateTime": iso(query.start // 1000 * 1000)}
+    if query.end is not None:
+        fields["endDateTime"] = iso(-(-query.end // 1000) * 1000)
+    if query.correlation_id is not None:
+        fields["correlationId"] = query.correlation_id
+    return urlencode(fields | {"sort": "startDateTime", "offset": query.offset, "limit": query.limit})
 
 
 def read_page(answer: HttpAnswer, tenant_id: str | None, now: int) -> Page | Reply:
@@ -83,6 +90,8 @@ def _row(entry: object) -> Row | None:
         id=task_id,
         status=text(task.get("status")),
         started_at=from_iso(task.get("startDateTime")),
-        pending=pending_names(task),
         name=text(task.get("name")),
+        correlation_id=printable(text(task.get("correlationId")) or "") or None,
+        tenant=text(task.get("tenantName")),
+        subtenant=next((said for key in _SUBTENANT if (said := text(task.get(key)))), None),
     )

@@ -595,7 +595,9 @@ CREATE TABLE backfill (
     begins_at INTEGER,                  -- of the sweep under way: the begin of its window; none: no sweep is under way
     ends_at INTEGER,                    -- the end of its window
     reached_at INTEGER,                 -- up to which start of a discovery it has read the list
-    offset_rows INTEGER NOT NULL DEFAULT 0, -- where it goes on in the list from there
+    until_at INTEGER,                   -- the end of the part of the window that is asked for at present
+    next_offset INTEGER NOT NULL DEFAULT 0, -- where it goes on in the list of that part
+    offset_by TEXT,                     -- what an offset counts: records or pages; none: it has not been found out
     through_at INTEGER,                 -- all before this was read by a sweep that came to its end
     next_at INTEGER,                    -- when the next request of the sweep, or the next sweep, is due
     ended_at INTEGER,                   -- when the last sweep came to its end
