@@ -119,6 +119,7 @@ NOT_NOTED = {
         for form in (name, f"{name} --json")
     },
     "config example": NO_PATIENT,
+    "hook": NO_PATIENT,
     "serve local": NO_PATIENT,
     "serve callback": "the work of a service; the history of each task has what came of it",
     **dict.fromkeys(("db forget", "db forget --json"), "the journal alone has it: there may be no database"),
