@@ -101,6 +101,7 @@ def become(uid: int, gid: int) -> None:
     import grp  # noqa: F401
     import pwd
 
+    import worker.core.intake.hand_over
     import worker.daemon
     import worker.store.schema.creation
     import worker.store.schema.migrations  # noqa: F401
@@ -124,10 +125,16 @@ def opened(
     ``whole``: every section is needed. Else a configuration with mistakes will do as long as ``[store]`` is known, and
     one line on standard error says so. ``patient``: locks of others are waited for as long as when recording.
     """
-    config, mistakes, unread = Tolerated(load(obj["config"], os.environ), (), ()) if whole else known_store(obj)
+    found = Tolerated(load(obj["config"], os.environ), (), ()) if whole else known_store(obj)
+    timeout_s = RECORDING_TIMEOUT_S if create or patient else LOOKING_TIMEOUT_S
+    return opened_as(found, timeout_s, create=create, migrate=migrate)
+
+
+def opened_as(found: Tolerated, timeout_s: float, *, create: bool = False, migrate: bool = False) -> Opened:
+    """The database of this configuration; see :func:`opened`."""
+    config, mistakes, unread = found
     settle_in(config.store.path)
     place = config.store
-    timeout_s = RECORDING_TIMEOUT_S if create or patient else LOOKING_TIMEOUT_S
     # A command has no one to tell that a migration goes on.
     working = (lambda: None) if migrate else None
     store = open_store(place.path, place.journal, timeout=timeout_s, create=create, migrate=working)

@@ -9,12 +9,13 @@ from typing import IO, Any
 import click
 
 from cli.handed_in import GZIP, begin_of, lines_of, name_of, opened_files, refuse_a_stream_twice, rest_of, whole_of
-from cli.opening import Opened, opened
+from cli.opening import Opened
 from cli.output import AS_JSON
 from cli.record_summary import Summary
+from cli.spooling import WayIn, way_in
 from worker.clock import Clock
 from worker.config.polling import schedule_of
-from worker.core.errors import BadData
+from worker.core.errors import BadData, CdpollError
 from worker.core.intake.intake import Intake, merge
 from worker.core.intake.json_documents import text_of
 from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
@@ -127,8 +128,8 @@ def record(
             for source, read_line in line_sources:
                 yield from _lines(source, read_line, about, summary, alone=len(line_sources) == 1)
 
-        with opened(obj, create=True) as here:
-            _record(here, parts(), summary)
+        with way_in(obj) as way:
+            _record(way, parts(), summary)
     summary.tell(as_json)
     return 65 if summary.refused or summary.unreadable else 0
 
@@ -237,10 +238,7 @@ def _misplaced(text: str, source: IO[bytes], wrong: tuple[str, str], about: _Abo
     return about.of(lambda text, **_: Intake(unreadable=unreadable_parts(text, reason)), kept)
 
 
-def _record(here: Opened, parts: Iterable[list[Piece]], summary: Summary) -> None:
-    origin = here.origin
-    if origin:
-        bind_origin(here.store, origin)
+def _record(way: WayIn, parts: Iterable[list[Piece]], summary: Summary) -> None:
     clock = Clock()
     for pieces in parts:
         found = [piece for piece in pieces if not piece.intake.empty]
@@ -248,18 +246,35 @@ def _record(here: Opened, parts: Iterable[list[Piece]], summary: Summary) -> Non
             continue
         now = clock.now()
         whole = merge(piece.intake for piece in found)
-        if whole.recordings or whole.awaited or whole.unreadable:
-            done = recording.record_all(
-                here.store,
-                whole,
-                origin=origin,
-                now=now,
-                # Where [polling] has a mistake, this is the default; with one in [callback], it is as without that.
-                # Only the time of the first poll is planned by it: the daemon plans every other by the configuration
-                # that it has.
-                schedule=schedule_of(here.config),
-            )
-            summary.add(done)
-        responses.count(here.store, (piece.intake for piece in found), now)
+        if way.here is not None:
+            try:
+                _into_database(way.here, whole, now, summary)
+                responses.count(way.here.store, (piece.intake for piece in found), now)
+            except CdpollError as error:
+                way.go_without(error)
+        if way.here is None:
+            way.leave(whole, now)
+            summary.add_left(whole)
         summary.unreadable.update(((item.raw, item.reason), None) for item in whole.unreadable)
         summary.notes.of(found, now)
+    if summary.left:
+        summary.notes.add(way.note(summary.left))
+
+
+def _into_database(here: Opened, whole: Intake, now: int, summary: Summary) -> None:
+    origin = here.origin
+    if origin:
+        bind_origin(here.store, origin)
+    if not (whole.recordings or whole.awaited or whole.unreadable):
+        return
+    done = recording.record_all(
+        here.store,
+        whole,
+        origin=origin,
+        now=now,
+        # Where [polling] has a mistake, this is the default; with one in [callback], it is as without that.
+        # Only the time of the first poll is planned by it: the daemon plans every other by the configuration
+        # that it has.
+        schedule=schedule_of(here.config),
+    )
+    summary.add(done)

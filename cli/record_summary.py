@@ -4,6 +4,7 @@ import click
 
 from cli.output import dumped, say
 from worker.core.errors import BadData
+from worker.core.intake.intake import Intake
 from worker.core.intake.pieces import Notes
 from worker.core.problems import counted
 from worker.store.tasks.recording import Recorded
@@ -20,6 +21,8 @@ class Summary:
         self.abandoned: dict[str, None] = {}
         self.lookups: dict[str, None] = {}
         self.expected = 0
+        self.spooled: dict[str, None] = {}
+        self._left = {"id": 0, "lookup": 0, "expected answer": 0, "unreadable text": 0}
         self.unreadable: dict[tuple[str, str], None] = {}
         self.refused: list[BadData] = []
         self.notes = Notes()
@@ -47,7 +50,7 @@ class Summary:
             done = {
                 "recorded": list(self.recorded),
                 "known": list(self.known),
-                "spooled": 0,
+                "spooled": len(self._spooled_alone),
                 "lookups": list(self.lookups),
                 "expected": self.expected,
                 "unreadable": [{"raw": raw, "reason": reason} for raw, reason in self.unreadable],
@@ -55,7 +58,8 @@ class Summary:
             }
             click.echo(dumped(done))
         else:
-            for word, found in (("recorded", self.recorded), ("known", self.known), ("looking for", self.lookups)):
+            told = (self.recorded, self.known, self.lookups, self._spooled_alone)
+            for word, found in zip(("recorded", "known", "looking for", "spooled"), told, strict=True):
                 for task_id in found:
                     click.echo(f"{word} {task_id}")
             if self.expected:
@@ -70,3 +74,22 @@ class Summary:
         self.expected += done.expected
         if done.purged:
             self.notes.add(f"{', '.join(done.purged)}: what was found was purged; nothing of it goes out any more")
+
+    def add_left(self, whole: Intake) -> None:
+        """What is left in the spool, and not recorded yet."""
+        ids, lookups = {one.id for one in whole.recordings}, {one.correlation_id for one in whole.lookups}
+        self.spooled.update((one.id, None) for one in whole.recordings)
+        self.spooled.update((one.correlation_id, None) for one in whole.lookups)
+        for what, found in zip(self._left, (ids, lookups, whole.expected, whole.unreadable), strict=True):
+            self._left[what] += len(found)
+
+    @property
+    def _spooled_alone(self) -> dict[str, None]:
+        """An id may have come several times, and have been recorded before the spool was used."""
+        done = {**self.recorded, **self.known, **self.lookups}
+        return {one: None for one in self.spooled if one not in done}
+
+    @property
+    def left(self) -> str:
+        """What is left in the spool, in words; empty where nothing is."""
+        return ", ".join(counted(n, what) for what, n in self._left.items() if n)

@@ -50,6 +50,8 @@ find "$lib" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
 "$bin/python" -m cli.man_pages "$stage/man"
 gzip -n9 "$stage"/man/*.1
 _CDPOLL_COMPLETE=bash_source "$bin/cdpoll" >"$stage/completion"
+# The package makes the folder of the spool, so the daemon is to look into it.
+sed 's/^#\[spool\]$/[spool]/' config.example.ini >"$stage/cdpoll.ini"
 cat >"$stage/changelog" <<CHANGELOG
 cdpoll ($DEB_VERSION) bookworm; urgency=medium
 

@@ -6,6 +6,7 @@
 #   /etc/systemd/system      the units, which are not started here
 #   /etc/cdpoll              the configuration and the credentials, made once and never changed
 #   /var/lib/cdpoll          the database
+#   /var/spool/cdpoll        the spool, where other users leave ids
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -73,7 +74,8 @@ systemd-sysusers /etc/sysusers.d/cdpoll.conf
 systemd-tmpfiles --create /etc/tmpfiles.d/cdpoll.conf
 first=
 if [ ! -e /etc/cdpoll/cdpoll.ini ]; then
-    install -m 0640 -g cdpoll config.example.ini /etc/cdpoll/cdpoll.ini
+    # The folder of the spool is there, so the daemon is to look into it.
+    sed 's/^#\[spool\]$/[spool]/' config.example.ini | install -m 0640 -g cdpoll /dev/stdin /etc/cdpoll/cdpoll.ini
     first=yes
 fi
 

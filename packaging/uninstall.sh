@@ -24,6 +24,7 @@ rm -f /run/cdpoll.restart
 # Last: while it is here, the Debian package refuses to be installed.
 rm -rf /opt/cdpoll
 cat <<'LEFT'
-Left as they are: /etc/cdpoll (configuration, credentials), /var/lib/cdpoll (the database: patient data) and the user
-cdpoll. To remove them too:  rm -rf /etc/cdpoll /var/lib/cdpoll && userdel cdpoll
+Left as they are: /etc/cdpoll (configuration, credentials), /var/lib/cdpoll (the database: patient data),
+/var/spool/cdpoll (what others left there: patient data), the user cdpoll and the group cdpoll-spool. To remove them too:
+rm -rf /etc/cdpoll /var/lib/cdpoll /var/spool/cdpoll && userdel cdpoll && groupdel cdpoll-spool
 LEFT

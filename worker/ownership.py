@@ -47,8 +47,8 @@ def obstacle(path: Path, *, write: bool) -> Obstacle | None:
         if not os.access(part, needed, effective_ids=True):
             whose = f"{user_name(found.st_uid)}:{_group(found.st_gid)} with mode {stat.S_IMODE(found.st_mode):04o}"
             words = f"{part} belongs to {whose}, and this process runs as {user_name(os.geteuid())}"
-            by_group = _by_group(found, needed)
-            return Obstacle(part, words, by_group or "let this user read it", sure=by_group is not None)
+            join = by_group(found, needed)
+            return Obstacle(part, words, join or "let this user read it", sure=join is not None)
     return None
 
 
@@ -68,7 +68,7 @@ def read_only(folder: Path) -> Obstacle | None:
     return Obstacle(mount, f"the file system at {mount} is read-only", cure, sure=True)
 
 
-def _by_group(found: os.stat_result, needed: int) -> str | None:
+def by_group(found: os.stat_result, needed: int) -> str | None:
     """How this user becomes one of the group that may use it; ``None`` where there is no group to join."""
     group, user = _group(found.st_gid), user_name(os.geteuid())
     # Where the kernel maps users (PrivateUsers=), all others are shown as nobody. The group of root is for root.

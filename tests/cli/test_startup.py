@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cdpoll_process import ROOT, House
+from tests.support.spool_folder import make_spool
 
 HEAVY = {
     "asyncio",
@@ -72,3 +73,18 @@ def test_the_small_commands_import_nothing_heavy(tmp_path: Path, command: list[s
     assert "worker.store.db.store" in imported  # the list is one of modules
     wrong = {name for name in imported if any(name == h or name.startswith(h + ".") for h in HEAVY)}
     assert wrong == set()
+
+
+def test_a_record_that_uses_the_spool_imports_nothing_heavy_either(tmp_path: Path) -> None:
+    house = House(tmp_path, spool_path=str(tmp_path / "spool"))
+    house.record("first")
+    make_spool(tmp_path / "spool")
+    house.rows("PRAGMA user_version = 99999")
+    command = ["--config", str(house.config), "record", "a"]
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, *command], capture_output=True, cwd=ROOT, env=house.environment(), timeout=60
+    )
+    assert ended.stdout == b"spooled a\n", ended.stderr
+    imported = set(ended.stderr.decode().splitlines()[-1].split())
+    assert "worker.gateways.spool.leaving" in imported
+    assert {name for name in imported if any(name == h or name.startswith(h + ".") for h in HEAVY)} == set()

@@ -104,7 +104,7 @@ class House:
         """Write the configuration anew, with other values for some keys."""
         self.values.update(keys)
         lines: list[str] = []
-        for section in ("api", "store", "polling", "sftp", "callback", "alert", "support", "doctor", "log"):
+        for section in ("api", "store", "polling", "sftp", "spool", "callback", "alert", "support", "doctor", "log"):
             found = {k.partition("_")[2]: v for k, v in self.values.items() if k.startswith(section + "_") and v}
             lines += [f"[{section}]", *(f"{key} = {value}" for key, value in found.items())] if found else []
         for name, way in self.ways.items():

@@ -3,6 +3,8 @@
 from worker.config.kinds import FOLDER, span
 from worker.config.table import Key, Section
 
+DEFAULT_PATH = "/var/spool/cdpoll"
+
 SPOOL = Section(
     "spool",
     "The folder of this machine where others leave ids and batch files. With this section the daemon takes what is "
@@ -11,7 +13,7 @@ SPOOL = Section(
         Key(
             "path",
             FOLDER,
-            "/var/spool/cdpoll",
+            DEFAULT_PATH,
             "The folder. Files are left in `in` below it, and go from there to `done` or to `bad`.",
         ),
         Key("every", span("100ms", "1h"), "2s", "How often it is looked at."),

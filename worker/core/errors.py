@@ -9,6 +9,7 @@
     │   └── DamagedRow          a row of it was damaged on the disk
     ├── TryLater            75  busy, or work remains: the same call may succeed later
     └── BadConfiguration    78  the configuration is missing or wrong
+        └── NewerSchema         a newer cdpoll wrote the database
 
 The message is one line that says what is wrong; ``hint`` is one line that says what to do next. Neither ever holds a
 secret or patient data.
@@ -59,3 +60,7 @@ class TryLater(CdpollError):
 
 class BadConfiguration(CdpollError):
     exit_code = ExitCode.CONFIGURATION
+
+
+class NewerSchema(BadConfiguration):
+    """The release that wrote the database can use it."""

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.core.errors import BadConfiguration, NewerSchema, StorageFailed, TryLater
 from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
 from worker.store.db.lock import DaemonLock, holder
@@ -47,7 +47,7 @@ def open_store(
     never was one. ``migrate``: bring one of an earlier release up to date, and call this time and again meanwhile.
     Close the store, or use it as a context manager.
 
-    Raises :class:`StorageFailed` when there is no database that can be used, :class:`BadConfiguration` when a newer
+    Raises :class:`StorageFailed` when there is no database that can be used, :class:`NewerSchema` when a newer
     cdpoll wrote it. One of an earlier release that is not to be migrated is :class:`TryLater` for who may create one,
     else :class:`StorageFailed`; :class:`TryLater` as well where a daemon works on it.
     """
@@ -129,7 +129,7 @@ def _known_version(store: Store) -> int:
             )
         raise StorageFailed(f"{store.path} has no tables: the database that was here is lost", FORGET)
     if version > SCHEMA_VERSION:
-        raise BadConfiguration(
+        raise NewerSchema(
             f"{store.path} was written by a newer cdpoll (schema {version}; this one knows {SCHEMA_VERSION})",
             "install that version again, or restore the copy of the database made before the upgrade",
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from worker.core.errors import BadData
 from worker.core.intake.dump import Field
+from worker.core.intake.hand_over import is_raw, read_raw
 from worker.core.intake.intake import Expected, Intake, Lookup, Recording, each_once, expected_of, lookup_of, merge
 from worker.core.intake.json_bodies import BLANK, REPEATS, from_document, from_text
 from worker.core.intake.json_documents import Documents, documents
@@ -99,6 +100,8 @@ def _from_variants(variants: tuple[object, ...], line: str | None, defaults: Rec
 
 
 def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
+    if is_raw(record):
+        return Intake(unreadable=(read_raw(record),))
     strange = list(unknown_keys(record))
     if not record.keys() & {*NAMING}:
         return _awaited(record, defaults, strange)
