@@ -9,7 +9,7 @@ from cli.groups import Group
 from cli.opening import known_store, settle_in
 from cli.output import dumped
 from worker.clock import Clock
-from worker.config import Config, load
+from worker.config import Config, ConfigurationMistakes, load
 from worker.core.errors import BadConfiguration
 
 if TYPE_CHECKING:
@@ -24,32 +24,41 @@ def serve() -> None:
 @serve.command()
 @click.pass_obj
 def local(obj: dict[str, Any]) -> None:
-    """The status page, /metrics, /healthz and /readyz, on this machine alone.
+    """The intake of ids (POST /v1/tasks), the status page, /metrics, /healthz and /readyz, on this machine.
 
-    It reads only, and tells no patient data. [local] says where it listens; SIGTERM ends it, and SIGHUP has it read the
-    configuration anew. It begins with a configuration that has mistakes, too, as `cdpoll status` does. Where cdpoll is
-    installed, `systemctl enable --now cdpoll-local.socket` has systemd start it, and the page is at
-    http://127.0.0.1:9271/.
+    It tells no patient data. [local] says where it listens, and who may ask; docs/integration.md says how to hand ids
+    in. SIGTERM ends it, and SIGHUP has it read the configuration, the token and the certificate anew. It begins with a
+    configuration that has mistakes elsewhere, too, as `cdpoll status` does. Where cdpoll is installed, `systemctl
+    enable --now cdpoll-local.socket` has systemd start it, and the page is at http://127.0.0.1:9271/.
     """
-
-    def read() -> Config:
-        return load(obj["config"], os.environ)
-
-    config = known_store(obj).config
+    found = known_store(obj)
+    if wrong := [one for one in found.mistakes if one.section == "local"]:
+        raise ConfigurationMistakes(wrong, "it says who may hand ids in, so nothing is served")
+    config = found.config
     settle_in(config.store.path)
     from worker.log import make_log
-    from worker.web.app import make_app
-    from worker.web.serve import Served
+    from worker.web.intake.serving import app_of, served, token_of
+    from worker.web.serve import handed_over
     from worker.web.serve import serve as run
+
+    token = [token_of(config)]  # a reload that is refused leaves it as it is, for new processes too
+    handed = handed_over()
+
+    def read() -> Config:
+        anew = load(obj["config"], os.environ)
+        served(anew, handed)
+        token[:] = [token_of(anew)]
+        return anew
 
     clock = Clock()
     log = make_log(config.log.format, config.log.level, clock)
+
     run(
         config,
         read,
-        lambda found: make_app(found, clock.now, log),
+        lambda config: app_of(config, token[0], clock.now, log),
         log,
-        lambda found: Served("local", found.local.listen),
+        lambda config: served(config, handed),
     )
 
 

@@ -28,6 +28,7 @@ from worker.store.views.facts import facts
 from worker.store.views.verdicts import verdicts
 from worker.web import app as web_app
 from worker.web import look as looking
+from worker.web.intake.serving import app_of
 from worker.web.look import Look, look
 
 HOUR = 3_600_000
@@ -35,7 +36,7 @@ HOSTILE = "<script>alert(1)</script>\"'&<b>"
 
 
 def client(house: House, now: Callable[[], int] | None = None) -> FlaskClient:
-    return web_app.make_app(load(str(house.config), {}), now or Clock().now, KeptLog()).test_client()
+    return app_of(load(str(house.config), {}), None, now or Clock().now, KeptLog()).test_client()
 
 
 def page(house: House, now: Callable[[], int] | None = None) -> Read:

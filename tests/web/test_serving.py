@@ -47,10 +47,10 @@ def test_only_under_names_of_this_machine(known: House, host: str, status: int) 
     from worker.clock import Clock
     from worker.config import load
     from worker.log import make_log
-    from worker.web.app import make_app
+    from worker.web.intake.serving import app_of
 
     config = load(str(known.config), {"CDPOLL_LOCAL_HOSTS": "status.example.com"})
-    app = make_app(config, Clock().now, make_log("json", "info", Clock()))
+    app = app_of(config, None, Clock().now, make_log("json", "info", Clock()))
     for path in ("/healthz", "/metrics", "/", "/tasks/a"):
         assert app.test_client().get(path, headers={"Host": host}).status_code == status
 

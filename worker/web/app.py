@@ -1,27 +1,28 @@
-"""The Flask app: what it answers, to whom, and with which headers. It has no writing action."""
+"""The Flask app of `cdpoll serve local`: what it answers, and with which headers. One address takes ids; the others
+write nothing."""
 
-import re
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
 from flask import Flask, Response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from worker.config import Config
 from worker.core.errors import CdpollError, place_of
 from worker.rounds.log_lines import Log
+from worker.web.access import Access
+from worker.web.intake.openapi import DOCUMENT
+from worker.web.intake.tasks import TasksEndpoint
 from worker.web.look import Look, look
 from worker.web.metrics import exposition
 from worker.web.page import head, spoken, status_page, task_page
 from worker.web.readiness import hindrances
+from worker.web.refusal import refused
 
 Answer = TypeVar("Answer")
-
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 
 STYLE = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 _STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
@@ -37,8 +38,8 @@ HEADERS = {
 }
 
 
-def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
-    """``now`` reads the clock (ms)."""
+def make_app(config: Config, now: Callable[[], int], log: Log, access: Access, tasks: TasksEndpoint) -> Flask:
+    """``now`` reads the clock (ms). ``tasks`` is where ids are handed in."""
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # no answer is a redirect
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -53,7 +54,7 @@ def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
             log.warning("the daemon's summary cannot be used; the database is read in its place", place=place)
             return view(look(config, now(), by_summary=False))
 
-    _guard(app, config.local.hosts or (), log)
+    _guard(app, access, log)
 
     def healthz() -> Response:
         return _text("ok\n")
@@ -65,6 +66,9 @@ def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
     def metrics() -> Response:
         body, content_type = seen_by(lambda look: exposition(look, request.headers.get("Accept", "")))
         return Response(body, content_type=content_type)
+
+    def openapi() -> Response:
+        return Response(DOCUMENT.read_bytes(), content_type="application/json")
 
     def status() -> str:
         return seen_by(lambda look: render_template("status.html", **status_page(config, look)))
@@ -85,19 +89,14 @@ def make_app(config: Config, now: Callable[[], int], log: Log) -> Flask:
     app.add_url_rule("/tasks/<path:task_id>", view_func=task, methods=["GET"], provide_automatic_options=False)
     for view in (healthz, readyz, metrics):
         app.add_url_rule(f"/{view.__name__}", view_func=view, methods=["GET"], provide_automatic_options=False)
+    app.add_url_rule("/v1/tasks", "post_tasks", tasks.post, methods=["POST"], provide_automatic_options=False)
+    app.add_url_rule("/v1/openapi.json", view_func=openapi, methods=["GET"], provide_automatic_options=False)
     return app
 
 
-def _guard(app: Flask, hosts: tuple[str, ...], log: Log) -> None:
-    """Refuse other names, set the headers, and tell a fault without quoting it. ``hosts``: further names under which a
-    request may ask, beside those of this machine."""
-
-    @app.before_request
-    def refuse_other_names() -> Response | None:
-        # A page of another site can make a browser ask here under its own name (DNS rebinding), and read the answer.
-        if not _is_meant(request.environ.get("HTTP_HOST", ""), hosts):
-            return _text("this name is not served here; [local] hosts lists those that are, beside localhost\n", 421)
-        return None
+def _guard(app: Flask, access: Access, log: Log) -> None:
+    """Refuse who may not ask, set the headers, and tell a fault without quoting it."""
+    app.before_request(access.refusal)
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -108,24 +107,13 @@ def _guard(app: Flask, hosts: tuple[str, ...], log: Log) -> None:
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
         if isinstance(error, HTTPException):
-            return _text(f"{error.name}\n", error.code or 500)
+            allow = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+            word = (error.name or "refused").lower().replace(" ", "_")
+            return refused(error.code or 500, word, error.name, {"Allow": ", ".join(allow)} if allow else None)
         # By class and place only: the text of an unforeseen error may quote data.
         log.error("a fault in cdpoll itself", place=f"{type(error).__name__} at {place_of(error)}")
-        return _text("a fault in cdpoll itself; the log has a line of it\n", 500)
+        return refused(500, "fault", "a fault in cdpoll itself; the log has a line of it")
 
 
 def _text(text: str, status: int = 200) -> Response:
     return Response(text, status, content_type="text/plain; charset=utf-8")
-
-
-def _is_meant(host: str, hosts: tuple[str, ...]) -> bool:
-    found = _HOST.fullmatch(host)
-    if found is None:
-        return False
-    name = found[1].lower().strip("[]").removesuffix(".")
-    if name == "localhost" or name in hosts:
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False

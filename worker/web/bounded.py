@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http import get_parser
 from gunicorn.http.errors import (
     InvalidHeader,
     InvalidRequestLine,
@@ -20,6 +21,9 @@ from gunicorn.http.errors import (
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 from worker.clock import Clock
+
+# Two of them, which come joined with a comma, could not be told from one.
+ONCE = frozenset({"X-CDPOLL-REF", "X-CDPOLL-SUBTENANT"})
 
 # How long a client may send nothing, when the process ends: as long as gunicorn's loop waits for one otherwise.
 SILENT_S = 2.0
@@ -60,6 +64,9 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         if not conn.initialized and not conn.wait_for_data(SILENT_S if ends else 0):
             return False if ends else _DEFER
         self._bound(conn, self.app.served.head_s)
+        if conn.sock.family == socket.AF_UNIX and not conn.initialized:
+            conn.initialized = True  # gunicorn's way to it would begin TLS, where the port has that
+            conn.parser = get_parser(self.cfg, conn.sock, conn.client)
         try:
             kept = super().handle(conn)
             if not kept:
@@ -103,6 +110,9 @@ def _refuse_odd(req: Any) -> None:
     for name, value in req.headers:
         if name == "TRANSFER-ENCODING" and value.lower() != "chunked":
             raise UnsupportedTransferCoding(value)  # the body would stay packed
+    once = [name for name, _ in req.headers if name in ONCE]
+    if len(once) > len(set(once)):
+        raise InvalidHeader(once[0])
 
 
 def _shut(connection: socket.socket) -> None:

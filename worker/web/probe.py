@@ -32,7 +32,7 @@ class Probe:
     def __init__(self, listener: socket.socket, notify: Notify, has_tls: Callable[[], bool] = lambda: False) -> None:
         self._family, self._address = listener.family, listener.getsockname()
         self._notify = notify
-        self._has_tls = has_tls
+        self._has_tls = has_tls if listener.family != socket.AF_UNIX else bool
         self._well = True
 
     def ask(self) -> None:

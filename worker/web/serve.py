@@ -12,11 +12,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.systemd import SD_LISTEN_FDS_START
 
 from worker.config import Config
 from worker.core.errors import CdpollError, TryLater
@@ -26,8 +28,12 @@ from worker.web.bounded import BoundedWorker
 from worker.web.gunicorn_log import GunicornLog
 from worker.web.probe import begin_probing
 from worker.web.tls import Pair, context_of
+from worker.web.unix import unix_listener
 
 _BIND_TRIES, _BIND_AGAIN_S = 25, 0.2
+
+Address = tuple[Any, ...] | str
+"""Of a socket: host and port, and more with IPv6; of a Unix socket its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Served:
 
     ``pair``: with TLS. ``threads`` are made when they are needed; ``connections``: how many are open at once, in each
     worker process. ``head_s``: for the handshake and the head of a request; ``deadline_s``: from there to the last byte
-    of its answer.
+    of its answer. ``head_bytes``: of one header at most. ``socket``: a Unix socket, which it listens on as well.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Served:
     connections: int = 128
     head_s: float = 10.0
     deadline_s: float = 10.0
+    head_bytes: int = 4096
+    socket: Path | None = None
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -124,7 +132,7 @@ def serve(
         "http_protocols": "h1",
         "http_parser": "python",
         "limit_request_fields": 50,
-        "limit_request_field_size": 4096,
+        "limit_request_field_size": served.head_bytes,
         # No header changes what a request is: gunicorn trusts each peer of a Unix socket to say scheme and path.
         "forwarded_allow_ips": "",
         "forwarder_headers": "",
@@ -141,16 +149,25 @@ def serve(
         options["when_ready"] = lambda arbiter: begin_probing(
             arbiter.LISTENERS[0].sock, interval_ms, lambda: server.context is not None
         )
-    listener = None if _handed_over() else _listener(served)
-    if listener is not None:
-        options["bind"] = [f"fd://{listener.fileno()}"]
+    handed = handed_over()
+    listeners = [] if handed else [_listener(served)]
+    if served.socket is not None and str(served.socket) not in handed:
+        listeners.append(unix_listener(served.socket, f"[{served.name}] socket", served.connections))
+    if listeners:
+        options["bind"] = [f"fd://{one.fileno()}" for one in listeners]
     server.do_load_config()
     Arbiter(server).run()
 
 
-def _handed_over() -> bool:
-    """Whether systemd has handed this process a socket; gunicorn takes it by itself."""
-    return os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0"
+def handed_over() -> list[Address]:
+    """Where the sockets listen that systemd has handed to this process; gunicorn takes them by itself."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    found: list[Address] = []
+    for number in range(int(os.environ.get("LISTEN_FDS", "0"))):
+        with socket.socket(fileno=os.dup(SD_LISTEN_FDS_START + number)) as one:
+            found.append(one.getsockname())
+    return found
 
 
 def _listener(served: Served) -> socket.socket:

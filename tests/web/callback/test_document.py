@@ -1,7 +1,6 @@
 """The OpenAPI document is of the endpoints as they are configured, and of nothing else."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from cli.main import cli
+from tests.support.json_parts import inside
 from worker.web.callback.app import MAX_BODY_BYTES
 
 INI = """
@@ -28,13 +28,6 @@ def document_of(folder: Path, ini: str) -> Any:
     done = CliRunner().invoke(cli, ["--config", str(path), "serve", "callback", "--openapi"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
-
-
-def inside(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from inside(inner)
 
 
 def test_it_names_the_paths_the_scopes_and_the_address_that_are_configured(tmp_path: Path) -> None:

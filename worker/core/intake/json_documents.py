@@ -103,6 +103,27 @@ def documents(text: str, *, exact: bool = False) -> Documents:
     return Documents(tuple(found), text[at:], repeats)
 
 
+def array_items(text: str) -> tuple[list[str], str]:
+    """The text of each item of the array that ``text`` begins with; and what is left: from the first item on that is
+    not whole, or that no comma or bracket follows, or behind the array."""
+    found: list[str] = []
+    at = _behind_blank(text, 1)
+    if text[at : at + 1] == "]":
+        return found, text[at + 1 :].strip()
+    while True:
+        try:
+            _, end = _EXACT.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return found, text[at:]
+        mark = _behind_blank(text, end)
+        if text[mark : mark + 1] not in (",", "]"):
+            return found, text[at:]
+        found.append(text[at:end])
+        if text[mark] == "]":
+            return found, text[mark + 1 :].strip()
+        at = _behind_blank(text, mark + 1)
+
+
 def cut_array(text: str) -> CutArray | None:
     """What can be read of an array that has no end, or is damaged within; ``None`` where the text begins otherwise."""
     if not text.startswith("["):

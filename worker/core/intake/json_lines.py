@@ -15,7 +15,7 @@ from worker.core.intake.json_documents import Documents, documents
 from worker.core.intake.line_keys import ABOUT, NAMING, UnknownKey, birth_date_note, unknown_keys
 from worker.core.intake.link import Unreadable, unreadable
 from worker.core.intake.misplaced import id_notes, names_uuid, why_no_id, why_no_object
-from worker.core.intake.receipt import json_text
+from worker.core.intake.receipt import is_real_time_answer, json_text
 from worker.core.intake.recording import (
     CREATED,
     NOT_READ,
@@ -27,6 +27,9 @@ from worker.core.intake.recording import (
     recordings_of,
     strange_fields,
 )
+
+# Keys of one object, and values of one key. More are none of a caller's, and each costs a search for what was meant.
+MOST_KEYS = MOST_VALUES = 1000
 
 _KEPT = frozenset({"link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id"})
 
@@ -102,6 +105,7 @@ def _from_variants(variants: tuple[object, ...], line: str | None, defaults: Rec
 def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
     if is_raw(record):
         return Intake(unreadable=(read_raw(record),))
+    _refuse(record)
     strange = list(unknown_keys(record))
     if not record.keys() & {*NAMING}:
         return _awaited(record, defaults, strange)
@@ -136,6 +140,16 @@ def _from_record(record: dict[str, object], defaults: Recording) -> Intake:
         whole = replace(whole, unreadable=(unreadable(json_text(record), f"this {NOT_READ}"),), notes=())
     bad = tuple(replace(item, ref=pattern.ref) for item in whole.unreadable)
     return replace(whole, recordings=each_once(whole.recordings), unreadable=bad)
+
+
+def _refuse(record: dict[str, object]) -> None:
+    """Raises ``BadData`` for what is no line of a caller's."""
+    if len(record) > MOST_KEYS:
+        raise BadData(f"it has more than {MOST_KEYS} keys")
+    if "id" in record and is_real_time_answer(record):
+        raise BadData(
+            "it is the answer of a real-time check, whose id is not a task's: its tasks are in its Link header"
+        )
 
 
 def _awaited(record: dict[str, object], defaults: Recording, strange: Sequence[UnknownKey]) -> Intake:
@@ -284,4 +298,6 @@ def _text(value: object, key: str) -> str | None:
 
 def _texts(value: object, key: str) -> list[str]:
     """The text, or the texts of a list."""
+    if isinstance(value, list) and len(value) > MOST_VALUES:
+        raise BadData(f"{key} has more than {MOST_VALUES} values")
     return [text for item in (value if isinstance(value, list) else [value]) if (text := _text(item, key))]

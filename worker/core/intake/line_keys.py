@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from worker.core.intake.link import mentions
@@ -37,6 +38,7 @@ def unknown_keys(record: Mapping[str, object]) -> Iterator[UnknownKey]:
         yield UnknownKey(f"{shown} is not a key that is read: {what}", may_name, says and like == "ref")
 
 
+@lru_cache(maxsize=1000)
 def _near(key: str) -> str | None:
     import difflib  # only needed once something is wrong
 

@@ -69,6 +69,14 @@ def _is_transaction(body: dict[str, object]) -> bool:
     return bool(_TRANSACTION & body.keys()) or isinstance(body.get("status"), dict)
 
 
+def is_real_time_answer(record: dict[str, object]) -> bool:
+    """Whether what should be a line of a caller's is the answer of a real-time check, whose id is no task's. A caller's
+    own key may have the name of one of the vendor's; its value is seldom an object."""
+    return isinstance(record.get("status"), dict) or any(
+        isinstance(record[key], dict | list) for key in _TRANSACTION & record.keys()
+    )
+
+
 def _is_dry_run(body: object) -> bool:
     return isinstance(body, dict) and bool(body) and body.keys() <= _DRY_RUN
 

@@ -1,0 +1,79 @@
+"""How the app of `cdpoll serve local` is served, by whom it may be asked, and with which database."""
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from flask import Flask
+
+from worker.config import Config
+from worker.config.polling import schedule_of
+from worker.core.errors import BadConfiguration
+from worker.rounds.log_lines import Log
+from worker.store.db.store import Store
+from worker.store.opening import open_store
+from worker.web.access import Access
+from worker.web.app import make_app
+from worker.web.clerk import Clerk
+from worker.web.intake.allowance import Allowance
+from worker.web.intake.recording import IntakeRules, Recorder
+from worker.web.intake.tasks import TasksEndpoint
+from worker.web.serve import Address, Served
+from worker.web.tls import Pair
+
+# Of the database, for another process's lock, and of a request, for its turn: both shorter than the deadline.
+STORE_TIMEOUT_S = 10.0
+TURN_TIMEOUT_S = 20.0
+DEADLINE_S = 30.0
+
+# Of one header: a Link may name some three hundred tasks. gunicorn holds fifty of that length for each connection.
+HEAD_BYTES = 32 * 1024
+
+
+def served(config: Config, handed: Sequence[Address]) -> Served:
+    """``handed``: where the sockets listen that systemd has handed over.
+
+    Raises BadConfiguration where one of them can be reached from elsewhere, and token or TLS is missing.
+    """
+    local = config.local
+    pair = None
+    if local.tls_certificate is not None and local.tls_key is not None:
+        pair = Pair(local.tls_certificate, local.tls_key)
+    open_to = [str(one[0]) for one in handed if isinstance(one, tuple) and not ip_address(one[0]).is_loopback]
+    missing = [name for name, there in (("token", local.token), ("tls_certificate", pair)) if not there]
+    if open_to and missing:
+        raise BadConfiguration(
+            f"cdpoll-local.socket listens on {open_to[0]}, which is not of this machine alone, and [local] "
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
+            "write them; or take the line ListenStream= away (systemctl edit cdpoll-local.socket)",
+        )
+    return Served("local", local.listen, pair, deadline_s=DEADLINE_S, head_bytes=HEAD_BYTES, socket=local.socket)
+
+
+def token_of(config: Config) -> str | None:
+    """The token that requests must bring. Raises BadConfiguration where it cannot be read."""
+    token = config.local.token
+    return token.reveal() if token else None
+
+
+def app_of(config: Config, token: str | None, now: Callable[[], int], log: Log) -> Flask:
+    """The app, with a clerk of its own. ``now`` reads the clock (ms)."""
+    access = Access(names_of(config), token, now, log)
+    tasks = TasksEndpoint(recorder_of(config), config.local.new_ids_per_minute, now, log)
+    return make_app(config, now, log, access, tasks)
+
+
+def names_of(config: Config) -> tuple[str, ...]:
+    """The names under which a request may ask, beside those of this machine: the configured ones, and the address."""
+    address = ip_address(config.local.listen.rpartition(":")[0].strip("[]"))
+    return (*(config.local.hosts or ()), *([] if address.is_unspecified else [str(address)]))
+
+
+def recorder_of(config: Config) -> Recorder:
+    """It opens the database when it is first needed, makes none, and brings none up to date."""
+    place, api = config.store, config.api
+
+    def opened() -> Store:
+        return open_store(place.path, place.journal, timeout=STORE_TIMEOUT_S)
+
+    rules = IntakeRules("" if api is None or not api.base_url else api.origin, schedule_of(config))
+    return Recorder(Clerk(opened, TURN_TIMEOUT_S), rules, Allowance(config.local.new_ids_per_minute))
