@@ -20,10 +20,11 @@ from worker.core.poll_errors import cure_of, in_words
 from worker.core.vendor.httpdate import http_date
 from worker.core.vendor.page import Page, PageQuery
 from worker.core.vendor.reply import Pending, RateLimited, Refused, Reply
+from worker.daemon.vendor_access import tokens_of
 from worker.gateways.http.api import Api, ApiSettings
 from worker.gateways.http.client import HttpFailed, Unusable, tls_context
 from worker.gateways.http.inspection import Handshake, InspectingClient
-from worker.gateways.http.token import TokenFailed, Tokens, TokenSettings
+from worker.gateways.http.token import TokenFailed
 
 REQUEST_S = 6.0
 SOON_MS = 14 * 86_400_000
@@ -90,9 +91,7 @@ class Vendor:
         # Set already, so that no attempt is repeated: who is refused again and again is locked out.
         once = threading.Event()
         once.set()
-        as_form = api.token_body == "form"  # noqa: S105 - the name of a key, no password
-        settings = TokenSettings(api.token_url, api.client_id.reveal, api.client_secret.reveal, api.scope, as_form)
-        tokens = Tokens(settings, once)
+        tokens = tokens_of(api, once)
         now = self._clock.now()
         try:
             with self._bounded(client):

@@ -97,6 +97,10 @@ class Secret:
                 return self._checked(self._from_file(self._credential()))
         return self._checked(self._from_file(Path(self._argument)))
 
+    def revealed(self) -> "Secret":
+        """The same, looked up now: for what goes on as a user that may not. Raises as :meth:`reveal`."""
+        return Secret(self.where, "literal", self.reveal(), shown=self.shown)
+
     def reveal_if_there(self) -> str | None:
         """The same of a secret that need not be there: ``None`` without one, and where its file is missing or empty."""
         try:

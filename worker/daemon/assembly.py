@@ -10,10 +10,11 @@ from worker.core.vendor.reply import Heard
 from worker.daemon import derive_lane, drop_lane, ping_lane, retention_lane
 from worker.daemon.lane import LanePlan
 from worker.daemon.orders import Orders
+from worker.daemon.vendor_access import tokens_of
 from worker.gateways.http.api import Api, ApiSettings
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.pool import Job, Pool
-from worker.gateways.http.token import Tokens, TokenSettings
+from worker.gateways.http.token import Tokens
 from worker.gateways.signals import Signals
 from worker.rounds.poll.poll import PollRules
 
@@ -53,10 +54,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
     api.client_id.reveal()
     api.client_secret.reveal()
     proxy = None if api.proxy is None else api.proxy.reveal()
-    as_form = api.token_body == "form"  # noqa: S105 - the name of a key, no password
-    tokens = Tokens(
-        TokenSettings(api.token_url, api.client_id.reveal, api.client_secret.reveal, api.scope, as_form), signals.stop
-    )
+    tokens = tokens_of(api, signals.stop)
     tls = tls_context(None if api.ca_file is None else str(api.ca_file))
     pool = Pool(
         config.polling.max_in_flight,

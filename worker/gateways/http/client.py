@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -52,6 +53,16 @@ class Response:
     status: int
     headers: httpx.Headers
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What came of a POST that is made once. ``response``: the answer as far as it came, ``None`` where not even its
+    head did; ``failure``: the code of what ended it, empty where it is whole; ``sent``: a part of the body went out."""
+
+    response: Response | None
+    failure: str
+    sent: bool
 
 
 class Unusable(Exception):
@@ -187,7 +198,7 @@ class HttpClient:
             request = self._request(method, url, headers, content)
             with contextlib.closing(self._client.send(request, stream=True)) as response:
                 answer = _read(response, cap)
-                if self._cut and not {"content-length", "transfer-encoding"} & response.headers.keys():
+                if self._cut and not _has_length(response):
                     # A body without a length ends with the connection, and here we ended the connection.
                     raise HttpFailed("timeout")
                 return answer
@@ -195,6 +206,45 @@ class HttpClient:
             raise HttpFailed("timeout" if self._cut else code_of(error)) from None
         except httpx.InvalidURL:
             raise HttpFailed("protocol") from None
+
+    def post_once(self, url: str, headers: dict[str, str], content: bytes, cap: int = BODY_CAP_BYTES) -> Posted:
+        """One POST that is never repeated, over a new connection: a kept one may be closed already, and it would not be
+        known whether the peer has read the request. What has come when the answer is cut is handed back. Never raises.
+        """
+        self.forget()
+        sent = False
+
+        def body() -> Iterator[bytes]:
+            nonlocal sent
+            sent = True  # the head has gone out
+            yield content
+
+        if self._cut:
+            return Posted(None, "timeout", sent)
+        self.sent += 1
+        response, parts, failure = None, bytearray(), ""
+        try:
+            length = {"content-length": str(len(content))}
+            request = self._client.build_request("POST", url, headers={**headers, **length}, content=body())
+            with contextlib.closing(self._client.send(request, stream=True)) as response:
+                _collect(response, cap, parts)
+        except httpx.HTTPError as error:
+            failure = "timeout" if self._cut else code_of(error)
+        except BadBody as error:
+            failure = str(error)
+        if self._cut and response is not None and not _has_length(response):
+            failure = "timeout"
+        if response is None:
+            return Posted(None, failure, sent)
+        head = Response(response.status_code, response.headers, bytes(parts))
+        try:
+            return Posted(replace(head, body=unpacked(head.body, header(head, "content-encoding"), cap)), failure, sent)
+        except BadBody as error:
+            return Posted(replace(head, body=b""), failure or str(error), sent)
+
+
+def _has_length(response: httpx.Response) -> bool:
+    return not {"content-length", "transfer-encoding"}.isdisjoint(response.headers.keys())
 
 
 def _read(response: httpx.Response, cap: int) -> Response:
@@ -208,15 +258,17 @@ def _read(response: httpx.Response, cap: int) -> Response:
 
 
 def _capped(response: httpx.Response, cap: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+    parts = bytearray()
+    _collect(response, cap, parts)
+    return bytes(parts)
+
+
+def _collect(response: httpx.Response, cap: int, parts: bytearray) -> None:
     assert isinstance(response.stream, httpx.SyncByteStream)
     for part in response.stream:
-        parts.append(part)
-        size += len(part)
-        if size > cap:
+        parts += part
+        if len(parts) > cap:
             raise BadBody("too_large")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def header(response: Response, name: str) -> str | None:

@@ -14,7 +14,7 @@ from worker.store.state import meta
 _KEY = "responses_without_task"
 
 # What shows that a response named a task. An id or a body may come from elsewhere.
-_FROM_RESPONSES = frozenset({"link", "headers", "jsonl"})
+_FROM_RESPONSES = frozenset({"link", "headers", "jsonl", "submit"})
 
 
 class WithoutTask(NamedTuple):
