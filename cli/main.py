@@ -32,6 +32,7 @@ COMMANDS = {
     "run": ("cli.run", "run", "The daemon."),
     "record": ("cli.record", "record", "Make the ids of discoveries durable."),
     "hook": ("cli.hook.command", "hook", "A Python file to copy into your own code: it hands ids to cdpoll."),
+    "submit": ("cli.submit.command", "submit", "Submit a check or a direct discovery, and record what it begins."),
     "status": ("cli.status", "status", "The whole picture, also with the daemon dead."),
     "problems": ("cli.problems", "problems", "What a person must see, and what was acknowledged."),
     "tasks": ("cli.tasks", "tasks", "The list of tasks."),

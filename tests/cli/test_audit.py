@@ -98,6 +98,7 @@ NOT_NOTED = {
     **dict.fromkeys(("demo", "sandbox"), OWN),
     **dict.fromkeys(("run", "deliver"), DAEMON),
     **dict.fromkeys(("record", "record --json", "record --body"), "systems do it; the task's history has it"),
+    **dict.fromkeys(("submit", "submit --json"), "systems do it; the history of its tasks has it"),
     **dict.fromkeys(("tasks", "show", "found", "unreadable list", "lookups list"), A_SCREEN),
     **{
         form: NO_PATIENT

@@ -9,10 +9,13 @@ import click
 import pytest
 
 from cli.main import cli
+from sandbox.server import Sandbox
 from tests.support.cdpoll_process import NOWHERE, ROOT, House
 from tests.support.database import NOW, conclude
 from tests.support.scripted_way import REFUSED, Delivering, ScriptedWay, answering
+from tests.support.submitting import Submitting, check
 from tests.support.x12_samples import ACTIVE, a_file, a_set, subscriber
+from worker.clock import Clock
 from worker.core.intake.line_keys import ABOUT, NAMING
 from worker.core.vendor.callback import Delivery
 from worker.rounds.ingest.deriving import derive_missing
@@ -114,6 +117,16 @@ def files(house: House) -> list[str]:
     return [str(house.folder / name) for name in contents]
 
 
+def submitted(folder: Path) -> set[str]:
+    """What is printed of a 207 with an item that was refused, and of a check with a link that cannot be read."""
+    folder.mkdir()
+    with Sandbox(Clock(), faults="link_unreadable") as sandbox:
+        by = Submitting(folder, sandbox)
+        printed = [by.told(check(1), check=1), by.told(check(2, "MINUTES-MIXED"), "--discovery", check=1)]
+    assert [missing("submit", one) for one in printed] == [set(), set()]
+    return {path for one in printed for path in paths(one)}
+
+
 def test_each_command_prints_what_the_page_lists(house: House) -> None:
     calls: list[list[str]] = [
         ["record", "d", "no/id"],
@@ -175,6 +188,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
     house.write(polling_burst="5")
     house.database.rename(house.folder / "away.db")
     assert missing("db forget", house.cdpoll("db", "forget", "--yes", "--json").json) == set()
+    seen["submit"] = submitted(house.folder / "submitting")
     with_json = {name for name, one in commands(cli) if any("--json" in option.opts for option in one.params)}
     assert with_json <= seen.keys() | {"db forget"}
     seen["config check"].update(key for key in SECTIONS["config check"] if key.startswith("mistakes["))

@@ -1,0 +1,1 @@
+"""``cdpoll submit``: the command, and how its answer is told."""
