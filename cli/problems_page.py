@@ -141,6 +141,8 @@ _FIELDS_OF = {
         "cure": "ask the vendor (`cdpoll support ID` writes the ticket; without `[api]`, `cdpoll support --overdue` "
         "writes what asks for their callbacks)",
     },
+    "spool_stuck": {"cause": "the reason, which the hint names", "cure": "by the reason"},
+    "spool_bad": {"folder": "`bad` below `[spool] path`"},
     "sftp_stale": {"under_way": "", "lasting": "three times `every`"},
     "api_rate_limited": {"cure": "lower requests_per_second if it comes often"},
 }

@@ -14,6 +14,7 @@
     alert.py          the address that is pinged, and the program of alerts
     callback.py       the vendor's callbacks: service, secret, certificate, and the way that the vendor takes
     drop.py           the SFTP server: algorithms, host key, login, rights
+    spool.py          the folder of the spool: owners and modes
     status_page.py    the vendor's public status page: theirs or ours
 
 A group is a function that yields findings. It changes nothing: not at the vendor, not on the SFTP server, not in the

@@ -12,7 +12,7 @@ CHECKS = (
     *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
     *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),
     *("page", "problem", "vendor_status"),
-    *("alert_ping", "alert_command", "alert"),
+    *("alert_ping", "alert_command", "alert", "spool"),
     *("callback_service", "callback_secret", "callback_certificate", "callback_public", "callback_dns"),
     *("callback_tcp", "callback_tls", "callback_token", "callback_delivery", "callback"),
 )

@@ -69,6 +69,7 @@ def missing(name: str, printed: Any) -> set[str]:
 NOT_PRINTED = (
     "status drop.",
     "status callbacks.",
+    "status spool.",
     "support failed_polls[",
     "support tasks[",
     "poll refused",

@@ -55,6 +55,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         sftp_known_hosts=str(known),
         sftp_include="*.x12",
         callback_listen="127.0.0.1:9272",
+        spool_path=str(made.folder / "spool"),
     )
     made.ways["w"] = {"kind": "directory", "path": str(made.folder)}
     made.write()
@@ -65,6 +66,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     made.rows("DELETE FROM outbox")
     made.rows(DROP_IS_WELL)
     made.rows("UPDATE callback_lane SET on_since = 1")
+    made.rows("UPDATE spool SET looked_at = ?", FAR)
     return made
 
 

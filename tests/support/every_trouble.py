@@ -61,6 +61,8 @@ LIVING: dict[str, Made] = {
         f"UPDATE tasks SET verify_at = {FAR}, failures = 3, last_error = 'http_422' WHERE seq = 5",
         "UPDATE tasks SET verify_at = NULL, failures = 0, last_error = NULL",
     ),
+    "spool_bad": Made("UPDATE spool SET bad = 3, bad_since = 1", "UPDATE spool SET bad = 0, bad_since = NULL", 3),
+    "spool_stuck": Made("UPDATE spool SET last_error = 'what; cure'", "UPDATE spool SET last_error = NULL"),
     "callbacks_down": Made("UPDATE callback_lane SET down_since = 1", "UPDATE callback_lane SET down_since = NULL"),
     "lookup_expired": Made(
         "INSERT INTO lookups (correlation_id, ref, recorded_at, state, ended_at) VALUES ('c', '', 1, 'expired', 1)",

@@ -53,4 +53,5 @@ def status_rules_of(config: Config) -> StatusRules:
         config.alert.ping is not None,
         None if config.source is None else str(config.source),
         config.callback is not None,
+        None if config.spool is None else str(config.spool.path),
     )

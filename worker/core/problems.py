@@ -17,6 +17,7 @@ from worker.core.drop_problems import DROP_KINDS
 from worker.core.lookup_problems import LOOKUP_KINDS
 from worker.core.problem_kind import Kind as Kind
 from worker.core.problem_kind import Severity as Severity
+from worker.core.spool_problems import SPOOL_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,7 @@ _LISTED = (
     *CALLBACK_KINDS,
     *LOOKUP_KINDS,
     *DELIVERY_KINDS,
+    *SPOOL_KINDS,
     Kind(
         "files_lost",
         "warning",

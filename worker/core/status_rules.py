@@ -22,7 +22,7 @@ class StatusRules(NamedTuple):
     ``asks``: there is an API to be polled, at ``origin``. ``ways``: the ways out. ``hook``: `cdpoll deliver` is to
     start a command for problems; ``ping``: the daemon is to ping a monitor. ``keep_ms``: what is older is purged;
     ``None``: nothing is. ``source``: the configuration's file. ``callbacks``: the vendor is to
-    deliver.
+    deliver. ``spool``: the folder where others leave files.
     """
 
     schedule: Schedule = Schedule()
@@ -38,3 +38,4 @@ class StatusRules(NamedTuple):
     ping: bool = False
     source: str | None = None
     callbacks: bool = False
+    spool: str | None = None

@@ -208,6 +208,20 @@ METRICS: tuple[Shown, ...] = (
         instant("drop", "last_good_at"),
     ),
     Shown(
+        "cdpoll_spool_files",
+        "gauge",
+        "Files of the spool that are still to be taken, and those that could not be read; none without [spool].",
+        {"state": _words(("waiting", "bad"))},
+        each("spool", ("waiting", "bad")),
+    ),
+    Shown(
+        "cdpoll_spool_oldest_age_seconds",
+        "gauge",
+        "For how long the oldest file of the spool has waited; none where none waits.",
+        {},
+        at("spool", "oldest_age_s"),
+    ),
+    Shown(
         "cdpoll_callbacks_down",
         "gauge",
         "1 where the vendor's callbacks do not arrive; none without [callback].",

@@ -12,6 +12,8 @@ another copy of the database   a snapshot, in the same folder: likewise; a copy 
 .SNAPSHOT.new                  what `db snapshot` left when it was killed: likewise
 quarantine/SHA256              deleted with the row of the file, or where the database does not know it
 incoming/                      what was fetched and not read in: deleted when it is old enough
+done/ of the spool             nothing: its lane deletes what is older than [spool] keep_done
+bad/ of the spool              nothing: a person looks at it, and removes it
 a way out's folder             what was delivered there: likewise (``delivered.py``)
 =============================  ========================================================================================
 

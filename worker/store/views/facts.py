@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
-from worker.store.views import callbacks, lookups
+from worker.store.views import callbacks, lookups, spool
 from worker.store.views.status import FILE_STATES
 from worker.store.views.verdicts import Installation, next_probe, slowed, starting
 
@@ -34,10 +34,7 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
             yield name, said
     if here.api:
         yield from _api(picture, work, now)
-    if picture.get("callbacks"):
-        yield "callbacks", callbacks.fact(picture["callbacks"], now)
-    if sought := lookups.fact(picture["lookups"]):
-        yield "lookups", sought
+    yield from _ways_in(picture, now)
     yield from _batches(picture, now)
     for way in picture["deliveries"]["ways"]:
         yield "way out", _way(way, now)
@@ -48,6 +45,15 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
         yield "backup", said
     yield "database", picture["database"]
     yield "config", picture["config"] or "environment"
+
+
+def _ways_in(picture: Json, now: int) -> Iterator[tuple[str, str]]:
+    if picture.get("callbacks"):
+        yield "callbacks", callbacks.fact(picture["callbacks"], now)
+    if sought := lookups.fact(picture["lookups"]):
+        yield "lookups", sought
+    if picture.get("spool"):
+        yield "spool", spool.fact(picture["spool"])
 
 
 def _vendor(environment: Json) -> str:

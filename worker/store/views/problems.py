@@ -25,6 +25,7 @@ from worker.store.views.delivery_problems import delivery_problems
 from worker.store.views.lookups import lookup_problems
 from worker.store.views.overdue import OVERDUE, overdue_cure
 from worker.store.views.retention import not_rewritten
+from worker.store.views.spool import spool_problems
 
 HELD_SETS = """
 SELECT count(*) AS n FROM sets JOIN files ON files.seq = sets.file
@@ -79,7 +80,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
         standing += _backlog(store, now, shared.limiter)
     standing += _batch_problems(store, now) + callback_problems(store) + lookup_problems(store)
     standing += not_rewritten(store, now)
-    standing += delivery_problems(store, now, rules)
+    standing += delivery_problems(store, now, rules) + spool_problems(store, now, rules, alive=alive)
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)
     standing += _of_tasks(store, now, rules, shared.breaker)

@@ -10,6 +10,7 @@ from worker.core.vendor.environment import environment_of
 from worker.store.db.store import Store
 from worker.store.state import api, backups, daemon, delivering
 from worker.store.state import drop as rounds
+from worker.store.state import spool as spool_row
 from worker.store.tasks import tallies
 from worker.store.views import alerts, callbacks, lookups
 from worker.store.views import deliveries as ways_out
@@ -67,6 +68,7 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "drop": None if rules.every_ms is None else rounds.picture(store),
         "callbacks": callbacks.picture(store) if rules.callbacks else None,
         "lookups": lookups.picture(store),
+        "spool": None if rules.spool is None else spool_row.picture(store, now),
         "deliveries": deliveries(store, now, rules),
         "problems": told(found),
         "alerts": alerts.picture(store, rules),

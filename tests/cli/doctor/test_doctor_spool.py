@@ -1,0 +1,57 @@
+"""What the doctor says of the folder of the spool."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.doctor.finding import Finding
+from cli.doctor.spool import spool
+from worker.gateways.spool.folder import SpoolFolder
+
+
+def looked(path: Path) -> list[Finding]:
+    return list(spool(path))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    folder = SpoolFolder(tmp_path / "spool")
+    folder.open()
+    folder.close()
+    (folder.path / "in").chmod(0o3730)
+    return folder.path
+
+
+def test_a_folder_as_it_should_be(path: Path) -> None:
+    assert [(one.check, one.level) for one in looked(path)] == [("spool", "OK")]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "level", "words"),
+    [
+        ("in", 0o700, "WARN", "may leave files in"),
+        ("in", 0o770, "FAIL", "members of the group may list"),
+        ("in", 0o3777, "FAIL", "every user of this machine may use"),
+        ("done", 0o750, "FAIL", "others may enter"),
+        ("bad", 0o701, "FAIL", "others may enter"),
+    ],
+)
+def test_modes_that_are_not_right(path: Path, name: str, mode: int, level: str, words: str) -> None:
+    (path / name).chmod(mode)
+    (found,) = looked(path)
+    assert (found.level, words in found.words) == (level, True)
+    assert "chmod" in found.cure
+
+
+def test_what_is_not_there(path: Path) -> None:
+    (path / "in").rename(path / "away")
+    assert [one.level for one in looked(path)] == ["FAIL"]
+    assert [one.words for one in looked(path / "no")] == [f"{path / 'no'} is not there"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_another_owner(path: Path) -> None:
+    os.chown(path / "in", 4001, 4001)
+    (found,) = looked(path)
+    assert "belongs to uid 4001" in found.words

@@ -1,0 +1,47 @@
+"""The spool, for people: its problems, found in the database, and its line in `status`."""
+
+from dataclasses import replace
+from typing import Any
+
+from worker.core.instant import about, words
+from worker.core.problems import Problem, counted, problem
+from worker.core.status_rules import StatusRules
+from worker.store.db.store import Store
+from worker.store.state import daemon
+from worker.store.state import spool as row
+
+# A lane that works looks far more often, and takes what it finds; a large batch may take minutes.
+SILENT_MS = 900_000
+
+
+def spool_problems(store: Store, now: int, rules: StatusRules, *, alive: bool) -> list[Problem]:
+    """What a person must see of the spool, where there is one."""
+    if rules.spool is None:
+        return []
+    seen = row.get(store)
+    found = []
+    if seen.last_error is not None:
+        cause, _, cure = seen.last_error.partition("; ")
+        found.append(problem("spool_stuck", causes=[cause], cause=cause, cure=cure))
+    elif alive and rules.runs == "daemon":
+        found += _silent(store, now, seen)
+    if seen.bad:
+        found.append(replace(problem("spool_bad", seen.bad, folder=f"{rules.spool}/bad"), since=seen.bad_since))
+    return found
+
+
+def _silent(store: Store, now: int, seen: row.SpoolSeen) -> list[Problem]:
+    beat = daemon.last_beat(store)
+    looked_at = max(seen.looked_at or 0, 0 if beat is None else beat.started_at)
+    cure = "look into the daemon's log (journalctl -u cdpoll), and restart it"
+    if now - looked_at > SILENT_MS:
+        return [problem("spool_stuck", cause=f"it was last looked at {words(now - looked_at)} ago", cure=cure)]
+    return []
+
+
+def fact(picture: dict[str, Any]) -> str:
+    """The line of `status`."""
+    oldest = picture["oldest_age_s"]
+    since = "" if oldest is None else f", the oldest for {about(oldest * 1000)}"
+    bad = f"; {picture['bad']} could not be read" if picture["bad"] else ""
+    return f"{counted(picture['taken'], 'file')} taken, {picture['waiting']} waiting{since}{bad}"
