@@ -167,7 +167,7 @@ def _begun(
         groups.append(Running("database", lambda: database(tolerated, clock), GROUP_MS, clock))
     if config.callback is not None:
         groups.append(Running("callback", Callbacks(config, again, clock).checks, GROUP_MS, clock))
-    groups.append(Running("page", page, GROUP_MS, clock))
+    groups.append(Running("page", lambda: page(config), GROUP_MS, clock))
     if config.doctor.vendor_status:
 
         def ask() -> list[Finding]:

@@ -11,7 +11,7 @@ CHECKS = (
     *("sftp_dns", "sftp_connect", "sftp_algorithms", "sftp_host_key", "sftp_login"),
     *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
     *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),
-    *("page", "problem", "vendor_status"),
+    *("page", "intake", "problem", "vendor_status"),
     *("alert_ping", "alert_command", "alert", "spool"),
     *("callback_service", "callback_secret", "callback_certificate", "callback_public", "callback_dns"),
     *("callback_tcp", "callback_tls", "callback_token", "callback_delivery", "callback"),

@@ -50,7 +50,7 @@ LOCAL = Section(
             None,
             "The bearer token that a request must bring. With it nothing but /healthz is answered without; "
             "`openssl rand -base64 33` makes one.",
-            sample="{credential intake_token}",
+            sample="{credential intake-token}",
             otherwise="on this machine alone, none is asked for",
         ),
         Key(

@@ -34,38 +34,41 @@ def unit_of(name: str) -> Unit | None:
 
 
 class SocketUnit(NamedTuple):
-    """``address``: where it listens, such as ``127.0.0.1:9271``."""
+    """``address``: where it listens, such as ``127.0.0.1:9271``; ``more``: the other addresses, or paths."""
 
     enabled: bool
     active: bool
     address: str
+    more: tuple[str, ...] = ()
 
 
 def socket_of(name: str) -> SocketUnit | None:
     """Likewise of a socket unit."""
-    told = _shown(name, ("UnitFileState", "ActiveState", "Listen"))
-    if told is None:
+    lines = _asked("systemctl", "show", "--property=UnitFileState,ActiveState,Listen", name)
+    if not lines:
         return None
-    address = told.get("Listen", "").partition(" ")[0]
-    return SocketUnit(told.get("UnitFileState") == "enabled", told.get("ActiveState") == "active", address)
+    told = dict(lines)
+    # Each address has a line of its own.
+    address, *more = [text.partition(" ")[0] for key, text in lines if key == "Listen"] or [""]
+    return SocketUnit(told.get("UnitFileState") == "enabled", told.get("ActiveState") == "active", address, tuple(more))
 
 
 def time_is_kept() -> bool | None:
     """Whether the clock is kept by NTP; ``None``: systemd does not say."""
-    told = _asked("timedatectl", "show", "--property=NTPSynchronized").get("NTPSynchronized")
+    told = dict(_asked("timedatectl", "show", "--property=NTPSynchronized")).get("NTPSynchronized")
     return None if told is None else told == "yes"
 
 
 def _shown(name: str, properties: tuple[str, ...]) -> dict[str, str] | None:
-    return _asked("systemctl", "show", f"--property={','.join(properties)}", name) or None
+    return dict(_asked("systemctl", "show", f"--property={','.join(properties)}", name)) or None
 
 
-def _asked(*command: str) -> dict[str, str]:
-    """What a program of systemd says, by name; empty where it cannot be asked."""
+def _asked(*command: str) -> list[tuple[str, str]]:
+    """What a program of systemd says: names and texts; empty where it cannot be asked."""
     try:
         said = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=ANSWERS_WITHIN_S, check=True
         ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):
-        return {}
-    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+        return []
+    return [(name, text) for name, sign, text in (line.partition("=") for line in said.splitlines()) if sign]
