@@ -76,6 +76,14 @@ def test_the_body_of_a_discovery_post_is_handed_over_when_it_was_read(handed: Ha
         assert len(handed.posts) == 3
 
 
+def test_the_connection_of_a_watched_body_is_used_again(handed: Handed) -> None:
+    with Loopback(lambda asked, peer: MADE) as server, client(handed) as http:
+        http.post(server.url + DISCOVERY)
+        http.post(server.url + DISCOVERY)
+        assert server.connections == 1
+    assert len(handed.posts) == 2
+
+
 def test_the_body_reaches_an_async_caller_whole(handed: Handed) -> None:
     async def calls(url: str) -> None:
         hooks = {"response": [cdpoll_hook.async_httpx_hook(handed.ways)]}

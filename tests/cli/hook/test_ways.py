@@ -2,9 +2,10 @@
 never a long wait."""
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -50,7 +51,7 @@ def hang(asked: Asked, peer: Peer) -> None:
 
 
 def drip(asked: Asked, peer: Peer) -> None:
-    peer.drip(head(200, *(["x: y"] * 2000)))
+    peer.drip(head(200, "x: " + "y" * 60_000))
 
 
 @pytest.mark.parametrize("status", [200, 201, 422])
@@ -71,6 +72,7 @@ def test_an_intake_that_does_not_answer_is_cut_and_the_spool_has_it(
     with handed_to(script, tmp_path) as handed:
         with soon():
             assert hand_over(LINK, ways=handed.ways, ref="account 7")
+            assert not wait([*cdpoll_hook._under_way], SOON_S).not_done
         handed.posts.clear()
         (left,) = handed.left
         assert left.endswith(b"}\n")
@@ -84,6 +86,16 @@ def test_what_the_intake_refuses_goes_to_the_spool(tmp_path: Path, status: int) 
         assert hand_over(LINK, ways=handed.ways)
         assert (len(handed.posts), len(handed.left)) == (1, 1)  # not tried again, and no redirect is followed
         assert handed.ids() == {ONE}
+
+
+def test_a_name_that_does_not_resolve_is_not_waited_for(tmp_path: Path, waiting: pytest.MonkeyPatch) -> None:
+    spool, over = spool_in(tmp_path), threading.Event()
+    waiting.setattr(cdpoll_hook, "_INTAKE_S", 0.2)
+    waiting.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60) and [])
+    with soon():
+        assert hand_over(LINK, ways=Ways("http://localhost:1", spool=str(spool)))
+    over.set()
+    assert len(Handed("", spool).left) == 1
 
 
 def test_no_intake_or_one_that_is_not_to_be_reached(tmp_path: Path, waiting: pytest.MonkeyPatch) -> None:
@@ -161,6 +173,10 @@ def test_a_disk_that_hangs_is_not_waited_for(
         "the program ends before 1 responses are handed over",
     ]
     (still,) = cdpoll_hook._under_way
+    child = os.fork()
+    if child == 0:
+        os._exit(len(cdpoll_hook._under_way))  # no thread comes along into a fork
+    assert os.waitpid(child, 0)[1] == 0
     over.set()  # it goes on by itself
     assert still.result(60) is True
     assert len(Handed("", spool).left) == 1
