@@ -4,6 +4,7 @@ Before the first byte of the request goes out, a lookup by its correlation id is
 that records what the answer names. So neither a connection that is cut nor a kill loses what the vendor has begun.
 """
 
+import encodings.idna  # noqa: F401 - of a host's name; later this may be a user who cannot read it
 import os
 import threading
 import uuid
@@ -23,6 +24,7 @@ from worker.config import ApiSection, Config, load
 from worker.config.polling import rate_limit_of, schedule_of
 from worker.config.secret import OutOfReach
 from worker.core.errors import BadConfiguration, BadData, CdpollError, VendorUnreachable
+from worker.core.intake.recording import EMPTY_HINT
 from worker.core.poll_errors import cure_of, in_words
 from worker.core.vendor.submission import Submission, Wish, header_trouble, json_submission, x12_submission
 from worker.core.vendor.submitted import Answered, Unanswered, judge_submission
@@ -71,11 +73,13 @@ def submit(obj: dict[str, Any], /, file: str, refs: tuple[str, ...], as_json: bo
     was begun: do not submit it again; or the vendor wants fewer requests. 77: the credentials are refused.
     """
     _refuse_contradictions(given)
+    if not all(ref.strip() for ref in refs):
+        raise click.UsageError(f"--ref is empty: {EMPTY_HINT}")
     config = load(obj["config"], with_credentials(os.environ))
     api = config.require_api()
     wish = _wish(config, api, given)
     submission = _submission(file, given["answer"], wish, x12=given["x12"])
-    intent = Intent(submission, tuple(dict.fromkeys(ref for ref in refs if ref.strip())) or (None,))
+    intent = Intent(submission, tuple(dict.fromkeys(refs)) or (None,))
     # As root, before it is given up for the owner of the state folder: what root may read is enough.
     try:
         api = api._replace(client_id=api.client_id.revealed(), client_secret=api.client_secret.revealed())

@@ -16,6 +16,7 @@ from worker.core.vendor.findings import NO_ANSWER, normal_status, status_words
 from worker.core.vendor.reply import RateLimited, Refused, Unreachable
 from worker.core.vendor.submission import Submission
 from worker.core.vendor.submitted import Answered, Submitted, Unanswered
+from worker.gateways.http.submitting import SUBMIT_TIMEOUT_MS
 from worker.store.tasks.recording import Recorded
 
 Json = dict[str, Any]
@@ -72,7 +73,8 @@ def unfinished(why: str, submission: Submission) -> tuple[str, str]:
     """Where it is not known what the request began."""
     return (
         f"cdpoll: {why}: what the request began is not known",
-        f"        do not submit it again: the daemon looks for it by its correlation id {submission.correlation_id}",
+        f"        do not submit it again: the daemon looks for it by its correlation id {submission.correlation_id}"
+        " (`cdpoll lookups list`)",
     )
 
 
@@ -109,7 +111,7 @@ def _json(ended: Ended) -> Json:
 def _notes(ended: Ended) -> list[str]:
     notes = list(ended.verdict.intake.notes)
     if ended.verdict.kind == "in_part" and ended.verdict.code:
-        notes.append(f"the body of the answer came damaged: {in_words(ended.verdict.code)}")
+        notes.append(f"the body of the answer came damaged: {_in_words(ended.verdict.code)}")
     if ended.done.abandoned:
         notes.append(f"{', '.join(ended.done.abandoned)}: abandoned and still so; `cdpoll retry ID` revives it")
     if ended.done.purged:
@@ -174,6 +176,9 @@ def _why(ended: Ended) -> str:
         return "not recorded"
     if ended.verdict.kind != "unclear":
         return "a part of the answer is unreadable"
-    if isinstance(ended.answer, Unanswered) and ended.answer.code == "timeout":
-        return "no answer came in 130 s"
-    return in_words(ended.verdict.code)
+    return _in_words(ended.verdict.code)
+
+
+def _in_words(code: str) -> str:
+    """[api] timeout does not hold for a submission."""
+    return f"no whole answer came in {SUBMIT_TIMEOUT_MS // 1000} s" if code == "timeout" else in_words(code)

@@ -149,6 +149,7 @@ def test_no_encoding_is_guessed(by: Submitting) -> None:
 
 CONTRADICTIONS = [
     ["--dry-run"],
+    ["--ref", " "],
     ["--callback"],
     ["--x12-271", "x"],
     ["--x12", "--discovery"],
@@ -174,6 +175,14 @@ def test_a_callback_that_is_asked_for_has_to_be_configured(by: Submitting) -> No
     by.house.write(api_client_secret="")
     by.submit(check(), check=78)
     assert by.sandbox.log == []
+
+
+def test_the_secret_that_systemd_has_handed_over_is_used(by: Submitting) -> None:
+    by.house.write(api_client_secret="{credential secret}")
+    ended = by.submit(check(), check=78)
+    assert "this user cannot submit: [api] client_secret: systemd handed over no credentials" in ended.err
+    assert by.sandbox.log == []
+    by.house.cdpoll("submit", by.file(check()), check=0, CREDENTIALS_DIRECTORY=str(by.house.folder))
 
 
 def test_an_id_that_is_in_use_is_refused(by: Submitting) -> None:

@@ -48,7 +48,7 @@ def test_what_to_do_is_said(by: Submitting) -> None:
     assert ended.text.startswith("no answer; correlation id c-1\n")
     assert ended.err.splitlines() == [
         "cdpoll: the connection ended before the answer did: what the request began is not known",
-        "        do not submit it again: the daemon looks for it by its correlation id c-1",
+        "        do not submit it again: the daemon looks for it by its correlation id c-1 (`cdpoll lookups list`)",
     ]
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.loopback import Asked, Loopback, MakeClient, Peer, Serve, answer, closed_port, head
+from tests.support.loopback import Asked, Loopback, MakeClient, Peer, Serve, answer, closed_port, get, head
 from worker.core.vendor.submission import Submission, Wish, json_submission
 from worker.core.vendor.submitted import Answered, Unanswered
+from worker.gateways.http.client import HttpClient
 from worker.gateways.http.submitting import Submitter
 from worker.gateways.http.token import TokenFailed, Tokens, TokenSettings
 
@@ -101,6 +102,13 @@ def test_it_goes_over_a_connection_of_its_own(submitter: Make, serve: Serve) -> 
     assert isinstance(sending.post(SUBMISSION, sending.token(0)), Answered)
     assert [asked.connection for asked in server.asked] == [0, 1]
     assert sending.requests == 2
+
+
+def test_a_kept_connection_is_not_used_for_it(client: HttpClient, serve: Serve) -> None:
+    server = serve(lambda asked, peer: answer(200, b"{}"))
+    get(client, server.url)
+    assert client.post_once(server.url, {}, b"{}").sent
+    assert [asked.connection for asked in server.asked] == [0, 1]
 
 
 def test_the_whole_request_has_one_deadline(submitter: Make, serve: Serve) -> None:
