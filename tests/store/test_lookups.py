@@ -127,7 +127,6 @@ def test_what_is_expected_is_kept_once_and_completed(store: Store) -> None:
     assert done.expected == 1
     rows = store.read("SELECT ref, originator_id, member_id, birth_date, subtenant FROM expected ORDER BY seq")
     assert [tuple(row) for row in rows] == [
-        ("R", "", "M1", "1970-01-02", "clinic"),
+        ("R", "O1", "M1", "1970-01-02", "clinic"),
         ("S", "", None, None, None),
-        ("R", "O1", None, None, None),
     ]

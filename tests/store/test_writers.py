@@ -13,11 +13,13 @@ SOURCES.remove(MIGRATIONS)
 
 WRITERS = {
     # The answers of batches are staged under their keys; what no view has shown yet is removed again; what 271s say is
-    # derived after the results were kept, and anew for a later reader. What is old is purged.
+    # derived after the results were kept, and anew for a later reader. What was there before it was expected is joined.
+    # What is old is purged.
     r"(?:INSERT INTO|UPDATE|DELETE FROM) results\b": {
         "worker/store/conclude.py",
         "worker/store/batch/rows.py",
         "worker/store/batch/batches.py",
+        "worker/store/batch/earlier.py",
         "worker/store/batch/answers.py",
         "worker/store/batch/rereading.py",
         "worker/store/retention/purging.py",

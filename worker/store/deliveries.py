@@ -116,8 +116,11 @@ def about(store: Store, results: Iterable[int]) -> dict[int, About]:
         return {}
     rows = store.read(
         f"""
-        SELECT results.seq, results.task, results.source, results.outcome, tasks.subtenant
-        FROM results LEFT JOIN tasks ON tasks.seq = results.task WHERE results.seq IN ({listed})
+        SELECT results.seq, results.task, results.source, results.outcome,
+            coalesce(tasks.subtenant, expected.subtenant) AS subtenant
+        FROM results LEFT JOIN tasks ON tasks.seq = results.task
+        LEFT JOIN expected ON expected.seq = results.expected AND results.task IS NULL
+        WHERE results.seq IN ({listed})
         """  # noqa: S608 - numbers
     )
     return {

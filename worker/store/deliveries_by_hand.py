@@ -17,6 +17,14 @@ class Key(NamedTuple):
     number: int
 
 
+_OF_SUBTENANT = """
+task IN (SELECT seq FROM tasks WHERE subtenant = :subtenant) OR (task IS NULL AND result IN (
+    SELECT results.seq FROM expected JOIN results ON results.expected = expected.seq
+    WHERE expected.subtenant = :subtenant
+))
+"""
+
+
 def keys(
     store: Store,
     *,
@@ -27,10 +35,10 @@ def keys(
 ) -> list[Key]:
     """The deliveries of a way or of all, in one of these states, by way and number.
 
-    ``subtenant``: only results of tasks that were recorded with this tag. ``numbers``: only these.
+    ``subtenant``: only results of what was recorded with this tag. ``numbers``: only these.
     """
     said = ",".join(f"'{state}'" for state in states)
-    of_tasks = "" if subtenant is None else " AND task IN (SELECT seq FROM tasks WHERE subtenant = :subtenant)"
+    of_tasks = "" if subtenant is None else f" AND ({_OF_SUBTENANT})"
     found: list[Key] = []
     pieces = [None] if numbers is None else _pieces(numbers)
     for piece in pieces:

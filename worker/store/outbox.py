@@ -5,7 +5,8 @@ reason    what became visible
 ========= ===========================================================================================================
 result    the first result of a task: one row for each ref of the task, or one without a ref
 revision  a later, differing body: likewise
-ref       a ref that was added when the results were there: one row for each of them
+ref       a ref that was added, or an answer that was told to be expected, when the results were there: one row for
+          each of them
 file      the answers of a batch file: one row with a range of numbers for all of them, and one for each further ref
           of the task of one
 set       the answers of a set that was accepted out of quarantine: likewise
@@ -31,6 +32,7 @@ from typing import Literal, NamedTuple
 from worker.core.instant import FAR
 from worker.store import counters
 from worker.store.db.store import Store
+from worker.store.tasks import expected
 
 PublishReason = Literal["result", "revision", "ref", "file", "set", "read"]
 
@@ -83,15 +85,17 @@ class FileAnswers(NamedTuple):
 
 
 class FurtherRefs(NamedTuple):
-    """What :func:`further_refs` found when ``later_refs`` refs had been added to known tasks."""
+    """What :func:`further_refs` found when ``later_refs`` refs had been added to what was known."""
 
     later_refs: int
     found: list[tuple[int, str]]
+    answered: list[int]
+    """The rows of what was expected, and is among these answers."""
 
 
 def further_refs(store: Store, shown: FileAnswers) -> FurtherRefs:
-    """Results of these answers with every ref of their tasks but the first. It takes a while for a large file, so it is
-    done before the transaction that shows the file."""
+    """Results of these answers with every ref of their tasks but the first, and what they answer. It takes a while for
+    a large file, so it is done before the transaction that shows the file."""
     later_refs = counters.value(store, "later_refs")
     rows = store.read(
         """
@@ -106,14 +110,28 @@ def further_refs(store: Store, shown: FileAnswers) -> FurtherRefs:
         """,
         shown._asdict(),
     )
-    return FurtherRefs(later_refs, [(row["result"], row["ref"]) for row in rows])
+    return FurtherRefs(later_refs, [(row["result"], row["ref"]) for row in rows], _answered(store, shown))
+
+
+def _answered(store: Store, shown: FileAnswers) -> list[int]:
+    if store.one("SELECT 1 FROM expected LIMIT 1") is None:
+        return []
+    rows = store.read(
+        """
+        SELECT DISTINCT results.expected FROM answers JOIN results ON results.seq = answers.result
+        WHERE answers.file = :file AND answers.ordinal >= :first AND answers.ordinal < :first + :many
+            AND results.expected IS NOT NULL
+        """,
+        shown._asdict(),
+    )
+    return [row["expected"] for row in rows]
 
 
 def publish_answers(
     store: Store, shown: FileAnswers, further: FurtherRefs, reason: Literal["file", "set"], now: int
 ) -> None:
     """Give numbers to answers of a batch file, in the transaction that shows them: a range, whose numbers are for the
-    first ref of each answer's task, and one for each of the ``further`` refs."""
+    first ref of each answer's task, and one for each of the ``further`` refs. What was expected is answered then."""
     if not shown.many:
         return
     first = counters.take(store, "outbox", shown.many)
@@ -134,6 +152,18 @@ def publish_answers(
         further = further_refs(store, shown)  # a ref came meanwhile
     for result, ref in further.found:
         _put(store, result, ref, reason, now)
+    expected.answered(store, further.answered, now)
+
+
+def publish_joined(store: Store, result: int, refs: Iterable[str], now: int) -> bool:
+    """Give numbers to an answer of a batch for the refs of what it was joined to just now, in the same transaction.
+    An answer that no view shows yet gets them when it is shown (``False``)."""
+    counters.take(store, "later_refs")
+    if store.one("SELECT 1 FROM kept_results WHERE seq = :result", {"result": result}) is None:
+        return False
+    for ref in refs:
+        _put(store, result, ref, "ref", now)
+    return True
 
 
 def _put(store: Store, result: int, ref: str | None, reason: PublishReason, now: int) -> None:

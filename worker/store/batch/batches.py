@@ -171,7 +171,8 @@ class FileRows:
                 " AND seq <> :file AND (name = :name OR sha256 = :sha256))",
                 {"file": self.number, "replaces": facts.replaces, "name": facts.name, "sha256": facts.sha256},
             )
-            names = ", ".join(f"{name} = :{name}" for name in asdict(counts))
+            # An answer that was expected only when it was staged already is counted there.
+            names = ", ".join(f"{name} = {name} + :{name}" for name in asdict(counts))
             taken = incomplete is not None
             self._store.execute(
                 f"UPDATE files SET state = 'ingested', warnings = :warnings, {names}, reason = :reason,"  # noqa: S608

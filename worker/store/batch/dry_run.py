@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from worker.core.x12.issues import Issue
 from worker.store.batch.batches import FileState
-from worker.store.batch.matching import JoinedPatients, match_all
+from worker.store.batch.matching import match_all
+from worker.store.batch.patients import JoinedPatients
 from worker.store.batch.rows import Counts, stored_sets
 from worker.store.batch.staging import StagedAnswer, StagedSet, count_sets
 from worker.store.db.store import Store

@@ -96,8 +96,8 @@ def set_values(tset: TransactionSet, issues: tuple[Issue, ...]) -> tuple[Any, ..
 
 # Each value that is bound takes as long as a column that is stored, so what is the same for all stands in the text.
 _INSERT_RESULT = f"""
-INSERT INTO results (seq, task, source, revision, received_at, body, derived)
-VALUES (?, ?, 'batch', 1, ?, ?, {READER_VERSION})
+INSERT INTO results (seq, task, expected, source, revision, received_at, body, derived)
+VALUES (?, ?, ?, 'batch', 1, ?, ?, {READER_VERSION})
 """  # noqa: S608 - a number of ours
 _INSERT_ANSWER = f"""
 INSERT INTO answers (seq, result, from_set, file, ordinal, match, {", ".join(AnswerColumns._fields)})
@@ -125,7 +125,7 @@ def put_answers(
     seq = counters.take(store, "answers", len(fresh))
     results, answers, candidates = [], [], []
     for (tset, _, columns, body), one in zip(fresh, matches, strict=True):
-        results.append((result, one.task, now, body))
+        results.append((result, one.task, one.expected, now, body))
         delivered = one.state != "test"
         place = ordinal if delivered else None
         answers.append((seq, result, tset, file, place, one.state) + columns)  # noqa: RUF005 - half of the time

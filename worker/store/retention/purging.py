@@ -235,7 +235,9 @@ _ALONE: dict[Of, str] = {
     "body": "SELECT seq FROM bodies WHERE task IS NULL AND received_at < :before",
     "text": "SELECT seq FROM unreadable WHERE last_at < :before",
     "lookup": "SELECT seq FROM lookups WHERE state <> 'searching' AND ended_at < :before",
-    "expected": "SELECT seq FROM expected WHERE recorded_at < :before",
+    # With an answer of it that is there goes its ref, under which the answer is told: it waits until that is purged.
+    "expected": "SELECT seq FROM expected WHERE recorded_at < :before"
+    " AND NOT EXISTS (SELECT 1 FROM results WHERE results.expected = expected.seq)",
 }
 _NAMES: dict[Of, str] = {"body": "bodies", "text": "unreadable", "lookup": "lookups", "expected": "expected"}
 

@@ -133,7 +133,7 @@ def _ways_in(db: Database) -> None:
     _make(db, "lookups", "lookups_due", "lookups_state", "expected", "backfill", "spool", "tasks_correlation")
     if not any(one.name == "expected" for one in db.table("results").columns):
         db.execute("ALTER TABLE results ADD COLUMN expected INTEGER REFERENCES expected (seq) ON DELETE SET NULL")
-    _make(db, "results_expected")
+    _make(db, "results_expected", "expected_ref", "expected_waiting", "answers_unjoined")
     for table in ("backfill", "spool"):
         db.execute(f"INSERT INTO {table} (id) VALUES (1) ON CONFLICT (id) DO NOTHING")  # noqa: S608 - constants
 

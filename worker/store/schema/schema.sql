@@ -178,6 +178,8 @@ CREATE TABLE expected (
     answered_at INTEGER,                -- when the first answer of a batch came; none: none has
     UNIQUE (trace_number, originator_id, ref)
 ) STRICT;
+CREATE INDEX expected_ref ON expected (ref);
+CREATE INDEX expected_waiting ON expected (recorded_at) WHERE answered_at IS NULL;
 
 -- How many tasks there are of a sort. Triggers on tasks change it, in the transaction that changes the task, so that no
 -- statement can forget to; a poll that finds a task still pending costs nothing for it.
@@ -237,7 +239,8 @@ CREATE TABLE results (
     task INTEGER REFERENCES tasks (seq) ON DELETE CASCADE,
         -- the row of its task; none: an answer of a batch that matched no task
     expected INTEGER REFERENCES expected (seq) ON DELETE SET NULL,
-        -- of an answer of a batch without a task: the answer that was expected; none: none was
+        -- of an answer of a batch: what it answers that was expected without an id; its ref counts where no task was
+        -- found; none: it was not expected
     source TEXT NOT NULL CHECK (
         source = 'poll' OR source = 'callback' OR source = 'replay' OR source = 'backfill' OR source = 'batch'
     ),                                  -- what brought it
@@ -309,7 +312,7 @@ CREATE TABLE answers (
     trace_number TEXT NOT NULL,         -- TRN02
     originator_id TEXT NOT NULL,        -- TRN03
     match TEXT CHECK (match = 'matched' OR match = 'candidate' OR match = 'unmatched' OR match = 'test'),
-        -- of a batch: whether its task was found
+        -- of a batch: whether its task was found, or it was expected
     said TEXT,
         -- of a polled result: all that it says, as JSON; that of a batch is the body of its result
     begins TEXT NOT NULL DEFAULT '',    -- when the coverage begins or began: YYYY-MM-DD
@@ -327,6 +330,7 @@ CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
 CREATE UNIQUE INDEX answers_ordinal ON answers (file, ordinal) WHERE ordinal IS NOT NULL;
 CREATE INDEX answers_reference ON answers (reference) WHERE from_set IS NULL;
 CREATE INDEX answers_trace ON answers (trace_number) WHERE from_set IS NULL;
+CREATE INDEX answers_unjoined ON answers (trace_number) WHERE match = 'candidate' OR match = 'unmatched';
 
 -- The tasks that an answer of a batch may belong to, where none is certain.
 CREATE TABLE candidates (
@@ -464,9 +468,9 @@ CREATE TABLE files (
     transaction_sets INTEGER NOT NULL DEFAULT 0, -- complete 271 sets, those known before included
     known_sets INTEGER NOT NULL DEFAULT 0, -- sets that an earlier file had
     subscribers INTEGER NOT NULL DEFAULT 0, -- in its 271 sets
-    matched INTEGER NOT NULL DEFAULT 0, -- new answers whose task was found
+    matched INTEGER NOT NULL DEFAULT 0, -- new answers whose task was found, or that were expected
     candidates INTEGER NOT NULL DEFAULT 0, -- new answers that may belong to a task
-    unmatched INTEGER NOT NULL DEFAULT 0, -- new answers that belong to no task
+    unmatched INTEGER NOT NULL DEFAULT 0, -- new answers of which neither was found
     test_answers INTEGER NOT NULL DEFAULT 0, -- answers held back as tests: neither matched nor delivered
     quarantined_sets INTEGER NOT NULL DEFAULT 0, -- sets that could not be understood
     other_sets INTEGER NOT NULL DEFAULT 0, -- sets of other kinds than 271
@@ -805,8 +809,8 @@ WHERE paths.list = 'successful' AND NOT EXISTS (
 UNION ALL
 SELECT
     results.seq, answers.seq, tasks.id,
-    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq),
-    tasks.correlation_id, results.source, NULL, NULL, 0, NULL,
+    coalesce((SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq), expected.ref),
+    coalesce(tasks.correlation_id, expected.correlation_id), results.source, NULL, NULL, 0, NULL,
     NULL, NULL, answers.coverage, answers.payer, answers.payer_id,
     answers.member_id, answers.last_name, answers.first_name, answers.birth_date, answers.level, answers.plan,
     answers.group_number, answers.group_name, answers.begins, answers.ends, answers.other_payers, answers.managed_care, answers.to_ask,
@@ -820,6 +824,7 @@ JOIN sets ON sets.seq = answers.from_set AND sets.state = 'accepted'
 JOIN envelopes ON envelopes.seq = sets.envelope
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
 LEFT JOIN tasks ON tasks.seq = results.task
+LEFT JOIN expected ON expected.seq = results.expected AND results.task IS NULL
 WHERE answers.found = 1 AND NOT EXISTS (
     SELECT 1 FROM texts
     JOIN results AS polled ON polled.seq = texts.result
@@ -838,7 +843,8 @@ SELECT
     's' || sets.seq AS transaction_set, -- the set's number in `cdpoll quarantine`
     answers.match,                      -- matched, candidate, unmatched or test
     tasks.id,                           -- the vendor's id of the discovery that it matched
-    (SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq) AS refs, -- the caller's keys
+    coalesce((SELECT group_concat(ref, ', ') FROM refs WHERE refs.task = tasks.seq), expected.ref) AS refs,
+        -- the caller's keys
     (SELECT group_concat(others.id, ', ') FROM candidates JOIN tasks AS others ON others.seq = candidates.task
         WHERE candidates.answer = answers.seq) AS candidates, -- the ids of tasks that it may belong to
     answers.level,
@@ -872,7 +878,8 @@ JOIN results ON results.seq = answers.result
 JOIN sets ON sets.seq = answers.from_set AND sets.state IN ('accepted', 'test')
 JOIN envelopes ON envelopes.seq = sets.envelope
 JOIN files ON files.seq = sets.file AND files.state = 'ingested'
-LEFT JOIN tasks ON tasks.seq = results.task;
+LEFT JOIN tasks ON tasks.seq = results.task
+LEFT JOIN expected ON expected.seq = results.expected AND results.task IS NULL;
 
 -- The results that count: not those of a file that is still being read, nor what is held back as a test, nor what is
 -- provisional or was purged.

@@ -8,6 +8,7 @@ from worker.core.intake.link import Unreadable
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import DueReason
+from worker.store.batch.earlier import join_earlier
 from worker.store.db.store import Store
 from worker.store.state import api, callback_lane
 from worker.store.tasks import expected, history, lookups
@@ -107,6 +108,7 @@ def record_within(store: Store, intake: Intake, *, origin: str, now: int, schedu
         done.setdefault(recording.id, state)
     awaited_anew = sum(lookups.add(store, lookup, now) for lookup in intake.lookups)
     awaited_anew += sum(expected.add(store, one, now) for one in intake.expected)
+    join_earlier(store, [one.trace_number for one in intake.expected], now)
     for item in intake.unreadable:
         _keep_unreadable(store, item, now)
     told = [*(one.correlation_id for one in intake.recordings), *(one.correlation_id for one in intake.lookups)]

@@ -60,20 +60,22 @@ def pages(
 ) -> Iterator[list[Json]]:
     """What is under way, has failed or is dead, by way and number, page by page; each ``None`` leaves none out.
 
-    ``subtenant``: only results of tasks that were recorded with this tag.
+    ``subtenant``: only results of what was recorded with this tag.
     """
     after: tuple[str, int] = ("", -1)
     while True:
         rows = store.read(
             """
-            SELECT deliveries.way, deliveries.number, tasks.id, tasks.subtenant, deliveries.state,
-                deliveries.attempts, deliveries.next_at, deliveries.error, deliveries.detail, deliveries.first_at,
-                deliveries.last_at
+            SELECT deliveries.way, deliveries.number, tasks.id, deliveries.state, deliveries.attempts,
+                deliveries.next_at, deliveries.error, deliveries.detail, deliveries.first_at, deliveries.last_at,
+                coalesce(tasks.subtenant, expected.subtenant) AS subtenant
             FROM deliveries LEFT JOIN tasks ON tasks.seq = deliveries.task
+            LEFT JOIN results ON results.seq = deliveries.result AND deliveries.task IS NULL
+            LEFT JOIN expected ON expected.seq = results.expected
             WHERE (deliveries.way, deliveries.number) > (:after_way, :after_number)
             AND deliveries.way = coalesce(CAST(:way AS TEXT), deliveries.way)
             AND deliveries.state = coalesce(CAST(:state AS TEXT), deliveries.state)
-            AND (CAST(:subtenant AS TEXT) IS NULL OR tasks.subtenant = :subtenant)
+            AND (CAST(:subtenant AS TEXT) IS NULL OR coalesce(tasks.subtenant, expected.subtenant) = :subtenant)
             ORDER BY deliveries.way, deliveries.number LIMIT :most
             """,
             {

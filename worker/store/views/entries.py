@@ -47,18 +47,25 @@ def provisional(store: Store, rows: Iterable[sqlite3.Row]) -> list[Entry]:
 
 
 def _refs(store: Store, results: Iterable[int]) -> dict[int, list[tuple[str | None, bool]]]:
-    """By result, the refs of its task, and whether each has a number of its own."""
+    """By result, the refs of its task, or that of what it answers; and whether each has a number of its own."""
     found: dict[int, list[tuple[str | None, bool]]] = {}
     listed = ",".join(map(str, results))
     if not listed:
         return found
     for row in store.read(
         f"""
-        SELECT results.seq, refs.ref, EXISTS (
-            SELECT 1 FROM outbox WHERE outbox.result = results.seq AND outbox.ref = refs.ref
+        SELECT keys.seq, keys.ref, EXISTS (
+            SELECT 1 FROM outbox WHERE outbox.result = keys.seq AND outbox.ref = keys.ref
         ) AS numbered
-        FROM results JOIN refs ON refs.task = results.task WHERE results.seq IN ({listed})
-        ORDER BY refs.added_at, refs.ref
+        FROM (
+            SELECT results.seq, refs.ref, refs.added_at
+            FROM results JOIN refs ON refs.task = results.task WHERE results.seq IN ({listed})
+            UNION ALL
+            SELECT results.seq, expected.ref, expected.recorded_at
+            FROM results JOIN expected ON expected.seq = results.expected
+            WHERE results.seq IN ({listed}) AND results.task IS NULL
+        ) AS keys
+        ORDER BY keys.added_at, keys.ref
         """  # noqa: S608 - numbers
     ):
         found.setdefault(row["seq"], []).append((row["ref"], bool(row["numbered"])))

@@ -125,9 +125,11 @@ def objects(store: Store, entries: Iterable[Entry]) -> dict[int, Json]:
     rows = store.read(
         f"""
         SELECT results.seq, results.task, results.source, results.revision, results.outcome, results.received_at,
-            results.body, tasks.id, tasks.name, tasks.correlation_id, tasks.trace_id, tasks.subtenant,
-            tasks.recorded_at, tasks.concluded_at
+            results.body, tasks.id, tasks.name, tasks.trace_id, tasks.recorded_at, tasks.concluded_at,
+            coalesce(tasks.correlation_id, expected.correlation_id) AS correlation_id,
+            coalesce(tasks.subtenant, expected.subtenant) AS subtenant
         FROM results LEFT JOIN tasks ON tasks.seq = results.task
+        LEFT JOIN expected ON expected.seq = results.expected AND results.task IS NULL
         WHERE results.seq IN ({listed}) AND length(results.body) > 0 AND NOT ({_REPLACED})
         """  # noqa: S608 - numbers and constants
     )

@@ -70,8 +70,11 @@ def found_pages(
 
 
 def ref_is_known(store: Store, ref: str) -> bool:
-    """Whether any task was recorded for that key."""
-    return store.one("SELECT 1 FROM refs WHERE ref = :ref LIMIT 1", {"ref": ref}) is not None
+    """Whether anything was recorded for that key."""
+    return any(
+        store.one(f"SELECT 1 FROM {table} WHERE ref = :ref LIMIT 1", {"ref": ref})  # noqa: S608 - constants
+        for table in ("refs", "expected")
+    )
 
 
 def results_to_read(store: Store) -> int:
@@ -97,11 +100,12 @@ def _all(store: Store, since_ms: int | None) -> Iterator[list[Entry]]:
 
 
 def _of(store: Store, ref: str | None, task: int | None, result: int | None) -> Iterator[list[Entry]]:
-    """The same of one result, one task, or the tasks of a ref."""
+    """The same of one result, one task, or a ref."""
     conditions = {
         "seq = :result": result,
         "task = :task": task,
-        "task IN (SELECT task FROM refs WHERE ref = :ref)": ref,
+        "(task IN (SELECT task FROM refs WHERE ref = :ref)"
+        " OR expected IN (SELECT seq FROM expected WHERE ref = :ref))": ref,
     }
     wanted = " AND ".join(one for one, value in conditions.items() if value is not None)
     last = 0
@@ -134,8 +138,10 @@ def coverages_of(store: Store, results: Iterable[int]) -> dict[int, list[Json]]:
         return {}
     for row in store.read(
         f"""
-        SELECT found_coverage.*, results.derived, tasks.subtenant FROM found_coverage
-        JOIN results ON results.seq = found_coverage.result LEFT JOIN tasks ON tasks.seq = results.task
+        SELECT found_coverage.*, results.derived, coalesce(tasks.subtenant, expected.subtenant) AS subtenant
+        FROM found_coverage JOIN results ON results.seq = found_coverage.result
+        LEFT JOIN tasks ON tasks.seq = results.task
+        LEFT JOIN expected ON expected.seq = results.expected AND results.task IS NULL
         WHERE found_coverage.result IN ({listed})
         """  # noqa: S608 - numbers
     ):
