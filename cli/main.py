@@ -45,6 +45,7 @@ COMMANDS = {
     "ingest": ("cli.ingest", "ingest", "Read batch 271 files: given ones, or one round over the SFTP drop."),
     "files": ("cli.ingest", "files", "What came in batches, and what waits on the drop."),
     "quarantine": ("cli.quarantine", "quarantine", "Files and sets that could not be understood."),
+    "expected": ("cli.expected", "expected", "Answers of batches that are expected without an id."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "lookups": ("cli.lookups", "lookups", "Requests whose answer was lost, and what came of looking for them."),
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),

@@ -4,12 +4,13 @@ from typing import Any
 
 import click
 
+from cli.age import age
 from cli.audit import audited, note_act
 from cli.opening import Opened, opened
 from cli.output import AS_JSON, dumped, say
 from cli.who import who
 from worker.core.errors import TryLater
-from worker.core.instant import duration, iso, words
+from worker.core.instant import iso, words
 from worker.core.problems import counted
 from worker.daemon.retention_lane import terms_of
 from worker.rounds.retention.purge import Purged, foreseen, purge, rewrite
@@ -19,26 +20,12 @@ from worker.store.retention.undelivered import Limit
 
 Json = dict[str, Any]
 
-# As long as `[retention] keep` may be.
-_OLDEST_MS = 36_500 * 86_400_000
-
-
 # Of the files that go, or would go.
 NAMED_FILES = 20
 
 
-def _age(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
-    try:
-        age_ms = duration(text)
-    except (ValueError, OverflowError):
-        raise click.BadParameter("write a number with a unit, as in 30d, 12h or 90d12h") from None
-    if not 0 < age_ms <= _OLDEST_MS:
-        raise click.BadParameter("write an age of more than nothing, of 36500d at most")
-    return age_ms
-
-
 @click.command("purge")
-@click.option("--older-than", "age_ms", metavar="D", required=True, callback=_age, help="An age: 90d, 12h.")
+@click.option("--older-than", "age_ms", metavar="D", required=True, callback=age, help="An age: 90d, 12h.")
 @click.option("--yes", is_flag=True, help="Do it. Without this, only what would go is told.")
 @AS_JSON
 @click.pass_obj

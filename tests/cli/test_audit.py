@@ -64,6 +64,9 @@ NOTED: list[tuple[str, list[str], list[tuple[str, str | None]]]] = [
     ("lookups list --json", [], [("listed lookups", None)]),
     ("lookups drop", ["1"], [("dropped lookups", "1")]),
     ("lookups drop", ["--ended"], [("dropped lookups", "2")]),
+    ("expected list --json", [], [("listed expected answers", None)]),
+    ("expected drop", ["1", "9"], [("dropped expected answers", "1")]),
+    ("expected drop", ["--all"], [("dropped expected answers", "2-3")]),
     ("tasks --json", ["--ref", REF], [("listed tasks", None)]),
     ("tasks --csv", [], [("listed tasks", None)]),
     ("tasks --json", ["--review"], [("listed tasks", None)]),
@@ -99,7 +102,7 @@ NOT_NOTED = {
     **dict.fromkeys(("run", "deliver"), DAEMON),
     **dict.fromkeys(("record", "record --json", "record --body"), "systems do it; the task's history has it"),
     **dict.fromkeys(("submit", "submit --json"), "systems do it; the history of its tasks has it"),
-    **dict.fromkeys(("tasks", "show", "found", "unreadable list", "lookups list"), A_SCREEN),
+    **dict.fromkeys(("tasks", "show", "found", "unreadable list", "lookups list", "expected list"), A_SCREEN),
     **{
         form: NO_PATIENT
         for name in ("status", "problems list", "problems acts", "files", "quarantine list", "quarantine show")
@@ -172,6 +175,8 @@ def test_each_command_notes_what_it_does_and_nothing_of_a_patient(
     house.cdpoll("record", "--lookup", "c-1", check=0)
     house.cdpoll("record", "--lookup", "c-2", check=0)
     house.rows("UPDATE lookups SET state = 'expired'")
+    awaited = "".join(f'{{"trace_number": "T{n}", "ref": "{REF}", "member_id": "M{n}"}}\n' for n in (1, 2, 3))
+    house.cdpoll("record", "--jsonl", "-", stdin=awaited.encode(), check=0)
     with open_store(house.database) as store:
         conclude(store, DONE)
         Delivering(store, ScriptedWay(answering({1: REFUSED})), NOW).until_idle()

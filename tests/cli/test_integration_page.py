@@ -83,6 +83,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     found = House(tmp_path_factory.mktemp("house"))
     found.cdpoll("record", "a", "b", "c", "e", "x/y", "--ref", "R", check=65)
     found.cdpoll("record", "--lookup", "c-1", check=0)
+    awaited = b'{"trace_number": "T1", "ref": "R", "member_id": "M1"}'
+    found.cdpoll("record", "--jsonl", "-", stdin=awaited, check=0)
     found.rows("UPDATE tasks SET failures = 1, last_error = 'http_503' WHERE id = 'e'")
     path: dict[str, Any] = {
         "id": "p",
@@ -145,6 +147,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["quarantine", "drop", "f2"],
         ["unreadable", "list"],
         ["lookups", "list"],
+        ["expected", "list"],
         ["deliveries", "list"],
         ["deliveries", "retry", "2", "99"],
         ["deliveries", "skip", "2", "99"],

@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
-from worker.store.views import callbacks, lookups, spool
+from worker.store.views import callbacks, expected, lookups, spool
 from worker.store.views.status import FILE_STATES
 from worker.store.views.verdicts import Installation, next_probe, slowed, starting
 
@@ -52,6 +52,8 @@ def _ways_in(picture: Json, now: int) -> Iterator[tuple[str, str]]:
         yield "callbacks", callbacks.fact(picture["callbacks"], now)
     if sought := lookups.fact(picture["lookups"]):
         yield "lookups", sought
+    if awaited := expected.fact(picture["expected"]):
+        yield "expected", awaited
     if picture.get("spool"):
         yield "spool", spool.fact(picture["spool"])
 

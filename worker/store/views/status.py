@@ -12,7 +12,7 @@ from worker.store.state import api, backups, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.state import spool as spool_row
 from worker.store.tasks import tallies
-from worker.store.views import alerts, callbacks, lookups
+from worker.store.views import alerts, callbacks, expected, lookups
 from worker.store.views import deliveries as ways_out
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
@@ -69,6 +69,7 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "callbacks": callbacks.picture(store) if rules.callbacks else None,
         "lookups": lookups.picture(store),
         "spool": None if rules.spool is None else spool_row.picture(store, now),
+        "expected": expected.picture(store, now),
         "deliveries": deliveries(store, now, rules),
         "problems": told(found),
         "alerts": alerts.picture(store, rules),
