@@ -57,6 +57,10 @@ def _inbox(inbox: Path) -> Iterator[Finding]:
     elif found.st_mode & _STICKY != _STICKY or found.st_mode & stat.S_IRGRP:
         said = f"members of the group may list {inbox}, or take files of each other ({_shown(found)})"
         yield fail("spool", said, f"chmod 3730 {inbox}")
+    if found.st_mode & _GROUP and found.st_gid not in (os.getegid(), *os.getgroups()):
+        user = user_name(os.geteuid())
+        said = f"{user} is no member of the group {_group(inbox)}, and may not read what its members leave"
+        yield fail("spool", said, f"usermod -aG {_group(inbox)} {user}, and restart the daemon")
 
 
 def _stat(path: Path) -> os.stat_result | None:

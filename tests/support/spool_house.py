@@ -1,7 +1,9 @@
 """A database, a spool, and the lane between them, turned by hand at times that the tests set."""
 
+import random
 import sqlite3
 import threading
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -94,3 +96,9 @@ class SpoolHouse:
     @property
     def seen(self) -> row.SpoolSeen:
         return row.get(self.store)
+
+
+def new_ids(count: int, seed: int = 1) -> list[str]:
+    """Ids as the vendor has them, the same for the same seed."""
+    chance = random.Random(seed)
+    return [str(uuid.UUID(int=chance.getrandbits(128))) for _ in range(count)]

@@ -51,6 +51,14 @@ def test_what_is_not_there(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_group_that_the_service_is_no_member_of(path: Path) -> None:
+    os.chown(path / "in", -1, 4001)
+    (path / "in").chmod(0o3730)
+    (found,) = looked(path)
+    assert "is no member of the group gid 4001" in found.words
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_another_owner(path: Path) -> None:
     os.chown(path / "in", 4001, 4001)
     (found,) = looked(path)

@@ -13,6 +13,9 @@ from worker.store.state import spool as row
 # A lane that works looks far more often, and takes what it finds; a large batch may take minutes.
 SILENT_MS = 900_000
 
+# Within this time of the daemon's a file is taken, also where thousands lie before it.
+WAITING_MS = 3_600_000
+
 
 def spool_problems(store: Store, now: int, rules: StatusRules, *, alive: bool) -> list[Problem]:
     """What a person must see of the spool, where there is one."""
@@ -36,6 +39,9 @@ def _silent(store: Store, now: int, seen: row.SpoolSeen) -> list[Problem]:
     cure = "look into the daemon's log (journalctl -u cdpoll), and restart it"
     if now - looked_at > SILENT_MS:
         return [problem("spool_stuck", cause=f"it was last looked at {words(now - looked_at)} ago", cure=cure)]
+    waits_since = now if seen.oldest_at is None else max(seen.oldest_at, 0 if beat is None else beat.started_at)
+    if now - waits_since > WAITING_MS:
+        return [problem("spool_stuck", cause=f"a file has waited for {words(now - waits_since)}", cure=cure)]
     return []
 
 
