@@ -112,6 +112,9 @@ def test_an_installed_package_runs(bare: Host) -> None:
     assert "systemctl enable --now cdpoll" in said
     assert bare.run("systemctl", "is-enabled", "cdpoll", check=False).stdout.strip() == "disabled"
     assert bare.run("stat", "-c", "%a %U %G", "/etc/cdpoll/cdpoll.ini").stdout.split() == ["640", "root", "cdpoll"]
+    assert "\n[spool]\n" in bare.run("cat", "/etc/cdpoll/cdpoll.ini").stdout
+    folder = bare.run("stat", "-c", "%a %U %G", "/var/spool/cdpoll/in").stdout.split()
+    assert folder == ["3730", "cdpoll", "cdpoll-spool"]
     assert bytecode(bare)
     bare.run("gzip", "-t", "/usr/share/man/man1/cdpoll-record.1.gz")
     # The caller's own packages do not come between.
@@ -195,7 +198,8 @@ def test_what_was_enabled_runs_again_after_a_removal_and_a_purge_leaves_the_data
     bare.run("systemctl", "stop", "vendor")
     said = bare.run("apt-get", "purge", "-y", "cdpoll").stdout
     assert bare.shown("cdpoll", "ActiveState") == "inactive"
-    assert "rm -rf /var/lib/cdpoll" in said
+    assert "rm -rf /var/lib/cdpoll /var/spool/cdpoll" in said
+    bare.run("test", "-e", "/var/spool/cdpoll/in")
     assert not (bare.root / "etc/cdpoll").exists()
     assert not (bare.root / "etc/systemd/system/multi-user.target.wants/cdpoll.service").is_symlink()
     assert not (bare.root / "etc/systemd/system/sockets.target.wants/cdpoll-callback.socket").is_symlink()
