@@ -56,11 +56,11 @@ class WayIn:
             self.here = None
 
     def leave(self, intake: Intake, now: int) -> None:
-        """Leave a file in the spool; it is on the disk when this returns. Raises :class:`TryLater`."""
-        from worker.core.intake.hand_over import as_lines
+        """Leave it in the spool; it is on the disk when this returns. Raises :class:`TryLater`."""
+        from worker.core.intake.hand_over import as_files
 
         assert self.folder is not None
-        if lines := as_lines(intake):
+        for lines in as_files(intake):
             leaving.leave(self.folder, lines, now)
 
     def note(self, what: str) -> str:
@@ -79,14 +79,14 @@ def way_in(obj: dict[str, Any]) -> WayIn:
     try:
         found = known_store(obj)
         folder = _folder(found)
-        return WayIn(opened_as(found, _patience_s(folder), create=True), folder)
+        return WayIn(opened_as(found, patience_s(folder), create=True), folder)
     except CdpollError as error:
         way = WayIn(None, folder if found is not None else _folder_unread(obj["config"]))
         way.go_without(error)
         return way
 
 
-def _patience_s(folder: Path | None) -> float:
+def patience_s(folder: Path | None) -> float:
     """How long a lock is waited for. Where a daemon takes what is left in the spool, no one need wait long."""
     try:
         if folder is not None:

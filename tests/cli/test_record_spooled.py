@@ -12,6 +12,7 @@ import pytest
 
 import cli.spooling
 from cli.main import call
+from cli.spooling import patience_s
 from tests.support.cdpoll_process import House
 from tests.support.spool_folder import make_spool
 from worker.core.exit_code import ExitCode
@@ -153,11 +154,18 @@ def test_a_spool_that_no_daemon_looks_into_is_75(house: House) -> None:
     assert "is not there" in house.cdpoll("record", A, check=75).err
 
 
-def test_without_a_spool_it_is_as_ever(house: House) -> None:
+def test_without_a_spool_it_is_as_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spool of another installation is none of this one's."""
+    monkeypatch.setattr(cli.spooling, "DEFAULT_PATH", str(house.folder / "spool"))
     house.write(spool_path="")
     newer(house)
-    assert "newer cdpoll" in house.cdpoll("record", A, check=78).err
+    assert call(["--config", str(house.config), "record", A]) == ExitCode.CONFIGURATION
     assert files(house) == []
+
+
+def test_a_lock_is_waited_for_longer_where_nothing_can_be_left(house: House) -> None:
+    folder = house.folder / "spool" / "in"
+    assert patience_s(folder) < patience_s(None) == patience_s(folder / "none")
 
 
 def test_what_a_person_has_to_mend_is_not_left_for_a_daemon(house: House) -> None:

@@ -72,6 +72,15 @@ def test_a_member_of_the_group_of_the_spool_hands_an_id_in(site: Site, readable:
     assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (MEMBER.uid, SPOOLING_GID, 0o640)
 
 
+def test_who_may_read_the_database_and_not_write_it_leaves_a_file_too(site: Site) -> None:
+    assert site.record(User(SERVICE, SERVICE, (SPOOLING_GID,)), A) == 0
+    for path in (site.state, site.ini.parent, *site.state.iterdir(), site.ini):
+        path.chmod(0o755)
+    assert site.record(MEMBER, A) == 0, site.errors.read_text()
+    assert site.output.read_text() == f"spooled {A}\n"
+    assert "readonly" in site.errors.read_text()
+
+
 def test_another_user_is_told_how_to_become_a_member(site: Site) -> None:
     where = {"CDPOLL_SPOOL_PATH": str(site.spool.parent)}
     assert site.record(STRANGER, A, **where) == ExitCode.TRY_LATER

@@ -7,7 +7,7 @@ import pytest
 
 from worker.core.errors import BadData
 from worker.core.intake.anything import MOST_UNREADABLE_ROWS, Reading, names_tasks, read_anything
-from worker.core.intake.hand_over import as_lines
+from worker.core.intake.hand_over import as_files
 from worker.core.intake.intake import Intake, merge
 from worker.core.intake.link import Unreadable
 
@@ -104,7 +104,7 @@ def test_an_answer_among_the_lines_is_not_taken_for_a_task() -> None:
 
 def test_what_another_process_could_not_read_is_kept() -> None:
     """`cdpoll record` leaves it so, where the database cannot be opened."""
-    left = as_lines(Intake(unreadable=(Unreadable("</coverage-discovery/", "no id"),)))
+    [left] = as_files(Intake(unreadable=(Unreadable("</coverage-discovery/", "no id"),)))
     found = read(left)
     assert [(one.raw, one.reason) for one in merge(found.portions).unreadable] == [
         ("</coverage-discovery/", "line 1: no id")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.intake.test_json_lines import line
-from worker.core.intake.hand_over import as_lines
+from worker.core.intake.hand_over import FILE_BYTES, FILE_ROWS, as_files
 from worker.core.intake.intake import Expected, Intake, Lookup, Recording, merge
 from worker.core.intake.json_lines import from_jsonl_line
 from worker.core.intake.link import RAW_LIMIT_CHARS, Unreadable, unreadable
@@ -18,7 +18,7 @@ A = "0716e3e8-87ee-11ee-b9d1-0242ac120002"
 
 
 def read_again(intake: Intake) -> Intake:
-    lines = as_lines(intake).split(b"\n")
+    lines = b"".join(as_files(intake)).split(b"\n")
     assert lines.pop() == b""
     return merge(from_jsonl_line(one, place="line") for one in lines)
 
@@ -117,4 +117,14 @@ def test_a_line_that_is_no_such_text_is_kept_as_a_whole(keys: dict[str, object])
 
 def test_a_text_that_is_none_is_not_written() -> None:
     with pytest.raises(UnicodeEncodeError):
-        as_lines(Intake((Recording(A, "id", ref="\udc80"),)))
+        as_files(Intake((Recording(A, "id", ref="\udc80"),)))
+
+
+def test_no_file_is_large() -> None:
+    many = Intake(tuple(Recording(f"id-{n}", "jsonl") for n in range(2 * FILE_ROWS + 1)))
+    assert [one.count(b"\n") for one in as_files(many)] == [FILE_ROWS, FILE_ROWS, 1]
+    assert read_again(many) == many
+    large = Intake(unreadable=tuple(Unreadable("x" * 65_000 + str(n), "why") for n in range(200)))
+    assert all(len(one) <= FILE_BYTES for one in as_files(large))
+    assert read_again(large) == same(large)
+    assert as_files(Intake()) == []

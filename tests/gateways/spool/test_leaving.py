@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.spool_folder import make_spool
+from tests.support.spool_folder import SERVICE, make_spool
 from worker.core.errors import TryLater
 from worker.gateways.spool import leaving
 
@@ -131,6 +131,26 @@ def test_where_nothing_may_be_left(folder: Path, spoil: Callable[[Path], object]
     assert refusal.value.hint
     with pytest.raises(TryLater, match=words):
         leaving.leave(folder, b"x", NOW)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: os.chown(folder / leaving.LANE, SERVICE + 1, -1), "does not belong to the user whose daemon"),
+        (lambda folder: folder.chmod(0o1730), "does not hand its group on"),
+        (lambda folder: os.chown(folder.parent, SERVICE + 1, -1), "can be changed by other users"),
+    ],
+    ids=["the lane of another user", "files keep the group of their writer", "the folder above is another user's"],
+)
+def test_where_nothing_may_be_left_for_another_user(
+    tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    folder = make_spool(tmp_path / "spool", SERVICE)
+    leaving.check(folder, NOW)
+    spoil(folder)
+    with pytest.raises(TryLater, match=words):
+        leaving.check(folder, NOW)
 
 
 def test_a_clock_that_went_a_little_astray_is_no_reason(folder: Path) -> None:

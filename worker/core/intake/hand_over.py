@@ -20,9 +20,23 @@ _RAW_KEYS = ("raw", "reason", "ref")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def as_lines(intake: Intake) -> bytes:
+# One file of lines holds no more, so that who reads it needs little memory and short transactions.
+FILE_ROWS, FILE_BYTES = 1_000, 4 * 1024 * 1024
+
+
+def as_files(intake: Intake) -> list[bytes]:
     """All that is to be recorded. Raises UnicodeEncodeError where a text is none."""
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in _lines(intake)).encode()
+    files: list[bytes] = []
+    rows: list[bytes] = []
+    size_bytes = 0
+    for told in _lines(intake):
+        line = json.dumps(told, ensure_ascii=False).encode() + b"\n"
+        if rows and (len(rows) == FILE_ROWS or size_bytes + len(line) > FILE_BYTES):
+            files.append(b"".join(rows))
+            rows, size_bytes = [], 0
+        rows.append(line)
+        size_bytes += len(line)
+    return [*files, b"".join(rows)] if rows else files
 
 
 def _lines(intake: Intake) -> Iterator[dict[str, object]]:
