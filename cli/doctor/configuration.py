@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cli.doctor.finding import Finding, fail, good, not_checked, warn
-from cli.doctor.services import CALLBACK_SERVICE, DELIVER_SERVICE, SERVICE
+from cli.doctor.services import CALLBACK_SERVICE, DELIVER_SERVICE, LOCAL_SERVICE, SERVICE
 from cli.opening import owner_of
 from cli.trial import tried
 from worker.config import Config, Examined, Mistake, examine
@@ -25,6 +25,9 @@ def as_handed(explicit: str | None, environ: Mapping[str, str], handed: Path = H
     if config is not None and config.callback is not None:
         other = examine(explicit, with_credentials(environ, handed / CALLBACK_SERVICE)).config
         config = config._replace(callback=config.callback if other is None else other.callback)
+    if config is not None and config.local.token:
+        other = examine(explicit, with_credentials(environ, handed / LOCAL_SERVICE)).config
+        config = config._replace(local=config.local if other is None else other.local)
     return examined._replace(config=config)
 
 

@@ -11,6 +11,7 @@ from worker.gateways.units import unit_of
 
 SERVICE = "cdpoll.service"
 DELIVER_SERVICE = "cdpoll-deliver.service"
+LOCAL_SERVICE = "cdpoll-local.service"
 CALLBACK_SERVICE, CALLBACK_SOCKET = "cdpoll-callback.service", "cdpoll-callback.socket"
 
 
