@@ -216,6 +216,21 @@ def test_a_task_without_an_originator_stands_in_the_way_of_another_ref(store: St
     assert joined(store) == [(match, None, "A" if match == "matched" else None)]
 
 
+def test_two_tasks_with_the_trace_number_are_no_better_for_being_of_the_expected_ref(store: Store) -> None:
+    tell(store, "A", **OURS, member_id="M0001")
+    for task in ("task-1", "task-2"):
+        tell(store, "A", id=task, **OURS)
+    assert read(store).counts.candidates == 1
+    assert joined(store) == [CANDIDATE]
+
+
+def test_a_task_without_an_originator_that_is_another_patients_is_not_in_the_way(store: Store) -> None:
+    tell(store, "A", **OURS, member_id="M0001")
+    tell(store, "B", id="task-1", **ALONE, member_id="M0002")
+    assert read(store).counts.matched == 1
+    assert joined(store) == [MATCHED]
+
+
 def test_the_task_and_what_was_expected_are_one_when_another_patient_comes(store: Store) -> None:
     """The id came after the first answer; the second one, of a twin, would be the task's first."""
     tell(store, "A", **OURS, birth_date=BORN)

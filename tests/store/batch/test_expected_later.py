@@ -7,6 +7,7 @@ import pytest
 from tests.support.batch_files import read as read_in
 from tests.support.expecting import ALONE, BORN, MATCHED, OURS, UNMATCHED, answered, joined, person, read, tell, told
 from tests.support.x12_samples import a_file
+from worker.store import outbox
 from worker.store.batch import earlier
 from worker.store.batch.batches import FileRows
 from worker.store.db.store import Store
@@ -78,6 +79,22 @@ def test_a_file_that_is_being_read_is_not_passed_over(store: Store, monkeypatch:
     counts = store.one("SELECT matched, unmatched FROM files")
     assert counts is not None
     assert (counts["matched"], counts["unmatched"]) == (1, 0)
+
+
+def test_nor_is_one_that_is_about_to_be_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is expected is told after it was looked up what the answers of the file answer."""
+    look = outbox.further_refs
+
+    def and_tell(*about: Any) -> Any:
+        found = look(*about)
+        if not answered(store):
+            tell(store, "A", **OURS, member_id="M0001")
+        return found
+
+    monkeypatch.setattr(outbox, "further_refs", and_tell)
+    read_in(store, a_file(), "batch")
+    assert joined(store) == [MATCHED]
+    assert answered(store) == [("A", True)]
 
 
 def test_what_is_taken_back_was_no_answer(store: Store) -> None:

@@ -15,10 +15,11 @@ from worker.store.tasks import expected
 if TYPE_CHECKING:
     from worker.store.batch.matching import Match
 
-_PORTION_ROWS = 500
-
 # Answers with one trace number that are looked at. Where there are more it tells nothing, and none of them is joined.
-MOST_ANSWERS_ROWS = 50
+MOST_ANSWERS_ROWS = 10
+
+# Trace numbers whose answers are in memory together.
+_PORTION_ROWS = 100
 
 
 def join_earlier(store: Store, trace_numbers: Iterable[str], now: int) -> int:
@@ -34,26 +35,25 @@ def join_earlier(store: Store, trace_numbers: Iterable[str], now: int) -> int:
 
 def _unjoined(store: Store, numbers: list[str]) -> list[sqlite3.Row]:
     """The answers with these trace numbers that are joined to nothing, those of a file that is being read too."""
-    params = {f"v{n}": number for n, number in enumerate(numbers)}
-    names = ",".join(f":{name}" for name in params)
-    counts = store.read(
-        f"SELECT trace_number, count(*) AS n FROM answers WHERE trace_number IN ({names})"  # noqa: S608 - names
-        " AND (match = 'candidate' OR match = 'unmatched') GROUP BY trace_number",
-        params,
-    )
-    few = [row["trace_number"] for row in counts if row["n"] <= MOST_ANSWERS_ROWS]
-    if not few:
+    found: list[int] = []
+    for number in numbers:
+        rows = store.read(
+            """
+            SELECT seq FROM answers
+            WHERE trace_number = :number AND (match = 'candidate' OR match = 'unmatched') LIMIT :most
+            """,
+            {"number": number, "most": MOST_ANSWERS_ROWS + 1},
+        )
+        if len(rows) <= MOST_ANSWERS_ROWS:
+            found += [row["seq"] for row in rows]
+    if not found:
         return []
-    params = {f"v{n}": number for n, number in enumerate(few)}
-    names = ",".join(f":{name}" for name in params)
     return store.read(
         f"""
         SELECT answers.seq, answers.result, answers.file, answers.match, sets.sha256, results.body
         FROM answers JOIN results ON results.seq = answers.result JOIN sets ON sets.seq = answers.from_set
-        WHERE answers.trace_number IN ({names}) AND (answers.match = 'candidate' OR answers.match = 'unmatched')
-        ORDER BY answers.seq
-        """,  # noqa: S608 - names
-        params,
+        WHERE answers.seq IN ({",".join(map(str, found))}) ORDER BY answers.seq
+        """  # noqa: S608 - numbers
     )
 
 

@@ -11,22 +11,27 @@ Json = dict[str, Any]
 
 PAGE_ROWS = 500
 
+# Answers that are counted for one; more say no more.
+MOST_CANDIDATES = 100
+
 
 def pages(store: Store, before: int | None = None) -> Iterator[list[Json]]:
     """What is still waited for, the oldest first; with ``before`` (ms), what was recorded before it.
 
-    ``candidates``: how many answers of batches have its trace number, and are joined to nothing.
+    ``candidates``: how many answers of batches, up to 100, have its trace number, and are joined to nothing.
     """
     last = 0
     while rows := store.read(
         """
         SELECT seq, ref, trace_number, originator_id, member_id, birth_date, correlation_id, subtenant, recorded_at, (
-            SELECT count(*) FROM answers WHERE answers.trace_number = expected.trace_number
-                AND (answers.match = 'candidate' OR answers.match = 'unmatched')
+            SELECT count(*) FROM (
+                SELECT 1 FROM answers WHERE answers.trace_number = expected.trace_number
+                    AND (answers.match = 'candidate' OR answers.match = 'unmatched') LIMIT :most
+            ) AS some
         ) AS candidates
         FROM expected WHERE seq > :last AND answered_at IS NULL AND recorded_at < :before ORDER BY seq LIMIT :page
         """,
-        {"last": last, "before": FAR if before is None else before, "page": PAGE_ROWS},
+        {"last": last, "before": FAR if before is None else before, "page": PAGE_ROWS, "most": MOST_CANDIDATES},
     ):
         yield [
             {
