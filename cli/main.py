@@ -48,6 +48,7 @@ COMMANDS = {
     "expected": ("cli.expected", "expected", "Answers of batches that are expected without an id."),
     "unreadable": ("cli.unreadable", "unreadable", "What was handed in and could not be read."),
     "lookups": ("cli.lookups", "lookups", "Requests whose answer was lost, and what came of looking for them."),
+    "backfill": ("cli.backfill", "backfill", "Find in the vendor's list what was not recorded."),
     "purge": ("cli.purge", "purge_command", "Remove what is older than an age, and rewrite the file it stood in."),
     "deliver": ("cli.deliver", "deliver", "Bring results out: into folders, to webhooks and commands."),
     "serve": ("cli.serve", "serve", "Serve the status page, metrics and health on this machine."),

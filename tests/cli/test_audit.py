@@ -99,7 +99,7 @@ DAEMON = "the work of the daemon, which it does by itself"
 # The others, each with the reason.
 NOT_NOTED = {
     **dict.fromkeys(("demo", "sandbox"), OWN),
-    **dict.fromkeys(("run", "deliver"), DAEMON),
+    **dict.fromkeys(("run", "deliver", "backfill", "backfill --json"), DAEMON),
     **dict.fromkeys(("record", "record --json", "record --body"), "systems do it; the task's history has it"),
     **dict.fromkeys(("submit", "submit --json"), "systems do it; the history of its tasks has it"),
     **dict.fromkeys(("tasks", "show", "found", "unreadable list", "lookups list", "expected list"), A_SCREEN),

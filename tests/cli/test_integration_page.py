@@ -107,6 +107,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         with store.write():
             keep_callback(store, "not_json", Delivery(b"{"), NOW)
         Delivering(store, ScriptedWay(answering({2: REFUSED})), NOW).until_idle()
+    found.write(backfill_every="1h")
     found.ways = {"mirth": {"kind": "directory", "path": str(found.folder / "out")}}
     found.write()
     return found
@@ -148,6 +149,7 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["unreadable", "list"],
         ["lookups", "list"],
         ["expected", "list"],
+        ["backfill", "--from", "1h"],
         ["deliveries", "list"],
         ["deliveries", "retry", "2", "99"],
         ["deliveries", "skip", "2", "99"],

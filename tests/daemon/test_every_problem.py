@@ -56,6 +56,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         sftp_include="*.x12",
         callback_listen="127.0.0.1:9272",
         spool_path=str(made.folder / "spool"),
+        backfill_every="1h",
     )
     made.ways["w"] = {"kind": "directory", "path": str(made.folder)}
     made.write()

@@ -29,7 +29,6 @@ ROOT = forks.ROOT
 # Far longer than anything here takes: who waits so long has found a fault.
 DEADLINE = 60.0
 
-_SECTIONS = ("api", "store", "polling", "sftp", "spool", "callback", "local", "alert", "support", "doctor", "log")
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -106,7 +105,7 @@ class House:
         """Write the configuration anew, with other values for some keys."""
         self.values.update(keys)
         lines: list[str] = []
-        for section in _SECTIONS:
+        for section in dict.fromkeys(key.partition("_")[0] for key in self.values):
             found = {k.partition("_")[2]: v for k, v in self.values.items() if k.startswith(section + "_") and v}
             lines += [f"[{section}]", *(f"{key} = {value}" for key, value in found.items())] if found else []
         for name, way in self.ways.items():

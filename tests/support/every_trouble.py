@@ -73,6 +73,10 @@ LIVING: dict[str, Made] = {
         " VALUES ('c', 'R', 1, 'found', 1, 'doubtful_ref')",
         "DELETE FROM lookups",
     ),
+    "backfill_failing": Made(
+        "UPDATE backfill SET failures = 3, last_error = 'http_403'",
+        "UPDATE backfill SET failures = 0, last_error = NULL",
+    ),
     "budget_spent": Made(f"UPDATE api SET day = {NOW} / {DAY}, spent = 5000", "UPDATE api SET spent = 0"),
     "no_links": _meta("responses_without_task", f"json_object('count', 12, 'since', {NOW})")._replace(concerns=12),
     "not_rewritten": _meta("retention", "json_object('rows', 7, 'since', 1)")._replace(concerns=7),

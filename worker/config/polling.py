@@ -54,4 +54,5 @@ def status_rules_of(config: Config) -> StatusRules:
         None if config.source is None else str(config.source),
         config.callback is not None,
         None if config.spool is None else str(config.spool.path),
+        config.api is not None and config.backfill is not None,
     )

@@ -43,6 +43,7 @@ OffsetBy = Literal["records", "pages"]
 
 # What may be wrong with the whole of a sweep, as its error's code.
 PAGE_CAP, OUTSIDE_WINDOW, OFFSET_IGNORED = "page_cap", "outside_window", "offset_ignored"
+FLAWS = (PAGE_CAP, OUTSIDE_WINDOW, OFFSET_IGNORED)
 
 
 class Sweep(NamedTuple):

@@ -108,6 +108,12 @@ POLL_ERRORS: dict[str, PollError] = {
     ),
     "token_garbled": PollError("the token endpoint answered without a token", "check [api] token_url"),
     "no_list": PollError("the answer was JSON, but not a list of tasks", _BETWEEN),
+    "page_cap": PollError(
+        "the list has more pages than a sweep asks for", "shorten [backfill] overlap, or narrow it by correlation_ids"
+    ),
+    "outside_window": PollError("the list shows discoveries from outside the time that was asked for", _SHOW),
+    "offset_ignored": PollError("the list ignores the offset, and a second of it is too full for one page", _SHOW),
+    "filter_ignored": PollError("the list shows other requests than the one that was asked for", _SHOW),
 }
 
 # Of CONNECT.

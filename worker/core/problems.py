@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from worker.core.backfill_problems import BACKFILL_KINDS
 from worker.core.callback_problems import CALLBACK_KINDS
 from worker.core.delivery_problems import DELIVERY_KINDS
 from worker.core.drop_problems import DROP_KINDS
@@ -252,6 +253,7 @@ _LISTED = (
     ),
     *CALLBACK_KINDS,
     *LOOKUP_KINDS,
+    *BACKFILL_KINDS,
     *DELIVERY_KINDS,
     *SPOOL_KINDS,
     Kind(

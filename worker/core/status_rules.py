@@ -22,7 +22,8 @@ class StatusRules(NamedTuple):
     ``asks``: there is an API to be polled, at ``origin``. ``ways``: the ways out. ``hook``: `cdpoll deliver` is to
     start a command for problems; ``ping``: the daemon is to ping a monitor. ``keep_ms``: what is older is purged;
     ``None``: nothing is. ``source``: the configuration's file. ``callbacks``: the vendor is to
-    deliver. ``spool``: the folder where others leave files.
+    deliver. ``spool``: the folder where others leave files. ``backfill``: the daemon sweeps the
+    vendor's list.
     """
 
     schedule: Schedule = Schedule()
@@ -39,3 +40,4 @@ class StatusRules(NamedTuple):
     source: str | None = None
     callbacks: bool = False
     spool: str | None = None
+    backfill: bool = False

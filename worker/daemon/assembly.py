@@ -7,7 +7,7 @@ from worker.config import Config
 from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
 from worker.core.vendor.reply import Heard
-from worker.daemon import derive_lane, drop_lane, ping_lane, retention_lane, spool_lane
+from worker.daemon import backfill_lane, derive_lane, drop_lane, ping_lane, retention_lane, spool_lane
 from worker.daemon.lane import LanePlan
 from worker.daemon.orders import Orders
 from worker.daemon.vendor_access import tokens_of
@@ -25,6 +25,7 @@ LANES: list[Callable[[Config, Orders], LanePlan | None]] = [
     derive_lane.plan,
     retention_lane.plan,
     ping_lane.plan,
+    backfill_lane.plan,
 ]
 
 

@@ -242,6 +242,20 @@ METRICS: tuple[Shown, ...] = (
         {"state": _words(CALLBACK_STATES)},
         each("callbacks", CALLBACK_STATES),
     ),
+    Shown(
+        "cdpoll_backfill_last_timestamp_seconds",
+        "gauge",
+        "When the last sweep over the vendor's list came to its end; none without [backfill].",
+        {},
+        instant("backfill", "ended_at"),
+    ),
+    Shown(
+        "cdpoll_backfill_recorded",
+        "gauge",
+        "Tasks that the present sweep, or the last, found and that were not recorded.",
+        {},
+        at("backfill", "recorded"),
+    ),
     Shown("cdpoll_deliver_up", "gauge", "1 where `cdpoll deliver` runs.", {}, at("deliveries", "alive")),
     Shown(
         "cdpoll_deliveries",

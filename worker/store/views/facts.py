@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
-from worker.store.views import callbacks, expected, lookups, spool
+from worker.store.views import backfill_problems, callbacks, expected, lookups, spool
 from worker.store.views.status import FILE_STATES
 from worker.store.views.verdicts import Installation, next_probe, slowed, starting
 
@@ -56,6 +56,8 @@ def _ways_in(picture: Json, now: int) -> Iterator[tuple[str, str]]:
         yield "expected", awaited
     if picture.get("spool"):
         yield "spool", spool.fact(picture["spool"])
+    if picture.get("backfill"):
+        yield "backfill", backfill_problems.fact(picture["backfill"], now)
 
 
 def _vendor(environment: Json) -> str:

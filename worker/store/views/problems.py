@@ -20,6 +20,7 @@ from worker.store.state import api, daemon, notices, responses
 from worker.store.state import drop as rounds
 from worker.store.state import standing as kept
 from worker.store.tasks import tallies
+from worker.store.views.backfill_problems import backfill_problems
 from worker.store.views.callback_problems import callback_problems
 from worker.store.views.delivery_problems import delivery_problems
 from worker.store.views.lookups import lookup_problems
@@ -79,7 +80,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     if alive and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
         standing += _backlog(store, now, shared.limiter)
     standing += _batch_problems(store, now) + callback_problems(store) + lookup_problems(store)
-    standing += not_rewritten(store, now)
+    standing += not_rewritten(store, now) + backfill_problems(store, rules, shared.breaker)
     standing += delivery_problems(store, now, rules) + spool_problems(store, now, rules, alive=alive)
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)

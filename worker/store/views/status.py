@@ -8,7 +8,7 @@ from worker.core.pacing.limiter import LimiterState, RateLimit, full_pace_in, pa
 from worker.core.problems import Problem
 from worker.core.vendor.environment import environment_of
 from worker.store.db.store import Store
-from worker.store.state import api, backups, daemon, delivering
+from worker.store.state import api, backfill, backups, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.state import spool as spool_row
 from worker.store.tasks import tallies
@@ -70,6 +70,7 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "lookups": lookups.picture(store),
         "spool": None if rules.spool is None else spool_row.picture(store, now),
         "expected": expected.picture(store, now),
+        "backfill": backfill.picture(store) if rules.backfill else None,
         "deliveries": deliveries(store, now, rules),
         "problems": told(found),
         "alerts": alerts.picture(store, rules),
