@@ -21,6 +21,7 @@ LINKS = frozenset({"real_time", "real_time_x12"})
 BEGIN = frozenset({"real_time", "real_time_x12", "discovery", "discovery_x12"})
 TOKEN = frozenset({"token"})
 CALLBACK = frozenset({"callback"})
+LIST = frozenset({"discovery_list"})
 HEALTH = frozenset({"healthcheck"})
 
 
@@ -120,6 +121,19 @@ FAULTS: dict[str, Fault] = {
             ("no_status", "the root status is missing"),
             ("no_lists", "discoveryPaths is missing"),
             ("wrong_id", "the body of another task than the one asked for"),
+        ),
+        *_table(
+            "list",
+            LIST,
+            ("list_pages", "the offset counts pages, and not records"),
+            ("list_repeats", "a page behind an offset begins with that many rows too many (argument, 3)", "3"),
+            ("list_leaves_out", "a page behind an offset begins that many rows too late (argument, 1)", "1"),
+            ("list_short", "a page has at most that many rows, whatever the limit (argument, 30)", "30"),
+            ("list_unsorted", "the newest come first, whatever is asked for"),
+            ("list_unbounded", "startDateTime and endDateTime are ignored"),
+            ("list_unfiltered", "correlationId is ignored"),
+            ("list_foreign", "every third row has the tenantName of another customer"),
+            ("list_no_start", "every third row has no startDateTime"),
         ),
         *_table("ids", BEGIN, ("odd_ids", "the ids of tasks are not UUIDs: 35 characters, other letters, . _ and ~")),
         *_table(

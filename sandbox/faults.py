@@ -152,6 +152,7 @@ def help_text() -> str:
         "token": "In the answer of the token endpoint",
         "life": "In the token itself",
         "body": "In the body of a task",
+        "list": "In the list of tasks",
         "ids": "In the ids of tasks",
         "callback": "In the callbacks",
         "link": "In the Link header of a real-time answer",

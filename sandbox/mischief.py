@@ -216,6 +216,13 @@ class Mischief:
         lines = links.vary(reply.header("link") or "", forms, origin)
         return replace(reply, headers=(*others, *lines))
 
+    def of_list(self, request: Request, now: int) -> dict[str, str]:
+        """The faults that strike a request for the list of tasks, by name, each with its argument."""
+        if not self.rules:
+            return {}
+        found = self._striking(("list",), request, "discovery_list", now)
+        return {name: rule.argument for name, rule in found.items()}
+
     def odd_ids(self, request: Request, operation: str, now: int) -> bool:
         """Whether the tasks of this request get ids that are no UUIDs."""
         return "odd_ids" in self._striking(("ids",), request, operation, now)

@@ -17,6 +17,7 @@ from sandbox.callback.deliveries import Delivery, Message
 from sandbox.callback.target import Target
 from sandbox.ledger import Ledger
 from sandbox.mischief import Mischief
+from sandbox.odd_lists import odd_rows, odd_window
 from sandbox.requests import Invalid
 from sandbox.steering import UnknownWord
 from sandbox.timetable import new_id
@@ -171,13 +172,12 @@ class Vendor:
         return Reply(200, JSON, self.ledger.task_bytes(task, now))
 
     def _task_list(self, request: Request, now: int) -> Reply:
-        window = lists.task_window(request.query)
+        faults = self.mischief.of_list(request, now)
+        window = odd_window(lists.task_window(request.query), faults)
         rows, link = window.page(window.tasks(self.ledger.tasks.values(), now))
-        return Reply(
-            200,
-            (*JSON, *link),
-            b"[" + b",".join(self.ledger.task_bytes(task, now) for task in rows) + b"]",
-        )
+        said = odd_rows(rows, lambda task: self.ledger.task_bytes(task, now), faults) if faults else None
+        bodies = [self.ledger.task_bytes(task, now) for task in rows] if said is None else said
+        return Reply(200, (*JSON, *link), b"[" + b",".join(bodies) + b"]")
 
     def _transaction(self, name: str, now: int) -> Reply:
         found = self.ledger.transactions.get(name)

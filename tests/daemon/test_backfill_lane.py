@@ -212,3 +212,44 @@ def test_a_list_that_never_ends_is_left_and_told_of(tmp_path: Path, monkeypatch:
         assert rig.row.through_at is not None
         assert rig.log.lines[-1][0] == "a sweep over the vendor's list is not sure"
         assert rig.row.through_at < rig.clock.at
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        "list_pages",
+        "list_pages,list_repeats",
+        "list_short",
+        "list_unsorted",
+        "list_unsorted,list_pages",
+        "list_leaves_out:5",
+        "list_no_start",
+        "slow:10m=50%@list",
+    ],
+)
+def test_every_one_is_found_in_a_list_that_is_odd(tmp_path: Path, faults: str) -> None:
+    with SweepRig(tmp_path, faults) as rig:
+        ids = rig.begin(40, every=30 * SECOND) + rig.begin(150, every=1)
+        rig.sweep()
+        assert rig.recorded.keys() == set(ids)
+        assert set(rig.asked.values()) == {1}
+        assert rig.row.last_error is None
+
+
+def test_a_list_that_ignores_the_window_brings_nothing_from_outside_it(tmp_path: Path) -> None:
+    with SweepRig(tmp_path, "list_unbounded", backfill_overlap="1h") as rig:
+        rig.begin(30)
+        rig.clock.advance(DAY)
+        ids = rig.begin(120)
+        rig.sweep()
+        assert rig.recorded.keys() == set(ids)
+        assert (rig.row.last_error, rig.row.received) == ("outside_window", 150)
+
+
+def test_the_rows_of_another_customer_are_never_stored(tmp_path: Path) -> None:
+    with SweepRig(tmp_path, "list_foreign", backfill_tenant_names="Sandbox Customer") as rig:
+        ids = rig.begin(60)
+        rig.sweep()
+        assert 0 < len(rig.recorded) < 60
+        assert rig.recorded.keys() < set(ids)
+        assert rig.row.foreign_rows == 60 - len(rig.recorded)

@@ -1,8 +1,11 @@
 """The list of tasks over real HTTP: its rows, filters and pages, and the faults that strike it alone."""
 
+from collections.abc import Iterable
+
 import httpx
 import pytest
 
+from sandbox.odd_lists import OTHER_TENANT
 from tests.support.task_list import LIST, TASKS, ListRig
 
 
@@ -32,6 +35,38 @@ def test_the_next_page_that_is_named(offset: int, expected: str | None) -> None:
     with ListRig() as rig:
         link = rig.get(f"{LIST}?limit=5&offset={offset}").headers.get("link")
         assert (httpx.URL(link[1 : link.index(">")]).params["offset"] if link else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "query", "expected"),
+    [
+        ("list_pages", "limit=5&offset=1", range(5, 10)),
+        ("list_repeats:2", "limit=5&offset=5", range(3, 8)),
+        ("list_repeats:2", "limit=5", range(5)),
+        ("list_leaves_out", "limit=5&offset=5", range(6, 11)),
+        ("list_short:3", "limit=5", range(3)),
+        ("list_unsorted", "limit=3", (11, 10, 9)),
+        ("list_unbounded", "limit=3&startDateTime=2026-01-01T00:02:00Z", range(3)),
+        ("list_unfiltered", "limit=3&correlationId=c-1", range(3)),
+    ],
+)
+def test_faults_of_pages(fault: str, query: str, expected: Iterable[int]) -> None:
+    with ListRig(fault) as rig:
+        assert ids(rig.get(f"{LIST}?sort=startDateTime&{query}").json()) == [rig.ids[n] for n in expected]
+
+
+@pytest.mark.parametrize(
+    ("fault", "key", "said"), [("list_foreign", "tenantName", OTHER_TENANT), ("list_no_start", "startDateTime", None)]
+)
+def test_faults_of_rows(fault: str, key: str, said: str | None) -> None:
+    with ListRig(fault) as rig:
+        first, again = rig.listed(), rig.listed("limit=7")
+        struck = [row["id"] for row in first if row.get(key) == said]
+        assert 0 < len(struck) < TASKS
+        assert [row["id"] for row in again if row.get(key) == said] == [
+            row["id"] for row in again if row["id"] in struck
+        ]
+        assert rig.body(struck[0]).get(key) != said, "in the list alone"
 
 
 def test_any_other_fault_strikes_the_list_alone() -> None:

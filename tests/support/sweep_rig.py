@@ -86,12 +86,15 @@ class SweepRig(Rig):
         self, count: int, words: str = "NOW-NOTHING", *, every: int = 1_000, correlation_id: str = ""
     ) -> list[str]:
         """Let discoveries begin, one every so many ms; their ids."""
+        self.token = ""  # an old one may have expired
         before = len(self.sandbox.tasks)
         headers = {"x_optum_correlation_id": correlation_id} if correlation_id else {}
         for n in range(count):
             self.clock.advance(every)
             self.call("POST", "", examples.real_time_request(before + n, 1, words), **headers)
-        return [task.id for task in self.sandbox.tasks[before:]]
+        begun = [task.id for task in self.sandbox.tasks[before:]]
+        assert len(begun) >= count
+        return begun
 
     def step(self) -> None:
         """One step, at the time at which the lane wants it."""
