@@ -241,7 +241,8 @@ def test_what_is_kept_raw_counts_by_its_size(tmp_path: Path) -> None:
     assert world.post({"bogus": "z" * 60_000}).status_code == 413
 
 
-def test_many_at_once_are_written_in_several_transactions(world: IntakeWorld) -> None:
+def test_many_at_once_are_written_in_several_transactions_and_counted_once(tmp_path: Path) -> None:
+    world = IntakeWorld(tmp_path, "new_ids_per_minute = 1100")
     ids = [f"{n:08x}-87ee-11ee-b9d1-0242ac120002" for n in range(1100)]
     answer = world.post("\n".join(json.dumps({"id": one, "ref": one}) for one in ids).encode(), LINES)
     assert answer.get_json()["recorded"] == ids
