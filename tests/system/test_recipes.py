@@ -51,7 +51,7 @@ class RecipeSite:
         found = re.findall(r"(?:^    .*\n(?:\n(?=    ))?)+", section(PAGE, heading), re.MULTILINE)
         here = {
             "http://127.0.0.1:9271": self.intake,
-            "/var/spool/cdpoll/in": str(self.folder / "in"),
+            "/var/spool/cdpoll": str(self.folder / "spool"),
             "/var/log/nginx": str(self.folder),
             "/run/nginx.pid": str(self.folder / "pid"),
         }
@@ -120,10 +120,15 @@ def mono(site: RecipeSite, text: str) -> None:
 
 
 def left(site: RecipeSite, text: str) -> None:
-    (site.folder / "in").mkdir()
+    """The daemon takes it. Headers say no ref, so the id is recorded once more with one."""
+    site.house.write(spool_path=str(site.folder / "spool"))
+    site.house.cdpoll("run", "--once", check=0)  # which makes the folder
+    before = {one for (one,) in site.house.rows("SELECT id FROM tasks")}
     bash(site, text)
-    (one,) = (site.folder / "in").iterdir()
-    site.house.cdpoll("record", "--headers", str(one), "--ref", "ACCT-10", check=0)
+    site.house.cdpoll("run", "--once", check=0)
+    for (one,) in site.house.rows("SELECT id FROM tasks"):
+        if one not in before:
+            site.house.cdpoll("record", one, "--ref", "ACCT-10", check=0)
 
 
 RECIPES: dict[str, tuple[Run, list[str]]] = {
