@@ -147,6 +147,21 @@ def test_garbage_beside_an_id_is_kept_up_to_a_bound() -> None:
     assert max(len(one.recordings) + len(one.unreadable) for one in found.portions) <= MOST_UNREADABLE_ROWS + 1
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"a\n" * 500_001, "500,000 lines"),
+        (b"[" + b"{}," * 300_000 + b"{}]", "500,000 JSON values"),
+        (b"HTTP/1.1 200 OK\nLink: " + b"," * 1_100_000 + b"\n\n", "a line of more than 1 MiB"),
+        (b'{"link": [' + b"[]," * 400_000 + b"[]]}\n", "500,000 JSON values"),
+        (b"id " * 400_000, "longer than 1 MiB"),
+    ],
+)
+def test_what_would_fill_the_memory_is_refused_unread(text: bytes, why: str) -> None:
+    with pytest.raises(BadData, match=why):
+        read(text)
+
+
 def test_many_lines_come_in_portions() -> None:
     many = [f"{n:08x}{A[8:]}" for n in range(1_201)]
     found = read("\n".join(many) + "\n")

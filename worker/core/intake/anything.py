@@ -33,6 +33,12 @@ PORTION_LINES = 500
 # More than that of one text are not kept: who handed it in has to look at the whole of it.
 MOST_UNREADABLE_ROWS = 1_000
 
+# What a text may come to in memory: others write it, and none of them may stop the service.
+MOST_LINES = 500_000
+MOST_LINE_BYTES = 1024 * 1024
+MOST_JSON_MARKS = 500_000
+_JSON_MARKS = (b"{", b"[", b",")
+
 _STATUS_LINE = re.compile(rb"^(?:< |[ \t]+)?HTTP/[123](?:\.[0-9])? [1-5][0-9][0-9]\b", re.MULTILINE)
 _HEADER_LINE = re.compile(rb"(?:link|location)[ \t]*:", re.IGNORECASE)
 _ANY_HEADER = re.compile(rb"[A-Za-z][A-Za-z0-9-]*[ \t]*:(?!//)")
@@ -95,14 +101,22 @@ def _as_utf8(data: bytes) -> bytes:
     return text if b"\n" in text else text.replace(b"\r", b"\n")
 
 
+def _refuse_too_much(what: str) -> None:
+    raise BadData(f"it has {what}", "leave it in several files")
+
+
 def _portions(text: bytes) -> Iterator[Intake]:
+    if text.count(b"\n") > MOST_LINES:
+        _refuse_too_much(f"more than {MOST_LINES:,} lines")
     begin = text.lstrip(_BLANK)
     if begin.startswith(b"[") or (begin.startswith(b"{") and not _has_lines(begin)):
+        if sum(map(text.count, _JSON_MARKS)) > MOST_JSON_MARKS:
+            _refuse_too_much(f"more than {MOST_JSON_MARKS:,} JSON values")
         yield from_body(text, name=_NAME)
     elif not begin.startswith(b"{") and _STATUS_LINE.search(text):
-        yield from_headers(text, name=_NAME)
+        yield from_headers(_with_short_lines(text), name=_NAME)
     elif _header_lines(begin):
-        yield from_headers(_with_status_lines(begin), name=_NAME)
+        yield from_headers(_with_short_lines(_with_status_lines(begin)), name=_NAME)
     else:
         yield from _lines(text)
 
@@ -120,10 +134,16 @@ def _with_status_lines(text: bytes) -> bytes:
     return whole + b"\r\n\r\n" if text.endswith(b"\n") else whole
 
 
+def _with_short_lines(text: bytes) -> bytes:
+    if max(map(len, text.split(b"\n"))) > MOST_LINE_BYTES:
+        _refuse_too_much(f"a line of more than {MOST_LINE_BYTES >> 20} MiB")
+    return text
+
+
 def _has_lines(text: bytes) -> bool:
     """Whether one of the first lines is an object that a caller wrote, and no answer of the vendor's."""
     lines = text.split(b"\n", _LOOKED_AT_LINES)[:_LOOKED_AT_LINES]
-    return any(_is_line(line) for line in lines)
+    return any(len(line) <= MOST_LINE_BYTES and _is_line(line) for line in lines)
 
 
 def _is_line(line: bytes) -> bool:
@@ -140,7 +160,8 @@ def _is_line(line: bytes) -> bool:
 
 def _handed_over(text: bytes) -> bool:
     """Whether some of it is what another process could not read, and has handed over to be kept."""
-    records = (_object(line) for line in text.split(b"\n") if line.lstrip().startswith(b'{"raw"'))
+    lines = (line for line in text.split(b"\n") if len(line) <= MOST_LINE_BYTES)
+    records = (_object(line) for line in lines if line.lstrip().startswith(b'{"raw"'))
     return any(record is not None and is_raw(record) for record in records)
 
 
@@ -173,6 +194,9 @@ def _merged(kept: list[Intake]) -> Intake:
 
 def _line(line: bytes, place: str, *, last: bool) -> Intake:
     """``last``: its line end is missing."""
+    if len(line) > MOST_LINE_BYTES:
+        begin = line[:MOST_LINE_BYTES].decode("utf-8", "backslashreplace")
+        return Intake(unreadable=(unreadable(begin, f"{place}: longer than {MOST_LINE_BYTES >> 20} MiB"),))
     if line.startswith(b"{"):
         return from_jsonl_line(line, place=place)
     if line.startswith(b"<"):

@@ -114,6 +114,8 @@ class SpoolFolder:
                 cure = shut.cure if shut.sure else f"as root: chown {user_name(os.geteuid())} {shut.path}"
                 return SpoolUnusable(shut.words, cure)
         said = f"{self.path} cannot be used: {_reason(error)}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return SpoolUnusable(said, "make room on that disk")
         return SpoolUnusable(said, f"make it for {user_name(os.geteuid())}, as systemd/tmpfiles.d has it")
 
     def close(self) -> None:
