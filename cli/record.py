@@ -90,6 +90,8 @@ def record(
         raise click.UsageError(
             "nothing to record: give an ID, --link, --location, --headers, --body, --jsonl or --lookup"
         )
+    if wanted is not None and len({ref for ref in refs if ref.strip()}) > 1:
+        raise click.UsageError("--lookup takes one --ref: give what is found the others with `cdpoll record ID --ref`")
     if len(correlation_ids) > 1:
         raise click.UsageError("--correlation-id is given twice: record what belongs to each of them apart")
     summary = Summary()

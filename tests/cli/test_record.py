@@ -273,3 +273,9 @@ def test_a_request_whose_answer_was_lost_is_looked_for(house: House) -> None:
     assert named(ended) == done([]) | {"lookups": ["c-2"], "expected": 1}
     ended = house.cdpoll("record", "--lookup", "c-1", "--jsonl", "-", stdin=lines, check=0)
     assert ended.out.splitlines() == [b"looking for c-1", b"looking for c-2", b"expecting 1 answer"]
+
+
+def test_a_lookup_has_one_ref(house: House) -> None:
+    ended = house.cdpoll("record", "--lookup", "c", "--ref", "R", "--ref", "S", check=2)
+    assert "--lookup takes one --ref" in ended.err
+    house.cdpoll("record", "--lookup", "c", "--ref", "R", "--ref", "R", check=0)

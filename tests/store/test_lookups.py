@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.database import NOW
 from worker.core.intake.intake import Expected, Intake, Lookup, Recording
-from worker.core.lookups import FIRST_SEARCH_MS, LONGEST_WAIT_MS, ONE_REQUEST_MS, Awaiting, FoundTask, next_search
+from worker.core.lookups import FIRST_SEARCH_MS, LONGEST_WAIT_MS, ONE_REQUEST_MS, FoundTask, next_search
 from worker.core.lookups import refs_to_give as give
 from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
@@ -94,25 +94,30 @@ def test_a_task_of_another_ref_is_not_given_this_one(store: Store) -> None:
 @pytest.mark.parametrize(
     ("lookups", "tasks", "given"),
     [
-        ([("R", 1)], [(0, ())], {"R"}),
-        ([("", 1)], [(0, ())], set()),
-        ([("R", 1), ("S", 1)], [(0, ())], {"R", "S"}),  # handed in together
-        ([("R", 1), ("S", 2)], [(0, ())], None),
-        ([("R", 1), ("", 2)], [(0, ())], {"R"}),
-        ([("R", 1)], [(0, ("R",))], {"R"}),
-        ([("R", 1)], [(0, ("S",))], None),
-        ([("R", 1)], [(0, ()), (0, ("S",))], None),
-        ([("", 1)], [(0, ("S",))], set()),
-        ([("R", 1)], [(0, ()), (ONE_REQUEST_MS, ())], {"R"}),
-        ([("R", 1)], [(0, ()), (ONE_REQUEST_MS + 1, ())], None),
-        ([("R", 1)], [(None, ()), (ONE_REQUEST_MS + 1, ())], {"R"}),
+        (["R"], [(0, ())], {"R"}),
+        ([""], [(0, ())], set()),
+        (["R", "S"], [(0, ())], None),
+        (["R", ""], [(0, ())], {"R"}),
+        (["R"], [(0, ("R",))], {"R"}),
+        (["R"], [(0, ("S",))], None),
+        (["R"], [(0, ()), (0, ("S",))], None),
+        ([""], [(0, ("S",))], set()),
+        (["R"], [(0, ()), (ONE_REQUEST_MS, ())], {"R"}),
+        (["R"], [(0, ()), (ONE_REQUEST_MS + 1, ())], None),
+        (["R"], [(None, ()), (ONE_REQUEST_MS + 1, ())], {"R"}),
     ],
 )
 def test_when_a_ref_is_sure(
-    lookups: list[tuple[str, int]], tasks: list[tuple[int | None, tuple[str, ...]]], given: set[str] | None
+    lookups: list[str], tasks: list[tuple[int | None, tuple[str, ...]]], given: set[str] | None
 ) -> None:
-    found = give([Awaiting(*one) for one in lookups], [FoundTask(at, frozenset(own)) for at, own in tasks])
-    assert found == given
+    assert give(lookups, [FoundTask(at, frozenset(own)) for at, own in tasks]) == given
+
+
+def test_refs_that_come_at_the_same_moment_are_as_doubtful(store: Store) -> None:
+    """Lines of one file, and files that are read together, are recorded at one moment."""
+    keep(store, Lookup("c", "patient one"), Lookup("c", "patient two"))
+    keep(store, Recording("a", "callback", correlation_id="c"))
+    assert refs(store) == {"a": []}
 
 
 def test_searches_come_ever_less_often() -> None:

@@ -4,7 +4,7 @@ A caller chooses the correlation id. One that gives several requests the same on
 go out under the ref of another. So a ref is given to what was found only where nothing speaks against it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 # The request that was cut goes on for some two minutes at the vendor.
@@ -13,13 +13,6 @@ LONGEST_WAIT_MS = 6 * 3_600_000
 
 # The discoveries that one request began started together.
 ONE_REQUEST_MS = 15 * 60_000
-
-
-class Awaiting(NamedTuple):
-    """A lookup: its ref ('' where there is none), and when it was recorded (ms)."""
-
-    ref: str
-    recorded_at: int
 
 
 class FoundTask(NamedTuple):
@@ -34,14 +27,15 @@ def next_search(searches: int, now: int) -> int:
     return now + min(LONGEST_WAIT_MS, FIRST_SEARCH_MS << min(searches, 20))
 
 
-def refs_to_give(lookups: Sequence[Awaiting], tasks: Sequence[FoundTask]) -> frozenset[str] | None:
-    """The refs that the tasks of one correlation id are to have; ``None``: a person has to say whose they are.
+def refs_to_give(refs: Iterable[str], tasks: Sequence[FoundTask]) -> frozenset[str] | None:
+    """The refs that the tasks of one correlation id are to have: one, or none; ``None``: a person has to say whose they
+    are. ``refs``: of all lookups with it, '' where there is none.
 
-    Against it speaks: lookups with different refs that were not handed in together; a task that was recorded for
-    another ref; tasks that began too far apart to be of one request.
+    Against it speaks: lookups with different refs, which may be two requests; a task that was recorded for another ref;
+    tasks that began too far apart to be of one request.
     """
-    wanted = frozenset(one.ref for one in lookups if one.ref)
-    if len(wanted) > 1 and len({one.recorded_at for one in lookups}) > 1:
+    wanted = frozenset(refs) - {""}
+    if len(wanted) > 1:
         return None
     if wanted and any(task.refs - wanted for task in tasks):
         return None

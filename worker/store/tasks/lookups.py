@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from worker.core.intake.intake import Lookup
-from worker.core.lookups import FIRST_SEARCH_MS, Awaiting, FoundTask, refs_to_give
+from worker.core.lookups import FIRST_SEARCH_MS, FoundTask, refs_to_give
 from worker.store.db.store import Store
 from worker.store.state import acts
 from worker.store.tasks.refs import add_ref
@@ -54,7 +54,7 @@ def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
     """
     for correlation_id in dict.fromkeys(correlation_ids):
         params = {"correlation_id": correlation_id, "most": MOST_ROWS}
-        rows = store.read("SELECT seq, ref, recorded_at FROM lookups WHERE correlation_id = :correlation_id", params)
+        rows = store.read("SELECT ref FROM lookups WHERE correlation_id = :correlation_id", params)
         if not rows:
             continue
         tasks = store.read(
@@ -62,9 +62,8 @@ def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
         )
         if not tasks:
             continue
-        awaiting = [Awaiting(row["ref"], row["recorded_at"]) for row in rows]
         found = [FoundTask(row["started_at"], _refs(store, row["seq"])) for row in tasks]
-        refs = refs_to_give(awaiting, found)
+        refs = refs_to_give([row["ref"] for row in rows], found)
         for row, task in zip(tasks, found, strict=True):
             for ref in sorted((refs or frozenset()) - task.refs):
                 add_ref(store, row["seq"], ref, correlation_id, now)
