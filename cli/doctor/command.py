@@ -153,7 +153,7 @@ def _begun(
     if known:
         groups.append(Running("disk", lambda: disk(Path(config.store.path)), GROUP_MS, clock))
     if config.api is not None:
-        asked.vendor = Vendor(config.api, clock)
+        asked.vendor = Vendor(config.api, clock, None if config.backfill is None else config.backfill.tenant_names)
         groups.append(Running("vendor", asked.vendor.checks, GROUP_MS, clock))
     if config.sftp is not None:
         asked.drop = DropChecks(config, config.sftp, clock, store_known=known)

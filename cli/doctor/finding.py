@@ -7,7 +7,7 @@ from cli.lines import Line
 
 CHECKS = (
     *("configuration", "files", "disk"),
-    *("dns", "tcp", "proxy", "tls", "clock", "token", "healthcheck", "discovery", "vendor"),
+    *("dns", "tcp", "proxy", "tls", "clock", "token", "healthcheck", "discovery", "backfill", "vendor"),
     *("sftp_dns", "sftp_connect", "sftp_algorithms", "sftp_host_key", "sftp_login"),
     *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
     *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),

@@ -17,6 +17,7 @@ from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
 from worker.core.instant import about
 from worker.core.poll_errors import cure_of, in_words
+from worker.core.problems import counted
 from worker.core.vendor.httpdate import http_date
 from worker.core.vendor.page import Page, PageQuery
 from worker.core.vendor.reply import Pending, RateLimited, Refused, Reply
@@ -30,17 +31,22 @@ REQUEST_S = 6.0
 SOON_MS = 14 * 86_400_000
 SKEWED_MS, WRONG_MS = 30_000, 300_000
 LISTED_MS = 60_000
+# Where a name is looked for, of the last day.
+LOOKED_FOR_MS = 86_400_000
+LISTED_ROWS = 25
 BEHIND_THE_WAY = ("tls", "token", "clock", "healthcheck", "discovery")
 
 
 class Vendor:
     """``failures`` are the codes of what failed, ``requests`` how many were made; both grow while the checks run."""
 
-    def __init__(self, api: ApiSection, clock: Clock) -> None:
+    def __init__(self, api: ApiSection, clock: Clock, tenant_names: tuple[str, ...] | None = None) -> None:
+        """``tenant_names``: whose rows of the list the backfill takes; ``None``: all."""
         self.failures: list[str] = []
         self.requests = 0
         self._api = api
         self._clock = clock
+        self._tenant_names = tenant_names
         self._told_hosts: set[str] = set()
 
     def checks(self) -> Iterator[Finding]:
@@ -112,14 +118,29 @@ class Vendor:
         yield self._health(reply)
         now = self._clock.now()
         with self._bounded(client):
-            listed = asked.page(client, PageQuery(now - LISTED_MS, now), now)
+            since = now - (LISTED_MS if self._tenant_names is None else LOOKED_FOR_MS)
+            listed = asked.page(client, PageQuery(since, now, limit=LISTED_ROWS), now)
         if isinstance(listed, Page):
             yield good("discovery", "the vendor lists discoveries for us")
+            yield from self._tenants(listed)
         elif isinstance(listed, Refused):
             yield self._noted("discovery", listed.code)
         else:
             said = f"the list of discoveries did not come: {in_words(listed.code)}"  # type: ignore[union-attr]
             yield warn("discovery", said, "polling does without the list; run the doctor again")
+
+    def _tenants(self, listed: Page) -> Iterator[Finding]:
+        """Whether the backfill would take any of what is listed."""
+        if self._tenant_names is None or not listed.rows:
+            return
+        if any(row.tenant in self._tenant_names for row in listed.rows):
+            yield good("backfill", "the list has tasks with a tenantName of [backfill] tenant_names")
+            return
+        names = sorted({row.tenant for row in listed.rows if row.tenant is not None})
+        said = f"the list says {'; '.join(names)}" if names else "its rows name no tenant"
+        cure = "write [backfill] tenant_names letter for letter as the vendor does"
+        none = f"none of {counted(len(listed.rows), 'task')} is of [backfill] tenant_names"
+        yield warn("backfill", f"{none}; {said}", cure)
 
     def _without_credentials(self, client: InspectingClient) -> Iterator[Finding]:
         """The way alone: an answer that refuses us comes over the same way as any other."""

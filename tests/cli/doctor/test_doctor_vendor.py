@@ -14,7 +14,7 @@ from cli.doctor.vendor import Vendor
 from sandbox.server import Sandbox
 from tests.cli.doctor.looking import Doctor, doctor
 from tests.support.authority import Authority
-from tests.support.cdpoll_process import House
+from tests.support.cdpoll_process import House, begin
 from tests.support.loopback import Asked, Loopback, Peer, Script, Serve, answer, closed_port
 from worker.clock import Clock
 from worker.config import load
@@ -167,6 +167,16 @@ def test_a_refused_secret_is_one_attempt(house: House, sandbox: Sandbox) -> None
     assert "client_secret" in found.one("token")["cure"]
     assert found.not_checked == {"healthcheck", "discovery"}
     assert sandbox.requests == {("token", 401): 1}
+
+
+def test_whose_tasks_the_backfill_would_take(house: House, sandbox: Sandbox) -> None:
+    house.write(api_base_url=sandbox.base_url, backfill_tenant_names="Sandbox customer")
+    assert doctor(house).levels("backfill") == [], "nothing is listed yet"
+    begin(sandbox, 2)
+    told = doctor(house).one("backfill")
+    assert (told["level"], "the list says Sandbox Customer" in told["words"]) == ("WARN", True)
+    house.write(backfill_tenant_names="Other; Sandbox Customer")
+    assert doctor(house).one("backfill")["level"] == "OK"
 
 
 @pytest.mark.parametrize(
