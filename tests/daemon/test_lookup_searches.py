@@ -60,14 +60,15 @@ def test_the_discoveries_of_a_request_are_found_with_its_ref(tmp_path: Path) -> 
         assert len(rig.asked) == 1, "it is not asked for again"
 
 
-def test_one_request_serves_all_refs_of_a_correlation_id(tmp_path: Path) -> None:
+def test_one_request_serves_all_lookups_of_a_correlation_id(tmp_path: Path) -> None:
     with Searched(tmp_path) as rig:
         ids = rig.begin(1, correlation_id="c-1")
         rig.look_for("c-1", "A", "B")
         rig.until_asked()
-        assert rig.refs == [(ids[0], "A"), (ids[0], "B")]
-        assert not rig.lane.idle or searches.next_due(rig.store) is None
-        assert {row["due_at"] for row in rig.store.read("SELECT due_at FROM lookups")} == {None}
+        assert (list(rig.recorded), rig.refs) == (ids, []), "it is not sure for which of them it is"
+        told = [tuple(row) for row in rig.store.read("SELECT state, due_at, last_error FROM lookups")]
+        assert told == [("found", None, "doubtful_ref")] * 2
+        assert searches.next_due(rig.store) is None
 
 
 def test_it_is_asked_for_ever_more_slowly_until_it_expires(tmp_path: Path) -> None:
