@@ -66,6 +66,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]
         self._bound(conn, self.app.served.head_s)
         if conn.sock.family == socket.AF_UNIX and not conn.initialized:
             conn.initialized = True  # gunicorn's way to it would begin TLS, where the port has that
+            conn.client = ""  # a client may name its own end of the socket, and would pass for one with an address
             conn.parser = get_parser(self.cfg, conn.sock, conn.client)
         try:
             kept = super().handle(conn)
