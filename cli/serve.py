@@ -46,7 +46,7 @@ def local(obj: dict[str, Any]) -> None:
 
     def read() -> Config:
         anew = load(obj["config"], os.environ)
-        served(anew, handed)
+        served(anew, handed, config.local.listen)
         token[:] = [token_of(anew)]
         return anew
 
@@ -58,7 +58,7 @@ def local(obj: dict[str, Any]) -> None:
         read,
         lambda config: app_of(config, token[0], clock.now, log),
         log,
-        lambda config: served(config, handed),
+        lambda anew: served(anew, handed, config.local.listen),
     )
 
 

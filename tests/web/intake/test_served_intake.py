@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -76,6 +78,22 @@ def test_the_port_and_the_socket_take_ids(house: House) -> None:
         connection.close()
         assert web.stopped() == 0
     assert house.rows("SELECT id, ref FROM tasks JOIN refs ON task = seq ORDER BY seq") == [(A, "R"), (B, "R")]
+
+
+@pytest.mark.parametrize("own", ["me", b"\0me", b"\0\xff"])
+def test_a_client_that_names_its_end_of_the_socket_is_told_no_more(house: House, own: str | bytes) -> None:
+    place = house.folder / "s"
+    name = str(house.folder / own) if isinstance(own, str) else own + os.urandom(8).hex().encode()
+    with served(house, CDPOLL_LOCAL_SOCKET=str(place)) as web:
+        until(place.exists, "a socket", web.process)
+        for path, status in (("/", 404), ("/tasks/known", 404), ("/metrics", 404), ("/healthz", 200)):
+            with closing(socket.socket(socket.AF_UNIX)) as connection:
+                connection.settimeout(DEADLINE)
+                connection.bind(name)
+                connection.connect(str(place))
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                assert connection.recv(13) == f"HTTP/1.1 {status} ".encode()
+            Path(house.folder / "me").unlink(missing_ok=True)
 
 
 def test_several_headers_of_one_name_are_all_read_and_two_refs_refused(house: House) -> None:
@@ -174,6 +192,40 @@ def test_a_reload_brings_another_token_and_none_that_cannot_be_read(house: House
         reload()
         assert status("another") == 200
         assert "reload refused; the configuration in force stays" in web.log.read_text()
+
+
+_UNBLOCKED = (
+    "import os, signal, sys; signal.pthread_sigmask(signal.SIG_UNBLOCK, {1}); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def test_a_reload_does_not_open_to_others_what_it_listens_on(house: House) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as free:
+        number = free.getsockname()[1]
+    authority = Authority(house.folder)
+    made = authority.certificate("one")
+    house.write(
+        local_listen=f"0.0.0.0:{number}",
+        local_token=TOKEN,
+        local_tls_certificate=str(made.cert),
+        local_tls_key=str(made.key),
+    )
+    log = house.folder / "served.log"
+    line = [sys.executable, "-c", _UNBLOCKED, *house.line("serve", "local")]
+    with log.open("wb") as errors:
+        process = subprocess.Popen(line, stderr=errors, env=house.environment(), start_new_session=True)
+    try:
+        until(lambda: "Booting worker" in log.read_text(), "a worker", process)
+        house.write(local_listen=f"127.0.0.1:{number}", local_token="", local_tls_certificate="", local_tls_key="")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: log.read_text().count("Booting worker") > 1, "another worker", process)
+        assert "until its restart it listens on 0.0.0.0, which is not" in log.read_text()
+        secure = http.client.HTTPSConnection(
+            "127.0.0.1", number, timeout=DEADLINE, context=ssl.create_default_context(cafile=authority.file)
+        )
+        assert told(secure, {}, {"id": A})[0] == 401
+    finally:
+        killed(process)
 
 
 def test_it_does_not_begin_with_a_mistake_about_who_may_ask(house: House, tmp_path: Path) -> None:

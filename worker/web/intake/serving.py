@@ -29,8 +29,9 @@ DEADLINE_S = 30.0
 HEAD_BYTES = 32 * 1024
 
 
-def served(config: Config, handed: Sequence[Address]) -> Served:
-    """``handed``: where the sockets listen that systemd has handed over.
+def served(config: Config, handed: Sequence[Address], bound: str | None = None) -> Served:
+    """``handed``: where the sockets listen that systemd has handed over. ``bound``: where this process has listened
+    itself since it began, which a reload does not change; ``None`` when it begins.
 
     Raises BadConfiguration where one of them can be reached from elsewhere, and token or TLS is missing.
     """
@@ -38,13 +39,18 @@ def served(config: Config, handed: Sequence[Address]) -> Served:
     pair = None
     if local.tls_certificate is not None and local.tls_key is not None:
         pair = Pair(local.tls_certificate, local.tls_key)
-    open_to = [str(one[0]) for one in handed if isinstance(one, tuple) and not ip_address(one[0]).is_loopback]
+    own = [] if handed or bound is None else [host_of(bound)]
+    hosts = [str(one[0]) for one in handed if isinstance(one, tuple)] or own
+    open_to = [one for one in hosts if not ip_address(one).is_loopback]
     missing = [name for name, there in (("token", local.token), ("tls_certificate", pair)) if not there]
     if open_to and missing:
+        who, hint = "cdpoll-local.socket", "take the line ListenStream= away (systemctl edit cdpoll-local.socket)"
+        if own:
+            who, hint = "until its restart it", "restart it, if it is to listen elsewhere"
         raise BadConfiguration(
-            f"cdpoll-local.socket listens on {open_to[0]}, which is not of this machine alone, and [local] "
+            f"{who} listens on {open_to[0]}, which is not of this machine alone, and [local] "
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
-            "write them; or take the line ListenStream= away (systemctl edit cdpoll-local.socket)",
+            f"write them; or {hint}",
         )
     return Served("local", local.listen, pair, deadline_s=DEADLINE_S, head_bytes=HEAD_BYTES, socket=local.socket)
 
@@ -64,8 +70,13 @@ def app_of(config: Config, token: str | None, now: Callable[[], int], log: Log) 
 
 def names_of(config: Config) -> tuple[str, ...]:
     """The names under which a request may ask, beside those of this machine: the configured ones, and the address."""
-    address = ip_address(config.local.listen.rpartition(":")[0].strip("[]"))
+    address = ip_address(host_of(config.local.listen))
     return (*(config.local.hosts or ()), *([] if address.is_unspecified else [str(address)]))
+
+
+def host_of(listen: str) -> str:
+    """The address in what ``[local] listen`` says."""
+    return listen.rpartition(":")[0].strip("[]")
 
 
 def recorder_of(config: Config) -> Recorder:
