@@ -39,8 +39,8 @@ class Ended:
 
     @property
     def body(self) -> bytes:
-        """As it came; nothing of an answer that is another tenant's."""
-        shown = isinstance(self.answer, Answered) and self.verdict.code != "other_tenant"
+        """As it came; nothing of an answer that is another tenant's or another request's."""
+        shown = isinstance(self.answer, Answered) and self.verdict.code not in ("other_tenant", "other_request")
         return self.answer.http.body if shown and isinstance(self.answer, Answered) else b""
 
 

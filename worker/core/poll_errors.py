@@ -97,6 +97,8 @@ POLL_ERRORS: dict[str, PollError] = {
     "other_tenant": PollError(
         "the answer came from another tenant; nothing was stored", "check [api] tenant_id and the credentials"
     ),
+    "other_request": PollError("the answer says that it is of another request; nothing of it was recorded", _BETWEEN),
+    "two_tasks": PollError("the answer names two tasks in place of one; none of them was recorded", _SHOW),
     "too_large": PollError("the answer was larger than any answer of a task (4 MiB)", _SHOW),
     "encoding": PollError("the answer was packed in a way that cannot be read, or damaged", _BETWEEN),
     "internal": PollError("the answer breaks cdpoll itself", "report it with the line of the journal"),

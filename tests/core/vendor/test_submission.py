@@ -108,6 +108,15 @@ def test_another_tenant_is_unclear_and_nothing_of_it_is_recorded() -> None:
     assert judge_submission(answer, real_time(), None).kind == "answered"
 
 
+def test_of_an_answer_to_another_request_nothing_is_recorded() -> None:
+    for told, kind in (("c", "answered"), ("c, c", "answered"), ("c,", "answered"), ("", "answered"), ("d", "unclear")):
+        found = judged(200, {}, LINK, ("x-optum-correlation-id", told), of=real_time())
+        assert (found.kind, ids(found)) == (kind, [TASK] if kind == "answered" else [])
+    assert (found.code, found.ends) == ("other_request", False)
+    assert [item.raw for item in found.intake.unreadable] == [f"link: {LINK[1]}"]
+    assert judged(503, HTML, ("x-optum-correlation-id", "d")).code == "other_request"
+
+
 @pytest.mark.parametrize(
     ("body", "broken", "fields", "kind"),
     [
@@ -128,7 +137,9 @@ def test_head_and_body_of_a_202_are_both_read() -> None:
     location = ("location", f"/coverage-discovery/{TASK}")
     found = judged(202, {"id": TASK, "name": "n"}, location)
     assert [(one.id, one.title, one.source) for one in found.intake.recordings] == [(TASK, "n", "submit")]
-    assert ids(judged(202, {"id": OTHER, "name": "n"}, location)) == [OTHER, TASK]
+    found = judged(202, {"id": OTHER, "name": "n"}, location)
+    assert (found.kind, found.code, found.ends, ids(found)) == ("unclear", "two_tasks", False, [])
+    assert [item.raw for item in found.intake.unreadable] == [f"location: /coverage-discovery/{TASK}"]
     assert judged(202, b'{"id": "07', location, broken="cut").kind == "in_part"
 
 

@@ -11,11 +11,13 @@ rejected   400, 404, 413, 422 and others that judge the request; a 207 of   ends
 refused    401 or 403 in the vendor's own form                              ends
 limited    429                                                              ends
 unclear    no answer, a part of one, 5xx, a redirect, a page for people,    stays
-           another tenant's answer
+           another tenant's or another request's answer, one that names
+           two tasks in place of one
 =========  ===============================================================  ==========
 
 The lookup stays too where something that should name a task cannot be read. What an answer names is recorded, of
-whatever kind it is, but for one of another tenant.
+whatever kind it is, but where it is of another tenant, or may be of another patient: of those the lines of the head are
+kept raw.
 """
 
 from dataclasses import dataclass, field, replace
@@ -26,7 +28,7 @@ from worker.core.intake.dump import Field
 from worker.core.intake.intake import Intake, each_once, merge
 from worker.core.intake.json_bodies import BLANK, from_text
 from worker.core.intake.json_documents import text_of
-from worker.core.intake.link import valid_id
+from worker.core.intake.link import unreadable_parts, valid_id
 from worker.core.intake.recording import from_fields
 from worker.core.vendor.document import is_html, not_json, parse_json
 from worker.core.vendor.httpdate import http_date
@@ -91,10 +93,24 @@ def judge_submission(answer: Answered | Unanswered, submission: Submission, tena
     http = answer.http
     if tenant_id and http.tenant_id and is_other_tenant(tenant_id, http.tenant_id):
         return Submitted("unclear", "other_tenant")
+    if _is_of_another_request(answer, submission):
+        return Submitted("unclear", "other_request", _kept(answer, "the answer is of another request"))
     named = from_fields([Field(name, value) for name, value in answer.fields], submission.about)
     if not 200 <= http.status < 300:
         return _refusal(http, named)
     return (_discovery if submission.discovery else _real_time)(answer, named, submission)
+
+
+def _is_of_another_request(answer: Answered, submission: Submission) -> bool:
+    """Whether its head has a correlation id, and not ours: one that was mixed up on its way is another patient's."""
+    told = [value for name, value in answer.fields if name == "x-optum-correlation-id" and value]
+    ours = submission.correlation_id
+    return bool(told) and not any(ours in (value, *map(str.strip, value.split(","))) for value in told)
+
+
+def _kept(answer: Answered, reason: str) -> Intake:
+    lines = [f"{name}: {value}" for name, value in answer.fields if name in ("link", "location")]
+    return Intake(unreadable=unreadable_parts("\n".join(lines), reason))
 
 
 def _refusal(http: HttpAnswer, named: Intake) -> Submitted:
@@ -134,6 +150,8 @@ def _discovery(answer: Answered, named: Intake, submission: Submission) -> Submi
     except BadData:
         dry = submission.dry_run and isinstance(parse_json(body), dict | list)
         code = code or ("" if dry else _why_not(body))
+    if answer.http.status in (201, 202) and _contradict(said, named):
+        return Submitted("unclear", "two_tasks", _kept(answer, "head and body of the answer name different tasks"))
     both = merge((said, named))  # the body has the names
     whole = Intake(each_once(both.recordings), both.unreadable, both.notes)
     if whole.unreadable and not whole.recordings:
@@ -148,6 +166,12 @@ def _discovery(answer: Answered, named: Intake, submission: Submission) -> Submi
     if refused and len(refused) == len(items) and not whole.recordings:
         return Submitted("rejected", "", whole, items, dry_run)
     return Submitted("in_part" if refused or whole.unreadable else "answered", "", whole, items, dry_run)
+
+
+def _contradict(one: Intake, other: Intake) -> bool:
+    """Whether both name tasks, and not the same ones: such an answer names one, so one of them is not ours."""
+    first, second = ({named.id for named in intake.recordings} for intake in (one, other))
+    return bool(first and second) and first != second
 
 
 def _why_not(body: bytes) -> str:
