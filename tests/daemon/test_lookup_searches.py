@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.sandbox_client import DAY, HOUR, MINUTE, SECOND
 from tests.support.sweep_rig import SweepRig
-from worker.core.intake.intake import Intake, Lookup
+from worker.core.intake.intake import Intake, Lookup, Recording
 from worker.core.schedule.cadence import Schedule
 from worker.store.tasks import searches
 from worker.store.tasks.recording import record_all
@@ -22,6 +22,9 @@ class Searched(SweepRig):
     def look_for(self, correlation_id: str, *refs: str | None) -> None:
         wanted = tuple(Lookup(correlation_id, ref) for ref in refs or (None,))
         record_all(self.store, Intake(lookups=wanted), origin="", now=self.clock.at, schedule=Schedule())
+
+    def record(self, recording: Recording) -> None:
+        record_all(self.store, Intake((recording,)), origin="", now=self.clock.at, schedule=Schedule())
 
     def until_asked(self, times: int = 1) -> None:
         """Steps until the list was asked so many times more."""
@@ -93,7 +96,7 @@ def test_what_was_found_otherwise_is_asked_for_once_more(tmp_path: Path) -> None
     with Searched(tmp_path) as rig:
         ids = rig.begin(1, "TWO-NOW", correlation_id="c-1")
         rig.look_for("c-1", "A")
-        rig.house.record(ids[0], "--correlation-id", "c-1")
+        rig.record(Recording(ids[0], "id", correlation_id="c-1"))
         assert rig.lookup["state"] == "found"
         rig.until_asked()
         assert rig.refs == [(ids[0], "A"), (ids[1], "A")]
@@ -181,3 +184,14 @@ def test_a_pass_that_ends_by_itself_makes_what_is_due(tmp_path: Path) -> None:
         rig.lane.run(rig.clock.at)
         rig.lane.run(rig.clock.at)
         assert (rig.lane.idle, rig.lane.exit_code) == (True, 77)
+
+
+def test_what_was_recorded_with_another_correlation_id_is_found_and_doubtful(tmp_path: Path) -> None:
+    """A repeated request is answered with the id that the first one was given."""
+    with Searched(tmp_path) as rig:
+        (task,) = rig.begin(1, correlation_id="c-1")
+        rig.record(Recording(task, "id", correlation_id="c-2"))
+        rig.look_for("c-1", "A")
+        rig.until_asked()
+        assert (rig.lookup["state"], rig.lookup["last_error"]) == ("found", "doubtful_ref")
+        assert (rig.lookup["due_at"], rig.refs) == (None, [])

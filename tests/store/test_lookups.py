@@ -1,13 +1,25 @@
 """What is looked for by a correlation id: which refs what is found is given, and which not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.database import NOW
 from worker.core.intake.intake import Expected, Intake, Lookup, Recording
-from worker.core.lookups import FIRST_SEARCH_MS, LONGEST_WAIT_MS, ONE_REQUEST_MS, FoundTask, next_search
+from worker.core.lookups import (
+    FIRST_SEARCH_MS,
+    LONGEST_WAIT_MS,
+    ONE_REQUEST_MS,
+    ONE_REQUEST_TASKS,
+    REQUEST_AFTER_MS,
+    REQUEST_BEFORE_MS,
+    FoundTask,
+    Sought,
+    next_search,
+)
 from worker.core.lookups import refs_to_give as give
 from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
@@ -15,6 +27,7 @@ from worker.store.opening import open_store
 from worker.store.tasks.recording import Recorded, record_all
 
 MINUTE = 60_000
+DAY = 86_400_000
 
 
 @pytest.fixture
@@ -104,13 +117,70 @@ def test_a_task_of_another_ref_is_not_given_this_one(store: Store) -> None:
         ([""], [(0, ("S",))], set()),
         (["R"], [(0, ()), (ONE_REQUEST_MS, ())], {"R"}),
         (["R"], [(0, ()), (ONE_REQUEST_MS + 1, ())], None),
-        (["R"], [(None, ()), (ONE_REQUEST_MS + 1, ())], {"R"}),
+        (["R"], [(None, ()), (ONE_REQUEST_MS, ())], {"R"}),
+        (["R"], [(None, ()), (ONE_REQUEST_MS + 1, ())], None),
+        (["R"], [(0, ())] * ONE_REQUEST_TASKS, {"R"}),
+        (["R"], [(0, ())] * (ONE_REQUEST_TASKS + 1), None),
+        (["R"], [(REQUEST_AFTER_MS, ())], {"R"}),
+        (["R"], [(REQUEST_AFTER_MS + 1, ())], None),
+        (["R"], [(-REQUEST_BEFORE_MS, ())], {"R"}),
+        (["R"], [(-REQUEST_BEFORE_MS - 1, ())], None),
     ],
 )
 def test_when_a_ref_is_sure(
     lookups: list[str], tasks: list[tuple[int | None, tuple[str, ...]]], given: set[str] | None
 ) -> None:
-    assert give(lookups, [FoundTask(at, frozenset(own)) for at, own in tasks]) == given
+    sought = [Sought(ref, 0) for ref in lookups]
+    assert give(sought, [FoundTask(at, 0, frozenset(own)) for at, own in tasks]) == given
+
+
+def test_a_task_that_was_recorded_long_before_is_of_another_request(store: Store) -> None:
+    keep(store, Recording("a", "link", correlation_id="c"))
+    keep(store, Lookup("c", "R"), now=NOW + 8 * DAY)
+    assert (refs(store), state(store)) == ({"a": []}, [("R", "found", "doubtful_ref")])
+
+
+def test_what_an_expired_lookup_waited_for_is_not_what_began_a_month_later(store: Store) -> None:
+    keep(store, Lookup("c", "R"))
+    with store.write():
+        store.execute("UPDATE lookups SET state = 'expired', due_at = NULL, ended_at = :now", {"now": NOW})
+    later = NOW + 30 * DAY
+    keep(store, Recording("a", "backfill", correlation_id="c", sent_at=later), now=later)
+    assert (refs(store), state(store)) == ({"a": []}, [("R", "found", "doubtful_ref")])
+
+
+@pytest.mark.parametrize("lookup_first", [True, False])
+@pytest.mark.parametrize(
+    ("sought", "task"),
+    [
+        ({"member_id": "M1"}, {"member_id": "M2"}),
+        ({"birth_date": "1970-01-02"}, {"birth_date": "20010203"}),
+        ({"trace_number": "T1"}, {"trace_number": "T2"}),
+    ],
+)
+def test_a_task_of_another_patient_is_given_neither_the_ref_nor_anything_else(
+    store: Store, sought: dict[str, Any], task: dict[str, Any], lookup_first: bool
+) -> None:
+    lookup = replace(Lookup("c", "R", originator_id="O1"), **sought)
+    recording = replace(Recording("a", "jsonl", correlation_id="c"), **task)
+    keep(store, lookup if lookup_first else recording)
+    keep(store, recording if lookup_first else lookup)
+    assert (refs(store), state(store)) == ({"a": []}, [("R", "found", "doubtful_ref")])
+    assert store.one("SELECT originator_id FROM tasks WHERE originator_id IS NOT NULL") is None
+
+
+def test_what_is_written_in_another_way_is_the_same(store: Store) -> None:
+    keep(store, Lookup("c", "R", member_id="w-12", birth_date="1970-01-02"))
+    keep(store, Recording("a", "jsonl", correlation_id="c", member_id="W12", birth_date="19700102"))
+    assert refs(store) == {"a": ["R"]}
+
+
+def test_a_lookup_without_a_ref_tells_nothing_of_a_task_that_has_one(store: Store) -> None:
+    """Else the answer of a batch to the request would be joined to the task of another, and go out under its ref."""
+    keep(store, Recording("a", "link", ref="patient one", correlation_id="c"))
+    keep(store, Lookup("c", None, "T1", "O1", "M1"), now=NOW + MINUTE)
+    assert store.one("SELECT seq FROM tasks WHERE trace_number IS NOT NULL OR member_id IS NOT NULL") is None
+    assert state(store) == [("", "found", None)]
 
 
 def test_refs_that_come_at_the_same_moment_are_as_doubtful(store: Store) -> None:

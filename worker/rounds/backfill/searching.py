@@ -63,7 +63,7 @@ class SearchRound:
             self._lister.settle(self._store, listed, now)
             if ours:
                 self._taker.take(self._store, ours, "lookup", now, search.correlation_id)
-                searches.listed(self._store, search)
+                searches.listed(self._store, search, now)
             else:
                 searches.not_listed(self._store, search, now, self._rules.lookup_for_ms)
 

@@ -1,9 +1,10 @@
 """Discoveries that are looked for by the correlation id of their request."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 
 from worker.core.intake.intake import Lookup
-from worker.core.lookups import FIRST_SEARCH_MS, FoundTask, refs_to_give
+from worker.core.lookups import FIRST_SEARCH_MS, FoundTask, RequestDetails, Sought, of_one_request, refs_to_give
 from worker.store.db.store import Store
 from worker.store.state import acts
 from worker.store.tasks.refs import add_ref
@@ -13,6 +14,8 @@ MOST_ROWS = 200
 
 # In last_error of a lookup whose discoveries are recorded without its ref.
 DOUBTFUL = "doubtful_ref"
+
+_ABOUT = ", ".join(RequestDetails._fields)
 
 
 def add(store: Store, lookup: Lookup, now: int) -> bool:
@@ -54,20 +57,31 @@ def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
     """
     for correlation_id in dict.fromkeys(correlation_ids):
         params = {"correlation_id": correlation_id, "most": MOST_ROWS}
-        rows = store.read("SELECT ref FROM lookups WHERE correlation_id = :correlation_id", params)
+        rows = store.read(
+            f"SELECT seq, ref, recorded_at, {_ABOUT} FROM lookups WHERE correlation_id = :correlation_id",  # noqa: S608
+            params,
+        )
         if not rows:
             continue
         tasks = store.read(
-            "SELECT seq, started_at FROM tasks WHERE correlation_id = :correlation_id ORDER BY seq LIMIT :most", params
+            f"SELECT seq, started_at, recorded_at, {_ABOUT} FROM tasks"  # noqa: S608 - constants
+            " WHERE correlation_id = :correlation_id ORDER BY seq LIMIT :most",
+            params,
         )
         if not tasks:
             continue
-        found = [FoundTask(row["started_at"], _refs(store, row["seq"])) for row in tasks]
-        refs = refs_to_give([row["ref"] for row in rows], found)
+        sought = [Sought(row["ref"], row["recorded_at"], _about(row)) for row in rows]
+        found = [
+            FoundTask(row["started_at"], row["recorded_at"], _refs(store, row["seq"]), _about(row)) for row in tasks
+        ]
+        refs = refs_to_give(sought, found)
         for row, task in zip(tasks, found, strict=True):
             for ref in sorted((refs or frozenset()) - task.refs):
                 add_ref(store, row["seq"], ref, correlation_id, now)
-            _complete(store, row["seq"], correlation_id, sure=refs is not None)
+        if of_one_request(sought, found):
+            for row in tasks:
+                for lookup in rows:
+                    _complete(store, row["seq"], lookup["seq"])
         store.execute(
             """
             UPDATE lookups SET state = 'found', ended_at = coalesce(ended_at, :now), last_error = :error
@@ -105,10 +119,12 @@ def _refs(store: Store, task: int) -> frozenset[str]:
     return frozenset(row["ref"] for row in rows)
 
 
-def _complete(store: Store, task: int, correlation_id: str, *, sure: bool) -> None:
+def _about(row: sqlite3.Row) -> RequestDetails:
+    return RequestDetails(**{name: row[name] for name in RequestDetails._fields})
+
+
+def _complete(store: Store, task: int, lookup: int) -> None:
     """Fill in what the lookup knows of the request, and the task does not. No value is overwritten."""
-    if not sure:
-        return
     store.execute(
         """
         UPDATE tasks SET
@@ -118,10 +134,9 @@ def _complete(store: Store, task: int, correlation_id: str, *, sure: bool) -> No
             birth_date = coalesce(tasks.birth_date, known.birth_date),
             subtenant = coalesce(tasks.subtenant, known.subtenant)
         FROM (
-            SELECT trace_number, originator_id, member_id, birth_date, subtenant FROM lookups
-            WHERE correlation_id = :correlation_id ORDER BY seq LIMIT 1
+            SELECT trace_number, originator_id, member_id, birth_date, subtenant FROM lookups WHERE seq = :lookup
         ) AS known
         WHERE tasks.seq = :task
         """,
-        {"task": task, "correlation_id": correlation_id},
+        {"task": task, "lookup": lookup},
     )

@@ -4,11 +4,15 @@ from typing import NamedTuple
 
 from worker.core.lookups import next_search
 from worker.store.db.store import Store
+from worker.store.tasks.lookups import DOUBTFUL
 
 # Lookups of one correlation id that are settled at once; the others are due again.
 MOST_ROWS = 200
 
-_DUE = "due_at <= :now AND (leased_until IS NULL OR leased_until <= :now)"
+# Further ahead than any wait or lease is a time from before the clock was set back.
+FAR_MS = 2 * 86_400_000
+
+_DUE = "(due_at <= :now OR due_at > :far) AND (leased_until IS NULL OR leased_until <= :now OR leased_until > :far)"
 
 
 class Search(NamedTuple):
@@ -27,14 +31,18 @@ def next_due(store: Store) -> int | None:
 
 def is_due(store: Store, now: int) -> bool:
     """Whether a lookup is due that no one searches for."""
-    return bool(store.read(f"SELECT 1 FROM lookups WHERE {_DUE} LIMIT 1", {"now": now}))  # noqa: S608 - constants
+    return bool(store.read(f"SELECT 1 FROM lookups WHERE {_DUE} LIMIT 1", _at(now)))  # noqa: S608 - constants
+
+
+def _at(now: int) -> dict[str, int]:
+    return {"now": now, "far": now + FAR_MS}
 
 
 def claim(store: Store, now: int, leased_until: int) -> Search | None:
     """The search that has been due for longest, leased with all lookups of its correlation id."""
     oldest = store.one(
         f"SELECT correlation_id FROM lookups WHERE {_DUE} ORDER BY due_at, seq LIMIT 1",  # noqa: S608 - constants
-        {"now": now},
+        _at(now),
     )
     if oldest is None:
         return None
@@ -55,14 +63,20 @@ def claim(store: Store, now: int, leased_until: int) -> Search | None:
     return Search(oldest["correlation_id"], told["recorded_at"], told["failures"])
 
 
-def listed(store: Store, search: Search) -> None:
-    """The list has shown discoveries of the request, and they are recorded: it is not asked again."""
+def listed(store: Store, search: Search, now: int) -> None:
+    """The list has shown discoveries of the request, and they are recorded: it is not asked again.
+
+    What is still searched then was recorded with another correlation id: whose it is, is not sure.
+    """
     store.execute(
         """
-        UPDATE lookups SET due_at = NULL, leased_until = NULL, searches = searches + 1, failures = 0
+        UPDATE lookups SET due_at = NULL, leased_until = NULL, searches = searches + 1, failures = 0,
+            state = CASE WHEN state = 'searching' THEN 'found' ELSE state END,
+            last_error = CASE WHEN state = 'searching' THEN :doubtful ELSE last_error END,
+            ended_at = coalesce(ended_at, :now)
         WHERE correlation_id = :correlation_id AND due_at IS NOT NULL
         """,
-        {"correlation_id": search.correlation_id},
+        {"correlation_id": search.correlation_id, "doubtful": DOUBTFUL, "now": now},
     )
 
 
@@ -93,6 +107,18 @@ def not_listed(store: Store, search: Search, now: int, lookup_for: int) -> None:
                 "now": now,
             },
         )
+
+
+def shift(store: Store, by: int) -> None:
+    """The clock jumped by ``by`` ms: keep what each has left of its time, and shift due times where it was set back."""
+    store.execute(
+        """
+        UPDATE lookups SET recorded_at = recorded_at + CAST(:by AS BIGINT),
+            due_at = due_at + CAST(:back AS BIGINT), leased_until = leased_until + CAST(:back AS BIGINT)
+        WHERE due_at IS NOT NULL
+        """,
+        {"by": by, "back": min(by, 0)},
+    )
 
 
 def failed(store: Store, search: Search, code: str, due_at: int) -> None:
