@@ -5,8 +5,11 @@ import pytest
 from sandbox.server import Sandbox
 from tests.support.cdpoll_process import House, begin, until
 from tests.support.loop_by_hand import loop_by_hand
+from worker.clock import Clock
+from worker.store.opening import open_store
 from worker.store.state import api
 from worker.store.tasks import polling as tasks
+from worker.store.tasks import searches
 
 YEARS = 5 * 365 * 86_400_000
 
@@ -66,3 +69,29 @@ def test_with_a_right_clock_every_plan_stays_as_it_was(house: House, days_off: i
         made.clock.advance(days_off * 86_400_000)
         made.loop._put_in_order()
     assert house.rows("SELECT recorded_at, life_from, paused_base, due_at FROM tasks") == before
+
+
+@pytest.mark.parametrize("by", [-YEARS, YEARS])
+def test_a_clock_set_far_leaves_a_lookup_the_time_that_it_had(house: House, by: int) -> None:
+    house.record("--lookup", "c-1")
+    with loop_by_hand(house) as made:
+        loop, clock = made.loop, made.clock
+        loop.step()
+        ((recorded_at, due_at),) = house.rows("SELECT recorded_at, due_at FROM lookups")
+        clock.jump(by)
+        loop.step()
+        ((recorded_after, due_after),) = house.rows("SELECT recorded_at, due_at FROM lookups")
+    assert abs(recorded_after - recorded_at - by) < 5_000
+    assert due_after == due_at or abs(due_after - due_at - by) < 5_000, "due at once, or as soon as it was"
+    assert due_after <= due_at
+
+
+def test_a_lookup_whose_time_is_by_a_clock_that_was_set_back_since_is_due(house: House) -> None:
+    house.record("--lookup", "c-1")
+    house.rows("UPDATE lookups SET due_at = due_at + ?1, leased_until = due_at + ?1", YEARS)
+    with open_store(house.database) as store:
+        now = store.now(Clock())
+        assert searches.is_due(store, now)
+        with store.write():
+            assert searches.claim(store, now, now + 1)
+            assert not searches.is_due(store, now)

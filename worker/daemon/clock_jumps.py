@@ -10,7 +10,7 @@ from worker.core.instant import words
 from worker.store.db.store import Store
 from worker.store.state import api, callback_lane
 from worker.store.tasks import polling as tasks
-from worker.store.tasks import verifying
+from worker.store.tasks import searches, verifying
 
 # The wall clock and the monotonic one drift by less than this between two passes, unless the clock was set.
 JUMP_MS = 5_000
@@ -41,6 +41,7 @@ class ClockJumps:
         if abs(jumped) > JUMP_MS:
             with self._store.write():
                 tasks.shift(self._store, jumped)
+                searches.shift(self._store, jumped)
                 if jumped < 0:
                     api.shift(self._store, jumped)
                     verifying.shift(self._store, jumped)
