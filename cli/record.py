@@ -151,13 +151,9 @@ class _About:
         for ref, intake in zip(self.refs, found, strict=True):
             lost.update((replace(item, ref=item.ref or ref), None) for item in intake.unreadable)
         whole = merge(found)
-        return replace(
-            found[0],
-            recordings=tuple(replace(one, subtenant=one.subtenant or self.subtenant) for one in whole.recordings),
-            lookups=tuple(replace(one, subtenant=one.subtenant or self.subtenant) for one in whole.lookups),
-            expected=tuple(replace(one, subtenant=one.subtenant or self.subtenant) for one in whole.expected),
-            unreadable=tuple(lost),
-        )
+        # Notes, and what names no task, are the same for every ref: they count once.
+        named = replace(found[0], recordings=whole.recordings, lookups=whole.lookups, expected=whole.expected)
+        return replace(named, unreadable=tuple(lost)).of_subtenant(self.subtenant)
 
 
 def _id_piece(text: str, number: int, about: _About, summary: Summary) -> Piece:

@@ -82,7 +82,8 @@ def callback(obj: dict[str, Any], openapi: bool) -> None:
         return
     from worker.log import make_log
     from worker.web.callback.app import credentials_of, make_callback_app
-    from worker.web.callback.serving import clerk_of, served
+    from worker.web.callback.serving import served
+    from worker.web.clerk import clerk_of
     from worker.web.serve import serve as run
 
     let_in: list[ClientCredentials] = []  # a reload that is refused leaves them as they are, for new processes too

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.doctor.finding import Finding, fail, good, warn
+from worker.gateways.spool.folder import PRIVATE
 from worker.ownership import obstacle, user_name
 
-_PRIVATE = ("taken", "done", "bad")
 _MAKE = "as root: systemd-tmpfiles --create cdpoll.conf; or start the daemon, which makes what is missing"
 _STICKY = stat.S_ISVTX | stat.S_ISGID
 _GROUP = stat.S_IWGRP | stat.S_IXGRP
@@ -27,14 +27,14 @@ def spool(path: Path) -> Iterator[Finding]:
         wrong.append(fail("spool", f"{inbox} is not there", _MAKE))
     else:
         wrong += _inbox(inbox)
-    devices = {found.st_dev for name in ("in", *_PRIVATE) if (found := _stat(path / name)) is not None}
+    devices = {found.st_dev for name in ("in", *PRIVATE) if (found := _stat(path / name)) is not None}
     if len(devices) > 1:
         wrong.append(fail("spool", f"{path} has folders on several file systems", "mount one file system there"))
     yield from wrong or [good("spool", f"{inbox} takes files of the group {_group(inbox)}")]
 
 
 def _private(path: Path) -> Iterator[Finding]:
-    for name in _PRIVATE:
+    for name in PRIVATE:
         found = _stat(path / name)
         if found is not None and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             said = f"others may enter {path / name} ({_shown(found)}), where patient data may lie"

@@ -13,15 +13,20 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
+from worker.config import Config
 from worker.core.errors import BadConfiguration, TryLater
 from worker.store.db.store import Store
-from worker.store.opening import refuse_other_schema
+from worker.store.opening import open_store, refuse_other_schema
 
 Done = TypeVar("Done")
 
 # Jobs of one transaction, and the rows that they write, but for those of the last one: the write lock is held for as
 # long as they take.
 MOST_JOBS, MOST_ROWS = 64, 500
+
+# Of the database, for another process's lock, and of a request, for its turn: both shorter than its deadline.
+STORE_TIMEOUT_S = 10.0
+TURN_TIMEOUT_S = 20.0
 
 
 class Job(NamedTuple):
@@ -107,3 +112,9 @@ class Clerk:
             with suppress(Exception):
                 self._store.close()
         self._store = None
+
+
+def clerk_of(config: Config) -> Clerk:
+    """It opens the database when it is first needed, makes none, and brings none up to date."""
+    place = config.store
+    return Clerk(lambda: open_store(place.path, place.journal, timeout=STORE_TIMEOUT_S), TURN_TIMEOUT_S)

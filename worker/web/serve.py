@@ -52,7 +52,7 @@ class Served:
     threads: int = 96
     connections: int = 128
     head_s: float = 10.0
-    deadline_s: float = 10.0
+    deadline_s: float = 30.0
     head_bytes: int = 4096
     socket: Path | None = None
 

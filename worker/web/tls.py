@@ -15,6 +15,11 @@ class Pair:
     key: Path
 
 
+def pair_of(certificate: Path | None, key: Path | None) -> Pair | None:
+    """The pair, where both are configured."""
+    return Pair(certificate, key) if certificate is not None and key is not None else None
+
+
 def context_of(pair: Pair) -> ssl.SSLContext:
     """What serves TLS 1.2 and later with a pair. It reads the files now, and never again.
 

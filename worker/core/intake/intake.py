@@ -1,7 +1,7 @@
 """What is handed in comes to this: tasks to be recorded, what is awaited without an id, what is unreadable."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.core.intake.link import Unreadable
 
@@ -97,6 +97,17 @@ class Intake:
     def awaited(self) -> bool:
         """Whether it tells of something that is awaited without an id."""
         return bool(self.lookups or self.expected)
+
+    def of_subtenant(self, subtenant: str | None) -> "Intake":
+        """The same; what names no subtenant itself is of this one."""
+        if not subtenant:
+            return self
+        return replace(
+            self,
+            recordings=tuple(replace(one, subtenant=one.subtenant or subtenant) for one in self.recordings),
+            lookups=tuple(replace(one, subtenant=one.subtenant or subtenant) for one in self.lookups),
+            expected=tuple(replace(one, subtenant=one.subtenant or subtenant) for one in self.expected),
+        )
 
 
 def each_once(recordings: Iterable[Recording]) -> tuple[Recording, ...]:

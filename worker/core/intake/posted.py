@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from worker.core.intake.intake import Intake, merge
 from worker.core.intake.json_documents import array_items, text_of
 from worker.core.intake.json_lines import from_jsonl_line
-from worker.core.intake.link import Unreadable, unreadable, unreadable_parts
+from worker.core.intake.link import unreadable, unreadable_parts
 from worker.core.intake.pieces import Piece
 
 _REQUEST = "the request"
@@ -92,15 +92,7 @@ def from_forwarded(headers: dict[str, str], about: About) -> Piece:
 
 def _line(line: bytes, place: str, about: About) -> Intake:
     intake = from_jsonl_line(line, place=place, ref=about.ref, correlation_id=about.correlation_id)
-    lost: tuple[Unreadable, ...] = ()
     if about.broken_ref and None in [one.ref for one in intake.recordings] + [one.ref for one in intake.lookups]:
-        lost = (unreadable(line.decode("utf-8", "backslashreplace"), f"{place}: {_NO_TEXT}"),)
-    if not about.subtenant and not lost:
-        return intake
-    return replace(
-        intake,
-        recordings=tuple(replace(one, subtenant=one.subtenant or about.subtenant) for one in intake.recordings),
-        lookups=tuple(replace(one, subtenant=one.subtenant or about.subtenant) for one in intake.lookups),
-        expected=tuple(replace(one, subtenant=one.subtenant or about.subtenant) for one in intake.expected),
-        unreadable=intake.unreadable + lost,
-    )
+        lost = unreadable(line.decode("utf-8", "backslashreplace"), f"{place}: {_NO_TEXT}")
+        intake = replace(intake, unreadable=(*intake.unreadable, lost))
+    return intake.of_subtenant(about.subtenant)

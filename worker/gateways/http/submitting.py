@@ -4,13 +4,12 @@ Not even after a 401: the token was asked for a moment ago, so a 401 says that w
 So there is no case in which one command makes two requests that the vendor may both carry out.
 """
 
-import contextlib
 import threading
-from collections.abc import Iterator
 
 from worker.core.vendor.reply import PROXY_REFUSED
 from worker.core.vendor.submission import Submission
 from worker.core.vendor.submitted import Answered, Unanswered
+from worker.gateways.http.bounded import bounded
 from worker.gateways.http.client import HttpClient, Response, answer_of
 from worker.gateways.http.token import Tokens
 
@@ -31,6 +30,7 @@ class Submitter:
         self._tokens = tokens
         self._asking = asking
         self._posting = posting
+        self._stop = threading.Event()  # never set: Ctrl-C ends the process
 
     @property
     def requests(self) -> int:
@@ -43,13 +43,13 @@ class Submitter:
 
     def token(self, now: int) -> str:
         """Raises TokenFailed."""
-        with _bounded(self._asking, TOKEN_TIMEOUT_MS):
+        with bounded(self._asking, TOKEN_TIMEOUT_MS, self._stop):
             return self._tokens.get(self._asking, now)
 
     def post(self, submission: Submission, token: str, timeout_ms: int = SUBMIT_TIMEOUT_MS) -> Answered | Unanswered:
         """``timeout_ms`` is that of the whole request. Never raises for what the network or the vendor does."""
         headers = {**submission.headers, "authorization": f"Bearer {token}"}
-        with _bounded(self._posting, timeout_ms):
+        with bounded(self._posting, timeout_ms, self._stop):
             posted = self._posting.post_once(self._base_url + submission.path, headers, submission.body)
         if posted.response is None:
             return Unanswered(posted.failure, posted.sent)
@@ -61,14 +61,3 @@ class Submitter:
 def _told(response: Response) -> tuple[tuple[str, str], ...]:
     """The lines of the head that tell of tasks."""
     return tuple((name, value.strip()) for name, value in response.headers.multi_items() if name in _TOLD)
-
-
-@contextlib.contextmanager
-def _bounded(client: HttpClient, timeout_ms: int) -> Iterator[None]:
-    timer = threading.Timer(timeout_ms / 1000, client.cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

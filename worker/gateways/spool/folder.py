@@ -27,7 +27,7 @@ from worker.gateways.spool.leaving import LANE
 from worker.ownership import obstacle, user_name
 
 LANE_TEXT = b"cdpoll spool 1\n"
-_PRIVATE = ("taken", "done", "bad")
+PRIVATE = ("taken", "done", "bad")
 _MOST_NAMES = 10_000
 
 
@@ -82,7 +82,7 @@ class SpoolFolder:
         """
         try:
             self.path.mkdir(mode=0o755, exist_ok=True)
-            for name in ("in", *_PRIVATE):
+            for name in ("in", *PRIVATE):
                 (self.path / name).mkdir(mode=0o700, exist_ok=True)
             self._look_at_each()
             if self._lock is None:
@@ -92,7 +92,7 @@ class SpoolFolder:
 
     def _look_at_each(self) -> None:
         devices = set()
-        for name in ("in", *_PRIVATE):
+        for name in ("in", *PRIVATE):
             folder = self.path / name
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode):
@@ -108,7 +108,7 @@ class SpoolFolder:
         if error.errno == errno.EXDEV:
             said = f"the folders in {self.path} are mounted apart, so files cannot be renamed from one to another"
             return SpoolUnusable(said, f"name {self.path} alone in ReadWritePaths=")
-        for name in ("in", *_PRIVATE):
+        for name in ("in", *PRIVATE):
             shut = obstacle(self.path / name / "any", write=True)
             if shut is not None:
                 cure = shut.cure if shut.sure else f"as root: chown {user_name(os.geteuid())} {shut.path}"
@@ -254,7 +254,7 @@ class SpoolFolder:
     def sync(self) -> None:
         """Put the moves on the disk."""
         try:
-            for name in _PRIVATE:
+            for name in PRIVATE:
                 sync_folder(self.path / name)
         except OSError as error:
             raise self._unusable(error) from None

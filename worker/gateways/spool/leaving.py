@@ -13,6 +13,7 @@ from pathlib import Path
 
 from worker.core.errors import TryLater
 from worker.core.instant import DAY_MS, iso
+from worker.gateways.spool.names import stamp
 from worker.ownership import by_group, user_name
 
 # The daemon renews this file whenever it looks into the folder. Where it did not for longer, files would lie there.
@@ -30,8 +31,7 @@ def check(folder: Path, now: int) -> None:
 
 def leave(folder: Path, data: bytes, now: int) -> None:
     """Leave a file of JSON lines; ``now`` is ms. Raises :class:`TryLater` as :func:`check` does."""
-    stamp = iso(now)[:19].replace("-", "").replace(":", "")
-    name = f"record-{stamp}Z-{os.getpid()}-{os.urandom(8).hex()}.jsonl"
+    name = f"record-{stamp(now)}-{os.getpid()}-{os.urandom(8).hex()}.jsonl"
     with _opened(folder, now) as opened:
         try:
             _write(opened, name, data)

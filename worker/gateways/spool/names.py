@@ -36,10 +36,14 @@ def numbered(name: str, number: int) -> str:
     return f"{stem}-{number}{dot}{ending}" if stem else f"{name}-{number}"
 
 
+def stamp(now: int) -> str:
+    """An instant (ms) as it stands in names: ``20260501T120000Z``."""
+    return iso(now)[:19].replace("-", "").replace(":", "") + "Z"
+
+
 def stamped(name: str, now: int) -> str:
     """The name of a file that was taken at ``now`` (ms)."""
-    at = iso(now)[:19].replace("-", "").replace(":", "")
-    return f"{at}Z-{name}"
+    return f"{stamp(now)}-{name}"
 
 
 def taken_at(name: str) -> tuple[int, str] | None:

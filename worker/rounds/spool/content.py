@@ -2,7 +2,7 @@
 
 import zlib
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from worker.core.errors import BadData
 from worker.core.intake.anything import Reading, names_tasks, read_anything
@@ -19,12 +19,11 @@ _TEXTS = ("unknown", "json", "utf16", "base64", "empty", "xml", "html", "mail", 
 _MIB_BYTES = 1024 * 1024
 
 
-class SomeBatch(NamedTuple):
-    """It goes to the ingest as it is."""
+def content_of(file: BinaryIO, size: int) -> Reading | None:
+    """What the text in an open file names; ``None``: it is a batch, for the ingest. Raises Refused where it is neither.
 
-
-def content_of(file: BinaryIO, size: int) -> Reading | SomeBatch:
-    """What an open file holds. Raises Refused where it is neither; at most MOST_TEXT_BYTES of it are read."""
+    At most MOST_TEXT_BYTES of it are read.
+    """
     head = file.read(HEAD_BYTES)
     if names_tasks(head):
         return _text(file, size)
@@ -34,7 +33,7 @@ def content_of(file: BinaryIO, size: int) -> Reading | SomeBatch:
         head = _unpacked(head, HEAD_BYTES)
         kind = "unknown" if names_tasks(head) else recognise(head)
     if kind in _BATCHES or (packed and kind == "empty"):
-        return SomeBatch()
+        return None
     if kind not in _TEXTS:
         raise Refused(f"the file {refusal(kind, head)}", "leave it as it should be")
     try:

@@ -135,7 +135,7 @@ def _read(work: SpoolWork, entry: SpoolEntry, now: int, *, patient: bool) -> _Re
     with work.folder.read(entry.name) as file:
         try:
             found = content_of(file, entry.size)
-            if isinstance(found, Reading):
+            if found is not None:
                 return None if found.cut and patient else _Read(entry, found)
             file.seek(0)
             given = BatchFile(file, entry.name, "path", rules=work.rules.hold)

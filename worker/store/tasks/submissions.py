@@ -8,7 +8,7 @@ from worker.store.db.store import Store
 from worker.store.tasks import lookups
 
 # The answer is awaited for 130 s. A search before its end would find a part of what the request begins.
-FIRST_SEARCH_MS = 180_000
+SEARCHED_AFTER_MS = 180_000
 
 Use = Literal["", "searching", "used"]
 
@@ -37,7 +37,7 @@ def begin(store: Store, wanted: Sequence[Lookup], now: int) -> None:
         lookups.add(store, one, now)
     store.execute(
         "UPDATE lookups SET due_at = :due_at WHERE correlation_id = :correlation_id",
-        {"correlation_id": wanted[0].correlation_id, "due_at": now + FIRST_SEARCH_MS},
+        {"correlation_id": wanted[0].correlation_id, "due_at": now + SEARCHED_AFTER_MS},
     )
 
 

@@ -1,4 +1,4 @@
-"""How the app of `cdpoll serve local` is served, by whom it may be asked, and with which database."""
+"""How the app of `cdpoll serve local` is served, and by whom it may be asked."""
 
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
@@ -9,21 +9,14 @@ from worker.config import Config
 from worker.config.polling import schedule_of
 from worker.core.errors import BadConfiguration
 from worker.rounds.log_lines import Log
-from worker.store.db.store import Store
-from worker.store.opening import open_store
 from worker.web.access import Access
 from worker.web.app import make_app
-from worker.web.clerk import Clerk
+from worker.web.clerk import clerk_of
 from worker.web.intake.allowance import Allowance
 from worker.web.intake.recording import IntakeRules, Recorder
 from worker.web.intake.tasks import TasksEndpoint
 from worker.web.serve import Address, Served
-from worker.web.tls import Pair
-
-# Of the database, for another process's lock, and of a request, for its turn: both shorter than the deadline.
-STORE_TIMEOUT_S = 10.0
-TURN_TIMEOUT_S = 20.0
-DEADLINE_S = 30.0
+from worker.web.tls import pair_of
 
 # Of one header: a Link may name some three hundred tasks. gunicorn holds fifty of that length for each connection.
 HEAD_BYTES = 32 * 1024
@@ -36,9 +29,7 @@ def served(config: Config, handed: Sequence[Address], bound: str | None = None) 
     Raises BadConfiguration where one of them can be reached from elsewhere, and token or TLS is missing.
     """
     local = config.local
-    pair = None
-    if local.tls_certificate is not None and local.tls_key is not None:
-        pair = Pair(local.tls_certificate, local.tls_key)
+    pair = pair_of(local.tls_certificate, local.tls_key)
     own = [] if handed or bound is None else [host_of(bound)]
     hosts = [str(one[0]) for one in handed if isinstance(one, tuple)] or own
     open_to = [one for one in hosts if not ip_address(one).is_loopback]
@@ -52,7 +43,7 @@ def served(config: Config, handed: Sequence[Address], bound: str | None = None) 
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             f"write them; or {hint}",
         )
-    return Served("local", local.listen, pair, deadline_s=DEADLINE_S, head_bytes=HEAD_BYTES, socket=local.socket)
+    return Served("local", local.listen, pair, head_bytes=HEAD_BYTES, socket=local.socket)
 
 
 def token_of(config: Config) -> str | None:
@@ -80,11 +71,7 @@ def host_of(listen: str) -> str:
 
 
 def recorder_of(config: Config) -> Recorder:
-    """It opens the database when it is first needed, makes none, and brings none up to date."""
-    place, api = config.store, config.api
-
-    def opened() -> Store:
-        return open_store(place.path, place.journal, timeout=STORE_TIMEOUT_S)
-
+    """What records, with a clerk of its own."""
+    api = config.api
     rules = IntakeRules("" if api is None or not api.base_url else api.origin, schedule_of(config))
-    return Recorder(Clerk(opened, TURN_TIMEOUT_S), rules, Allowance(config.local.new_ids_per_minute))
+    return Recorder(clerk_of(config), rules, Allowance(config.local.new_ids_per_minute))
