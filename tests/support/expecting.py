@@ -18,12 +18,12 @@ ALONE = {"trace_number": "OURS-1"}
 BORN = "1970-02-03"
 
 
-def tell(store: Store, ref: str | None, /, **about: str) -> None:
+def tell(store: Store, ref: str | None, now: int = NOW, /, **about: str) -> None:
     """What a caller tells of one request in a line of JSON, with an id or without."""
     line = json.dumps({**about, **({} if ref is None else {"ref": ref})}).encode()
     intake = from_jsonl_line(line, place="line 1")
     assert not intake.unreadable
-    record_all(store, intake, origin="", now=NOW, schedule=Schedule())
+    record_all(store, intake, origin="", now=now, schedule=Schedule())
 
 
 def read(store: Store, *bodies: list[Segment], name: str = "batch") -> FileReport:

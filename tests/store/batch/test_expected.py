@@ -161,6 +161,13 @@ def test_another_originator_is_another_inquiry(store: Store) -> None:
     assert [refs for _, _, refs in joined(store)] == ["A", "B"]
 
 
+def test_the_same_ref_told_of_two_originators_is_expected_of_both(store: Store) -> None:
+    tell(store, "A", **OURS, member_id="M0001")
+    tell(store, "A", trace_number="OURS-1", originator_id="9000000002", member_id="M0001")
+    assert read(store, person(originator="9000000002")).counts.matched == 1
+    assert answered(store) == [("A", False), ("A", True)]
+
+
 def test_the_same_ref_told_twice_is_expected_once(store: Store) -> None:
     tell(store, "A", **ALONE, member_id="M0001")
     tell(store, "A", **OURS, birth_date=BORN)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import read as read_in
+from tests.support.database import NOW
 from tests.support.expecting import ALONE, BORN, MATCHED, OURS, UNMATCHED, answered, joined, person, read, tell, told
 from tests.support.x12_samples import a_file
 from worker.store import outbox
@@ -117,6 +118,6 @@ def test_a_task_that_came_before_gets_an_answer_that_is_told_for_its_ref(store: 
     tell(store, "A", id="task-1", **OURS)
     tell(store, "B", id="task-1")
     assert joined(store) == [UNMATCHED]
-    tell(store, "A", **OURS, member_id="M0001")
+    tell(store, "A", NOW + 1, **OURS, member_id="M0001")
     assert joined(store) == [("matched", "task-1", "A, B")]
-    assert [(one, ref) for _, one, ref in told(store)] == [("task-1", "A"), ("task-1", "B")]
+    assert told(store) == [(2, "task-1", "A"), (3, "task-1", "B")]

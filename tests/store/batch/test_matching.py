@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.database import task_of
 from tests.support.x12_samples import ACTIVE, Segment, a_set, group, interchange, subscriber
-from worker.core.intake.intake import Recording
+from worker.core.intake.intake import Expected, Intake, Recording
 from worker.core.schedule.cadence import Schedule
 from worker.core.vendor.document import Document, read_document
 from worker.core.x12 import embedded
@@ -21,6 +21,7 @@ from worker.store.conclude import conclude as conclude_task
 from worker.store.db.store import Store
 from worker.store.tasks import tallies
 from worker.store.tasks.recording import record as record_ids
+from worker.store.tasks.recording import record_all
 from worker.store.views import report as story
 
 NOW = 1_800_000_000_000
@@ -107,6 +108,17 @@ def test_the_text_of_the_real_time_answer_counts_too(store: Store) -> None:
     record(store, "a")
     conclude(store, "a", body("a", real_time=ONE))
     assert read(store, ONE).counts.matched == 1
+
+
+@pytest.mark.parametrize("ref", ["account 7", "account 8"])
+def test_the_same_text_answers_what_is_expected_for_its_ref_alone(store: Store, ref: str) -> None:
+    record(store, "a", ref="account 7")
+    conclude(store, "a", body("a", ONE))
+    awaited = Expected("OURS-1", ref, originator_id="9000000001", member_id="M0001")
+    record_all(store, Intake(expected=(awaited,)), origin="", now=NOW, schedule=Schedule())
+    assert read(store, ONE).counts.matched == 1
+    assert joined(store) == [("matched", "a", "account 7", None)]
+    assert elsewhere(store, "SELECT answered_at IS NOT NULL FROM expected") == [(ref == "account 7",)]
 
 
 def test_a_text_in_results_of_several_tasks_is_a_candidate_of_both(store: Store) -> None:
