@@ -1,5 +1,6 @@
 """``cdpoll expected``: answers of batches that are expected without an id."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -8,9 +9,8 @@ from cli.age import age
 from cli.audit import audited
 from cli.groups import Group
 from cli.opening import opened
-from cli.output import AS_JSON, echo_pages, say
+from cli.output import AS_JSON, Row, echo_pages, say_dropped, say_pages
 from cli.who import who
-from worker.core.errors import BadData
 from worker.core.problems import counted
 from worker.store.tasks import expected as store
 from worker.store.views import expected as view
@@ -36,18 +36,13 @@ def list_(obj: dict[str, Any], age_ms: int | None, as_json: bool) -> None:
             audited(here.store, by, "listed expected answers", None, here.now)
             echo_pages("expected", pages)
             return
-        came = False
-        for page in pages:
-            say(*([] if came else [HEADER]), *(_line(item) for item in page))
-            came = True
-    if not came:
-        say("cdpoll: no answer is waited for" + ("" if age_ms is None else " that long"), err=True)
+        say_pages(pages, HEADER, _lines, "no answer is waited for" + ("" if age_ms is None else " that long"))
 
 
-def _line(item: dict[str, Any]) -> str:
+def _lines(item: Row) -> Iterator[str]:
     alike = item["candidates"]
     beside = f"  ({counted(alike, 'answer')} with that number joined to nothing)" if alike else ""
-    return f"{item['number']:<6}  {item['recorded_at']:<24}  {item['trace_number']}; {item['ref']}{beside}"
+    yield f"{item['number']:<6}  {item['recorded_at']:<24}  {item['trace_number']}; {item['ref']}{beside}"
 
 
 @expected.command()
@@ -62,7 +57,4 @@ def drop(obj: dict[str, Any], numbers: tuple[int, ...], every: bool) -> int:
     with opened(obj) as here:
         wanted = list(dict.fromkeys(numbers))
         gone = store.drop(here.store, wanted or None, here.now, by)
-    if wanted and not gone:
-        raise BadData("none of these numbers is waited for", "`cdpoll expected list` shows them")
-    click.echo(f"dropped {', '.join(map(str, gone)) if wanted else len(gone)}")
-    return 0 if len(gone) == len(wanted) or not wanted else 1
+    return say_dropped(wanted, gone, "none of these numbers is waited for", "cdpoll expected list")

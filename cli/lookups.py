@@ -1,5 +1,6 @@
 """``cdpoll lookups``: requests whose answer was lost, and what came of looking for them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -7,9 +8,8 @@ import click
 from cli.audit import audited
 from cli.groups import Group
 from cli.opening import opened
-from cli.output import AS_JSON, echo_pages, say
+from cli.output import AS_JSON, Row, echo_pages, say_dropped, say_pages
 from cli.who import who
-from worker.core.errors import BadData
 from worker.store.tasks import lookups as store
 from worker.store.views import lookups as view
 
@@ -35,19 +35,14 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
             audited(here.store, by, "listed lookups", None, here.now)
             echo_pages("lookups", pages)
             return
-        came = False
-        for page in pages:
-            say(*([] if came else [HEADER]), *(_line(item) for item in page))
-            came = True
-    if not came:
-        say("cdpoll: nothing is looked for", err=True)
+        say_pages(pages, HEADER, _lines, "nothing is looked for")
 
 
-def _line(item: dict[str, Any]) -> str:
+def _lines(item: Row) -> Iterator[str]:
     ref = f"; {item['ref']}" if item["ref"] else ""
     error = item["last_error"]
     why = f"  ({_WHY.get(error, error)})" if error else ""
-    return (
+    yield (
         f"{item['number']:<6}  {item['state']:<9}  {item['recorded_at']:<24}  {item['searches']:<8}  "
         f"{item['correlation_id']}{ref}{why}"
     )
@@ -65,7 +60,4 @@ def drop(obj: dict[str, Any], numbers: tuple[int, ...], ended: bool) -> int:
     with opened(obj) as here:
         wanted = list(dict.fromkeys(numbers))
         gone = store.drop(here.store, wanted or None, here.now, by)
-    if wanted and not gone:
-        raise BadData("none of these numbers is known", "`cdpoll lookups list` shows them")
-    click.echo(f"dropped {', '.join(map(str, gone)) if wanted else len(gone)}")
-    return 0 if len(gone) == len(wanted) or not wanted else 1
+    return say_dropped(wanted, gone, "none of these numbers is known", "cdpoll lookups list")

@@ -4,10 +4,14 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 import click
+
+from worker.core.errors import BadData
+
+Row = Mapping[str, Any]
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 
@@ -72,6 +76,25 @@ def say(*lines: str, err: bool = False) -> None:
         except OSError:
             if not err:
                 raise
+
+
+def say_pages(pages: Iterable[Sequence[Row]], header: str, lines: Callable[[Row], Iterable[str]], none: str) -> None:
+    """Print rows as text below a header, page by page as they are read; ``none`` is said where there are none."""
+    came = False
+    for page in pages:
+        say(*([] if came else [header]), *(line for row in page for line in lines(row)))
+        came = True
+    if not came:
+        say(f"cdpoll: {none}", err=True)
+
+
+def say_dropped(wanted: Sequence[int], gone: Sequence[int], none: str, listing: str) -> int:
+    """Print which of the numbers were dropped, or of all how many; the exit code. Raises BadData with ``none`` where
+    none was there of those that were wanted; the command ``listing`` shows them."""
+    if wanted and not gone:
+        raise BadData(none, f"`{listing}` shows them")
+    click.echo(f"dropped {', '.join(map(str, gone)) if wanted else len(gone)}")
+    return 0 if len(gone) == len(wanted) or not wanted else 1
 
 
 def echo_pages(name: str, pages: Iterable[Sequence[Mapping[str, Any]]], **short: Sequence[Mapping[str, Any]]) -> None:

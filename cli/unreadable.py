@@ -7,9 +7,8 @@ import click
 from cli.audit import audited
 from cli.groups import Group
 from cli.opening import opened
-from cli.output import AS_JSON, echo_pages, say
+from cli.output import AS_JSON, Row, echo_pages, say_dropped, say_pages
 from cli.who import who
-from worker.core.errors import BadData
 from worker.store.tasks import unreadable as store
 
 HEADER = f"{'number':<6}  {'first handed in':<24}  why it names no task; below it the text"
@@ -32,15 +31,10 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
             audited(here.store, by, "listed unreadable", None, here.now)
             echo_pages("unreadable", pages)
             return
-        came = False
-        for page in pages:
-            say(*([] if came else [HEADER]), *(line for item in page for line in _lines(item)))
-            came = True
-    if not came:
-        say("cdpoll: nothing unreadable is kept", err=True)
+        say_pages(pages, HEADER, _lines, "nothing unreadable is kept")
 
 
-def _lines(item: dict[str, Any]) -> tuple[str, str]:
+def _lines(item: Row) -> tuple[str, str]:
     ref = f"  ref {item['ref']}" if item["ref"] else ""
     return f"{item['number']:<6}  {item['first_at']:<24}  {item['reason']}{ref}", f"        {item['raw']}"
 
@@ -56,12 +50,8 @@ def drop(obj: dict[str, Any], numbers: tuple[int, ...], every: bool) -> int:
     by = who()
     with opened(obj) as here:
         if every:
-            dropped = store.drop_all(here.store, here.now, by)
-            click.echo(f"dropped {dropped}")
+            click.echo(f"dropped {store.drop_all(here.store, here.now, by)}")
             return 0
         wanted = list(dict.fromkeys(numbers))
         gone = store.drop(here.store, wanted, here.now, by)
-    if not gone:
-        raise BadData("none of these numbers is known", "`cdpoll unreadable list` shows them")
-    click.echo(f"dropped {', '.join(map(str, gone))}")
-    return 0 if len(gone) == len(wanted) else 1
+    return say_dropped(wanted, gone, "none of these numbers is known", "cdpoll unreadable list")
