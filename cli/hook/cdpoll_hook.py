@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import contextvars
 import http.client
 import json
-import logging
 import os
 import re
 import socket
 import ssl
 import threading
 import uuid
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from cli.hook.saying import _NO_BLOCK, _about, _guarded, _log, _lost, _text, _with
+from cli.hook.saying import about as about
 
 LOCAL = "http://127.0.0.1:9271/v1/tasks"
 SPOOL = "/var/spool/cdpoll/in"
@@ -34,13 +36,12 @@ _STALE_S = 86_400  # the spool lane of cdpoll renews its mark far more often
 _KEPT = ("link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id")
 _NOTHING: tuple[dict[str, Any], bool] = ({}, False)
 _CREATED = (201, 202, 207)  # of a discovery POST: its body names tasks
+_TAKEN = (200, 201, 422)  # answers of the intake: it has kept what was sent
 _CUT = (502, 504)  # a gateway gave up waiting; the vendor may have begun discoveries all the same
 _OWN = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
-_ID = re.compile(r"coverage-discovery/([A-Za-z0-9._~%-]{1,128})")
 
-_log = logging.getLogger("cdpoll_hook")
-_about: contextvars.ContextVar[tuple[tuple[str, Any], ...]] = contextvars.ContextVar("cdpoll_hook", default=())
 _under_way: set[futures.Future[Any]] = set()
+_watched: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 class Ways:
@@ -65,17 +66,6 @@ class Ways:
 
 
 _HERE = Ways()
-
-
-@contextlib.contextmanager
-def about(**keys: str | None) -> Iterator[None]:
-    """Say something of the tasks that responses within this block name: ``ref``, ``correlation_id``,
-    ``trace_number``, ``originator_id``, ``member_id``, ``birth_date``, ``subtenant``, as in JSON lines of cdpoll."""
-    mark = _about.set((*_about.get(), *keys.items()))
-    try:
-        yield
-    finally:
-        _about.reset(mark)
 
 
 def httpx_hook(ways: Ways = _HERE) -> Callable[[Any], None]:
@@ -120,7 +110,7 @@ def hand_over(headers: Any = (), *, status: int = 0, body: Any = None, ways: Way
     """Hand over a response: its headers (a mapping, or pairs of which every one is kept), its status, and the body
     where it answers a discovery POST. ``keys`` are those of :func:`about`. With ``correlation_id`` alone, cdpoll looks
     for the discoveries of that request, whose answer was not seen. Returns whether cdpoll or the spool has it."""
-    found = _guarded(lambda: _object(headers, status, {**dict(_about.get()), **keys})) or {}
+    found = _guarded(lambda: _object(headers, status, _with(keys))) or {}
     return bool(_result(_guarded(lambda: _start(ways, {**found, "body": body}))))
 
 
@@ -129,7 +119,11 @@ def _found(ways: Ways, response: Any, headers: Any) -> tuple[dict[str, Any], boo
     request, status, path = response.request, response.status_code, urlsplit(str(response.request.url)).path
     if request.method.upper() != "POST" or ways.paths not in path or 300 <= status < 400:
         return _NOTHING
-    keys = {"correlation_id": request.headers.get("x-optum-correlation-id"), **dict(_about.get())}
+    keys = dict(_about.get())
+    if not keys and _about.get() is not _NO_BLOCK:
+        _log.warning("a response came after its block of about() had ended: it is handed over without a ref")
+    if sent := request.headers.get("x-optum-correlation-id"):
+        keys["correlation_id"] = sent
     return _object(headers, status, keys), status in _CREATED and "coverage-discovery" in path
 
 
@@ -145,10 +139,6 @@ def _object(headers: Any, status: int, keys: dict[str, Any]) -> dict[str, Any]:
     elif status in _CUT and "correlation_id" not in found:
         _log.warning("status %s, and no x-optum-correlation-id by which its discoveries could be looked for", status)
     return found if status < 300 or status in _CUT or "headers" in found else {}  # an error begins no discovery
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, (bytes, bytearray)) else str(value)
 
 
 def _httpx(ways: Ways, response: Any) -> futures.Future[Any] | None:
@@ -197,16 +187,11 @@ def _watch(ways: Ways, response: Any, found: dict[str, Any]) -> None:
             finally:
                 await _wait_async(start())
 
-    response.stream = Watched()
+        def __del__(self) -> None:  # the caller has dropped it, and never closed it
+            start()
 
-
-def _guarded(work: Callable[[], Any]) -> Any:
-    """What it returns; ``None`` and a line in the log for what it raises."""
-    try:
-        return work()
-    except Exception as error:  # by its class alone, for its text may quote a value
-        _log.error("a response is not handed over as a whole: %s in cdpoll_hook", type(error).__name__)
-        return None
+    response.stream = watched = Watched()
+    _watched.add(watched)
 
 
 def _start(ways: Ways, found: dict[str, Any]) -> futures.Future[Any] | None:
@@ -216,17 +201,13 @@ def _start(ways: Ways, found: dict[str, Any]) -> futures.Future[Any] | None:
     line = json.dumps(found, default=_text)
     future = _thread(lambda: _deliver(ways, line))
     if future is None:
-        _lost(line, "no thread is to be had, or too many hang")
+        _lost(line, "too many threads hang")
     return future
 
 
-def _lost(line: str, why: str) -> None:
-    ids = ", ".join(dict.fromkeys(_ID.findall(line)))
-    _log.error("a response is not handed over (%s); its ids: %s", why, ids or "none seen")
-
-
 def _thread(work: Callable[[], Any]) -> futures.Future[Any] | None:
-    """Have it done elsewhere: what hangs, a name that does not resolve or a disk, is not waited for."""
+    """Have it done elsewhere: what hangs, a name that does not resolve or a disk, is not waited for. Where no thread is
+    to be had, as at the end of a program, it is done here."""
     future: futures.Future[Any] = futures.Future()
 
     def run() -> None:
@@ -236,10 +217,11 @@ def _thread(work: Callable[[], Any]) -> futures.Future[Any] | None:
 
     if len(_under_way) < _MOST_THREADS:
         _under_way.add(future)
-        with contextlib.suppress(RuntimeError):
+        try:
             threading.Thread(target=run, name="cdpoll_hook", daemon=True).start()
-            return future
-        _under_way.discard(future)
+        except RuntimeError:
+            run()
+        return future
     return None
 
 
@@ -257,6 +239,8 @@ async def _wait_async(future: futures.Future[Any] | None) -> None:
 
 @atexit.register
 def _at_exit() -> None:
+    for watched in [*_watched]:
+        watched.__del__()
     if futures.wait([*_under_way], _WAIT_S).not_done:
         _log.error("the program ends before %d responses are handed over", len(_under_way))
 
@@ -312,7 +296,10 @@ class _Call(http.client.HTTPConnection):
             self.connect()
             if not self.is_cut:
                 self.request("POST", self.ways.path, line, headers)
-                return str(self.getresponse().status)
+                response = self.getresponse()
+                said = response.read(_BODY_BYTES) if response.status in _TAKEN else b""
+                other = response.status in _TAKEN and b'"recorded"' not in said
+                return f"{response.status}{', but not of cdpoll' if other else ''}"
         except (OSError, http.client.HTTPException) as error:
             return getattr(error, "strerror", None) or type(error).__name__
         finally:
@@ -338,9 +325,9 @@ def _leave(folder: Path, line: bytes) -> None:
         os.fsync(fd)
         aside.rename(folder / name)
         os.fsync(fd)  # the new name, too: a folder where one may only leave files cannot be opened for it
-        with contextlib.suppress(OSError):
-            if os.fstat(fd).st_mtime - (folder / ".lane").stat().st_mtime > _STALE_S:
-                _log.warning("left in %s, where cdpoll has not looked for a day", folder)
+        lane = folder / ".lane"
+        if not lane.exists() or os.fstat(fd).st_mtime - lane.stat().st_mtime > _STALE_S:
+            _log.warning("left in %s, where cdpoll has not looked for a day", folder)
     except OSError:
         with contextlib.suppress(OSError):
             aside.unlink()

@@ -1,6 +1,7 @@
 """``cdpoll hook``: the Python file that customers copy into their own code."""
 
 import os
+import re
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from worker.build import VERSION
 from worker.core.errors import BadData, StorageFailed
 
 _SOURCE = Path(__file__).with_name("cdpoll_hook.py")
+_PART = Path(__file__).with_name("saying.py")
 _MARK = "# cdpoll_hook "
 _HEADER = f"""\
 {_MARK}{VERSION}: hands the ids of Coverage Discoveries to cdpoll. `cdpoll hook` wrote this file; copy it as it is.
@@ -40,7 +42,7 @@ def hook(to: Path | None) -> None:
     With it, each response of httpx or requests is handed to cdpoll in one line of code. It needs the standard library
     alone. FILE is made, or replaced if it is an earlier cdpoll_hook.py; another file is left as it is (65).
     """
-    text = _HEADER + "\n" + _SOURCE.read_text()
+    text = _HEADER + "\n" + _whole()
     if to is None:
         click.echo(text, nl=False)
         return
@@ -51,6 +53,13 @@ def hook(to: Path | None) -> None:
     except OSError as error:
         raise StorageFailed(f"{to}: {error.strerror}") from None
     say(f"wrote {to}, version {VERSION}", err=True)
+
+
+def _whole() -> str:
+    """The program in one file: the part, but for what it says of itself, stands where it is imported."""
+    part = _PART.read_text().partition("\n\n")[2]
+    imports = re.compile(r"(?:from cli\.hook\.saying import .*\n)+")
+    return imports.sub(lambda _: part, _SOURCE.read_text(), count=1)
 
 
 def _replace(path: Path, text: str) -> None:

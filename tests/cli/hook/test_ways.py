@@ -58,7 +58,7 @@ def drip(asked: Asked, peer: Peer) -> None:
 def test_what_the_intake_has_kept_is_not_left_in_the_spool(
     tmp_path: Path, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with handed_to(always(answer(status, b"{}")), tmp_path) as handed:
+    with handed_to(always(answer(status, b'{"recorded": []}')), tmp_path) as handed:
         assert hand_over(LINK, ways=handed.ways)
     assert (len(handed.posts), handed.left) == (1, [])
     assert ("cannot read" in caplog.text) == (status == 422)
@@ -169,7 +169,7 @@ def test_a_disk_that_hangs_is_not_waited_for(
         assert not hand_over(LINK, ways=Ways("", spool=str(spool)))
         cdpoll_hook._at_exit()
     assert [one.getMessage() for one in caplog.records] == [
-        f"a response is not handed over (no thread is to be had, or too many hang); its ids: {ONE}",
+        f"a response is not handed over (too many threads hang); its ids: {ONE}",
         "the program ends before 1 responses are handed over",
     ]
     (still,) = cdpoll_hook._under_way
