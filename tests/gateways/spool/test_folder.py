@@ -7,7 +7,8 @@ import pytest
 
 from worker.core.errors import TryLater
 from worker.gateways.spool import names
-from worker.gateways.spool.folder import Refused, SpoolEntry, SpoolFolder, SpoolUnusable
+from worker.gateways.spool.folder import LANE_TEXT, Refused, SpoolEntry, SpoolFolder, SpoolUnusable
+from worker.gateways.spool.leaving import LANE
 
 NOBODY, GROUP = 4001, 4002
 
@@ -101,6 +102,18 @@ def test_a_file_that_the_service_may_not_read_is_moved_and_named_with_its_cure(p
     (inbox / "b").chmod(0o640)
     (path / "taken" / "a").unlink()
     assert as_service(path, "read") == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
+def test_the_file_of_the_lane_that_another_user_has_put_there_is_replaced(path: Path) -> None:
+    folder = SpoolFolder(path)
+    folder.open()
+    lane = path / "in" / LANE
+    lane.write_bytes(LANE_TEXT)
+    os.chown(lane, NOBODY, GROUP)
+    folder.renew_lane()
+    folder.close()
+    assert (lane.stat().st_uid, lane.read_bytes()) == (os.geteuid(), LANE_TEXT)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
