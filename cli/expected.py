@@ -50,7 +50,7 @@ def _lines(item: Row) -> Iterator[str]:
 @click.option("--all", "every", is_flag=True, help="All that are waited for when the command begins.")
 @click.pass_obj
 def drop(obj: dict[str, Any], numbers: tuple[int, ...], every: bool) -> int:
-    """Wait for these no longer. What was answered stays: its answer goes out under its ref."""
+    """Stop waiting for these. What was answered stays: its answer goes out under its ref."""
     if every == bool(numbers):
         raise click.UsageError("give the numbers to drop, or --all")
     by = who()

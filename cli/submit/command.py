@@ -52,7 +52,7 @@ from worker.store.state.api import bind_origin
     "--correlation-id", metavar="TEXT", help="The x-optum-correlation-id; a new UUID where none is given. Use it once."
 )
 @click.option("--subtenant", metavar="TEXT", help="The x-optum-subtenant-id, in place of [api] subtenant_id.")
-@click.option("--no-subtenant", is_flag=True, help="Name no subtenant, whatever the configuration says.")
+@click.option("--no-subtenant", is_flag=True, help="Name no subtenant, also where one is configured.")
 @click.option("--no-deduplication", is_flag=True, help="Switch the vendor's de-duplication off for this check.")
 @click.option(
     "--callback/--no-callback",

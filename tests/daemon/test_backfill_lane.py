@@ -1,4 +1,4 @@
-"""The sweep over the vendor's list: what nobody recorded is found, and every page is asked for once."""
+"""The sweep over the vendor's list: what was not recorded is found, and every page is asked for once."""
 
 import os
 from pathlib import Path

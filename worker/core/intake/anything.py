@@ -87,7 +87,7 @@ def read_anything(data: bytes) -> Reading:
 
 
 def names_tasks(data: bytes) -> bool:
-    """Whether a text begins as one does that names tasks, whatever else may stand in it."""
+    """Whether a text begins as one does that names tasks."""
     text = _as_utf8(data).lstrip(_BLANK)
     first = text.partition(b"\n")[0].strip().decode("utf-8", "replace")
     return bool(_STATUS_LINE.match(text) or _header_lines(text) or is_uuid(first))

@@ -20,7 +20,7 @@ _RAW_KEYS = ("raw", "reason", "ref")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-# One file of lines holds no more, so that who reads it needs little memory and short transactions.
+# At most, of one file of lines: to read it takes little memory and short transactions.
 FILE_ROWS, FILE_BYTES = 1_000, 4 * 1024 * 1024
 
 

@@ -36,7 +36,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A request whose answer nobody saw: its discoveries are looked for by its correlation id.
+    """A request whose answer was lost: its discoveries are looked for by its correlation id.
 
     What may be patient data does not show in the ``repr``, here and below.
     """

@@ -74,7 +74,7 @@ def from_location(value: str, *, ref: str | None = None, correlation_id: str | N
 
 
 def from_lookup(text: str, *, ref: str | None = None, correlation_id: str | None = None) -> Intake:
-    """The correlation id of a request whose answer nobody saw; ``correlation_id`` may repeat it. Raises ``BadData``
+    """The correlation id of a request whose answer was lost; ``correlation_id`` may repeat it. Raises ``BadData``
     where it is empty, is none, or differs."""
     found = text.strip()
     if not found:

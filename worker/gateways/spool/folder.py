@@ -3,7 +3,7 @@
 ::
 
     PATH/in      where others leave files; they can neither list it, nor read, swap or delete what another has left
-    PATH/taken   what is being read. From the move on nobody else can give the name another file
+    PATH/taken   what is being read. From the move on no one else can give the name another file
     PATH/done    what was taken, under its name behind the instant
     PATH/bad     what was not; beside each NAME stands NAME.why, one line: the reason, and what to do
 

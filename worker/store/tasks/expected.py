@@ -70,7 +70,7 @@ def answered(store: Store, seqs: Sequence[int], now: int) -> None:
 
 
 def drop(store: Store, numbers: Sequence[int] | None, now: int, who: str) -> list[int]:
-    """Wait for these no longer, or with ``None`` for none that there are now; the numbers that were waited for.
+    """Stop waiting for these, or with ``None`` for all that there are now; the numbers that were waited for.
 
     What was answered stays: the answer goes out under its ref.
     """
