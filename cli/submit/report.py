@@ -163,7 +163,10 @@ def _messages(ended: Ended) -> Iterator[str]:
         yield from unfinished(_why(ended), ended.submission)
     elif verdict.kind == "unclear":
         yield f"cdpoll: {_why(ended)}"
-        yield "        it was a dry run, so nothing was begun: try again"
+        if verdict.intake.unreadable:
+            yield "        it was a dry run, and the answer names a task all the same: see `cdpoll unreadable list`"
+        else:
+            yield "        it was a dry run, so nothing was begun: try again"
     elif verdict.kind == "rejected":
         yield "cdpoll: the vendor refuses the request: nothing was begun; its reasons are on standard output"
     elif verdict.kind in ("refused", "limited"):

@@ -193,3 +193,16 @@ def test_an_id_that_is_in_use_is_refused(by: Submitting) -> None:
     ended = by.submit(check(3), "--correlation-id", "c-2", check=65)
     assert "do not submit it again" in ended.err
     assert len(by.posts) == 1
+
+
+def test_an_id_is_used_also_where_its_answer_named_nothing_new(by: Submitting) -> None:
+    by.sandbox.set_faults("dedup")
+    by.told(check(), "--correlation-id", "c-1", "--ref", "A")
+    for number, ref in (("c-2", "A"), ("c-3", "B")):
+        by.told(check(), "--correlation-id", number, "--ref", ref)
+        ended = by.submit(check(), "--correlation-id", number, "--ref", ref, check=65)
+        assert "another request has this correlation id" in ended.err
+    by.told(check(4, "NONE"), "--correlation-id", "c-4", "--ref", "C")
+    by.submit(check(4, "NONE"), "--correlation-id", "c-4", "--ref", "C", check=65)
+    assert len(by.posts) == 4
+    assert by.lookups == [(number, "", "found") for number in ("c-2", "c-3", "c-4")]

@@ -114,6 +114,8 @@ def settle(store: Store, intent: Intent, verdict: Submitted, rules: SubmitRules,
         if verdict.ends:
             submissions.end(store, intent.lookups)
         done = record_within(store, whole, origin=rules.origin, now=now, schedule=rules.schedule)
+        if verdict.kind in ("answered", "in_part") and intent.lookups:
+            submissions.remember(store, intent.submission.correlation_id, now)
         if not intent.submission.discovery and verdict.kind == "answered":
             silent = not (whole.recordings or whole.unreadable)
             responses.count_within(store, [replace(whole, without_task=int(silent))], now)

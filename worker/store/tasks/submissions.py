@@ -41,6 +41,18 @@ def begin(store: Store, wanted: Sequence[Lookup], now: int) -> None:
     )
 
 
+def remember(store: Store, correlation_id: str, now: int) -> None:
+    """It was answered: its correlation id is used, also where no task says so. Inside the caller's transaction."""
+    if not use_of(store, correlation_id):
+        store.execute(
+            """
+            INSERT INTO lookups (correlation_id, ref, recorded_at, state, ended_at)
+            VALUES (:correlation_id, '', :now, 'found', :now)
+            """,
+            {"correlation_id": correlation_id, "now": now},
+        )
+
+
 def end(store: Store, wanted: Sequence[Lookup]) -> None:
     """All that it began is known, or it began nothing. Inside the caller's transaction."""
     for one in wanted:
