@@ -52,11 +52,11 @@ def config_text(
     """An INI text, ready to use: the sandbox's addresses and credentials, and cdpoll's own time spans divided by the
     sandbox's speed. The client secret is to be in a file of its own at ``secret_path``. ``runs``: of ``[store]``.
     Without ``store_path`` it is for the installed service, whose database is where it always is, and whose secret is a
-    credential."""
+    credential; it takes what is left in the spool, too, as a first installation does."""
     speed = sandbox.speed
     secret, store = f"{{file {secret_path}}}", f"[store]\npath = {store_path}\nruns = {runs}\n\n"
     if not store_path:
-        secret, store = "{credential client_secret}", ""
+        secret, store = "{credential client_secret}", "[spool]\n\n"
 
     def span(vendors: str, least: str = "50ms") -> str:
         return short(max(duration(least), round(duration(vendors) / speed)))
@@ -83,5 +83,6 @@ pace_recovery = {span("20m", "1s")}
 callback_grace = {span("45m", "2s")}
 not_found_grace = {span("15m", "2s")}
 alert_after = {span("24h", "2s")}
+lookup_for = {span("3d", "1h")}
 give_up_after = {span("45d", "1m")}
 """

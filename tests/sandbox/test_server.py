@@ -200,6 +200,14 @@ def test_the_configuration_is_ready_to_use(tmp_path: Path, speed: float) -> None
         assert rig.http.post(api.token_url, json=credentials).status_code == 200
 
 
+def test_the_installed_service_is_to_take_what_is_left_in_the_spool(tmp_path: Path) -> None:
+    with Rig() as rig:
+        path = tmp_path / "service.ini"
+        path.write_text(config_text(rig.sandbox, "", ""))
+    config = load(str(path), {})
+    assert (config.warnings, config.spool is not None) == ((), True)
+
+
 def test_the_configuration_divides_every_span_of_polling(tmp_path: Path) -> None:
     with Rig(speed=1) as slow, Rig(speed=4) as fast:
         real, divided = (polling_of(rig, tmp_path) for rig in (slow, fast))
