@@ -213,6 +213,7 @@ WITHOUT_UNIT = {
     "NO_TASK": "a row number that no task has",
     "_KEXINIT": "a message number of SSH",
     "MISSES_IN_A_ROW": "a count",
+    "_OVERFLOW_ID": "the number of a user or group",
 }
 
 

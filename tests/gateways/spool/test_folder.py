@@ -117,6 +117,17 @@ def test_the_file_of_the_lane_that_another_user_has_put_there_is_replaced(path: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
+def test_where_all_foreign_users_look_alike_none_is_named(path: Path) -> None:
+    """In a unit with PrivateUsers= each is 65534, and so is each group."""
+    inbox = shared(path)
+    (inbox / "a").write_text("x")
+    (inbox / "a").chmod(0o600)
+    os.chown(inbox / "a", 65534, 65534)
+    said = as_service(path, "read")
+    assert f"may not read it (mode 0600); as root: chgrp --reference={inbox} and chmod g+r it" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can work as several users")
 def test_a_folder_of_another_user_cannot_be_moved_and_is_told(path: Path) -> None:
     (shared(path) / "folder").mkdir()
     assert as_service(path, "read").startswith("it is a folder, and cannot be moved away; remove it")

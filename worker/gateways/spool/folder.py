@@ -29,6 +29,8 @@ from worker.ownership import obstacle, user_name
 LANE_TEXT = b"cdpoll spool 1\n"
 PRIVATE = ("taken", "done", "bad")
 _MOST_NAMES = 10_000
+# What the kernel tells of each user and group that a namespace does not know (/proc/sys/kernel/overflowuid).
+_OVERFLOW_ID = 65534
 
 
 class SpoolUnusable(Exception):
@@ -174,12 +176,15 @@ class SpoolFolder:
 
     def _unreadable(self, found: os.stat_result) -> str:
         mode = stat.S_IMODE(found.st_mode)
-        whose = f"{user_name(found.st_uid)}, gid {found.st_gid}, mode {mode:04o}"
+        whose = f"mode {mode:04o}"
+        if _OVERFLOW_ID not in (found.st_uid, found.st_gid):
+            whose = f"{user_name(found.st_uid)}, gid {found.st_gid}, {whose}"
         return f"{user_name(os.geteuid())} may not read it ({whose})"
 
     def _cure(self, found: os.stat_result) -> str:
-        group = self.path.joinpath("in").stat().st_gid
-        give = "" if found.st_gid == group else f"chgrp {group} it, and "
+        # Behind PrivateUsers= all foreign groups look alike, so the right one is taken from the folder, and never seen.
+        known = found.st_gid != _OVERFLOW_ID and found.st_gid == self.path.joinpath("in").stat().st_gid
+        give = "" if known else f"chgrp --reference={self.path}/in and "
         return f"{give}chmod g+r it, and move it into {self.path}/in; at the writer: umask 027"
 
     def finish(self, name: str, now: int) -> str:
