@@ -22,6 +22,15 @@ def test_a_line_with_a_trace_number_and_a_patient_is_expected() -> None:
     assert not intake.lookups
 
 
+def test_what_no_answer_can_be_joined_to_surely_is_said() -> None:
+    intake = from_jsonl_line(line(trace_number="T1", birth_date="1970-01-02", ref="R"), place="line 1")
+    assert intake.expected == (Expected("T1", "R", birth_date="1970-01-02"),)
+    assert any("without originator_id and member_id no answer" in note for note in intake.notes)
+    for more in ({"originator_id": "O1"}, {"member_id": "M1"}):
+        said = line(trace_number="T1", birth_date="1970-01-02", ref="R", **more)
+        assert not from_jsonl_line(said, place="line 1").notes
+
+
 def test_a_line_may_be_both() -> None:
     intake = from_jsonl_line(line(correlation_id="c", trace_number="T1", member_id="M1", ref="R"), place="line 1")
     assert intake.lookups == (Lookup("c", "R", "T1", member_id="M1"),)

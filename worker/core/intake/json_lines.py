@@ -31,6 +31,7 @@ from worker.core.intake.recording import (
 # Keys of one object, and values of one key. More are none of a caller's, and each costs a search for what was meant.
 MOST_KEYS = MOST_VALUES = 1000
 
+_NEVER_SURE = "without originator_id and member_id no answer of a batch is joined to this: hand it in again with one"
 _KEPT = frozenset({"link", "location", "date", "x-optum-correlation-id", "x-optum-trace-id"})
 
 
@@ -167,6 +168,8 @@ def _awaited(record: dict[str, object], defaults: Recording, strange: Sequence[U
         lookups = (lookup_of(sought.correlation_id, pattern),)
     if pattern.trace_number and pattern.ref and (pattern.member_id or pattern.birth_date):
         expected = (expected_of(pattern.trace_number, pattern.ref, pattern),)
+        if not (pattern.originator_id or pattern.member_id):
+            notes = merge([notes, Intake(notes=(_NEVER_SURE,))])
     if not lookups and not expected:
         needed = "an answer without an id needs trace_number, ref, and member_id or birth_date"
         raise BadData("; ".join([*wrong, needed]))
