@@ -15,7 +15,7 @@ from worker.core.errors import CdpollError, place_of
 from worker.rounds.log_lines import Log
 from worker.web.access import Access
 from worker.web.intake.openapi import DOCUMENT
-from worker.web.intake.tasks import TasksEndpoint
+from worker.web.intake.tasks import MAX_BODY_BYTES, TasksEndpoint
 from worker.web.look import Look, look
 from worker.web.metrics import exposition
 from worker.web.page import head, spoken, status_page, task_page
@@ -94,6 +94,13 @@ def make_app(config: Config, now: Callable[[], int], log: Log, access: Access, t
     return app
 
 
+_SAID = {
+    404: "nothing is at this address; ids go by POST to /v1/tasks",
+    405: "this address takes another method; ids go by POST to /v1/tasks",
+    413: f"a body may have {MAX_BODY_BYTES // (1024 * 1024)} MiB; hand in fewer tasks at a time",
+}
+
+
 def _guard(app: Flask, access: Access, log: Log) -> None:
     """Refuse who may not ask, set the headers, and tell a fault without quoting it."""
     app.before_request(access.refusal)
@@ -109,7 +116,8 @@ def _guard(app: Flask, access: Access, log: Log) -> None:
         if isinstance(error, HTTPException):
             allow = error.valid_methods if isinstance(error, MethodNotAllowed) else None
             word = (error.name or "refused").lower().replace(" ", "_")
-            return refused(error.code or 500, word, error.name, {"Allow": ", ".join(allow)} if allow else None)
+            said = _SAID.get(error.code or 500, error.name)
+            return refused(error.code or 500, word, said, {"Allow": ", ".join(allow)} if allow else None)
         # By class and place only: the text of an unforeseen error may quote data.
         log.error("a fault in cdpoll itself", place=f"{type(error).__name__} at {place_of(error)}")
         return refused(500, "fault", "a fault in cdpoll itself; the log has a line of it")
