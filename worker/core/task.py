@@ -1,9 +1,10 @@
 """One task as a row of the database says it, why its next poll is due, and the plan of a poll."""
 
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from worker.core.vendor.document import Outcome
+if TYPE_CHECKING:  # `cdpoll record` would pay for the reading of bodies
+    from worker.core.vendor.document import Outcome
 
 # pending: it is polled. concluded: the vendor has finished, and its result is stored. abandoned: polls have
 # stopped, and `status` says so; a person can revive it, and a late result still concludes it.
@@ -77,7 +78,7 @@ class Task(NamedTuple):
     recorded_at: int
     life_from: int  # when it was recorded, or last retried by a person
     paused: int = 0  # how long the API has been paused since then
-    outcome: Outcome | None = None
+    outcome: "Outcome | None" = None
     name: str | None = None
     started_at: int | None = None  # when the vendor says the discovery began
     due_at: int | None = None

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from worker.core.callback_lane import CallbackLane
 from worker.core.task import DueReason
 from worker.store.db.store import Store
-from worker.store.tasks.polling import portions
 
 
 def get(store: Store) -> CallbackLane:
@@ -44,6 +43,8 @@ def heard(store: Store, *, fresh: bool, now: int) -> None:
 def await_callbacks(store: Store, seqs: Sequence[int]) -> None:
     """Polls have concluded these rows, inside the transaction that does. Their callbacks should come too, of those that
     were recorded since callbacks are configured."""
+    from worker.store.tasks.polling import portions  # only here: `cdpoll record` would pay for it
+
     for marks, params in portions(seqs):
         store.execute(
             f"""
