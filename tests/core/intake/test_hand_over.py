@@ -56,6 +56,12 @@ def test_every_detail_of_a_task(one: Recording) -> None:
     assert read_again(Intake((one,))).recordings == (one,)
 
 
+@pytest.mark.parametrize(("title", "host"), [("two\nlines", None), ("a title", "user@host"), ("a title", "h>x")])
+def test_what_a_link_cannot_say_costs_title_and_host_and_not_the_task(title: str, host: str | None) -> None:
+    intake = read_again(Intake((Recording(A, "body", title=title, host=host),)))
+    assert intake == Intake((Recording(A, "jsonl"),))
+
+
 def test_the_headers_of_a_response() -> None:
     link = f'<https://api.vendor.example/v1/coverage-discovery/{A}>; rel="related"; title="a \\"q\\" ünd, more"'
     dump = (
