@@ -49,7 +49,7 @@ def test_of_two_patients_that_are_there_neither_is_joined(store: Store, first: s
     read(store, person(), person(first="BEN"))
     tell(store, "A", **OURS, birth_date=BORN)
     assert joined(store) == [UNMATCHED] * 2
-    assert read(store, person(first=first, last="HOLDERS"), name="later").counts.matched == 1
+    assert read(store, person(first=first, last="HOLDERS"), name="later").counts.candidates == 1
 
 
 def test_an_answer_that_was_unsure_is_joined_once_more_is_told(store: Store) -> None:
@@ -121,3 +121,24 @@ def test_a_task_that_came_before_gets_an_answer_that_is_told_for_its_ref(store: 
     tell(store, "A", NOW + 1, **OURS, member_id="M0001")
     assert joined(store) == [("matched", "task-1", "A, B")]
     assert told(store) == [(2, "task-1", "A"), (3, "task-1", "B")]
+
+
+@pytest.mark.parametrize("first", ["told", "read"])
+@pytest.mark.parametrize("number", [None, "a"])
+def test_where_twins_were_left_a_corrected_answer_of_one_is_left_too(
+    store: Store, first: str, number: str | None
+) -> None:
+    """It is not more certain whose the trace number is than it was."""
+    about = {**OURS, "birth_date": BORN} | ({} if number is None else {"id": number})
+    if first == "told":
+        tell(store, "A", **about)
+    read(store, person(first="ANN"), person(first="BEN"))
+    tell(store, "A", **about)
+    assert read(store, [*person(first="BEN"), ("EB", "6", "", "35")], name="later").counts.matched == 0
+    assert not [ref for _, _, ref in told(store) if ref]
+
+
+def test_another_that_was_left_and_is_known_to_differ_is_no_hindrance(store: Store) -> None:
+    tell(store, "A", **OURS, member_id="M0001")
+    assert read(store, person(first="BEN", member="M0002")).counts.candidates == 1
+    assert read(store, person(), name="later").counts.matched == 1

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from worker.store.batch.patients import Owner, Patient, digits, plain
+from worker.store.batch.patients import Owner, Patient, digits, patient_of_row, plain
 from worker.store.db.store import Store
 
 # Tasks listed as candidates of one answer; more say no more.
 MOST_CANDIDATES = 5
+
+# Of the trace numbers of one page.
+MOST_UNJOINED_ROWS = 5_000
 
 
 class Claim(NamedTuple):
@@ -40,6 +43,8 @@ class Known(NamedTuple):
     """Answers that are expected by the trace number."""
     refs: dict[int, frozenset[str]]
     """Of these tasks, by row, where any answer of the page is expected."""
+    unjoined: dict[str, set[Patient]]
+    """Whom the answers name that have the trace number of such a task or expectation, and are joined to nothing."""
     by_trace_number: dict[str, set[int]]
     """Rows of the tasks in whose polled results the trace number stands."""
     by_reference: dict[str, set[int]]
@@ -68,6 +73,7 @@ def known(store: Store, identities: set[str], numbers: set[str], references: set
         traced,
         expected,
         _refs(store, tasks),
+        _unjoined(store, numbers & (traced.keys() | expected.keys())),
         _alike(store, "trace_number", numbers),
         _alike(store, "reference", references),
     )
@@ -134,6 +140,20 @@ def _refs(store: Store, tasks: Iterable[int]) -> dict[int, frozenset[str]]:
         for row in store.read(f"SELECT task, ref FROM refs WHERE task IN ({listed})"):  # noqa: S608 - numbers
             found.setdefault(row["task"], set()).add(row["ref"])
     return {task: frozenset(refs) for task, refs in found.items()}
+
+
+def _unjoined(store: Store, numbers: Iterable[str]) -> dict[str, set[Patient]]:
+    """The patients of the answers with a trace number that are joined to nothing."""
+    found: dict[str, set[Patient]] = {}
+    for names, params in _lists(numbers):
+        for row in store.read(
+            "SELECT DISTINCT trace_number, member_id, birth_date, last_name, first_name FROM answers"  # noqa: S608
+            f" WHERE trace_number IN ({names}) AND (match = 'candidate' OR match = 'unmatched')"
+            f" LIMIT {MOST_UNJOINED_ROWS}",
+            params,
+        ):
+            found.setdefault(row["trace_number"], set()).add(patient_of_row(row))
+    return found
 
 
 def _alike(store: Store, column: Literal["trace_number", "reference"], values: Iterable[str]) -> dict[str, set[int]]:

@@ -18,7 +18,7 @@ another ref makes the task a candidate, and so does a task without an originator
 
 Where a task was recorded with neither member id nor birth date, or the answer has none, nothing speaks against the
 trace number; but two answers that name different patients are never both joined by it
-(:mod:`worker.store.batch.patients`).
+(:mod:`worker.store.batch.patients`), and where they were left for that, a third one is left too.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from worker.core.x12.answer import Answer
 from worker.core.x12.people import Person, Trace
 from worker.core.x12.value import Whole
 from worker.store.batch.claims import MOST_CANDIDATES, Claim, Known, anything, known
-from worker.store.batch.patients import Joined, JoinedPatients, Owner, Patient, joined_to, patient_of
+from worker.store.batch.patients import Joined, JoinedPatients, Owner, Patient, joined_to, may_be_one, patient_of
 from worker.store.db.store import Store
 
 MatchState = Literal["matched", "candidate", "unmatched", "test"]
@@ -154,12 +154,12 @@ def _one(keys: MatchKeys, found: Known, joined: Joined) -> _Finding:
         task = next(iter(exact.values()))
         against = task.difference(keys.patient) or _against(expected, found.refs.get(task.owner.seq, frozenset()), keys)
         owners: tuple[Owner, ...] = (task.owner, *(one.owner for one in expected))
-        if against is None and joined.agree(owners, keys.patient):
+        if against is None and _is_alone(keys, (task, *expected), found) and joined.agree(owners, keys.patient):
             return _Finding(Match("matched", task.owner.seq, by="trace", expected=_first(expected)), owners)
         weak[task.owner.seq] = against or "another_patient_joined"
     elif expected and not exact and not same_text:
         owners = _of_one_ref(expected, keys, found)
-        if owners and joined.agree(owners, keys.patient):
+        if owners and _is_alone(keys, expected, found) and joined.agree(owners, keys.patient):
             return _Finding(Match("matched", by="trace", expected=_first(expected)), owners)
     for seq in exact:
         weak.setdefault(seq, "trace_number_of_several_tasks")
@@ -201,6 +201,12 @@ def _against(expected: Sequence[Claim], refs: frozenset[str], keys: MatchKeys) -
     if any(one.ref not in refs for one in expected):
         return "expected_for_another_ref"
     return next((why for one in expected if (why := one.difference(keys.patient))), None)
+
+
+def _is_alone(keys: MatchKeys, claims: Sequence[Claim], found: Known) -> bool:
+    """Whether no other patient that these claims may mean has come with the trace number, and was left unjoined."""
+    others = {one for number, _ in keys.ours for one in found.unjoined.get(number, ())}
+    return all(may_be_one(other, keys.patient) or any(claim.difference(other) for claim in claims) for other in others)
 
 
 def _of_one_ref(expected: Sequence[Claim], keys: MatchKeys, found: Known) -> tuple[Owner, ...]:

@@ -5,6 +5,7 @@ even where it was recorded with one of these: a family shares a member id, twins
 """
 
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -101,14 +102,13 @@ def joined_to(store: Store, owner: Owner) -> set[Patient]:
         """,  # noqa: S608 - constants
         {"seq": owner.seq},
     )
-    return {
-        Patient(
-            frozenset({plain(row["member_id"])} - {""}),
-            digits(row["birth_date"]),
-            _named(row["last_name"], row["first_name"]),
-        )
-        for row in rows
-    }
+    return {patient_of_row(row) for row in rows}
+
+
+def patient_of_row(row: sqlite3.Row) -> Patient:
+    """The patient of a row of ``answers``."""
+    ids = frozenset({plain(row["member_id"])} - {""})
+    return Patient(ids, digits(row["birth_date"]), _named(row["last_name"], row["first_name"]))
 
 
 def _named(last: str, first: str) -> str:
