@@ -242,6 +242,14 @@ def test_what_is_kept_raw_counts_by_its_size(tmp_path: Path) -> None:
     assert world.post({"bogus": "z" * 60_000}).status_code == 413
 
 
+@pytest.mark.parametrize("named", [{"id": A}, {"correlation_id": "c"}])
+def test_a_long_ref_counts_by_its_size(tmp_path: Path, named: dict[str, str]) -> None:
+    world = IntakeWorld(tmp_path, "new_ids_per_minute = 30")
+    assert world.post(named | {"ref": "x" * 20_000}).status_code == 201
+    assert world.post(named | {"ref": "y" * 20_000}).status_code == 429
+    assert world.post(named | {"ref": "z" * 60_000}).status_code == 413
+
+
 def test_many_at_once_are_written_in_several_transactions_and_counted_once(tmp_path: Path) -> None:
     world = IntakeWorld(tmp_path, "new_ids_per_minute = 1100")
     ids = [f"{n:08x}-87ee-11ee-b9d1-0242ac120002" for n in range(1100)]

@@ -14,6 +14,9 @@ from worker.store.state import api, callback_lane
 from worker.store.tasks import expected, history, lookups
 from worker.store.tasks.refs import add_ref
 
+# An id takes about as much room in the database; a long ref, or a long text that is kept, counts as several.
+ROW_BYTES = 1024
+
 # Ids in one commit. A commit costs as much as a hundred inserts; other processes wait for the lock meanwhile.
 COMMIT_ROWS = 500
 
@@ -79,7 +82,7 @@ def portions(intake: Intake) -> Iterator[Intake]:
 
 
 def growth(store: Store, recordings: Iterable[Recording]) -> int:
-    """How many ids, and refs of known ids, are not in the database yet."""
+    """How many ids, and refs of known ids, are not in the database yet; with one more for each KiB of their texts."""
     seen: set[tuple[str, str | None]] = set()
     count = 0
     for recording in recordings:
@@ -93,7 +96,8 @@ def growth(store: Store, recordings: Iterable[Recording]) -> int:
         new = (recording.id, None) if row is None else (recording.id, recording.ref)
         if new not in seen and (row is None or (recording.ref is not None and row["ref"] is None)):
             seen.add(new)
-            count += 1
+            texts = (recording.ref, recording.title, recording.correlation_id, recording.trace_id, recording.subtenant)
+            count += 1 + sum(len(text) for text in texts if text) // ROW_BYTES
     return count
 
 

@@ -4,9 +4,6 @@ from threading import Lock
 
 PERIOD_MS = 60_000
 
-# An id takes about as much room in the database.
-ROW_BYTES = 1024
-
 
 class Allowance:
     """For all threads of a serving process, in its memory. Instants in ms."""

@@ -7,9 +7,9 @@ from worker.core.intake.pieces import Piece
 from worker.core.schedule.cadence import Schedule
 from worker.store.db.store import Store
 from worker.store.state import api, responses
-from worker.store.tasks.recording import Recorded, growth, portions, record_within
+from worker.store.tasks.recording import ROW_BYTES, Recorded, growth, portions, record_within
 from worker.web.clerk import Clerk
-from worker.web.intake.allowance import ROW_BYTES, Allowance
+from worker.web.intake.allowance import Allowance
 
 
 class Capped(Exception):
@@ -68,7 +68,9 @@ class Recorder:
     def _capped(self, store: Store, whole: Intake, now: int) -> Capped | None:
         if self._rules.origin:
             api.refuse_other_origin(store, self._rules.origin)
-        rows = growth(store, whole.recordings) + len(whole.lookups) + len(whole.expected)
+        rows = growth(store, whole.recordings)
+        awaited = [one.ref or "" for one in whole.lookups] + [one.ref for one in whole.expected]
+        rows += sum(1 + len(ref) // ROW_BYTES for ref in awaited)
         rows += sum(1 + len(item.raw) // ROW_BYTES for item in whole.unreadable)
         if rows > self._allowance.rows_per_minute:
             return Capped(None)
