@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.loopback import Asked, Loopback, MakeClient, Peer, Serve, answer, closed_port, get, head
+from worker.core.vendor.reply import PROXY_REFUSED
 from worker.core.vendor.submission import Submission, Wish, json_submission
 from worker.core.vendor.submitted import Answered, Unanswered
 from worker.gateways.http.client import HttpClient
@@ -115,13 +116,21 @@ def test_the_whole_request_has_one_deadline(submitter: Make, serve: Serve) -> No
     server = serve(lambda asked, peer: peer.hold())
     assert submitter(server.url).post(SUBMISSION, "T", timeout_ms=200) == Unanswered("timeout", sent=True)
 
+
+@pytest.mark.parametrize("length", [["content-length: 100"], []], ids=["announced", "until the end"])
+def test_an_answer_that_its_deadline_cuts_is_no_whole_one(submitter: Make, serve: Serve, length: list[str]) -> None:
     def half(asked: Asked, peer: Peer) -> bytes | None:
-        peer.send(head(200, "content-length: 100", LINK))
+        peer.send(head(200, *length, LINK) + b"{}")
         peer.hold()
 
     found = submitter(serve(half).url).post(SUBMISSION, "T", timeout_ms=1000)
     assert isinstance(found, Answered)
     assert (found.broken, dict(found.fields)) == ("timeout", {"link": LINK.partition(": ")[2]})
+
+
+def test_a_proxy_that_refuses_us_has_passed_nothing_on(submitter: Make, serve: Serve) -> None:
+    server = serve(lambda asked, peer: answer(407))
+    assert submitter(server.url).post(SUBMISSION, "T") == Unanswered(PROXY_REFUSED.code, sent=False)
 
 
 def test_of_an_answer_that_is_cut_the_head_and_what_came_are_kept(submitter: Make, serve: Serve) -> None:
