@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.support.examples import examples
 from worker.core.instant import from_iso, iso
 from worker.core.intake.link import valid_id
+from worker.core.listed_rows import Owner
 from worker.core.vendor.page import MOST_ROWS, Page, PageQuery, Row, query_text, read_page
 from worker.core.vendor.reply import Garbled, HttpAnswer, RateLimited, Refused, Rejected, Reply, Unknown, Unreachable
 
@@ -59,6 +60,12 @@ def test_a_whole_row() -> None:
 @pytest.mark.parametrize("key", ["subtenantId", "subTenantId", "subtenant"])
 def test_the_subtenant_under_each_of_its_names(key: str) -> None:
     assert rows({"id": "a", key: "clinic-7"}).rows == (Row("a", subtenant="clinic-7"),)
+
+
+@pytest.mark.parametrize("said", [{"id": "clinic-8"}, ["clinic-8"], True])
+def test_a_subtenant_that_cannot_be_read_is_none_of_ours(said: object) -> None:
+    (row,) = rows({"id": "a", "subtenantId": said}).rows
+    assert not Owner(subtenant_id="clinic-7").owns(row)
 
 
 def test_a_page_without_rows_is_a_page() -> None:

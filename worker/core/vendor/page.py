@@ -79,6 +79,11 @@ def read_page(answer: HttpAnswer, tenant_id: str | None, now: int) -> Page | Rep
     return Page(rows, len(entries))
 
 
+def _named(said: object) -> str:
+    """A subtenant in a form that cannot be read is none of ours."""
+    return text(said) or "?"
+
+
 def _row(entry: object) -> Row | None:
     if not isinstance(entry, dict):
         return None
@@ -93,5 +98,5 @@ def _row(entry: object) -> Row | None:
         name=text(task.get("name")),
         correlation_id=printable(text(task.get("correlationId")) or "") or None,
         tenant=text(task.get("tenantName")),
-        subtenant=next((said for key in _SUBTENANT if (said := text(task.get(key)))), None),
+        subtenant=next((_named(said) for key in _SUBTENANT if (said := task.get(key)) not in (None, "")), None),
     )
