@@ -13,6 +13,8 @@ from worker.store.tasks import unreadable as store
 
 HEADER = f"{'number':<6}  {'first handed in':<24}  why it names no task; below it the text"
 
+SHOWN_CHARS = 2000  # of a text; the longest that are kept would fill many screens
+
 
 @click.group(cls=Group)
 def unreadable() -> None:
@@ -36,7 +38,10 @@ def list_(obj: dict[str, Any], as_json: bool) -> None:
 
 def _lines(item: Row) -> tuple[str, str]:
     ref = f"  ref {item['ref']}" if item["ref"] else ""
-    return f"{item['number']:<6}  {item['first_at']:<24}  {item['reason']}{ref}", f"        {item['raw']}"
+    raw = item["raw"]
+    if len(raw) > SHOWN_CHARS:
+        raw = f"{raw[:SHOWN_CHARS]}… ({len(raw):,} characters; --json has them all)"
+    return f"{item['number']:<6}  {item['first_at']:<24}  {item['reason']}{ref}", f"        {raw}"
 
 
 @unreadable.command()

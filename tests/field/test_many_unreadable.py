@@ -31,6 +31,10 @@ def test_they_are_listed_and_dropped(tmp_path: Path) -> None:
     assert len(house.cdpoll("unreadable", "list", check=0).text.splitlines()) == 1 + 40_000
     assert house.cdpoll("unreadable", "drop", "3", "2", "3", check=0).text == "dropped 3, 2\n"
     assert house.cdpoll("unreadable", "drop", "3", "4", "9" * 30, check=1).text == "dropped 4\n"
+    house.rows("UPDATE unreadable SET raw = ? WHERE seq = 5", "x" * 100_000)
+    shown = house.cdpoll("unreadable", "list", check=0).text.splitlines()
+    assert max(map(len, shown)) < 2_100
+    assert any("… (100,000 characters; --json has them all)" in line for line in shown)
     for wrong in ([], ["--all", "5"]):
         house.cdpoll("unreadable", "drop", *wrong, check=2)
     assert house.cdpoll("unreadable", "drop", "--all", check=0).text == "dropped 19997\n"
