@@ -218,7 +218,7 @@ BODIES: list[tuple[str, str | bytes, int, int, str]] = [
     ("an id as JSON", json.dumps(A), 65, 0, "holds ids alone"),
     ("an empty object", "{}", 65, 0, "is not the answer to a discovery POST"),
     ("compressed", gzip.compress(json.dumps(RECEIPT).encode()), 0, 1, ""),
-    ("a real-time answer", json.dumps({"id": A, "payer": {}, "subscriber": {}}), 65, 0, "use --headers"),
+    ("a real-time answer", json.dumps({"id": A, "payer": {}, "subscriber": {}}), 65, 0, "--headers of record"),
     ("an escaped mention", '{"error": "\\/coverage-discovery\\/x"}', 65, 0, "unreadable, kept raw"),
     ("a dry run", '{"successful": [], "pending": []}', 0, 0, "dry run"),
     ("nothing accepted", '[{"status": 422, "body": "no"}]', 0, 0, "status 422: no task was created"),

@@ -135,7 +135,7 @@ def test_bodies_that_are_refused(data: bytes, words: str) -> None:
     assert refused.value.hint
     assert "Doe" not in refused.value.message + refused.value.hint
     if words == "real-time check":
-        assert refused.value.hint == "its tasks are in the Link header: use --headers"
+        assert refused.value.hint == "its tasks are in the Link header: hand in its headers (--headers of record)"
 
 
 # --- JSON lines ---

@@ -51,7 +51,7 @@ def _from_object(body: dict[str, object], name: str) -> Receipt:
     if not is_task and _is_transaction(body):
         raise BadData(
             f"{name} is the answer of a real-time check: its id is not a task's",
-            "its tasks are in the Link header: use --headers",
+            "its tasks are in the Link header: hand in its headers (--headers of record)",
         )
     if not is_task and any(body.get(key) for key in _ERROR):
         raise BadData(f"{name} is an error: it names no task", _HINT)
