@@ -133,6 +133,12 @@ def test_a_real_time_answer(body: bytes, broken: str, fields: tuple[tuple[str, s
     assert (found.kind, ids(found)) == (kind, [TASK] * len(fields))
 
 
+def test_a_check_that_is_answered_like_a_discovery_is_unclear() -> None:
+    found = judged(202, {"id": TASK, "name": "n"}, of=real_time())
+    assert (found.kind, found.code, found.ends, ids(found)) == ("unclear", "no_task", False, [])
+    assert judged(202, {}, LINK, of=real_time()).kind == "answered"
+
+
 def test_head_and_body_of_a_202_are_both_read() -> None:
     location = ("location", f"/coverage-discovery/{TASK}")
     found = judged(202, {"id": TASK, "name": "n"}, location)

@@ -133,6 +133,8 @@ def _real_time(answer: Answered, named: Intake, _: Submission) -> Submitted:
     code = answer.broken
     if not code and not isinstance(parse_json(answer.http.body), dict):
         code = _why_not(answer.http.body)
+    if not code and answer.http.status != 200 and not named.recordings:
+        code = "no_task"  # not how a check is answered: something may have begun that its head does not name
     if not code:
         return Submitted("answered", intake=named)
     return Submitted("in_part" if named.recordings else "unclear", code, named)
