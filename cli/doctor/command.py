@@ -21,7 +21,7 @@ from cli.doctor.drop import DropChecks
 from cli.doctor.files import disk, files
 from cli.doctor.finding import Finding, fail, lines_of, unchecked
 from cli.doctor.page import page
-from cli.doctor.spool import spool
+from cli.doctor.spool import spool, unused_spool
 from cli.doctor.vendor import Vendor
 from cli.lines import drawn
 from cli.opening import settle_in
@@ -30,6 +30,7 @@ from cli.table import output_width
 from worker import __version__
 from worker.clock import Clock
 from worker.config import Examined, Tolerated, load_store
+from worker.config.spool_keys import DEFAULT_PATH
 from worker.core.errors import CdpollError
 from worker.core.problems import counted
 from worker.ownership import user_name
@@ -158,9 +159,8 @@ def _begun(
     if config.sftp is not None:
         asked.drop = DropChecks(config, config.sftp, clock, store_known=known)
         groups.append(Running("sftp", asked.drop.checks, GROUP_MS, clock))
-    if config.spool is not None:
-        path = config.spool.path
-        groups.append(Running("spool", lambda: spool(path), GROUP_MS, clock))
+    looks, path = (unused_spool, Path(DEFAULT_PATH)) if config.spool is None else (spool, config.spool.path)
+    groups.append(Running("spool", lambda: looks(path), GROUP_MS, clock))
     if config.alert.ping is not None or config.alert.command is not None:
         groups.append(Running("alert", lambda: alert(config.alert), GROUP_MS, clock))
     if tolerated is not None:

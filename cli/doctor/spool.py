@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.doctor.finding import Finding, fail, good, warn
+from worker.core.problems import counted
 from worker.gateways.spool.folder import PRIVATE
+from worker.gateways.spool.leaving import LANE
 from worker.ownership import obstacle, user_name
 
 _MAKE = "as root: systemd-tmpfiles --create cdpoll.conf; or start the daemon, which makes what is missing"
@@ -22,7 +24,7 @@ def spool(path: Path) -> Iterator[Finding]:
         said, cure = (f"{path} is not there", _MAKE) if shut is None else (shut.words, shut.cure)
         yield fail("spool", said, cure)
         return
-    wrong = [*_private(path)]
+    wrong = [*_above(path), *_private(path)]
     if not inbox.is_dir():
         wrong.append(fail("spool", f"{inbox} is not there", _MAKE))
     else:
@@ -31,6 +33,26 @@ def spool(path: Path) -> Iterator[Finding]:
     if len(devices) > 1:
         wrong.append(fail("spool", f"{path} has folders on several file systems", "mount one file system there"))
     yield from wrong or [good("spool", f"{inbox} takes files of the group {_group(inbox)}")]
+
+
+def unused_spool(path: Path) -> Iterator[Finding]:
+    """Without ``[spool]``: whether files are left at ``path`` all the same, which stay there."""
+    try:
+        left = sum(one.name != LANE for one in (path / "in").iterdir())
+    except OSError:
+        return
+    if left:
+        said = f"{counted(left, 'file')} in {path / 'in'}, and nothing takes files there: [spool] is not configured"
+        yield warn("spool", said, "write the line [spool] into the configuration, and reload the daemon")
+
+
+def _above(path: Path) -> Iterator[Finding]:
+    """Who may replace a folder above can put a spool of their own there."""
+    for folder in path.parents:
+        found = _stat(folder)
+        if found is not None and found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+            said = f"every user may replace what lies in {folder} ({_shown(found)}), the spool too"
+            yield fail("spool", said, f"chmod o-w {folder}, or set another [spool] path")
 
 
 def _private(path: Path) -> Iterator[Finding]:

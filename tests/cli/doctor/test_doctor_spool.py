@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.doctor.finding import Finding
-from cli.doctor.spool import spool
+from cli.doctor.spool import spool, unused_spool
 from worker.gateways.spool.folder import SpoolFolder
 
 
@@ -63,3 +63,21 @@ def test_another_owner(path: Path) -> None:
     os.chown(path / "in", 4001, 4001)
     (found,) = looked(path)
     assert "belongs to uid 4001" in found.words
+
+
+def test_files_that_nothing_takes(path: Path) -> None:
+    (path / "in" / ".lane").touch()
+    assert not list(unused_spool(path))
+    (path / "in" / "a.jsonl").touch()
+    (found,) = unused_spool(path)
+    assert (found.level, found.words[:6]) == ("WARN", "1 file")
+    assert "[spool] is not configured" in found.words
+    assert not list(unused_spool(path / "no"))
+
+
+def test_a_folder_above_that_every_user_may_replace(path: Path) -> None:
+    path.parent.chmod(0o777)
+    (found,) = looked(path)
+    assert (found.level, str(path.parent) in found.words) == ("FAIL", True)
+    path.parent.chmod(0o1777)
+    assert [one.level for one in looked(path)] == ["OK"]
