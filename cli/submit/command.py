@@ -8,6 +8,7 @@ import encodings.idna  # noqa: F401 - of a host's name; later this may be a user
 import os
 import threading
 import uuid
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -37,6 +38,9 @@ from worker.rounds.submit.steps import Intent, SubmitRules
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state.api import bind_origin
+
+# How long a signal may go unheard while the answer is awaited.
+TURN_S = 0.5
 
 
 @click.command()
@@ -123,7 +127,7 @@ def _carried_out(
     steps.begin(store, intent, rules.limit, submitter.requests, clock.now())
     asked_at = clock.now()
     try:
-        answer = submitter.post(intent.submission, token)
+        answer = _posted(submitter, intent.submission, token)
     except KeyboardInterrupt:
         if not intent.submission.dry_run:
             say(*unfinished("interrupted before the answer came", intent.submission), err=True)
@@ -133,6 +137,23 @@ def _carried_out(
         message = f"nothing was submitted: {in_words(answer.code)}"
         raise VendorUnreachable(message, cure_of(answer.code) or "try again later")
     return _settled(store, intent, answer, rules, tenant_id, asked_at)
+
+
+def _posted(submitter: Submitter, submission: Submission, token: str) -> Answered | Unanswered:
+    """The answer, awaited in short turns. A signal that comes a moment before a socket is read does not end that read:
+    Ctrl-C would be heard 130 s later."""
+    outcome: Future[Answered | Unanswered] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(submitter.post(submission, token))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="submission", daemon=True).start()
+    while not wait([outcome], TURN_S).done:
+        pass
+    return outcome.result()
 
 
 def _settled(
