@@ -151,6 +151,8 @@ def _attend(asked: dict[str, object], stdin: int, stdout: int, stderr: int, tell
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if not pid:
+        # Where the tests run in the background of a shell, Ctrl-C is ignored, and every process would inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(tell)
         for number, stream in enumerate((stdin, stdout, stderr)):
             os.dup2(stream, number)

@@ -32,7 +32,7 @@ def by_socket(host: Host, user: str, path: str, *more: str) -> Done:
 
 
 def test_a_member_of_the_group_hands_in_and_reads_nothing(host: Host) -> None:
-    for name, group in (("handsin", "cdpoll-spool"), ("stranger", "nogroup")):
+    for name, group in (("handsin", "cdpoll-spool"), ("outsider", "nogroup")):
         host.run("useradd", "--system", "--no-user-group", "--gid", "nogroup", "--groups", group, name)
     configure(host)
     host.run("systemctl", "start", "cdpoll", "cdpoll-local.socket")
@@ -42,7 +42,7 @@ def test_a_member_of_the_group_hands_in_and_reads_nothing(host: Host) -> None:
     for path in ("/", "/metrics", "/readyz", "/tasks/a"):
         assert by_socket(host, "handsin", path).stdout.endswith("404")
     assert host.run("runuser", "-u", "handsin", "--", "cdpoll", "show", "a", check=False).returncode != 0
-    refused = by_socket(host, "stranger", "/v1/tasks", "--json", '{"id": "b"}')
+    refused = by_socket(host, "outsider", "/v1/tasks", "--json", '{"id": "b"}')
     assert (refused.returncode, refused.stdout.endswith("000")) == (7, True), refused
     shown = json.loads(host.run("cdpoll", "tasks", "--json").stdout)["tasks"]
     assert [(one["id"], one["refs"]) for one in shown] == [("a", ["R"])]
@@ -50,8 +50,8 @@ def test_a_member_of_the_group_hands_in_and_reads_nothing(host: Host) -> None:
     host.put("/etc/cdpoll/credentials/intake-token", "the-token\n", 0o600)
     host.put("/etc/cdpoll/conf.d/token.ini", "[local]\ntoken = {credential intake-token}\n")
     host.run("systemctl", "restart", "cdpoll-local.service")
-    until(lambda: asked(host, "stranger", PORT, "--json", "{}").stdout.endswith("401"), "a token asked for", every=0.5)
-    done = asked(host, "stranger", PORT, "--json", '{"id": "c"}', "--header", "Authorization: Bearer the-token")
+    until(lambda: asked(host, "outsider", PORT, "--json", "{}").stdout.endswith("401"), "a token asked for", every=0.5)
+    done = asked(host, "outsider", PORT, "--json", '{"id": "c"}', "--header", "Authorization: Bearer the-token")
     assert done.stdout.endswith("201"), done
     assert by_socket(host, "handsin", "/v1/tasks", "--json", '{"id": "c"}').stdout.endswith("200")
     told = json.loads(host.run("cdpoll", "doctor", "--json", check=False).stdout)["findings"]

@@ -36,8 +36,8 @@ def test_results_arrive_in_the_installed_service(host: Host) -> None:
     found = json.loads(host.run("cdpoll", "found", "--json").stdout)["found"]
     assert {one["ref"] for one in found} == {"A1", "A2"}
     # The secret is the one that systemd has handed to the service.
-    swept = json.loads(host.run("cdpoll", "backfill", "--from", "1h", "--json").stdout)
-    assert swept["known"] == swept["received"] > 0
+    swept = json.loads(host.run("cdpoll", "backfill", "--from", "1h", "--dry-run", "--json").stdout)
+    assert swept["received"] >= swept["known"] >= len(found) > 0  # the vendor has tasks of other tests, too
     host.run("systemctl", "disable", "cdpoll")
 
 
