@@ -22,11 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench import x12
 from worker.rounds.ingest.batch_file import BatchFile, ingest
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
 from worker.store.opening import open_store
 
 
-class Watched(Store):
+class Watched(SqliteStore):
     """A store that times its transactions."""
 
     longest = 0.0

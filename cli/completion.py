@@ -13,7 +13,7 @@ def complete_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list
     """Ids that begin as typed, for the shell; never an error."""
     try:
         root = ctx.find_root().params.get("config")
-        with open_store(load_store(root, os.environ).config.store.path, timeout=1.0) as store:
+        with open_store(load_store(root, os.environ).config.store.place, timeout=1.0) as store:
             return story.ids_beginning(store, incomplete)
     except Exception:
         return []

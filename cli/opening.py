@@ -134,10 +134,9 @@ def opened_as(found: Tolerated, timeout_s: float, *, create: bool = False, migra
     """The database of this configuration; see :func:`opened`."""
     config, mistakes, unread = found
     settle_in(config.store.path)
-    place = config.store
     # A command has no one to tell that a migration goes on.
     working = (lambda: None) if migrate else None
-    store = open_store(place.path, place.journal, timeout=timeout_s, create=create, migrate=working)
+    store = open_store(config.store.place, timeout=timeout_s, create=create, migrate=working)
     store.journal = tell_journal
     return Opened(config, store, Clock().now(), mistakes, bool(unread))
 
@@ -149,7 +148,7 @@ def known_store(obj: dict[str, Any]) -> Tolerated:
     """
     found = load_store(obj["config"], os.environ)
     config, mistakes, unread = found
-    if unread and not _in_use(config.store.path):
+    if unread and not config.store.url and not _in_use(config.store.path):
         # What could not be read may name another database, and here is none that was in use before.
         raise ConfigurationMistakes(list(unread), "what is in there may be [store] path, so nothing was done")
     if mistakes:

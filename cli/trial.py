@@ -187,6 +187,10 @@ def _secret(config: Config, section: str, key: str, secret: Secret | None, out: 
 
 
 def _database(config: Config, out: Trial) -> None:
+    if config.store.url:
+        with suppress(TryLater), open_store(config.store.place, timeout=2.0) as store:
+            out.mistakes.extend(another_origin(config, origin_of(store)))
+        return
     path = config.store.path
     if (shut := cure(path)) is not None:
         message = f"the database cannot be used: {shut}"

@@ -16,7 +16,7 @@ from worker.core.errors import CdpollError, StorageFailed
 from worker.core.instant import about
 from worker.core.problems import counted, kind_of
 from worker.store.db import marker
-from worker.store.db.store import Store, wanted_journal
+from worker.store.db.sqlite import SqliteStore, wanted_journal
 from worker.store.opening import open_store
 
 # A check of all pages holds up who writes, where there is no WAL. A daemon waits for 2 s before it says so.
@@ -29,14 +29,14 @@ def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
     """Everything that is in the database, or that works on it."""
     place = found.config.store
     path = Path(os.path.realpath(place.path))
-    if _is_missing(place.path) and marker.read(path) is None:
+    if not place.url and _is_missing(place.path) and marker.read(path) is None:
         yield good("database", f"{place.path} is not there yet: the first `cdpoll record` or `cdpoll run` makes it")
         yield from _limits(found, 0)
         if place.runs == "daemon":
             yield from no_daemon()
         return
     try:
-        store = open_store(place.path, place.journal, timeout=LOOKING_TIMEOUT_S)
+        store = open_store(place.place, timeout=LOOKING_TIMEOUT_S)
     except CdpollError as error:
         yield fail("database", error.message, error.hint)
         yield from unchecked(_BEHIND, "database")
@@ -59,10 +59,11 @@ def _is_missing(path: Path) -> bool:
 def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
     store = here.store
     size = store.file_bytes()[0]
-    yield good("database", f"{store.path} can be used: schema {store.version()}, {size // 1024:,} KiB")
-    yield _journal(store, found.config.store.journal)
+    yield good("database", f"{store.name} can be used: schema {store.version()}, {size // 1024:,} KiB")
     picture = picture_of(here)[0]
-    yield _integrity(store, clock, brief=picture["daemon"]["alive"] and store.journal_mode() != "wal")
+    if isinstance(store, SqliteStore):
+        yield _journal(store, found.config.store.journal)
+        yield _integrity(store, clock, brief=picture["daemon"]["alive"] and store.journal_mode() != "wal")
     yield from _limits(found, picture["tasks"]["pending"])
     pace = picture["api"]["pace"]
     if pace < 1 and found.config.api is not None:
@@ -83,7 +84,7 @@ def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
         yield good("problem", "`cdpoll status` tells of none")
 
 
-def _journal(store: Store, configured: str) -> Finding:
+def _journal(store: SqliteStore, configured: str) -> Finding:
     used, wanted = store.journal_mode(), wanted_journal(configured)
     if used != wanted:
         said = f"the journal mode is {used}, and {wanted} is configured"
@@ -91,7 +92,7 @@ def _journal(store: Store, configured: str) -> Finding:
     return good("journal", f"{used}, and every commit is on the disk before it is acknowledged")
 
 
-def _integrity(store: Store, clock: Clock, *, brief: bool) -> Finding:
+def _integrity(store: SqliteStore, clock: Clock, *, brief: bool) -> Finding:
     most_ms = BRIEF_MS if brief else LONG_MS
     until = clock.monotonic() + most_ms
     over = False

@@ -112,9 +112,9 @@ class DropChecks:
 
     def _waits(self) -> int:
         """When the next login may be tried (ms); 0: at once."""
-        path = self._config.store.path
-        if self._store_known and path.exists():
-            with contextlib.suppress(CdpollError), open_store(path, self._config.store.journal, timeout=1.0) as store:
+        place = self._config.store
+        if self._store_known and (place.url or place.path.exists()):
+            with contextlib.suppress(CdpollError), open_store(place.place, timeout=1.0) as store:
                 return logins.next_at(store, self._clock.now())
         return 0
 

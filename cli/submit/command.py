@@ -96,9 +96,7 @@ def submit(obj: dict[str, Any], /, file: str, refs: tuple[str, ...], as_json: bo
     tls = tls_context(None if api.ca_file is None else str(api.ca_file))
     settle_in(config.store.path)
     with ExitStack() as stack:
-        store = stack.enter_context(
-            open_store(config.store.path, config.store.journal, timeout=RECORDING_TIMEOUT_S, create=False)
-        )
+        store = stack.enter_context(open_store(config.store.place, timeout=RECORDING_TIMEOUT_S, create=False))
         store.journal = tell_journal
         bind_origin(store, api.origin)
         submitter = Submitter(

@@ -15,6 +15,7 @@ from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
 from worker.core.instant import FAR
+from worker.core.place import DatabasePlace
 from worker.daemon.drop_lane import DropLane
 from worker.daemon.faults import Faults
 from worker.daemon.lane import LanePlan, Surroundings
@@ -45,7 +46,7 @@ class Running:
         plan = LanePlan("drop", "a round over the drop failed", partial(DropLane, replace(house.rules, every=every)))
         around = Surroundings(clock or house.clock, house.log, house.stop, once)
         faults = Faults(Notify(), self.notices, house.log)
-        self.lane = LaneThread(plan, (house.path, "auto"), around, faults, self.woken.set)
+        self.lane = LaneThread(plan, DatabasePlace(house.path), around, faults, self.woken.set)
         self.house = house
         open_store(house.path, create=True).close()  # the main thread makes it
 

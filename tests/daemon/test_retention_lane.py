@@ -17,6 +17,7 @@ from worker.core.errors import TryLater
 from worker.core.weekly import Weekly
 from worker.daemon.lane import Surroundings
 from worker.daemon.retention_lane import DAY_MS, WINDOW_MS, RetentionLane
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.retention import growth, noted
@@ -76,8 +77,8 @@ def test_the_step_that_rewrites_has_a_bound_of_its_own(
     lane = lane_of(store, config)
     bounds: list[int] = []
     before = 0
-    monkeypatch.setattr(Store, "file_bytes", lambda _store: (1_000_000_000, 0))
-    monkeypatch.setattr(Store, "rewrite", lambda _store: bounds.append(before))
+    monkeypatch.setattr(SqliteStore, "file_bytes", lambda _store: (1_000_000_000, 0))
+    monkeypatch.setattr(SqliteStore, "rewrite", lambda _store: bounds.append(before))
     for _ in range(100):
         before = lane.bound_ms
         lane.run(IN_WINDOW)
@@ -97,7 +98,7 @@ def test_a_failure_is_noted_and_not_tried_again_in_this_window(
         tries.append(1)
         raise TryLater("a reader keeps the WAL", "end it")
 
-    monkeypatch.setattr(Store, "rewrite", busy)
+    monkeypatch.setattr(SqliteStore, "rewrite", busy)
     lane = lane_of(store, config)
     until_idle(lane, IN_WINDOW)
     until_idle(lane, IN_WINDOW + 60_000)
@@ -126,7 +127,7 @@ def test_how_long_the_disk_lasts_is_told_from_the_days_that_were_measured(
 ) -> None:
     sizes = iter([1_000_000, 1_500_000, 2_000_000])
     now = {"used": next(sizes)}
-    monkeypatch.setattr(Store, "file_bytes", lambda _store: (now["used"] + 500_000, 500_000))
+    monkeypatch.setattr(SqliteStore, "file_bytes", lambda _store: (now["used"] + 500_000, 500_000))
     lane = lane_of(store, config)
     until_idle(lane, OUTSIDE)
     assert growth.growth(store, OUTSIDE + DAY_MS // 4).bytes_per_day is None, "too early to tell"

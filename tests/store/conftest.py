@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.database import record
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -26,11 +27,12 @@ def used(path: Path) -> Path:
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How SQLite answers each statement that reads, line by line, from now on."""
-    read, found = Store.read, list[str]()
+    read: Any = SqliteStore.read
+    found = list[str]()
 
     def watched(self: Store, sql: str, *params: Any) -> Any:
         found.extend(row["detail"] for row in read(self, f"EXPLAIN QUERY PLAN {sql}", *params))
         return read(self, sql, *params)
 
-    monkeypatch.setattr(Store, "read", watched)
+    monkeypatch.setattr(SqliteStore, "read", watched)
     return found

@@ -18,7 +18,7 @@ from tests.support.database import elsewhere, record
 from worker.core.errors import StorageFailed
 from worker.store import opening
 from worker.store.db.lock import DaemonLock
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
 from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.store.schema import migrations
 
@@ -157,7 +157,7 @@ def test_the_copy_holds_what_still_stands_in_the_wal(tmp_path: Path, journal: st
     called: list[int] = []
     with open_store(path, journal, create=True) as other:
         record(other, *(f"t{n}" for n in range(300)))
-        with Store(path) as store:
+        with SqliteStore(path) as store:
             steps = {NEXT: next_step}
             migrations.bring_up(store, NEXT, lambda: called.append(1), steps)
     copy = path.with_name(path.name + COPY)

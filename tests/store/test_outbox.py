@@ -163,7 +163,7 @@ def test_readers_between_any_two_transactions_miss_nothing(
     """While two files are staged, tasks are concluded and refs come late; two readers look after each transaction."""
     readers = [Follower(1), Follower(100)]
     monkeypatch.setattr(staging, "PAGE_ROWS", 4)
-    with open_store(path, create=True) as poller, Store(path) as reading:
+    with open_store(path, create=True) as poller, open_store(path) as reading:
         steps = iter(range(1, 1000))
 
         def meanwhile() -> None:
@@ -190,9 +190,11 @@ def test_readers_between_any_two_transactions_miss_nothing(
 def after_each_write(store: Store, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> None:
     """Call ``meanwhile`` after each transaction of this store."""
 
+    written = store.write
+
     @contextmanager
     def write() -> Iterator[None]:
-        with Store.write(store):
+        with written():
             yield
         meanwhile()
 

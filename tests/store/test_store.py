@@ -15,7 +15,8 @@ from worker.core.pacing.limiter import LimiterState
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.state import ScheduleState
 from worker.store.db.lock import DaemonLock
-from worker.store.db.store import Store, wal_is_safe
+from worker.store.db.sqlite import wal_is_safe
+from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import api, daemon
 from worker.store.tasks import polling as tasks

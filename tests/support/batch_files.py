@@ -73,7 +73,7 @@ def rows(path: Path) -> int:
 def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], None]) -> list[int]:
     """Rows written by each transaction; ``seen`` is called at the end of each, after its commit."""
     sizes: list[int] = []
-    write = Store.write
+    write: Any = type(store).write
 
     class Watch:
         def __init__(self) -> None:
@@ -89,7 +89,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], No
             seen()
             return out
 
-    monkeypatch.setattr(Store, "write", lambda _self: Watch())
+    monkeypatch.setattr(type(store), "write", lambda _self: Watch())
     return sizes
 
 

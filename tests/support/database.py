@@ -128,7 +128,7 @@ def pending(store: Store, content: dict[str, Any], seq: int = 1, now: int = NOW 
         keep_provisional(store, {seq: document.finished}, "poll", now)
     changed = store.conn.total_changes - before
     derive_missing(store, now)
-    return changed
+    return int(changed)
 
 
 def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:

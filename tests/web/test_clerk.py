@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
 from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.web.clerk import Clerk
@@ -28,6 +29,7 @@ class CountedClerk:
     def open(self) -> Store:
         self.opened += 1
         store = open_store(self.path)
+        assert isinstance(store, SqliteStore)
         committed = store._commit
 
         def counted() -> None:

@@ -10,7 +10,6 @@ from worker.config.callback_keys import CALLBACK
 from worker.config.kinds import (
     BASE_URL,
     CADENCE,
-    DATABASE,
     NAME,
     PAGE_URL,
     PATH,
@@ -29,6 +28,7 @@ from worker.config.kinds import (
 from worker.config.local_keys import LOCAL
 from worker.config.sftp_keys import SFTP
 from worker.config.spool_keys import SPOOL
+from worker.config.store_keys import STORE
 from worker.config.table import Key, Section
 
 API = Section(
@@ -113,27 +113,6 @@ API = Section(
         ),
     ),
     optional=True,
-)
-
-STORE = Section(
-    "store",
-    "The database.",
-    (
-        Key("path", DATABASE, "/var/lib/cdpoll/cdpoll.db", "The database file; everything cdpoll knows is in it."),
-        Key(
-            "journal",
-            word("auto", "wal", "truncate"),
-            "auto",
-            "SQLite's journal mode. auto takes wal where the SQLite in use is known to be sound with it.",
-        ),
-        Key(
-            "runs",
-            word("daemon", "once"),
-            "daemon",
-            "How cdpoll runs here. daemon: `cdpoll run`, and it is a problem when none runs. once: a timer or a person "
-            "starts `cdpoll run --once` or `cdpoll ingest`, and it is a problem when something waits for a day.",
-        ),
-    ),
 )
 
 _LONG = span("1ms", "3650d")

@@ -1,5 +1,6 @@
 """The configuration as values. Durations are whole milliseconds; each field is named as its key, with the unit."""
 
+import socket
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -9,6 +10,7 @@ from worker.config.mistakes import Mistake, Place
 from worker.config.secret import Secret
 from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
+from worker.core.place import DatabasePlace, Server
 from worker.core.schedule.cadence import Cadence
 from worker.core.ssh import Algorithms
 from worker.core.weekly import Weekly
@@ -39,11 +41,28 @@ class ApiSection(NamedTuple):
 
 
 class StoreSection(NamedTuple):
-    """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``; ``runs`` is ``daemon`` or ``once``."""
+    """``path`` is absolute; ``journal`` is ``auto``, ``wal`` or ``truncate``; ``runs`` is ``daemon`` or ``once``.
+
+    ``url`` is false when nothing was configured; ``daemon`` is ``None`` for the name of the host; a
+    ``prepare_threshold`` of 0 means never.
+    """
 
     path: Path
     journal: str
     runs: Literal["daemon", "once"] = "daemon"
+    url: Secret | None = None
+    daemon: str | None = None
+    prepare_threshold: int = 5
+
+    @property
+    def place(self) -> DatabasePlace:
+        """What the store opens."""
+        if not self.url:
+            return DatabasePlace(self.path, self.journal)
+        name = self.daemon or socket.gethostname()
+        return DatabasePlace(
+            self.path, self.journal, Server(self.url.reveal, self.url.shown, name, self.prepare_threshold or None)
+        )
 
 
 class PollingSection(NamedTuple):

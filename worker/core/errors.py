@@ -8,6 +8,7 @@
     ├── StorageFailed       74  the database could not be read or written
     │   └── DamagedRow          a row of it was damaged on the disk
     ├── TryLater            75  busy, or work remains: the same call may succeed later
+    │   └── ServerLost          the database server cannot be reached, or has ended the connection
     ├── CredentialsRefused  77  the vendor, or the proxy on the way to it, does not let us
     └── BadConfiguration    78  the configuration is missing or wrong
         └── NewerSchema         a newer cdpoll wrote the database
@@ -57,6 +58,10 @@ class DamagedRow(StorageFailed):
 
 class TryLater(CdpollError):
     exit_code = ExitCode.TRY_LATER
+
+
+class ServerLost(TryLater):
+    """What was to be written is not lost: it is kept, and written when the server is back."""
 
 
 class CredentialsRefused(CdpollError):

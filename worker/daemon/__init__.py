@@ -39,13 +39,13 @@ def run(
     def migrating() -> None:
         notify.send(f"EXTEND_TIMEOUT_USEC={MIGRATING_US}", "STATUS=bringing the database up to date")
 
-    place = config.store
+    place = config.store.place
 
     def start() -> int:
         if signals.stop.is_set():
             log.info("stopped before the start")
             return ExitCode.INTERRUPTED if signals.interrupted else 0 if mode == "forever" else ExitCode.TRY_LATER
-        with open_store(place.path, place.journal, timeout=2.0, create=True, migrate=migrating) as store:
+        with open_store(place, timeout=2.0, create=True, migrate=migrating) as store:
             lock = DaemonLock(store.path)
             # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.
             gc.collect()

@@ -60,8 +60,8 @@ def deliver(config: Config, ways: Ways, clock: Clock, *, once: bool, reload: Cal
     os.chdir("/")  # programs are started here
     log = make_log(config.log.format, config.log.level, clock)
     found = ways(config)
-    place = config.store
-    with open_store(place.path, place.journal, timeout=2.0) as store:
+    place = config.store.place
+    with open_store(place, timeout=2.0) as store:
         lock = DeliverLock(store.path)
         try:
             return DeliverLoop(config, found, clock, signals, store, log).run(ways, reload, once=once)

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from worker.core.errors import TryLater
+from worker.core.place import DatabasePlace
 from worker.daemon.faults import Faults
 from worker.daemon.lane import Lane, LanePlan, Surroundings
 from worker.daemon.watchdog import StepTimer
@@ -29,12 +29,12 @@ class LaneThread:
     def __init__(
         self,
         plan: LanePlan,
-        place: tuple[Path, str],
+        place: DatabasePlace,
         around: Surroundings,
         faults: Faults,
         wake: Callable[[], None],
     ) -> None:
-        """``place`` is the database's path and journal; ``wake`` wakes the main thread."""
+        """``place`` is where the database is; ``wake`` wakes the main thread."""
         self.plan = plan
         self.timer = StepTimer(plan.name)
         self.exit_code = 0
@@ -83,7 +83,7 @@ class LaneThread:
         calls = self._calls
         try:
             self.timer.begin(clock.monotonic(), OPENING_BOUND_MS)
-            store = self._store = self._store or open_store(*self._place, timeout=LOCK_TIMEOUT_S)
+            store = self._store = self._store or open_store(self._place, timeout=LOCK_TIMEOUT_S)
             lane = self._lane = self._lane or self.plan.open(store, self._around)
             self.timer.begin(clock.monotonic(), lane.bound_ms)
             next_at = lane.run(store.now(clock))

@@ -84,7 +84,7 @@ class MainThread:
     def make_threads(self, plans: Iterable[LanePlan], config: Config, *, once: bool) -> None:
         """Make the threads of the lanes; they are not started yet."""
         around = Surroundings(self.clock, self.log, threading.Event(), once)
-        place, wake = (config.store.path, config.store.journal), self.signals.wake.set
+        place, wake = config.store.place, self.signals.wake.set
         self.threads = [LaneThread(plan, place, around, self.faults, wake) for plan in plans]
 
     def start_threads(self) -> None:

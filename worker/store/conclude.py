@@ -183,7 +183,7 @@ def _replace_bytes(store: Store, seq: int, document: Document) -> None:
 
 
 def _add_paths(store: Store, result: int, paths: tuple[Path, ...]) -> None:
-    store.conn.executemany(
+    store.many(
         """
         INSERT INTO paths (
             result, list, position, path_id, name, status, payer_id, transaction_id, reason, timestamp

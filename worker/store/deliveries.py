@@ -6,13 +6,12 @@ position and the rows move in one transaction, so no number is passed over. A ro
 process that dies in between sends the letter again. With it go the dead letters that it replaces.
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from worker.core.way import Failed, Undone, WayState
 from worker.store import counters
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 
 # At most this many rows change in one transaction: the write lock is held meanwhile.
 STEP_ROWS = 500
@@ -168,7 +167,7 @@ def probe(store: Store, name: str, now: int) -> Undone | None:
     return None if row is None else _undone(row)
 
 
-def _undone(row: sqlite3.Row) -> Undone:
+def _undone(row: Row) -> Undone:
     return Undone(row["number"], row["result"], row["task"], row["attempts"], row["last_at"])
 
 

@@ -14,7 +14,7 @@ from worker.core.errors import StorageFailed
 from worker.files import sync_folder
 from worker.store.db import marker
 from worker.store.db.failures import translated
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.writers import WriterTurn
 from worker.store.opening import SCHEMA_VERSION, identity_of
 
@@ -72,7 +72,7 @@ def _usable(path: Path) -> bool:
     if path.is_file() and path.stat().st_size == 0:
         return False
     try:
-        with Store(path) as store:
+        with SqliteStore(path) as store:
             version = store.version()
             if version == SCHEMA_VERSION:
                 identity_of(store)

@@ -17,9 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.core.errors import BadConfiguration, NewerSchema, StorageFailed, TryLater
+from worker.core.place import DatabasePlace
 from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
 from worker.store.db.lock import DaemonLock, holder
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
 
 # In the file's user_version.
@@ -34,14 +36,14 @@ FORGET = f"{RESTORE}, or begin anew with `cdpoll db forget`"
 
 
 def open_store(
-    path: str | Path,
+    place: DatabasePlace | str | Path,
     journal: str = "auto",
     *,
     timeout: float = 15.0,
     create: bool = False,
     migrate: Callable[[], None] | None = None,
 ) -> Store:
-    """The database at ``path``; ``journal`` is auto, wal or truncate.
+    """The database at ``place``; ``journal`` is auto, wal or truncate, where ``place`` is a path.
 
     ``timeout``: seconds to wait for another process's lock before :class:`TryLater`. ``create``: make it where there
     never was one. ``migrate``: bring one of an earlier release up to date, and call this time and again meanwhile.
@@ -51,9 +53,20 @@ def open_store(
     cdpoll wrote it. One of an earlier release that is not to be migrated is :class:`TryLater` for who may create one,
     else :class:`StorageFailed`; :class:`TryLater` as well where a daemon works on it.
     """
-    if str(path) == ":memory:":
+    if str(place) == ":memory:":
         return _in_memory()
-    path = Path(path)
+    if isinstance(place, DatabasePlace):
+        if place.server is not None:
+            return _on_server(place, timeout, create=create, migrate=migrate)
+        path, journal = place.path, place.journal
+    else:
+        path = Path(place)
+    return _in_file(path, journal, timeout, create=create, migrate=migrate)
+
+
+def _in_file(
+    path: Path, journal: str, timeout: float, *, create: bool, migrate: Callable[[], None] | None
+) -> SqliteStore:
     with translated(path):
         missing = not path.exists()
     if missing and create:
@@ -78,7 +91,7 @@ def identity_of(store: Store) -> str:
     """The random value that tells this database, and its copies, from every other."""
     row = store.one("SELECT value FROM meta WHERE key = 'identity'")
     if row is None:
-        raise StorageFailed(f"{store.path} has lost its identity", f"run `cdpoll db integrity`, and {RESTORE}")
+        raise StorageFailed(f"{store.name} has lost its identity", f"run `cdpoll db integrity`, and {RESTORE}")
     return str(row["value"])
 
 
@@ -90,23 +103,54 @@ def refuse_other_schema(store: Store) -> None:
     version = store.version()
     if version != SCHEMA_VERSION:
         raise BadConfiguration(
-            f"{store.path} has another schema now ({version}; this process knows {SCHEMA_VERSION})",
+            f"{store.name} has another schema now ({version}; this process knows {SCHEMA_VERSION})",
             "restart the service, so that it runs the cdpoll that is installed",
         )
 
 
-def _in_memory() -> Store:
+def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: Callable[[], None] | None) -> Store:
+    try:
+        from worker.store.db.postgres import PostgresStore
+    except ImportError:
+        raise BadConfiguration(
+            "[store] url needs psycopg, which is not installed", "install cdpoll[postgres], or set [store] path"
+        ) from None
+    from worker.store.schema import server
+
+    store = PostgresStore(place, timeout=timeout)
+    try:
+        if store.version() == 0 and create:
+            server.create(store, SCHEMA_VERSION)
+        version = store.version()
+        if version == 0:
+            raise StorageFailed(
+                f"{store.name}: no tables of cdpoll are there yet",
+                "they are made by the first `cdpoll record` or `cdpoll run`; does [store] url name what they use?",
+            )
+        _refuse_unknown(store.name, version)
+        if version < SCHEMA_VERSION:
+            if migrate is None:
+                raise _refusal(store.name, version, TryLater if create else StorageFailed)
+            if server.bring_up(store, SCHEMA_VERSION, migrate):
+                store.migrated_from = version
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _in_memory() -> SqliteStore:
     from worker.store.schema import creation
 
-    store = Store(":memory:", lone=True)
+    store = SqliteStore(":memory:", lone=True)
     creation.build(store, SCHEMA_VERSION)
     return store
 
 
-def _opened(path: Path, timeout: float) -> Store:
+def _opened(path: Path, timeout: float) -> SqliteStore:
     with translated(path):
         try:
-            return Store(path, timeout=timeout)
+            return SqliteStore(path, timeout=timeout)
         except StorageFailed:
             if path.exists():
                 raise
@@ -118,7 +162,7 @@ def _opened(path: Path, timeout: float) -> Store:
         )
 
 
-def _known_version(store: Store) -> int:
+def _known_version(store: SqliteStore) -> int:
     """The version of its schema, which can be read or brought up to date."""
     version = store.version()
     if version == 0:
@@ -128,21 +172,33 @@ def _known_version(store: Store) -> int:
                 f"{store.path} is a database of another program", "set [store] path to a file of cdpoll's own"
             )
         raise StorageFailed(f"{store.path} has no tables: the database that was here is lost", FORGET)
+    _refuse_unknown(store.name, version)
+    return version
+
+
+def _refuse_unknown(name: str, version: int) -> None:
+    """What is newer than this cdpoll, or too old for it."""
     if version > SCHEMA_VERSION:
         raise NewerSchema(
-            f"{store.path} was written by a newer cdpoll (schema {version}; this one knows {SCHEMA_VERSION})",
+            f"{name} was written by a newer cdpoll (schema {version}; this one knows {SCHEMA_VERSION})",
             "install that version again, or restore the copy of the database made before the upgrade",
         )
     if version < OLDEST_VERSION:
         raise StorageFailed(
-            f"{store.path} is from an early build of cdpoll (schema {version}), and cannot be read",
+            f"{name} is from an early build of cdpoll (schema {version}), and cannot be read",
             "move it away and record its ids again; `cdpoll tasks --json` of that build lists them",
         )
-    return version
+
+
+def _refusal(name: str, version: int, kind: type[TryLater | StorageFailed]) -> TryLater | StorageFailed:
+    return kind(
+        f"{name} is of an earlier cdpoll (schema {version}; this one needs {SCHEMA_VERSION})",
+        "run `cdpoll db migrate`, or start the daemon again: it does the same",
+    )
 
 
 def _bring_up(
-    store: Store, version: int, migrate: Callable[[], None] | None, refusal: type[TryLater | StorageFailed]
+    store: SqliteStore, version: int, migrate: Callable[[], None] | None, refusal: type[TryLater | StorageFailed]
 ) -> None:
     if migrate is None:
         busy = holder(store.file)
@@ -151,10 +207,7 @@ def _bring_up(
                 f"{store.path} is of an earlier cdpoll (schema {version}); process {busy.pid} holds the daemon's lock",
                 "it brings the database up to date: try again in a moment; or it is the daemon of before: restart it",
             )
-        raise refusal(
-            f"{store.path} is of an earlier cdpoll (schema {version}; this one needs {SCHEMA_VERSION})",
-            "run `cdpoll db migrate`, or start the daemon again: it does the same",
-        )
+        raise _refusal(store.name, version, refusal)
     # Imported here: sqlite_utils takes longer than a whole `record`, and is needed once per version.
     from worker.store.schema import migrations
 
@@ -172,7 +225,7 @@ def _bring_up(
         lock.release()
 
 
-def _see_to_marker(store: Store) -> None:
+def _see_to_marker(store: SqliteStore) -> None:
     with translated(store.path):
         found = marker.read(store.file)
     is_so = marker.Marked(identity_of(store), SCHEMA_VERSION)
@@ -185,7 +238,7 @@ def _see_to_marker(store: Store) -> None:
         store.after_commit = lambda: _mark(store, is_so)
 
 
-def _mark(store: Store, marked: marker.Marked) -> None:
+def _mark(store: SqliteStore, marked: marker.Marked) -> None:
     # A process that was killed while it made the database has left a second name of it.
     store.file.with_name(store.file.name + ".new").unlink(missing_ok=True)
     if marker.read(store.file) != marked:

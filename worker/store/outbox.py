@@ -25,13 +25,12 @@ The answers of a file have their ordinals, 1 to n, since they were staged. The r
 first number belongs to, so nothing is written for each answer when the file is shown.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from worker.core.instant import FAR
 from worker.store import counters
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.tasks import expected
 
 PublishReason = Literal["result", "revision", "ref", "file", "set", "read"]
@@ -250,7 +249,7 @@ def standing(store: Store, published: Iterable[Published]) -> list[Published]:
     return [one for one in published if last.get((one.result, one.ref), 0) <= one.number]
 
 
-def _spelled_out(store: Store, row: sqlite3.Row, number: int, limit: int) -> list[Published]:
+def _spelled_out(store: Store, row: Row, number: int, limit: int) -> list[Published]:
     """Up to ``limit`` of what one row stands for and follows ``number``."""
     if row["file"] is None:
         return [Published(row["last"], row["result"], row["ref"], row["reason"], row["at"])]

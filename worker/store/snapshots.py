@@ -17,7 +17,8 @@ from worker.core.errors import BadData, StorageFailed, TryLater
 from worker.files import FileLock, open_regular
 from worker.store.db.copying import snapshot
 from worker.store.db.failures import translated
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
+from worker.store.db.store import Row, Store
 from worker.store.opening import identity_of, open_store
 from worker.store.state import meta
 
@@ -50,6 +51,7 @@ class Verified:
 def take(store: Store, path: Path, now: int) -> dict[str, int]:
     """Put a snapshot at ``path``, where nothing may be; what it holds. Raises :class:`BadData`, and
     :class:`StorageFailed` with nothing left behind."""
+    file = _file_of(store)
     if os.path.lexists(path):
         raise BadData(f"{path} is there already", "name a file that is not: a snapshot replaces nothing")
     if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises where this user may not look
@@ -64,19 +66,19 @@ def take(store: Store, path: Path, now: int) -> dict[str, int]:
         copy.execute("INSERT INTO meta (key, value) VALUES (:key, :value)", {"key": TAKEN, "value": value})
 
     with translated(path):
-        snapshot(store, path, stamp)
+        snapshot(file, path, stamp)
     return held
 
 
 def verify(store: Store, path: Path, journal: str) -> Verified:
     """Restore the snapshot aside, in a folder of its own beside the database that is gone afterwards, open it as the
     daemon would, read all of it, and compare what it holds with what is here."""
-    found = Verified()
+    found, _ = Verified(), _file_of(store)
     with _folder_aside(store.file) as folder:
         restored = folder / store.file.name
         _copy(path, restored)
         try:
-            with Store(restored) as raw:
+            with SqliteStore(restored) as raw:
                 found.schema = raw.version()
                 wrong = raw.wrong()
             if wrong:
@@ -87,6 +89,15 @@ def verify(store: Store, path: Path, journal: str) -> Verified:
         except StorageFailed as error:
             found.wrong.append(error.message.removeprefix(f"{restored}: ").replace(str(restored), str(path)))
     return found
+
+
+def _file_of(store: Store) -> SqliteStore:
+    if isinstance(store, SqliteStore):
+        return store
+    raise BadData(
+        f"{store.name} is on a server, and a snapshot is one of a file",
+        "back it up with pg_dump, or as its operator does",
+    )
 
 
 def _compare(live: Store, copy: Store, found: Verified) -> None:
@@ -105,7 +116,7 @@ def _compare(live: Store, copy: Store, found: Verified) -> None:
             found.wrong.append(f"{name}: {here} were restored, and the live database has {there} of them")
 
 
-def _number(row: sqlite3.Row | None) -> int:
+def _number(row: Row | None) -> int:
     return 0 if row is None else int(row["n"])
 
 

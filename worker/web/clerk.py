@@ -116,5 +116,5 @@ class Clerk:
 
 def clerk_of(config: Config) -> Clerk:
     """It opens the database when it is first needed, makes none, and brings none up to date."""
-    place = config.store
-    return Clerk(lambda: open_store(place.path, place.journal, timeout=STORE_TIMEOUT_S), TURN_TIMEOUT_S)
+    place = config.store.place
+    return Clerk(lambda: open_store(place, timeout=STORE_TIMEOUT_S), TURN_TIMEOUT_S)

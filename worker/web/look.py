@@ -57,7 +57,7 @@ class Look:
 
 def opened(config: Config) -> Store:
     """The database, to be read. Raises CdpollError where it cannot be in time."""
-    return open_store(config.store.path, config.store.journal, timeout=TIMEOUT_S)
+    return open_store(config.store.place, timeout=TIMEOUT_S)
 
 
 def look(config: Config, now: int, *, by_summary: bool = True) -> Look:

@@ -19,7 +19,7 @@ from worker.clock import Clock
 from worker.config import WebhookSection, load_store
 from worker.gateways.machine import Disk
 from worker.gateways.units import unit_of
-from worker.store.db.store import wal_is_safe
+from worker.store.db.sqlite import SqliteStore, wal_is_safe
 from worker.store.opening import open_store
 from worker.store.state.daemon import beat
 
@@ -121,6 +121,7 @@ def test_a_check_that_would_take_long_is_ended(house: House, monkeypatch: pytest
 def test_a_journal_that_another_process_keeps(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.rows("PRAGMA journal_mode = WAL")
     with open_store(house.database, "wal") as store:
+        assert isinstance(store, SqliteStore)
         other = doctor(house).one("journal")
         assert other["level"] == ("OK" if wal_is_safe(sqlite3.sqlite_version_info) else "WARN")
         assert store.journal_mode() == "wal"

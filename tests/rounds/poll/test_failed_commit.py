@@ -54,7 +54,7 @@ def failing(w: World, fails_at: int | None) -> Iterator[FailingConnection]:
     """Inside the block, one statement of the round's connection fails."""
     conn = w.store.conn
     instead = FailingConnection(conn, fails_at)
-    w.store.conn = instead  # type: ignore[assignment]
+    w.store.conn = instead
     try:
         yield instead
     finally:

@@ -17,6 +17,7 @@ from worker.gateways.deliver.directory import Folders
 from worker.rounds.retention import purge as module
 from worker.rounds.retention.purge import Purged, Terms, foreseen, purge, rewrite
 from worker.store.batch.quarantine import listed
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
 from worker.store.retention import noted
 from worker.store.retention.undelivered import Limit
@@ -182,7 +183,7 @@ def test_the_file_is_rewritten_only_where_twice_its_size_is_free(
     room = 2 * store.file_bytes()[0] - 1 + free
     monkeypatch.setattr(module, "disk_of", lambda _folder: Free(room))
     rewritten: list[Store] = []
-    monkeypatch.setattr(Store, "rewrite", lambda one: rewritten.append(one))
+    monkeypatch.setattr(SqliteStore, "rewrite", lambda one: rewritten.append(one))
     why = rewrite(store, NOW)
     assert len(rewritten) == free
     assert (why is None) == bool(free)

@@ -132,7 +132,7 @@ class FileRows:
                     *set_values(one.tset, one.issues),
                 )
             )
-        if self._store.conn.executemany(INSERT_SET, rows).rowcount < len(rows):
+        if self._store.many(INSERT_SET, rows) < len(rows):
             # Some are there already; asking before would cost as much for every file as for the few that bring such.
             rows_there = self._store.read("SELECT seq FROM sets WHERE seq >= :first", {"first": first})
             fresh = {row["seq"] for row in rows_there}

@@ -4,12 +4,11 @@ An answer is found by the trace number that its row has: the first of the inquir
 its answer came gets nothing of it; docs/batch.md says so.)
 """
 
-import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from worker.store import outbox
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.tasks import expected
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def join_earlier(store: Store, trace_numbers: Iterable[str], now: int) -> int:
     return joined
 
 
-def _unjoined(store: Store, numbers: list[str]) -> list[sqlite3.Row]:
+def _unjoined(store: Store, numbers: list[str]) -> list[Row]:
     """The answers with these trace numbers that are joined to nothing, those of a file that is being read too."""
     found: list[int] = []
     for number in numbers:
@@ -57,7 +56,7 @@ def _unjoined(store: Store, numbers: list[str]) -> list[sqlite3.Row]:
     )
 
 
-def _join(store: Store, rows: list[sqlite3.Row], now: int) -> int:
+def _join(store: Store, rows: list[Row], now: int) -> int:
     # What reads JSON takes long to load, and a `record` mostly finds no answer.
     from worker.store.batch.matching import match_all, match_keys_said
 
@@ -69,7 +68,7 @@ def _join(store: Store, rows: list[sqlite3.Row], now: int) -> int:
     return len(pairs)
 
 
-def _put(store: Store, row: sqlite3.Row, match: "Match", now: int) -> None:
+def _put(store: Store, row: Row, match: "Match", now: int) -> None:
     about = {"seq": row["seq"], "result": row["result"], "task": match.task, "expected": match.expected}
     store.execute("UPDATE results SET task = :task, expected = :expected WHERE seq = :result", about)
     store.execute("UPDATE answers SET match = 'matched' WHERE seq = :seq", about)

@@ -5,12 +5,11 @@ even where it was recorded with one of these: a family shares a member id, twins
 """
 
 import re
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from worker.core.x12.people import Person
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 
 _NOT_ID = re.compile(r"[^A-Z0-9]")
 _NOT_NAME = re.compile(r"[\W_]")
@@ -105,7 +104,7 @@ def joined_to(store: Store, owner: Owner) -> set[Patient]:
     return {patient_of_row(row) for row in rows}
 
 
-def patient_of_row(row: sqlite3.Row) -> Patient:
+def patient_of_row(row: Row) -> Patient:
     """The patient of a row of ``answers``."""
     ids = frozenset({plain(row["member_id"])} - {""})
     return Patient(ids, digits(row["birth_date"]), _named(row["last_name"], row["first_name"]))

@@ -10,12 +10,11 @@ done     read in, known, skipped or in quarantine: not fetched again unless its 
 ====== ===============================================================================================================
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from worker.core.instant import FAR
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state import drop as rounds
 
 # An incomplete file, or one that cannot be fetched, is tried again after `every`, then twice that, up to six hours.
@@ -200,7 +199,7 @@ def _rows(store: Store, where: str, params: dict[str, object]) -> list[DropFile]
     return [_remote(row) for row in store.read(f"SELECT {columns} FROM remote_files {where}", params)]  # noqa: S608
 
 
-def _remote(row: sqlite3.Row) -> DropFile:
+def _remote(row: Row) -> DropFile:
     return DropFile(**{key: row[key] for key in row.keys()})  # noqa: SIM118 - iterating a Row yields its values
 
 

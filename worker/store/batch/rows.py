@@ -134,10 +134,8 @@ def put_answers(
             candidates += [{"answer": seq, "task": task, "reason": why} for task, why in one.candidates]
         result += 1
         seq += 1
-    store.conn.executemany(_INSERT_RESULT, results)
-    store.conn.executemany(_INSERT_ANSWER, answers)
+    store.many(_INSERT_RESULT, results)
+    store.many(_INSERT_ANSWER, answers)
     if candidates:
-        store.conn.executemany(
-            "INSERT INTO candidates (answer, task, reason) VALUES (:answer, :task, :reason)", candidates
-        )
+        store.many("INSERT INTO candidates (answer, task, reason) VALUES (:answer, :task, :reason)", candidates)
     return matches

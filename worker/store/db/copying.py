@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from worker.files import sync_folder
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -15,12 +15,12 @@ _MAGIC = b"SQLite format 3\0"
 STEP_PAGES = 2_000
 
 
-def copy_of(store: Store, version: int) -> Path:
+def copy_of(store: SqliteStore, version: int) -> Path:
     """Where the copy of this version lies."""
     return store.file.with_name(f"{store.file.name}.schema-{version}")
 
 
-def keep_copy(store: Store, version: int, working: Callable[[], None]) -> Path:
+def keep_copy(store: SqliteStore, version: int, working: Callable[[], None]) -> Path:
     """Put a copy on the disk, inside a write transaction that has changed nothing yet; where it lies.
 
     ``working`` is called time and again. A copy that an earlier attempt has left is replaced.
@@ -35,7 +35,7 @@ def keep_copy(store: Store, version: int, working: Callable[[], None]) -> Path:
     return copy
 
 
-def snapshot(store: Store, path: Path, stamp: Callable[[sqlite3.Connection], None]) -> None:
+def snapshot(store: SqliteStore, path: Path, stamp: Callable[[sqlite3.Connection], None]) -> None:
     """Put a copy of the database as it is at this moment at ``path``, for the eyes of its owner alone; ``stamp`` writes
     into the copy before it has its name. It is one file, whatever the journal of the database.
 
@@ -74,7 +74,7 @@ def _taking_shape(name: Path, temporary: Path, mode: int) -> Iterator[Path]:
         os.close(fd)
 
 
-def drop_copies(store: Store, but: Path) -> None:
+def drop_copies(store: SqliteStore, but: Path) -> None:
     """Remove the copies of all other versions."""
     for copy in store.file.parent.iterdir():
         if copy.name.startswith(f"{store.file.name}.schema-") and copy != but:

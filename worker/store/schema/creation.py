@@ -15,7 +15,7 @@ from worker.core.errors import StorageFailed
 from worker.files import sync_folder
 from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
 from worker.store.db.writers import WriterTurn
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -43,7 +43,7 @@ def create(path: Path, version: int, timeout: float) -> None:
             sync_folder(file.parent)
 
 
-def build(store: Store, version: int) -> None:
+def build(store: SqliteStore, version: int) -> None:
     """Make all tables in an empty file, in one transaction."""
     with store.write():
         for statement in statements(SCHEMA.read_text(encoding="utf-8")):
@@ -81,7 +81,7 @@ def _refuse_what_was_left(file: Path) -> None:
 def _build(temporary: Path, version: int) -> None:
     fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o660)
     try:
-        with Store(temporary, lone=True) as store:
+        with SqliteStore(temporary, lone=True) as store:
             store.use_journal("memory")
             build(store, version)
         os.fsync(fd)

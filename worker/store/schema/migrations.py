@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from worker.core.errors import StorageFailed
 from worker.store.db.copying import drop_copies, keep_copy
 from worker.store.db.failures import RESTORE
-from worker.store.db.store import Store
+from worker.store.db.sqlite import SqliteStore
 from worker.store.schema.creation import SCHEMA, statements
 
 # version -> what makes it of the version before. The caller has begun a transaction; a step begins none.
@@ -166,7 +166,7 @@ STEPS: Steps = {
 }
 
 
-def bring_up(store: Store, version: int, working: Callable[[], None], steps: Steps = STEPS) -> bool:
+def bring_up(store: SqliteStore, version: int, working: Callable[[], None], steps: Steps = STEPS) -> bool:
     """Bring ``store`` to the schema ``version``; safe when several processes start at once. Whether it was done here.
 
     ``working`` is called time and again meanwhile. Raises :class:`StorageFailed`, and leaves the file as it was, when
@@ -193,7 +193,7 @@ def bring_up(store: Store, version: int, working: Callable[[], None], steps: Ste
     return True
 
 
-def _make_views_anew(store: Store) -> None:
+def _make_views_anew(store: SqliteStore) -> None:
     """Views hold no rows, so no step needs to say how they changed."""
     ours = [one for one in statements(SCHEMA.read_text(encoding="utf-8")) if "CREATE VIEW" in one]
     for statement in ours:

@@ -113,7 +113,7 @@ def refuse_other_origin(store: Store, origin: str) -> None:
     known = origin_of(store)
     if known is not None and known != origin:
         raise BadConfiguration(
-            f"{store.path} belongs to {known}, but [api] base_url names {origin}",
+            f"{store.name} belongs to {known}, but [api] base_url names {origin}",
             "use another [store] path for another environment, or set base_url back; where the vendor has moved to "
             "that host with all of its tasks: cdpoll db rebind",
         )

@@ -1,9 +1,7 @@
 """The newest polls of a task that failed, for the vendor's support."""
 
-import sqlite3
-
 from worker.core.task import Task
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 
 MOST_ROWS = 5
 
@@ -33,7 +31,7 @@ def add(store: Store, task: Task) -> None:
     )
 
 
-def of_task(store: Store, task: int) -> list[sqlite3.Row]:
+def of_task(store: Store, task: int) -> list[Row]:
     """Those that are kept, oldest first."""
     return store.read(
         "SELECT at, error, status, trace_id FROM failed_polls WHERE task = :task ORDER BY seq", {"task": task}

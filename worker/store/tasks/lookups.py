@@ -1,11 +1,10 @@
 """Discoveries that are looked for by the correlation id of their request."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from worker.core.intake.intake import Lookup
 from worker.core.lookups import FIRST_SEARCH_MS, FoundTask, RequestDetails, Sought, of_one_request, refs_to_give
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state import acts
 from worker.store.tasks.refs import add_ref
 
@@ -119,7 +118,7 @@ def _refs(store: Store, task: int) -> frozenset[str]:
     return frozenset(row["ref"] for row in rows)
 
 
-def _about(row: sqlite3.Row) -> RequestDetails:
+def _about(row: Row) -> RequestDetails:
     return RequestDetails(**{name: row[name] for name in RequestDetails._fields})
 
 

@@ -1,11 +1,10 @@
 """What is told of a result, once for each of the caller's keys: the outbox has a number for each."""
 
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from worker.store import outbox
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 
 
 class Entry(NamedTuple):
@@ -35,7 +34,7 @@ def each_ref(store: Store, published: Iterable[outbox.Published]) -> list[Entry]
     return found
 
 
-def provisional(store: Store, rows: Iterable[sqlite3.Row]) -> list[Entry]:
+def provisional(store: Store, rows: Iterable[Row]) -> list[Entry]:
     """Provisional results, of rows of ``results``, once for each ref."""
     rows = list(rows)
     refs = _refs(store, [row["seq"] for row in rows])

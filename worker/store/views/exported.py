@@ -4,7 +4,6 @@
 schema, docs/integration.md says what each key means. Reads only, in short statements.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from worker.core.vendor.document import REAL_TIME, parse_json, read_real_time, t
 from worker.core.vendor.findings import unsearched
 from worker.core.vendor.passed_on import unknown_of_body, unknown_of_path
 from worker.store import counters, outbox
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.views.entries import Entry, each_ref
 from worker.store.views.findings import SAID, short_answer
 from worker.store.views.found import coverages_of
@@ -167,7 +166,7 @@ def x12_of(told: Json) -> list[str]:
     return [one["x12"] for one in tellers if one.get("x12")]
 
 
-def _said(row: sqlite3.Row, paths: list[Json], answers: list[Json], batch: Json | None) -> Json:
+def _said(row: Row, paths: list[Json], answers: list[Json], batch: Json | None) -> Json:
     """What an object says of the content of its result. ``paths`` and ``answers`` are those of its rows."""
     if batch is not None:
         return {

@@ -1,6 +1,5 @@
 """What came of one task: what its latest body and the batches say of it. Reads only, in short statements."""
 
-import sqlite3
 from typing import Any
 
 from worker.core.instant import iso
@@ -8,13 +7,13 @@ from worker.core.vendor.document import REAL_TIME, Path, parse_json, read_real_t
 from worker.core.vendor.findings import Findings, distinct, headline, unsearched
 from worker.core.x12.codes import REJECTIONS, words
 from worker.core.x12.issues import in_words
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.views.found import found_pages
 
 Json = dict[str, Any]
 
 
-def findings(store: Store, task: sqlite3.Row) -> Json:
+def findings(store: Store, task: Row) -> Json:
     """The part of ``cdpoll show --json`` that says what came of a task. Of several bodies the latest counts."""
     latest = store.one(
         """
@@ -90,7 +89,7 @@ def answers_in_full(store: Store, task_id: str) -> list[tuple[str, Json]]:
     ]
 
 
-def paths_of(store: Store, result: int) -> list[sqlite3.Row]:
+def paths_of(store: Store, result: int) -> list[Row]:
     """The paths of a result: the unsuccessful ones, those that found coverage, the skipped, the pending."""
     return store.read(
         "SELECT list, name, status, payer_id, transaction_id, reason, position FROM paths WHERE result = :result"
@@ -99,7 +98,7 @@ def paths_of(store: Store, result: int) -> list[sqlite3.Row]:
     )
 
 
-def _path(row: sqlite3.Row) -> Json:
+def _path(row: Row) -> Json:
     return {key: row[key] for key in ("list", "position", "name", "status", "payer_id", "transaction_id", "reason")}
 
 
@@ -162,7 +161,7 @@ def _batch_answers(store: Store, task: int, result: int) -> list[Json]:
     ]
 
 
-def short_answer(row: sqlite3.Row, said: bytes) -> Json:
+def short_answer(row: Row, said: bytes) -> Json:
     """What an answer says, of a row with the columns :data:`SAID`, ``rejections`` and ``warnings``, and of its JSON."""
     content = parse_json(said)
     content = content if isinstance(content, dict) else {}

@@ -5,7 +5,6 @@ it is active, each other payer and each managed care plan that is to be billed. 
 caller's keys, for each of which the outbox has a number. Reads only, in short statements.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from worker.core.vendor.document import parse_json
 from worker.core.x12.codes import REJECTIONS, words
 from worker.core.x12.issues import in_words
 from worker.store import outbox
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.views.entries import Entry, each_ref, provisional
 
 Json = dict[str, Any]
@@ -132,7 +131,7 @@ def _lines(store: Store, entries: list[Entry]) -> list[Json]:
 def coverages_of(store: Store, results: Iterable[int]) -> dict[int, list[Json]]:
     """By result, each coverage that it tells of: a line of :func:`found_pages` without what an entry says. A result
     that a later body of its task replaces tells of none."""
-    rows: dict[int, list[sqlite3.Row]] = {}
+    rows: dict[int, list[Row]] = {}
     listed = ",".join(map(str, results))
     if not listed:
         return {}
@@ -172,7 +171,7 @@ def _said(store: Store, answers: Iterable[int]) -> dict[int, Json]:
     return {answer: one for answer, one in told.items() if isinstance(one, dict)}
 
 
-def _coverages(row: sqlite3.Row, said: Json) -> Iterator[Json]:
+def _coverages(row: Row, said: Json) -> Iterator[Json]:
     """Each coverage that a row of ``found_coverage`` tells of."""
     about = {
         "id": row["id"],
@@ -216,7 +215,7 @@ def _other(one: Mapping[str, Any]) -> Json:
     }
 
 
-def _warnings(row: sqlite3.Row) -> list[Json]:
+def _warnings(row: Row) -> list[Json]:
     """What is odd in the answer, and why it was rejected in a part, in words."""
     reasons = dict.fromkeys((row["rejections"] or "").split())
     return in_words(row["warnings"] or "") + [

@@ -1,6 +1,5 @@
 """The life of a task, without anything of the patient: how it stands, what comes next and why, and its history."""
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,13 +8,13 @@ from worker.core.poll_errors import in_words
 from worker.core.schedule.cadence import Schedule
 from worker.core.task import PLANNED, DueReason
 from worker.core.verification import said_of
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state import api
 
 Json = dict[str, Any]
 
 
-def life(store: Store, task: sqlite3.Row, schedule: Schedule, least_delay_ms: int | None) -> Json:
+def life(store: Store, task: Row, schedule: Schedule, least_delay_ms: int | None) -> Json:
     """The keys of `show` that tell it.
 
     ``least_delay_ms``: the least delay per request of the learned schedule; ``None`` with the fixed schedule.
@@ -111,7 +110,7 @@ _WHY = {
 _UNKNOWN = "the vendor did not know the id (404): as the cadence says for its age"
 
 
-def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int | None) -> str | None:
+def _why(store: Store, row: Row, schedule: Schedule, least_delay_ms: int | None) -> str | None:
     """Why the next poll is when it is; ``None`` where there is none."""
     if row["due_at"] is None:
         return None
@@ -138,7 +137,7 @@ def _why(store: Store, row: sqlite3.Row, schedule: Schedule, least_delay_ms: int
     return (_UNKNOWN if unknown else _WHY.get(row["reason"], str(row["reason"]))) + wait
 
 
-def _history(store: Store, task: sqlite3.Row) -> list[Json]:
+def _history(store: Store, task: Row) -> list[Json]:
     rows = store.read("SELECT at, event, detail FROM history WHERE task = :task ORDER BY seq", {"task": task["seq"]})
     recorded = {"at": iso(task["recorded_at"]), "event": "recorded", "detail": f"from {task['source']}"}
     return [recorded, *({"at": iso(r["at"]), "event": r["event"], "detail": r["detail"]} for r in rows)]

@@ -1,8 +1,6 @@
 """A few of the tasks that need a person, for the status page: ids and times, in a moment also among a million tasks."""
 
-import sqlite3
-
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state import api
 from worker.store.views.overdue import OVERDUE
 
@@ -13,7 +11,7 @@ LOOKED_THROUGH_ROWS = 200
 LASTING_FAILURES = 3
 
 
-def overdue(store: Store, now: int, after_ms: int, most: int) -> list[sqlite3.Row]:
+def overdue(store: Store, now: int, after_ms: int, most: int) -> list[Row]:
     """``id`` and ``since`` (ms), the oldest first; pending for longer than ``after_ms``."""
     paused = api.get(store).breaker.paused_until_now(now)
     return store.read(
@@ -22,7 +20,7 @@ def overdue(store: Store, now: int, after_ms: int, most: int) -> list[sqlite3.Ro
     )
 
 
-def failing(store: Store, most: int) -> list[sqlite3.Row]:
+def failing(store: Store, most: int) -> list[Row]:
     """``id``, ``failures`` in a row and ``last_error``; those that failed last come first."""
     return store.read(
         """
@@ -38,7 +36,7 @@ def failing(store: Store, most: int) -> list[sqlite3.Row]:
     )
 
 
-def abandoned(store: Store, most: int) -> list[sqlite3.Row]:
+def abandoned(store: Store, most: int) -> list[Row]:
     """``id`` and ``since`` (ms), the newest rows first."""
     return store.read(
         """

@@ -5,7 +5,6 @@ coverage or is missing; and failures with paths that were not searched, that wer
 mend, or whose answers were rejected. Reads only, in short statements.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +26,7 @@ from worker.core.vendor.findings import (
     rejection_words,
     status_words,
 )
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.views.findings import rejections
 from worker.store.views.tasks import refs_of, task_line
 
@@ -66,10 +65,10 @@ def review_pages(
         left = None if left is None else left - len(page)
 
 
-def _bodies(store: Store, tasks: list[sqlite3.Row]) -> dict[int, list[sqlite3.Row]]:
+def _bodies(store: Store, tasks: list[Row]) -> dict[int, list[Row]]:
     """By task its bodies, the latest last."""
     listed = ",".join(str(row["seq"]) for row in tasks)
-    found: dict[int, list[sqlite3.Row]] = {}
+    found: dict[int, list[Row]] = {}
     for row in store.read(
         f"SELECT seq, task, outcome, revision FROM results WHERE task IN ({listed}) AND source <> 'batch'"  # noqa: S608
         " AND purged_at IS NULL"
@@ -78,7 +77,7 @@ def _bodies(store: Store, tasks: list[sqlite3.Row]) -> dict[int, list[sqlite3.Ro
     return {task: sorted(rows, key=lambda row: row["revision"]) for task, rows in found.items()}
 
 
-def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
+def _told(store: Store, tasks: list[Row]) -> list[Json]:
     """Those of the tasks that a person should look at, each with the reasons."""
     bodies = _bodies(store, tasks)
     latest = {task: rows[-1] for task, rows in bodies.items()}
@@ -116,7 +115,7 @@ def _told(store: Store, tasks: list[sqlite3.Row]) -> list[Json]:
     return [task_line(task, refs) | {"review": why} for task, why in told if why]
 
 
-def _item(kind: str, row: sqlite3.Row | None, reason: str, action: str) -> Json:
+def _item(kind: str, row: Row | None, reason: str, action: str) -> Json:
     path, payer_id = (None, None) if row is None else (row["path"], row["payer_id"])
     return {"kind": kind, "path": path, "payer_id": payer_id, "reason": reason, "action": action}
 
@@ -126,7 +125,7 @@ def _said(text: str | None) -> Json:
     return content if isinstance(content, dict) else {}
 
 
-def _pathless(store: Store, results: str) -> list[sqlite3.Row]:
+def _pathless(store: Store, results: str) -> list[Row]:
     """Those of the results that have no successful path."""
     return store.read(
         f"""
@@ -136,7 +135,7 @@ def _pathless(store: Store, results: str) -> list[sqlite3.Row]:
     )
 
 
-def _doubtful(store: Store, results: str) -> list[sqlite3.Row]:
+def _doubtful(store: Store, results: str) -> list[Row]:
     """The successful paths of the results whose 271, once it was read, tells of no coverage to bill."""
     return store.read(
         f"""
@@ -151,7 +150,7 @@ def _doubtful(store: Store, results: str) -> list[sqlite3.Row]:
     )
 
 
-def _unsearched(store: Store, results: str) -> list[sqlite3.Row]:
+def _unsearched(store: Store, results: str) -> list[Row]:
     """The paths of the results that were not searched (:func:`~worker.core.vendor.findings.unsearched`) or skipped."""
     statuses, telling = (", ".join(f"'{one}'" for one in words) for words in (NOT_SEARCHED, TELLING))
     return store.read(
@@ -166,7 +165,7 @@ def _unsearched(store: Store, results: str) -> list[sqlite3.Row]:
     )
 
 
-def _rejected(store: Store, results: str) -> list[sqlite3.Row]:
+def _rejected(store: Store, results: str) -> list[Row]:
     """The answers of the results that hold a rejection."""
     return store.read(
         f"""

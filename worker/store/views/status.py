@@ -79,7 +79,7 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "disk": disk(store, now, machine.free_bytes),
         "environment": _environment(store, rules),
         "config": rules.source,
-        "database": str(store.path),
+        "database": store.name,
     }
 
 

@@ -1,11 +1,10 @@
 """Lists of tasks as people read them. Reads only, in short statements."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from worker.core.instant import iso, iso_or_none
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state import api
 from worker.store.tasks.verifying import FAILING, NOT_CONFIRMED
 from worker.store.views.overdue import OVERDUE
@@ -76,7 +75,7 @@ def task_pages(store: Store, now: int, wanted: Wanted, limit: int | None = None)
         left = None if left is None else left - len(rows)
 
 
-def task_line(row: sqlite3.Row, refs: Mapping[int, list[str]]) -> Json:
+def task_line(row: Row, refs: Mapping[int, list[str]]) -> Json:
     """One task of a list; ``refs`` by row, as :func:`refs_of` has them."""
     return {
         "id": row["id"],

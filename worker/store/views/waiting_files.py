@@ -1,12 +1,11 @@
 """Which files of the drop still wait, and why, as the rows of the latest listing tell it. Reads only."""
 
-import sqlite3
 from typing import Any
 
 from worker.core.instant import about, iso, iso_or_none
 from worker.core.problems import counted
 from worker.store.batch.remote import RESTLESS_LISTINGS
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state.drop import links, reason_of
 
 Json = dict[str, Any]
@@ -48,7 +47,7 @@ def _links(store: Store) -> list[Json]:
     return [{"name": name, **none, "seen_at": iso(at), "error": "link", "why": why} for name in names]
 
 
-def _why(row: sqlite3.Row, now: int, settle_ms: int) -> str:
+def _why(row: Row, now: int, settle_ms: int) -> str:
     state, error = row["state"], row["error"]
     if state in _STEPS:
         return _STEPS[state]

@@ -1,0 +1,205 @@
+"""A PostgreSQL server as the database: the same statements, over psycopg 3.
+
+One transaction writes at a time, as with a file: it begins with a lock on the one row of ``api``, which every pass
+writes anyway. So a limit holds over all daemons, numbers become visible in their order, and what a transaction has
+read stays true until it commits. The server ends a transaction that is idle for :data:`IDLE_MS`: a daemon that was
+frozen, or whose host is gone, holds the lock no longer than that.
+
+A connection that was lost is made anew by the next read or transaction. Behind a pooler each transaction may have
+another connection of the server, so what it needs is set in the transaction itself.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from worker.core.errors import StorageFailed
+from worker.core.place import DatabasePlace
+from worker.store.db.server_address import SILENCE_MS, parameters_of, shown
+from worker.store.db.server_failures import translated
+from worker.store.db.server_values import ADAPTED, ServerRow, server_rows, spelled, without_nul
+from worker.store.db.store import Params, Row, TimeOfDay
+
+# Within a transaction, between two statements. A pass takes some ms; after a freeze the lock is free in 5 s.
+IDLE_MS = 3_000
+
+# Of the advisory lock under which tables are made and changed; any number that no other program uses.
+SCHEMA_LOCK = 0x6364706F6C6C
+
+# The clock of the server is asked at most so often while it cannot be reached.
+ASK_AGAIN_S = 1.0
+
+# The row of the API is the lock of all writers.
+_LOCK = "SELECT id FROM api WHERE id = 1 FOR UPDATE"
+_TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now"
+
+
+class PostgresStore:
+    """A :class:`~worker.store.db.store.Store` over a server."""
+
+    def __init__(self, place: DatabasePlace, *, timeout: float = 15.0) -> None:
+        """``timeout``: seconds to wait for another's lock, and at most for a connection. Raises :class:`ServerLost`."""
+        assert place.server is not None
+        self.path = place.path
+        self.file = place.path.parent.resolve() / place.path.name
+        self._parameters = parameters_of(place.server, timeout)
+        self.name = shown(self._parameters)
+        self.daemon = place.server.daemon
+        self.shared = True
+        self.journal: Callable[[str], object] = str
+        self.migrated_from: int | None = None
+        self.damaged = False
+        self._server = place.server
+        settings = {
+            "lock_timeout": max(1, round(timeout * 1000)),
+            "idle_in_transaction_session_timeout": IDLE_MS,
+            "tcp_user_timeout": SILENCE_MS,
+        }
+        set_them = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
+        self._begin = f"BEGIN; {set_them} {_LOCK}"
+        self._lines: list[str] = []
+        self._inside = False
+        self._ahead_ms = 0  # the server's clock, of this machine's
+        self._unheard_at: float | None = None
+        with translated(self.name):
+            self.conn = self._connected()
+
+    def _connected(self) -> psycopg.Connection[ServerRow]:
+        return psycopg.connect(
+            autocommit=True,
+            row_factory=server_rows,
+            prepare_threshold=self._server.prepare_threshold,
+            context=ADAPTED,
+            **self._parameters,
+        )
+
+    def __enter__(self) -> "PostgresStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.conn.close()
+
+    def read(self, sql: str, params: Params | None = None) -> list[Row]:
+        with translated(self.name):
+            return list(self._alone(lambda: self._run(sql, params).fetchall()))
+
+    def one(self, sql: str, params: Params | None = None) -> Row | None:
+        rows = self.read(sql, params)
+        return rows[0] if rows else None
+
+    def execute(self, sql: str, params: Params | None = None) -> int:
+        with translated(self.name):
+            return self._run(sql, params).rowcount
+
+    def many(self, sql: str, rows: Iterable[Params]) -> int:
+        rows = list(rows)
+        if not rows:
+            return 0
+        with translated(self.name), self.conn.cursor() as cursor:
+            cursor.executemany(spelled(sql), rows)
+            return cursor.rowcount
+
+    def script(self, sql: str) -> None:
+        """Several statements without parameters."""
+        with translated(self.name):
+            self.conn.execute(sql, prepare=False)
+
+    def write(self) -> AbstractContextManager[None]:
+        return self._transaction(self._begin)
+
+    def rebuilding(self) -> AbstractContextManager[None]:
+        """A write transaction in which tables may be made or changed: one process at a time does that."""
+        return self._transaction(f"BEGIN; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self._lines.clear()  # of a transaction that was rolled back
+        with translated(self.name):
+            self._alone(lambda: self.conn.execute(begin, prepare=False))
+            self._inside = True
+            try:
+                yield
+                # A transaction in which a statement has failed is rolled back, and that is no error to the server.
+                if self.conn.execute("COMMIT", prepare=False).statusmessage != "COMMIT":
+                    raise StorageFailed(f"{self.name}: a statement failed, and nothing was written", "report this")
+            except BaseException:
+                with suppress(psycopg.Error):
+                    self.conn.execute("ROLLBACK", prepare=False)
+                raise
+            finally:
+                self._inside = False
+        for line in self._lines:
+            self.journal(line)
+
+    def tell(self, line: str) -> None:
+        self._lines.append(line)
+
+    def now(self, clock: TimeOfDay) -> int:
+        """The server's time of day, so that all daemons have one. While it cannot be reached: by this machine's clock,
+        and how far apart the two were. Never raises for that."""
+        if not self._server.tells_time:
+            return clock.now()
+        if self._unheard_at is None or time.monotonic() - self._unheard_at > ASK_AGAIN_S:
+            try:
+                row = self._alone(lambda: self._run(_TIME, None).fetchone())
+                self._ahead_ms, self._unheard_at = int(row["now"]) - clock.now(), None
+            except psycopg.Error:
+                self._unheard_at = time.monotonic()
+        return clock.now() + self._ahead_ms
+
+    def version(self) -> int:
+        if self.read("SELECT to_regclass('meta') AS there")[0]["there"] is None:
+            return 0
+        row = self.one("SELECT value FROM meta WHERE key = 'schema'")
+        return 0 if row is None else int(row["value"])
+
+    def set_version(self, version: int) -> None:
+        self.execute(
+            "INSERT INTO meta (key, value) VALUES ('schema', :version)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            {"version": str(version)},
+        )
+
+    def replaced(self) -> bool:
+        return False
+
+    def use_cache(self, kib: int) -> None:
+        """Nothing: the server's memory is its own."""
+
+    def file_bytes(self) -> tuple[int, int]:
+        return int(self.read("SELECT pg_database_size(current_database()) AS size")[0]["size"]), 0
+
+    def rewrite(self) -> None:
+        """Let the server use again what removed rows have held: it keeps no second copy of them in its tables. (Its
+        WAL and its backups are its operator's.)"""
+        self.script("VACUUM")
+
+    def wrong(self) -> list[str]:
+        """Nothing: the server holds references and checks itself, and its pages are its operator's to verify."""
+        return []
+
+    def _run(self, sql: str, params: Params | None) -> psycopg.Cursor[ServerRow]:
+        try:
+            return self.conn.execute(spelled(sql), params or {})
+        except psycopg.DataError as error:
+            if error.sqlstate is not None:  # the server's
+                raise
+            return self.conn.execute(spelled(sql), without_nul(params or {}))
+
+    def _alone(self, ask: Callable[[], Any]) -> Any:
+        """Ask; outside of a transaction by a new connection, where the one there was is lost."""
+        if not self._inside and self.conn.closed:
+            self.conn = self._connected()
+        try:
+            return ask()
+        except psycopg.OperationalError:
+            if self._inside or not self.conn.closed:
+                raise
+            self.conn = self._connected()
+            return ask()

@@ -1,0 +1,74 @@
+"""What a PostgreSQL server says, as errors of cdpoll: one line and what to do next.
+
+A server quotes values in what it says of a statement (an invalid text, the key that is there already). So only what it
+says of connections, locks and room is told; of anything else its code.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from worker.core.errors import ServerLost, StorageFailed, TryLater
+
+# By the first letters of its SQLSTATE, the longest first: what to do, of what passes by itself.
+_PASSES = {
+    "55P03": "another writer holds the lock: try again; `SELECT * FROM pg_stat_activity` names who waits for what",
+    "40001": "try again",
+    "40P01": "try again",
+    "57014": "try again",
+}
+_LOST = {
+    "25P03": "this process was stopped for seconds in the middle of a transaction; it goes on by itself",
+    "57P": "the server is starting, stopping or recovering; cdpoll goes on when it is back",
+    "53300": "the server has no connection left: raise max_connections, or end what holds them",
+    "08": "cdpoll goes on when the server can be reached again",
+    "25006": "this server takes no writes: it may be a standby; name the primary in [store] url, or all servers with "
+    "target_session_attrs=read-write",
+}
+_STAYS = {
+    "28": "check the user and the password of [store] url, and pg_hba.conf of the server",
+    "3D000": "make the database first, as docs/postgresql.md says",
+    "42501": "give this user what it needs, as docs/postgresql.md says under roles",
+    "53100": "the server's disk is full: free some space there; nothing that was acknowledged is lost",
+    "53": "the server lacks memory or room",
+    "58": "see the server's log: its disk fails",
+    "XX": "see the server's log: its files may be damaged",
+}
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Raise what the server ``name``, or the way to it, says as :class:`ServerLost`, :class:`TryLater` or
+    :class:`StorageFailed`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        # Without its cause, whose message may quote a value.
+        raise _translation(name, error) from None
+
+
+def _translation(name: str, error: psycopg.Error) -> TryLater | StorageFailed:
+    code = error.sqlstate
+    if code is None:
+        if isinstance(error, psycopg.OperationalError):
+            return _unreachable(name, error)
+        return StorageFailed(f"{name}: {type(error).__name__} before anything was sent", "report this")
+    said = error.diag.message_primary or type(error).__name__
+    for hints, kind in ((_PASSES, TryLater), (_LOST, ServerLost), (_STAYS, StorageFailed)):
+        for begins, hint in hints.items():
+            if code.startswith(begins):
+                return kind(f"{name}: {said}", hint)
+    return StorageFailed(f"{name}: {type(error).__name__} ({code})", "see the server's log, and report that code")
+
+
+def _unreachable(name: str, error: psycopg.OperationalError) -> TryLater | StorageFailed:
+    """The connection was refused or lost, and libpq says so in lines of its own; none of them quotes a value."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[0] if lines else "the connection was lost"
+    for word, hint in (("password", _STAYS["28"]), ("pg_hba", _STAYS["28"]), ("does not exist", _STAYS["3D000"])):
+        if any(word in line for line in lines):
+            return StorageFailed(f"{name}: {said}", hint)
+    if any("certificate" in line or "SSL" in line for line in lines) and not any("closed" in line for line in lines):
+        return StorageFailed(f"{name}: {said}", "see docs/postgresql.md for sslmode and sslrootcert of [store] url")
+    return ServerLost(f"{name}: {said}", _LOST["08"])
