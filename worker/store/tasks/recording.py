@@ -212,10 +212,12 @@ def _complete(store: Store, seq: int, details: dict[str, str | None]) -> None:
 
 
 def _keep_unreadable(store: Store, item: Unreadable, now: int) -> None:
-    store.execute(
-        """
-        INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES (:raw, :reason, :ref, :now, :now)
-        ON CONFLICT (raw, ref) DO UPDATE SET last_at = :now
-        """,
-        {"raw": item.raw, "reason": item.reason, "ref": item.ref or "", "now": now},
-    )
+    row = {"raw": item.raw, "reason": item.reason, "ref": item.ref or "", "now": now}
+    # Not ON CONFLICT: PostgreSQL has no unique index of texts as long as these may be.
+    if not store.execute("UPDATE unreadable SET last_at = :now WHERE raw = :raw AND ref = :ref", row):
+        store.execute(
+            """
+            INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES (:raw, :reason, :ref, :now, :now)
+            """,
+            row,
+        )
