@@ -96,14 +96,14 @@ def note_listing(
             # The same size and time: nothing changes, and the time of the first listing that showed them stays.
             store.execute(
                 """
-                INSERT INTO remote_files (name, shown, size, mtime, seen_at, state, first_at)
+                INSERT INTO remote_files AS was (name, shown, size, mtime, seen_at, state, first_at)
                 VALUES (:name, :shown, :size, :mtime, :now, 'seen', :now)
                 ON CONFLICT (name) DO UPDATE SET size = :size, mtime = :mtime, seen_at = :now, state = 'seen',
                     attempts = 0, next_at = 0, tidy = 0, error = NULL,
-                    first_at = CASE WHEN state = 'seen' THEN first_at ELSE :now END,
-                    retimed = CASE WHEN state = 'seen' AND size = :size THEN retimed + 1 ELSE 0 END
-                WHERE (size <> :size OR (mtime <> :mtime AND retimed < :restless) OR state = 'gone')
-                    AND state <> 'fetched'
+                    first_at = CASE WHEN was.state = 'seen' THEN was.first_at ELSE :now END,
+                    retimed = CASE WHEN was.state = 'seen' AND was.size = :size THEN was.retimed + 1 ELSE 0 END
+                WHERE (was.size <> :size OR (was.mtime <> :mtime AND was.retimed < :restless) OR was.state = 'gone')
+                    AND was.state <> 'fetched'
                 """,
                 {**entry, "now": now, "restless": RESTLESS_LISTINGS},
             )

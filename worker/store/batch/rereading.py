@@ -27,8 +27,8 @@ WITHDRAWN = (
     "longer told. In `batch_answers` their warnings have read_otherwise"
 )
 _TOLD_AS_NONE = {"coverage": "undetermined", "other_payers": [], "managed_care": [], "to_ask": []}
-_HL = re.compile(r'"hl":(\d+)')
-_HEAD_CHARS = 200  # `hl` is the third key of what an answer says
+_HL = re.compile(rb'"hl":(\d+)')
+_HEAD_BYTES = 200  # `hl` is the third key of what an answer says
 
 
 class OldRow(NamedTuple):
@@ -98,7 +98,7 @@ def rows_of(store: Store, seq: int) -> list[OldRow]:
     rows = store.read(
         f"""
         SELECT answers.seq, answers.result, answers.last_name, answers.birth_date,
-            CAST(substr(results.body, 1, {_HEAD_CHARS}) AS TEXT) AS head
+            substr(results.body, 1, {_HEAD_BYTES}) AS head
         FROM answers JOIN results ON results.seq = answers.result
         WHERE answers.from_set = :seq ORDER BY answers.seq
         """,  # noqa: S608 - a number
@@ -106,7 +106,7 @@ def rows_of(store: Store, seq: int) -> list[OldRow]:
     )
     found = []
     for row in rows:
-        hl = _HL.search(row["head"])
+        hl = _HL.search(bytes(row["head"]))
         found.append(OldRow(row["seq"], row["result"], int(hl[1]) if hl else None, row["last_name"], row["birth_date"]))
     return found
 

@@ -130,7 +130,8 @@ def replan(store: Store, plans: Sequence[tuple[Task, PollPlan]], now: int) -> No
         ]
         store.execute(
             f"""
-            UPDATE tasks SET due_at = plan.column2, reason = plan.column3, delay_per_request_ms = plan.column4
+            UPDATE tasks SET due_at = plan.column2, reason = plan.column3,
+                delay_per_request_ms = CAST(plan.column4 AS BIGINT)
             FROM (VALUES {_values(part := _padded(rows))}) AS plan WHERE tasks.seq = plan.column1
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
@@ -151,9 +152,10 @@ def save_pending(store: Store, saves: Sequence[tuple[Task, Task]]) -> None:
             f"""
             UPDATE tasks SET leased_until = NULL, due_at = seen.column2, reason = seen.column3, polls = seen.column4,
                 last_poll_at = seen.column5, pending_at = seen.column5, task_class = seen.column6,
-                delay_per_request_ms = seen.column7, name = seen.column8, started_at = seen.column9,
-                correlation_id = seen.column10, trace_id = seen.column11, last_status = seen.column12,
-                last_trace_id = seen.column13, polls_outlived = seen.column14
+                delay_per_request_ms = CAST(seen.column7 AS BIGINT), name = seen.column8,
+                started_at = CAST(seen.column9 AS BIGINT), correlation_id = seen.column10, trace_id = seen.column11,
+                last_status = CAST(seen.column12 AS BIGINT), last_trace_id = seen.column13,
+                polls_outlived = seen.column14
             FROM (VALUES {_values(part)}) AS seen WHERE tasks.seq = seen.column1
             """,  # noqa: S608 - question marks
             [value for row in part for value in row],
@@ -278,6 +280,7 @@ def portions(seqs: Sequence[int]) -> Iterable[tuple[str, dict[str, int]]]:
 
 
 def _values(rows: Sequence[tuple[object, ...]]) -> str:
+    """A list of rows. A column that may be NULL in all of them has no type: where it is a number, it is to be cast."""
     one = f"({','.join('?' * len(rows[0]))})"
     return ",".join([one] * len(rows))
 

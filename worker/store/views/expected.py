@@ -27,7 +27,7 @@ def pages(store: Store, before: int | None = None) -> Iterator[list[Json]]:
             SELECT count(*) FROM (
                 SELECT 1 FROM answers WHERE answers.trace_number = expected.trace_number
                     AND (answers.match = 'candidate' OR answers.match = 'unmatched') LIMIT :most
-            ) AS some
+            ) AS alike
         ) AS candidates
         FROM expected WHERE seq > :last AND answered_at IS NULL AND recorded_at < :before ORDER BY seq LIMIT :page
         """,

@@ -16,6 +16,7 @@ from worker.store.db.store import Row, Store
 from worker.store.views.entries import Entry, each_ref
 from worker.store.views.findings import SAID, short_answer
 from worker.store.views.found import coverages_of
+from worker.store.views.said import ALL_SAID, said_of
 
 Json = dict[str, Any]
 
@@ -240,13 +241,13 @@ def _answers(store: Store, listed: str) -> dict[int, list[Json]]:
     for row in store.read(
         f"""
         SELECT answers.result, answers.list, answers.position, {", ".join(f"answers.{key}" for key in SAID)},
-            answers.rejections, answers.warnings, coalesce(CAST(answers.said AS BLOB), results.body) AS said
+            answers.rejections, answers.warnings, {ALL_SAID}
         FROM answers JOIN results ON results.seq = answers.result
         WHERE answers.result IN ({listed}) ORDER BY answers.seq
         """  # noqa: S608 - constants and numbers
     ):
         about = {key: row[key] for key in ("list", "position")}
-        found.setdefault(row["result"], []).append(about | short_answer(row, bytes(row["said"])))
+        found.setdefault(row["result"], []).append(about | short_answer(row, said_of(row)))
     return found
 
 

@@ -9,6 +9,7 @@ from worker.core.x12.codes import REJECTIONS, words
 from worker.core.x12.issues import in_words
 from worker.store.db.store import Row, Store
 from worker.store.views.found import found_pages
+from worker.store.views.said import ALL_SAID, said_of
 
 Json = dict[str, Any]
 
@@ -61,9 +62,8 @@ def findings(store: Store, task: Row) -> Json:
 def answers_in_full(store: Store, task_id: str) -> list[tuple[str, Json]]:
     """All that each answer about a task says, and who says it: those of its latest body, then those of batches."""
     rows = store.read(
-        """
-        SELECT coalesce(paths.name, answers.list, files.name) AS teller,
-            coalesce(CAST(answers.said AS BLOB), results.body) AS said
+        f"""
+        SELECT coalesce(paths.name, answers.list, files.name) AS teller, {ALL_SAID}
         FROM answers JOIN results ON results.seq = answers.result
         LEFT JOIN paths
             ON paths.result = answers.result AND paths.list = answers.list AND paths.position = answers.position
@@ -78,10 +78,10 @@ def answers_in_full(store: Store, task_id: str) -> list[tuple[str, Json]]:
                 WHERE texts.sha256 = sets.sha256 AND polled.task = results.task)
             END
         ORDER BY answers.from_set IS NOT NULL, answers.seq
-        """,
+        """,  # noqa: S608 - a constant
         {"id": task_id},
     )
-    told = [(row["teller"] or "an unnamed path", parse_json(row["said"])) for row in rows]
+    told = [(row["teller"] or "an unnamed path", parse_json(said_of(row))) for row in rows]
     return [
         ("the real-time check" if teller == REAL_TIME else teller, said)
         for teller, said in told

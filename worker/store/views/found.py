@@ -15,6 +15,7 @@ from worker.core.x12.issues import in_words
 from worker.store import outbox
 from worker.store.db.store import Row, Store
 from worker.store.views.entries import Entry, each_ref, provisional
+from worker.store.views.said import ALL_SAID, said_of
 
 Json = dict[str, Any]
 
@@ -163,11 +164,11 @@ def _said(store: Store, answers: Iterable[int]) -> dict[int, Json]:
         return {}
     found = store.read(
         f"""
-        SELECT answers.seq, coalesce(CAST(answers.said AS BLOB), results.body) AS said
+        SELECT answers.seq, {ALL_SAID}
         FROM answers JOIN results ON results.seq = answers.result WHERE answers.seq IN ({listed})
-        """  # noqa: S608 - numbers
+        """  # noqa: S608 - a constant and numbers
     )
-    told = {row["seq"]: parse_json(row["said"]) for row in found}
+    told = {row["seq"]: parse_json(said_of(row)) for row in found}
     return {answer: one for answer, one in told.items() if isinstance(one, dict)}
 
 

@@ -19,7 +19,9 @@ def polling_figures(store: Store, now: int, limit: RateLimit, least_delay_ms: in
     delay_ms = None if least_delay_ms is None else max(least_delay_ms, shared.schedule.delay_per_request_ms)
     (latest,) = store.read(
         """
-        SELECT count(*) AS results, avg(polls) AS polls, avg(delay) AS delay FROM (
+        SELECT count(*) AS results, avg(CAST(polls AS DOUBLE PRECISION)) AS polls,
+            avg(CAST(delay AS DOUBLE PRECISION)) AS delay
+        FROM (
             SELECT tasks.polls, CASE WHEN results.ended_at BETWEEN tasks.recorded_at AND results.received_at
                 THEN results.received_at - results.ended_at END AS delay
             FROM results JOIN tasks ON tasks.seq = results.task

@@ -22,7 +22,7 @@ def _since(store: Store, since: int) -> dict[str, int]:
                 + (SELECT count(*) FROM results WHERE source = 'callback' AND revision = 1 AND received_at >= :since)
                 AS concluded,
             (SELECT count(*) FROM files WHERE state = 'ingested' AND done_at >= :since) AS files,
-            (SELECT coalesce(sum(matched + candidates + unmatched), 0) FROM files
+            (SELECT CAST(coalesce(sum(matched + candidates + unmatched), 0) AS BIGINT) FROM files
                 WHERE state = 'ingested' AND done_at >= :since) AS answers
         """,
         {"since": since},
