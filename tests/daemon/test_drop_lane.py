@@ -15,13 +15,13 @@ from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
 from worker.core.instant import FAR
-from worker.core.place import DatabasePlace
 from worker.daemon.drop_lane import DropLane
 from worker.daemon.faults import Faults
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.lane_thread import LONGEST_WAIT_MS, RETRY_MS, LaneThread
 from worker.daemon.notices import Notices
 from worker.gateways.systemd import Notify
+from worker.place import DatabasePlace
 from worker.rounds.drop.round import DropRound
 from worker.rounds.drop.work import STEP_BOUND_MS
 from worker.store.opening import open_store

@@ -59,7 +59,7 @@ def broken(rule: str, but: Collection[str] = ()) -> list[str]:
 def test_they_are_found() -> None:
     assert len(ALL) > 100
     files = {place.partition(":")[0] for place, _ in ALL}
-    assert BY_PLACE | {"worker/store/conclude.py", "worker/store/views/status.py", "worker/store/db/store.py"} <= files
+    assert BY_PLACE | {"worker/store/conclude.py", "worker/store/views/status.py", "worker/store/db/sqlite.py"} <= files
 
 
 def test_only_the_store_has_statements() -> None:

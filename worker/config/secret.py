@@ -62,6 +62,17 @@ class Secret:
     def __repr__(self) -> str:
         return f"<secret {self.where}: {self.shown}>"
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are looked up in the same place; a literal one: whether it is the same."""
+        return isinstance(other, Secret) and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
+    @property
+    def _place(self) -> tuple[str, str, str]:
+        return self.where, self.form, self._argument
+
     def __bool__(self) -> bool:
         """Whether anything was configured at all; it may still turn out not to be readable."""
         return self.form != "missing"

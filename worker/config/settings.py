@@ -1,6 +1,6 @@
 """The configuration as values. Durations are whole milliseconds; each field is named as its key, with the unit."""
 
-import socket
+import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,10 +10,10 @@ from worker.config.mistakes import Mistake, Place
 from worker.config.secret import Secret
 from worker.config.urls import read_url
 from worker.core.errors import BadConfiguration
-from worker.core.place import DatabasePlace, Server
 from worker.core.schedule.cadence import Cadence
 from worker.core.ssh import Algorithms
 from worker.core.weekly import Weekly
+from worker.place import DatabasePlace, Server
 
 
 class ApiSection(NamedTuple):
@@ -59,7 +59,7 @@ class StoreSection(NamedTuple):
         """What the store opens."""
         if not self.url:
             return DatabasePlace(self.path, self.journal)
-        name = self.daemon or socket.gethostname()
+        name = self.daemon or os.uname().nodename
         return DatabasePlace(
             self.path, self.journal, Server(self.url.reveal, self.url.shown, name, self.prepare_threshold or None)
         )

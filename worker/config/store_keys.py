@@ -2,18 +2,7 @@
 
 import re
 
-from worker.config.kinds import (
-    DATABASE,
-    TOKEN,
-    Kind,
-    Written,
-    guard_literal,
-    literal,
-    missing,
-    show_secret,
-    whole,
-    word,
-)
+from worker.config.kinds import DATABASE, TOKEN, Kind, Written, guard_literal, literal, show_secret, whole, word
 from worker.config.secret import Secret, read_reference
 from worker.config.table import Key, Section
 
@@ -51,7 +40,6 @@ URL = Kind(
     "`postgresql://` URL; with a password in it, `{credential NAME}`, `{file PATH}` or `{env NAME}`",
     _url,
     show_secret,
-    unset=missing,
 )
 
 STORE = Section(
@@ -64,6 +52,19 @@ STORE = Section(
             "/var/lib/cdpoll/cdpoll.db",
             "The database file; everything cdpoll knows is in it. With a url: the name beside which this host's own "
             "files lie, as locks and batches that are being read.",
+        ),
+        Key(
+            "journal",
+            word("auto", "wal", "truncate"),
+            "auto",
+            "SQLite's journal mode. auto takes wal where the SQLite in use is known to be sound with it.",
+        ),
+        Key(
+            "runs",
+            word("daemon", "once"),
+            "daemon",
+            "How cdpoll runs here. daemon: `cdpoll run`, and it is a problem when none runs. once: a timer or a person "
+            "starts `cdpoll run --once` or `cdpoll ingest`, and it is a problem when something waits for a day.",
         ),
         Key(
             "url",
@@ -88,19 +89,6 @@ STORE = Section(
             "5",
             "With a url: after how many runs a statement is prepared on the server. 0: never, as behind a pooler that "
             "knows no prepared statements.",
-        ),
-        Key(
-            "journal",
-            word("auto", "wal", "truncate"),
-            "auto",
-            "SQLite's journal mode. auto takes wal where the SQLite in use is known to be sound with it.",
-        ),
-        Key(
-            "runs",
-            word("daemon", "once"),
-            "daemon",
-            "How cdpoll runs here. daemon: `cdpoll run`, and it is a problem when none runs. once: a timer or a person "
-            "starts `cdpoll run --once` or `cdpoll ingest`, and it is a problem when something waits for a day.",
         ),
     ),
 )

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from worker.core.errors import TryLater
-from worker.core.place import DatabasePlace
 from worker.daemon.faults import Faults
 from worker.daemon.lane import Lane, LanePlan, Surroundings
 from worker.daemon.watchdog import StepTimer
+from worker.place import DatabasePlace
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 

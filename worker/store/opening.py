@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.core.errors import BadConfiguration, NewerSchema, StorageFailed, TryLater
-from worker.core.place import DatabasePlace
+from worker.place import DatabasePlace
 from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
 from worker.store.db.lock import DaemonLock, holder

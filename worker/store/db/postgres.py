@@ -9,18 +9,17 @@ A connection that was lost is made anew by the next read or transaction. Behind 
 another connection of the server, so what it needs is set in the transaction itself.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
 from worker.core.errors import StorageFailed
-from worker.core.place import DatabasePlace
-from worker.store.db.server_address import SILENCE_MS, parameters_of, shown
+from worker.place import DatabasePlace
+from worker.store.db.server_address import SILENCE_MS, connected, parameters_of, shown
 from worker.store.db.server_failures import translated
-from worker.store.db.server_values import ADAPTED, ServerRow, server_rows, spelled, without_nul
+from worker.store.db.server_values import ServerRow, spelled, without_nul
 from worker.store.db.store import Params, Row, TimeOfDay
 
 # Within a transaction, between two statements. A pass takes some ms; after a freeze the lock is free in 5 s.
@@ -29,8 +28,8 @@ IDLE_MS = 3_000
 # Of the advisory lock under which tables are made and changed; any number that no other program uses.
 SCHEMA_LOCK = 0x6364706F6C6C
 
-# The clock of the server is asked at most so often while it cannot be reached.
-ASK_AGAIN_S = 1.0
+# While the server cannot be reached, its clock is asked at most this often.
+ASK_AGAIN_MS = 1_000
 
 # The row of the API is the lock of all writers.
 _LOCK = "SELECT id FROM api WHERE id = 1 FOR UPDATE"
@@ -63,18 +62,9 @@ class PostgresStore:
         self._lines: list[str] = []
         self._inside = False
         self._ahead_ms = 0  # the server's clock, of this machine's
-        self._unheard_at: float | None = None
+        self._unheard_at: int | None = None
         with translated(self.name):
-            self.conn = self._connected()
-
-    def _connected(self) -> psycopg.Connection[ServerRow]:
-        return psycopg.connect(
-            autocommit=True,
-            row_factory=server_rows,
-            prepare_threshold=self._server.prepare_threshold,
-            context=ADAPTED,
-            **self._parameters,
-        )
+            self.conn = connected(self._parameters, self._server.prepare_threshold)
 
     def __enter__(self) -> "PostgresStore":
         return self
@@ -106,9 +96,9 @@ class PostgresStore:
             return cursor.rowcount
 
     def script(self, sql: str) -> None:
-        """Several statements without parameters."""
+        """Statements without parameters."""
         with translated(self.name):
-            self.conn.execute(sql, prepare=False)
+            self._plain(sql)
 
     def write(self) -> AbstractContextManager[None]:
         return self._transaction(self._begin)
@@ -121,16 +111,16 @@ class PostgresStore:
     def _transaction(self, begin: str) -> Iterator[None]:
         self._lines.clear()  # of a transaction that was rolled back
         with translated(self.name):
-            self._alone(lambda: self.conn.execute(begin, prepare=False))
-            self._inside = True
             try:
+                self._alone(lambda: self._plain(begin))
+                self._inside = True
                 yield
                 # A transaction in which a statement has failed is rolled back, and that is no error to the server.
-                if self.conn.execute("COMMIT", prepare=False).statusmessage != "COMMIT":
+                if self._plain("COMMIT").statusmessage != "COMMIT":
                     raise StorageFailed(f"{self.name}: a statement failed, and nothing was written", "report this")
             except BaseException:
                 with suppress(psycopg.Error):
-                    self.conn.execute("ROLLBACK", prepare=False)
+                    self._plain("ROLLBACK")
                 raise
             finally:
                 self._inside = False
@@ -145,13 +135,16 @@ class PostgresStore:
         and how far apart the two were. Never raises for that."""
         if not self._server.tells_time:
             return clock.now()
-        if self._unheard_at is None or time.monotonic() - self._unheard_at > ASK_AGAIN_S:
+        here = clock.now()
+        if self._unheard_at is None or not 0 <= here - self._unheard_at < ASK_AGAIN_MS:
             try:
-                row = self._alone(lambda: self._run(_TIME, None).fetchone())
-                self._ahead_ms, self._unheard_at = int(row["now"]) - clock.now(), None
+                now = int(self._alone(lambda: self._run(_TIME, None).fetchone())["now"])
             except psycopg.Error:
-                self._unheard_at = time.monotonic()
-        return clock.now() + self._ahead_ms
+                self._unheard_at = here
+            else:
+                self._ahead_ms, self._unheard_at = now - here, None
+                return now
+        return here + self._ahead_ms
 
     def version(self) -> int:
         if self.read("SELECT to_regclass('meta') AS there")[0]["there"] is None:
@@ -170,19 +163,20 @@ class PostgresStore:
         return False
 
     def use_cache(self, kib: int) -> None:
-        """Nothing: the server's memory is its own."""
+        pass  # the server's memory is its own
 
     def file_bytes(self) -> tuple[int, int]:
         return int(self.read("SELECT pg_database_size(current_database()) AS size")[0]["size"]), 0
 
     def rewrite(self) -> None:
-        """Let the server use again what removed rows have held: it keeps no second copy of them in its tables. (Its
-        WAL and its backups are its operator's.)"""
+        """Let the server use again what removed rows have held. (Its WAL and its backups are its operator's.)"""
         self.script("VACUUM")
 
     def wrong(self) -> list[str]:
-        """Nothing: the server holds references and checks itself, and its pages are its operator's to verify."""
-        return []
+        return []  # the server holds references and checks itself; its pages are its operator's to verify
+
+    def _plain(self, sql: str) -> psycopg.Cursor[ServerRow]:
+        return self.conn.execute(cast(Any, sql), prepare=False)
 
     def _run(self, sql: str, params: Params | None) -> psycopg.Cursor[ServerRow]:
         try:
@@ -195,11 +189,11 @@ class PostgresStore:
     def _alone(self, ask: Callable[[], Any]) -> Any:
         """Ask; outside of a transaction by a new connection, where the one there was is lost."""
         if not self._inside and self.conn.closed:
-            self.conn = self._connected()
+            self.conn = connected(self._parameters, self._server.prepare_threshold)
         try:
             return ask()
         except psycopg.OperationalError:
             if self._inside or not self.conn.closed:
                 raise
-            self.conn = self._connected()
+            self.conn = connected(self._parameters, self._server.prepare_threshold)
             return ask()

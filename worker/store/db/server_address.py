@@ -7,7 +7,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from worker.core.errors import BadConfiguration
-from worker.core.place import Server
+from worker.place import Server
+from worker.store.db.server_values import ADAPTED, ServerRow, server_rows
 
 # How long a peer that does not answer is believed in, by both ends.
 CONNECTING_S, SILENCE_MS = 5, 10_000
@@ -35,6 +36,17 @@ def parameters_of(server: Server, timeout_s: float) -> dict[str, Any]:
         "tcp_user_timeout": SILENCE_MS,
     }
     return defaults | said | {"client_encoding": "UTF8"}
+
+
+def connected(parameters: dict[str, Any], prepare_threshold: int | None) -> psycopg.Connection[ServerRow]:
+    """A connection on which each statement is a transaction of its own, unless it is told otherwise."""
+    return psycopg.connect(
+        autocommit=True,
+        row_factory=server_rows,
+        prepare_threshold=prepare_threshold,
+        context=ADAPTED,
+        **parameters,
+    )
 
 
 def shown(said: dict[str, Any]) -> str:
