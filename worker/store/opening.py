@@ -25,7 +25,7 @@ from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
 
 # In the file's user_version.
-SCHEMA_VERSION = 29
+SCHEMA_VERSION = 30
 
 # Databases below this were made by early builds: nothing brings them up to date. Until the first release, a change of
 # schema.sql that would be hard to make in a step raises this number to the new one.

@@ -144,6 +144,8 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("spool", "last_error"): _WORDS,
     ("curves", "task_class"): "names of paths, as the vendor has them for all",
     ("curves", "curve"): "numbers",
+    ("leases", "name"): _WORDS,
+    ("leases", "holder"): "the name of a daemon, from the configuration",
     ("daemon", "version"): "of cdpoll",
     ("problems", "code"): _WORDS,
     ("problems", "acked_by"): "a user of this machine",

@@ -138,6 +138,10 @@ def _ways_in(db: Database) -> None:
         db.execute(f"INSERT INTO {table} (id) VALUES (1) ON CONFLICT (id) DO NOTHING")  # noqa: S608 - constants
 
 
+def _several_daemons(db: Database) -> None:
+    _make(db, "leases")
+
+
 def _make(db: Database, *names: str) -> None:
     """Make those of these tables, indexes and triggers that are not there, as ``schema.sql`` has them."""
     there = {row["name"] for row in db.query("SELECT name FROM sqlite_master")}
@@ -163,6 +167,7 @@ STEPS: Steps = {
     27: _object_of_acts,
     28: _callbacks,
     29: _ways_in,
+    30: _several_daemons,
 }
 
 

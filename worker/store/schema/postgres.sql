@@ -580,6 +580,12 @@ CREATE TABLE curves (
     curve TEXT COLLATE "C" NOT NULL
 );
 
+CREATE TABLE leases (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    holder TEXT COLLATE "C" NOT NULL,
+    until_at BIGINT NOT NULL
+);
+
 CREATE TABLE daemon (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     pid BIGINT NOT NULL,

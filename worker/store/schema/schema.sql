@@ -633,6 +633,14 @@ CREATE TABLE curves (
     curve TEXT NOT NULL                 -- JSON; see worker/core/schedule/hazard.py
 ) STRICT;
 
+-- What one process does at a time, over all hosts that share this database: who does it, and until when it may be taken
+-- for alive. No row: none does it.
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,              -- the work: drop, batch, backfill, retention, deliver or problems
+    holder TEXT NOT NULL,               -- the name of its daemon, and a random value of its process
+    until_at INTEGER NOT NULL           -- when another may take it, unless it is renewed before
+) STRICT;
+
 -- One row: the daemon that last worked on this database.
 CREATE TABLE daemon (
     id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
