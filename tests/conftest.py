@@ -19,10 +19,12 @@ from tests.support.bent_sftp import Bend, BentServer
 from tests.support.cdpoll_process import House
 from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
 from tests.support.mounts import may_mount
+from tests.support.postgres import Cluster
 from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.sshd import Sshd, emptied, sshd
 from tests.support.token_endpoint import Endpoint, NeverStopped, asking
 from worker.clock import Clock
+from worker.core.place import DatabasePlace
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.token import Tokens
 from worker.store.db.store import Store
@@ -60,6 +62,28 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
     with open_store(path, create=True) as opened:
+        yield opened
+
+
+# A PostgreSQL server with a database that is for one test. It is started for the first test that asks.
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def place(cluster: Cluster, path: Path) -> Iterator[DatabasePlace]:
+    name = cluster.databases.new()
+    yield cluster.databases.at(path, name)
+    cluster.databases.leave([name])
+
+
+@pytest.fixture
+def server_store(place: DatabasePlace) -> Iterator[Store]:
+    with open_store(place) as opened:
         yield opened
 
 
