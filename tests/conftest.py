@@ -24,9 +24,9 @@ from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.sshd import Sshd, emptied, sshd
 from tests.support.token_endpoint import Endpoint, NeverStopped, asking
 from worker.clock import Clock
-from worker.core.place import DatabasePlace
 from worker.gateways.http.client import HttpClient, tls_context
 from worker.gateways.http.token import Tokens
+from worker.place import DatabasePlace
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 

@@ -1,7 +1,7 @@
 """The adapter of PostgreSQL, on a real server."""
 
 from tests.support.database import record
-from worker.core.place import DatabasePlace
+from worker.place import DatabasePlace
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 

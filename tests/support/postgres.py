@@ -24,7 +24,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 import pytest
 
-from worker.core.place import DatabasePlace, Server
+from worker.place import DatabasePlace, Server
 from worker.store.opening import open_store
 
 IS_ROOT = os.geteuid() == 0
