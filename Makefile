@@ -45,16 +45,17 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-# For the whole machine, as root; packaging/install.sh says what goes where.
+# For the whole machine, as root; packaging/install.sh says what goes where. EXTRA=postgres: with psycopg, for a database
+# on a PostgreSQL server; an installation that has it keeps it.
 install:
-	@packaging/install.sh
+	@EXTRA=$(EXTRA) packaging/install.sh
 
 uninstall:
 	@packaging/uninstall.sh
 
-# The Debian package, in dist.
+# The Debian package, in dist. EXTRA=postgres: with psycopg in it.
 deb: $(VENV)/.deb
-	@packaging/deb.sh
+	@EXTRA=$(EXTRA) packaging/deb.sh
 
 $(VENV)/.deb: requirements-deb.txt $(VENV)/.run
 	@$(INSTALL) -r requirements-deb.txt || $(HELP)
@@ -76,6 +77,11 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@$(INSTALL) -r requirements-dev.txt || $(HELP)
 	@touch $@
 
+# What a database on a PostgreSQL server needs beside the rest; .dev has it, too.
+$(VENV)/.postgres: requirements-postgres.txt $(VENV)/.run
+	@$(INSTALL) -r requirements-postgres.txt || $(HELP)
+	@touch $@
+
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 	@$(INSTALL) -r requirements-bench.txt || $(HELP)
 	@touch $@
@@ -88,6 +94,8 @@ lock: | $(BIN)/python
 	@$(PIP) install uv
 	@printf 'setuptools>=70.1\nwheel\n' | $(LOCK) --extra serve - --output-file requirements.txt
 	@$(LOCK) --extra serve --extra dev --constraints requirements.txt --output-file requirements-dev.txt
+	@printf 'psycopg[binary]>=3.2,<4\n' | $(LOCK:pyproject.toml=) --constraints requirements.txt - \
+		--output-file requirements-postgres.txt
 	@printf 'huey\npyx12\n' | $(LOCK:pyproject.toml=) - --output-file requirements-bench.txt
 	@printf 'nfpm\n' | $(LOCK:pyproject.toml=) - --output-file requirements-deb.txt
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes dist/cdpoll_VERSION_ARCH.deb for Debian 12 of this checkout. `make deb` runs it, with the tools in .venv.
 #
-# The same commit gives the same bytes: in any folder, at any time, by any user, under any umask and locale.
+# The same commit gives the same bytes: in any folder, at any time, by any user, under any umask and locale. With
+# EXTRA=postgres it holds psycopg too, for a database on a PostgreSQL server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,16 @@ trap 'rm -rf "$stage"' EXIT
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC
 unset "${!CDPOLL_@}"
+
+requirements=(-r requirements.txt)
+case ${EXTRA:-} in
+"") ;;
+postgres) requirements+=(-r requirements-postgres.txt) ;;
+*)
+    echo "make deb: EXTRA=$EXTRA is not known; there is EXTRA=postgres" >&2
+    exit 1
+    ;;
+esac
 
 # The date of the commit comes first, so that apt takes a later commit for a newer version.
 git=(git -c safe.directory="$PWD")
@@ -36,7 +47,7 @@ find "$stage/tree" -name __pycache__ -prune -exec rm -rf {} +
 # For the Python of Debian 12, and without bytecode: postinst makes that.
 lib=$stage/lib
 "$bin/python" -m pip --disable-pip-version-check --quiet install --no-compile --require-hashes --no-deps \
-    --only-binary=:all: --python-version 3.11 --implementation cp --target "$lib" -r requirements.txt
+    --only-binary=:all: --python-version 3.11 --implementation cp --target "$lib" "${requirements[@]}"
 # These build packages, and nothing of them is needed when cdpoll runs.
 (cd "$lib" && rm -rf bin {setuptools,wheel,pkg_resources}{,-*} _distutils_hack ./*.pth)
 "$bin/python" packaging/deb/copyright.py "$lib" >"$stage/copyright"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs this checkout for the whole machine. `make install` runs it, as root; run again, it installs another version.
+# With EXTRA=postgres, or where the version before has it, psycopg comes too, for a database on a PostgreSQL server.
 #
 #   /opt/cdpoll/VERSION      a virtual environment for each version; the one before stays, for the way back
 #   /usr/bin/cdpoll          a link to the version in use
@@ -18,6 +19,11 @@ fail() {
     exit 1
 }
 
+extra=${EXTRA:-}
+case $extra in
+"" | postgres) ;;
+*) fail "EXTRA=$extra is not known; there is EXTRA=postgres" ;;
+esac
 [ "$(id -u)" = 0 ] || fail "it needs root: sudo make install"
 command -v systemctl >/dev/null || fail "this machine has no systemd"
 [ ! -d /usr/lib/cdpoll ] ||
@@ -36,14 +42,19 @@ commit=$(packaging/commit.sh)
 home=/opt/cdpoll/$version+$commit
 before=$(readlink -f /usr/bin/cdpoll 2>/dev/null || true)
 before=${before%/bin/cdpoll}
+if [ -e "$before/postgres" ]; then extra=postgres; fi
+
+pip=("$home/bin/python" -m pip --disable-pip-version-check --quiet)
+libraries() {
+    "${pip[@]}" install --require-hashes --no-deps -r "$1" ||
+        fail "pip could not install from the package index; PIP_INDEX_URL, PIP_PROXY and PIP_CERT tell it where and how"
+}
 
 if [ ! -e "$home/complete" ]; then
     echo "installing into $home …"
     rm -rf "$home"
     "$python" -m venv "$home"
-    pip=("$home/bin/python" -m pip --disable-pip-version-check --quiet)
-    "${pip[@]}" install --require-hashes --no-deps -r requirements.txt ||
-        fail "pip could not install from the package index; PIP_INDEX_URL, PIP_PROXY and PIP_CERT tell it where and how"
+    libraries requirements.txt
     # A copy, because a build leaves its files in the folder that it builds.
     source=$(mktemp -d)
     trap 'rm -rf "$source"' EXIT
@@ -64,6 +75,10 @@ exec $home/bin/python -I $home/libexec/cdpoll "\$@"
 SCRIPT
     chmod 0755 "$home/bin/cdpoll"
     touch "$home/complete"
+fi
+if [ "$extra" = postgres ] && [ ! -e "$home/postgres" ]; then
+    libraries requirements-postgres.txt
+    touch "$home/postgres"
 fi
 
 completions=/usr/local/share/bash-completion/completions

@@ -113,7 +113,8 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
         from worker.store.db.postgres import PostgresStore
     except ImportError:
         raise BadConfiguration(
-            "[store] url needs psycopg, which is not installed", "install cdpoll[postgres], or set [store] path"
+            "[store] url needs psycopg, which is not installed",
+            "add it, as by `make install EXTRA=postgres` (docs/install.md); or take url out: [store] path is then used",
         ) from None
     from worker.store.schema import server
 
