@@ -72,6 +72,8 @@ class DeliverLock:
 
 def _taken(path: Path, taken: str, hint: str) -> FileLock:
     try:
+        # With a database on a server this is the first file of the folder; with a file, the folder is there.
+        path.parent.mkdir(mode=0o770, exist_ok=True)
         return FileLock(path, wait=False)
     except BlockingIOError:
         raise TryLater(taken, hint) from None
