@@ -1,6 +1,9 @@
 """How a PostgreSQL server is reached: what the URL says, and what holds where it says nothing."""
 
 import ipaddress
+import os
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +15,9 @@ from worker.store.db.server_values import ADAPTED, ServerRow, server_rows
 
 # How long a peer that does not answer is believed in, by both ends.
 CONNECTING_S, SILENCE_MS = 5, 10_000
+
+# The authorities that Debian trusts. The library that psycopg brings has none of its own.
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def parameters_of(server: Server, timeout_s: float) -> dict[str, Any]:
@@ -26,7 +32,7 @@ def parameters_of(server: Server, timeout_s: float) -> dict[str, Any]:
     if not _local(said):
         said.setdefault("sslmode", "verify-full")
         if said["sslmode"] in ("verify-full", "verify-ca"):
-            said.setdefault("sslrootcert", "system")
+            said.setdefault("sslrootcert", str(AUTHORITIES) if AUTHORITIES.exists() else "system")
     defaults: dict[str, Any] = {
         "connect_timeout": max(2, min(CONNECTING_S, int(timeout_s))),  # libpq takes less for 2
         "application_name": f"cdpoll {server.daemon}",
@@ -51,16 +57,32 @@ def connected(parameters: dict[str, Any], prepare_threshold: int | None) -> psyc
 
 def shown(said: dict[str, Any]) -> str:
     """The address for people, without a user or a password."""
-    host = said.get("host") or said.get("hostaddr") or ""
-    port = f":{said['port']}" if said.get("port") and not str(host).startswith("/") else ""
-    place = "" if str(host).startswith("/") else f"{host}{port}"
-    return f"postgresql://{place}/{said.get('dbname') or said.get('user') or ''}"
+    ports = _listed(said, "port")
+    places = []
+    for number, host in enumerate(_listed(said, "host") or _listed(said, "hostaddr")):
+        port = ports[min(number, len(ports) - 1)] if ports else ""
+        if host and not _is_socket(host):
+            places.append((f"[{host}]" if ":" in host else host) + (f":{port}" if port else ""))
+    return f"postgresql://{','.join(places)}/{said.get('dbname') or said.get('user') or ''}"
 
 
 def _local(said: dict[str, Any]) -> bool:
-    """Whether nothing leaves this machine: Unix sockets and loopback addresses."""
-    hosts = str(said.get("hostaddr") or said.get("host") or "").split(",")
-    return all(not host or host.startswith("/") or _loopback(host) for host in hosts)
+    """Whether nothing leaves this machine: Unix sockets and loopback addresses. What a service file or the environment
+    names may be elsewhere."""
+    hosts, addresses = _listed(said, "host"), _listed(said, "hostaddr")
+    if not hosts and not addresses:
+        return not said.get("service") and not {"PGSERVICE", "PGHOST", "PGHOSTADDR"} & os.environ.keys()
+    reached = [address or host for host, address in zip_longest(hosts, addresses, fillvalue="")]
+    return all(not host or _is_socket(host) or _loopback(host) for host in reached)
+
+
+def _listed(said: dict[str, Any], key: str) -> list[str]:
+    """Several servers are written with commas."""
+    return str(said[key]).split(",") if said.get(key) else []
+
+
+def _is_socket(host: str) -> bool:
+    return host.startswith(("/", "@"))
 
 
 def _loopback(host: str) -> bool:

@@ -62,13 +62,32 @@ def _translation(name: str, error: psycopg.Error) -> TryLater | StorageFailed:
     return StorageFailed(f"{name}: {type(error).__name__} ({code})", "see the server's log, and report that code")
 
 
+# Of what is said before there is a session, which has no SQLSTATE: the first that a line has in it.
+_TLS = "see docs/postgresql.md for sslmode and sslrootcert of [store] url"
+_SAID = {
+    "certificate": _TLS,
+    "SSL was required": _TLS,
+    "password": _STAYS["28"],
+    "pg_hba.conf": _STAYS["28"],
+    "not permitted to log in": _STAYS["28"],
+    'FATAL:  role "': _STAYS["28"],
+    "does not exist": _STAYS["3D000"],
+    "permission denied for database": _STAYS["42501"],
+    "definition of service": "name a service that the file pg_service.conf has, or write the host in [store] url",
+}
+
+
 def _unreachable(name: str, error: psycopg.OperationalError) -> TryLater | StorageFailed:
     """The connection was refused or lost, and libpq says so in lines of its own; none of them quotes a value."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[0] if lines else "the connection was lost"
-    for word, hint in (("password", _STAYS["28"]), ("pg_hba", _STAYS["28"]), ("does not exist", _STAYS["3D000"])):
-        if any(word in line for line in lines):
-            return StorageFailed(f"{name}: {said}", hint)
-    if any("certificate" in line or "SSL" in line for line in lines) and not any("closed" in line for line in lines):
-        return StorageFailed(f"{name}: {said}", "see docs/postgresql.md for sslmode and sslrootcert of [store] url")
+    # Where one of several servers is only out of reach, it may be the one that would have taken us.
+    servers = [line for line in lines if line.startswith("- host:")] or [str(error)]
+    hints = [next((hint for word, hint in _SAID.items() if word in line), None) for line in servers]
+    if hints[0] is not None and None not in hints:
+        return StorageFailed(f"{name}: {said}", hints[0])
+    if "too many" in said or "connection slots" in said:
+        return ServerLost(f"{name}: {said}", _LOST["53300"])
+    if "read-only" in said or "hot standby" in said or "recovery" in said:
+        return ServerLost(f"{name}: {said}", _LOST["25006"])
     return ServerLost(f"{name}: {said}", _LOST["08"])
