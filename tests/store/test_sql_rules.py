@@ -73,6 +73,10 @@ RULES = {
     "no dialect: INSERT OR, REPLACE, rowid, GLOB": r"\bINSERT OR\b|\bREPLACE INTO\b|\browid\b|\bGLOB\b|\bINDEXED BY\b",
     "a condition is no number": r"\bsum\((?!CASE )[^()]* (IS|=|<>|<|>) ",
     "no SQL reads a clock": r"CURRENT_TIME|strftime\(|unixepoch|'now'",
+    "bytes are not cast, and a number is a BIGINT": r"\bAS (BLOB|BYTEA|INTEGER)\)|CAST\(substr\(",
+    "a sum or a mean is no decimal": r"(?<!CAST\()(?<!CAST\(coalesce\()\b(sum|avg)\((?!CASE |CAST\(|length\()",
+    "a name in DO UPDATE says of which row it is": r"DO UPDATE SET (?:.*, )?(\w+) = (?:CASE WHEN )?\1 ",
+    "no reserved word is an alias": r"\bAS (all|analyze|any|desc|end|group|limit|offset|order|some|user|window)\b",
     "a subquery in FROM has an alias": r"(FROM|JOIN) \((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)(?! AS \w)",
 }
 
@@ -84,6 +88,10 @@ OFFENDERS = (
     "INSERT OR IGNORE INTO t VALUES (1)",
     "SELECT sum(error IS NULL) FROM t",
     "SELECT strftime('%s', 'now')",
+    "SELECT CAST(a AS BLOB) FROM t",
+    "SELECT avg(a) FROM t",
+    "INSERT INTO t (a, n) VALUES (1, 1) ON CONFLICT (a) DO UPDATE SET b = 2, n = n + 1",
+    "SELECT count(*) FROM (SELECT 1 FROM t LIMIT 3) AS some",
     "SELECT count(*) FROM (SELECT a FROM t WHERE b IN (SELECT c FROM u)) WHERE a > 1",
 )
 
