@@ -51,7 +51,7 @@ def claims(path: Path, pending: int, times: int) -> Claims:
         policy = Policy(
             Schedule(), RateLimit(1000.0, 1000), 30_000, LearnedPlanner(Schedule(), DELAY_PER_REQUEST_MS, {})
         )
-        own, shared = Own(floated_at=NOW_MS, kept_at=NOW_MS), Shared()
+        own, shared = Own(kept_at=NOW_MS), Shared()
         for turn in range(times):
             now = NOW_MS + turn * TURN_MS
             began = time.perf_counter()

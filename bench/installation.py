@@ -14,7 +14,7 @@ from bench.discoveries import KINDS, Discovery, reply
 from bench.memory_store import MemoryStore
 from worker.core.instant import FAR
 from worker.core.pacing.claim_order import CANDIDATE_ROWS
-from worker.core.pacing.decide import FLOATED_EVERY_MS, Collected, Intents, decide
+from worker.core.pacing.decide import Collected, Intents, decide, floats
 from worker.core.pacing.judge import Finished
 from worker.core.pacing.limiter import RateLimit, grant
 from worker.core.pacing.policy import Moment, Own, Planner, Policy
@@ -69,7 +69,7 @@ class Installation:
         self._planner = contender.planner()
         self._policy = Policy(contender.schedule, limit, LEASE_MS, self._planner)
         self._selection = contender.selection
-        self._own = Own(floated_at=opens, kept_at=opens)
+        self._own = Own(kept_at=opens)
         self._shared = Shared(schedule=self._planner.refresh(ScheduleState()))
         self._under_way: deque[tuple[int, int]] = deque()  # when it is heard, and its row
         self._slot_at = opens
@@ -86,14 +86,14 @@ class Installation:
             if self.store.backlog and moment >= self._slot_at:
                 free = THREADS - len(self._under_way)
                 slots = grant(self._policy.limit, self._shared.limiter, moment, free).slots
-            floats = moment - self._own.floated_at >= FLOATED_EVERY_MS
-            if heard or floats or slots:
-                yield self._pass(heard, Moment(moment, moment, slots, backlog=self.store.backlog if floats else None))
+            backlog = self.store.backlog if floats(self._shared.schedule, moment) else None
+            if heard or backlog is not None or slots:
+                yield self._pass(heard, Moment(moment, moment, slots, backlog=backlog))
                 self._slot_at = grant(self._policy.limit, self._shared.limiter, moment, 0).next_at
 
     def learned(self) -> dict[str, EndCounts]:
         """The curves of all classes."""
-        return self.store.curves | dict(self._planner.changed())
+        return self.store.with_curves(self._planner.since())
 
     def waits(self) -> Waits:
         """The figures. What ended and was not seen has waited until the end of the run."""
@@ -156,7 +156,8 @@ class Installation:
         intents = decision.intents
         self.store.write(intents, moment.now)
         self._own, self._shared = decision.own, decision.shared
-        self._planner.kept(intents.curves)
+        if intents.since is not None:
+            self._planner.kept(self.store.curves)
         self._planner.learn(intents.observations)
         self._under_way.extend((moment.now + POLL_MS, task.seq) for task in intents.claims)
         return intents

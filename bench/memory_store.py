@@ -4,12 +4,13 @@ A row is either waiting for its due time, or due, or being polled, or concluded.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from heapq import heappop, heappush
 from itertools import chain, islice
 
 from worker.core.pacing.claim_order import LATE_MS
 from worker.core.pacing.decide import Intents
-from worker.core.schedule.hazard import EndCounts
+from worker.core.schedule.hazard import EndCounts, together
 from worker.core.task import Task
 
 
@@ -75,7 +76,12 @@ class MemoryStore:
             self.put(task._replace(due_at=due_at, reason=plan.reason, delay_per_request_ms=delay))
         for task in intents.claims:
             self._take(task)
-        self.curves.update(intents.curves)
+        self.curves = self.with_curves(intents.since or {})
+
+    def with_curves(self, since: Mapping[str, EndCounts]) -> dict[str, EndCounts]:
+        """What worker/store/state/curves.py does."""
+        added = {name: together(self.curves.get(name, EndCounts()), learned) for name, learned in since.items()}
+        return self.curves | added
 
     def _take(self, task: Task) -> None:
         if self._late.pop(task.seq, None) is None:

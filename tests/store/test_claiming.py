@@ -44,7 +44,7 @@ def test_what_another_process_has_claimed_since_is_not_given_back(store: Store, 
         tasks.lease(store, [1, 2], ours)
         tasks.lease(store, [2], theirs)
         heard = Collected((), [Withdrawn(1, NOW), Withdrawn(2, NOW)], tasks.by_seq(store, [1, 2], 0))
-        decision = decide(policy, Own(NOW, NOW), Shared(), heard, (), Moment(NOW, NOW, 0))
+        decision = decide(policy, Own(NOW), Shared(), heard, (), Moment(NOW, NOW, 0))
         writing.write(store, decision.intents, NOW, ours)
     assert elsewhere(path, "SELECT due_at, leased_until FROM tasks ORDER BY seq") == [(NOW, None), (NOW, theirs)]
 

@@ -91,10 +91,10 @@ MEDDLERS = [
     concluded_meanwhile,
     given_up,
     purged,
-    claimed_by_another,
-    saved_by_another,
-    failed_for_another,
 ]
+
+# Another process has asked since, or does now.
+OVERTAKERS = [claimed_by_another, saved_by_another, failed_for_another]
 
 
 @pytest.mark.parametrize("meddle", MEDDLERS, ids=lambda meddle: meddle.__name__)
@@ -117,7 +117,21 @@ def test_what_somebody_else_did_stands_and_the_look_is_added_to_it(
         assert all(by_seq[seq]["polls"] == PLAIN["polls"] + 1 for seq in range(2, 5))
 
 
-@pytest.mark.parametrize("meddle", MEDDLERS, ids=lambda meddle: meddle.__name__)
+@pytest.mark.parametrize("overtake", OVERTAKERS, ids=lambda overtake: overtake.__name__)
+def test_where_another_has_asked_since_its_reply_counts(overtake: Callable[[Store, Sequence[int]], None]) -> None:
+    touched = (1, 5, 64, 65, 70)
+    with ExitStack() as stack:
+        one, other, asked = twins(stack, [PLAIN] * 70)
+        heard: list[Reply] = [told(f"name {n}", NOW - 700_000 - n) for n in range(70)]
+        for each in (one, other):
+            overtake(each, touched)
+        save(one, asked, heard, NOW + 900)
+        rest = [seq for seq in asked if seq not in touched]
+        save(other, rest, [heard[seq - 1] for seq in rest], NOW + 900)
+        assert everything(one) == everything(other)
+
+
+@pytest.mark.parametrize("meddle", [*MEDDLERS, *OVERTAKERS], ids=lambda meddle: meddle.__name__)
 def test_every_poll_teaches_once_at_most_and_those_of_untouched_rows_do(
     meddle: Callable[[Store, Sequence[int]], None], store: Store
 ) -> None:
@@ -126,7 +140,7 @@ def test_every_poll_teaches_once_at_most_and_those_of_untouched_rows_do(
     planner = LearnedPlanner(SCHEDULE, 20_000, {})
     decision = save(store, asked, [Pending()] * 70, NOW + 900, planner)
     assert 65 <= len(decision.intents.observations) <= 70
-    assert planner.changed() == {}, "nothing is learned before it is stored"
+    assert planner.since() == {}, "nothing is learned before it is stored"
 
 
 def test_what_somebody_else_did_by_hand(store: Store, path: Path) -> None:

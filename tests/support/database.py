@@ -69,7 +69,7 @@ class Claiming:
     def __init__(self, store: Store, planner: Planner | None = None, delay_per_request_ms: float = 0) -> None:
         self.store = store
         self.policy = Policy(SCHEDULE, RateLimit(1e6, 10_000), 0, planner or FixedPlanner(SCHEDULE))
-        self.own = Own(floated_at=NOW, kept_at=NOW)
+        self.own = Own(kept_at=NOW)
         self.state = ScheduleState(delay_per_request_ms)
 
     def taken(

@@ -18,7 +18,7 @@ MINUTE, HOUR = 60_000, 3_600_000
 LEASE = 35_000
 SCHEDULE = Schedule()
 POLICY = Policy(SCHEDULE, RateLimit(10, 20), LEASE, FixedPlanner(SCHEDULE))
-OWN = Own(floated_at=NOW, kept_at=NOW)
+OWN = Own(kept_at=NOW)
 NOTHING, FRESH = Collected(), Shared()
 SUSPECTING = OWN._replace(suspicion=Suspicion(excused=((1, FORBIDDEN),)))
 MISSING = OWN._replace(suspicion=Suspicion(missed=frozenset(range(1, MISSES_IN_A_ROW + 1))))

@@ -50,7 +50,7 @@ def add(store: Store, rows: Sequence[dict[str, Any]]) -> list[int]:
 
 def save(store: Store, asked: Sequence[int], heard: Sequence[Reply], now: int, planner: Planner = FIXED) -> Decision:
     """What was heard, saved as a pass saves it."""
-    policy, own = Policy(SCHEDULE, RateLimit(1, 5), LEASED_UNTIL - NOW, planner), Own(floated_at=now, kept_at=now)
+    policy, own = Policy(SCHEDULE, RateLimit(1, 5), LEASED_UNTIL - NOW, planner), Own(kept_at=now)
     finished = [Finished(seq, reply, NOW) for seq, reply in zip(asked, heard, strict=True)]
     with store.write():
         shared = api.get(store)

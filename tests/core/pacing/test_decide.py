@@ -1,5 +1,7 @@
 """What one poll pass decides, as values: replies with their rows and candidates in, intents out."""
 
+import pytest
+
 from tests.support.deciding import (
     LEASE,
     MINUTE,
@@ -20,12 +22,14 @@ from worker.core.pacing.claiming import MOST_REPLANNED_TASKS
 from worker.core.pacing.decide import (
     FLOATED_EVERY_MS,
     KEPT_EVERY_MS,
+    LONGEST_LOAD_MS,
     Collected,
     Conclusion,
     Decision,
     Intents,
     Withdrawn,
     decide,
+    floats,
 )
 from worker.core.pacing.judge import NO_TASK, Finished
 from worker.core.pacing.limiter import LimiterState, RateLimit
@@ -36,7 +40,7 @@ from worker.core.schedule.learned import LearnedPlanner
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import DueReason, PollPlan, Task
 from worker.core.vendor.document import Document
-from worker.core.vendor.reply import Garbled, Pending, Rejected
+from worker.core.vendor.reply import Garbled, Pending, Rejected, Reply
 
 # --- what was heard
 
@@ -118,10 +122,33 @@ def test_requests_beside_the_poll_are_charged() -> None:
 def test_a_withdrawn_job_is_released_and_its_slot_is_given_back() -> None:
     mine, anothers = a_task(1, leased_until=NOW - 50 + LEASE), a_task(2, leased_until=NOW + LEASE)
     collected = Collected(withdrawn=[Withdrawn(1, NOW - 50), Withdrawn(2, NOW - 50)], rows={1: mine, 2: anothers})
-    shared = Shared(limiter=LimiterState(spent=7))
-    decision = decided(collected, mine, anothers, free=4, own=OWN._replace(spent=5), shared=shared)
+    shared = Shared(limiter=LimiterState(spent=7), schedule=ScheduleState(asked=5))
+    decision = decided(collected, mine, anothers, free=4, shared=shared)
     assert decision.intents == Intents(released=(1,)), "a later lease is another process's"
-    assert (decision.shared.limiter.spent, decision.own.spent) == (5, 3)
+    assert (decision.shared.limiter.spent, decision.shared.schedule.asked) == (5, 3)
+
+
+# --- replies that come late
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        {"last_poll_at": NOW - 50, "leased_until": None, "polls": 1},  # polled by another, or saved already
+        {"leased_until": NOW + LEASE + 5_000},  # claimed by another
+    ],
+)
+@pytest.mark.parametrize("reply", [Pending(), LOST, Garbled("unknown_status", b"{}"), Rejected("http_422")])
+def test_a_reply_to_what_was_asked_again_since_changes_nothing(since: dict[str, int | None], reply: Reply) -> None:
+    row = a_task(1, **since)
+    intents = decided(heard((1, reply), rows=(row,))).intents
+    assert intents == Intents()
+
+
+def test_but_it_concludes_the_task() -> None:
+    row = a_task(1, leased_until=NOW + LEASE + 5_000)
+    intents = decided(heard((1, DONE), rows=(row,))).intents
+    assert [one.new.state for one in intents.conclusions] == ["concluded"]
 
 
 # --- claims
@@ -131,7 +158,7 @@ def test_as_many_are_claimed_as_the_limiter_grants() -> None:
     policy = POLICY._replace(limit=RateLimit(10, 3))
     decision = decided(NOTHING, *(a_task(seq, NOW - seq) for seq in range(1, 10)), free=8, policy=policy)
     assert claimed(decision) == [9, 8, 7]
-    assert decision.shared.limiter.spent == decision.own.spent == decision.own.slots_given == 3
+    assert decision.shared.limiter.spent == decision.shared.schedule.asked == decision.own.slots_given == 3
     assert decision.shared.limiter.tat_us == 1000 * NOW + 3 * 100_000
 
 
@@ -201,13 +228,34 @@ def test_in_one_pass_a_bounded_number_is_planned_anew() -> None:
 
 def test_the_delay_per_request_floats_with_the_backlog_but_not_in_a_pause() -> None:
     policy = POLICY._replace(planner=LearnedPlanner(SCHEDULE, 20_000, {}))
-    own = Own(floated_at=NOW - FLOATED_EVERY_MS, kept_at=NOW, backlog=0, spent=100)
-    risen = decided(own=own, policy=policy, backlog=500)
-    assert risen.shared.schedule.delay_per_request_ms > 20_000
-    assert (risen.own.floated_at, risen.own.spent, risen.own.backlog) == (NOW, 0, 500)
-    paused = decided(own=own, policy=policy, backlog=500, shared=Shared(Breaker("unreachable", "timeout", NOW - 1)))
-    assert paused.shared.schedule == ScheduleState()
-    assert paused.own.floated_at == NOW
+    loaded = Shared(schedule=ScheduleState(floated_at=NOW - FLOATED_EVERY_MS, asked=100))
+    risen = decided(shared=loaded, policy=policy, backlog=500).shared.schedule
+    assert risen.delay_per_request_ms > 20_000
+    assert (risen.floated_at, risen.asked, risen.backlog) == (NOW, 0, 500)
+    paused = loaded._replace(breaker=Breaker("unreachable", "timeout", NOW - 1))
+    assert decided(shared=paused, policy=policy, backlog=500).shared.schedule == ScheduleState(0, 0, None, NOW, 0, 500)
+
+
+def test_the_load_of_all_processes_is_counted_once() -> None:
+    """Two that each ask half of what the limit allows, while tasks are due: it binds, so the delay must not fall."""
+    policy = POLICY._replace(planner=LearnedPlanner(SCHEDULE, 20_000, {}))
+    shared = Shared(schedule=ScheduleState(80_000, floated_at=NOW, asked=10, backlog=30))
+    for turn in range(1, 11):
+        for process in range(2):
+            now = NOW + turn * 1_000 + process
+            due = [a_task(turn * 100 + process * 10 + n, NOW) for n in range(5)]
+            backlog = 30 if floats(shared.schedule, now) else None
+            moment = Moment(now, now, 5, backlog=backlog)
+            shared = decide(policy, OWN, shared, NOTHING, due, moment).shared
+    assert shared.schedule.floated_at == NOW + 10_000
+    assert shared.schedule.delay_per_request_ms == pytest.approx(80_000, rel=0.01)
+
+
+def test_a_rest_of_all_processes_is_no_load() -> None:
+    policy = POLICY._replace(planner=LearnedPlanner(SCHEDULE, 20_000, {}))
+    rested = ScheduleState(80_000, floated_at=NOW - LONGEST_LOAD_MS - 1, asked=3, backlog=2)
+    begun = decided(shared=Shared(schedule=rested), policy=policy, backlog=500).shared.schedule
+    assert begun == ScheduleState(80_000, floated_at=NOW, backlog=500)
 
 
 def test_curves_are_stored_from_time_to_time() -> None:
@@ -215,9 +263,9 @@ def test_curves_are_stored_from_time_to_time() -> None:
     policy = POLICY._replace(planner=planner)
     planner.learn(decided(heard((1, Pending())), policy=policy).intents.observations)
     due, early = (OWN._replace(kept_at=NOW - ago) for ago in (KEPT_EVERY_MS, KEPT_EVERY_MS - 1))
-    assert decided(own=early, policy=policy).intents.curves == {}
+    assert decided(own=early, policy=policy).intents.since is None
     decision = decided(own=due, policy=policy)
-    assert list(decision.intents.curves) == ["unseen"]
+    assert list(decision.intents.since or {}) == ["unseen"]
     assert decision.own.kept_at == NOW
     assert decision.shared.schedule.first_wait_ms is not None
 
@@ -231,14 +279,15 @@ def test_it_changes_nothing_so_that_a_failed_transaction_leaves_nothing_to_undo(
     finished = heard((1, Pending()), (2, DONE), (3, LOST), (4, FORBIDDEN), (5, Garbled("unknown_status", b"{}")))
     collected = finished._replace(withdrawn=[Withdrawn(6, NOW)], rows={**finished.rows, 6: a_task(6)})
     candidates = [a_task(seq, NOW - 5_000 * seq, delay_per_request_ms=1, task_class="quick") for seq in range(7, 30)]
-    own = Own(floated_at=NOW - FLOATED_EVERY_MS, kept_at=NOW - KEPT_EVERY_MS, spent=9)
+    own = Own(kept_at=NOW - KEPT_EVERY_MS)
+    shared = Shared(schedule=ScheduleState(floated_at=NOW - FLOATED_EVERY_MS, asked=9))
     copies = (dict(collected.rows), list(collected.finished), list(collected.withdrawn), list(candidates))
 
     def again() -> Decision:
-        return decide(policy, own, Shared(), collected, candidates, Moment(NOW, NOW, 4, backlog=900))
+        return decide(policy, own, shared, collected, candidates, Moment(NOW, NOW, 4, backlog=900))
 
     first = again()
     assert first.intents.observations
-    assert planner.changed() == {}, "nothing is learned before it is stored"
+    assert planner.since() == {}, "nothing is learned before it is stored"
     assert again() == first
     assert (collected.rows, collected.finished, collected.withdrawn, candidates) == copies

@@ -138,7 +138,7 @@ def test_a_task_that_fails_is_no_probe_before_it_is_due() -> None:
 def test_where_there_is_no_other_task_the_health_check_is_the_probe() -> None:
     decision = decided(NOTHING, a_task(1), free=4, own=SUSPECTING)
     assert (claimed(decision), decision.intents.health_check) == ([], True)
-    assert (decision.shared.limiter.spent, decision.own.spent) == (1, 1), "it takes a slot like any request"
+    assert (decision.shared.limiter.spent, decision.shared.schedule.asked) == (1, 1), "it takes a slot like any request"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The learned schedule at work: what teaches it and what does not, what it plans, and what it costs."""
 
+import random
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.database import NOW, SCHEDULE, concluded
 from worker.core.pacing.shared import Shared
 from worker.core.schedule.credit import Polled, cadence_polls, plan
-from worker.core.schedule.hazard import BINS, EndCounts, HazardCurve, bin_of
+from worker.core.schedule.hazard import BINS, EndCounts, HazardCurve, Observation, bin_of, together
 from worker.core.schedule.learned import LearnedPlanner, explain
 from worker.core.schedule.state import ScheduleState
 from worker.core.task import PollPlan, Task
@@ -62,7 +64,8 @@ class Way:
 
     @property
     def curves(self) -> dict[str, EndCounts]:
-        return self.before | dict(self.planner.changed())
+        since = self.planner.since().items()
+        return self.before | {name: together(self.before.get(name, EndCounts()), one) for name, one in since}
 
 
 def ended(at: int | None) -> Concluded:
@@ -81,7 +84,7 @@ def test_pending_is_time_watched_and_a_conclusion_is_an_end() -> None:
     curve = way.curves["quick"]
     assert curve.ended[bin_of(50_000)] == 1
     assert round(sum(curve.under) / 1000) == 30 + 20
-    assert way.planner.changed().keys() == {"quick"}
+    assert way.planner.since().keys() == {"quick"}
 
 
 def test_an_end_before_the_start_is_none() -> None:
@@ -137,7 +140,7 @@ def test_looks_by_hand_and_after_failures_settle_no_account(reason: str, reply: 
     way = Way({}, credit=7)
     way.heard(SEEN._replace(reason=reason, pending_at=NOW - MIN), reply, NOW)
     assert way.state.credit == 7
-    assert way.planner.changed().keys() == {"quick"}, "they teach all the same"
+    assert way.planner.since().keys() == {"quick"}, "they teach all the same"
 
 
 def test_looks_that_were_planned_bring_what_they_have_spared() -> None:
@@ -170,7 +173,7 @@ def test_below_0_the_account_waits_until_that_is_made_up_for(store: Store) -> No
         way.heard(first, Pending(), NOW)
     assert way.state.credit == -3
     with store.write():
-        curves.keep(store, way.curves)
+        curves.add(store, way.curves)
         api.put(store, Shared(schedule=way.state))
     later = Way(curves.load(store))
     later.state = api.get(store).schedule
@@ -228,24 +231,83 @@ def test_questions_change_nothing_that_is_known() -> None:
     assert way.next_poll(SEEN, NOW) == once.next_poll(SEEN, NOW)
 
 
+def keep(planner: LearnedPlanner, store: Store) -> None:
+    """As a pass does."""
+    with store.write():
+        stored = curves.add(store, planner.since())
+    planner.kept(stored)
+
+
 def test_what_was_to_be_stored_and_was_not_is_stored_later(store: Store) -> None:
     way = Way()
     way.heard(SEEN, DONE, NOW)
-    stored = way.planner.changed()  # by a transaction that is rolled back
+    with suppress(ZeroDivisionError), store.write():
+        curves.add(store, way.planner.since())
+        raise ZeroDivisionError
+    assert curves.load(store) == {}
+    keep(way.planner, store)
+    assert sum(curves.load(store)["quick"].ended) == pytest.approx(1)
+    assert way.planner.since() == {}
+    keep(way.planner, store)
+    assert sum(curves.load(store)["quick"].ended) == pytest.approx(1), "and once"
+
+
+# --- several processes learn
+
+
+def seen_polls() -> st.SearchStrategy[Observation]:
+    """Of tasks whose end the vendor tells, so that nothing depends on what a planner expects."""
+    ages = st.tuples(st.sampled_from(["quick", "unseen"]), st.integers(0, HOUR), st.integers(1, HOUR), st.booleans())
+    return ages.map(
+        lambda one: Observation(one[0], one[1], one[1] + one[2], ended=one[3], end=one[1] + 1 if one[3] else None)
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.lists(seen_polls(), max_size=6)), max_size=12))
+def test_several_that_add_what_they_saw_come_to_what_one_comes_to(turns: list[tuple[int, list[Observation]]]) -> None:
+    with open_store(":memory:") as store:
+        alone = LearnedPlanner(SCHEDULE, FLOOR, {})
+        several = [LearnedPlanner(SCHEDULE, FLOOR, {}) for _ in range(3)]
+        for who, seen in turns:
+            several[who].learn(seen)
+            keep(several[who], store)
+            alone.learn(seen)
+        together_known, known = curves.load(store), alone.since()
+        assert together_known.keys() == known.keys()
+        for task_class, curve in known.items():
+            assert together_known[task_class].ended == pytest.approx(curve.ended, rel=1e-4, abs=1e-4)
+            assert together_known[task_class].under == pytest.approx(curve.under, rel=1e-4, abs=len(turns))
+        for planner in several:
+            keep(planner, store)
+            assert planner.hazard_curve("quick").hazards == pytest.approx(alone_curve(store).hazards, rel=1e-3)
+
+
+def alone_curve(store: Store) -> HazardCurve:
+    return LearnedPlanner(SCHEDULE, FLOOR, curves.load(store)).hazard_curve("quick")
+
+
+def test_halves_of_a_stream_teach_two_what_the_whole_teaches_one(store: Store) -> None:
+    """Each takes every other poll, and both store at the same times. Only the order of the ends differs by that."""
+    dice = random.Random(3)
+    alone, halves = LearnedPlanner(SCHEDULE, FLOOR, {}), [LearnedPlanner(SCHEDULE, FLOOR, {}) for _ in range(2)]
     with store.write():
-        curves.keep(store, way.planner.changed())
-    way.planner.kept(stored)
-    assert curves.load(store).keys() == {"quick"}
-    assert way.planner.changed() == {}
-
-
-def test_what_was_learned_since_it_was_stored_is_stored_later() -> None:
-    way = Way()
-    way.heard(SEEN, DONE, NOW)
-    stored = way.planner.changed()
-    way.heard(SEEN, Pending(), NOW)
-    way.planner.kept(stored)
-    assert way.planner.changed().keys() == {"quick"}
+        store.execute("DELETE FROM curves")
+    for n in range(600):
+        lasts = round(dice.expovariate(1 / 60_000)) + 1
+        seen = Observation("quick", lasts // 2, lasts + 5_000, ended=True, end=None if n % 3 else lasts)
+        alone.learn([seen])
+        halves[n % 2].learn([seen])
+        if n % 20 == 19:
+            for half in halves:
+                keep(half, store)
+    one, two = alone.since()["quick"], curves.load(store)["quick"]
+    assert sum(two.ended) == pytest.approx(sum(one.ended), rel=1e-3)
+    assert two.ended == pytest.approx(one.ended, rel=0.05, abs=2.0)
+    for half in halves:
+        keep(half, store)
+    polls = [planner.plan(SEEN, ScheduleState(FLOOR, 10), NOW)[0].wait_ms for planner in (alone, *halves)]
+    assert polls == pytest.approx([polls[0]] * 3, rel=0.1)
+    assert polls[1] == polls[2], "both go on from the same curve"
 
 
 # --- in words

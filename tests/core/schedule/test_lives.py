@@ -8,9 +8,12 @@ import pytest
 from tests.support.database import NOW, SCHEDULE
 from tests.support.discoveries import Discovery, discoveries
 from tests.support.life import Life, Manner
+from worker.core.pacing.policy import Planner
 from worker.core.schedule.credit import cadence_polls
+from worker.core.schedule.hazard import EndCounts, together
 from worker.core.schedule.learned import LearnedPlanner
 from worker.core.task import Task
+from worker.store.db.store import Store
 from worker.store.state import api, curves
 from worker.store.tasks import polling as tasks
 
@@ -80,11 +83,17 @@ def test_nor_more_than_the_fixed_schedule_and_sooner_once_it_has_learned(tmp_pat
         life.close()
 
 
+def with_since(store: Store, planner: Planner) -> dict[str, EndCounts]:
+    stored = curves.load(store)
+    since = planner.since().items()
+    return stored | {name: together(stored.get(name, EndCounts()), learned) for name, learned in since}
+
+
 def test_what_was_learned_is_there_after_a_restart_and_plans_the_same(tmp_path: Path) -> None:
     life = Life(tmp_path, SCHEDULE, FLOOR, Manner())
     life.live(discoveries(40, 3, longest=HOUR))
     before = life.round.planner
-    known = curves.load(life.store) | dict(before.changed())
+    known = with_since(life.store, before)
     assert known.keys() >= {"unseen", "rtcob"}
     life.keep()
     shared = api.get(life.store).schedule

@@ -68,7 +68,7 @@ def remembered(w: World) -> dict[str, object]:
         **rows,
         "own": w.round.own,
         "shared": w.round.shared,
-        "curves to be stored": w.round.planner.changed(),
+        "curves to be stored": w.round.planner.since(),
         "requests": sorted(w.asked),
         "under way": w.pool.out,
         "log": list(w.log.lines),

@@ -46,7 +46,7 @@ def recorded(store: Store, count: int) -> None:
 
 
 def counts(planner: LearnedPlanner) -> EndCounts:
-    return planner.changed().get("unseen", EndCounts())
+    return planner.since().get("unseen", EndCounts())
 
 
 def test_ends_are_learned_once_each(store: Store) -> None:
@@ -71,7 +71,7 @@ def test_what_was_replayed_and_what_was_revived_and_what_tells_no_end_teach_noth
     called_back(store, 3, None, NOW + 65_000)
     called_back(store, 4, NOW + HOUR, NOW + 65_000)
     learn_from_callbacks(store, planner, GRACE)
-    assert planner.changed() == {}
+    assert planner.since() == {}
     assert not callback_lane.any_untold(store)
 
 

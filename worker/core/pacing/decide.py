@@ -33,6 +33,9 @@ from worker.core.verification import CalledBack, asked_again, compared, is_verif
 # The delay per request floats in steps: a lump of work must not pass for a rise in demand.
 FLOATED_EVERY_MS = 10_000
 
+# A load of more than this is none: no process polled for a part of the time.
+LONGEST_LOAD_MS = 120_000
+
 # Losing what was learned in this time costs nothing.
 KEPT_EVERY_MS = 15_000
 
@@ -84,7 +87,7 @@ class Intents(NamedTuple):
     replanned: tuple[tuple[Task, PollPlan], ...] = ()
     claims: tuple[Task, ...] = ()
     health_check: bool = False  # a probe without a task
-    curves: Mapping[str, EndCounts] = {}
+    since: Mapping[str, EndCounts] | None = None  # learned by class, where it is time to add it to what is stored
     observations: tuple[Observation, ...] = ()
 
 
@@ -101,7 +104,7 @@ def decide(
     policy: Policy, own: Own, shared: Shared, heard: Collected, candidates: Sequence[Task], moment: Moment
 ) -> Decision:
     """What one pass is to do. ``candidates`` are tasks that may be claimed; those not due, or under way, are left."""
-    own, shared = _floated(policy, own, shared, moment)
+    shared = _floated(policy, shared, moment)
     was_open = own.suspicion.open  # then candidates were read for probes, due or not
     own, shared, verdicts = _judged(policy, own, shared, heard, moment.now)
     schedule, intents = _followed(policy, shared.schedule, heard, verdicts, moment.now)
@@ -113,10 +116,11 @@ def decide(
     requests = len(claimed.tasks) + claimed.health_check
     if requests:
         limiter = grant(policy.limit, shared.limiter, moment.now, requests).limiter
-        own, shared = own._replace(spent=own.spent + requests), shared._replace(limiter=limiter)
-    curves: Mapping[str, EndCounts] = {}
+        schedule = shared.schedule._replace(asked=shared.schedule.asked + requests)
+        shared = shared._replace(limiter=limiter, schedule=schedule)
+    since: Mapping[str, EndCounts] | None = None
     if not 0 <= moment.now - own.kept_at < KEPT_EVERY_MS:
-        curves = policy.planner.changed()
+        since = policy.planner.since()
         own = own._replace(kept_at=moment.now)
         shared = shared._replace(schedule=policy.planner.refresh(shared.schedule))
     intents = intents._replace(
@@ -125,22 +129,28 @@ def decide(
         replanned=claimed.replanned,
         claims=claimed.tasks,
         health_check=claimed.health_check,
-        curves=curves,
+        since=since,
     )
     replanning = 0 < len(claimed.replanned) < MOST_REPLANNED_TASKS
     return Decision(own, shared, intents, wants_more=replanning and len(claimed.tasks) < claimed.slots)
 
 
-def _floated(policy: Policy, own: Own, shared: Shared, moment: Moment) -> tuple[Own, Shared]:
+def floats(state: ScheduleState, now: int) -> bool:
+    """Whether it is time for the delay per request to float: one process does it for all."""
+    return not 0 <= now - state.floated_at < FLOATED_EVERY_MS
+
+
+def _floated(policy: Policy, shared: Shared, moment: Moment) -> Shared:
     """Time in a pause does not count."""
-    if moment.backlog is None:
-        return own, shared
-    elapsed = moment.now - own.floated_at
-    if elapsed > 0 and not shared.breaker.paused:
-        rate = sustained(policy.limit, shared.limiter, moment.now)
-        load = Load(elapsed, own.spent, own.backlog, moment.backlog)
-        shared = shared._replace(schedule=policy.planner.float_delay(shared.schedule, load, rate))
-    return own._replace(floated_at=moment.now, spent=0, backlog=moment.backlog), shared
+    before, now = shared.schedule, moment.now
+    if moment.backlog is None or not floats(before, now):
+        return shared
+    elapsed, after = now - before.floated_at, before
+    if 0 < elapsed <= LONGEST_LOAD_MS and not shared.breaker.paused:
+        rate = sustained(policy.limit, shared.limiter, now)
+        load = Load(elapsed, before.asked, before.backlog, moment.backlog)
+        after = policy.planner.float_delay(before, load, rate)
+    return shared._replace(schedule=after._replace(floated_at=now, asked=0, backlog=moment.backlog))
 
 
 def _judged(policy: Policy, own: Own, shared: Shared, heard: Collected, now: int) -> tuple[Own, Shared, list[Verdict]]:
@@ -174,16 +184,17 @@ def _followed(
 ) -> tuple[ScheduleState, Intents]:
     """From verdicts to the next states of their tasks, and what the schedule has earned, paid and learned."""
     rows = dict(heard.rows)
+    passed_over = _passed_over(policy, heard)
     for one in heard.finished:
         row = rows.get(one.seq)
-        if row is not None and (row.state == "pending" or is_verifying(row)):
+        if one.seq not in passed_over and row is not None and (row.state == "pending" or is_verifying(row)):
             rows[one.seq] = row._replace(last_status=one.status, last_trace_id=one.trace_id)
     conclusions: list[Conclusion] = []
     observations: list[Observation] = []
     for seq, reply, is_excused, is_counted in verdicts:
         task = rows.get(seq)
-        if task is None:
-            continue  # the health check, or a row that was purged meanwhile
+        if task is None or (seq in passed_over and not isinstance(reply, Concluded)):
+            continue  # the health check, a row that was purged meanwhile, or one of which more is known
         if is_excused:
             polled = getattr(reply, "where", "api") == "api"
             rows[seq] = (asked_again if is_verifying(task) else excused)(task, now, polled=polled)
@@ -210,15 +221,35 @@ def _followed(
     changed = [Save(old, rows[seq]) for seq, old in heard.rows.items() if rows[seq] is not old]
     saves = tuple(one for one in changed if one.new.seq not in concluded and not is_verifying(one.old))
     verifications = tuple(one for one in changed if is_verifying(one.old))
-    garbled = [(seq, reply) for seq, reply, *_ in verdicts if isinstance(reply, Garbled) and seq in rows]
+    verdicts = [one for one in verdicts if one.seq in rows and one.seq not in passed_over]
+    garbled = [(seq, reply) for seq, reply, *_ in verdicts if isinstance(reply, Garbled)]
     bodies = tuple((seq, reply.code, reply.body) for seq, reply in garbled if reply.body)
-    intents = Intents(saves, tuple(conclusions), verifications, bodies, _finished(verdicts, rows))
+    intents = Intents(saves, tuple(conclusions), verifications, bodies, _finished(verdicts))
     return state, intents._replace(observations=tuple(observations))
 
 
-def _finished(verdicts: Sequence[Verdict], rows: Mapping[int, Task]) -> Mapping[int, bytes]:
+def _passed_over(policy: Policy, heard: Collected) -> frozenset[int]:
+    """Rows that were polled, or claimed, after they were asked about here: a reply that comes so late says nothing new,
+    but that the task is concluded.
+
+    It comes late where the process was stopped, or the database could not be reached, for longer than the lease. And
+    where it could not be told whether a transaction was committed, and it was: then the reply is saved already.
+    """
+    return frozenset(
+        one.seq
+        for one in heard.finished
+        if (row := heard.rows.get(one.seq)) is not None
+        and ((row.last_poll_at or 0) > one.asked_at or _leased_until(row) > one.asked_at + policy.lease_ms)
+    )
+
+
+def _leased_until(row: Task) -> int:
+    return (row.verify_at if is_verifying(row) else row.leased_until) or 0
+
+
+def _finished(verdicts: Sequence[Verdict]) -> Mapping[int, bytes]:
     """By row, the finished paths of tasks that are still pending; empty where there are none."""
-    return {seq: reply.document.finished for seq, reply, *_ in verdicts if isinstance(reply, Pending) and seq in rows}
+    return {seq: reply.document.finished for seq, reply, *_ in verdicts if isinstance(reply, Pending)}
 
 
 def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tuple[Own, Shared, tuple[Task, ...]]:
@@ -233,7 +264,7 @@ def _released(policy: Policy, own: Own, shared: Shared, heard: Collected) -> tup
     released = [
         row
         for job in heard.withdrawn
-        if (row := heard.rows.get(job.seq)) is not None
-        and job.asked_at + policy.lease_ms == (row.verify_at if is_verifying(row) else row.leased_until)
+        if (row := heard.rows.get(job.seq)) is not None and job.asked_at + policy.lease_ms == _leased_until(row)
     ]
-    return own._replace(spent=own.spent - back), shared._replace(limiter=limiter), tuple(released)
+    schedule = shared.schedule._replace(asked=max(0, shared.schedule.asked - back))
+    return own, shared._replace(limiter=limiter, schedule=schedule), tuple(released)

@@ -37,11 +37,11 @@ class Planner(Protocol):
 
     def learn(self, observations: Iterable[Observation]) -> None: ...  # once they are stored
 
-    def changed(self) -> Mapping[str, EndCounts]:
-        """Counts by class that are not stored as they are."""
+    def since(self) -> Mapping[str, EndCounts]:
+        """What was learned by class, and is not stored yet."""
 
     def kept(self, counts: Mapping[str, EndCounts]) -> None:
-        """These are stored now."""
+        """What :meth:`since` gave is stored now, and ``counts`` are all that stand there."""
 
 
 class Policy(NamedTuple):
@@ -56,11 +56,8 @@ class Policy(NamedTuple):
 class Own(NamedTuple):
     """The memory of one process."""
 
-    floated_at: int  # when the delay per request last floated
     kept_at: int  # when curves were last stored
     suspicion: Suspicion = NO_SUSPICION
-    backlog: int = 0  # polls that were due and not made at `floated_at`
-    spent: int = 0  # requests granted since then
     slots_given: int = 0  # ever; while it is even, the odd slot of a pass is a late task's
     usable: int = 0  # replies that told something of a task
     unreachable: int = 0  # polls that brought no whole answer

@@ -44,7 +44,7 @@ class FixedPlanner:
     def learn(self, observations: Iterable[Observation]) -> None:
         pass
 
-    def changed(self) -> Mapping[str, EndCounts]:
+    def since(self) -> Mapping[str, EndCounts]:
         return {}
 
     def kept(self, counts: Mapping[str, EndCounts]) -> None:

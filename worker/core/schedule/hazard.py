@@ -22,10 +22,11 @@ Tasks that have not ended count by the time they were watched (they are *right-c
 not taken for a fast one because only its fastest have ended yet. An end that is only known to lie between two polls
 is shared out among the bins between them, as the curve itself expects it (one step of the EM algorithm). Where the
 vendor's own end lies between the polls, it is taken as it is. What was learned fades: each task that ended counts half
-after a thousand later ones of its class. A bin in which fewer than five ended borrows from its neighbours, up to four
-on each side, until there are five, so that a class shows its shape after a few dozen tasks and sharpens later. Before
-there is history the prior stands in (worker/core/schedule/prior.py): in each bin, half a task that ended, but never
-more than three tasks that were watched all through it.
+after a thousand later ones of its class. Several processes learn as one would: each adds to the stored counts what it
+has seen since it last did, and these fade with each end among that (:func:`together`). A bin in which fewer than five
+ended borrows from its neighbours, up to four on each side, until there are five, so that a class shows its shape after
+a few dozen tasks and sharpens later. Before there is history the prior stands in (worker/core/schedule/prior.py): in
+each bin, half a task that ended, but never more than three tasks that were watched all through it.
 
 This is the occurrence/exposure estimate of a piecewise constant hazard, as in survival analysis.
 All ages and durations are milliseconds.
@@ -36,7 +37,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from math import exp, expm1, inf
+from math import exp, expm1, inf, isclose
 from typing import NamedTuple
 
 EDGES_MS: tuple[float, ...] = (0.0, *(1000 * 2 ** (quarter / 4) for quarter in range(89)), inf)
@@ -80,10 +81,14 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EndCounts:
-    """What was seen of one class: see the module's text. ``under`` in ms; both of length ``BINS``."""
+    """What was seen of one class: see the module's text. ``under`` in ms; both of length ``BINS``.
+
+    ``fades``: what share is left of the counts to which these are added (:func:`together`).
+    """
 
     ended: tuple[float, ...] = (0.0,) * BINS
     under: tuple[float, ...] = (0.0,) * BINS
+    fades: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +170,30 @@ def learn(counts: EndCounts, known: int, age: int, end: int | None, expected: Ha
     known = max(0, known)
     ended = [count * FADING_PER_END for count in counts.ended]
     under = [time * FADING_PER_END for time in counts.under]
+    fades = counts.fades * FADING_PER_END
     if end is not None and known <= end <= max(age, known):
         ended[bin_of(end)] += 1
-        return watch(EndCounts(tuple(ended), tuple(under)), [(known, end)])
+        return watch(EndCounts(tuple(ended), tuple(under), fades), [(known, end)])
     if age <= known:
         return counts
-    return _between(ended, under, known, age, expected)
+    _between(ended, under, known, age, expected)
+    return EndCounts(tuple(ended), tuple(under), fades)
+
+
+def together(before: EndCounts, since: EndCounts) -> EndCounts:
+    """The counts after what was seen ``since`` those of ``before``: as if it had been counted there one by one.
+
+    By hand: 40 ended in a bin before. Since then one ended there and one in another: 40 * 0.9993 ** 2 + 1 are counted.
+    """
+    ended = (old * since.fades + new for old, new in zip(before.ended, since.ended, strict=True))
+    under = (old * since.fades + new for old, new in zip(before.under, since.under, strict=True))
+    return EndCounts(tuple(ended), tuple(under), before.fades * since.fades)
+
+
+def alike(one: EndCounts, other: EndCounts) -> bool:
+    """Whether they are the same but for what is rounded where they are stored."""
+    pairs = zip((*one.ended, *one.under), (*other.ended, *other.under), strict=True)
+    return all(isclose(mine, theirs, rel_tol=1e-4, abs_tol=1.0) for mine, theirs in pairs)
 
 
 def watch(counts: EndCounts, spans: Iterable[tuple[int, int]]) -> EndCounts:
@@ -191,11 +214,11 @@ def watch(counts: EndCounts, spans: Iterable[tuple[int, int]]) -> EndCounts:
     for j, count in enumerate(accumulate(crossed)):
         if count:
             under[j] += count * _WIDTHS_MS[j]
-    return EndCounts(counts.ended, tuple(under))
+    return EndCounts(counts.ended, tuple(under), counts.fades)
 
 
-def _between(ended: list[float], under: list[float], known: int, age: int, expected: HazardCurve) -> EndCounts:
-    """One end, somewhere between ``known`` and ``age``: its expected share in each bin, and the time until it."""
+def _between(ended: list[float], under: list[float], known: int, age: int, expected: HazardCurve) -> None:
+    """Add one end, somewhere between ``known`` and ``age``: its expected share in each bin, and the time until it."""
     done, _ = expected.outlook(known, age)
     pieces = list(expected.pieces(known, age))
     if done < 1e-9:  # the curve did not expect it: any moment is as good
@@ -208,7 +231,6 @@ def _between(ended: list[float], under: list[float], known: int, age: int, expec
         ended[j] += ending / done
         under[j] += max(0.0, (ending / hazard - (1 - done) * time) / done)
         left *= exp(-hazard * time)
-    return EndCounts(tuple(ended), tuple(under))
 
 
 def packed(counts: EndCounts) -> str:

@@ -2,8 +2,9 @@
 
 It puts together the parts that say how: hazard curves (hazard.py, prior.py), the poll that pays best (inspection.py),
 the request credit that keeps it from polling more than the cadence would (credit.py), and the delay per request
-(delay_per_request.py). Its curves live in the memory of one process. Questions change nothing: they take and return the
-numbers that all processes share; what polls have shown is told by :meth:`LearnedPlanner.learn` once it is stored.
+(delay_per_request.py). Questions change nothing: they take and return the numbers that all processes share; what polls
+have shown is told by :meth:`LearnedPlanner.learn` once it is stored. From time to time that is added to the curves that
+all processes share, and the planner goes on with those (:meth:`LearnedPlanner.kept`).
 Instants, ages and durations are ms.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from worker.core.schedule.cadence import Schedule
 from worker.core.schedule.credit import Polled, best_poll, cadence_polls, credit_of, plan, with_credit
 from worker.core.schedule.delay_per_request import Load, delay_after, outdated
-from worker.core.schedule.hazard import EndCounts, HazardCurve, Observation, hazard_curve, learn, watch
+from worker.core.schedule.hazard import EndCounts, HazardCurve, Observation, alike, hazard_curve, learn, together, watch
 from worker.core.schedule.inspection import Basis, Choice, reason_in_words
 from worker.core.schedule.prior import prior
 from worker.core.schedule.state import ScheduleState
@@ -42,8 +43,8 @@ class LearnedPlanner:
     def __init__(self, schedule: Schedule, least_delay_ms: float, counts: Mapping[str, EndCounts]) -> None:
         self._schedule = schedule
         self._least_delay_ms = least_delay_ms
-        self._counts = dict(counts)
-        self._changed: set[str] = set()  # classes whose counts are not stored yet
+        self._stored = dict(counts)
+        self._since: dict[str, EndCounts] = {}  # what was learned and is not stored yet
         self._observations: dict[str, int] = {}
         # Remembered answers to pure questions:
         self._hazard_curves: dict[str, HazardCurve] = {}
@@ -110,26 +111,29 @@ class LearnedPlanner:
         for seen in observations:
             of_class = watched.setdefault(seen.task_class, [])
             if seen.ended:
-                counts = watch(self._counts_of(seen.task_class), of_class)
+                since = watch(self._since_of(seen.task_class), of_class)
                 of_class.clear()
                 expected = self.hazard_curve(seen.task_class)
-                self._counts[seen.task_class] = learn(counts, seen.known, seen.age, seen.end, expected)
-                self._changed.add(seen.task_class)
+                self._since[seen.task_class] = learn(since, seen.known, seen.age, seen.end, expected)
             elif seen.age > seen.known:
                 of_class.append((seen.known, seen.age))  # many at once cost a tenth of each
             self._count(seen.task_class)
         for task_class, spans in watched.items():
             if spans:
-                self._changed.add(task_class)
-                self._counts[task_class] = watch(self._counts_of(task_class), spans)
+                self._since[task_class] = watch(self._since_of(task_class), spans)
 
-    def changed(self) -> Mapping[str, EndCounts]:
-        """The counts by class that are not stored as they are."""
-        return {task_class: self._counts_of(task_class) for task_class in self._changed}
+    def since(self) -> Mapping[str, EndCounts]:
+        """What was learned by class, and is not stored yet."""
+        return dict(self._since)
 
     def kept(self, counts: Mapping[str, EndCounts]) -> None:
-        """These are stored now."""
-        self._changed -= {task_class for task_class, one in counts.items() if one is self._counts.get(task_class)}
+        """What was learned is stored now, and ``counts`` are all that stand there, with what others have learned."""
+        before = {task_class: self._counts_of(task_class) for task_class in counts}
+        self._stored, self._since = dict(counts), {}
+        for task_class, now in counts.items():
+            if not alike(before[task_class], now):
+                self._hazard_curves.pop(task_class, None)
+                self._best.pop(task_class, None)
 
     def hazard_curve(self, task_class: str) -> HazardCurve:
         """What is expected of tasks of a class."""
@@ -167,7 +171,10 @@ class LearnedPlanner:
         return found
 
     def _counts_of(self, task_class: str) -> EndCounts:
-        return self._counts.get(task_class, EndCounts())
+        return together(self._stored.get(task_class, EndCounts()), self._since_of(task_class))
+
+    def _since_of(self, task_class: str) -> EndCounts:
+        return self._since.get(task_class, EndCounts())
 
     def _count(self, task_class: str) -> None:
         count = self._observations[task_class] = self._observations.get(task_class, 0) + 1

@@ -16,7 +16,7 @@ from worker.core.errors import CdpollError, DamagedRow, place_of
 from worker.core.instant import FAR
 from worker.core.measures import Measures
 from worker.core.pacing.claiming import early_probe_at, may_send, recorded_in_pause
-from worker.core.pacing.decide import FLOATED_EVERY_MS, Decision, Withdrawn, decide
+from worker.core.pacing.decide import Decision, Withdrawn, decide, floats
 from worker.core.pacing.judge import NO_TASK, Finished
 from worker.core.pacing.limiter import RateLimit, grant, spent_today
 from worker.core.pacing.policy import Moment, Own, Planner, Policy
@@ -92,7 +92,7 @@ class PollRound:
         self._failing: frozenset[int] = frozenset()  # rows under way whose last poll had failed
         self._conclusions = Conclusions()
         self.polls = self.concluded = 0  # so far
-        self.own = Own(floated_at=now, kept_at=now)
+        self.own = Own(kept_at=now)
         self.shared = api.get(store)
         self.only: frozenset[int] | None = None  # rows to claim, for a pass over some tasks; claimed ones drop out
 
@@ -139,8 +139,9 @@ class PollRound:
         return self._next(moment, monotonic, FAR if due_by is None else due_by) if claim else FAR
 
     def keep_learned(self) -> None:
-        """Store what was learned, inside a transaction."""
-        curves.keep(self._store, self.planner.changed())
+        """Store what was learned, inside a transaction. Before the first pass, or after the last: nothing is told of
+        the end of the transaction, and what was learned before it must not be stored twice."""
+        curves.add(self._store, self.planner.since())
         shared = api.get(self._store)
         api.put(self._store, shared._replace(schedule=self.planner.refresh(shared.schedule)))
 
@@ -154,14 +155,13 @@ class PollRound:
         return max(1, self._pool.size // 2) - len(self._failing & self._pool.out)
 
     def _moment(self, now: int, monotonic: int, due_by: int | None, *, claim: bool) -> Moment:
-        floats = not 0 <= now - self.own.floated_at < FLOATED_EVERY_MS
         return Moment(
             now=now,
             due_by=now if due_by is None else min(due_by, now),
             free=max(0, self._pool.free) if claim else 0,
             under_way=self._pool.out,
             awaited=self._pool.in_time(monotonic),
-            backlog=tallies.due_unfailed(self._store, now) if floats else None,
+            backlog=tallies.due_unfailed(self._store, now) if floats(self.shared.schedule, now) else None,
             for_failing=self._for_failing,
         )
 
@@ -248,10 +248,13 @@ class PollRound:
                 decision = decide(self._policy, self.own, before, heard, due, moment)
             leased_until = moment.now + self.rules.lease_ms
             changes = writing.write(self._store, decision.intents, moment.now, leased_until, derived)
+            learned = None if decision.intents.since is None else curves.add(self._store, decision.intents.since)
             if decision.shared != before:
                 api.put(self._store, decision.shared)
             if before.breaker.paused and not decision.shared.breaker.paused:
                 api.note_pause(self._store, before.breaker, moment.now)
+        if learned is not None:
+            self.planner.kept(learned)
         self._committed(decision, changes, moment.now, monotonic)
 
     def _committed(self, decision: Decision, changes: Sequence[Change], now: int, monotonic: int) -> None:
@@ -269,7 +272,6 @@ class PollRound:
             self._pool.submit(Job(task.seq, task.id, now, deadline))
         if intents.health_check:
             self._pool.submit(Job(NO_TASK, "", now, deadline))
-        self.planner.kept(intents.curves)
         self.planner.learn(intents.observations)
         ended = [one.new for one in changes if one.new.state == "concluded" and not one.revision]
         self.concluded += len(ended)

@@ -8,7 +8,7 @@ from worker.core.x12.embedded import Derived
 from worker.rounds.log_lines import Change
 from worker.store.conclude import conclude, keep_provisional
 from worker.store.db.store import Store
-from worker.store.state import callback_lane, curves
+from worker.store.state import callback_lane
 from worker.store.tasks import bodies, verifying
 from worker.store.tasks import polling as tasks
 
@@ -37,7 +37,6 @@ def write(
     tasks.replan(store, intents.replanned, now)
     tasks.lease(store, [task.seq for task in intents.claims if task.state == "pending"], leased_until)
     verifying.claim(store, [task.seq for task in intents.claims if task.state == "concluded"], leased_until)
-    curves.keep(store, intents.curves)
     return [change for change in changes if change is not None]
 
 

@@ -520,7 +520,10 @@ CREATE TABLE api (
     spent BIGINT NOT NULL,
     delay_per_request_ms DOUBLE PRECISION NOT NULL,
     credit BIGINT NOT NULL,
-    first_wait_ms BIGINT
+    first_wait_ms BIGINT,
+    floated_at BIGINT NOT NULL DEFAULT 0,
+    asked BIGINT NOT NULL DEFAULT 0,
+    backlog BIGINT NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 INSERT INTO api (id, probes, paused_total, tat_us, pace, slowed_at, eased_at, day, spent, delay_per_request_ms, credit)
 VALUES (1, 0, 0, 0, 1000000, 0, 0, 0, 0, 0, 0);

@@ -567,7 +567,10 @@ CREATE TABLE api (
     spent INTEGER NOT NULL,             -- requests of that day
     delay_per_request_ms REAL NOT NULL, -- what a request is worth, in ms of waiting
     credit INTEGER NOT NULL,            -- polls saved so far against the cadence
-    first_wait_ms INTEGER               -- from recording to the first poll; none: as the cadence says
+    first_wait_ms INTEGER,              -- from recording to the first poll; none: as the cadence says
+    floated_at INTEGER NOT NULL DEFAULT 0, -- when what a request is worth was last fitted to the load
+    asked INTEGER NOT NULL DEFAULT 0,   -- requests granted since then
+    backlog INTEGER NOT NULL DEFAULT 0  -- polls that were due and not made then
 ) STRICT;
 INSERT INTO api (id, probes, paused_total, tat_us, pace, slowed_at, eased_at, day, spent, delay_per_request_ms, credit)
 VALUES (1, 0, 0, 0, 1000000, 0, 0, 0, 0, 0, 0);

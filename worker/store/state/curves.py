@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from worker.core.schedule.hazard import EndCounts, packed, unpacked
+from worker.core.schedule.hazard import EndCounts, packed, together, unpacked
 from worker.store.db.store import Store
 
 
@@ -12,14 +12,18 @@ def load(store: Store) -> dict[str, EndCounts]:
     return {row["task_class"]: unpacked(row["curve"]) for row in rows}
 
 
-def keep(store: Store, curves: Mapping[str, EndCounts]) -> None:
-    """Write these, inside a transaction."""
-    for task_class, curve in curves.items():
+def add(store: Store, since: Mapping[str, EndCounts]) -> dict[str, EndCounts]:
+    """Add what was learned since to what others have stored, inside a transaction; all that stands there then."""
+    stored = load(store)
+    for task_class, learned in since.items():
+        curve = packed(together(stored.get(task_class, EndCounts()), learned))
+        stored[task_class] = unpacked(curve)
         store.execute(
             "INSERT INTO curves (task_class, curve) VALUES (:task_class, :curve)"
             " ON CONFLICT (task_class) DO UPDATE SET curve = excluded.curve",
-            {"task_class": task_class, "curve": packed(curve)},
+            {"task_class": task_class, "curve": curve},
         )
+    return stored
 
 
 def of_class(store: Store, task_class: str) -> EndCounts:
