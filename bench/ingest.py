@@ -33,10 +33,10 @@ class Watched(SqliteStore):
     transactions = 0
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self, *, alone: bool = True) -> Iterator[None]:
         began = None
         try:
-            with super().write():
+            with super().write(alone=alone):
                 began = time.perf_counter()
                 yield
         finally:

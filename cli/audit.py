@@ -9,7 +9,7 @@ from worker.store.state.acts import Action
 
 def note_act(store: Store, who: str, act: Action, about: str | None, now: int) -> None:
     """Note an act in a transaction of its own. Raises StorageFailed and TryLater: nothing may be done then."""
-    with store.write():
+    with store.write(alone=False):
         acts.note(store, who, act, about, now)
 
 

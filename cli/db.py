@@ -61,10 +61,17 @@ def migrate(obj: dict[str, Any], as_json: bool) -> None:
     """Bring the database of an earlier release up to date, after a copy of it was put beside it.
 
     `cdpoll run` does the same when it starts. Exit 75: a daemon works on the database.
+
+    On a server no copy is made. Its tables are made where there are none, and roles get the rights that they need.
     """
     by = who()
     with opened(obj, migrate=True) as here:
-        where, version, before = str(here.store.path), here.store.version(), here.store.migrated_from
+        where, version, before = here.store.name, here.store.version(), here.store.migrated_from
+        shared = here.store.shared
+        if shared:
+            from worker.store.schema.server import grant
+
+            grant(here.store)
         if before is not None:
             audited(here.store, by, "migrated the database", f"schema {before} to {version}", here.now)
     if as_json:
@@ -72,7 +79,8 @@ def migrate(obj: dict[str, Any], as_json: bool) -> None:
     elif before is None:
         click.echo(f"{where}: schema {version}")
     else:
-        click.echo(f"{where}: brought from schema {before} to {version}; as it was: {where}.schema-{before}")
+        kept = "" if shared else f"; as it was: {where}.schema-{before}"
+        click.echo(f"{where}: brought from schema {before} to {version}{kept}")
 
 
 @db.command()

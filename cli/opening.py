@@ -136,7 +136,10 @@ def opened_as(found: Tolerated, timeout_s: float, *, create: bool = False, migra
     settle_in(config.store.path)
     # A command has no one to tell that a migration goes on.
     working = (lambda: None) if migrate else None
-    store = open_store(config.store.place, timeout=timeout_s, create=create, migrate=working)
+    place = config.store.place
+    # On a server, tables are made by who may change them.
+    create = create or (migrate and place.server is not None)
+    store = open_store(place, timeout=timeout_s, create=create, migrate=working)
     store.journal = tell_journal
     return Opened(config, store, Clock().now(), mistakes, bool(unread))
 

@@ -12,7 +12,7 @@ from worker.clock import Clock
 from worker.config import ConfigurationMistakes, Tolerated, examine
 from worker.config.sources import PREFIX, standard_places
 from worker.config.spool_keys import DEFAULT_PATH
-from worker.core.errors import CdpollError, NewerSchema, TryLater
+from worker.core.errors import CdpollError, NewerSchema, NotAllowed, TryLater
 from worker.core.intake.intake import Intake
 from worker.gateways.spool import leaving
 
@@ -118,7 +118,7 @@ def _usual_folder() -> Path | None:
 
 def _may_be_well(error: CdpollError) -> bool:
     """Whether the database may be well, and this process cannot use it: now, or by its rights or its release."""
-    if isinstance(error, TryLater | NewerSchema):
+    if isinstance(error, TryLater | NewerSchema | NotAllowed):
         return True
     if isinstance(error, ConfigurationMistakes):
         files = [mistake.place.file for mistake in error.mistakes if mistake.place.file is not None]

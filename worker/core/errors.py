@@ -6,7 +6,8 @@
     ├── BadData             65  what was handed in cannot be used, or names nothing we know
     ├── VendorUnreachable   69  the vendor (or its SFTP server) did not answer usefully
     ├── StorageFailed       74  the database could not be read or written
-    │   └── DamagedRow          a row of it was damaged on the disk
+    │   ├── DamagedRow          a row of it was damaged on the disk
+    │   └── NotAllowed          the database server does not let this user in, or at what was asked
     ├── TryLater            75  busy, or work remains: the same call may succeed later
     │   └── ServerLost          the database server cannot be reached, or has ended the connection
     ├── CredentialsRefused  77  the vendor, or the proxy on the way to it, does not let us
@@ -54,6 +55,10 @@ class StorageFailed(CdpollError):
 
 class DamagedRow(StorageFailed):
     """A column of a row does not hold what it was given: a bit has changed on the disk."""
+
+
+class NotAllowed(StorageFailed):
+    """The database may be well; a user with other rights can use it."""
 
 
 class TryLater(CdpollError):

@@ -21,6 +21,8 @@ class CursorLock:
 
     def __enter__(self) -> None:
         try:
+            # With a database on a server, nothing may have made this host's folder yet.
+            self._path.parent.mkdir(mode=0o770, exist_ok=True)
             self._lock = FileLock(self._path, wait=False)
         except BlockingIOError:
             raise TryLater(
@@ -44,7 +46,7 @@ def position(store: Store, name: str) -> int:
 
 def move(store: Store, name: str, number: int, now: int) -> None:
     """Put the cursor at ``number``, in a transaction of its own. It never moves back."""
-    with store.write():
+    with store.write(alone=False):
         store.execute(
             """
             INSERT INTO cursors (name, number, moved_at) VALUES (:name, :number, :now)

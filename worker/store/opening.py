@@ -96,15 +96,18 @@ def identity_of(store: Store) -> str:
 
 
 def refuse_other_schema(store: Store) -> None:
-    """Inside a transaction: raise :class:`BadConfiguration` where the schema has changed since the store was opened.
+    """Inside a transaction: raise :class:`NewerSchema` where the schema has changed since the store was opened.
 
     A process without the daemon's lock may go on for long after a newer cdpoll has brought the database up to date.
     """
-    version = store.version()
+    _refuse_other(store.name, store.version())
+
+
+def _refuse_other(name: str, version: int) -> None:
     if version != SCHEMA_VERSION:
-        raise BadConfiguration(
-            f"{store.name} has another schema now ({version}; this process knows {SCHEMA_VERSION})",
-            "restart the service, so that it runs the cdpoll that is installed",
+        raise NewerSchema(
+            f"{name} has another schema now ({version}; this process knows {SCHEMA_VERSION})",
+            "restart the service, so that it runs the cdpoll that is installed; if it does, install that version here",
         )
 
 
@@ -137,6 +140,8 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
     except BaseException:
         store.close()
         raise
+    # Another host may bring the tables up to date while this process works.
+    store.refuse_schema = lambda found: _refuse_other(store.name, int(found))
     return store
 
 

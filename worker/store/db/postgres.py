@@ -19,7 +19,7 @@ from worker.core.errors import StorageFailed
 from worker.place import DatabasePlace
 from worker.store.db.server_address import SILENCE_MS, connected, parameters_of, shown
 from worker.store.db.server_failures import translated
-from worker.store.db.server_values import ServerRow, spelled, without_nul
+from worker.store.db.server_values import ServerRow, last_row, spelled, without_nul
 from worker.store.db.store import Params, Row, TimeOfDay
 
 # Within a transaction, between two statements. A pass takes some ms; after a freeze the lock is free in 5 s.
@@ -32,7 +32,8 @@ SCHEMA_LOCK = 0x6364706F6C6C
 ASK_AGAIN_MS = 1_000
 
 # The row of the API is the lock of all writers.
-_LOCK = "SELECT id FROM api WHERE id = 1 FOR UPDATE"
+_LOCK = "SELECT id FROM api WHERE id = 1 FOR UPDATE;"
+_SCHEMA = "SELECT (SELECT value FROM meta WHERE key = 'schema') AS schema"
 _TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now"
 
 
@@ -58,7 +59,8 @@ class PostgresStore:
             "tcp_user_timeout": SILENCE_MS,
         }
         set_them = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
-        self._begin = f"BEGIN; {set_them} {_LOCK}"
+        self._begin = f"BEGIN; {set_them}"
+        self.refuse_schema: Callable[[str], object] = str  # told at each begin which one there is
         self._lines: list[str] = []
         self._inside = False
         self._ahead_ms = 0  # the server's clock, of this machine's
@@ -100,20 +102,22 @@ class PostgresStore:
         with translated(self.name):
             self._plain(sql)
 
-    def write(self) -> AbstractContextManager[None]:
-        return self._transaction(self._begin)
+    def write(self, *, alone: bool = True) -> AbstractContextManager[None]:
+        return self._transaction(self._begin + (_LOCK if alone else "") + _SCHEMA)
 
     def rebuilding(self) -> AbstractContextManager[None]:
         """A write transaction in which tables may be made or changed: one process at a time does that."""
-        return self._transaction(f"BEGIN; SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+        return self._transaction(f"{self._begin} SELECT pg_advisory_xact_lock({SCHEMA_LOCK}), NULL AS schema")
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
         self._lines.clear()  # of a transaction that was rolled back
         with translated(self.name):
             try:
-                self._alone(lambda: self._plain(begin))
+                found = self._alone(lambda: last_row(self._plain(begin)))
                 self._inside = True
+                if found["schema"] is not None:
+                    self.refuse_schema(found["schema"])
                 yield
                 # A transaction in which a statement has failed is rolled back, and that is no error to the server.
                 if self._plain("COMMIT").statusmessage != "COMMIT":
@@ -169,8 +173,7 @@ class PostgresStore:
         return int(self.read("SELECT pg_database_size(current_database()) AS size")[0]["size"]), 0
 
     def rewrite(self) -> None:
-        """Let the server use again what removed rows have held. (Its WAL and its backups are its operator's.)"""
-        self.script("VACUUM")
+        self.script("VACUUM")  # the server uses that room again; its WAL and its backups are its operator's
 
     def wrong(self) -> list[str]:
         return []  # the server holds references and checks itself; its pages are its operator's to verify

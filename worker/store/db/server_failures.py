@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from worker.core.errors import ServerLost, StorageFailed, TryLater
+from worker.core.errors import NotAllowed, ServerLost, StorageFailed, TryLater
 
 # By the first letters of its SQLSTATE, the longest first: what to do, of what passes by itself.
 _PASSES = {
@@ -26,10 +26,12 @@ _LOST = {
     "25006": "this server takes no writes: it may be a standby; name the primary in [store] url, or all servers with "
     "target_session_attrs=read-write",
 }
-_STAYS = {
+_DENIED = {
     "28": "check the user and the password of [store] url, and pg_hba.conf of the server",
+    "42501": "this user may not do that: docs/postgresql.md says under roles which user may",
+}
+_STAYS = {
     "3D000": "make the database first, as docs/postgresql.md says",
-    "42501": "give this user what it needs, as docs/postgresql.md says under roles",
     "53100": "the server's disk is full: free some space there; nothing that was acknowledged is lost",
     "53": "the server lacks memory or room",
     "58": "see the server's log: its disk fails",
@@ -55,7 +57,7 @@ def _translation(name: str, error: psycopg.Error) -> TryLater | StorageFailed:
             return _unreachable(name, error)
         return StorageFailed(f"{name}: {type(error).__name__} before anything was sent", "report this")
     said = error.diag.message_primary or type(error).__name__
-    for hints, kind in ((_PASSES, TryLater), (_LOST, ServerLost), (_STAYS, StorageFailed)):
+    for hints, kind in ((_PASSES, TryLater), (_LOST, ServerLost), (_DENIED, NotAllowed), (_STAYS, StorageFailed)):
         for begins, hint in hints.items():
             if code.startswith(begins):
                 return kind(f"{name}: {said}", hint)
@@ -67,12 +69,12 @@ _TLS = "see docs/postgresql.md for sslmode and sslrootcert of [store] url"
 _SAID = {
     "certificate": _TLS,
     "SSL was required": _TLS,
-    "password": _STAYS["28"],
-    "pg_hba.conf": _STAYS["28"],
-    "not permitted to log in": _STAYS["28"],
-    'FATAL:  role "': _STAYS["28"],
+    "password": _DENIED["28"],
+    "pg_hba.conf": _DENIED["28"],
+    "not permitted to log in": _DENIED["28"],
+    'FATAL:  role "': _DENIED["28"],
     "does not exist": _STAYS["3D000"],
-    "permission denied for database": _STAYS["42501"],
+    "permission denied for database": _DENIED["42501"],
     "definition of service": "name a service that the file pg_service.conf has, or write the host in [store] url",
 }
 
@@ -85,7 +87,8 @@ def _unreachable(name: str, error: psycopg.OperationalError) -> TryLater | Stora
     servers = [line for line in lines if line.startswith("- host:")] or [str(error)]
     hints = [next((hint for word, hint in _SAID.items() if word in line), None) for line in servers]
     if hints[0] is not None and None not in hints:
-        return StorageFailed(f"{name}: {said}", hints[0])
+        kind = NotAllowed if hints[0] in _DENIED.values() else StorageFailed
+        return kind(f"{name}: {said}", hints[0])
     if "too many" in said or "connection slots" in said:
         return ServerLost(f"{name}: {said}", _LOST["53300"])
     if "read-only" in said or "hot standby" in said or "recovery" in said:

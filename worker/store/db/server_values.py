@@ -52,6 +52,15 @@ def server_rows(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Server
     return type("NamedRow", (ServerRow,), {"names": names})
 
 
+def last_row(cursor: psycopg.Cursor[ServerRow]) -> ServerRow:
+    """Of several statements that were sent together: the row that the last one answers."""
+    while cursor.nextset():
+        pass
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
 class _FlagDumper(Int8Dumper):
     """True and false are 1 and 0 in all tables."""
 

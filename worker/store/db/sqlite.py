@@ -269,7 +269,7 @@ class SqliteStore:
         )
 
     @contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self, *, alone: bool = True) -> Iterator[None]:  # noqa: ARG002 - a file has one writer
         """A write transaction: committed and on the disk when the block ends, rolled back when it raises.
 
         Raises :class:`StorageFailed` as well where the file was removed or replaced meanwhile: then the commit went

@@ -73,10 +73,11 @@ class Store(Protocol):
     def many(self, sql: str, rows: Iterable[Params]) -> int:
         """One statement for each of ``rows`` inside :meth:`write`; how many rows were changed in all."""
 
-    def write(self) -> AbstractContextManager[None]:
+    def write(self, *, alone: bool = True) -> AbstractContextManager[None]:
         """A write transaction: committed and on the disk when the block ends, rolled back when it raises.
 
-        One at a time: whoever holds it reads nothing that another is about to change.
+        One at a time: whoever holds it reads nothing that another is about to change. Not ``alone``: rows are added
+        that no other waits for. On a server it then takes no turn, and needs no right to the lock.
         """
 
     def tell(self, line: str) -> None:

@@ -104,6 +104,8 @@ def remove_tasks(store: Store, seqs: Sequence[int], limit: Limit, now: int) -> R
 
 def portions(store: Store, seqs: Sequence[int]) -> Iterator[list[int]]:
     """The tasks in portions for one transaction each: large bodies take long to free."""
+    if not seqs:
+        return
     sizes = {
         row["task"]: row["size"]
         for row in store.read(

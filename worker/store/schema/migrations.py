@@ -139,7 +139,7 @@ def _ways_in(db: Database) -> None:
 
 
 def _several_daemons(db: Database) -> None:
-    _make(db, "leases")
+    _make(db, "leases", "unreadable_again")
     for name in ("floated_at", "asked", "backlog"):
         if not any(column.name == name for column in db.table("api").columns):
             db.execute(f"ALTER TABLE api ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")

@@ -138,6 +138,13 @@ CREATE TABLE unreadable (
     last_at INTEGER NOT NULL,           -- when it last came
     UNIQUE (raw, ref)
 ) STRICT;
+-- A trigger, so that who may only add texts need not be let read them.
+CREATE TRIGGER unreadable_again BEFORE INSERT ON unreadable
+WHEN EXISTS (SELECT 1 FROM unreadable WHERE raw = new.raw AND ref = new.ref)
+BEGIN
+    UPDATE unreadable SET last_at = new.last_at WHERE raw = new.raw AND ref = new.ref;
+    SELECT RAISE(IGNORE);
+END;
 
 -- Discoveries whose ids were not seen: a request went out, and its answer was lost. They are looked for by the correlation
 -- id of the request.

@@ -56,12 +56,20 @@ def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
     """
     for correlation_id in dict.fromkeys(correlation_ids):
         params = {"correlation_id": correlation_id, "most": MOST_ROWS}
+        # Who may record need not be let read what either tells of a patient, where there are not both.
+        both = store.one(
+            """
+            SELECT lookups.seq FROM lookups JOIN tasks ON tasks.correlation_id = lookups.correlation_id
+            WHERE lookups.correlation_id = :correlation_id LIMIT 1
+            """,
+            params,
+        )
+        if both is None:
+            continue
         rows = store.read(
             f"SELECT seq, ref, recorded_at, {_ABOUT} FROM lookups WHERE correlation_id = :correlation_id",  # noqa: S608
             params,
         )
-        if not rows:
-            continue
         tasks = store.read(
             f"SELECT seq, started_at, recorded_at, {_ABOUT} FROM tasks"  # noqa: S608 - constants
             " WHERE correlation_id = :correlation_id ORDER BY seq LIMIT :most",

@@ -193,31 +193,25 @@ def record_one(
     return int(seq), str(state)
 
 
+_OF_PATIENTS = ("trace_number", "originator_id", "member_id", "birth_date")
+
+
 def _complete(store: Store, seq: int, details: dict[str, str | None]) -> None:
-    """Fill in the ``details`` that earlier recordings of the same id lacked. No value is overwritten."""
-    store.execute(
-        """
-        UPDATE tasks SET
-            correlation_id = coalesce(correlation_id, :correlation_id), trace_id = coalesce(trace_id, :trace_id),
-            trace_number = coalesce(trace_number, :trace_number),
-            originator_id = coalesce(originator_id, :originator_id),
-            member_id = coalesce(member_id, :member_id), birth_date = coalesce(birth_date, :birth_date),
-            subtenant = coalesce(subtenant, :subtenant),
-            purged_at = CASE WHEN coalesce(:trace_number, :originator_id, :member_id, :birth_date) IS NULL
-                THEN purged_at END
-        WHERE seq = :seq
-        """,
-        {"seq": seq, **details},
-    )
+    """Fill in the ``details`` that earlier recordings of the same id lacked. No value is overwritten.
+
+    A column is read only where there is something for it: who may record need not be let read what tells of patients.
+    """
+    given = {name: value for name, value in details.items() if value is not None}
+    if not given:
+        return
+    values = [f"{name} = coalesce({name}, :{name})" for name in given]
+    if any(name in given for name in _OF_PATIENTS):
+        values.append("purged_at = NULL")
+    store.execute(f"UPDATE tasks SET {', '.join(values)} WHERE seq = :seq", {"seq": seq, **given})  # noqa: S608
 
 
 def _keep_unreadable(store: Store, item: Unreadable, now: int) -> None:
-    row = {"raw": item.raw, "reason": item.reason, "ref": item.ref or "", "now": now}
-    # Not ON CONFLICT: PostgreSQL has no unique index of texts as long as these may be.
-    if not store.execute("UPDATE unreadable SET last_at = :now WHERE raw = :raw AND ref = :ref", row):
-        store.execute(
-            """
-            INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES (:raw, :reason, :ref, :now, :now)
-            """,
-            row,
-        )
+    store.execute(
+        "INSERT INTO unreadable (raw, reason, ref, first_at, last_at) VALUES (:raw, :reason, :ref, :now, :now)",
+        {"raw": item.raw, "reason": item.reason, "ref": item.ref or "", "now": now},
+    )
