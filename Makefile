@@ -13,11 +13,15 @@ CA file (PEM), and PIP_PROXY to the proxy; where PyPI is not reachable, set PIP_
 Then run make again." >&2; exit 1; }
 INSTALL := $(PIP) install --require-hashes --no-deps
 
-.PHONY: demo test test-system test-long bench check lock clean install uninstall deb
+.PHONY: demo demo-pg test test-system test-long bench check lock clean install uninstall deb
 
 # Nothing is written into another user's folder: as root in a checkout of somebody else, the demo runs below /tmp.
 demo: $(VENV)/.run
 	@$(BIN)/cdpoll demo $$(test -O . || echo --dir "$$(mktemp -d)/cdpoll-demo")
+
+# Two daemons on a PostgreSQL server of its own, from the programs of Debian's package postgresql; one is killed midway.
+demo-pg: $(VENV)/.postgres
+	@$(BIN)/cdpoll demo --postgres --tasks 100 $$(test -O . || echo --dir "$$(mktemp -d)/cdpoll-demo")
 
 # Three processes for two cores: tests wait for other processes a good part of their time. Tests marked `system` need
 # root, a machine of their own or a browser.

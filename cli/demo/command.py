@@ -16,8 +16,11 @@ from worker.core.instant import iso
 @click.option(
     "--dir", "folder", metavar="DIR", default="cdpoll-demo", show_default=True, help="Where to put the database."
 )
+@click.option(
+    "--postgres", is_flag=True, help="Two daemons on a PostgreSQL server of the demo's own; one is killed midway."
+)
 @click.pass_context
-def demo(ctx: click.Context, tasks: int, folder: str) -> None:
+def demo(ctx: click.Context, tasks: int, folder: str, postgres: bool) -> None:
     """The main job on embedded defaults.
 
     Starts the sandbox and the real daemon, submits real-time checks, records what their Link headers name, and shows
@@ -29,6 +32,9 @@ def demo(ctx: click.Context, tasks: int, folder: str) -> None:
     from cli.demo import screen
     from cli.demo.ending import Picture
     from cli.demo.run import Demo
+
+    if postgres:
+        from cli.demo.two_daemons import TwoDaemons as Demo
 
     talk = Console(stderr=True)
     clock = Clock()

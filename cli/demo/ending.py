@@ -1,6 +1,5 @@
 """The demo's progress, and its result: the database compared with what the sandbox knows."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,9 +56,10 @@ class Ending:
     unaccounted: list[str]  # one line for each thing that is not as it should be
     requests: Counter[str]  # replies of the sandbox, by kind
     batch: Batch
-    folder: Path
-    database: Path
+    config: Path  # of the daemon, or of the first one
+    database: str
     took_ms: int
+    more: list[tuple[str, str]]  # further lines of the table
 
 
 def read_picture(store: Store, picture: Picture) -> None:
@@ -70,34 +70,34 @@ def read_picture(store: Store, picture: Picture) -> None:
     picture.success, picture.failure = outcomes["success"], outcomes["failure"]
 
 
-def compare(vendor: Sandbox, database: Path, now: int) -> Comparison:
-    """Every task that the vendor has named against what ``database`` says of it. ``now`` is ms."""
-    db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        rows = db.execute(
-            "SELECT id, state, outcome, polls, concluded_at,"
-            " (SELECT count(*) FROM results WHERE results.task = tasks.seq AND source = 'poll') FROM tasks"
-        ).fetchall()
-        found = db.execute("SELECT path, count(*) FROM found_coverage WHERE source = 'poll' GROUP BY path").fetchall()
-    finally:
-        db.close()
+def compare(vendor: Sandbox, store: Store, now: int) -> Comparison:
+    """Every task that the vendor has named against what the database says of it. ``now`` is ms."""
+    rows = store.read(
+        """
+        SELECT id, state, outcome, polls, concluded_at,
+            (SELECT count(*) FROM results WHERE results.task = tasks.seq AND source = 'poll') AS results
+        FROM tasks
+        """
+    )
+    found = store.read("SELECT path, count(*) AS n FROM found_coverage WHERE source = 'poll' GROUP BY path")
     truth = {task.id: task for task in vendor.tasks}
-    wrong = [f"{i}: named by the vendor, but not recorded" for i in truth.keys() - {row[0] for row in rows}]
+    wrong = [f"{i}: named by the vendor, but not recorded" for i in truth.keys() - {row["id"] for row in rows}]
     waits = []
-    for task_id, state, outcome, _, concluded_at, results in rows:
+    for row in rows:
+        task_id, state, outcome, results = (row[name] for name in ("id", "state", "outcome", "results"))
         task = truth.get(task_id)
         if task is None:
             wrong.append(f"{task_id}: recorded, but never named by the vendor")
         elif state != "concluded" or results != 1 or outcome != task.status_at(now):
             wrong.append(f"{task_id}: {state} {outcome}, {results} results; the vendor says {task.status_at(now)}")
         else:
-            waits.append(concluded_at - task.start)
+            waits.append(row["concluded_at"] - task.start)
     return Comparison(
         wrong=wrong,
-        found=Counter(dict(found)),
+        found=Counter({row["path"]: row["n"] for row in found}),
         waits=waits,
-        polls=sum(row[3] for row in rows),
-        example=next((row[0] for row in rows if row[2] == "success"), "ID"),
+        polls=sum(row["polls"] for row in rows),
+        example=next((row["id"] for row in rows if row["outcome"] == "success"), "ID"),
     )
 
 

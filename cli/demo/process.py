@@ -12,9 +12,20 @@ class Daemon:
     """A running ``cdpoll run``; leaving the block asks it to end, and waits."""
 
     def __init__(self, config: Path, log: Path) -> None:
-        self._log = log.open("wb")
-        self._process = subprocess.Popen(_line(config, "run"), stdout=self._log, stderr=self._log, env=_environment())
+        self.log = log
+        self._lines = log.open("wb")
+        self._process = subprocess.Popen(
+            _line(config, "run"), stdout=self._lines, stderr=self._lines, env=_environment()
+        )
         self.returncode: int | None = None
+        """``None`` as well where it was killed."""
+        self._killed = False
+
+    def kill(self) -> None:
+        """As when its host is gone: it ends nothing that it has begun."""
+        self._killed = True
+        self._process.kill()
+        self._process.wait()
 
     @property
     def running(self) -> bool:
@@ -26,11 +37,12 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
-            self.returncode = self._process.wait(timeout=20)
+            ended = self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self.returncode = self._process.wait()
-        self._log.close()
+            ended = self._process.wait()
+        self.returncode = None if self._killed else ended
+        self._lines.close()
 
 
 def _line(config: Path, *words: str) -> list[str]:

@@ -7,9 +7,9 @@ cdpoll stored with what the sandbox knows to be true.
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from sandbox.account import Account
 from sandbox.batch import write_batch
 from sandbox.server import Sandbox
 from worker.clock import Clock
-from worker.core.errors import StorageFailed
+from worker.config import load_store
+from worker.core.errors import StorageFailed, TryLater
+from worker.place import DatabasePlace
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -44,7 +46,7 @@ FAULTS = (
 PATIENCE_MS = 120_000
 
 
-@dataclass(slots=True)
+@dataclass
 class Demo:
     """One run. ``folder`` must not exist; ``show`` is called with the picture, several times a second."""
 
@@ -59,51 +61,61 @@ class Demo:
         began = self.clock.now()
         self._make_folder()
         account = Account(expires_in_s=60 * SPEED_FACTOR)
-        with Sandbox(self.clock, speed=SPEED_FACTOR, faults=FAULTS, account=account) as vendor:
-            config = self._write_config(vendor)
+        with ExitStack() as stack:
+            vendor = stack.enter_context(Sandbox(self.clock, speed=SPEED_FACTOR, faults=FAULTS, account=account))
+            configs = self._write_configs(vendor, stack)
+            place = load_store(str(configs[0]), {}).config.store.place
             picture = Picture(self.checks)
-            with Daemon(config, self.folder / "daemon.log") as daemon:
+            with ExitStack() as running:
+                daemons = [running.enter_context(Daemon(one, one.with_name("daemon.log"))) for one in configs]
                 token = fetch_token(vendor)
                 with ThreadPoolExecutor(4, "checks") as pool:
-                    submitting = pool.submit(self._submit_all, vendor, token, config, picture)
-                    self._watch(picture, daemon, submitting.done)
+                    submitting = pool.submit(self._submit_all, vendor, token, configs, picture)
+                    self._watch(picture, place, daemons, submitting.done)
                     submitting.result()
             picture.phase = "reading a batch file of the same answers"
             self.show(picture)
-            batch = self._ingest(vendor, config)
+            batch = self._ingest(vendor, configs[0])
             picture.phase = "done"
             self.show(picture)
-            tasks = compare(vendor, self.database, self.clock.now())
+            with open_store(place) as store:
+                tasks = compare(vendor, store, self.clock.now())
             return Ending(
                 picture=picture,
                 tasks=tasks,
-                unaccounted=[*self._failures(daemon.returncode, batch), *tasks.wrong],
+                unaccounted=[*self._failures(daemons, batch), *tasks.wrong],
                 requests=answers(vendor.requests),
                 batch=batch,
-                folder=self.folder,
-                database=self.database,
+                config=configs[0],
+                database=place.name,
                 took_ms=self.clock.now() - began,
+                more=self._more(),
             )
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "cdpoll.db"
 
     def _make_folder(self) -> None:
         make_own_folder(self.folder.parent)
         make_own_folder(self.folder, new=True)
 
-    def _write_config(self, vendor: Sandbox) -> Path:
+    def _write_configs(self, vendor: Sandbox, stack: ExitStack) -> list[Path]:
+        """One for each daemon."""
         # A drip is cut off at the request's deadline; two seconds of it are enough to see.
-        return write_files(vendor, self.folder, self.database, runs="once", timeout="2s")
+        return [write_files(vendor, self.folder, self.folder / "cdpoll.db", runs="once", timeout="2s")]
 
-    def _submit_all(self, vendor: Sandbox, token: str, config: Path, picture: Picture) -> None:
+    def _meanwhile(self, picture: Picture, daemons: Sequence[Daemon]) -> None:
+        """Called time and again while the daemons poll."""
+
+    def _more(self) -> list[tuple[str, str]]:
+        """Further lines of the table at the end."""
+        return []
+
+    def _submit_all(self, vendor: Sandbox, token: str, configs: Sequence[Path], picture: Picture) -> None:
         lock = threading.Lock()
 
         def check(first: int) -> None:
             batch = range(first, min(first + CHECKS_PER_RECORD, self.checks))
             dumps = [submit(vendor, token, n, examples.COURSES[n % len(examples.COURSES)]) for n in batch]
             lines = [json.dumps({"headers": dump, "ref": f"ACCT{n:06d}"}) for n, dump in zip(batch, dumps, strict=True)]
+            config = configs[first // CHECKS_PER_RECORD % len(configs)]
             done = command(config, "record", "--jsonl", "-", "--json", given="\n".join(lines).encode())
             if done.returncode != 0:
                 raise StorageFailed(f"record ended with {done.returncode}: {done.stderr.decode(errors='replace')}")
@@ -129,25 +141,33 @@ class Demo:
             report = {"transaction_sets": 0, "matched": 0}
         return Batch(path, written, report["transaction_sets"], report["matched"], done.returncode)
 
-    def _watch(self, picture: Picture, daemon: Daemon, submitted: Callable[[], bool]) -> None:
+    def _watch(
+        self, picture: Picture, place: DatabasePlace, daemons: Sequence[Daemon], submitted: Callable[[], bool]
+    ) -> None:
         tick = threading.Event()
         until = self.clock.monotonic() + PATIENCE_MS
         with ExitStack() as stack:
             store: Store | None = None
-            while self.clock.monotonic() < until and daemon.running:
+            while self.clock.monotonic() < until and any(one.running for one in daemons):
                 done = submitted()
-                if store is None and self.database.exists():
-                    store = stack.enter_context(open_store(self.database))
-                if store is not None:
+                if store is None:
+                    with suppress(StorageFailed, TryLater):  # a daemon makes it
+                        store = stack.enter_context(open_store(place))
+                else:
                     read_picture(store, picture)
                 self.show(picture)
-                if done and picture.pending == 0:
+                self._meanwhile(picture, daemons)
+                if done and store is not None and picture.pending == 0:
                     return
                 self.clock.wait(tick, 100)
 
-    def _failures(self, code: int | None, batch: Batch) -> list[str]:
-        """What went wrong besides the tasks; ``code`` is the daemon's exit code."""
-        wrong = [] if code == 0 else [f"the daemon ended with {code}: see {self.folder / 'daemon.log'}"]
+    def _failures(self, daemons: Sequence[Daemon], batch: Batch) -> list[str]:
+        """What went wrong besides the tasks."""
+        wrong = [
+            f"the daemon ended with {one.returncode}: see {one.log}"
+            for one in daemons
+            if one.returncode not in (0, None)
+        ]
         if batch.code != 0 or batch.read != batch.written:
             wrong.append(f"{batch.path}: {batch.read} of {batch.written} sets read, exit code {batch.code}")
         return wrong

@@ -1,6 +1,7 @@
 """What the demo shows: progress, and at its end a table, a small chart, and what to type next."""
 
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.panel import Panel
@@ -67,12 +68,16 @@ def print_ending(ending: Ending, out: Console) -> None:
             table.add_row(f"  {name}, survived", str(n))
     table.add_row("transaction sets in a batch file of the same answers", str(ending.batch.read))
     table.add_row("  of their answers, joined to a task", str(ending.batch.matched))
+    for name, value in ending.more:
+        table.add_row(name, value)
     table.add_row("unaccounted for", str(len(ending.unaccounted)), style="bold red" if ending.unaccounted else "")
     out.print(table)
     _chart(ending, out)
     for line in ending.unaccounted[:10]:
         out.print(f"NOT AS IT SHOULD BE: {line}", markup=False)
-    config = ending.folder / "cdpoll.ini"
+    if not Path(ending.database).exists():  # a server of the demo's own, which has ended
+        return
+    config = ending.config
     out.print(f"\nThe database: {ending.database}", soft_wrap=True, markup=False, highlight=False)
     out.print("To read it:", highlight=False)
     cdpoll = own_name()

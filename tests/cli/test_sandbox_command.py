@@ -6,12 +6,16 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
+from cli.demo import postgresql
 from sandbox.callback.target import CALLBACK_PATH
 from tests.support.callback_receiver import SECRET, Receiver
 from tests.support.cdpoll_process import CDPOLL, DEADLINE, House, until
+from tests.support.postgres import programs
 from tests.support.rehearsing import free_port, started
 from worker.config import load
+from worker.core.errors import StorageFailed
 
 
 def test_the_sandbox_hands_out_a_configuration_that_works_and_ends_with_sigterm(tmp_path: Path) -> None:
@@ -128,3 +132,28 @@ def test_the_demo_accounts_for_everything_in_a_small_run(tmp_path: Path) -> None
     looked = [str(CDPOLL), "--config", str(database.with_name("cdpoll.ini")), "status", "--check"]
     status = subprocess.run(looked, capture_output=True, text=True, timeout=DEADLINE)
     assert (status.returncode, status.stdout[:9]) == (0, "CDPOLL OK")  # though no daemon lives any more
+
+
+def test_two_daemons_on_a_server_account_for_everything_with_one_killed(tmp_path: Path) -> None:
+    programs()
+    done = subprocess.run(
+        [str(CDPOLL), "demo", "--postgres", "--tasks", "20", "--dir", str(tmp_path / "d")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"unaccounted for\s+│\s+0", done.stdout)
+    assert re.search(r"results when one of them was killed.*│\s+\d+", done.stdout)
+    assert "To read it" not in done.stdout  # the server has ended
+    (log,) = (tmp_path / "d").glob("*/west/daemon.log")
+    assert '"event": "stopped"' not in log.read_text()
+
+
+def test_without_postgresql_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(postgresql, "_PACKAGED", tmp_path)
+    with pytest.raises(StorageFailed) as caught:
+        postgresql.DemoServer()
+    assert caught.value.message == "no PostgreSQL is installed here"
+    assert caught.value.hint.startswith("apt-get install postgresql")
