@@ -23,9 +23,9 @@ from sandbox.account import Account
 from sandbox.batch import write_batch
 from sandbox.server import Sandbox
 from worker.clock import Clock
-from worker.config import load_store
+from worker.config import StoreSection, load_store
 from worker.core.errors import StorageFailed, TryLater
-from worker.place import DatabasePlace
+
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
@@ -64,21 +64,21 @@ class Demo:
         with ExitStack() as stack:
             vendor = stack.enter_context(Sandbox(self.clock, speed=SPEED_FACTOR, faults=FAULTS, account=account))
             configs = self._write_configs(vendor, stack)
-            place = load_store(str(configs[0]), {}).config.store.place
+            where = load_store(str(configs[0]), {}).config.store
             picture = Picture(self.checks)
             with ExitStack() as running:
                 daemons = [running.enter_context(Daemon(one, one.with_name("daemon.log"))) for one in configs]
                 token = fetch_token(vendor)
                 with ThreadPoolExecutor(4, "checks") as pool:
                     submitting = pool.submit(self._submit_all, vendor, token, configs, picture)
-                    self._watch(picture, place, daemons, submitting.done)
+                    self._watch(picture, where, daemons, submitting.done)
                     submitting.result()
             picture.phase = "reading a batch file of the same answers"
             self.show(picture)
             batch = self._ingest(vendor, configs[0])
             picture.phase = "done"
             self.show(picture)
-            with open_store(place) as store:
+            with open_store(where.place) as store:
                 tasks = compare(vendor, store, self.clock.now())
             return Ending(
                 picture=picture,
@@ -87,7 +87,7 @@ class Demo:
                 requests=answers(vendor.requests),
                 batch=batch,
                 config=configs[0],
-                database=place.name,
+                database=where.place.name,
                 took_ms=self.clock.now() - began,
                 more=self._more(),
             )
@@ -142,7 +142,7 @@ class Demo:
         return Batch(path, written, report["transaction_sets"], report["matched"], done.returncode)
 
     def _watch(
-        self, picture: Picture, place: DatabasePlace, daemons: Sequence[Daemon], submitted: Callable[[], bool]
+        self, picture: Picture, where: StoreSection, daemons: Sequence[Daemon], submitted: Callable[[], bool]
     ) -> None:
         tick = threading.Event()
         until = self.clock.monotonic() + PATIENCE_MS
@@ -152,7 +152,7 @@ class Demo:
                 done = submitted()
                 if store is None:
                     with suppress(StorageFailed, TryLater):  # a daemon makes it
-                        store = stack.enter_context(open_store(place))
+                        store = stack.enter_context(open_store(where.place))
                 else:
                     read_picture(store, picture)
                 self.show(picture)
