@@ -25,7 +25,6 @@ from sandbox.server import Sandbox
 from worker.clock import Clock
 from worker.config import StoreSection, load_store
 from worker.core.errors import StorageFailed, TryLater
-
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
