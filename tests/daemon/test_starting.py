@@ -14,14 +14,15 @@ import worker.daemon.starting
 from tests.support.cdpoll_process import ROOT, House, until
 from worker.clock import Clock
 from worker.config import load
-from worker.core.errors import StorageFailed
+from worker.core.errors import ServerLost, StorageFailed
 from worker.daemon.orders import Mode
-from worker.daemon.starting import LONGEST_WAIT_MS, wait_for_room
+from worker.daemon.starting import LONGEST_WAIT_FOR_SERVER_MS, LONGEST_WAIT_MS, wait_for_storage
 from worker.gateways.machine import Disk
 from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.store.db.failures import FREE_SPACE
 
+AWAY = ServerLost("postgresql://db/cdpoll: connection refused", "cdpoll goes on when the server can be reached again")
 FULL = StorageFailed("/x/cdpoll.db: database or disk is full", FREE_SPACE)
 IO_ERROR = StorageFailed("/x/cdpoll.db: disk I/O error", "see `cdpoll db integrity`")
 
@@ -48,7 +49,7 @@ class Told(Notify):
         self.lines += lines
 
 
-def failing(*errors: StorageFailed) -> Callable[[], int]:
+def failing(*errors: StorageFailed | ServerLost) -> Callable[[], int]:
     """A start that fails so often, then ends with 7."""
     left = list(errors)
 
@@ -61,7 +62,7 @@ def failing(*errors: StorageFailed) -> Callable[[], int]:
 
 
 def begin(start: Callable[[], int], clock: Waiting, told: Told, folder: Path) -> int:
-    return wait_for_room(start, folder, clock, threading.Event(), told, make_log("json", "info", clock))
+    return wait_for_storage(start, folder, clock, threading.Event(), told, make_log("json", "info", clock))
 
 
 def test_a_full_disk_is_waited_for_less_and_less_often_and_systemd_hears_why(tmp_path: Path) -> None:
@@ -71,6 +72,13 @@ def test_a_full_disk_is_waited_for_less_and_less_often_and_systemd_hears_why(tmp
     assert told.lines[0] == f"STATUS=not started, tried again in 5 s: {FULL.message}; {FREE_SPACE}"
     longer = [int(line.partition("=")[2]) // 1000 for line in told.lines if line.startswith("EXTEND_TIMEOUT_USEC=")]
     assert [one > wait for one, wait in zip(longer, clock.waits, strict=True)] == [True] * 6
+
+
+def test_so_is_a_server_that_cannot_be_reached_and_more_often(tmp_path: Path) -> None:
+    clock, told = Waiting(), Told()
+    assert begin(failing(*[AWAY] * 4), clock, told, tmp_path) == 7
+    assert clock.waits == [5_000, *[LONGEST_WAIT_FOR_SERVER_MS] * 3]
+    assert told.lines[0] == f"STATUS=not started, tried again in 5 s: {AWAY.message}; {AWAY.hint}"
 
 
 def test_sigterm_ends_the_waiting(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from worker.config import Config
 from worker.core.exit_code import ExitCode
 from worker.daemon.loop import Loop
 from worker.daemon.orders import Mode, Orders
-from worker.daemon.starting import wait_for_room
+from worker.daemon.starting import wait_for_storage
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify
 from worker.log import make_log
@@ -17,6 +17,10 @@ from worker.store.opening import open_store
 
 # How much longer systemd waits for the start each time that a migration says that it goes on.
 MIGRATING_US = 300_000_000
+
+# How long the main thread waits for another's lock. A server takes it from one that is frozen after 3 s
+# (worker/store/db/postgres.py).
+LOCK_TIMEOUT_S, SERVER_LOCK_TIMEOUT_S = 2.0, 5.0
 
 
 def run(
@@ -40,12 +44,13 @@ def run(
         notify.send(f"EXTEND_TIMEOUT_USEC={MIGRATING_US}", "STATUS=bringing the database up to date")
 
     place = config.store.place
+    timeout = LOCK_TIMEOUT_S if place.server is None else SERVER_LOCK_TIMEOUT_S
 
     def start() -> int:
         if signals.stop.is_set():
             log.info("stopped before the start")
             return ExitCode.INTERRUPTED if signals.interrupted else 0 if mode == "forever" else ExitCode.TRY_LATER
-        with open_store(place, timeout=2.0, create=True, migrate=migrating) as store:
+        with open_store(place, timeout=timeout, create=True, migrate=migrating) as store:
             lock = DaemonLock(store.path)
             # What is loaded stays. The collector would take a tenth of the CPU and more to examine it each time.
             gc.collect()
@@ -55,4 +60,6 @@ def run(
             finally:
                 lock.release()
 
-    return wait_for_room(start, place.path.parent, clock, signals.stop, notify, log) if mode == "forever" else start()
+    if mode != "forever":
+        return start()
+    return wait_for_storage(start, place.path.parent, clock, signals.stop, notify, log)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worker.clock import Clock
 from worker.config import Config
 from worker.config.polling import delay_per_request_of, rate_limit_of, schedule_of
 from worker.core.pacing.judge import NO_TASK
@@ -44,7 +45,7 @@ class Parts:
     rules: PollRules
 
 
-def assemble(config: Config, signals: Signals) -> Parts | None:
+def assemble(config: Config, signals: Signals, clock: Clock) -> Parts | None:
     """Build the parts, or nothing where there is no ``[api]``.
 
     Raises BadConfiguration for what is missing, and for a secret that cannot be read.
@@ -63,6 +64,7 @@ def assemble(config: Config, signals: Signals) -> Parts | None:
         lambda: HttpClient(tls, api.timeout_ms, proxy),
         _asker(Api(ApiSettings(api.base_url, api.tenant_id), tokens)),
         signals.wake.set,
+        monotonic=clock.monotonic,
     )
     polling = config.polling
     rules = PollRules(schedule_of(config), rate_limit_of(polling), api.timeout_ms, delay_per_request_of(polling))

@@ -11,7 +11,7 @@ from functools import partial
 from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
-from worker.core.errors import BadConfiguration, StorageFailed, TryLater
+from worker.core.errors import BadConfiguration, ServerLost, StorageFailed, TryLater
 from worker.core.exit_code import ExitCode
 from worker.daemon import hook_lane
 from worker.daemon.deliver_lane import WayOut, plan
@@ -131,8 +131,12 @@ class DeliverLoop:
             with self._store.write():
                 delivering.put(self._store, beat)
                 self._main.notices.write(self._store, now)
+        except ServerLost as error:
+            self._main.faults.server_lost(error)
+            return
         except (StorageFailed, TryLater):
             return
+        self._main.faults.server_back()
         self._main.notices.written()
         self._beat_at = now
 

@@ -1,10 +1,11 @@
 """The errors of all lanes are handled here: logged once, shown by `status`; the lane tries again later.
 
-A failure of the storage, or a lock that another process holds, passes by itself. Anything else is a fault in cdpoll:
-`status` shows it as ``internal_fault`` with the line of code, which holds no data.
+A failure of the storage, or a lock that another process holds, passes by itself. That a database server cannot be
+reached is told by the main thread alone: it meets that as soon as any lane, and tells when it is over. Anything else is
+a fault in cdpoll: `status` shows it as ``internal_fault`` with the line of code, which holds no data.
 """
 
-from worker.core.errors import CdpollError, StorageFailed, TryLater, place_of
+from worker.core.errors import CdpollError, ServerLost, StorageFailed, TryLater, place_of
 from worker.core.exit_code import ExitCode
 from worker.core.problems import problem
 from worker.daemon.notices import Notices
@@ -23,6 +24,7 @@ class Faults:
         self._notices = notices
         self._said: dict[str, str] = {}  # by lane: the error that stands, and was logged
         self._damage_said = False
+        self._lost = False
         self.unwritable: Unwritable | None = None
         """Since when the main thread cannot write the database, and why."""
 
@@ -47,10 +49,24 @@ class Faults:
         since = now if self.unwritable is None else self.unwritable.since
         self.unwritable = Unwritable(since, error.message, error.hint)
         self._notify.send(f"STATUS=critical: cannot write the database: {error.message}; {error.hint}")
+        if isinstance(error, ServerLost):
+            self.server_lost(error)
 
     def storage_well(self) -> None:
         """It can write the database again."""
         self.unwritable = None
+        self.server_back()
+
+    def server_lost(self, error: ServerLost) -> None:
+        """Log it once. It may be over before anyone has looked for problems."""
+        if not self._lost:
+            self.log.error("the database server cannot be reached; it is tried again", error=error.message)
+        self._lost = True
+
+    def server_back(self) -> None:
+        if self._lost:
+            self.log.info("the database server can be reached again")
+        self._lost = False
 
     def tell_damage(self, store: Store) -> None:
         """Tell once that a text was read that cannot be decoded."""

@@ -65,7 +65,7 @@ class Loop:
         self._callbacks = CallbackWatch(store)
         self._timer = StepTimer(MAIN)
         self._poll: PollLane | None = None
-        self._adopt(put_together(config, orders, signals, store))
+        self._adopt(put_together(config, orders, signals, store, clock))
 
     @property
     def schedule(self) -> Schedule:
@@ -250,7 +250,7 @@ class Loop:
         self._notify.send("READY=1")
 
     def _change(self) -> None:
-        found = read_anew(self._config, self._orders, self._signals, self._store)
+        found = read_anew(self._config, self._orders, self._signals, self._store, self._clock)
         self._drain()
         self._store_learned()
         self.close()

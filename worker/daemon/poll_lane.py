@@ -27,7 +27,7 @@ GRACE_MS = 1_000
 class PollLane:
     """A step of the lane is a pass of the poll round."""
 
-    # A pass saves and claims at most a few hundred rows, and waits at most 2 s for the database.
+    # A pass saves and claims at most a few hundred rows, and waits at most 5 s for the database.
     bound_ms = 60_000
 
     def __init__(

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from worker.clock import Clock
 from worker.config import Config
-from worker.core.errors import BadConfiguration
+from worker.core.errors import BadConfiguration, StorageFailed, TryLater
 from worker.daemon.assembly import Parts, assemble, lanes_of
 from worker.daemon.lane import LanePlan
 from worker.daemon.orders import Orders
@@ -20,10 +21,10 @@ class Assembled(NamedTuple):
     plans: list[LanePlan]
 
 
-def put_together(config: Config, orders: Orders, signals: Signals, store: Store) -> Assembled:
+def put_together(config: Config, orders: Orders, signals: Signals, store: Store, clock: Clock) -> Assembled:
     """Make the parts of a configuration. Raises BadConfiguration; then nothing is left open."""
     plans = lanes_of(config, orders)
-    parts = assemble(config, signals)
+    parts = assemble(config, signals, clock)
     if parts is not None:
         try:
             api.bind_origin(store, parts.origin)
@@ -33,7 +34,7 @@ def put_together(config: Config, orders: Orders, signals: Signals, store: Store)
     return Assembled(config, parts, plans)
 
 
-def read_anew(before: Config, orders: Orders, signals: Signals, store: Store) -> Assembled:
+def read_anew(before: Config, orders: Orders, signals: Signals, store: Store, clock: Clock) -> Assembled:
     """Read the configuration again and make its parts. Raises BadConfiguration: the one in force stays."""
     if orders.reload is None:
         raise BadConfiguration("this run does not reload")
@@ -42,4 +43,7 @@ def read_anew(before: Config, orders: Orders, signals: Signals, store: Store) ->
         raise BadConfiguration("[store] cannot change while the daemon runs", "restart it instead")
     if config.asks_without_fail:
         config.require_api()
-    return put_together(config, orders, signals, store)
+    try:
+        return put_together(config, orders, signals, store, clock)
+    except (StorageFailed, TryLater) as error:
+        raise BadConfiguration(error.message, error.hint) from error

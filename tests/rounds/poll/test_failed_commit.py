@@ -166,3 +166,42 @@ def test_that_pass_writes_to_every_table(tmp_path: Path) -> None:
         w.close()
     assert [name for name in found if found[name] == before[name]] == ["busy"]
     assert [event for event, _ in w.log.lines] == ["concluded"]
+
+
+class Unheard(FailingConnection):
+    """The first COMMIT is made, and the answer is lost on the way."""
+
+    def execute(self, sql: str, params: Any = ()) -> sqlite3.Cursor:
+        done = super().execute(sql, params)
+        if sql == "COMMIT" and not self.failed:
+            self.failed = True
+            raise sqlite3.OperationalError("disk I/O error")
+        return done
+
+
+def test_what_was_committed_without_an_answer_is_saved_once(tmp_path: Path) -> None:
+    """A connection to a server may be lost after the commit, and before its answer."""
+    saved = {}
+    for name in ("heard", "unheard"):
+        w = World(tmp_path / f"{name}.db", many_things, Setup(size=8, delay_per_request_ms=20_000))
+        w.record(*(f"t{n}" for n in range(8)))
+        w.now += MINUTE
+        w.run()
+        w.now += 100
+        w.land()
+        conn, w.now = w.store.conn, w.now + 100
+        if name == "unheard":
+            w.store.conn = Unheard(conn, None)
+            with pytest.raises(StorageFailed):
+                w.round.run(w.now, w.now)
+            w.store.conn = conn
+            w.now += 1  # another reading of the clock
+        w.run()
+        rows = "SELECT seq, state, polls, failures, last_error, leased_until FROM tasks ORDER BY seq"
+        tables = [rows, *(f"SELECT * FROM {table} ORDER BY 1" for table in ("bodies", "tallies", "counters"))]
+        tables += ["SELECT task, revision FROM results", "SELECT last, result FROM outbox", "SELECT credit FROM api"]
+        tables += ["SELECT event FROM history ORDER BY task, seq"]
+        saved[name] = [[tuple(row) for row in w.store.read(sql)] for sql in tables]
+        assert not w.round.busy
+        w.close()
+    assert saved["heard"] == saved["unheard"]

@@ -10,7 +10,7 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -74,6 +74,10 @@ class Unusable(Exception):
         self.response = response
 
 
+def _never() -> bool:
+    return False
+
+
 def _keep_none(response: httpx.Response) -> None:
     """In place of reading the cookies of an answer."""
 
@@ -126,6 +130,7 @@ class HttpClient:
         self._socket: socket.socket | None = None
         self._connected = False
         self._cut = False
+        self._over: Callable[[], bool] = _never
         self.sent = 0  # requests, ever
 
     def close(self) -> None:
@@ -140,10 +145,11 @@ class HttpClient:
         """End the kept connection."""
         self._connection.close()
 
-    def begin(self) -> None:
-        """A new piece of work begins: an earlier cut is over."""
+    def begin(self, over: Callable[[], bool] = _never) -> None:
+        """A new piece of work begins: an earlier cut is over. ``over`` tells whether it is too late to send anything:
+        a process that was stopped for long goes on in the middle of it, before any other thread can cut it."""
         with self._lock:
-            self._cut = False
+            self._cut, self._over = False, over
 
     def cut(self) -> None:
         """End the request under way, and any other until :meth:`begin`. Does not wait for the peer."""
@@ -191,7 +197,7 @@ class HttpClient:
         return self._send(method, url, headers, content, cap)
 
     def _send(self, method: str, url: str, headers: dict[str, str], content: bytes | None, cap: int) -> Response:
-        if self._cut:
+        if self._cut or self._over():
             raise HttpFailed("timeout")
         self.sent += 1
         try:

@@ -12,6 +12,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from worker.core.vendor.reply import Heard, Reply, Unreachable
@@ -56,9 +57,12 @@ class Pool:
         wake: Callable[[], None],
         *,
         ahead: int | None = None,
+        monotonic: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``ahead``: the most jobs to hand out ahead; four for each thread unless given."""
+        """``ahead``: the most jobs to hand out ahead; four for each thread unless given. ``monotonic`` tells ms on the
+        clock of deadlines: nothing is sent after one."""
         self._ask = ask
+        self._monotonic = monotonic
         self._make_client = make_client
         self._wake = wake
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -135,12 +139,15 @@ class Pool:
         for _ in self._threads:
             self._jobs.put(None)
 
+    def _is_over(self, job: Job) -> bool:
+        return job.deadline < self._monotonic()
+
     def _work(self) -> None:
         client = self._make_client()
         try:
             while (job := self._jobs.get()) is not None:
                 sent = client.sent
-                client.begin()
+                client.begin(partial(self._is_over, job))
                 with self._lock:
                     self._running[job] = client
                 try:
