@@ -59,7 +59,8 @@ def ack(obj: Json, codes: tuple[str, ...]) -> None:
     """
     by = who()
     with opened(obj) as here:
-        counts = {one.problem.code: one.problem.count for one in _standing(here)}
+        found = [one.problem for one in _standing(here)]
+        counts = {code: sum(one.count for one in found if one.code == code) for code in {one.code for one in found}}
         codes = tuple(dict.fromkeys(_standing_code(code, list(counts)) for code in codes))
         for code in codes:
             if kind_of(code).severity == "critical" and code != MISMATCH:
@@ -72,7 +73,9 @@ def ack(obj: Json, codes: tuple[str, ...]) -> None:
                     accepted = verifying.accept(here.store, by, here.now)
                     audit.note(here.store, by, "acknowledged", code, here.now)
                 else:
-                    standing.acknowledge(here.store, code, counts[code], by, here.now)
+                    for one in found:
+                        if one.code == code:
+                            standing.acknowledge(here.store, one.key, one.count, by, here.now)
     for code in codes:
         if code == MISMATCH:
             say(f"accepted as they are: {', '.join(accepted)}")
@@ -101,7 +104,8 @@ def _act(row: Json) -> str:
 
 
 def _standing(here: Opened) -> list[Shown]:
-    machine, beat = machine_of(here), last_beat(here.store)
+    machine = machine_of(here)
+    beat = last_beat(here.store)
     alive = beat is not None and beat.alive(here.now, machine.daemon_exists)
     return all_problems(here.store, here.now, status_rules_of(here.config), machine, alive=alive)
 
@@ -114,6 +118,7 @@ def _as_json(one: Shown) -> Json:
         "hint": problem.hint,
         "severity": problem.severity,
         "since": iso_or_none(problem.since),
+        "daemon": problem.daemon or None,
         "page": kind_of(problem.code).page or None,
         "acknowledged": None
         if acked is None

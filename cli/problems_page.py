@@ -121,6 +121,9 @@ _FIELDS = {
 
 _FIELDS_OF = {
     "daemon_restarts": {"n": "three or more"},
+    "daemon_silent": {"silent": "one of several daemons has not been seen for a minute and a half"},
+    "daemon_name_taken": {"other": "the hint names its host"},
+    "daemon_versions": {"versions": "the hint names them"},
     "deliver_not_running": {"waits": "results are to be delivered, or `[alert] command` is to be told of problems"},
     "delivery_stopped": {"named": "a way out"},
     "delivery_failing": {"named": "a way out", "cause": "the error, which the hint names"},

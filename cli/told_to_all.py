@@ -17,12 +17,13 @@ Json = dict[str, Any]
 def summary_for(obj: dict[str, Any]) -> Json | None:
     """The daemon's summary; ``None`` where nothing is shut to this user, and where no daemon has left one here."""
     try:
-        database = load_store(obj["config"], os.environ).config.store.path
+        place = load_store(obj["config"], os.environ).config.store.place
     except BadConfiguration:
         return summary_file.read(*_places()) if _configuration_is_shut(obj) else None
-    if obstacle(database, write=True) is None:
+    if place.server is None and obstacle(place.path, write=True) is None:
         return None
-    return summary_file.read(*_places(), database=database)
+    beside = [] if place.server is None else [summary_file.beside(Path(os.path.realpath(place.path)))]
+    return summary_file.read(*_places(), *beside, database=place.name)
 
 
 def _configuration_is_shut(obj: dict[str, Any]) -> bool:

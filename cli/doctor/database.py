@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.doctor.finding import Finding, fail, good, not_checked, unchecked, warn
-from cli.doctor.services import daemon, deliveries, no_daemon
+from cli.doctor.services import daemons, deliveries, no_daemon
 from cli.opening import LOOKING_TIMEOUT_S, Opened
 from cli.status import told as picture_of
 from worker.clock import Clock
@@ -69,7 +69,7 @@ def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
     if pace < 1 and found.config.api is not None:
         said = f"refusals of the vendor hold the pace down to {pace:.0%}"
         yield warn("limits", said, "it recovers by itself; lower requests_per_second if this comes often")
-    yield from daemon(picture, expected=found.config.store.runs == "daemon")
+    yield from daemons(picture, here.now, expected=found.config.store.runs == "daemon")
     for what, wanted in (("ways out are", found.config.deliver), ("[alert] command is", found.config.alert.command)):
         if wanted:
             yield deliveries(picture, what)

@@ -8,6 +8,7 @@ from worker.build import VERSION
 from worker.core.instant import about
 from worker.core.problems import kind_of
 from worker.gateways.units import unit_of
+from worker.store.views.daemons import fact, speaker
 
 SERVICE = "cdpoll.service"
 DELIVER_SERVICE = "cdpoll-deliver.service"
@@ -15,8 +16,18 @@ LOCAL_SERVICE = "cdpoll-local.service"
 CALLBACK_SERVICE, CALLBACK_SOCKET = "cdpoll-callback.service", "cdpoll-callback.socket"
 
 
-def daemon(picture: dict[str, Any], *, expected: bool) -> Iterator[Finding]:
-    """The daemon by its beats; ``expected``: one is to run all the time."""
+def daemons(picture: dict[str, Any], now: int, *, expected: bool) -> Iterator[Finding]:
+    """All daemons by their beats; ``expected``: one is to run here all the time."""
+    yield from _own(picture, expected=expected)
+    for one in picture["daemons"]:
+        if one["name"] != picture["daemon"]["name"]:
+            is_well = one["alive"] or one["stopped_at"] is not None
+            cure = "look at that host, and start it there: systemctl start cdpoll"
+            yield good("daemon", fact(one, now)) if is_well else warn("daemon", fact(one, now), cure)
+
+
+def _own(picture: dict[str, Any], *, expected: bool) -> Iterator[Finding]:
+    """That of this host."""
     told = picture["daemon"]
     if not told["alive"]:
         if any(one["code"] == "daemon_stuck" for one in picture["problems"]):
@@ -26,6 +37,9 @@ def daemon(picture: dict[str, Any], *, expected: bool) -> Iterator[Finding]:
             yield good("daemon", "none is expected: [store] runs = once")
         elif told["starting"] is not None:
             yield warn("daemon", f"process {told['starting']} is starting", "run the doctor again in a minute")
+        elif speaker(picture)["alive"]:
+            yield warn("daemon", "none runs on this host, while others work", "start it: systemctl start cdpoll")
+            yield from unchecked(("watchdog",), "daemon")
         else:
             yield from no_daemon()
         return

@@ -57,7 +57,7 @@ def test_it_asks_before(house: House) -> None:
 def test_a_daemon_at_work_keeps_its_host(house: House) -> None:
     house.rows("UPDATE meta SET value = ? WHERE key = 'api_origin'", NEW)
     daemon = begun(house, "run")
-    until(lambda: house.rows("SELECT 1 FROM daemon"), "a daemon that beats", daemon)
+    until(lambda: house.rows("SELECT 1 FROM daemons"), "a daemon that beats", daemon)
     house.rows("UPDATE meta SET value = ? WHERE key = 'api_origin'", OLD)
     assert "already works" in house.cdpoll("db", "rebind", "--yes", check=75).err
     daemon.send_signal(signal.SIGTERM)

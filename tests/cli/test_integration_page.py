@@ -86,6 +86,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     awaited = b'{"trace_number": "T1", "ref": "R", "member_id": "M1"}'
     found.cdpoll("record", "--jsonl", "-", stdin=awaited, check=0)
     found.rows("UPDATE tasks SET failures = 1, last_error = 'http_503' WHERE id = 'e'")
+    found.rows(
+        "INSERT INTO daemons (name, host, pid, version, started_at, beat_at) VALUES ('cdpoll', 'h', 1, '1', 1, 1)"
+    )
     path: dict[str, Any] = {
         "id": "p",
         "name": "Medicare",

@@ -1,10 +1,12 @@
 """What stands, since when, and what the log tells of it, from what is found at one time and another."""
 
-from worker.core.problems import KINDS, Problem, hint, kind_of, problem, worst_first
+from dataclasses import replace
+
+from worker.core.problems import KINDS, Key, Problem, hint, kind_of, problem, worst_first
 from worker.core.standing import QUIET_MS, Standing, Told, follow, shown
 
 NOW = 1_800_000_000_000
-Rows = dict[str, Standing]
+Rows = dict[Key, Standing]
 
 
 def at(code: str, count: int = 1) -> Problem:
@@ -16,14 +18,14 @@ def said(told: list[Told]) -> list[tuple[str, str]]:
 
 
 def acked(rows: Rows, code: str, count: int) -> Rows:
-    return {**rows, code: rows[code]._replace(acked_n=count, acked_by="ann", acked_at=NOW)}
+    return {**rows, (code, ""): rows[code, ""]._replace(acked_n=count, acked_by="ann", acked_at=NOW)}
 
 
 def test_one_that_lasts_is_told_when_it_begins_and_a_minute_after_its_end() -> None:
     rows, told = follow({}, [at("overdue", 3)], NOW)
     assert said(told) == [("begins", "overdue")]
     rows, told = follow(rows, [at("overdue", 5)], NOW + 600_000)
-    assert (said(told), rows["overdue"].began_at, rows["overdue"].n) == ([], NOW, 5)
+    assert (said(told), rows["overdue", ""].began_at, rows["overdue", ""].n) == ([], NOW, 5)
     rows, told = follow(rows, [], NOW + 900_000)
     assert said(told) == []
     rows, told = follow(rows, [], NOW + 900_000 + QUIET_MS)
@@ -45,7 +47,7 @@ def test_a_second_one_after_a_quiet_minute_is_told_again() -> None:
     rows, _ = follow(rows, [], NOW + 1000)
     rows, _ = follow(rows, [], NOW + 1000 + QUIET_MS)
     rows, told = follow(rows, [at("api_unreachable")], NOW + 120_000)
-    assert (said(told), rows["api_unreachable"].began_at) == ([("begins", "api_unreachable")], NOW + 120_000)
+    assert (said(told), rows["api_unreachable", ""].began_at) == ([("begins", "api_unreachable")], NOW + 120_000)
 
 
 def test_what_only_counts_when_it_lasts_is_not_told_before() -> None:
@@ -78,7 +80,7 @@ def test_an_acknowledged_one_is_hidden_until_it_grows() -> None:
     assert [one.acked is not None for one in shown(rows, [at("abandoned", 3)], NOW + 1)] == [True]
     assert [one.acked is not None for one in shown(rows, [at("abandoned", 4)], NOW + 1)] == [False]
     rows, told = follow(rows, [at("abandoned", 4)], NOW + 2)
-    assert (said(told), rows["abandoned"].acked_n) == ([("grows", "abandoned")], None)
+    assert (said(told), rows["abandoned", ""].acked_n) == ([("grows", "abandoned")], None)
     rows, told = follow(rows, [at("abandoned", 3)], NOW + 3)
     assert shown(rows, [at("abandoned", 3)], NOW + 3)[0].acked is None, "it has grown: the acknowledgement is gone"
 
@@ -95,13 +97,27 @@ def test_one_that_returns_after_its_end_is_not_acknowledged_any_more() -> None:
     rows, _ = follow(acked(rows, "abandoned", 3), [], NOW + 1)
     rows, _ = follow(rows, [], NOW + 1 + QUIET_MS)
     rows, told = follow(rows, [at("abandoned", 1)], NOW + 2 * QUIET_MS)
-    assert (said(told), rows["abandoned"].acked_n) == ([("begins", "abandoned")], None)
+    assert (said(told), rows["abandoned", ""].acked_n) == ([("begins", "abandoned")], None)
 
 
 def test_a_clock_that_was_set_back_lets_nothing_begin_in_the_future() -> None:
     rows, _ = follow({}, [at("overdue")], NOW)
     rows, _ = follow(rows, [at("overdue")], NOW - 86_400_000)
-    assert rows["overdue"].began_at == NOW - 86_400_000
+    assert rows["overdue", ""].began_at == NOW - 86_400_000
+
+
+def test_the_same_problem_of_two_daemons_is_two() -> None:
+    here, there = replace(at("disk_low"), daemon="a"), replace(at("disk_low"), daemon="b")
+    rows, told = follow({}, [here, there], NOW)
+    assert [(one.what, one.problem.key) for one in told] == [
+        ("begins", ("disk_low", "a")),
+        ("begins", ("disk_low", "b")),
+    ]
+    rows = {**rows, here.key: rows[here.key]._replace(acked_n=1, acked_by="ann", acked_at=NOW)}
+    assert [one.acked is not None for one in shown(rows, [here, there], NOW + 1)] == [True, False]
+    rows, _ = follow(rows, [there], NOW + 1)
+    _, told = follow(rows, [there], NOW + 1 + QUIET_MS)
+    assert [(one.what, one.problem.key) for one in told] == [("over", ("disk_low", "a"))]
 
 
 # --- the list

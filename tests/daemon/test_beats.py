@@ -22,7 +22,7 @@ def test_the_file_is_written_at_most_once_a_second_and_the_row_every_fifteen(hou
             beat = daemon.last_beat(by.store)
             assert beat is not None
             files.add(beat.beat_at - began)
-            rows.add(by.store.read("SELECT beat_at FROM daemon")[0]["beat_at"] - began)
+            rows.add(by.store.read("SELECT beat_at FROM daemons")[0]["beat_at"] - began)
             by.clock.advance(400)
         assert sorted(rows) == [0, 15_200, 30_400]
         assert sorted(files)[:4] == [0, 1200, 2400, 3600]

@@ -67,7 +67,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     made.rows("DELETE FROM outbox")
     made.rows(DROP_IS_WELL)
     made.rows("UPDATE callback_lane SET on_since = 1")
-    made.rows("UPDATE spool SET looked_at = ?", FAR)
+    made.rows("INSERT INTO spool (daemon, looked_at) VALUES ('cdpoll', ?)", FAR)
     return made
 
 
@@ -188,7 +188,7 @@ def test_a_backlog(house: House, turned: ByHand, monkeypatch: pytest.MonkeyPatch
 def test_what_the_machine_says_of_the_disk(
     house: House, turned: ByHand, code: str, seen: Disk | None, disk: list[Disk | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise StorageFailed("no write")
 
     turned.log.lines.clear()

@@ -109,6 +109,7 @@ def test_each_beginning_and_each_end_is_told_once(house: House) -> None:
             "hint": "",
             "since": "",
             "at": "",
+            "daemon": None,
             "host": os.uname().nodename,
         }
         assert [both.turn() for _ in range(3)] == [[]] * 3
@@ -193,7 +194,7 @@ def test_a_program_that_fails_is_a_line_once_and_is_started_again(house: House) 
 
 def test_a_daemon_that_is_gone_for_two_minutes_is_told(house: House) -> None:
     with turned(house) as both:
-        house.rows("UPDATE daemon SET stopped_at = beat_at, pid = 1")
+        house.rows("UPDATE daemons SET stopped_at = beat_at, pid = 1")
         assert both.look(DOWN_MS // 2) == []
         assert both.look(DOWN_MS // 2) == [], "seen for a minute"
         assert both.look(DOWN_MS // 2) == [("problem", "daemon_down")]

@@ -153,7 +153,7 @@ def test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down(ho
         with closing(sqlite3.connect(house.database, timeout=DEADLINE, isolation_level=None)) as ours:
             ours.execute("BEGIN EXCLUSIVE")
             daemon.process.send_signal(signal.SIGSTOP)
-            ours.execute("UPDATE daemon SET beat_at = beat_at - 600000")
+            ours.execute("UPDATE daemons SET beat_at = beat_at - 600000")
             ours.execute("COMMIT")
         house.database.with_name("cdpoll.db.beat").unlink(missing_ok=True)  # it is younger than the row
         assert codes(house) == ["daemon_stuck"]

@@ -122,7 +122,7 @@ def test_the_units_status_names_the_worst(house: House, loop: ByHand) -> None:
 def test_a_database_that_cannot_be_written_silences_nothing(
     house: House, loop: ByHand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise StorageFailed("read-only")
 
     monkeypatch.setattr(machine, "disk_of", lambda _: Disk(10**12, True))
@@ -229,7 +229,7 @@ def test_a_run_that_ends_by_itself_tells_what_it_has_met(house: House) -> None:
 
 
 def test_an_end_that_cannot_be_saved_is_told(loop: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise StorageFailed("the disk is gone", "look for it")
 
     monkeypatch.setattr(daemon_row, "stopped", refuse)
@@ -273,13 +273,13 @@ def test_a_daemon_that_is_started_again_and_again_is_told_apart_from_one_that_is
             by_hand.clock.advance(n * 10_000)
             by_hand.loop._beats._started_at += n * 10_000
             by_hand.loop.step()
-    house.rows("UPDATE daemon SET started_at = started_at - 60000")
+    house.rows("UPDATE daemons SET started_at = started_at - 60000")
     (found,) = house.status()["problems"]
     assert (found["code"], found["count"]) == ("daemon_restarts", daemon_row.MOST_STARTS)
-    house.rows("UPDATE daemon SET beat_at = beat_at - 300000")  # it was not started again
+    house.rows("UPDATE daemons SET beat_at = beat_at - 300000")  # it was not started again
     house.database.with_name(f"{house.database.name}.beat").unlink(missing_ok=True)
     assert {one["code"] for one in house.status()["problems"]} == {"daemon_restarts", "daemon_stuck"}
-    house.rows("UPDATE daemon SET stopped_at = beat_at")
+    house.rows("UPDATE daemons SET stopped_at = beat_at")
     assert [one["code"] for one in house.status()["problems"]] == ["daemon_down"]
 
 
@@ -287,7 +287,7 @@ def test_without_a_daemon_no_configuration_is_told_to_be_in_force(house: House, 
     turn(loop)
     house.rows("INSERT INTO notices (code, at, detail) VALUES ('reload_refused', 1, 'the old one stays')")
     assert "reload_refused" in [one["code"] for one in house.status()["problems"]]
-    house.rows("UPDATE daemon SET stopped_at = beat_at")
+    house.rows("UPDATE daemons SET stopped_at = beat_at")
     assert [one["code"] for one in house.status()["problems"]] == ["daemon_down"]
 
 

@@ -31,7 +31,7 @@ def test_until_idle_concludes_everything_and_ends_with_0(house: House, sandbox: 
     assert house.status()["tasks"] == {"pending": 0, "due": 0, "concluded": 12, "abandoned": 0}
     assert house.value("SELECT count(*) FROM results") == 12
     assert looks(sandbox) == Counter(ids)
-    assert house.value("SELECT stopped_at IS NOT NULL FROM daemon") == 1
+    assert house.value("SELECT stopped_at IS NOT NULL FROM daemons") == 1
 
 
 def test_once_looks_once_at_what_is_due(house: House, sandbox: Sandbox) -> None:
@@ -195,7 +195,7 @@ def test_the_second_sigterm_ends_it_at_once(house: House, sandbox: Sandbox) -> N
         until(gone, "the end")
         assert daemon.end() == 128 + 15
     assert house.value("SELECT state FROM tasks") == "pending"
-    assert house.value("SELECT stopped_at FROM daemon") is None
+    assert house.value("SELECT stopped_at FROM daemons") is None
 
 
 # --- systemd

@@ -41,9 +41,9 @@ def test_what_another_daemon_has_left_counts_for_nothing(store: Store, file: Pat
         assert daemon.last_beat(store) == NOTED
     beat_file.write(store, SHOWN)
     with store.write():
-        daemon.stopped(store, NOW + 2000)
+        daemon.stopped(store, pid=4711, started_at=NOW, now=NOW + 2000)
     assert daemon.last_beat(store) == replace(NOTED, beat_at=NOW + 2000, stopped_at=NOW + 2000)
-    store.execute("DELETE FROM daemon")
+    store.execute("DELETE FROM daemons")
     assert daemon.last_beat(store) is None
 
 

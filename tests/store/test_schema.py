@@ -17,7 +17,7 @@ from worker.store.opening import open_store
 def test_tables_are_strict(store: Store) -> None:
     tables = store.read("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     ours = {row["name"]: row["sql"] for row in tables}
-    assert {"tasks", "refs", "results", "paths", "history", "unreadable", "api", "daemon", "meta"} <= ours.keys()
+    assert {"tasks", "refs", "results", "paths", "history", "unreadable", "api", "daemons", "meta"} <= ours.keys()
     assert [name for name, sql in ours.items() if not re.search(r"\)\s*STRICT\s*$", sql)] == []
 
 

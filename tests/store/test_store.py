@@ -58,12 +58,12 @@ def test_every_public_write_is_seen_by_a_second_connection(store: Store, path: P
     assert api.get(store) == shared
     with store.write():
         daemon.beat(store, pid=1, version="v", started_at=NOW, now=NOW + 1, token_expires_at=NOW + 9)
-    assert elsewhere(path, "SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemon") == [
+    assert elsewhere(path, "SELECT pid, version, started_at, beat_at, stopped_at, token_expires_at FROM daemons") == [
         (1, "v", NOW, NOW + 1, None, NOW + 9)
     ]
     with store.write():
-        daemon.stopped(store, NOW + 2)
-    assert elsewhere(path, "SELECT stopped_at FROM daemon") == [(NOW + 2,)]
+        daemon.stopped(store, pid=1, started_at=NOW, now=NOW + 2)
+    assert elsewhere(path, "SELECT stopped_at FROM daemons") == [(NOW + 2,)]
     with store.write():
         claimed = tasks.due(store, 0, NOW, 1, due_by=NOW * 2)
         tasks.lease(store, [task.seq for task in claimed], NOW * 3)

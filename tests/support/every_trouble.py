@@ -87,8 +87,8 @@ LIVING: dict[str, Made] = {
     "delivery_stopped": Made(_way("1"), _NO_WAY),
     "delivery_failing": Made(
         f"{_way('NULL')}; {_LETTER.format('failed')};"
-        + _META.format("deliver", f"json_object('pid', 1, 'version', '1', 'started_at', 1, 'beat_at', {NOW})"),
-        f"{_NO_WAY}; DELETE FROM meta WHERE key = 'deliver'",
+        + _META.format("deliver:cdpoll", f"json_object('pid', 1, 'version', '1', 'started_at', 1, 'beat_at', {NOW})"),
+        f"{_NO_WAY}; DELETE FROM meta WHERE key = 'deliver:cdpoll'",
     ),
     "delivery_dead": Made(f"{_way('NULL')}; {_LETTER.format('dead')}", _NO_WAY),
 }
@@ -98,6 +98,14 @@ ELSEWHERE = {
     "database_denied": "daemon/test_every_problem.py::test_a_database_that_new_commands_may_not_open",
     "daemon_restarts": "daemon/test_problem_watch.py::"
     "test_a_daemon_that_is_started_again_and_again_is_told_apart_from_one_that_is_down",
+    **{
+        code: f"daemon/test_several_daemons.py::{test}"
+        for code, test in (
+            ("daemon_silent", "test_one_that_dies_beside_another_is_a_warning_and_no_daemon_down"),
+            ("daemon_name_taken", "test_two_processes_under_one_name_say_so"),
+            ("daemon_versions", "test_versions_side_by_side_are_told"),
+        )
+    },
     "daemon_down": "cli/test_status.py::test_a_living_daemon_then_none",
     "daemon_stuck": "daemon/test_manners.py::test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down",
     "not_run": "daemon/test_problem_watch.py::"

@@ -66,7 +66,7 @@ def of_a_living_daemon(house: House, sandbox: Sandbox) -> str:
 
 def exposed(house: House) -> str:
     config = load(str(house.config), {})
-    told = look(config, house.value("SELECT coalesce(max(beat_at), 0) FROM daemon"))
+    told = look(config, house.value("SELECT coalesce(max(beat_at), 0) FROM daemons"))
     return exposition(told, "")[0].decode()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from worker.core.problem_kind import Severity
-from worker.core.problems import Problem
+from worker.core.problems import Key, Problem
 from worker.core.standing import Shown, without_names
 
 WELL_EVERY_MS = 60_000
@@ -52,7 +52,7 @@ class Pinged(NamedTuple):
     """What the monitor knows: the problems it was told of (``None``: not even of the start), whether the last word was
     that an alert stands, and when it last heard that all is well (ms)."""
 
-    codes: frozenset[str] | None = None
+    codes: frozenset[Key] | None = None
     down: bool = False
     well_at: int | None = None
 
@@ -62,18 +62,18 @@ def next_ping(before: Pinged, found: Sequence[Alert], least: Severity, now: int)
     if before.codes is None:
         return Ping("start", "cdpoll started\n"), Pinged(frozenset())
     stands = [one.problem for one in found if not one.acked]
-    codes = frozenset(one.code for one in stands)
-    new, over = codes - before.codes, sorted(before.codes - {one.problem.code for one in found})
+    codes = frozenset(one.key for one in stands)
+    new, over = codes - before.codes, sorted(before.codes - {one.problem.key for one in found})
     alerts = [one for one in stands if severe(one, least)]
-    changed = [one for one in stands if one.code in new]
-    body = "".join([*map(_line, alerts or stands), *(f"over: {code}\n" for code in over)])
+    changed = [one for one in stands if one.key in new]
+    body = "".join([*map(_line, alerts or stands), *(f"over: {code}\n" for code, _ in over)])
     after = before._replace(codes=codes)
     if any(severe(one, least) for one in changed):
         return Ping("fail", body), after._replace(down=True)
     if before.down and not alerts:
         return Ping("well", body or WELL), after._replace(down=False, well_at=now)
     if new or over:
-        noted = "".join([*map(_line, changed), *(f"over: {code}\n" for code in over)])
+        noted = "".join([*map(_line, changed), *(f"over: {code}\n" for code, _ in over)])
         return Ping("log", noted), after
     due = before.well_at is None or not 0 <= now - before.well_at < WELL_EVERY_MS
     if not alerts and due:

@@ -8,11 +8,12 @@ worker/store/views/problems.py, and ``python -m cli.problems_page``.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.core.backfill_problems import BACKFILL_KINDS
 from worker.core.callback_problems import CALLBACK_KINDS
+from worker.core.daemon_problems import DAEMON_KINDS
 from worker.core.delivery_problems import DELIVERY_KINDS
 from worker.core.drop_problems import DROP_KINDS
 from worker.core.lookup_problems import LOOKUP_KINDS
@@ -20,11 +21,14 @@ from worker.core.problem_kind import Kind as Kind
 from worker.core.problem_kind import Severity as Severity
 from worker.core.spool_problems import SPOOL_KINDS
 
+Key = tuple[str, str]
+"""Of a problem that stands: its code, and the name of the daemon that has it; empty: rows that all share show it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A problem that stands: a stable ``code``, how many it concerns, its hint (words and cure), and since when (ms;
-    ``None``: not known yet)."""
+    ``None``: not known yet). ``daemon``: the one that alone can know it; empty: what all daemons share shows it."""
 
     code: str
     count: int
@@ -32,6 +36,12 @@ class Problem:
     since: int | None = None
     causes: frozenset[str] = frozenset()
     """Of one whose cause may change while it stands: what causes it now. A new cause is a line of the log."""
+    daemon: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others that stand."""
+        return self.code, self.daemon
 
     @property
     def severity(self) -> Severity:
@@ -46,27 +56,7 @@ _CLOCK = "operations.md#when-the-clock-is-set"
 _QUARANTINE = "batch.md#quarantine"
 
 _LISTED = (
-    Kind(
-        "daemon_down",
-        "critical",
-        "no daemon is polling",
-        "start it (systemctl start cdpoll, or cdpoll run); if it does not start, `cdpoll config check` says why",
-        "operations.md#the-service",
-    ),
-    Kind(
-        "daemon_restarts",
-        "critical",
-        "the daemon was started {n} times within minutes, and ended each time in the middle of its work",
-        "its log says why (journalctl -u cdpoll); this is over when it has run for 5 minutes",
-        "operations.md#the-service",
-    ),
-    Kind(
-        "daemon_stuck",
-        "critical",
-        "process {pid} has finished no pass for {lasting}",
-        "restart it (systemctl restart cdpoll); its log says what it did last (journalctl -u cdpoll)",
-        "operations.md#the-service",
-    ),
+    *DAEMON_KINDS,
     Kind(
         "lane_stuck",
         "critical",
@@ -326,12 +316,18 @@ def problem(code: str, count: int = 1, *, causes: Iterable[str] = (), **fields: 
     return Problem(code, count, said, causes=frozenset(causes))
 
 
-def gone(code: str, count: int) -> Problem:
-    """One that stood a moment ago, and may come back: nothing but its code and count is known any more."""
+def gone(code: str, count: int, daemon: str = "") -> Problem:
+    """One that stood a moment ago, and may come back: nothing but its code, count and daemon is known any more."""
     try:
-        return problem(code, count)
+        return replace(problem(code, count), daemon=daemon)
     except KeyError:
-        return Problem(code, count, "it comes and goes; its line in the log (journalctl -u cdpoll) has what to do")
+        hint = "it comes and goes; its line in the log (journalctl -u cdpoll) has what to do"
+        return Problem(code, count, hint, daemon=daemon)
+
+
+def elsewhere(found: Problem) -> Problem:
+    """As it is told on another host than that of its daemon."""
+    return replace(found, hint=f"on {found.daemon}: {found.hint}")
 
 
 def hint(words: str, cure: str) -> str:

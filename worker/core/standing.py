@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from worker.core.problems import Problem, kind_of
+from worker.core.problems import Key, Problem, kind_of
 
 QUIET_MS = 60_000
 
@@ -30,6 +30,12 @@ class Standing(NamedTuple):
     acked_n: int | None = None
     acked_by: str | None = None
     acked_at: int | None = None
+    daemon: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others."""
+        return self.code, self.daemon
 
     def hides(self, count: int) -> bool:
         """Whether it is acknowledged as far as this."""
@@ -50,29 +56,29 @@ class Told:
     lasted: int = 0
 
 
-def follow(rows: Mapping[str, Standing], found: Iterable[Problem], now: int) -> tuple[dict[str, Standing], list[Told]]:
+def follow(rows: Mapping[Key, Standing], found: Iterable[Problem], now: int) -> tuple[dict[Key, Standing], list[Told]]:
     """What stands after ``found`` was found to stand, and what the log is to tell."""
-    after: dict[str, Standing] = {}
+    after: dict[Key, Standing] = {}
     told: list[Told] = []
     for problem in found:
-        row, line = _goes_on(rows.get(problem.code), problem, now)
-        after[row.code] = row
+        row, line = _goes_on(rows.get(problem.key), problem, now)
+        after[row.key] = row
         told += [] if line is None else [line]
     for row in rows.values():
-        if row.code in after:
+        if row.key in after:
             continue
         ended_at = now if row.ended_at is None or row.ended_at > now else row.ended_at
         if row.told and now - ended_at < QUIET_MS:
-            after[row.code] = row._replace(ended_at=ended_at)
+            after[row.key] = row._replace(ended_at=ended_at)
         elif row.told:
-            told.append(Told("over", Problem(row.code, row.n, ""), max(0, ended_at - row.began_at)))
+            told.append(Told("over", Problem(row.code, row.n, "", daemon=row.daemon), max(0, ended_at - row.began_at)))
     return after, told
 
 
 def _goes_on(row: Standing | None, problem: Problem, now: int) -> tuple[Standing, Told | None]:
     kind, count = kind_of(problem.code), problem.count
     if row is None:
-        row = Standing(problem.code, now, count)
+        row = Standing(problem.code, now, count, daemon=problem.daemon)
     row = row._replace(began_at=min(row.began_at, now))  # the clock may have been set back
     if row.acked_n is not None and not row.hides(count):
         row = row._replace(n=count, ended_at=None, acked_n=None, acked_by=None, acked_at=None)
@@ -90,11 +96,11 @@ class Shown(NamedTuple):
     acked: Standing | None = None
 
 
-def shown(rows: Mapping[str, Standing], found: Iterable[Problem], now: int) -> list[Shown]:
+def shown(rows: Mapping[Key, Standing], found: Iterable[Problem], now: int) -> list[Shown]:
     """The problems that are told, with the time since which they stand."""
     told = []
     for problem in found:
-        row = rows.get(problem.code)
+        row = rows.get(problem.key)
         if row is None:
             if not kind_of(problem.code).lasting_ms:
                 told.append(Shown(problem))

@@ -9,11 +9,13 @@ from worker.core.exit_code import ExitCode
 from worker.daemon.loop import Loop
 from worker.daemon.orders import Mode, Orders
 from worker.daemon.starting import wait_for_storage
+from worker.gateways.machine import process_exists
 from worker.gateways.signals import Signals
 from worker.gateways.systemd import Notify
 from worker.log import make_log
 from worker.store.db.lock import DaemonLock
 from worker.store.opening import open_store
+from worker.store.state import daemon
 
 # How much longer systemd waits for the start each time that a migration says that it goes on.
 MIGRATING_US = 300_000_000
@@ -56,6 +58,9 @@ def run(
             gc.collect()
             gc.freeze()
             try:
+                row = daemon.own(store)
+                exists = row is not None and process_exists(row.beat.pid)
+                daemon.refuse_second(store, store.now(clock), exists)
                 return Loop(config, Orders(mode, only, reload), clock, signals, store, log).run()
             finally:
                 lock.release()

@@ -1,11 +1,13 @@
 """The lane that starts the command of ``[alert]``, in the process of `cdpoll deliver`.
 
 The command is started when a problem begins and when it is over, as the log tells it, and once for each. What it was
-told is kept in the database once it has ended well; a command that fails is started again after a minute.
+told is kept in the database once it has ended well; a command that fails is started again after a minute. Where several
+hosts share the database, one of them does it: the one that has the lease ``alert``.
 """
 
 import json
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,13 +18,13 @@ from worker.core.delivery import Delivered
 from worker.core.errors import StorageFailed, TryLater
 from worker.core.exit_code import ExitCode
 from worker.core.instant import iso, iso_or_none
-from worker.core.problems import Problem
+from worker.core.problems import Key, Problem
 from worker.core.status_rules import StatusRules
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.gateways.deliver.command import run_program
 from worker.rounds.machine import from_outside
 from worker.store.db.store import Store
-from worker.store.state import alerting
+from worker.store.state import alerting, leases
 from worker.store.views.alerts import told
 
 LOOK_MS = 5_000
@@ -31,6 +33,9 @@ RETRY_MS = 60_000
 
 # A restart of the daemon takes seconds, an upgrade longer. Only then is the command told that it is down.
 DOWN_MS = 120_000
+
+# How long another host waits after the last sign of this one.
+LEASE_MS = 60_000
 
 # What a step takes beside the command: to wait for the database.
 REST_OF_A_STEP_MS = 60_000
@@ -57,12 +62,16 @@ class HookLane:
         self._begun = alerting.begun(store)
         self._attempts = alerting.attempts(store, "command")
         self._saved = True
-        self._unwritten: dict[str, int] = {}  # since when problems stand that no daemon could write down
-        self._retry_at: dict[tuple[str, str], int] = {}  # by event and code
+        self._unwritten: dict[Key, int] = {}  # since when problems stand that no daemon could write down
+        self._retry_at: dict[tuple[str, str], int] = {}  # by event and name
+        self._leads = False
 
     def run(self, now: int) -> int:
         if self.idle and self._around.once:
             return now + RETRY_MS
+        if not self._lead(now):
+            self.idle = True
+            return now + LOOK_MS
         stands = self._standing(now)
         for event, about in self._events(stands, now):
             if self._around.stop.is_set():
@@ -72,39 +81,55 @@ class HookLane:
         self.idle = True
         return now + LOOK_MS
 
+    def _lead(self, now: int) -> bool:
+        """Whether the command is this host's to start. Who takes that over goes on from what the other has noted."""
+        ms = self._alert.timeout_ms + LEASE_MS
+        holder, other = leases.mine(self._store), leases.holder_of(self._store, "alert", now)
+        if self._leads and other is not None and LEASE_MS // 2 < other.until_at - now <= ms:
+            return True
+        taken = False
+        if other is None or other.daemon == self._store.daemon:
+            with self._store.write():
+                taken = leases.take(self._store, "alert", holder, now, ms)
+        if taken and not self._leads:
+            self._begun = alerting.begun(self._store)
+            self._attempts = alerting.attempts(self._store, "command")
+        self._leads = taken
+        return taken
+
     def _standing(self, now: int) -> dict[str, tuple[Problem, bool]]:
-        """By code, the alerts that stand, and whether each is acknowledged."""
+        """By name, the alerts that stand, and whether each is acknowledged."""
         machine, alive = from_outside(self._store, now)
         alerts, unwritten = told(self._store, now, self._rules, machine, alive=alive)
-        self._unwritten = {code: min(self._unwritten.get(code, now), now) for code in unwritten}
+        self._unwritten = {key: min(self._unwritten.get(key, now), now) for key in unwritten}
         # One that lives is not being restarted, and one that is stuck was silent for longer than that takes.
-        quiet = set() if alive else unwritten - {"daemon_stuck"}
+        quiet = set() if alive else {key for key in unwritten if key[0] != "daemon_stuck"}
         stands = {}
         for one in alerts:
-            code = one.problem.code
-            waits = code in quiet and now - self._unwritten[code] < DOWN_MS and code not in self._begun
-            severe_enough = severe(one.problem, self._alert.min_severity) or code in self._begun
+            key, name = one.problem.key, _name(one.problem)
+            waits = key in quiet and now - self._unwritten[key] < DOWN_MS and name not in self._begun
+            severe_enough = severe(one.problem, self._alert.min_severity) or name in self._begun
             if severe_enough and (not waits or self._around.once):
-                stands[code] = one.problem, one.acked
+                stands[name] = one.problem, one.acked
         return stands
 
     def _events(self, stands: dict[str, tuple[Problem, bool]], now: int) -> list[tuple[str, dict[str, Any]]]:
         """What the command is to be told now. One that was acknowledged and has grown since begins again."""
         events = []
-        for code, (problem, acked) in stands.items():
-            known = self._begun.get(code)
+        for name, (problem, acked) in stands.items():
+            known = self._begun.get(name)
             if known is not None and acked != known.get("acked", False) and acked:
-                self._begun[code] = {**known, "acked": True}
+                self._begun[name] = {**known, "acked": True}
                 self._saved = False
             elif not acked and (known is None or known.get("acked")):
                 events.append(("problem", self._about(problem, now)))
         over = self._begun.keys() - stands.keys()
-        events += [("recovery", self._begun[code]) for code in sorted(over)]
-        return [(event, about) for event, about in events if not self._waits(event, about["code"], now)]
+        events += [("recovery", self._begun[name]) for name in sorted(over)]
+        return [(event, about) for event, about in events if not self._waits(event, _name_of(about), now)]
 
-    def _waits(self, event: str, code: str, now: int) -> bool:
+    def _waits(self, event: str, name: str, now: int) -> bool:
         """Whether the command has failed less than a minute ago. A longer wait began before the clock was set back."""
-        return now < self._retry_at.get((event, code), now) <= now + RETRY_MS
+        return now < self._retry_at.get((event, name), now) <= now + RETRY_MS
 
     def _about(self, problem: Problem, now: int) -> dict[str, Any]:
         return {
@@ -113,10 +138,11 @@ class HookLane:
             "count": problem.count,
             "hint": problem.hint,
             "since": iso(now) if problem.since is None else iso_or_none(problem.since),
+            "daemon": problem.daemon or None,
         }
 
     def _tell(self, event: str, about: dict[str, Any], now: int) -> None:
-        code, command = about["code"], self._alert.command
+        name, command = _name_of(about), self._alert.command
         assert command is not None
         told = {"event": event, **about, "at": iso(now), "host": socket.gethostname()}
         told.pop("acked", None)
@@ -126,16 +152,16 @@ class HookLane:
         if isinstance(sent, Delivered):
             if self._attempts.failing_since is not None:
                 self._around.log.info("the command of [alert] works again")
-            self._retry_at.pop((event, code), None)
-            self._begun.pop(code, None)
+            self._retry_at.pop((event, name), None)
+            self._begun.pop(name, None)
             if event == "problem":
-                self._begun[code] = about
+                self._begun[name] = about
             self._attempts = self._attempts.after(None, now)
         else:
             if self._attempts.failing_since is None:
                 self._around.log.warning("the command of [alert] fails", reason=sent.detail)
             self.exit_code = ExitCode.UNREACHABLE if self._around.once else 0
-            self._retry_at[event, code] = now + RETRY_MS
+            self._retry_at[event, name] = now + RETRY_MS
             self._attempts = self._attempts.after(sent.detail, now)
         self._save()
 
@@ -152,4 +178,16 @@ class HookLane:
         self._saved = True
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Let another host go on."""
+        if self._leads:
+            with suppress(StorageFailed, TryLater), self._store.write():
+                leases.let_go(self._store, "alert", leases.mine(self._store))
+
+
+def _name(problem: Problem) -> str:
+    """What tells it from others, in what is kept of it."""
+    return f"{problem.code} {problem.daemon}".rstrip()
+
+
+def _name_of(about: dict[str, Any]) -> str:
+    return f"{about['code']} {about.get('daemon') or ''}".rstrip()

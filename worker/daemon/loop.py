@@ -13,6 +13,7 @@ from worker.core.exit_code import ExitCode
 from worker.core.instant import words
 from worker.core.problems import problem
 from worker.core.schedule.cadence import Schedule
+from worker.daemon.beats import EVERY_MS as BEAT_EVERY_MS
 from worker.daemon.beats import SHOWN_EVERY_MS, Beats
 from worker.daemon.callback_watch import Awaited, CallbackWatch
 from worker.daemon.clock_jumps import LEEWAY_MS, ClockJumps
@@ -29,7 +30,7 @@ from worker.daemon.watchdog import StepTimer
 from worker.gateways.signals import Signals
 from worker.rounds.log_lines import Log
 from worker.store.db.store import Store
-from worker.store.state import api, beat_file, daemon, logins, notices
+from worker.store.state import api, daemon, logins, notices
 from worker.store.tasks import mending, tallies, verifying
 from worker.store.tasks import polling as tasks
 
@@ -40,6 +41,9 @@ DRAIN_WAIT_MS = 200
 LONGEST_REST_MS = 7 * 86_400_000
 
 MAIN = "poll"
+
+# What this daemon tells of itself; of an earlier run it holds no longer.
+OWN_NOTICES = ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck", "damaged_text", "daemon_name_taken")
 
 # How long the threads of the lanes have to end. A connection is cut at once; reading a file takes longer.
 ENDING_MS = 40_000
@@ -89,8 +93,8 @@ class Loop:
             around = Surroundings(self._clock, self._main.log, self._signals.stop, self._orders.once)
             now = self._store.now(self._clock)
             self._poll = PollLane(found.parts, self._store, self._orders, around, now, self._for_all.measures)
-        # While nothing is due: how soon a task recorded by another process must be noticed.
-        self._idle_wait_ms = min(LONGEST_WAIT_MS, max(SHORTEST_IDLE_WAIT_MS, self.schedule.cadence.first // 4))
+        # While nothing is due: how soon a task recorded by another process must be noticed, and the next beat is due.
+        self._idle_wait_ms = min(BEAT_EVERY_MS, max(SHORTEST_IDLE_WAIT_MS, self.schedule.cadence.first // 4))
         if self._watchdog.interval is not None:
             self._idle_wait_ms = min(self._idle_wait_ms, self._watchdog.interval // 3)
         self._main.make_threads(found.plans, found.config, once=self._orders.once)
@@ -129,7 +133,8 @@ class Loop:
         self._watchdog.check([thread.timer for thread in self._main.threads], monotonic)
         try:
             self._watch_clock(now, monotonic)
-            more = self._callbacks.look(self._awaited, now, self._main.log)
+            # Of several daemons one does it: where they are configured differently, two would contradict each other.
+            more = self._problems.leads and self._callbacks.look(self._awaited, now, self._main.log)
             if self._poll is not None:
                 self._timer.begin(monotonic, self._poll.bound_ms)
                 next_at = self._poll.run(now)
@@ -185,19 +190,22 @@ class Loop:
             shared = api.get(self._store)
             if shared.breaker.reason in ("credentials", "unreachable"):
                 # People restart the daemon after they have mended credentials or the network: test the API at once.
-                breaker = shared.breaker._replace(resumes_at=now, probes=0)
+                probes = shared.breaker.probes if daemon.others_live(self._store, now) else 0
+                breaker = shared.breaker._replace(resumes_at=now, probes=probes)
                 api.put(self._store, shared._replace(breaker=breaker))
             latest = now + 2 * self.schedule.max_interval
             tasks.draw_in(self._store, now, latest + self.schedule.callback_grace)
             verifying.draw_in(self._store, now, latest)
-            for code in ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck", "damaged_text"):
-                notices.put(self._store, code, None, now)
+            for code in OWN_NOTICES:
+                notices.put(self._store, code, None, now, own=True)
             self._keep_learned()
+        self._problems.lead(now)
 
     def _keep_learned(self) -> None:
         """Store what a later start needs; inside a transaction."""
         if self._poll is None:
-            api.forget_first_wait(self._store)
+            if not daemon.others_live(self._store, self._store.now(self._clock)):
+                api.forget_first_wait(self._store)
         else:
             self._poll.keep_learned()
 
@@ -286,8 +294,8 @@ class Loop:
             with self._store.write():
                 now = self._store.now(self._clock)
                 self._keep_learned()
-                daemon.stopped(self._store, now)
-                beat_file.remove(self._store)
+                self._problems.let_go()
+                self._beats.stopped(now)
         except (StorageFailed, TryLater) as error:
             event = "the end could not be saved; what was heard and not saved is asked for again after the next start"
             self._main.log.error(event, error=error.message, hint=error.hint)

@@ -41,7 +41,7 @@ class Notices:
                 break
             self._unwritten[code] = detail
         for code, detail in self._unwritten.items():
-            notices.put(store, code, detail, now)
+            notices.put(store, code, detail, now, own=True)
         for code, lasting_ms in LASTING_MS.items():
             notices.clear_older(store, code, now - lasting_ms)
 

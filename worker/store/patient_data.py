@@ -88,6 +88,7 @@ HOLDS: tuple[Held, ...] = (
 )
 
 _WORDS = "words of cdpoll's own"
+_DAEMON = "the name of a daemon, from the configuration"
 _IDS = "an id, which stays"
 _HASH = "a hash, by which what comes again is known"
 _VENDOR = "the vendor's word for the task, which stays"
@@ -141,13 +142,18 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("api", "code"): _WORDS,
     ("backfill", "offset_by"): _WORDS,
     ("backfill", "last_error"): _WORDS,
+    ("spool", "daemon"): _DAEMON,
     ("spool", "last_error"): _WORDS,
     ("curves", "task_class"): "names of paths, as the vendor has them for all",
     ("curves", "curve"): "numbers",
     ("leases", "name"): _WORDS,
-    ("leases", "holder"): "the name of a daemon, from the configuration",
-    ("daemon", "version"): "of cdpoll",
+    ("leases", "holder"): _DAEMON,
+    ("daemons", "name"): _DAEMON,
+    ("daemons", "host"): "the name of a machine",
+    ("daemons", "version"): "of cdpoll",
+    ("notices", "daemon"): _DAEMON,
     ("problems", "code"): _WORDS,
+    ("problems", "daemon"): _DAEMON,
     ("problems", "acked_by"): "a user of this machine",
     ("acts", "who"): "a user of this machine",
     ("acts", "act"): _WORDS,

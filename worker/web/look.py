@@ -21,6 +21,7 @@ from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import daemon, summary_file
 from worker.store.views import status
+from worker.store.views.daemons import with_problems
 from worker.store.views.pending_ages import pending_ages
 from worker.store.views.problems import problems
 from worker.store.views.told_to_all import installed, picture_of
@@ -67,7 +68,7 @@ def look(config: Config, now: int, *, by_summary: bool = True) -> Look:
     folders = [folder for folder in (runtime_directory(), summary_file.SERVICE_FOLDER) if folder is not None]
     places = [*(folder / summary_file.NAME for folder in folders)]
     places.append(summary_file.beside(Path(os.path.realpath(place.path))))
-    summary = summary_file.read(*places, database=place.path) if by_summary else None
+    summary = summary_file.read(*places, database=place.place.name) if by_summary else None
     here = Installation(rules.asks, daemon=rules.runs == "daemon")
     try:
         with opened(config) as store:
@@ -94,4 +95,5 @@ def _is_fresh(summary: Json, beat: daemon.Beat | None, now: int) -> bool:
 
 
 def _brought_up_to_date(picture: Json, present: Json) -> Json:
-    return {**picture, **present, "tasks": {**picture["tasks"], **present["tasks"]}}
+    daemons = with_problems(present["daemons"], picture["problems"])
+    return {**picture, **present, "daemons": daemons, "tasks": {**picture["tasks"], **present["tasks"]}}

@@ -1,7 +1,7 @@
 """The table of all metrics, and the text that Prometheus reads. docs/metrics.md is made from the table.
 
-Labels come from closed sets, but for the names of ways out, which the configuration has. No metric has an id, a name of
-a file, or anything else of a patient.
+Labels come from closed sets, but for the names of daemons and of ways out, which the configuration has. No metric has
+an id, a name of a file, or anything else of a patient.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,6 +23,7 @@ from worker.web.readings import (
     budget_left,
     build,
     callbacks_down,
+    daemons,
     deliveries,
     each,
     instant,
@@ -54,6 +55,7 @@ OUTCOMES = ("success", "failure")
 CALLBACK_STATES = ("waiting", "to_confirm", "not_confirmed")
 
 _CODES = "the codes of [problems.md](problems.md)" + "".join(f"; `{one}` for each `{one}_…`" for one in FAMILIES)
+_DAEMON = "`[store] daemon` of each; with a file `cdpoll`"
 _WAY = "NAME of each `[deliver.NAME]`"
 
 
@@ -83,6 +85,20 @@ METRICS: tuple[Shown, ...] = (
         "How long ago the daemon was last seen.",
         {},
         at("daemon", "beat_age_s"),
+    ),
+    Shown(
+        "cdpoll_daemons_up",
+        "gauge",
+        "1 for each daemon that makes its passes, 0 for one that does not; several may share a database.",
+        {"daemon": _DAEMON},
+        daemons("alive"),
+    ),
+    Shown(
+        "cdpoll_daemons_beat_age_seconds",
+        "gauge",
+        "How long ago each daemon was last seen.",
+        {"daemon": _DAEMON},
+        daemons("beat_age_s"),
     ),
     Shown("cdpoll_database_readable", "gauge", "1 where the database can be read.", {}, readable),
     Shown("cdpoll_tasks", "gauge", "Tasks by state.", {"state": _words(TASK_STATES)}, each("tasks", TASK_STATES)),

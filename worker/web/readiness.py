@@ -1,5 +1,6 @@
 """Whether this installation does its work: what `/readyz` answers."""
 
+from worker.store.views.daemons import speaker
 from worker.store.views.verdicts import pause_reason
 from worker.web.look import Look
 
@@ -14,11 +15,13 @@ def hindrances(look: Look) -> list[str]:
     found = [] if look.unreadable is None else [f"the database cannot be read: {_line(look.unreadable)}"]
     if look.picture is None:
         return found
-    if look.installed.daemon and not look.picture["daemon"]["alive"]:
+    if look.installed.daemon and not speaker(look.picture)["alive"]:
         found.append("no daemon is polling")
     if pause_reason(look.picture["api"]) == "credentials":
         found.append("the vendor refuses the credentials")
-    found += [f"{one['code']}: {_line(one['hint'])}" for one in look.picture["problems"] if one["code"] in _STOPPING]
+    here = (None, look.picture["daemon"].get("name"))
+    standing = [one for one in look.picture["problems"] if one.get("daemon") in here]
+    found += [f"{one['code']}: {_line(one['hint'])}" for one in standing if one["code"] in _STOPPING]
     return found
 
 

@@ -126,6 +126,14 @@ def way_number(key: str) -> Callable[[Look], Iterator[Value]]:
     return read
 
 
+def daemons(key: str) -> Callable[[Look], Iterator[Value]]:
+    def read(look: Look) -> Iterator[Value]:
+        told = (look.picture or {}).get("daemons", [])
+        return (Value(float(one[key]), (one["name"],)) for one in told)
+
+    return read
+
+
 def deliveries(look: Look) -> Iterator[Value]:
     for way in look.ways:
         for state, key in (("waiting", "behind"), ("failed", "failed"), ("dead", "dead")):

@@ -54,7 +54,7 @@ def _older_readers(db: Database) -> None:
 def _standing_problems(db: Database) -> None:
     _make(db, "problems", "acts")
     for table, column, value in (("daemon", "starts", 1), ("remote_files", "first_at", 0)):
-        if not any(one.name == column for one in db.table(table).columns):
+        if db.table(table).exists() and not any(one.name == column for one in db.table(table).columns):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT {value}")
 
 
@@ -134,8 +134,15 @@ def _ways_in(db: Database) -> None:
     if not any(one.name == "expected" for one in db.table("results").columns):
         db.execute("ALTER TABLE results ADD COLUMN expected INTEGER REFERENCES expected (seq) ON DELETE SET NULL")
     _make(db, "results_expected", "expected_ref", "expected_waiting", "answers_unjoined")
-    for table in ("backfill", "spool"):
-        db.execute(f"INSERT INTO {table} (id) VALUES (1) ON CONFLICT (id) DO NOTHING")  # noqa: S608 - constants
+    db.execute("INSERT INTO backfill (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
+
+
+# What only one daemon can know, of the problems and notices that there were when there was one.
+_OWN = (
+    *("daemon_restarts", "daemon_stuck", "lane_stuck", "database_unwritable", "database_denied", "disk_full"),
+    *("disk_low", "disk_read_only", "disk_unreadable", "damaged_text", "internal_fault", "spool_stuck", "spool_bad"),
+    *("deliver_stuck", "deliver_fault", "deliver_reload_refused", "reload_refused", "clock_jumped"),
+)
 
 
 def _several_daemons(db: Database) -> None:
@@ -143,6 +150,30 @@ def _several_daemons(db: Database) -> None:
     for name in ("floated_at", "asked", "backlog"):
         if not any(column.name == name for column in db.table("api").columns):
             db.execute(f"ALTER TABLE api ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+    if not db.table("daemons").exists():
+        _make(db, "daemons")
+        kept = "pid, version, started_at, beat_at, stopped_at, token_expires_at, starts"
+        db.execute(f"INSERT INTO daemons (name, host, {kept}) SELECT 'cdpoll', '', {kept} FROM daemon")  # noqa: S608
+        db.execute("DROP TABLE daemon")
+        for key in ("deliver", "alert_ping"):
+            db.execute("UPDATE OR REPLACE meta SET key = key || ':cdpoll' WHERE key = :key", {"key": key})
+    own = ", ".join(f"'{code}'" for code in _OWN)
+    whose = f"CASE WHEN code IN ({own}) THEN 'cdpoll' ELSE '' END"
+    _keyed_by_daemon(db, "spool", "'cdpoll'")
+    _keyed_by_daemon(db, "notices", whose)
+    _keyed_by_daemon(db, "problems", whose)
+
+
+def _keyed_by_daemon(db: Database, table: str, whose: str) -> None:
+    """Give a table the daemon as a part of its key: made anew, with the rows that it had."""
+    names = [column.name for column in db.table(table).columns]
+    if "daemon" in names:
+        return
+    kept = ", ".join(name for name in names if name != "id")
+    db.execute(f"ALTER TABLE {table} RENAME TO {table}_before")
+    _make(db, table)
+    db.execute(f"INSERT INTO {table} (daemon, {kept}) SELECT {whose}, {kept} FROM {table}_before")  # noqa: S608
+    db.execute(f"DROP TABLE {table}_before")
 
 
 def _make(db: Database, *names: str) -> None:

@@ -584,7 +584,7 @@ CREATE TABLE backfill (
 INSERT INTO backfill (id) VALUES (1);
 
 CREATE TABLE spool (
-    id BIGINT PRIMARY KEY CHECK (id = 1),
+    daemon TEXT COLLATE "C" PRIMARY KEY,
     looked_at BIGINT,
     waiting BIGINT NOT NULL DEFAULT 0,
     oldest_at BIGINT,
@@ -593,7 +593,6 @@ CREATE TABLE spool (
     bad_since BIGINT,
     last_error TEXT COLLATE "C"
 );
-INSERT INTO spool (id) VALUES (1);
 
 CREATE TABLE curves (
     task_class TEXT COLLATE "C" PRIMARY KEY,
@@ -606,8 +605,9 @@ CREATE TABLE leases (
     until_at BIGINT NOT NULL
 );
 
-CREATE TABLE daemon (
-    id BIGINT PRIMARY KEY CHECK (id = 1),
+CREATE TABLE daemons (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    host TEXT COLLATE "C" NOT NULL,
     pid BIGINT NOT NULL,
     version TEXT COLLATE "C" NOT NULL,
     started_at BIGINT NOT NULL,
@@ -618,20 +618,24 @@ CREATE TABLE daemon (
 );
 
 CREATE TABLE notices (
-    code TEXT COLLATE "C" PRIMARY KEY,
+    daemon TEXT COLLATE "C" NOT NULL DEFAULT '',
+    code TEXT COLLATE "C" NOT NULL,
     at BIGINT NOT NULL,
-    detail TEXT COLLATE "C" NOT NULL
+    detail TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (daemon, code)
 );
 
 CREATE TABLE problems (
-    code TEXT COLLATE "C" PRIMARY KEY,
+    code TEXT COLLATE "C" NOT NULL,
+    daemon TEXT COLLATE "C" NOT NULL DEFAULT '',
     began_at BIGINT NOT NULL,
     n BIGINT NOT NULL,
     ended_at BIGINT,
     told BIGINT NOT NULL,
     acked_n BIGINT,
     acked_by TEXT COLLATE "C",
-    acked_at BIGINT
+    acked_at BIGINT,
+    PRIMARY KEY (code, daemon)
 );
 
 CREATE TABLE acts (

@@ -624,9 +624,9 @@ CREATE TABLE backfill (
 ) STRICT;
 INSERT INTO backfill (id) VALUES (1);
 
--- One row: the folder where others leave ids, as the daemon last found it.
+-- The folder where others leave ids, as each daemon last found its own.
 CREATE TABLE spool (
-    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+    daemon TEXT PRIMARY KEY,            -- the name of the daemon
     looked_at INTEGER,                  -- when it was last looked at; none: never
     waiting INTEGER NOT NULL DEFAULT 0, -- files that were there and were not taken
     oldest_at INTEGER,                  -- of these, when the oldest was left there; none: none waits
@@ -635,7 +635,6 @@ CREATE TABLE spool (
     bad_since INTEGER,                  -- since when there are any; none: there are none
     last_error TEXT                     -- why the folder could not be used; none: it could
 ) STRICT;
-INSERT INTO spool (id) VALUES (1);
 
 -- The hazard curve that was learned of each class of tasks.
 CREATE TABLE curves (
@@ -651,9 +650,10 @@ CREATE TABLE leases (
     until_at INTEGER NOT NULL           -- when another may take it, unless it is renewed before
 ) STRICT;
 
--- One row: the daemon that last worked on this database.
-CREATE TABLE daemon (
-    id INTEGER PRIMARY KEY CHECK (id = 1), -- always 1
+-- The daemons that work on this database, or did within the last week: one row for each name. With a file there is one.
+CREATE TABLE daemons (
+    name TEXT PRIMARY KEY,              -- [store] daemon; with a file cdpoll
+    host TEXT NOT NULL,                 -- the machine that it runs on; empty: it last ran before there were several
     pid INTEGER NOT NULL,               -- its process
     version TEXT NOT NULL,              -- of cdpoll
     started_at INTEGER NOT NULL,        -- when it started
@@ -664,24 +664,27 @@ CREATE TABLE daemon (
         -- starts in a row within minutes, each after an end in the middle of its work
 ) STRICT;
 
--- What the daemon wants people to know and no row of a task shows, one row for each code. `cdpoll status` lists them
--- among the problems.
+-- What people are to know and no row of a task shows. `cdpoll status` lists them among the problems.
 CREATE TABLE notices (
-    code TEXT PRIMARY KEY,              -- the problem's code
+    daemon TEXT NOT NULL DEFAULT '',    -- of which daemon it is; empty: of what all daemons share
+    code TEXT NOT NULL,                 -- the problem's code
     at INTEGER NOT NULL,                -- since when
-    detail TEXT NOT NULL                -- what is wrong, and what to do
+    detail TEXT NOT NULL,               -- what is wrong, and what to do
+    PRIMARY KEY (daemon, code)
 ) STRICT;
 
--- The problems that stand, one row for each code, as the daemon last found them. `cdpoll problems list` shows them.
+-- The problems that stand, as they were last found. `cdpoll problems list` shows them.
 CREATE TABLE problems (
-    code TEXT PRIMARY KEY,              -- as in docs/problems.md
+    code TEXT NOT NULL,                 -- as in docs/problems.md
+    daemon TEXT NOT NULL DEFAULT '',    -- which daemon has it; empty: the rows that all daemons share show it
     began_at INTEGER NOT NULL,          -- since when it stands
     n INTEGER NOT NULL,                 -- how many tasks, files or other things it concerns
     ended_at INTEGER,                   -- when it was found to be over; the row goes a minute later. None: it stands
     told INTEGER NOT NULL,              -- 1: the log has told of its beginning
     acked_n INTEGER,                    -- acknowledged for as many; none: not acknowledged
     acked_by TEXT,                      -- who acknowledged it: a user of the machine
-    acked_at INTEGER                    -- when that was
+    acked_at INTEGER,                   -- when that was
+    PRIMARY KEY (code, daemon)
 ) STRICT;
 
 -- The audit: what people did by hand, and when they read patient data in a form for machines. Rows are only added.

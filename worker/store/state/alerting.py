@@ -1,4 +1,7 @@
-"""What came of pings and of the command of ``[alert]``, and of which problems the command was told."""
+"""What came of pings and of the command of ``[alert]``, and of which problems the command was told.
+
+Each daemon pings for itself. The command is started by one process at a time, of all hosts.
+"""
 
 from typing import Any, Literal, NamedTuple
 
@@ -27,14 +30,18 @@ class Attempts(NamedTuple):
 def attempts(store: Store, means: Means) -> Attempts:
     """Nothing where none was made, or the row was damaged."""
     try:
-        return Attempts(**meta.get(store, f"alert_{means}"))
+        return Attempts(**meta.get(store, _key(store, means)))
     except TypeError:
         return Attempts()
 
 
 def put_attempts(store: Store, means: Means, found: Attempts) -> None:
     """Inside a transaction."""
-    meta.put(store, f"alert_{means}", found._asdict())
+    meta.put(store, _key(store, means), found._asdict())
+
+
+def _key(store: Store, means: Means) -> str:
+    return f"alert_ping:{store.daemon}" if means == "ping" else "alert_command"
 
 
 def begun(store: Store) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,12 @@
-"""What the process of `cdpoll deliver` says of itself: that it lives, or when it ended."""
+"""What the process of `cdpoll deliver` says of itself on each host: that it lives, or when it ended."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from worker.store.db.store import Store
 from worker.store.state import meta
 
-_KEY = "deliver"
+# With the name of the host's daemon behind it.
+_KEY = "deliver:"
 
 # It says that it lives every 15 s. After a gap like this it does not.
 STALE_MS = 90_000
@@ -31,12 +32,16 @@ class DeliverBeat(NamedTuple):
 
 def put(store: Store, beat: DeliverBeat) -> None:
     """Inside a transaction."""
-    meta.put(store, _KEY, beat._asdict())
+    meta.put(store, _KEY + store.daemon, beat._asdict())
 
 
 def get(store: Store) -> DeliverBeat | None:
-    """``None``: none ever ran, or its row was damaged."""
-    told = meta.get(store, _KEY)
+    """Of the one that was last seen alive, of all hosts; ``None``: none ever ran, or its row was damaged."""
+    found = [beat for told in meta.beginning(store, _KEY) if (beat := _beat(told)) is not None]
+    return max(found, key=lambda one: (one.stopped_at is None, one.last_seen_at), default=None)
+
+
+def _beat(told: dict[str, Any]) -> DeliverBeat | None:
     try:
         beat = DeliverBeat(**told)
     except TypeError:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from worker.core.errors import TryLater
 from worker.store.db.store import Store
 
-Work = Literal["drop", "batch", "backfill", "retention", "deliver", "problems"]
+Work = Literal["drop", "batch", "backfill", "retention", "deliver", "problems", "alert"]
 """What there are leases of. ``batch``: to read one batch file, and what else sees to rows of batches. ``problems``: to
 look for what the shared rows show."""
 
@@ -66,6 +66,11 @@ def hold(store: Store, name: Work, holder: str) -> None:
 def let_go(store: Store, name: Work, holder: str) -> None:
     """Free the lease for the next one; inside a transaction. One that is another's stays."""
     store.execute("DELETE FROM leases WHERE name = :name AND holder = :holder", {"name": name, "holder": holder})
+
+
+def shift(store: Store, by: int) -> None:
+    """The clock was set back by ``-by`` ms: no lease lasts longer for that. Inside a transaction."""
+    store.execute("UPDATE leases SET until_at = until_at + :by", {"by": by})
 
 
 def holder_of(store: Store, name: Work, now: int) -> Lease | None:

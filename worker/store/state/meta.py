@@ -13,6 +13,15 @@ def get(store: Store, key: str) -> dict[str, Any]:
     return {} if row is None else json_object(row["value"])
 
 
+def beginning(store: Store, start: str) -> list[dict[str, Any]]:
+    """The objects under all keys that begin so."""
+    rows = store.read(
+        "SELECT value FROM meta WHERE key >= :start AND key < :behind ORDER BY key",
+        {"start": start, "behind": start[:-1] + chr(ord(start[-1]) + 1)},
+    )
+    return [json_object(row["value"]) for row in rows]
+
+
 def put(store: Store, key: str, value: dict[str, Any]) -> None:
     """Inside a transaction."""
     store.execute(

@@ -1,4 +1,4 @@
-"""The spool, as its lane last saw it: one row. The files themselves are in the folder."""
+"""The spool of each host, as its daemon last saw it: a row for each. The files themselves are in the folder."""
 
 from typing import Any, NamedTuple
 
@@ -20,22 +20,28 @@ class SpoolSeen(NamedTuple):
 
 
 def get(store: Store) -> SpoolSeen:
-    """The row."""
-    row = store.one(
-        "SELECT looked_at, waiting, oldest_at, taken, bad, bad_since, last_error FROM spool WHERE id = 1", {}
+    """That of this host."""
+    return seen_by(store).get(store.daemon, SpoolSeen())
+
+
+def seen_by(store: Store) -> dict[str, SpoolSeen]:
+    """All of them, by the name of the daemon."""
+    rows = store.read(
+        "SELECT daemon, looked_at, waiting, oldest_at, taken, bad, bad_since, last_error FROM spool ORDER BY daemon"
     )
-    return SpoolSeen() if row is None else SpoolSeen(**{name: row[name] for name in SpoolSeen._fields})
+    return {row["daemon"]: SpoolSeen(**{name: row[name] for name in SpoolSeen._fields}) for row in rows}
 
 
 def put(store: Store, seen: SpoolSeen) -> None:
-    """Write the row, inside a transaction."""
+    """Write the row of this host, inside a transaction."""
     store.execute(
         """
-        UPDATE spool SET looked_at = :looked_at, waiting = :waiting, oldest_at = :oldest_at, taken = :taken,
-            bad = :bad, bad_since = :bad_since, last_error = :last_error
-        WHERE id = 1
+        INSERT INTO spool (daemon, looked_at, waiting, oldest_at, taken, bad, bad_since, last_error)
+        VALUES (:daemon, :looked_at, :waiting, :oldest_at, :taken, :bad, :bad_since, :last_error)
+        ON CONFLICT (daemon) DO UPDATE SET looked_at = :looked_at, waiting = :waiting, oldest_at = :oldest_at,
+            taken = :taken, bad = :bad, bad_since = :bad_since, last_error = :last_error
         """,
-        seen._asdict(),
+        seen._asdict() | {"daemon": store.daemon},
     )
 
 

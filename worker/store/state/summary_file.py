@@ -52,12 +52,12 @@ def write(path: Path, told: Json) -> None:
         aside.rename(path)
 
 
-def read(*places: Path, database: Path | None = None) -> Json | None:
-    """The newest of these files that a daemon of this release has written, of ``database`` where one is given;
-    ``None``: there is none."""
+def read(*places: Path, database: str | None = None) -> Json | None:
+    """The newest of these files that a daemon of this release has written; ``None``: there is none. ``database``: of
+    this one alone, as it is named for people."""
     found = [one for place in places if (one := _read(place)) is not None]
     if database is not None:
-        found = [one for one in found if one["picture"].get("database") == str(database)]
+        found = [one for one in found if one["picture"].get("database") == database]
     return max(found, key=lambda one: int(one["at"]), default=None)
 
 

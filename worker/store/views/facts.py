@@ -6,6 +6,7 @@ from typing import Any
 from worker.core.instant import about, from_iso, words
 from worker.core.problems import counted
 from worker.store.views import backfill_problems, callbacks, expected, lookups, spool
+from worker.store.views.daemons import are_several, fact
 from worker.store.views.status import FILE_STATES
 from worker.store.views.verdicts import Installation, next_probe, slowed, starting
 
@@ -17,7 +18,9 @@ def facts(picture: Json, work: str, here: Installation, now: int) -> Iterator[tu
     daemon, tasks, outcomes = picture["daemon"], picture["tasks"], picture["outcomes"]
     if here.api:
         yield "vendor", _vendor(picture["environment"])
-    if daemon["alive"] or here.daemon:
+    if are_several(picture):
+        yield from (("daemon", fact(one, now)) for one in picture["daemons"])
+    elif daemon["alive"] or here.daemon:
         stuck = any(one["code"] == "daemon_stuck" for one in picture["problems"])
         yield "daemon", _daemon(daemon, now, stuck=stuck)
     tasks_too = here.api or sum(tasks.values()) > 0

@@ -1,20 +1,19 @@
 """Which problems of worker/core/problems.py stand at present, and how many each concerns. Reads only."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from worker.core.instant import iso, words
 from worker.core.pacing.breaker import Breaker, PauseReason
 from worker.core.pacing.limiter import FULL_PACE_PPM, LimiterState, spent_today
 from worker.core.poll_errors import cure_of, in_words, is_about_us
-from worker.core.problems import Problem, counted, hint, kind_of, problem, worst_first
+from worker.core.problems import Problem, counted, elsewhere, problem, worst_first
 from worker.core.schedule.cadence import Schedule
 from worker.core.standing import QUIET_MS, Shown, shown
 from worker.core.status_rules import StatusRules as StatusRules
 from worker.ownership import Obstacle
-from worker.store.db import marker
-from worker.store.db.lock import Holder
 from worker.store.db.store import Store
 from worker.store.state import api, daemon, notices, responses
 from worker.store.state import drop as rounds
@@ -22,6 +21,8 @@ from worker.store.state import standing as kept
 from worker.store.tasks import tallies
 from worker.store.views.backfill_problems import backfill_problems
 from worker.store.views.callback_problems import callback_problems
+from worker.store.views.daemons import DAY_MS, daemon_problems, living
+from worker.store.views.daemons import Machine as Machine
 from worker.store.views.delivery_problems import delivery_problems
 from worker.store.views.lookups import lookup_problems
 from worker.store.views.overdue import OVERDUE, overdue_cure
@@ -37,22 +38,6 @@ WHERE sets.state = 'quarantined' AND files.state = 'ingested'
 _AT_ONCE = ("unknown_status", "wrong_id", "damaged_id", "internal", "other_tenant")
 
 
-class Machine(NamedTuple):
-    """What the machine says of the daemon's process and of the disk that the database is on.
-
-    ``free_bytes`` is ``None`` where the disk cannot be examined. ``starting``: the process that has the daemon's lock,
-    where no daemon makes passes. ``unusable``: why none can start, where that is known. ``denied``: what keeps the
-    service's user from opening the database. A daemon that has it open goes on, and does not meet that.
-    """
-
-    daemon_exists: bool
-    free_bytes: int | None
-    read_only: bool = False
-    starting: Holder | None = None
-    unusable: str | None = None
-    denied: Obstacle | None = None
-
-
 def problems(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
     """Everything that wants a person, the worst first, but for what is acknowledged."""
     told = all_problems(store, now, rules, machine, alive=alive)
@@ -65,23 +50,22 @@ def all_problems(store: Store, now: int, rules: StatusRules, machine: Machine, *
 
 
 def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
-    """What stands at this moment, the worst first. ``alive``: the daemon makes its passes."""
+    """What stands at this moment, the worst first. ``alive``: this host's daemon makes its passes."""
     shared = api.get(store)
-    standing = _of_the_daemon(store, now, rules, machine, alive=alive)
-    # Without a daemon no configuration is in force.
-    listed = [Problem(code, 1, detail) for code, detail in notices.listed(store)]
-    standing += [one for one in listed if alive or one.code != "reload_refused"]
-    standing += _of_the_drop(store, now, rules, standing, alive=alive)
-    standing += _storage(store, standing, machine, alive=alive)
+    lives = living(store, now, alive=alive)
+    standing = daemon_problems(store, now, rules, machine, alive=alive)
+    standing += _noticed(store, {one.name for one in lives} | ({"", store.daemon} if alive else set()))
+    standing += _of_the_drop(store, now, rules, standing, lives)
+    standing += _storage(store, standing, machine, alive=alive) + _disks_elsewhere(store)
     standing += _pause(shared.breaker) or _refusals(store, now, shared.limiter)
     daily = rules.limit.daily
     spent = daily is not None and spent_today(shared.limiter, now) >= daily
     standing += [problem("budget_spent", daily=daily)] if spent else []
-    if alive and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
+    if (alive or lives) and rules.asks and rules.runs == "daemon" and not spent and not shared.breaker.paused:
         standing += _backlog(store, now, shared.limiter)
     standing += _batch_problems(store, now) + callback_problems(store) + lookup_problems(store)
     standing += not_rewritten(store, now) + backfill_problems(store, rules, shared.breaker)
-    standing += delivery_problems(store, now, rules) + spool_problems(store, now, rules, alive=alive)
+    standing += delivery_problems(store, now, rules) + spool_problems(store, now, rules, lives)
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)
     standing += _of_tasks(store, now, rules, shared.breaker)
@@ -89,11 +73,6 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     return worst_first(standing)
 
 
-DAY_MS = 86_400_000
-# So long a daemon that starts again and again may be silent; systemd waits 5 s before each start.
-BETWEEN_STARTS_MS = 60_000
-# A start lasts seconds, and what takes longer (a migration) says that it goes on.
-STARTS_LONG_MS = 300_000
 # A task that has been due for this long should have been polled.
 DUE_LONG_MS = 60_000
 
@@ -103,40 +82,6 @@ def _backlog(store: Store, now: int, limiter: LimiterState) -> list[Problem]:
     if limiter.pace < FULL_PACE_PPM:
         cure = "the vendor has refused requests, so fewer are made; the pace recovers by itself"
     return _counted(("backlog", tallies.due(store, now - DUE_LONG_MS), {"cure": cure}))
-
-
-def _of_the_daemon(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive: bool) -> list[Problem]:
-    beat = daemon.last_beat(store)
-    starts = daemon.restarts(store, now) if rules.runs == "daemon" else 0
-    loops = [problem("daemon_restarts", starts)] if starts else []
-    if alive or (loops and beat is not None and now - beat.beat_at < BETWEEN_STARTS_MS):
-        return loops
-    return loops + _silent(store, now, rules, machine, beat)
-
-
-def _silent(store: Store, now: int, rules: StatusRules, machine: Machine, beat: daemon.Beat | None) -> list[Problem]:
-    """Of a daemon that makes no passes."""
-    if beat is not None and beat.stopped_at is None and machine.daemon_exists:
-        return [problem("daemon_stuck", pid=beat.pid, lasting=words(now - beat.beat_at))]
-    if machine.starting is not None:
-        lasting = now - machine.starting.since
-        return [problem("daemon_stuck", pid=machine.starting.pid, lasting=words(lasting))] * (lasting > STARTS_LONG_MS)
-    if rules.runs == "daemon":
-        since = None if beat is None else beat.stopped_at or beat.beat_at
-        down = problem("daemon_down")
-        if machine.unusable is not None:
-            cure = f"{machine.unusable}; mend it, then start the daemon (systemctl start cdpoll, or cdpoll run)"
-            down = replace(down, hint=hint(kind_of(down.code).words, cure))
-        return [replace(down, since=since)]
-    return _not_run(store, now, rules)
-
-
-def _not_run(store: Store, now: int, rules: StatusRules) -> list[Problem]:
-    due, good_at = tallies.due(store, now - DAY_MS) if rules.asks else 0, rounds.last_good(store)
-    read_at = marker.written_at(store.file) if good_at is None else good_at
-    unread = rules.every_ms is not None and read_at is not None and now - read_at > DAY_MS
-    waits = [f"{counted(due, 'task')} due"] * bool(due) + ["the drop not read"] * unread
-    return [problem("not_run", max(due, 1), things=" and ".join(waits))] if waits else []
 
 
 # Not every check sets off a discovery. Where one in two does, ten in a row that do not come once in a thousand times.
@@ -188,7 +133,7 @@ def _refusals(store: Store, now: int, limiter: LimiterState) -> list[Problem]:
         or not 0 <= now - limiter.slowed_at < QUIET_MS
     ):
         return []
-    row = kept.standing(store).get("api_rate_limited")
+    row = kept.standing(store).get(("api_rate_limited", ""))
     stands = row is not None and (row.ended_at is None or now - row.ended_at < QUIET_MS)
     return [problem("api_rate_limited", cure=_PAUSE_CURES["rate_limited"])] if stands else []
 
@@ -235,13 +180,25 @@ def _with(code: str) -> str:
     return f" with {said}" if said.startswith("HTTP") else f": {said}"
 
 
-def _of_the_drop(store: Store, now: int, rules: StatusRules, standing: list[Problem], *, alive: bool) -> list[Problem]:
+def _noticed(store: Store, in_force: set[str]) -> list[Problem]:
+    """``in_force``: the daemons that live. Of one that does not, no configuration is in force."""
+    found = []
+    for whose, code, detail in notices.told(store):
+        if code != "reload_refused" or whose in in_force:
+            one = Problem(code, 1, detail, daemon=whose)
+            found.append(one if whose in ("", store.daemon) else elsewhere(one))
+    return found
+
+
+def _of_the_drop(
+    store: Store, now: int, rules: StatusRules, standing: list[Problem], lives: Sequence[daemon.NamedDaemon]
+) -> list[Problem]:
     """``standing``: a problem of every round tells already why no round is good."""
     every = rules.every_ms
     if every is None:
         return []
-    beat = daemon.last_beat(store) if alive else None
-    silence = rounds.silence(store, every, None if beat is None else beat.started_at, now)
+    began_at = min((one.beat.started_at for one in lives), default=None)
+    silence = rounds.silence(store, every, began_at, now)
     told = rules.runs == "once" or any(one.code.startswith("sftp_") for one in standing)
     found = [] if silence is None or told else [_stale(silence, every)]
     troubled = rounds.troubled(store)
@@ -273,6 +230,8 @@ LOW_SPACE_BYTES = 64 * 1024 * 1024
 NO_SPACE_BYTES = 4 * 1024 * 1024
 
 
+_OF_A_DISK = {"disk_full", "disk_low", "disk_read_only", "disk_unreadable"}
+
 # These say already why the database cannot be written.
 _DISK_SAYS = {"disk_full", "disk_read_only"}
 
@@ -281,7 +240,7 @@ NO_WRITES = {"database_unwritable", *_DISK_SAYS}
 
 
 def _storage(store: Store, standing: list[Problem], machine: Machine, *, alive: bool) -> list[Problem]:
-    """The disk, and what the daemon's own file says of the database."""
+    """The disk of this host, and what the daemon's own file says of the database."""
     found = _disk(store.path.parent, machine)
     if any(one.code in _DISK_SAYS for one in found):
         # A daemon that cannot save what it heard finishes no pass, and cannot say so.
@@ -289,9 +248,21 @@ def _storage(store: Store, standing: list[Problem], machine: Machine, *, alive: 
     beat = daemon.last_beat(store) if alive else None
     if beat is None or beat.unwritable is None:
         denied = None if machine.read_only else machine.denied
-        return found if denied is None else [*found, _denied(denied)]
-    said = beat.unwritable
-    return with_unwritable(found, unwritable(said.message, said.hint, said.since))
+        found += [] if denied is None else [_denied(denied)]
+    else:
+        said = beat.unwritable
+        found = with_unwritable(found, unwritable(said.message, said.hint, said.since))
+    return [replace(one, daemon=store.daemon) for one in found]
+
+
+def _disks_elsewhere(store: Store) -> list[Problem]:
+    """What other hosts have written down of their disks: that cannot be seen from here."""
+    stopped = {one.name for one in daemon.listed(store) if one.beat.stopped_at is not None}
+    return [
+        elsewhere(replace(problem(row.code, row.n, folder="its state folder"), daemon=row.daemon))
+        for row in kept.standing(store).values()
+        if row.code in _OF_A_DISK and row.ended_at is None and row.daemon not in {"", store.daemon, *stopped}
+    ]
 
 
 def _denied(shut: Obstacle) -> Problem:

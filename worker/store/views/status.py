@@ -12,7 +12,7 @@ from worker.store.state import api, backfill, backups, daemon, delivering
 from worker.store.state import drop as rounds
 from worker.store.state import spool as spool_row
 from worker.store.tasks import tallies
-from worker.store.views import alerts, callbacks, expected, lookups
+from worker.store.views import alerts, callbacks, daemons, expected, lookups
 from worker.store.views import deliveries as ways_out
 from worker.store.views.polling_figures import polling_figures
 from worker.store.views.problems import HELD_SETS, Machine, StatusRules, count, problems
@@ -31,6 +31,7 @@ def one_line(store: Store, now: int, worst: Problem | None) -> str:
     text = f"{tasks['pending']} pending ({tallies.due(store, now)} due), {tasks['concluded']} concluded"
     text += f" ({outcomes['success']} found coverage)"
     text += f", {tasks['abandoned']} abandoned" if tasks["abandoned"] else ""
+    text += daemons.in_brief(store, now)
     return text + ("; no problems" if worst is None else f"; {worst.severity}: {worst.hint} ({worst.code})")
 
 
@@ -73,6 +74,7 @@ def picture(store: Store, now: int, rules: StatusRules, machine: Machine, found:
         "backfill": backfill.picture(store) if rules.backfill else None,
         "deliveries": deliveries(store, now, rules),
         "problems": told(found),
+        "daemons": daemons.with_problems(here["daemons"], told(found)),
         "alerts": alerts.picture(store, rules),
         "backup": {name: iso_or_none(at) for name, at in backups.last(store).items()},
         "retention": retention(store, rules.keep_ms),
@@ -87,20 +89,23 @@ def told(found: Sequence[Problem]) -> list[Json]:
     """Problems as the picture has them."""
     return [
         {"code": p.code, "count": p.count, "hint": p.hint, "severity": p.severity, "since": iso_or_none(p.since)}
+        | {"daemon": p.daemon or None}
         for p in found
     ]
 
 
 def present(store: Store, now: int, machine: Machine) -> Json:
-    """The parts that are read in a moment, however many tasks there are: the daemon, its token, the counts of tasks."""
+    """The parts that are read in a moment, however many tasks there are: daemons, the token, the counts of tasks."""
     tasks = tallies.by_state(store)
-    beat = daemon.last_beat(store)
+    own = daemon.own(store)
+    beat = None if own is None else own.beat
     alive = beat is not None and beat.alive(now, machine.daemon_exists)
     expires_at = beat.token_expires_at if beat is not None and alive else None
     if expires_at is not None and expires_at <= now:
         expires_at = None
     return {
         "daemon": {
+            "name": store.daemon,
             "alive": alive,
             "beat_age_s": None if beat is None else max(0, now - beat.beat_at) // 1000,
             "version": None if beat is None else beat.version,
@@ -110,6 +115,7 @@ def present(store: Store, now: int, machine: Machine) -> Json:
             "starting": None if alive or machine.starting is None else machine.starting.pid,
             "passes": beat.passes if beat is not None and alive and beat.passes else None,
         },
+        "daemons": daemons.told(store, now, alive=alive),
         "tasks": {state: tasks[state] for state in TASK_STATES},
         "outcomes": tallies.by_outcome(store),
         "token": {"expires_in_s": None if expires_at is None else (expires_at - now) // 1000},

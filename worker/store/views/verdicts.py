@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from worker.core.instant import about, from_iso
 from worker.core.poll_errors import in_words
 from worker.core.problems import counted
+from worker.store.views.daemons import are_several, speaker
 
 Json = dict[str, Any]
 Level = Literal["good", "warning", "critical"]
@@ -38,15 +39,15 @@ def verdicts(picture: Json, here: Installation, now: int) -> dict[str, Verdict]:
 
 
 def _work(picture: Json, here: Installation, now: int) -> Verdict:
-    waits = _waiting(picture, here)
+    waits, daemon = _waiting(picture, here), speaker(picture)
     if _no_writes(picture):
         return Verdict(
             "HELD BACK", f"the database cannot be written: nothing is saved or asked anew; {waits}", "critical"
         )
-    if here.daemon and not picture["daemon"]["alive"]:
+    if here.daemon and not daemon["alive"]:
         return _not_alive(picture, waits)
-    if picture["daemon"]["alive"] and picture["daemon"]["beat_age_ms"] > FRESH_MS:
-        silent = about(picture["daemon"]["beat_age_ms"])
+    if daemon["alive"] and daemon["beat_age_ms"] > FRESH_MS:
+        silent = about(daemon["beat_age_ms"])
         return Verdict("HELD BACK", f"the daemon has finished no pass for {silent}; {waits}", "warning")
     api, drop = picture["api"], picture["drop"]
     if here.api and api["paused"]:
@@ -61,10 +62,10 @@ def _work(picture: Json, here: Installation, now: int) -> Verdict:
         return Verdict("HELD BACK", unread, "warning")
     if here.api and (in_vain := _in_vain(picture)):
         return Verdict("IN VAIN", f"{in_vain}; {waits}", "warning")
-    slow = slowed(picture) if here.api and picture["daemon"]["alive"] else []
+    slow = slowed(picture) if here.api and daemon["alive"] else []
     if here.daemon and here.api and (picture["oldest_due_age_s"] or 0) > BEHIND_S:
         return Verdict("BEHIND", "; ".join([waits, *slow]), "warning")
-    if not here.daemon and not picture["daemon"]["alive"]:
+    if not here.daemon and not daemon["alive"]:
         return Verdict("by hand", f"cdpoll is started by a timer or a person here; {waits}")
     if slow and picture["tasks"]["due"]:
         return Verdict("SLOWED", "; ".join([*slow, waits]), "warning")
@@ -87,7 +88,7 @@ def starting(daemon: Json) -> str:
 
 def _no_writes(picture: Json) -> bool:
     codes = {problem["code"] for problem in picture["problems"]}
-    if "daemon_down" in codes:
+    if "daemon_down" in codes or are_several(picture):
         return False
     # A disk that is all but full takes small writes yet.
     silent = (picture["daemon"]["beat_age_ms"] or 0) > FRESH_MS
@@ -168,7 +169,7 @@ def _parts(picture: Json) -> Verdict:
 
 
 def _picture(picture: Json, here: Installation) -> Verdict:
-    daemon = picture["daemon"]
+    daemon = speaker(picture)
     if not daemon["alive"]:
         if daemon["beat_age_ms"] is None:
             never = "cdpoll has never polled here" if here.api else "no daemon ever ran here"
