@@ -74,7 +74,7 @@ def export(
     if sys.__stdout__ is None:  # closed by the caller: what is printed goes nowhere, and no cursor may move
         raise OutputFailed(errno.EBADF, os.strerror(errno.EBADF))
     by = who()
-    with opened(obj) as here, nullcontext() if cursor is None else cursors.CursorLock(here.store.path, cursor):
+    with opened(obj) as here, nullcontext() if cursor is None else cursors.CursorLock(here.store, cursor, here.now):
         start = (since or 0) if cursor is None else cursors.position(here.store, cursor)
         about = f"behind {start}" if cursor is None else f"behind {start}, cursor {cursor}"
         note_act(here.store, by, "exported", about, here.now)

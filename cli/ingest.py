@@ -88,7 +88,7 @@ def _read_unknown(here: Opened) -> None:
     from worker.rounds.ingest import found_again
 
     log = make_log(here.config.log.format, "warning", Clock())
-    for path in found_again.unknown_kept(here.store, wait=True):
+    for path in found_again.unknown_kept(here.store, here.now, wait=True):
         report = found_again.read_again(here.store, path, here.now, here.hold_rules, wait=True)
         found_again.tell(here.store, log, report, here.now, kept=True)
 

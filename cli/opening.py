@@ -140,8 +140,8 @@ def opened_as(found: Tolerated, timeout_s: float, *, create: bool = False, migra
     # On a server, tables are made by who may change them.
     create = create or (migrate and place.server is not None)
     store = open_store(place, timeout=timeout_s, create=create, migrate=working)
-    store.journal = tell_journal
-    return Opened(config, store, Clock().now(), mistakes, bool(unread))
+    store.journal, store.clock = tell_journal, Clock()
+    return Opened(config, store, store.now(store.clock), mistakes, bool(unread))
 
 
 def known_store(obj: dict[str, Any]) -> Tolerated:

@@ -107,11 +107,14 @@ def _first(here: Opened, kind: str, seq: int, found: dict[str, Any]) -> bytes:
     if kind == "c":
         held = held_callbacks.delivery(here.store, seq)
         return b"" if held is None else held.body[:FIRST_BYTES]
+    from worker.rounds.ingest.retrying import found_elsewhere
+
     try:
         with keeping.kept_path(here.store.path, found["sha256"]).open("rb") as file:
             return file.read(FIRST_BYTES)
     except OSError as error:
-        raise BadData(f"{error.filename}: {error.strerror}") from error
+        elsewhere = found_elsewhere(here.store, found["daemon"])
+        raise BadData(f"f{seq} {elsewhere}" if elsewhere else f"{error.filename}: {error.strerror}") from error
 
 
 @quarantine.command()

@@ -11,10 +11,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
+_WORD_LETTERS = 16
 _NULL_DEVICE = os.makedev(1, 3)
 
 
@@ -102,6 +104,14 @@ class FileLock:
         except BaseException:
             os.close(self._fd)
             raise
+
+    def word(self) -> str:
+        """A random word that stands in the file: the first who asks makes it, and it stays while the file is there."""
+        said = os.pread(self._fd, _WORD_LETTERS, 0)
+        if len(said) != _WORD_LETTERS:
+            said = secrets.token_hex(_WORD_LETTERS // 2).encode()
+            os.pwrite(self._fd, said, 0)
+        return said.decode("ascii", "replace")
 
     def touch(self) -> None:
         """Set the time of the file to now. Never raises."""

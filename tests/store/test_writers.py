@@ -25,6 +25,7 @@ WRITERS = {
         "worker/store/retention/purging.py",
     },
     r"(?:INSERT INTO|UPDATE|DELETE FROM) outbox\b": {"worker/store/outbox.py"},
+    r"(?:INSERT INTO|UPDATE|DELETE FROM) leases\b": {"worker/store/state/leases.py"},
     r"UPDATE counters\b": {"worker/store/counters.py"},
     r"(?:INSERT INTO|UPDATE|DELETE FROM) bodies\b": {"worker/store/tasks/bodies.py"},
     r"\bstate = 'concluded', ": {"worker/store/conclude.py"},

@@ -16,6 +16,7 @@ from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscri
 from worker.daemon.drop_lane import whole_round
 from worker.daemon.lane import Surroundings
 from worker.gateways.sftp.drop import DropSettings
+from worker.place import DatabasePlace
 from worker.rounds.drop.work import DropOutcome, DropRules, DropWork
 from worker.store.batch import keeping
 from worker.store.opening import open_store
@@ -43,13 +44,14 @@ class DropRounds:
 
     def __init__(self, folder: Path, drop: DropSettings) -> None:
         self.path = folder / "data" / "cdpoll.db"
+        self.place = DatabasePlace(self.path)
         self.clock, self.log, self.stop = SettlingClock(), KeptLog(), threading.Event()
         self.rules = DropRules(drop, SETTLE, EVERY)
 
     def round(self, *, patient: bool = False, wait: int = 0, **changes: Any) -> DropOutcome:
         """One round, ``wait`` ms after the last."""
         self.clock.at += wait
-        with open_store(self.path, create=True) as store:
+        with open_store(self.place, create=True) as store:
             work = DropWork(store, replace(self.rules, **changes), self.log, patient)
             return whole_round(work, Surroundings(self.clock, self.log, self.stop, patient))
 

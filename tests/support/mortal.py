@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,8 +31,20 @@ class Moment(NamedTuple):
     where: Literal["before", "within", "after"] = "before"
 
 
+def died(moment: Moment, work: Callable[[], object]) -> int:
+    """How a process ended that does ``work`` and dies at the moment; it is a copy of this one."""
+    pid = os.fork()
+    if not pid:
+        try:
+            die_at(moment)
+            work()
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def die_at(moment: Moment) -> None:
-    """Let this process die at the moment. Call it in the main thread."""
+    """Let this process die at the moment, whichever engine runs the statement. Call it in the main thread."""
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     numbers = count(1)
@@ -53,7 +66,27 @@ def die_at(moment: Moment) -> None:
             run(sql, parameters)
             _die()
 
+    _watch_server(moment, numbers)
     sqlite3.connect = partial(sqlite3.connect, factory=Mortal)  # type: ignore[assignment]
+
+
+def _watch_server(moment: Moment, numbers: Iterator[int]) -> None:
+    try:
+        import psycopg
+    except ImportError:
+        return
+    run: Any = psycopg.Connection.execute
+
+    def execute(self: Any, query: str, *args: Any, **more: Any) -> Any:
+        last = query.lstrip().startswith(moment.start) and next(numbers) == moment.number
+        if last and moment.where == "before":
+            _die()
+        found = run(self, query, *args, **more)
+        if last:
+            _die()
+        return found
+
+    psycopg.Connection.execute = execute  # type: ignore[assignment,method-assign]
 
 
 def _die() -> NoReturn:

@@ -16,6 +16,8 @@ from worker.rounds.backfill.lister import DEADLINE_MS, Listed, Lister
 from worker.rounds.backfill.searching import SearchRound, SearchRules
 from worker.rounds.backfill.sweeping import SweepRound, SweepRules
 from worker.store.db.store import Store
+from worker.store.state import leases
+from worker.store.state.leases import Lease
 from worker.store.tasks import searches
 
 # The wait when nothing is due. Other processes hand in what is looked for, and do not call this lane.
@@ -30,7 +32,10 @@ def plan(config: Config, orders: Orders) -> LanePlan | None:
 
 
 class BackfillLane:
-    """A step is one request to the list at most. Without ``[backfill]`` it looks for single requests alone."""
+    """A step is one request to the list at most. Without ``[backfill]`` it looks for single requests alone.
+
+    Hosts that share a database make one sweep. Each looks for single requests, which are leased one by one.
+    """
 
     # A request, and the waits for the database before and behind it.
     bound_ms = DEADLINE_MS + 60_000
@@ -52,11 +57,14 @@ class BackfillLane:
             narrowing = Narrowing(section.names, section.correlation_ids)
             sweeps = SweepRules(section.every_ms, section.overlap_ms, owner, narrowing)
             self._sweep = SweepRound(store, self._lister, taker, sweeps, around.log)
+        self._lease = Lease(store, leases.BACKFILL, self.bound_ms)
         self._searched_last = False
         self._failures = 0  # requests in a row without a page
         self._rests_until = 0
 
     def run(self, now: int) -> int:
+        if self._sweep is not None and self._sweep.next_at(now) > now:
+            self._lease.let_go()
         work = self._due(now)
         self.idle = work is None
         if work is None:
@@ -76,9 +84,10 @@ class BackfillLane:
     def _due(self, now: int) -> SearchRound | SweepRound | None:
         """What is to be asked for. Neither keeps the other waiting: they take turns."""
         sweep = self._sweep if self._sweep is not None and self._sweep.next_at(now) <= now else None
-        if sweep is not None and self._searched_last:
-            return sweep
-        return self._search if self._search.is_due(now) else sweep
+        if self._search.is_due(now) and (sweep is None or not self._searched_last):
+            return self._search
+        # Another host goes on with the sweep, or does when the lease of one that died has expired.
+        return sweep if sweep is not None and self._lease.take(now) else None
 
     def _note(self, failed: Listed | None, now: int) -> None:
         """After a failure nothing else is asked for either: it is most likely not about what was asked for."""
@@ -101,4 +110,5 @@ class BackfillLane:
         return min([now + LOOK_MS, *known])
 
     def close(self) -> None:
+        self._lease.let_go()
         self._lister.close()

@@ -2,10 +2,15 @@
 
 A customer's program cannot live under the daemon's sandboxing, and a receiver that hangs must delay no poll. This loop
 does signals, beats, notices and the watchdog; it sends nothing itself.
+
+Of the hosts that share a database one delivers: it holds the lease ``deliver``, and renews it with each beat. The
+others stand by, with no lanes, and one of them takes over when it ends, or when its lease has expired.
 """
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from worker.build import VERSION
@@ -15,6 +20,7 @@ from worker.core.errors import BadConfiguration, ServerLost, StorageFailed, TryL
 from worker.core.exit_code import ExitCode
 from worker.daemon import hook_lane
 from worker.daemon.deliver_lane import WayOut, plan
+from worker.daemon.lane import Lane, LanePlan, Surroundings
 from worker.daemon.main_thread import MainThread
 from worker.daemon.notices import Notices
 from worker.gateways.signals import Signals
@@ -23,12 +29,16 @@ from worker.rounds.log_lines import Log
 from worker.store.db.lock import DeliverLock
 from worker.store.db.store import Store
 from worker.store.opening import open_store
-from worker.store.state import delivering
+from worker.store.state import delivering, leases
+from worker.store.state.leases import Lease, LeaseLost
 
 BEAT_EVERY_MS = 15_000
 
-# How often the threads are looked after, at least.
+# How often the threads are looked after, and whether another host still delivers, at least.
 LOOK_MS = 5_000
+
+# Three beats. After a death another host delivers within this time and one look.
+LEASE_MS = 3 * BEAT_EVERY_MS
 
 # The end: an attempt under way may last as long as its timeout, and is noted. systemd waits for 150 s.
 ENDING_MS = 130_000
@@ -69,6 +79,12 @@ def deliver(config: Config, ways: Ways, clock: Clock, *, once: bool, reload: Cal
             lock.release()
 
 
+def _opened(of: LanePlan, store: Store, around: Surroundings) -> Lane:
+    """The lane, each of whose transactions is rolled back where another host delivers by then."""
+    Lease(store, leases.DELIVER, LEASE_MS).guard()
+    return of.open(store, around)
+
+
 class DeliverLoop:
     """One run; :meth:`run` gives its exit code."""
 
@@ -78,9 +94,13 @@ class DeliverLoop:
         self._config = config
         self._ways = ways
         self._store = store
+        store.clock = clock
+        self._lease = Lease(store, leases.DELIVER, LEASE_MS)
+        self._delivers = False
+        self._stands_by = False
         self._main = MainThread(clock, signals, store, log, DeliverNotices())
         now = store.now(clock)
-        self._beat = delivering.DeliverBeat(os.getpid(), VERSION, now, now)
+        self._beat = delivering.DeliverBeat(os.getpid(), VERSION, now, now, daemon=store.daemon)
         self._beat_at: int | None = None
         self._once = False
 
@@ -90,8 +110,9 @@ class DeliverLoop:
         for code in _NOTICES:
             self._main.notices.put(code, None)
         try:
-            self._start()
-            self._main.log.info("delivering", version=VERSION, ways=len(self._ways), database=str(self._store.path))
+            self._take_over(self._store.now(self._main.clock))
+            if once and not self._delivers:
+                raise TryLater(self._busy(), "leave the work to it")
             self._main.notify.send("READY=1")
             rest = partial(self._main.clock.wait, self._main.signals.wake)
             if not self._main.run(self._step, rest, partial(self._reload, ways, reload), self._all_idle):
@@ -100,17 +121,40 @@ class DeliverLoop:
             self._main.notify.send("STOPPING=1")
             self._main.end_threads(ENDING_MS)
             self._say(self._beat._replace(stopped_at=self._store.now(self._main.clock)))
+            self._lease.let_go()
             return self._exit_code()
         finally:
             self._main.end_threads(ENDING_MS)
 
+    def _take_over(self, now: int) -> None:
+        """Begin to deliver, if no other host does."""
+        self._delivers = self._lease.take(now)
+        if self._delivers:
+            self._start()
+            self._main.log.info("delivering", version=VERSION, ways=len(self._ways), database=self._store.name)
+        elif not self._stands_by:
+            self._main.log.info("standing by", version=VERSION, because=self._busy())
+        self._stands_by = not self._delivers
+
+    def _busy(self) -> str:
+        holder = self._lease.holder(self._store.now(self._main.clock))
+        return f"another cdpoll{'' if holder is None else f' of {holder.daemon}'} already delivers from this database"
+
     def _start(self) -> None:
         hook = hook_lane.plan(self._config)
         plans = [*map(plan, self._ways), *([] if hook is None else [hook])]
-        self._main.make_threads(plans, self._config, once=self._once)
+        leased = [replace(one, open=partial(_opened, one)) for one in plans]
+        self._main.make_threads(leased, self._config, once=self._once)
         self._main.start_threads()
 
     def _step(self) -> int:
+        """See that one host delivers, and look after the threads. ms to rest."""
+        if not self._delivers:
+            with suppress(StorageFailed, TryLater):  # it is asked again soon
+                self._take_over(self._store.now(self._main.clock))
+        return self._look()
+
+    def _look(self) -> int:
         """Say that the process lives, where that is due, and feed the watchdog while no lane is stuck. ms to rest."""
         watchdog = self._main.watchdog
         watchdog.check([thread.timer for thread in self._main.threads], self._main.clock.monotonic())
@@ -129,16 +173,28 @@ class DeliverLoop:
         now = beat.stopped_at or beat.beat_at
         try:
             with self._store.write():
-                delivering.put(self._store, beat)
+                if self._delivers:
+                    delivering.put(self._store, beat)
                 self._main.notices.write(self._store, now)
         except ServerLost as error:
             self._main.faults.server_lost(error)
+            return
+        except LeaseLost:
+            self._lose()
             return
         except (StorageFailed, TryLater):
             return
         self._main.faults.server_back()
         self._main.notices.written()
         self._beat_at = now
+
+    def _lose(self) -> None:
+        """This process was frozen, or cut off, for longer than its lease: another host delivers by now."""
+        self._lease.forget()
+        self._delivers = False
+        self._main.log.warning("another host delivers now, so this one ends its attempts and stands by")
+        self._let_threads_end()
+        self._main.threads = []
 
     def _reload(self, ways: Ways, reload: Callable[[], Config]) -> None:
         self._main.reload(lambda: self._change(ways, reload()))
@@ -153,7 +209,8 @@ class DeliverLoop:
             return
         self._main.take_log(config, self._config)
         self._config, self._ways = config, found
-        self._start()
+        if self._delivers:
+            self._start()
         self._main.log.info("reloaded", ways=len(found))
 
     def _let_threads_end(self) -> None:
@@ -162,7 +219,7 @@ class DeliverLoop:
         for thread in self._main.threads:
             while not thread.ended and not self._main.signals.stop.is_set():
                 thread.join(LOOK_MS / 1000)
-                self._step()
+                self._look()
 
     def _exit_code(self) -> int:
         if self._main.signals.interrupted:

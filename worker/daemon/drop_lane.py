@@ -5,6 +5,7 @@ from functools import partial
 
 from worker.config import Config
 from worker.config.settings import SftpSection
+from worker.core.errors import TryLater
 from worker.core.instant import FAR
 from worker.core.x12.batch import HoldRules
 from worker.daemon.lane import LanePlan, Surroundings
@@ -13,6 +14,7 @@ from worker.gateways.sftp.drop import Drop, DropSettings, Server, connect
 from worker.rounds.drop.round import DropRound
 from worker.rounds.drop.work import FIRST_STEP, DropOutcome, DropRules, DropWork
 from worker.store.db.store import Store
+from worker.store.state import drop as rounds
 
 
 def plan(config: Config, orders: Orders) -> LanePlan | None:
@@ -49,8 +51,16 @@ def rules_of(sftp: SftpSection) -> DropRules:
     )
 
 
+# How soon it is looked again whether another process, or another host, has ended its round.
+LOOK_AGAIN_MS = 5_000
+
+
 class DropLane:
-    """A step of the lane is a step of its round. A run that ends by itself makes a single, patient round."""
+    """A step of the lane is a step of its round. A run that ends by itself makes a single, patient round.
+
+    Hosts that share a database make one round at a time, and in all as many as one alone. Each begins with a round:
+    bytes that were fetched before may lie there.
+    """
 
     def __init__(self, rules: DropRules, store: Store, around: Surroundings) -> None:
         self.idle = False
@@ -59,6 +69,7 @@ class DropLane:
         self._store = store
         self._around = around
         self._round: DropRound | None = None
+        self._begun = False
 
     @property
     def bound_ms(self) -> int:
@@ -69,8 +80,17 @@ class DropLane:
         if self.idle and self._around.once:
             return FAR
         if self._round is None:
+            planned = rounds.planned(self._store) if self._begun else None
+            if planned is not None and now < planned <= now + self._rules.every:
+                return planned
             work = DropWork(self._store, self._rules, self._around.log, self._around.once)
-            self._round = DropRound(work, lambda: connected(self._rules, self._around))
+            try:
+                self._round = DropRound(work, lambda: connected(self._rules, self._around), now)
+            except TryLater:
+                if self._around.once:
+                    raise
+                return now + LOOK_AGAIN_MS
+            self._begun = True
         next_at = self._round.run(now)
         self.idle = self._round.over
         if self.idle:
@@ -92,7 +112,8 @@ def connected(rules: DropRules, around: Surroundings) -> AbstractContextManager[
 def whole_round(work: DropWork, around: Surroundings) -> DropOutcome:
     """All steps of one round in this thread, until it is told to stop. Raises TryLater and StorageFailed."""
     clock, stop = around.clock, around.stop
-    with closing(DropRound(work, lambda: connected(work.rules, around))) as under_way:
+    under_way = DropRound(work, lambda: connected(work.rules, around), work.store.now(clock))
+    with closing(under_way):
         while not stop.is_set():
             next_at = under_way.run(work.store.now(clock))
             if under_way.over:

@@ -84,6 +84,7 @@ class LaneThread:
         try:
             self.timer.begin(clock.monotonic(), OPENING_BOUND_MS)
             store = self._store = self._store or open_store(self._place, timeout=LOCK_TIMEOUT_S)
+            store.clock = clock
             lane = self._lane = self._lane or self.plan.open(store, self._around)
             self.timer.begin(clock.monotonic(), lane.bound_ms)
             next_at = lane.run(store.now(clock))

@@ -10,10 +10,12 @@ from worker.core.errors import StorageFailed, TryLater
 from worker.daemon.lane import LanePlan, Surroundings
 from worker.daemon.orders import Orders
 from worker.gateways.deliver.directory import Folders
-from worker.rounds.retention.purge import Purged, Terms, purge, rewrite
+from worker.rounds.retention.purge import Purged, Terms, purge, purge_files, rewrite
 from worker.store.db.store import Store
 from worker.store.retention import growth, noted
 from worker.store.retention.undelivered import Limit
+from worker.store.state import leases
+from worker.store.state.leases import Lease
 
 DAY_MS = 86_400_000
 # Between two looks at whether something is to be done.
@@ -44,7 +46,10 @@ def plan(config: Config, orders: Orders) -> LanePlan | None:
 
 
 class RetentionLane:
-    """A step is some transactions of a purge, or the rewriting."""
+    """A step is some transactions of a purge, or the rewriting.
+
+    Of the hosts that share a database one does that. Each sees to its own files.
+    """
 
     exit_code = 0
 
@@ -57,12 +62,15 @@ class RetentionLane:
         self._steps: Generator[None] | None = None
         self._purged = Purged()
         self._rewrites = False
+        self._lease = Lease(store, leases.RETENTION, STEP_BOUND_MS)
+        self._files_at: int | None = None  # when this host's files were last looked at
 
     @property
     def bound_ms(self) -> int:
         """That of the next step: to rewrite the file takes as long as the disk needs."""
-        if not self._rewrites:
-            return STEP_BOUND_MS
+        return self._rewriting_ms() if self._rewrites else STEP_BOUND_MS
+
+    def _rewriting_ms(self) -> int:
         return STEP_BOUND_MS + self._store.file_bytes()[0] // 1_000_000 * REWRITING_MS_PER_MB
 
     def run(self, now: int) -> int:
@@ -74,11 +82,17 @@ class RetentionLane:
             self._go_on()
         elif self._is_to_purge(now):
             self._purged = Purged()
-            terms = terms_of(self._config, now - (self._rules.keep_ms or 0))
-            self._steps = purge(self._store, terms, now, self._purged)
+            self._files_at = now
+            self._steps = purge(self._store, self._terms(now), now, self._purged)
         elif self._is_to_rewrite(now):
             self._rewrites = True
+        elif self._are_files_to_purge(now):
+            self._files_at = now
+            self._purged = Purged()
+            purge_files(self._store, self._terms(now), now, self._purged)
+            self._tell()
         else:
+            self._lease.let_go()
             growth.note(self._store, now)
             self.idle = True
             return now + LOOK_MS
@@ -86,14 +100,23 @@ class RetentionLane:
 
     def _is_to_purge(self, now: int) -> bool:
         last = noted.get(self._store).get("purged_at")
-        return self._rules.keep_ms is not None and (last is None or not 0 <= now - last < DAY_MS)
+        due = self._rules.keep_ms is not None and (last is None or not 0 <= now - last < DAY_MS)
+        return due and self._lease.take(now)
+
+    def _are_files_to_purge(self, now: int) -> bool:
+        at = self._files_at
+        return self._rules.keep_ms is not None and (at is None or not 0 <= now - at < DAY_MS)
+
+    def _terms(self, now: int) -> Terms:
+        return terms_of(self._config, now - (self._rules.keep_ms or 0))
 
     def _is_to_rewrite(self, now: int) -> bool:
         past = noted.get(self._store)
         if self._rules.vacuum is None or not past.get("rows"):
             return False
         begin = self._rules.vacuum.latest(now)
-        return now - begin < WINDOW_MS and not begin <= (past.get("tried_at") or 0) <= now
+        due = now - begin < WINDOW_MS and not begin <= (past.get("tried_at") or 0) <= now
+        return due and self._lease.take(now, self._rewriting_ms())
 
     def _go_on(self) -> None:
         assert self._steps is not None
@@ -131,3 +154,4 @@ class RetentionLane:
     def close(self) -> None:
         if self._steps is not None:
             self._steps.close()
+        self._lease.let_go()

@@ -1,23 +1,27 @@
 """Readers that follow the numbers of the outbox by name: how far each has come."""
 
-from pathlib import Path
-
 from worker.core.errors import StorageFailed, TryLater
 from worker.files import FileLock
 from worker.ownership import cure
 from worker.store.db.store import Store
+from worker.store.state.leases import Lease
+
+# An export that was killed on another host: its cursor is free again after so long.
+LEASE_MS = 600_000
 
 
 class CursorLock:
-    """One export by a cursor at a time: a lock on a file beside the database. A context manager.
+    """One export by a cursor at a time: a lock on a file beside the database, and a lease over all hosts. A context
+    manager.
 
     Raises TryLater (75) where another export has it.
     """
 
-    def __init__(self, database: Path, cursor: str) -> None:
-        database = database.resolve()
-        self._path = database.with_name(f"{database.name}.cursor-{cursor}")
+    def __init__(self, store: Store, cursor: str, now: int) -> None:
+        self._path = store.file.with_name(f"{store.file.name}.cursor-{cursor}")
+        self._lease = Lease(store, f"cursor:{cursor}", LEASE_MS)
         self._cursor = cursor
+        self._now = now
 
     def __enter__(self) -> None:
         try:
@@ -25,16 +29,24 @@ class CursorLock:
             self._path.parent.mkdir(mode=0o770, exist_ok=True)
             self._lock = FileLock(self._path, wait=False)
         except BlockingIOError:
-            raise TryLater(
-                f"another export by the cursor {self._cursor} is at work", "try again when it has ended"
-            ) from None
+            raise self._busy() from None
         except OSError as error:
             raise StorageFailed(
                 f"{self._path}: {error.strerror}",
                 cure(self._path) or "who exports by a cursor must be able to write beside the database",
             ) from error
+        try:
+            if not self._lease.take(self._now):
+                raise self._busy()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _busy(self) -> TryLater:
+        return TryLater(f"another export by the cursor {self._cursor} is at work", "try again when it has ended")
 
     def __exit__(self, *_: object) -> None:
+        self._lease.let_go()
         self._lock.release()
 
 

@@ -84,7 +84,7 @@ HOLDS: tuple[Held, ...] = (
     Held("files", "reason", "file", "why it is in its state; may name what is in it"),
     Held("files", "warnings", "file", "what is odd in a file", becomes="[]"),
     *_rows("notice", "notices", "names of files that were lost", "code", "detail"),
-    *_rows("drop", "remote_files", "names in the drop", "name", "shown", "local", "state", "error"),
+    *_rows("drop", "remote_files", "names in the drop", "name", "shown", "local", "state", "error", "daemon"),
 )
 
 _WORDS = "words of cdpoll's own"
@@ -152,6 +152,7 @@ HOLDS_NONE: dict[tuple[str, str], str] = {
     ("daemons", "host"): "the name of a machine",
     ("daemons", "version"): "of cdpoll",
     ("notices", "daemon"): _DAEMON,
+    ("files", "daemon"): _DAEMON,
     ("problems", "code"): _WORDS,
     ("problems", "daemon"): _DAEMON,
     ("problems", "acked_by"): "a user of this machine",

@@ -211,7 +211,7 @@ def test_bytes_that_nobody_knows_the_name_of_are_read_in_all_the_same(house: Dro
 
 def test_one_round_at_a_time(house: DropHouse) -> None:
     open_store(house.path, create=True).close()
-    with IngestLock(house.path, "round", wait=False), pytest.raises(TryLater) as caught:
+    with IngestLock(open_store(house.path), "round", 1, wait=False), pytest.raises(TryLater) as caught:
         house.round()
     assert caught.value.exit_code == 75
     assert caught.value.message == "another cdpoll is in a round over the drop"
@@ -221,7 +221,7 @@ def test_one_round_at_a_time(house: DropHouse) -> None:
 def test_a_reading_under_way_is_not_waited_for_by_the_daemon_and_what_was_fetched_is_kept(house: DropHouse) -> None:
     house.put("a.x12", batch("A"))
     house.round()
-    with IngestLock(house.path, "file", wait=False), pytest.raises(TryLater):
+    with IngestLock(open_store(house.path), "file", 1, wait=False), pytest.raises(TryLater):
         house.round(wait=SETTLE)
     assert [one.state for one in house.round().reports] == ["ingested"]
 

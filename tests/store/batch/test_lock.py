@@ -7,10 +7,14 @@ import pytest
 from worker.core.errors import TryLater
 from worker.store.batch import lock
 from worker.store.batch.lock import IngestLock
+from worker.store.opening import open_store
+
+NOW = 1_800_000_000_000
 
 
-def test_a_round_by_hand_waits_for_another_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = IngestLock(tmp_path / "cdpoll.db", "round", wait=False)
+def test_a_round_by_hand_waits_for_another_to_end(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(used)
+    other = IngestLock(open_store(used), "round", NOW, wait=False)
     other.__enter__()
     rests: list[int] = []
 
@@ -20,11 +24,11 @@ def test_a_round_by_hand_waits_for_another_to_end(tmp_path: Path, monkeypatch: p
             other.__exit__()
 
     monkeypatch.setattr(lock, "rest", rest)
-    with IngestLock(tmp_path / "cdpoll.db", "round", wait=False, patience_ms=5_000):
+    with IngestLock(store, "round", NOW, wait=False, patience_ms=5_000):
         assert len(rests) == 3
         with (
             pytest.raises(TryLater),
-            IngestLock(tmp_path / "cdpoll.db", "round", wait=False, patience_ms=5_000),
+            IngestLock(store, "round", NOW, wait=False, patience_ms=5_000),
         ):
             pass
     assert sum(rests[3:]) == 5_000

@@ -69,14 +69,15 @@ def test_a_set_of_many_patients_is_spread_over_transactions(
     assert len(members(path)) == 2000
 
 
-# Of the second piece of the file, and of its end; the first COMMIT is that of the file's own row.
+# Of the second piece of the file, and of its end; the first COMMIT is that of the lease, the second that of the
+# file's own row.
 @pytest.mark.parametrize(
     "last",
     [
         Moment("INSERT INTO sets", 2),
         Moment("INSERT INTO answers", 2, "after"),
-        Moment("COMMIT", 3, "within"),
-        Moment("COMMIT", 3, "after"),
+        Moment("COMMIT", 4, "within"),
+        Moment("COMMIT", 4, "after"),
         Moment("UPDATE files SET state = 'ingested'", where="after"),
     ],
     ids=lambda moment: "-".join(map(str, moment)),
@@ -111,7 +112,7 @@ def test_leftovers_are_removed_in_small_transactions(store: Store, path: Path, m
     monkeypatch.setattr(batches.FileRows, "finish", finish)
     assert rows(path) > 3600
     sizes = watched(store, monkeypatch, lambda: None)
-    with IngestLock(path, "file", wait=True):
+    with IngestLock(store, "file", NOW, wait=True):
         assert batches.remove_leftovers(store) == 1
     assert max(sizes) <= 2 * staging.PAGE_ROWS  # a result takes its answer with it
     assert rows(path) == 0

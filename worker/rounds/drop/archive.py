@@ -56,7 +56,7 @@ def _fetch_candidate(
     """Fetch the first of ``files`` that may be the file, and stop calling ``one`` missing."""
     others = [_candidate(one, files[1:], missing)] if files[1:] else []
     try:
-        fetched = work.ask(lambda drop: drop.fetch(files[0], work.incoming, archive=work.rules.archive))
+        fetched = work.ask(lambda drop: drop.fetch(files[0], work.incoming, work.moving, archive=work.rules.archive))
     except SftpFailed as failure:
         if not work.of_one_file(failure):
             raise

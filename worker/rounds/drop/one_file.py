@@ -24,7 +24,7 @@ def fetch(work: DropWork, now: int, *, one: DropFile, file: RemoteFile) -> None:
     if not reread:
         remote.move_on(work.store, one, "fetching")
     try:
-        fetched = work.ask(lambda drop: drop.fetch(file, work.incoming))
+        fetched = work.ask(lambda drop: drop.fetch(file, work.incoming, work.moving))
     except SftpFailed as failure:
         if not work.of_one_file(failure):
             if not reread:

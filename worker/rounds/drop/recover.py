@@ -8,7 +8,7 @@ from worker.rounds.drop.one_file import read_in, read_orphan
 from worker.rounds.drop.work import DropWork, Step
 from worker.rounds.ingest import found_again
 from worker.rounds.ingest.batch_file import BatchFile, ingest_dry_run
-from worker.store.batch import remote
+from worker.store.batch import batches, remote
 from worker.store.batch.remote import DropFile
 
 
@@ -24,7 +24,7 @@ def _adopt(work: DropWork, now: int, *, path: Path) -> None:
     """A file that has a temporary name still: it is whole if it reads so, or has the size that was announced. Else it
     is half of a file that is fetched again."""
     size = path.stat().st_size
-    whole = size > 0 and any(one.size == size for one in remote.in_state(work.store, "fetching"))
+    whole = size > 0 and any(one.size == size for one in remote.on_its_way(work.store))
     if not whole:
         with path.open("rb") as file:
             whole = ingest_dry_run(work.store, BatchFile(file, path.name, "sftp"), now).state == "ingested"
@@ -35,7 +35,7 @@ def _adopt(work: DropWork, now: int, *, path: Path) -> None:
 
 
 def _read_left(work: DropWork, now: int) -> None:
-    kept = found_again.unknown_kept(work.store, wait=work.patient)
+    kept = found_again.unknown_kept(work.store, now, wait=work.patient)
     fetched = remote.in_state(work.store, "fetched")
     work.first(
         *(Step(partial(read_orphan, path=path, kept=True), path.stat().st_size) for path in kept),
@@ -49,6 +49,9 @@ def _read_fetched(work: DropWork, now: int, *, one: DropFile) -> None:
     path = work.incoming / (one.local or "")
     if one.local and path.is_file():
         read_in(work, now, one=one, path=path)
+    elif one.local and batches.finished_file(work.store, one.local) is None:
+        # They are on the host of another daemon, which has died. If the server has moved it away, that is told.
+        remote.again(work.store, one, "interrupted", 0, now)
     else:
         remote.move_on(work.store, one, "seen")
 
@@ -61,10 +64,14 @@ def _size(work: DropWork, one: DropFile) -> int:
 def _unnoted(work: DropWork, fetched: list[DropFile], now: int) -> list[Step]:
     """The steps for files in the private folder that the database does not know to be there."""
     steps: list[Step] = []
-    halfway = remote.in_state(work.store, "fetching")
+    halfway = remote.on_its_way(work.store)
+    elsewhere = [one for one in remote.in_state(work.store, "fetching") if one not in halfway]
     noted = {one.local for one in fetched}
     for path in sorted(work.incoming.iterdir()):
         if path.name.startswith(".") or path.name in noted or not path.is_file():
+            continue
+        if batches.finished_file(work.store, path.name) is not None:
+            path.unlink(missing_ok=True)  # another host has fetched it again, and read it in
             continue
         size = path.stat().st_size
         # Files are fetched one at a time, so there is hardly ever more than one that this can be. One of another size
@@ -76,6 +83,6 @@ def _unnoted(work: DropWork, fetched: list[DropFile], now: int) -> list[Step]:
             halfway.remove(whose)
             remote.move_on(work.store, whose, "fetched", path.name)
             steps.append(Step(partial(read_in, one=whose, path=path), size))
-    for one in halfway:
+    for one in [*halfway, *elsewhere]:
         remote.again(work.store, one, "interrupted", 0, now)
     return steps

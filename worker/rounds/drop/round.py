@@ -48,7 +48,7 @@ OTHER_ROUND_MS = 5_000
 class DropRound:
     """A round under way. It holds a lock against other rounds, and the connection, until :meth:`close`."""
 
-    def __init__(self, work: DropWork, connect: Callable[[], AbstractContextManager[Drop]]) -> None:
+    def __init__(self, work: DropWork, connect: Callable[[], AbstractContextManager[Drop]], now: int) -> None:
         """Raises TryLater while another process makes a round; a patient one waits some seconds for its end."""
         self._work = work
         self._connect = connect
@@ -57,7 +57,7 @@ class DropRound:
         self._drop: Drop | None = None
         self._connections = 0
         patience_ms = OTHER_ROUND_MS if work.patient else 0
-        self._held.enter_context(IngestLock(work.store.path, "round", wait=False, patience_ms=patience_ms))
+        self._held.enter_context(IngestLock(work.store, "round", now, wait=False, patience_ms=patience_ms))
         steps = (recover, self._open, list_drop, settle, tidy, retrieve, _finish)
         work.steps.extend(Step(take) for take in steps)
 
@@ -146,3 +146,5 @@ def _finish(work: DropWork, now: int) -> None:
     else:
         wanted, usual = remote.next_wanted(work.store, work.rules.settle), now + work.rules.every
         work.outcome.next_at = usual if wanted is None else max(now + SHORTEST_WAIT_MS, min(usual, wanted))
+    with work.store.write():
+        rounds.plan(work.store, work.outcome.next_at)

@@ -24,6 +24,7 @@ def _plan(work: DropWork, now: int) -> None:
 def _tidy_one(work: DropWork, now: int, *, one: DropFile) -> None:
     file = work.told.get(one.name, RemoteFile(one.name, one.size, one.mtime))
     to = work.rules.move_to or ""
+    work.renew()  # what follows is not in the database
     try:
         work.ask(lambda drop: drop.move(file, to) if work.rules.after == "move" else drop.remove(file))
     except SftpFailed as failure:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from worker.core.errors import StorageFailed, TryLater
 from worker.core.instant import FAR
 from worker.core.x12.batch import TAKE_ALL, HoldRules
 from worker.gateways.sftp.drop import Drop, DropSettings, RemoteFile, SftpFailed
@@ -14,6 +15,7 @@ from worker.rounds.ingest.file_report import FileReport
 from worker.rounds.log_lines import Log
 from worker.store.batch import keeping
 from worker.store.db.store import Store
+from worker.store.state.leases import LeaseLost
 
 # The codes of failures that end a round. Any other that comes while a file is dealt with concerns that file alone, and
 # the round goes on with the next one, over a new connection if need be.
@@ -24,6 +26,9 @@ OF_ALL_FILES = {"stopped", "local", "drop_missing", "move_to_missing", "archive_
 # log in and to open SFTP; to ask again, to open, to close and to ask once more), and waits at most 5 s for the lock of
 # the database, a few times.
 STEP_BOUND_MS = 300_000
+
+# How often a fetch renews the lease of its round.
+RENEW_MS = 30_000
 
 # What is read from our own disk is far faster.
 SLOWEST_BYTES_PER_MS = 16
@@ -87,6 +92,8 @@ class DropWork:
     """Links that the latest listing had under names that are meant for us: they are told of, and never followed."""
     listed: dict[bytes, RemoteFile] = field(default_factory=dict)
     """The latest listing, by name."""
+    renewed_at: int = 0
+    """When a fetch last renewed the lease of the round (ms)."""
     told: dict[bytes, RemoteFile] = field(default_factory=dict)
     """What the server said of each file that was fetched in this round, just before that."""
 
@@ -99,6 +106,25 @@ class DropWork:
             if not failure.repeatable or failure is self.no_connection:
                 raise
         return question(self.connected())
+
+    def renew(self) -> None:
+        """Keep the lease of the round, or raise TryLater where another host has it by now: it makes the round."""
+        with self.store.write():
+            pass
+
+    def moving(self, _bytes: int) -> None:
+        """A fetch moves: it may last for longer than the lease. Raises :class:`LeaseLost`; where the database cannot be
+        asked, the fetch goes on."""
+        now = 0 if self.store.clock is None else self.store.clock.now()
+        if 0 <= now - self.renewed_at < RENEW_MS:
+            return
+        self.renewed_at = now
+        try:
+            self.renew()
+        except LeaseLost:
+            raise
+        except (StorageFailed, TryLater):
+            pass
 
     def of_one_file(self, failure: SftpFailed) -> bool:
         """Whether a failure that came while a file was dealt with concerns that file alone."""

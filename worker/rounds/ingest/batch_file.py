@@ -67,7 +67,7 @@ def ingest(
 
     Raises StorageFailed and TryLater; then nothing of the file is visible.
     """
-    with IngestLock(store.path, "file", wait=wait), rare_collections():
+    with IngestLock(store, "file", now, wait=wait), rare_collections():
         batches.remove_leftovers(store)
         facts = _facts(store, given, now)
         row = batches.finished_file(store, facts.sha256)

@@ -17,9 +17,9 @@ from worker.store.state import notices
 FOUND = "files that the database did not know lay beside it, and were read in again: was an older copy of it restored?"
 
 
-def unknown_kept(store: Store, *, wait: bool) -> list[Path]:
+def unknown_kept(store: Store, now: int, *, wait: bool) -> list[Path]:
     """The files in quarantine that the database does not know, once what it no longer wants there is deleted."""
-    with IngestLock(store.path, "file", wait=wait):
+    with IngestLock(store, "file", now, wait=wait):
         batches.remove_leftovers(store)
         return keeping.sweep(store)
 

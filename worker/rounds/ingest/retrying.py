@@ -20,11 +20,18 @@ def retry_file(store: Store, seq: int, now: int, rules: HoldRules) -> str | None
             name, source = found["name"], found["source"]
             report = ingest(store, BatchFile(file, name, source, seq, rules), now)
     except FileNotFoundError:
-        return f"is no longer at {path}"
+        return found_elsewhere(store, found["daemon"]) or f"is no longer at {path}"
     if report.state in ("ingested", "skipped"):
         keeping.drop_whole(store.path, found["sha256"])
         return None
     return report.reason or report.state
+
+
+def found_elsewhere(store: Store, daemon: str | None) -> str | None:
+    """What to do where the bytes of a file are on the host of another daemon; ``None``: they are not."""
+    if daemon is None or daemon == store.daemon:
+        return None
+    return f"is on the host of {daemon}: run the same command there"
 
 
 def retry_set(store: Store, seq: int, now: int, rules: HoldRules = TAKE_ALL) -> str | None:
@@ -33,7 +40,7 @@ def retry_set(store: Store, seq: int, now: int, rules: HoldRules = TAKE_ALL) -> 
     Its answers are staged in small transactions like those of a file: no view shows those of a set in quarantine. The
     last, short one takes the set out of it.
     """
-    with IngestLock(store.path, "file", wait=True):
+    with IngestLock(store, "file", now, wait=True):
         batches.remove_leftovers(store)
         held = quarantine.held_set(store, seq)
         if held is None:

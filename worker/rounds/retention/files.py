@@ -20,7 +20,8 @@ a way out's folder             what was delivered there: likewise (``delivered.p
 `cdpoll purge --yes` deletes as well each copy that is older than the last removal of rows: it holds what was removed.
 The daemon does not: a copy would not live for longer than a day.
 
-Others hold none: NAME-shm, .marker, .lock, .queue, .writer, .ingest-file, .ingest-round, .deliver, .cursor-…, .beat.
+Others hold none: NAME-shm, .marker, .lock, .queue, .writer, .host, .ingest-file, .ingest-round, .deliver, .cursor-…,
+.beat.
 """
 
 import re
@@ -37,7 +38,7 @@ from worker.store.db.store import Store
 # Behind the database's name.
 HOLD_NONE = (
     *("-shm", ".marker", ".lock", ".queue", ".writer", ".ingest-file", ".ingest-round", ".deliver"),
-    *(".beat", ".beat.new"),
+    *(".beat", ".beat.new", ".host"),
 )
 CURSOR_LOCKS = ".cursor-"
 REWRITTEN = ("", "-wal", "-journal")
@@ -90,12 +91,12 @@ def old_files(store: Store, before: int, made_before: int) -> OldFiles:
     return found
 
 
-def delete(store: Store, files: OldFiles) -> list[str]:
+def delete(store: Store, files: OldFiles, now: int) -> list[str]:
     """Delete them; the names of those that could not be, with the reason."""
     failed = [said for path in [*files.copies, *files.unknown, *files.delivered] if (said := _deleted(path))]
     if files.fetched:
         try:
-            with IngestLock(store.path, "round", wait=False):
+            with IngestLock(store, "round", now, wait=False):
                 failed += [said for path in files.fetched if (said := _deleted(path))]
         except TryLater:
             failed.append(f"{keeping.INCOMING}: a round over the drop is under way")

@@ -63,6 +63,14 @@ def purge(store: Store, terms: Terms, now: int, purged: Purged) -> Generator[Non
 
     Raises :class:`~worker.core.errors.TryLater` where another process reads a batch file and is not waited for.
     """
+    yield from purge_rows(store, terms, now, purged)
+    purge_files(store, terms, now, purged)
+    with store.write():
+        noted.purged(store, now)
+
+
+def purge_rows(store: Store, terms: Terms, now: int, purged: Purged) -> Generator[None]:
+    """Of :func:`purge`, the rows, which all hosts share."""
     limit = terms.limit
     removed = purged.removed
     for page in purging.old_tasks(store, limit):
@@ -71,17 +79,19 @@ def purge(store: Store, terms: Terms, now: int, purged: Purged) -> Generator[Non
             yield
         yield
     if old := purging.old_files(store, limit):
-        with _reading_none(store, wait=terms.thorough):
+        with _reading_none(store, now, wait=terms.thorough):
             for file in old:
                 yield from _purge_file(store, file, limit, now, purged)
             keeping.sweep(store)
     while (gone := purging.remove_alone(store, limit, now)) is not None:
         removed.add(gone)
         yield
+
+
+def purge_files(store: Store, terms: Terms, now: int, purged: Purged) -> None:
+    """Of :func:`purge`, the files of this host."""
     purged.files = _old_files(store, terms, purged.failed, any_rows=False)
-    purged.failed += kept_files.delete(store, purged.files)
-    with store.write():
-        noted.purged(store, now)
+    purged.failed += kept_files.delete(store, purged.files, now)
 
 
 def _purge_file(store: Store, file: int, limit: Limit, now: int, purged: Purged) -> Iterator[None]:
@@ -106,8 +116,8 @@ def _purge_file(store: Store, file: int, limit: Limit, now: int, purged: Purged)
 
 
 @contextmanager
-def _reading_none(store: Store, *, wait: bool) -> Iterator[None]:
-    with IngestLock(store.path, "file", wait=wait):
+def _reading_none(store: Store, now: int, *, wait: bool) -> Iterator[None]:
+    with IngestLock(store, "file", now, wait=wait):
         yield
 
 
@@ -125,11 +135,11 @@ def _old_files(store: Store, terms: Terms, failed: list[str], *, any_rows: bool)
 def rewrite(store: Store, now: int) -> str | None:
     """Rewrite the file of the database, which keeps all writers waiting; why it was not done, if it was not.
 
-    Raises TryLater and StorageFailed; nothing is lost then.
+    A server does it on a disk of its own, and writers go on. Raises TryLater and StorageFailed; nothing is lost then.
     """
     size, _ = store.file_bytes()
     disk = disk_of(store.file.parent)
-    if disk is None or disk.free_bytes < ROOM_FACTOR * size:
+    if not store.shared and (disk is None or disk.free_bytes < ROOM_FACTOR * size):
         free = "an unknown number of" if disk is None else str(disk.free_bytes // 1_000_000)
         why = f"{free} MB are free on the disk of {store.file.parent}; to rewrite the file takes twice its size, "
         why += f"{ROOM_FACTOR * size // 1_000_000} MB"

@@ -201,12 +201,20 @@ class FileRows:
         """
         facts = self._facts
         was = facts.was_incomplete or state == "incomplete"
+        daemon = None if state == "skipped" else self._store.daemon
         if facts.replaces is not None:
             with self._store.write():
                 self._store.execute(
-                    "UPDATE files SET state = :state, reason = :reason, was_incomplete = :was, done_at = :now"
-                    " WHERE seq = :seq",
-                    {"state": state, "reason": reason, "was": int(was), "now": facts.now, "seq": facts.replaces},
+                    "UPDATE files SET state = :state, reason = :reason, was_incomplete = :was, done_at = :now,"
+                    " daemon = :daemon WHERE seq = :seq",
+                    {
+                        "state": state,
+                        "reason": reason,
+                        "was": int(was),
+                        "now": facts.now,
+                        "daemon": daemon,
+                        "seq": facts.replaces,
+                    },
                 )
             self.number = facts.replaces
             return
@@ -223,9 +231,11 @@ class FileRows:
             row = self._store.one(
                 """
                 INSERT INTO files (
-                    name, source, sha256, size, state, reason, interchanges, warnings, was_incomplete, first_at, done_at
+                    name, source, sha256, size, state, reason, interchanges, warnings, was_incomplete, first_at,
+                    done_at, daemon
                 ) VALUES (
-                    :name, :source, :sha256, :size, :state, :reason, :interchanges, :warnings, :was, :first_at, :now
+                    :name, :source, :sha256, :size, :state, :reason, :interchanges, :warnings, :was, :first_at, :now,
+                    :daemon
                 ) RETURNING seq
                 """,
                 {
@@ -240,6 +250,7 @@ class FileRows:
                     "first_at": before["at"] if before is not None and before["at"] is not None else facts.now,
                     "now": facts.now,
                     "interchanges": interchanges,
+                    "daemon": daemon,
                 },
             )
         assert row is not None

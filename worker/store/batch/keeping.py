@@ -119,7 +119,7 @@ def sweep(store: Store) -> list[Path]:
                 path.unlink(missing_ok=True)
             else:
                 unknown.append(path)
-    if store.one("SELECT 1 FROM discarded LIMIT 1"):
+    if not store.shared and store.one("SELECT 1 FROM discarded LIMIT 1"):
         sync_folder(kept)  # else a power loss could bring a file back that the database does not know any more
         with store.write():
             store.execute("DELETE FROM discarded")

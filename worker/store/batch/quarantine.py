@@ -90,7 +90,8 @@ WHERE sets.state = 'quarantined' AND files.state = 'ingested'
 def listed(store: Store) -> Json:
     """``{"files": [...], "sets": [...]}``: what waits for a person, the oldest thousand of each."""
     rows = store.read(
-        "SELECT seq, name, sha256, size, reason, done_at FROM files WHERE state = 'quarantined' ORDER BY seq LIMIT 1000"
+        "SELECT seq, name, sha256, size, reason, done_at, daemon FROM files WHERE state = 'quarantined'"
+        " ORDER BY seq LIMIT 1000"
     )
     return {
         "files": [_file(row) for row in rows],
@@ -106,6 +107,7 @@ def _file(row: Any) -> Json:
         "size": row["size"],
         "reason": row["reason"],
         "since": iso(row["done_at"]),
+        "daemon": row["daemon"],
     }
 
 
@@ -128,7 +130,8 @@ def _set(row: Any) -> Json:
 def one_file(store: Store, seq: int) -> Json | None:
     """A file in quarantine, as :func:`listed` has it, with where it came from and where its bytes are."""
     row = store.one(
-        "SELECT seq, name, source, sha256, size, reason, done_at FROM files WHERE seq = :seq AND state = 'quarantined'",
+        "SELECT seq, name, source, sha256, size, reason, done_at, daemon FROM files"
+        " WHERE seq = :seq AND state = 'quarantined'",
         {"seq": seq},
     )
     if row is None:
@@ -164,7 +167,7 @@ def drop_file(store: Store, seq: int, now: int, who: str) -> bool:
 
 def drop_set(store: Store, seq: int, now: int, who: str) -> bool:
     """Drop a set from quarantine. Its identity stays, so that it does not come back with the next file."""
-    with IngestLock(store.path, "file", wait=True):
+    with IngestLock(store, "file", now, wait=True):
         batches.remove_leftovers(store)
         with store.write():
             row = store.one(

@@ -2,8 +2,8 @@
 
 ====== ===============================================================================================================
 seen     its size and time are known since ``seen_at``; to be fetched once that is long enough ago
-fetching its bytes are on their way into the private folder
-fetched  they are there, under ``local``, and not read in yet
+fetching its bytes are on their way into the private folder of the host of ``daemon``
+fetched  they are there, under ``local``, which is their SHA-256, and not read in yet
 gone     it left the drop before it came whole, since ``seen_at``: the server may have moved it away when it was opened
 done     read in, known, skipped or in quarantine: not fetched again unless its size or time changes, or its time says
          nothing and it is due to be read once more
@@ -51,6 +51,7 @@ class DropFile:
     error: str | None
     first_at: int
     retimed: int
+    daemon: str | None
 
     @property
     def restless(self) -> bool:
@@ -169,6 +170,12 @@ def unsettled(store: Store, before: int) -> list[DropFile]:
     return _rows(store, where, {"before": before, "restless": RESTLESS_LISTINGS})
 
 
+def on_its_way(store: Store) -> list[DropFile]:
+    """The files whose fetch to this host was begun, by name."""
+    where = "WHERE state = 'fetching' AND (daemon = :daemon OR daemon IS NULL) ORDER BY name"
+    return _rows(store, where, {"daemon": store.daemon})
+
+
 def in_state(store: Store, state: str) -> list[DropFile]:
     """The files that have come this far (see the table above), by name."""
     return _rows(store, "WHERE state = :state ORDER BY name", {"state": state})
@@ -210,9 +217,17 @@ def move_on(
     with store.write():
         store.execute(
             """
-            UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = :error WHERE name = :name
+            UPDATE remote_files SET state = :state, local = :local, tidy = :tidy, error = :error, daemon = :daemon
+            WHERE name = :name
             """,
-            {"state": state, "local": local, "tidy": int(tidy), "error": error, "name": one.name},
+            {
+                "state": state,
+                "local": local,
+                "tidy": int(tidy),
+                "error": error,
+                "daemon": store.daemon if state in ("fetching", "fetched") else None,
+                "name": one.name,
+            },
         )
 
 

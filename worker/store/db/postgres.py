@@ -20,7 +20,7 @@ from worker.place import DatabasePlace
 from worker.store.db.server_address import SILENCE_MS, connected, parameters_of, shown
 from worker.store.db.server_failures import translated
 from worker.store.db.server_values import ServerRow, last_row, spelled, without_nul
-from worker.store.db.store import Params, Row, TimeOfDay
+from worker.store.db.store import Guarded, Params, Row, TimeOfDay
 
 # Within a transaction, between two statements. A pass takes some ms; after a freeze the lock is free in 5 s.
 IDLE_MS = 3_000
@@ -37,7 +37,7 @@ _SCHEMA = "SELECT (SELECT value FROM meta WHERE key = 'schema') AS schema"
 _TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now"
 
 
-class PostgresStore:
+class PostgresStore(Guarded):
     """A :class:`~worker.store.db.store.Store` over a server."""
 
     def __init__(self, place: DatabasePlace, *, timeout: float = 15.0) -> None:
@@ -118,6 +118,7 @@ class PostgresStore:
                 self._inside = True
                 if found["schema"] is not None:
                     self.refuse_schema(found["schema"])
+                self.check()
                 yield
                 # A transaction in which a statement has failed is rolled back, and that is no error to the server.
                 if self._plain("COMMIT").statusmessage != "COMMIT":

@@ -19,7 +19,7 @@ from pathlib import Path
 from worker.core.errors import StorageFailed, TryLater
 from worker.store.db import damage
 from worker.store.db.failures import RESTORE, is_busy, is_undecodable, translated
-from worker.store.db.store import Params, Row, TimeOfDay
+from worker.store.db.store import Guarded, Params, Row, TimeOfDay
 from worker.store.db.writers import WriterTurn
 
 # What the row of the daemon is called: a file has one.
@@ -44,7 +44,7 @@ def wanted_journal(journal: str) -> str:
     return "wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate"
 
 
-class SqliteStore:
+class SqliteStore(Guarded):
     """A :class:`~worker.store.db.store.Store` over a file."""
 
     def __init__(self, path: str | Path, *, timeout: float = 15.0, lone: bool = False) -> None:
@@ -279,6 +279,7 @@ class SqliteStore:
         with translated(self.path), self._turn:
             try:
                 self.conn.execute("BEGIN IMMEDIATE")
+                self.check()
                 yield
                 self._commit()
             except BaseException as error:

@@ -29,6 +29,17 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]: ...
 
 
+class Guarded:
+    """What both stores have for the leases of their work."""
+
+    clock: TimeOfDay | None = None
+    guards: tuple[Callable[[], None], ...] = ()
+
+    def check(self) -> None:
+        for guard in self.guards:
+            guard()
+
+
 class Store(Protocol):
     """One connection, for one thread. Close it, or use it as a context manager.
 
@@ -50,6 +61,10 @@ class Store(Protocol):
     """Where the lines of :meth:`tell` go: nowhere, or for a command to the system's journal."""
     migrated_from: int | None
     """The version of the schema that this connection brought up to date."""
+    clock: TimeOfDay | None
+    """What tells the time while a step lasts, to renew leases by; ``None``: nothing does."""
+    guards: tuple[Callable[[], None], ...]
+    """Called at the beginning of each transaction of :meth:`write`. What one raises ends it."""
     damaged: bool
     """Whether a text was read that cannot be decoded."""
     conn: Any

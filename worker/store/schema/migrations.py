@@ -150,6 +150,9 @@ def _several_daemons(db: Database) -> None:
     for name in ("floated_at", "asked", "backlog"):
         if not any(column.name == name for column in db.table("api").columns):
             db.execute(f"ALTER TABLE api ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+    for table in ("files", "remote_files"):
+        if not any(one.name == "daemon" for one in db.table(table).columns):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN daemon TEXT")
     if not db.table("daemons").exists():
         _make(db, "daemons")
         kept = "pid, version, started_at, beat_at, stopped_at, token_expires_at, starts"

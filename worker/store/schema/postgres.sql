@@ -447,7 +447,8 @@ CREATE TABLE files (
     as_is BIGINT NOT NULL DEFAULT 0,
     first_at BIGINT NOT NULL,
     done_at BIGINT NOT NULL,
-    purged_at BIGINT
+    purged_at BIGINT,
+    daemon TEXT COLLATE "C"
 );
 CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
 CREATE INDEX files_name ON files (name) WHERE was_incomplete = 1;
@@ -510,7 +511,8 @@ CREATE TABLE remote_files (
     was_incomplete BIGINT NOT NULL DEFAULT 0,
     error TEXT COLLATE "C",
     first_at BIGINT NOT NULL DEFAULT 0,
-    retimed BIGINT NOT NULL DEFAULT 0
+    retimed BIGINT NOT NULL DEFAULT 0,
+    daemon TEXT COLLATE "C"
 );
 
 

@@ -44,6 +44,7 @@ BEGIN
         REVOKE SELECT ON callback_tokens FROM cdpoll_reader;
         GRANT INSERT ON acts, cursors TO cdpoll_reader;
         GRANT UPDATE ON cursors TO cdpoll_reader;
+        GRANT INSERT, UPDATE, DELETE ON leases TO cdpoll_reader;  -- of the cursor that an export follows
     END IF;
 
     -- Tools for reports: the views.

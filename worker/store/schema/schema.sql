@@ -486,13 +486,16 @@ CREATE TABLE files (
     as_is INTEGER NOT NULL DEFAULT 0,   -- 1: a person took it as it is, although it is incomplete
     first_at INTEGER NOT NULL,          -- when it, or an incomplete one of its name, was first read
     done_at INTEGER NOT NULL,           -- when it came into its state
-    purged_at INTEGER                   -- when its name and what was in it were removed; none: they are there
+    purged_at INTEGER,                  -- when its name and what was in it were removed; none: they are there
+    daemon TEXT
+        -- of one that is kept whole: the name of the daemon on whose host its bytes are; none: they are not kept
 ) STRICT;
 CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
 CREATE INDEX files_name ON files (name) WHERE was_incomplete = 1;
 
 -- Files whose row was removed while their bytes were kept: these may be deleted. What is kept and is in neither table
--- belongs to a later state of this database. Bounded: each round, and each `cdpoll ingest`, empties it.
+-- belongs to a later state of this database. Bounded: each round, and each `cdpoll ingest`, empties it. Where several
+-- hosts share a server the rows stay, for each host has files of its own.
 CREATE TABLE discarded (
     sha256 TEXT PRIMARY KEY             -- of the file's bytes
 ) STRICT;
@@ -549,7 +552,8 @@ CREATE TABLE remote_files (
     was_incomplete INTEGER NOT NULL DEFAULT 0, -- 1: a copy of it once was incomplete: it stays where it is
     error TEXT,                         -- why it could not be fetched the last time
     first_at INTEGER NOT NULL DEFAULT 0, -- since when it is listed and was not fetched; 0: an earlier release listed it
-    retimed INTEGER NOT NULL DEFAULT 0  -- at how many listings in a row it had another time and the same size
+    retimed INTEGER NOT NULL DEFAULT 0, -- at how many listings in a row it had another time and the same size
+    daemon TEXT                         -- of one whose fetch was begun: the name of the daemon to whose host it went
 ) STRICT;
 
 
@@ -642,11 +646,11 @@ CREATE TABLE curves (
     curve TEXT NOT NULL                 -- JSON; see worker/core/schedule/hazard.py
 ) STRICT;
 
--- What one process does at a time, over all hosts that share this database: who does it, and until when it may be taken
--- for alive. No row: none does it.
+-- What one host does at a time, of all that share this database: which does it, and until when it may be taken for
+-- alive. No row: none does it.
 CREATE TABLE leases (
-    name TEXT PRIMARY KEY,              -- the work: drop, batch, backfill, retention, deliver or problems
-    holder TEXT NOT NULL,               -- the name of its daemon, and a random value of its process
+    name TEXT PRIMARY KEY,              -- the work: drop, batch, backfill, retention, deliver, problems; cursor:NAME
+    holder TEXT NOT NULL,               -- the name of its daemon, and a random word of its folder
     until_at INTEGER NOT NULL           -- when another may take it, unless it is renewed before
 ) STRICT;
 

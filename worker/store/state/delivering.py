@@ -13,13 +13,17 @@ STALE_MS = 90_000
 
 
 class DeliverBeat(NamedTuple):
-    """Instants are ms. ``stopped_at``: when it ended as it should; ``None``: it runs, or did not end so."""
+    """Instants are ms. ``stopped_at``: when it ended as it should; ``None``: it runs, or did not end so.
+
+    ``daemon``: the name of the daemon of its host; ``None``: an earlier release wrote it.
+    """
 
     pid: int
     version: str
     started_at: int
     beat_at: int
     stopped_at: int | None = None
+    daemon: str | None = None
 
     def alive(self, now: int) -> bool:
         """Also by a clock that was set back since."""
@@ -47,4 +51,5 @@ def _beat(told: dict[str, Any]) -> DeliverBeat | None:
     except TypeError:
         return None
     numbers = (beat.pid, beat.started_at, beat.beat_at, beat.stopped_at or 0)
-    return beat if all(isinstance(one, int) for one in numbers) and isinstance(beat.version, str) else None
+    texts = (beat.version, beat.daemon or "")
+    return beat if all(isinstance(n, int) for n in numbers) and all(isinstance(t, str) for t in texts) else None

@@ -36,6 +36,18 @@ def note(store: Store, failure: str | None, now: int, *, absent: bool = False) -
     meta.put(store, _KEY, noted)
 
 
+def plan(store: Store, next_at: int) -> None:
+    """When the next round is wanted (ms), by what this host has met; inside a transaction."""
+    noted = meta.get(store, _KEY)
+    meta.put(store, _KEY, {**noted, "next_at": next_at, "daemon": store.daemon})
+
+
+def planned(store: Store) -> int | None:
+    """When the next round is wanted, where another host has made the last one, ms."""
+    noted = meta.get(store, _KEY)
+    return noted.get("next_at") if noted.get("daemon", store.daemon) != store.daemon else None
+
+
 def note_links(store: Store, names: Sequence[str], now: int) -> None:
     """The latest listing has links of these names, and files beside them; inside a transaction."""
     if names:

@@ -129,6 +129,7 @@ def deliveries(store: Store, now: int, rules: StatusRules) -> Json:
     return {
         "alive": alive,
         "pid": beat.pid if beat is not None and alive else None,
+        "daemon": beat.daemon if beat is not None and alive else None,
         "version": None if beat is None else beat.version,
         "beat_age_s": None if beat is None else max(0, now - beat.last_seen_at) // 1000,
         "ways": ways_out.picture(store, now, rules.ways),
