@@ -10,17 +10,29 @@ import click
 from cli.audit import audited, note_act
 from cli.groups import Group
 from cli.journal import tell_journal
-from cli.opening import known_store, opened, settle_in
+from cli.opening import Opened, known_store, opened, settle_in
 from cli.output import AS_JSON, dumped, say
 from cli.who import who
 from worker.clock import Clock
 from worker.config import load
-from worker.core.errors import BadConfiguration
+from worker.core.errors import BadConfiguration, BadData, TryLater
 from worker.core.instant import iso, iso_or_none
 from worker.store.db.lock import DaemonLock
 from worker.store.state import acts, backups
 from worker.store.state.acts import Action
 from worker.store.state.api import origin_of, rebind_origin
+from worker.store.state.daemon import others_live
+
+# What does there what these commands do with a file.
+_CHECK = "pg_amcheck reads all tables and indexes there, and pg_verifybackup a backup: docs/postgresql.md"
+_COPY = "pg_basebackup or pg_dump makes a copy there: docs/postgresql.md says how, and how a restore is rehearsed"
+_OTHER = "let [store] url name the database that is meant; nothing here remembers another one"
+
+
+def _of_a_file(obj: dict[str, Any], command: str, instead: str) -> None:
+    """Raise BadData where the database is on a server."""
+    if known_store(obj).config.store.url:
+        raise BadData(f"`cdpoll db {command}` is for a database file, and [store] url names a server", instead)
 
 
 @click.group(cls=Group)
@@ -33,7 +45,7 @@ def db() -> None:
 @click.pass_obj
 def path(obj: dict[str, Any], as_json: bool) -> None:
     """Print where the database is, whether it is there yet or not."""
-    where = str(known_store(obj).config.store.path)
+    where = known_store(obj).config.store.place.name
     click.echo(dumped({"database": where}) if as_json else where)
 
 
@@ -42,9 +54,10 @@ def path(obj: dict[str, Any], as_json: bool) -> None:
 @click.pass_obj
 def integrity(obj: dict[str, Any], as_json: bool) -> int:
     """Read every page of the database and check it; exit 74 if anything is wrong."""
+    _of_a_file(obj, "integrity", _CHECK)
     with opened(obj) as here:
         wrong = here.store.wrong()
-        where = str(here.store.path)
+        where = here.store.name
     if as_json:
         click.echo(dumped({"database": where, "ok": not wrong, "wrong": wrong}))
     elif wrong:
@@ -95,7 +108,7 @@ def rebind(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     """
     by = who()
     with opened(obj, whole=True, patient=True) as here:
-        path, origin, before = here.store.path, here.origin, origin_of(here.store)
+        name, origin, before = here.store.name, here.origin, origin_of(here.store)
         if not origin:
             raise BadConfiguration("there is no [api]", "set [api] base_url to the API that knows the tasks now")
         moved = 0
@@ -103,20 +116,27 @@ def rebind(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
             if before is not None and not yes:
                 if not sys.stdin.isatty():
                     raise click.UsageError("this needs --yes where no one can be asked")
-                click.confirm(f"{path} belongs to {before}; ask {origin} for all of its tasks?", abort=True, err=True)
-            lock = DaemonLock(path)
+                click.confirm(f"{name} belongs to {before}; ask {origin} for all of its tasks?", abort=True, err=True)
+            lock = DaemonLock(here.store.path)
             try:
                 with here.store.write():
+                    _refuse_beside_daemons(here)
                     moved = rebind_origin(here.store, origin)
                     acts.note(here.store, by, "rebound the database", f"{before or 'no API'} to {origin}", here.now)
             finally:
                 lock.release()
     if as_json:
-        click.echo(dumped({"database": str(path), "before": before, "origin": origin, "tasks": moved}))
+        click.echo(dumped({"database": name, "before": before, "origin": origin, "tasks": moved}))
     elif before == origin:
-        click.echo(f"{path}: belongs to {origin} already")
+        click.echo(f"{name}: belongs to {origin} already")
     else:
-        click.echo(f"{path}: belongs to {origin}; {moved} {'task is' if moved == 1 else 'tasks are'} asked for there")
+        click.echo(f"{name}: belongs to {origin}; {moved} {'task is' if moved == 1 else 'tasks are'} asked for there")
+
+
+def _refuse_beside_daemons(here: Opened) -> None:
+    """A daemon of another host goes on asking the API that it has in its configuration."""
+    if others_live(here.store, here.now):
+        raise TryLater("a daemon of another host works on this database", "stop the daemons of all hosts first")
 
 
 @db.command()
@@ -131,6 +151,7 @@ def forget(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     """
     from worker.store import forgetting
 
+    _of_a_file(obj, "forget", _OTHER)
     by = who()
     path = load(obj["config"], os.environ).store.path
     settle_in(path)
@@ -166,6 +187,7 @@ def snapshot(obj: dict[str, Any], path: Path, as_json: bool) -> None:
     """
     from worker.store import snapshots
 
+    _of_a_file(obj, "snapshot", _COPY)
     by = who()
     with opened(obj) as here:
         note_act(here.store, by, "began a snapshot", None, here.now)
@@ -189,6 +211,7 @@ def verify_restore(obj: dict[str, Any], path: Path, as_json: bool) -> int:
     """
     from worker.store import snapshots
 
+    _of_a_file(obj, "verify-restore", _COPY)
     by = who()
     with opened(obj) as here:
         found = snapshots.verify(here.store, path, here.config.store.journal)

@@ -78,7 +78,7 @@ def _tell(here: Opened, age_ms: int, limit: Limit, purged: Purged, ending: Json,
     removed, files = purged.removed, purged.files
     if as_json:
         told = {
-            "database": str(here.store.path),
+            "database": here.store.name,
             "before": iso(limit.before),
             "done": ending["done"],
             "removed": {name: getattr(removed, name) for name in _NOUNS},

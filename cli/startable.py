@@ -85,8 +85,8 @@ def another_origin(config: Config, known: str | None) -> list[Mistake]:
     if api is None or not api.base_url or known in (None, "", api.origin):
         return []
     message = (
-        f"the database {config.store.path} belongs to {known}, and this is another API; "
-        "use another [store] path for another environment, or set base_url back; where the vendor has moved to "
-        "that host with all of its tasks: cdpoll db rebind"
+        f"the database {config.store.place.name} belongs to {known}, and this is another API; "
+        "use another database for another environment ([store] path or url), or set base_url back; where the vendor "
+        "has moved to that host with all of its tasks: cdpoll db rebind"
     )
     return [Mistake(config.places["api", "base_url"], "api", "base_url", message)]

@@ -22,7 +22,7 @@ from worker.config import (
 )
 from worker.config.secret import OutOfReach
 from worker.config.urls import read_url
-from worker.core.errors import CdpollError, TryLater
+from worker.core.errors import CdpollError, NoDatabaseYet, TryLater
 from worker.gateways.deliver.command import trouble_with_program
 from worker.gateways.deliver.directory import Folders, trouble_with
 from worker.gateways.http.client import tls_context
@@ -188,7 +188,11 @@ def _secret(config: Config, section: str, key: str, secret: Secret | None, out: 
 
 def _database(config: Config, out: Trial) -> None:
     if config.store.url:
-        with suppress(TryLater), open_store(config.store.place, timeout=2.0) as store:
+        with (
+            _Noted(config, ("store", "url"), out),
+            suppress(TryLater, NoDatabaseYet),
+            open_store(config.store.place, timeout=2.0) as store,
+        ):
             out.mistakes.extend(another_origin(config, origin_of(store)))
         return
     path = config.store.path

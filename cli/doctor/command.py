@@ -96,13 +96,13 @@ def _picture(told: list[Finding], explicit: str | None, asked: _Asked) -> dict[s
     config = place = None
     with suppress(CdpollError):
         found = load_store(explicit, os.environ).config
-        config, place = found.source, found.store.path
+        config, place = found.source, found.store.place
     return {
         "ok": all(one.level != "FAIL" for one in told),
         "version": __version__,
         "read_as": user_name(os.geteuid()),
         "config": None if config is None else str(config),
-        "database": None if place is None else str(place),
+        "database": None if place is None else place.name,
         "requests": asked.requests,
         "logins": asked.logins,
         "findings": [one.as_json() for one in told],

@@ -1,8 +1,6 @@
 """The database, the rate limit by what waits in it, and every problem that `status` tells of."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cli.doctor.finding import Finding, fail, good, not_checked, unchecked, warn
@@ -12,10 +10,9 @@ from cli.status import told as picture_of
 from worker.clock import Clock
 from worker.config import Tolerated
 from worker.config.polling import rate_limit_of
-from worker.core.errors import CdpollError, StorageFailed
+from worker.core.errors import CdpollError, NoDatabaseYet, StorageFailed
 from worker.core.instant import about
 from worker.core.problems import counted, kind_of
-from worker.store.db import marker
 from worker.store.db.sqlite import SqliteStore, wanted_journal
 from worker.store.opening import open_store
 
@@ -28,32 +25,21 @@ _BEHIND = ("integrity", "journal", "daemon", "limits")
 def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
     """Everything that is in the database, or that works on it."""
     place = found.config.store
-    path = Path(os.path.realpath(place.path))
-    if not place.url and _is_missing(place.path) and marker.read(path) is None:
-        yield good("database", f"{place.path} is not there yet: the first `cdpoll record` or `cdpoll run` makes it")
+    try:
+        store = open_store(place.place, timeout=LOOKING_TIMEOUT_S)
+    except NoDatabaseYet:
+        said = f"{place.place.name} is not there yet: the first `cdpoll record` or `cdpoll run` makes it"
+        yield good("database", said)
         yield from _limits(found, 0)
         if place.runs == "daemon":
             yield from no_daemon()
         return
-    try:
-        store = open_store(place.place, timeout=LOOKING_TIMEOUT_S)
     except CdpollError as error:
         yield fail("database", error.message, error.hint)
         yield from unchecked(_BEHIND, "database")
         return
     with store:
         yield from _opened(Opened(found.config, store, clock.now(), found.mistakes, bool(found.unread)), found, clock)
-
-
-def _is_missing(path: Path) -> bool:
-    """Not where its folder cannot be entered: then opening it says so."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:

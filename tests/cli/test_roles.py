@@ -78,7 +78,6 @@ def test_the_owner_makes_the_tables_and_the_daemon_does_the_work(site: ByRole) -
     assert site.ask("SELECT reason FROM api") != [(None,)]
     for command in (["abandon", "a"], ["retry", "a"], ["poll", "a"], ["purge", "--older-than", "1d", "--yes"]):
         site.run("daemon", *command, check=None)
-    site.run("daemon", "db", "integrity")
 
 
 def test_the_daemon_makes_no_table(guarded: Cluster, database: str, tmp_path: Path) -> None:
@@ -192,7 +191,6 @@ def test_a_reader_reads_and_is_noted(site: ByRole) -> None:
         ["quarantine", "list"],
         ["lookups", "list"],
         ["expected", "list"],
-        ["db", "integrity"],
     ):
         site.run("reader", *command, check=None if command == ["status"] else 0)
     acts = {act for (act,) in site.ask("SELECT act FROM acts")}

@@ -7,6 +7,7 @@
     ├── VendorUnreachable   69  the vendor (or its SFTP server) did not answer usefully
     ├── StorageFailed       74  the database could not be read or written
     │   ├── DamagedRow          a row of it was damaged on the disk
+    │   ├── NoDatabaseYet       none was ever made there; the first `cdpoll record` or `cdpoll run` makes one
     │   └── NotAllowed          the database server does not let this user in, or at what was asked
     ├── TryLater            75  busy, or work remains: the same call may succeed later
     │   └── ServerLost          the database server cannot be reached, or has ended the connection
@@ -55,6 +56,10 @@ class StorageFailed(CdpollError):
 
 class DamagedRow(StorageFailed):
     """A column of a row does not hold what it was given: a bit has changed on the disk."""
+
+
+class NoDatabaseYet(StorageFailed):
+    """Nothing is wrong: this installation has not begun."""
 
 
 class NotAllowed(StorageFailed):

@@ -103,7 +103,7 @@ class Loop:
         """The loop, and the way out of it."""
         try:
             self._put_in_order()
-            self._main.log.info("started", version=VERSION, mode=self._orders.mode, database=str(self._store.path))
+            self._main.log.info("started", version=VERSION, mode=self._orders.mode, database=self._store.name)
             self._main.start_threads()
             if not self._main.run(self._turn, self._rest, self._reload, self._all_idle):
                 return ExitCode.STORAGE

@@ -48,7 +48,7 @@ class MainThread:
             found = step()
             if self.store.replaced():
                 event = "the database was replaced or removed under the process; a restart opens what is there now"
-                self.log.error(event, database=str(self.store.path))
+                self.log.error(event, database=self.store.name)
                 return False
             if self.signals.stop.is_set() or idle():
                 return True

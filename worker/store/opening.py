@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.core.errors import BadConfiguration, NewerSchema, StorageFailed, TryLater
+from worker.core.errors import BadConfiguration, NewerSchema, NoDatabaseYet, StorageFailed, TryLater
 from worker.place import DatabasePlace
 from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
@@ -127,7 +127,7 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
             server.create(store, SCHEMA_VERSION)
         version = store.version()
         if version == 0:
-            raise StorageFailed(
+            raise NoDatabaseYet(
                 f"{store.name}: no tables of cdpoll are there yet",
                 "they are made by the first `cdpoll record` or `cdpoll run`; does [store] url name what they use?",
             )
@@ -162,7 +162,7 @@ def _opened(path: Path, timeout: float) -> SqliteStore:
                 raise
         if marker.read(Path(os.path.realpath(path))) is not None:
             raise StorageFailed(f"{path} is gone: there was a database, as its marker beside it says", GONE)
-        raise StorageFailed(
+        raise NoDatabaseYet(
             f"{path}: no such database yet",
             "it is made by the first `cdpoll record` or `cdpoll run`; is [store] path the one they use?",
         )

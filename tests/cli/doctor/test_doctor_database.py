@@ -101,7 +101,7 @@ def test_one_that_is_busy(house: House) -> None:
 
 
 def test_a_check_that_would_take_long_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.store.db.store.CALL_STEPS", 1)
+    monkeypatch.setattr("worker.store.db.sqlite.CALL_STEPS", 1)
 
     class Hasty:
         def __init__(self) -> None:

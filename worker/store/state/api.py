@@ -114,8 +114,8 @@ def refuse_other_origin(store: Store, origin: str) -> None:
     if known is not None and known != origin:
         raise BadConfiguration(
             f"{store.name} belongs to {known}, but [api] base_url names {origin}",
-            "use another [store] path for another environment, or set base_url back; where the vendor has moved to "
-            "that host with all of its tasks: cdpoll db rebind",
+            "use another database for another environment ([store] path or url), or set base_url back; where the "
+            "vendor has moved to that host with all of its tasks: cdpoll db rebind",
         )
 
 
