@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import batches, callbacks, claim, comparison, fairness, lateness, limit, memory, page, throughput
+from bench import batches, callbacks, claim, comparison, fairness, lateness, limit, memory, page, servers, throughput
 from bench.part import Part
 
 HERE = Path(__file__).parent
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "lateness": lateness.part,
     "memory": memory.part,
     "limit": limit.part,
+    "servers": servers.part,
     "page": page.part,
     "callbacks": callbacks.part,
     "batches": batches.part,

@@ -39,7 +39,7 @@ def used(rates: tuple[float, ...], seconds: int) -> list[Used]:
             vendors.append((there, rate, stack.enter_context(daemon.running(config))))
         for there, _, cdpoll in vendors:
             cdpoll.wait_for(partial(_enough, there, seconds))
-        return [_used(there.arrivals(), rate, seconds) for there, rate, _ in vendors]
+        return [used_of(there.arrivals(), rate, seconds) for there, rate, _ in vendors]
 
 
 def _enough(there: vendor.Vendor, seconds: int) -> bool:
@@ -47,7 +47,7 @@ def _enough(there: vendor.Vendor, seconds: int) -> bool:
     return bool(arrivals) and arrivals[-1] - arrivals[0] > seconds + SETTLING_S
 
 
-def _used(arrivals: list[float], rate: float, seconds: int) -> Used:
+def used_of(arrivals: list[float], rate: float, seconds: int) -> Used:
     begin = arrivals[0] + SETTLING_S
     made = sum(begin <= at < begin + seconds for at in arrivals)
     most, first = 0, 0

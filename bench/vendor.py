@@ -1,7 +1,7 @@
 """A vendor that costs as little as possible: one thread, epoll, fixed answers; prints its port.
 
 It answers POST with a token and GET with the pending body of the id asked for, on kept connections. GET /arrivals tells
-when each of the other requests came, as seconds on the monotonic clock.
+when each of the other requests came, as seconds on the monotonic clock; GET /callers, how many polls came by each base.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ BODY = (
     ' "startDateTime": "2026-01-15T12:00:00Z", "discoveryPaths": {"successful": [], "unsuccessful": [], "skipped": [],'
     ' "pending": [{"name": "CoverageInsight"}]}}'
 )
-ARRIVALS = "/arrivals"
+ARRIVALS, CALLERS = "/arrivals", "/callers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Vendor:
         """When each request came so far, seconds."""
         with urllib.request.urlopen(self.url + ARRIVALS) as answer:  # noqa: S310 - loopback
             return [float(at) for at in json.load(answer)]
+
+    def callers(self) -> dict[str, int]:
+        """How many polls came so far, by the path of the base URL that they came by."""
+        with urllib.request.urlopen(self.url + CALLERS) as answer:  # noqa: S310 - loopback
+            return dict(json.load(answer))
 
 
 @contextlib.contextmanager
@@ -51,13 +57,17 @@ def running() -> Iterator[Vendor]:
             process.wait()
 
 
-def answer(request: bytes, arrivals: list[float]) -> bytes:
+def answer(request: bytes, arrivals: list[float], callers: Counter[str]) -> bytes:
     line = request[: request.index(b"\r\n")].decode()
     path = line.split()[1]
     if path.endswith(ARRIVALS):
         body = json.dumps(arrivals).encode()
+    elif path.endswith(CALLERS):
+        body = json.dumps(callers).encode()
     else:
         arrivals.append(time.monotonic())
+        if line.startswith("GET"):
+            callers[path.rpartition("/coverage-discovery/")[0]] += 1
         body = TOKEN if line.startswith("POST") else (BODY % path.rpartition("/")[2]).encode()
     head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
@@ -70,6 +80,7 @@ def serve() -> None:
     waiting.register(listener, selectors.EVENT_READ)
     pending: dict[socket.socket, bytes] = {}
     arrivals: list[float] = []
+    callers: Counter[str] = Counter()
     while True:
         for key, _ in waiting.select():
             peer = key.fileobj
@@ -94,7 +105,7 @@ def serve() -> None:
             # A POST's body comes with its head or right after; its length does not matter for the answer.
             if end and (not head.startswith(b"POST") or rest):
                 pending[peer] = b""
-                peer.sendall(answer(request, arrivals))
+                peer.sendall(answer(request, arrivals, callers))
             else:
                 pending[peer] = request
 

@@ -65,6 +65,7 @@ class Loop:
         self._problems = ProblemWatch(store, log, once=orders.once)
         self._for_all = SummaryWriter(store, now)
         self._paused: str | None = None
+        self._stepped_at = (now, clock.monotonic())
         self._jumps = ClockJumps(store, now, clock.monotonic())
         self._callbacks = CallbackWatch(store)
         self._timer = StepTimer(MAIN)
@@ -113,7 +114,8 @@ class Loop:
 
     def _turn(self) -> int:
         next_at = self.step()
-        return min(self._idle_wait_ms, next_at - self._store.now(self._clock))
+        now, monotonic = self._stepped_at  # to ask a server for the time takes a round trip
+        return min(self._idle_wait_ms, next_at - now - (self._clock.monotonic() - monotonic))
 
     def _all_idle(self) -> bool:
         return self._orders.once and all(lane.idle for lane in self._lanes)
@@ -127,7 +129,7 @@ class Loop:
 
     def step(self) -> int:
         """One pass; the instant (ms) at which the next is wanted."""
-        now, monotonic = self._store.now(self._clock), self._clock.monotonic()
+        now, monotonic = self._stepped_at = self._store.now(self._clock), self._clock.monotonic()
         next_at, new = now + LONGEST_WAIT_MS, False
         self._beats.well = False
         self._watchdog.check([thread.timer for thread in self._main.threads], monotonic)

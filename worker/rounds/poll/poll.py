@@ -126,8 +126,9 @@ class PollRound:
         measuring.came(self._measures, done, monotonic, self.rules.deadline_ms)
         self._heard += done
         probing = self._probing
-        # Other processes may have used the slots or paused the API: by the old state, one would come again at once.
-        self.shared = api.get(self._store)
+        if not self._heard:  # else the transaction reads it
+            # Other processes may have used the slots or paused the API: by the old state, one would come again at once.
+            self.shared = api.get(self._store)
         rests = not claim or (self._probing and not probing)
         self._back += self._pool.withdraw(FAR if rests else now - STALE_JOB_MS)
         moment = self._moment(now, monotonic, due_by, claim=claim)
