@@ -10,7 +10,7 @@ another connection of the server, so what it needs is set in the transaction its
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, cast
 
 import psycopg
@@ -21,6 +21,7 @@ from worker.store.db.server_address import SILENCE_MS, connected, parameters_of,
 from worker.store.db.server_failures import translated
 from worker.store.db.server_values import ServerRow, last_row, spelled, without_nul
 from worker.store.db.store import Guarded, Params, Row, TimeOfDay
+from worker.store.db.turns import turn
 
 # Within a transaction, between two statements. A pass takes some ms; after a freeze the lock is free in 5 s.
 IDLE_MS = 3_000
@@ -53,6 +54,7 @@ class PostgresStore(Guarded):
         self.migrated_from: int | None = None
         self.damaged = False
         self._server = place.server
+        self._timeout_s = timeout
         settings = {
             "lock_timeout": max(1, round(timeout * 1000)),
             "idle_in_transaction_session_timeout": IDLE_MS,
@@ -102,8 +104,11 @@ class PostgresStore(Guarded):
         with translated(self.name):
             self._plain(sql)
 
-    def write(self, *, alone: bool = True) -> AbstractContextManager[None]:
-        return self._transaction(self._begin + (_LOCK if alone else "") + _SCHEMA)
+    @contextmanager
+    def write(self, *, alone: bool = True) -> Iterator[None]:
+        alone_here = turn(self.name, self._timeout_s) if alone else nullcontext()
+        with alone_here, self._transaction(self._begin + (_LOCK if alone else "") + _SCHEMA):
+            yield
 
     def rebuilding(self) -> AbstractContextManager[None]:
         """A write transaction in which tables may be made or changed: one process at a time does that."""
