@@ -173,7 +173,7 @@ def test_a_fault_of_ours_in_a_single_round_is_said_and_has_its_exit_code(
     with open_store(house.path) as store:
         with store.write():
             running.notices.write(store, house.clock.at)
-        assert [code for code, _ in kept.listed(store)] == ["internal_fault"]
+        assert [(one.daemon, one.code) for one in kept.told(store)] == [("cdpoll", "internal_fault")]
 
 
 def test_a_single_round_waits_for_files_to_settle_and_is_the_only_one(house: DropHouse) -> None:
