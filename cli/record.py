@@ -18,6 +18,7 @@ from worker.config.polling import schedule_of
 from worker.core.errors import BadData, CdpollError
 from worker.core.intake.intake import Intake, merge
 from worker.core.intake.json_documents import text_of
+from worker.core.intake.lengths import length_trouble
 from worker.core.intake.link import Unreadable, is_uuid, unreadable, unreadable_parts
 from worker.core.intake.misplaced import may_name, stream_of_ids, stream_of_lines, telling_lines
 from worker.core.intake.pieces import Piece
@@ -96,7 +97,7 @@ def record(
         raise click.UsageError("--correlation-id is given twice: record what belongs to each of them apart")
     summary = Summary()
     about = _About(
-        tuple(dict.fromkeys(ref for ref in refs if ref.strip())) or (None,),
+        _refs(refs, summary) or (None,),
         next((text for text in correlation_ids if text.strip()), None),
         (subtenant or "").strip() or None,
     )
@@ -154,6 +155,16 @@ class _About:
         # Notes, and what names no task, are the same for every ref: they count once.
         named = replace(found[0], recordings=whole.recordings, lookups=whole.lookups, expected=whole.expected)
         return replace(named, unreadable=tuple(lost)).of_subtenant(self.subtenant)
+
+
+def _refs(refs: tuple[str, ...], summary: Summary) -> tuple[str, ...]:
+    """Those that can be kept. Of one that is too long the exit code tells: what came is recorded without it."""
+    told = [ref for ref in dict.fromkeys(refs) if ref.strip()]
+    long = [trouble for ref in told if (trouble := length_trouble("ref", ref))]
+    if long:
+        cure = "give the ids a shorter one: `cdpoll record ID --ref TEXT`"
+        summary.refused.append(BadData(f"--ref {long[0]}: the ids are recorded without it", cure))
+    return tuple(ref for ref in told if not length_trouble("ref", ref))
 
 
 def _id_piece(text: str, number: int, about: _About, summary: Summary) -> Piece:

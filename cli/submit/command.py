@@ -25,6 +25,7 @@ from worker.config import ApiSection, Config, load
 from worker.config.polling import rate_limit_of, schedule_of
 from worker.config.secret import OutOfReach
 from worker.core.errors import BadConfiguration, BadData, CdpollError, VendorUnreachable
+from worker.core.intake.lengths import length_trouble
 from worker.core.intake.recording import EMPTY_HINT
 from worker.core.poll_errors import cure_of, in_words
 from worker.core.vendor.submission import Submission, Wish, header_trouble, json_submission, x12_submission
@@ -79,6 +80,8 @@ def submit(obj: dict[str, Any], /, file: str, refs: tuple[str, ...], as_json: bo
     _refuse_contradictions(given)
     if not all(ref.strip() for ref in refs):
         raise click.UsageError(f"--ref is empty: {EMPTY_HINT}")
+    if long := next(filter(None, (length_trouble("ref", ref) for ref in refs)), ""):
+        raise BadData(f"nothing was submitted: --ref {long}", "give a shorter one")
     config = load(obj["config"], with_credentials(os.environ))
     api = config.require_api()
     wish = _wish(config, api, given)

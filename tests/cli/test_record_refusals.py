@@ -29,6 +29,15 @@ def test_what_cannot_be_read_is_65_kept_and_the_rest_recorded(house: House) -> N
     assert "unreadable, kept raw" in ended.err
 
 
+def test_a_ref_that_is_too_long_is_65_once_and_the_others_are_given(house: House) -> None:
+    long = SECRET_REF * 100
+    ended = house.cdpoll("record", "--json", A, "--ref", long, "--ref", "R", "--ref", long + "x", check=65)
+    assert ended.json["recorded"] == [A]
+    assert house.rows("SELECT ref FROM refs") == [("R",)]
+    assert ended.err.count("--ref is longer than 1,000 bytes") == 1
+    assert SECRET_REF not in ended.err
+
+
 def test_an_invalid_id_is_kept_raw(house: House) -> None:
     ended = house.cdpoll("record", "--json", "a/b", "..", "x" * 129, "Müller", A, check=65)
     assert ended.json["recorded"] == [A]

@@ -49,6 +49,12 @@ def test_what_the_vendor_says_of_the_request_goes_to_standard_output_alone(by: S
     assert (told["status"], by.lookups) == (422, [])
 
 
+def test_a_ref_that_is_too_long_is_told_before_anything_is_sent(by: Submitting) -> None:
+    ended = by.submit(check(), "--ref", "A", "--ref", "B" * 1_001, check=65)
+    assert ended.err.splitlines()[0] == "cdpoll: nothing was submitted: --ref is longer than 1,000 bytes"
+    assert (by.sandbox.log, by.lookups) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("fault", "code"), [("token_refused", 77), ("token_down", 69), ("429@token", 75), ("invalid_product@token", 77)]
 )

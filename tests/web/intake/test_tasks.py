@@ -84,10 +84,14 @@ def test_what_the_line_says_goes_before_the_header(world: IntakeWorld) -> None:
     assert world.refs() == {A: "own", B: "theirs"}
 
 
-def test_a_ref_that_is_no_text_is_no_ref(world: IntakeWorld) -> None:
-    answer = world.post(headers={"Link": link(A), "X_Cdpoll_Ref": "M\xfcller"})
+@pytest.mark.parametrize(
+    ("ref", "trouble"), [("M\xfcller", "is not UTF-8"), ("R" * 1_001, "is longer than 1,000 bytes")]
+)
+def test_a_ref_that_cannot_be_kept_is_no_ref(world: IntakeWorld, ref: str, trouble: str) -> None:
+    answer = world.post(headers={"Link": link(A), "X_Cdpoll_Ref": ref})
     assert (answer.status_code, answer.get_json()["recorded"]) == (201, [A])
-    assert answer.get_json()["unreadable"][0]["reason"].endswith("the tasks are recorded without it")
+    (lost,) = answer.get_json()["unreadable"]
+    assert lost["reason"] == f"the request: X-Cdpoll-Ref {trouble}: the tasks are recorded without it"
     assert world.refs() == {}
 
 

@@ -12,6 +12,7 @@ from worker.core.intake.hand_over import is_raw, read_raw
 from worker.core.intake.intake import Expected, Intake, Lookup, Recording, each_once, expected_of, lookup_of, merge
 from worker.core.intake.json_bodies import BLANK, REPEATS, from_document, from_text
 from worker.core.intake.json_documents import Documents, documents
+from worker.core.intake.lengths import length_trouble
 from worker.core.intake.line_keys import ABOUT, NAMING, UnknownKey, birth_date_note, unknown_keys
 from worker.core.intake.link import Unreadable, unreadable
 from worker.core.intake.misplaced import id_notes, names_uuid, why_no_id, why_no_object
@@ -172,7 +173,8 @@ def _awaited(record: dict[str, object], defaults: Recording, strange: Sequence[U
             notes = merge([notes, Intake(notes=(_NEVER_SURE,))])
     if not lookups and not expected:
         needed = "an answer without an id needs trace_number, ref, and member_id or birth_date"
-        raise BadData("; ".join([*wrong, needed]))
+        bad = (item.reason.partition(":")[0] for item in about.unreadable)
+        raise BadData("; ".join([*wrong, *bad, needed]))
     return merge([Intake(lookups=lookups, expected=expected), about, notes])
 
 
@@ -296,6 +298,8 @@ def _text(value: object, key: str) -> str | None:
     text = str(value)
     if "\0" in text or text != text.encode("utf-8", "replace").decode():
         raise BadData(f"{key} holds characters that are not text")
+    if trouble := length_trouble(key, text):
+        raise BadData(f"{key} {trouble}")
     return text
 
 

@@ -11,7 +11,6 @@ from worker.core.intake.link import unreadable, unreadable_parts
 from worker.core.intake.pieces import Piece
 
 _REQUEST = "the request"
-_NO_TEXT = "X-Cdpoll-Ref is not UTF-8: the tasks are recorded without it"
 _NO_TASK = "no Link and no Location came, and no body: no task is named"
 
 # Several headers of one name come joined with a comma. None is in an id.
@@ -22,14 +21,14 @@ _NEXT_LOCATION = re.compile(r"[ \t]*,[ \t]*(?=/|https?://|coverage-discovery/)",
 class About:
     """What the headers of a request say of all that it hands in, where that itself says nothing else.
 
-    ``broken_ref``: what stood for a ref and is no text. Then no task gets one: a result must not go out under a wrong
-    ref.
+    ``ref_trouble``: what is wrong with the text that stood for a ref. Then no task gets one: a result must not go out
+    under a wrong ref.
     """
 
     ref: str | None = field(default=None, repr=False)
     subtenant: str | None = None
     correlation_id: str | None = None
-    broken_ref: bool = False
+    ref_trouble: str = ""
 
 
 class TooMuch(Exception):
@@ -92,7 +91,8 @@ def from_forwarded(headers: dict[str, str], about: About) -> Piece:
 
 def _line(line: bytes, place: str, about: About) -> Intake:
     intake = from_jsonl_line(line, place=place, ref=about.ref, correlation_id=about.correlation_id)
-    if about.broken_ref and None in [one.ref for one in intake.recordings] + [one.ref for one in intake.lookups]:
-        lost = unreadable(line.decode("utf-8", "backslashreplace"), f"{place}: {_NO_TEXT}")
+    if about.ref_trouble and None in [one.ref for one in intake.recordings] + [one.ref for one in intake.lookups]:
+        reason = f"{place}: X-Cdpoll-Ref {about.ref_trouble}: the tasks are recorded without it"
+        lost = unreadable(line.decode("utf-8", "backslashreplace"), reason)
         intake = replace(intake, unreadable=(*intake.unreadable, lost))
     return intake.of_subtenant(about.subtenant)

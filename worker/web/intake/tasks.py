@@ -21,6 +21,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from worker.core.errors import CdpollError
+from worker.core.intake.lengths import length_trouble
 from worker.core.intake.pieces import Notes, Piece
 from worker.core.intake.posted import About, TooMuch, from_forwarded, from_json, from_lines, whole_of
 from worker.rounds.log_lines import Log
@@ -151,10 +152,13 @@ def _pieces(body: bytes) -> list[Piece]:
 def _about() -> About:
     """What stands in headers of our own. A header is handed over as Latin-1."""
     texts: dict[str, str | None] = {}
-    broken = False
+    trouble = ""
     for name in ("X-Cdpoll-Ref", "X-Cdpoll-Subtenant", "X-Optum-Correlation-Id"):
         try:
             texts[name] = request.headers.get(name, "").encode("latin-1").decode().strip() or None
         except ValueError:
-            texts[name], broken = None, broken or name == "X-Cdpoll-Ref"
-    return About(texts["X-Cdpoll-Ref"], texts["X-Cdpoll-Subtenant"], texts["X-Optum-Correlation-Id"], broken)
+            texts[name] = None
+            trouble = "is not UTF-8" if name == "X-Cdpoll-Ref" else trouble
+    ref = texts["X-Cdpoll-Ref"]
+    trouble = trouble or length_trouble("ref", ref or "")
+    return About(None if trouble else ref, texts["X-Cdpoll-Subtenant"], texts["X-Optum-Correlation-Id"], trouble)
