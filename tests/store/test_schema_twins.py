@@ -28,6 +28,12 @@ TYPES = (
     (r"AS \( ?CASE WHEN (.+?) THEN 1 ELSE 0 END ?\) STORED", r"AS (\1) VIRTUAL"),
     (r"\bSTORED\b", "VIRTUAL"),
 )
+# How an index of PostgreSQL is kept from long texts. The one of unreadable stands for a constraint.
+SHORT = (
+    (r"(?<!unreadable) USING hash", ""),
+    (r" (AND|WHERE) length\(\w+\) <= 500$", ""),
+    (r" WHERE \(([^()]+)\)$", r" WHERE \1"),
+)
 FUNCTIONS = (
     (r"iso8601\(([\w.]+)\)", r"strftime('%Y-%m-%dT%H:%M:%fZ', \1 / 1000.0, 'unixepoch')"),
     (r"string_agg\(([\w.]+), ', ' ORDER BY [\w.]+\)", r"group_concat(\1, ', ')"),
@@ -84,7 +90,7 @@ def read(script: str) -> Schema:
             place = next(place for place, one in enumerate(columns) if one.split()[0] == match[2])
             columns[place] += f" {match[3]}"
         elif match := re.fullmatch(r"CREATE ((?:UNIQUE )?)INDEX (.*)", text):
-            found.indexes.append(match[1] + match[2])
+            found.indexes.append(match[1] + put(match[2], SHORT))
         elif match := re.match(r"CREATE TRIGGER (\w+ (?:AFTER|BEFORE) [\w ,]+? ON \w+)", text):
             found.triggers.append(match[1])
         elif match := re.fullmatch(r"CREATE VIEW (\w+) AS (.*)", text):

@@ -98,7 +98,7 @@ def _traced(store: Store, numbers: Iterable[str]) -> dict[str, list[Claim]]:
     for names, params in _lists(numbers):
         for row in store.read(
             "SELECT seq, trace_number, originator_id, member_id, birth_date FROM tasks"  # noqa: S608
-            f" WHERE trace_number IN ({names})",
+            f" WHERE trace_number IN ({names}) AND length(trace_number) <= 500",
             params,
         ):
             one = Claim(
@@ -148,8 +148,8 @@ def _unjoined(store: Store, numbers: Iterable[str]) -> dict[str, set[Patient]]:
     for names, params in _lists(numbers):
         for row in store.read(
             "SELECT DISTINCT trace_number, member_id, birth_date, last_name, first_name FROM answers"  # noqa: S608
-            f" WHERE trace_number IN ({names}) AND (match = 'candidate' OR match = 'unmatched')"
-            f" LIMIT {MOST_UNJOINED_ROWS}",
+            f" WHERE trace_number IN ({names}) AND length(trace_number) <= 500"
+            f" AND (match = 'candidate' OR match = 'unmatched') LIMIT {MOST_UNJOINED_ROWS}",
             params,
         ):
             found.setdefault(row["trace_number"], set()).add(patient_of_row(row))
@@ -161,13 +161,15 @@ def _alike(store: Store, column: Literal["trace_number", "reference"], values: I
     found: dict[str, set[int]] = {}
     for names, params in _lists(values):
         hits = store.read(
-            f"SELECT DISTINCT {column} AS value FROM answers WHERE from_set IS NULL AND {column} IN ({names})",  # noqa: S608
+            f"SELECT DISTINCT {column} AS value FROM answers"  # noqa: S608 - constants
+            f" WHERE from_set IS NULL AND {column} IN ({names}) AND length({column}) <= 500",
             params,
         )
         for hit in hits:
             rows = store.read(
                 f"SELECT results.task FROM answers JOIN results ON results.seq = answers.result"  # noqa: S608
-                f" WHERE answers.from_set IS NULL AND answers.{column} = :value LIMIT {4 * MOST_CANDIDATES}",
+                f" WHERE answers.from_set IS NULL AND answers.{column} = :value AND length(answers.{column}) <= 500"
+                f" LIMIT {4 * MOST_CANDIDATES}",
                 {"value": hit["value"]},
             )
             found[hit["value"]] = {row["task"] for row in rows if row["task"] is not None}

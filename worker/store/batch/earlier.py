@@ -39,7 +39,8 @@ def _unjoined(store: Store, numbers: list[str]) -> list[Row]:
         rows = store.read(
             """
             SELECT seq FROM answers
-            WHERE trace_number = :number AND (match = 'candidate' OR match = 'unmatched') LIMIT :most
+            WHERE trace_number = :number AND length(trace_number) <= 500
+                AND (match = 'candidate' OR match = 'unmatched') LIMIT :most
             """,
             {"number": number, "most": MOST_ANSWERS_ROWS + 1},
         )

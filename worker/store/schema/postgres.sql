@@ -10,6 +10,11 @@
 -- A number that the program does not give itself is an identity. Numbers that a reader follows are not among them: they
 -- come from counters, whose row is locked until the commit, so that they become visible in their order.
 --
+-- An entry of a b-tree has 2,704 bytes at most. What stands in a unique key is shorter: worker/core/intake/lengths.py
+-- bounds what callers give. What the vendor and its files say may be of any length, so their indexes leave out what is
+-- longer than 500 characters, and a statement that reads one says so too. They are no hash indexes: where very many rows
+-- have one value, as the empty trace number, a hash index reads all of them at each insert (2 ms with 500,000).
+--
 -- No schema has a name here: the tables are made in the first one of the connection's search_path, so that a database
 -- can hold several. A view is bound to its tables when it is made. A function would look for them again at each call,
 -- in the search_path of the caller; so each function keeps the one in which it was made (SET … FROM CURRENT).
@@ -77,7 +82,8 @@ WITH (
 );
 
 CREATE INDEX tasks_due ON tasks (state, due_at);
-CREATE INDEX tasks_correlation ON tasks (correlation_id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX tasks_correlation ON tasks (correlation_id)
+    WHERE correlation_id IS NOT NULL AND length(correlation_id) <= 500;
 CREATE INDEX tasks_leased ON tasks (leased_until) WHERE leased_until IS NOT NULL;
 CREATE INDEX tasks_recorded ON tasks (state, recorded_at);
 CREATE INDEX tasks_life ON tasks (state, life_base);
@@ -87,7 +93,7 @@ CREATE INDEX tasks_verified ON tasks (verified)
     WHERE verified IS NOT NULL AND verified <> 'confirmed' AND verified <> 'accepted';
 CREATE INDEX tasks_waiting ON tasks (due_at) WHERE reason = 'callback' AND due_at IS NOT NULL;
 CREATE INDEX tasks_awaited ON tasks (awaited_from) WHERE awaited_from IS NOT NULL AND callback_at IS NULL;
-CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL;
+CREATE INDEX tasks_trace ON tasks (trace_number) WHERE trace_number IS NOT NULL AND length(trace_number) <= 500;
 
 CREATE TABLE refs (
     task BIGINT NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
@@ -140,8 +146,8 @@ CREATE TABLE unreadable (
     first_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL
 );
--- A b-tree takes no text above 2,704 bytes, so UNIQUE (raw, ref) is not declared: the trigger looks for an equal one
--- first, under the lock of all writers.
+-- A text may be too long for a b-tree, so UNIQUE (raw, ref) is not declared: the trigger looks for an equal one first,
+-- under the lock of all writers.
 CREATE INDEX unreadable_raw ON unreadable USING hash (raw);
 CREATE FUNCTION keep_once() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT AS $$
@@ -314,9 +320,10 @@ CREATE TABLE answers (
 CREATE INDEX answers_result ON answers (result);
 CREATE INDEX answers_set ON answers (from_set) WHERE from_set IS NOT NULL;
 CREATE UNIQUE INDEX answers_ordinal ON answers (file, ordinal) WHERE ordinal IS NOT NULL;
-CREATE INDEX answers_reference ON answers (reference) WHERE from_set IS NULL;
-CREATE INDEX answers_trace ON answers (trace_number) WHERE from_set IS NULL;
-CREATE INDEX answers_unjoined ON answers (trace_number) WHERE match = 'candidate' OR match = 'unmatched';
+CREATE INDEX answers_reference ON answers (reference) WHERE from_set IS NULL AND length(reference) <= 500;
+CREATE INDEX answers_trace ON answers (trace_number) WHERE from_set IS NULL AND length(trace_number) <= 500;
+CREATE INDEX answers_unjoined ON answers (trace_number)
+    WHERE (match = 'candidate' OR match = 'unmatched') AND length(trace_number) <= 500;
 
 CREATE TABLE candidates (
     answer BIGINT NOT NULL REFERENCES answers (seq) ON DELETE CASCADE,
@@ -451,7 +458,7 @@ CREATE TABLE files (
     daemon TEXT COLLATE "C"
 );
 CREATE UNIQUE INDEX files_sha256 ON files (sha256) WHERE state IN ('ingested', 'quarantined', 'skipped');
-CREATE INDEX files_name ON files (name) WHERE was_incomplete = 1;
+CREATE INDEX files_name ON files USING hash (name) WHERE was_incomplete = 1;
 -- A table must be there before another can refer to it.
 ALTER TABLE outbox ADD FOREIGN KEY (file) REFERENCES files (seq) ON DELETE CASCADE;
 

@@ -72,7 +72,7 @@ def satisfy(store: Store, correlation_ids: Iterable[str], now: int) -> None:
         )
         tasks = store.read(
             f"SELECT seq, started_at, recorded_at, {_ABOUT} FROM tasks"  # noqa: S608 - constants
-            " WHERE correlation_id = :correlation_id ORDER BY seq LIMIT :most",
+            " WHERE correlation_id = :correlation_id AND length(correlation_id) <= 500 ORDER BY seq LIMIT :most",
             params,
         )
         if not tasks:

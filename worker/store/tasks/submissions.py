@@ -24,7 +24,8 @@ def use_of(store: Store, correlation_id: str) -> Use:
     used = store.one(
         """
         SELECT 1 AS found FROM lookups WHERE correlation_id = :correlation_id
-        UNION ALL SELECT 1 AS found FROM tasks WHERE correlation_id = :correlation_id LIMIT 1
+        UNION ALL
+        SELECT 1 AS found FROM tasks WHERE correlation_id = :correlation_id AND length(correlation_id) <= 500 LIMIT 1
         """,
         params,
     )

@@ -26,6 +26,7 @@ def pages(store: Store, before: int | None = None) -> Iterator[list[Json]]:
         SELECT seq, ref, trace_number, originator_id, member_id, birth_date, correlation_id, subtenant, recorded_at, (
             SELECT count(*) FROM (
                 SELECT 1 FROM answers WHERE answers.trace_number = expected.trace_number
+                    AND length(answers.trace_number) <= 500
                     AND (answers.match = 'candidate' OR answers.match = 'unmatched') LIMIT :most
             ) AS alike
         ) AS candidates
