@@ -62,6 +62,8 @@ class IngestLock:
 
     def __enter__(self) -> "IngestLock":
         try:
+            # With a database on a server it may be the first file of the folder.
+            self._path.parent.mkdir(mode=0o770, exist_ok=True)
             self._lock = self._taken()
         except BlockingIOError:
             raise TryLater(f"another cdpoll {self._kind.busy}", self._kind.hint) from None

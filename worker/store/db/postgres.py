@@ -70,12 +70,6 @@ class PostgresStore(Guarded):
         with translated(self.name):
             self.conn = connected(self._parameters, self._server.prepare_threshold)
 
-    def __enter__(self) -> "PostgresStore":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self.conn.close()
 
@@ -96,7 +90,7 @@ class PostgresStore(Guarded):
         if not rows:
             return 0
         with translated(self.name), self.conn.cursor() as cursor:
-            cursor.executemany(spelled(sql), rows)
+            cursor.executemany(spelled(sql), [without_nul(row) for row in rows])
             return cursor.rowcount
 
     def script(self, sql: str) -> None:
@@ -116,6 +110,8 @@ class PostgresStore(Guarded):
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
+        if self._inside:  # to the server that is no error
+            raise StorageFailed(f"{self.name}: a transaction was begun in another", "report this")
         self._lines.clear()  # of a transaction that was rolled back
         with translated(self.name):
             try:

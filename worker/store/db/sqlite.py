@@ -134,12 +134,6 @@ class SqliteStore(Guarded):
             return True
         return _identity(self.path) != self._file
 
-    def __enter__(self) -> "SqliteStore":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self.conn.close()
         if isinstance(self._turn, WriterTurn):

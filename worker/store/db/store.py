@@ -6,7 +6,7 @@ Statements are written once for both: docs/decisions.md says what that takes.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 Params = Mapping[str, Any] | Sequence[Any]
 
@@ -30,10 +30,19 @@ class Row(Protocol):
 
 
 class Guarded:
-    """What both stores have for the leases of their work."""
+    """What both stores have alike: the leases of their work, and the end of their connection."""
 
     clock: TimeOfDay | None = None
     guards: tuple[Callable[[], None], ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        raise NotImplementedError
 
     def check(self) -> None:
         for guard in self.guards:
