@@ -13,7 +13,7 @@ CA file (PEM), and PIP_PROXY to the proxy; where PyPI is not reachable, set PIP_
 Then run make again." >&2; exit 1; }
 INSTALL := $(PIP) install --require-hashes --no-deps
 
-.PHONY: demo demo-pg test test-system test-long bench check lock clean install uninstall deb
+.PHONY: demo demo-pg test test-postgres test-system test-long bench check lock clean install uninstall deb
 
 # Nothing is written into another user's folder: as root in a checkout of somebody else, the demo runs below /tmp.
 demo: $(VENV)/.run
@@ -31,6 +31,12 @@ SELECT ?= -m "not system"
 test: $(VENV)/.dev
 	@$(if $(SELECT),echo "without the tests marked 'system' (root, systemd-nspawn, a browser); .ci/run runs them")
 	@$(TEST) $(SELECT) $(PYTEST_ARGS)
+
+# The tests of the store and of the rounds once more, on a PostgreSQL server. What is about a database file is left out,
+# and what has its own server in `make test` already.
+test-postgres: $(VENV)/.dev
+	@CDPOLL_TEST_STORE=postgresql $(TEST) -m "not sqlite and not system" --ignore-glob='*/test_postgres*.py' \
+		tests/store tests/rounds $(PYTEST_ARGS)
 
 # One machine is booted for all of them, so they run one after the other.
 test-system: $(VENV)/.dev

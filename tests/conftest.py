@@ -17,6 +17,7 @@ from hypothesis import settings
 from sandbox.server import Sandbox
 from tests.support.bent_sftp import Bend, BentServer
 from tests.support.cdpoll_process import House
+from tests.support.engine import POSTGRESQL, on_server
 from tests.support.loopback import LONG, Certificate, Loopback, MakeClient, Serve, make_certificate
 from tests.support.mounts import may_mount
 from tests.support.postgres import Cluster
@@ -72,6 +73,12 @@ def store(path: Path) -> Iterator[Store]:
 def cluster() -> Iterator[Cluster]:
     with Cluster() as running:
         yield running
+
+
+@pytest.fixture(autouse=POSTGRESQL)
+def _on_server(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with on_server(cluster, monkeypatch):
+        yield
 
 
 @pytest.fixture

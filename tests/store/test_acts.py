@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import NOW, elsewhere
+from tests.support.database import NOW
+from tests.support.engine import elsewhere
 from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -55,6 +56,7 @@ def test_what_was_rolled_back_is_never_told(store: Store, path: Path) -> None:
     assert elsewhere(path, "SELECT object FROM acts") == [("a",)]
 
 
+@pytest.mark.sqlite
 def test_what_went_into_a_file_that_was_removed_is_never_told(store: Store, path: Path) -> None:
     lines: list[str] = []
     store.journal = lines.append

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import DONE, NOW, elsewhere, record
+from tests.support.database import DONE, NOW, record
+from tests.support.engine import elsewhere
 from worker.core.vendor.callback import Delivery
 from worker.store.db.store import Store
 from worker.store.opening import open_store

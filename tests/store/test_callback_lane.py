@@ -1,5 +1,7 @@
 """Whether callbacks arrive, as the row says it."""
 
+import pytest
+
 from tests.support.database import NOW, record
 from worker.core.callback_lane import CallbackLane
 from worker.store.db.store import Store
@@ -26,6 +28,7 @@ def test_of_two_the_later_one_counts(store: Store) -> None:
     assert heard(store, NOW, fresh=True) == CallbackLane(None, NOW + 5, NOW + 5, None)
 
 
+@pytest.mark.sqlite
 def test_looks_are_answered_by_indexes_of_few_rows(store: Store, plans: list[str]) -> None:
     record(store, "a")
     plans.clear()

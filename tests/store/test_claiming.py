@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.database import DONE, LEASE, NOW, SCHEDULE, Claiming, add, conclude, elsewhere, record, task_of
+from tests.support.database import DONE, LEASE, NOW, SCHEDULE, Claiming, add, conclude, record, task_of
+from tests.support.engine import changed_rows, elsewhere, hurry, said_to
 from tests.support.examples import examples
 from worker.core.pacing.claim_order import LATE_MS, deadline
 from worker.core.pacing.decide import Collected, Withdrawn, decide
@@ -92,12 +93,9 @@ def test_only_pending_tasks_are_claimed(store: Store) -> None:
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 16, 17, 63, 64, 65, 128, 150])
 def test_leases_are_few_statements_of_few_lengths_and_touch_no_other_row(store: Store, path: Path, count: int) -> None:
     add(store, [NOW] * 200)
-    said: list[str] = []
-    store.conn.set_trace_callback(said.append)
     wanted = list(range(200, 200 - count, -1))
-    with store.write():
+    with said_to(store) as said, store.write():
         tasks.lease(store, wanted, LEASE)
-    store.conn.set_trace_callback(None)
     updates = [text for text in said if text.startswith("UPDATE")]
     assert len(updates) == -(-count // tasks.MOST_ROWS)
     assert {text.count(",") for text in updates} <= {0, 3, 15, 63}
@@ -110,10 +108,10 @@ def test_leases_are_few_statements_of_few_lengths_and_touch_no_other_row(store: 
 
 def test_no_lease_is_no_statement(store: Store) -> None:
     with store.write():
-        before = store.conn.total_changes
+        before = changed_rows(store)
         tasks.lease(store, [], LEASE)
         tasks.replan(store, [], NOW)
-        assert store.conn.total_changes == before
+        assert changed_rows(store) == before
 
 
 # --- late ones and others
@@ -170,10 +168,8 @@ def test_what_is_due_is_claimed_once_and_what_is_not_is_left(store: Store, path:
 
 def test_a_pass_over_few_tasks_asks_the_database_once(store: Store) -> None:
     add(store, [NOW, NOW, NOW])
-    said: list[str] = []
-    store.conn.set_trace_callback(said.append)
-    assert len(Claiming(store).taken(20)) == 3
-    store.conn.set_trace_callback(None)
+    with said_to(store) as said:
+        assert len(Claiming(store).taken(20)) == 3
     assert sum("due_at <= " in text for text in said) == 1
 
 
@@ -190,7 +186,7 @@ def test_neither_the_overdue_nor_the_fresh_starve(backlog: int, slots: int, shar
     much comes in; and while what comes in needs no more than half of the slots, it is asked in the pass it falls due.
     """
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db"), create=True) as store:
-        store.conn.execute("PRAGMA synchronous = OFF")
+        hurry(store)
         add(store, [NOW - DAY + n for n in range(backlog)])
         claiming, claimed_in, came, known = Claiming(store), dict[int, int](), dict[int, int](), backlog
         passes = 2 * backlog // slots + 3

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.support.database import DONE, NOW, conclude, concluded, elsewhere, record, task_of
+from tests.support.database import DONE, NOW, conclude, concluded, record, task_of
+from tests.support.engine import elsewhere
 from worker.rounds.ingest.deriving import derive_missing
 from worker.store import outbox
 from worker.store.conclude import Source

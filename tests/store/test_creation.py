@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.database import elsewhere, record
+from tests.support.database import record
 from tests.support.database_files import FILES, marker_of, names, refused
+from tests.support.engine import elsewhere
 from worker.core.errors import StorageFailed
 from worker.store.forgetting import forget
 from worker.store.opening import SCHEMA_VERSION, open_store
+
+pytestmark = pytest.mark.sqlite
 
 # --- made where there never was one
 

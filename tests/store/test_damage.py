@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import NOW, Claiming, elsewhere, record
+from tests.support.database import NOW, Claiming, record
+from tests.support.engine import elsewhere
 from worker.core.errors import StorageFailed
 from worker.store.batch import quarantine
 from worker.store.db import damage
@@ -15,6 +16,8 @@ from worker.store.opening import open_store
 from worker.store.state import api, drop
 from worker.store.tasks import by_hand
 from worker.store.tasks import polling as tasks
+
+pytestmark = pytest.mark.sqlite
 
 # "Müller" in Latin-1: no UTF-8.
 DAMAGED = b"M\xfcller"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.database import DONE, NOW, conclude, elsewhere, record
+from tests.support.database import DONE, NOW, conclude, record
+from tests.support.engine import elsewhere
 from worker.core.way import Failed, WayState
 from worker.store import deliveries, outbox
 from worker.store import deliveries_by_hand as by_hand
@@ -181,6 +182,7 @@ def test_what_is_skipped_is_never_sent_and_noted(store: Store) -> None:
     assert len(noted(store)) == 1, "nothing was done"
 
 
+@pytest.mark.sqlite
 def test_what_is_due_is_found_in_the_order_of_the_numbers_without_a_sort(store: Store, plans: list[str]) -> None:
     """A hundred thousand letters that were ordered anew are not sorted for each hundred of them."""
     taken(store, concluded(store, "a"))
@@ -246,6 +248,7 @@ def test_an_answer_of_a_batch_and_a_polled_result_never_replace_each_other(store
     assert left(store, dead=[1], delivered=[2]) == (0, [1])
 
 
+@pytest.mark.sqlite
 def test_what_is_replaced_is_found_by_its_task(store: Store, plans: list[str]) -> None:
     """Of a hundred thousand dead letters, those of the tasks that were delivered."""
     taken(store, concluded(store, "a"))

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.quirks import QUIRKS
 from tests.support.batch_files import read
-from tests.support.database import NOW, conclude, record, task_of
+from tests.support.database import NOW, conclude, record, seq_of, task_of
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from tests.support.sandbox_client import Rig
 from tests.support.x12_samples import ACTIVE
@@ -57,7 +57,7 @@ def test_one_object_for_each_result_and_ref(store: Store) -> None:
     record(store, "a", ref="one", correlation_id="first request", **known)
     record(store, "a", ref="two", correlation_id="second request")
     record(store, "b")
-    conclude(store, a_body("b", "failure"), seq=2)
+    conclude(store, a_body("b", "failure"), seq_of(store, "b"))
     conclude(store, a_body(successful=[a_path(says(member="M9"))]))
     read(store, says() + says(member="M0002", control="0002"))
     record(store, "b", ref="late")
@@ -109,7 +109,7 @@ def test_a_result_without_a_body_has_no_object(store: Store) -> None:
     record(store, "a")
     conclude(store, a_body(successful=[a_path(says())]))
     with store.write():
-        store.execute("UPDATE results SET body = x''")
+        store.execute("UPDATE results SET body = :nothing", {"nothing": b""})
     assert everything(store) == []
 
 

@@ -12,6 +12,8 @@ import pytest
 from worker.core.errors import StorageFailed, TryLater
 from worker.store.db.failures import FREE_SPACE, translated
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.mark.parametrize(("free_blocks", "full"), [(0, True), (255, True), (1 << 20, False)])
 def test_an_io_error_on_a_full_disk_is_lack_of_room(

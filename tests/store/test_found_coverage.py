@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import read
-from tests.support.database import conclude, elsewhere, record
+from tests.support.database import conclude, record
+from tests.support.engine import elsewhere
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from worker.store.db.store import Store
 
@@ -62,7 +63,7 @@ def test_of_several_bodies_the_latest_counts(store: Store, path: Path) -> None:
     other = a_path(says(*ANOTHER_PAYER), "ineligible", "RTCOB")
     conclude(store, a_body(successful=[a_path(says()), a_path(None, name="Commercial")], unsuccessful=[other]))
     conclude(store, a_body(successful=[a_path(says(member="M7"), name="Medicaid"), a_path(None, name="HMO")]))
-    assert elsewhere(path, "SELECT path, member_id, revision FROM found_coverage ORDER BY member_id") == [
+    assert elsewhere(path, "SELECT path, member_id, revision FROM found_coverage ORDER BY path") == [
         ("HMO", None, 2),
         ("Medicaid", "M7", 2),
     ]
@@ -103,6 +104,7 @@ def test_an_answer_tells_its_numbers_and_reasons(store: Store, path: Path) -> No
     assert elsewhere(path, f"SELECT {columns} FROM found_coverage") == [told, told]
 
 
+@pytest.mark.sqlite
 def test_the_views_are_read_by_a_reader_who_trusts_no_schema_and_may_not_write(store: Store, path: Path) -> None:
     record(store, "a")
     conclude(store, a_body(successful=[a_path(says())]))
@@ -112,6 +114,7 @@ def test_the_views_are_read_by_a_reader_who_trusts_no_schema_and_may_not_write(s
             conn.execute(f"SELECT * FROM {view}").fetchall()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("wanted", ["WHERE result IN (1, 2)", "WHERE id = 'a'", ""])
 def test_what_belongs_to_an_answer_is_looked_up_by_an_index(store: Store, wanted: str) -> None:
     """Of 100,000 answers, none may be compared with every other."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import read
-from tests.support.database import NOW, conclude, record
+from tests.support.database import NOW, conclude, record, seq_of
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from tests.support.x12_samples import ACTIVE
 from worker.core.vendor.findings import each_once
@@ -143,7 +143,7 @@ def test_each_ref_has_a_line_with_the_number_it_got(store: Store) -> None:
     record(store, "a", ref="two")
     record(store, "b")
     conclude(store, a_body(successful=[a_path(says())]))
-    conclude(store, a_body("b", successful=[a_path(says(member="M0002"))]), seq=2)
+    conclude(store, a_body("b", successful=[a_path(says(member="M0002"))]), seq_of(store, "b"))
     record(store, "b", ref="late")
     record(store, "a", ref="late", now=NOW + 99_000)
     assert short(store, "seq", "id", "ref") == [(1, "a", "one"), (2, "a", "two"), (4, "b", "late"), (5, "a", "late")]
@@ -199,7 +199,7 @@ def test_lines_of_one_ref_one_task_and_one_result(store: Store) -> None:
     record(store, "a", ref="two")
     record(store, "b", ref="two")
     for seq, task in enumerate("ab", 1):
-        conclude(store, a_body(task, successful=[a_path(says(member=f"M000{seq}"))]), seq)
+        conclude(store, a_body(task, successful=[a_path(says(member=f"M000{seq}"))]), seq_of(store, task))
     assert short(store, "id", "ref", ref="two") == [("a", "two"), ("b", "two")]
     assert short(store, "id", "ref", task=1) == [("a", "one"), ("a", "two")]
     assert short(store, "id", "ref", result=2) == [("b", "two")]

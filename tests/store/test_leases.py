@@ -1,5 +1,6 @@
 """A lease has one holder at a time, and expires when its holder does not renew it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ MINUTE_MS = 60_000
 
 
 @pytest.fixture
-def store(used: Path) -> Store:
-    return open_store(used)
+def store(used: Path) -> Iterator[Store]:
+    with open_store(used) as opened:
+        yield opened
 
 
 def taken(store: Store, holder: str, now: int, name: str = leases.DROP) -> bool:

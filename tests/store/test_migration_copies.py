@@ -14,13 +14,16 @@ import pytest
 from cli.main import call
 from tests.store.test_migrations import NEXT, next_step, version
 from tests.support.cdpoll_process import DEADLINE, ROOT, House, small_files
-from tests.support.database import elsewhere, record
+from tests.support.database import record
+from tests.support.engine import elsewhere
 from worker.core.errors import StorageFailed
 from worker.store import opening
 from worker.store.db.lock import DaemonLock
 from worker.store.db.sqlite import SqliteStore
 from worker.store.opening import SCHEMA_VERSION, open_store
 from worker.store.schema import migrations
+
+pytestmark = pytest.mark.sqlite
 
 
 @pytest.fixture

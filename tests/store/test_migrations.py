@@ -23,6 +23,8 @@ from worker.store import opening
 from worker.store.opening import OLDEST_VERSION, SCHEMA_VERSION, open_store
 from worker.store.schema import creation, migrations
 
+pytestmark = pytest.mark.sqlite
+
 NEXT = SCHEMA_VERSION + 1
 
 

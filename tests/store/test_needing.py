@@ -1,5 +1,7 @@
 """The few tasks that need a person: which they are, and that none is looked for in the whole table."""
 
+import pytest
+
 from tests.support.database import NOW, record
 from worker.store.db.store import Store
 from worker.store.views import needing
@@ -20,6 +22,7 @@ def test_each_list_has_its_tasks_in_its_order_and_no_more_than_asked(store: Stor
     assert [tuple(row) for row in needing.abandoned(store, 5)] == [("gone-b", 7), ("gone-a", 7)]
 
 
+@pytest.mark.sqlite
 def test_no_list_reads_or_sorts_all_tasks(store: Store) -> None:
     asked: list[str] = []
     store.conn.set_trace_callback(asked.append)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import read
-from tests.support.database import NOW, concluded, elsewhere, pending, record, task_of
+from tests.support.database import NOW, concluded, pending, record, task_of
+from tests.support.engine import elsewhere
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange
 from worker.core.lifecycle import after as life_after

@@ -28,6 +28,8 @@ from worker.store import forgetting, opening
 from worker.store.forgetting import forget, remains_of
 from worker.store.opening import SCHEMA_VERSION, identity_of, open_store
 
+pytestmark = pytest.mark.sqlite
+
 # --- refused where one was
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.batch_files import batch, read
-from tests.support.database import DONE, conclude, elsewhere, record
+from tests.support.database import DONE, conclude, record, seq_of
+from tests.support.engine import elsewhere
 from tests.support.polled_bodies import says
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.instant import from_iso
@@ -62,7 +63,7 @@ def test_each_ref_of_a_result_has_a_number_and_a_result_without_refs_has_one(sto
     record(store, "b")
     assert follow_all(store) == []
     conclude(store, DONE, 1)
-    conclude(store, DONE, 2)
+    conclude(store, DONE, seq_of(store, "b"))
     assert follow_all(store) == [(1, "account 7", "result"), (2, "account 8", "result"), (3, None, "result")]
 
 
@@ -169,10 +170,10 @@ def test_readers_between_any_two_transactions_miss_nothing(
         def meanwhile() -> None:
             n = next(steps)
             record(poller, f"t{n}", ref=f"ref {n}")
-            conclude(poller, DONE, n)
+            conclude(poller, DONE, seq_of(poller, f"t{n}"))
             if n % 3 == 0:
                 record(poller, f"t{n - 1}", ref=f"late {n}")
-                conclude(poller, OTHER, n - 2)
+                conclude(poller, OTHER, seq_of(poller, f"t{n - 2}"))
             for reader in readers:
                 reader.follow(reading)
 
@@ -215,8 +216,8 @@ def test_readers_beside_writers_in_threads_miss_nothing(path: Path, monkeypatch:
     def poll(store: Store) -> None:
         for n in range(1, 41):
             record(store, f"t{n}", ref=f"ref {n}")
-            conclude(store, DONE, n)
-            conclude(store, OTHER, n)
+            conclude(store, DONE, seq_of(store, f"t{n}"))
+            conclude(store, OTHER, seq_of(store, f"t{n}"))
 
     def refer(store: Store) -> None:
         for n in range(1, 41):
@@ -260,6 +261,7 @@ def alone(path: Path, work: Callable[[Store], object]) -> None:
         work(store)
 
 
+@pytest.mark.sqlite
 def test_a_database_of_an_earlier_release_gets_a_number_for_each_ref(tmp_path: Path) -> None:
     path = tmp_path / "cdpoll.db"
     with open_store(path, create=True) as store:

@@ -26,6 +26,7 @@ def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
         yield opened
 
 
+@pytest.mark.sqlite
 def test_each_column_of_text_or_bytes_is_listed(store: Store) -> None:
     tables = store.read("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     columns = {
@@ -89,6 +90,7 @@ def purge_all(store: Store) -> None:
 MARKERS = tuple(marked(one) for one in MARKED)
 
 
+@pytest.mark.sqlite
 def test_of_everything_that_is_listed_no_byte_is_left(store: Store) -> None:
     mark(store)
     assert {one for there in found_in(store.path.parent, MARKERS).values() for one in there} == {*MARKERS}
@@ -100,6 +102,7 @@ def test_of_everything_that_is_listed_no_byte_is_left(store: Store) -> None:
 GROUPS = [group for group in WHERE if group != ("notices", "notice")]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("table", "of"), GROUPS, ids=[f"{table} of a {of}" for table, of in GROUPS])
 def test_one_that_is_left_out_would_be_seen(store: Store, table: str, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One column of it where the row stays, all of them where the row is removed."""

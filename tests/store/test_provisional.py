@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.batch_files import read
-from tests.support.database import NOW, conclude, elsewhere, pending, record, task_of
+from tests.support.database import NOW, conclude, pending, record, task_of
+from tests.support.engine import elsewhere
 from tests.support.polled_bodies import ANOTHER_PAYER, INACTIVE, a_body, a_path, says
 from worker.core.vendor.document import Document, read_document
 from worker.store import outbox

@@ -119,6 +119,7 @@ def test_by_ref_and_no_more_than_asked_for(store: Store, monkeypatch: pytest.Mon
     assert [task for task, _ in listed(store, limit=3)] == ["t0", "t2", "t4"]
 
 
+@pytest.mark.sqlite
 def test_no_statement_reads_a_whole_table_or_sorts_the_tasks(store: Store, plans: list[str]) -> None:
     outcome_of(store, "a", status="failure", unsuccessful=[MUTE, REJECTED])
     plans.clear()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import DONE, NOW, SCHEDULE, conclude, concluded, elsewhere, task_of
+from tests.support.database import DONE, NOW, SCHEDULE, conclude, concluded, task_of
+from tests.support.engine import elsewhere
 from tests.support.saving import LEASED_UNTIL, PLAIN, add, everything, save, save_each, told, twins
 from worker.core.lifecycle import after
 from worker.core.schedule.learned import LearnedPlanner

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from tests.support.database import DONE, conclude, elsewhere, record
+from tests.support.database import DONE, conclude, record
+from tests.support.engine import elsewhere
 from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 
 
+@pytest.mark.sqlite
 def test_tables_are_strict(store: Store) -> None:
     tables = store.read("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     ours = {row["name"]: row["sql"] for row in tables}
@@ -41,6 +43,7 @@ def test_the_schema_refuses_nonsense(store: Store, path: Path, wrong: str) -> No
     assert elsewhere(path, "SELECT state, polls FROM tasks") == [("pending", 0)]
 
 
+@pytest.mark.sqlite
 def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store, path: Path) -> None:
     record(store, "a", ref="r1")
     record(store, "a", ref="r2")
@@ -66,6 +69,7 @@ def test_people_can_read_it_with_plain_sqlite_and_with_sqlite_utils(store: Store
         db.conn.close()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("statement", "index"),
     [

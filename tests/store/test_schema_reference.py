@@ -1,5 +1,7 @@
 """docs/schema.md says what the database has, table for table and column for column."""
 
+import pytest
+
 from worker.store.db.store import Store
 from worker.store.schema.reference import SCHEMA, TARGET, markdown, relations
 
@@ -8,6 +10,7 @@ def test_the_page_is_what_the_comments_say() -> None:
     assert TARGET.read_text() == markdown(), "run `python -m worker.store.schema.reference`"
 
 
+@pytest.mark.sqlite
 def test_every_table_and_view_is_explained_and_each_of_its_columns(store: Store) -> None:
     explained = {one.name: one for one in relations(SCHEMA.read_text())}
     there = store.read(

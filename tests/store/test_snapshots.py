@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.database import DONE, NOW, conclude, elsewhere, record
+from tests.support.database import DONE, NOW, conclude, record
+from tests.support.engine import elsewhere
 from worker.core.errors import BadData, StorageFailed, TryLater
 from worker.files import FileLock
 from worker.rounds.retention.files import old_files
 from worker.store import snapshots
 from worker.store.db.store import Store
 from worker.store.opening import open_store
+
+pytestmark = pytest.mark.sqlite
 
 
 @pytest.fixture

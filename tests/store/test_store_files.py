@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.cdpoll_process import small_files
-from tests.support.database import elsewhere, record
+from tests.support.database import record
+from tests.support.engine import elsewhere
 from worker.core.errors import BadConfiguration, StorageFailed
 from worker.store.db.store import Store
 from worker.store.opening import SCHEMA_VERSION, open_store
+
+pytestmark = pytest.mark.sqlite
 
 
 def test_a_newer_schema_is_refused(path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cdpoll_process import ROOT, until
-from tests.support.database import elsewhere, record
+from tests.support.database import record
+from tests.support.engine import elsewhere
 from worker.core.errors import TryLater
 from worker.store.db.store import Store
 from worker.store.opening import open_store
@@ -31,6 +32,7 @@ def note(store: Store, who: str) -> None:
     store.execute("INSERT INTO meta (key, value) SELECT 'turn' || count(*), :who FROM meta", {"who": who})
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("journal", ["wal", "truncate"])
 def test_who_writes_again_at_once_waits_behind_who_has_waited(path: Path, journal: str) -> None:
     with open_store(path, journal, create=True) as greedy:
@@ -62,6 +64,7 @@ with open_store(sys.argv[1]) as store, store.write():
 """
 
 
+@pytest.mark.sqlite
 def test_a_writer_that_was_frozen_does_not_keep_others_waiting_for_ever(path: Path, store: Store) -> None:
     record(store, "a")
     with subprocess.Popen([sys.executable, "-c", FROZEN, str(path)], stdout=subprocess.PIPE, cwd=ROOT) as frozen:
@@ -81,6 +84,7 @@ def test_a_writer_that_was_frozen_does_not_keep_others_waiting_for_ever(path: Pa
             frozen.kill()
 
 
+@pytest.mark.sqlite
 def test_readers_take_no_turn_and_make_no_file(path: Path, store: Store) -> None:
     record(store, "a")
     for lock in path.parent.glob("cdpoll.db.[qw]*"):
@@ -91,6 +95,7 @@ def test_readers_take_no_turn_and_make_no_file(path: Path, store: Store) -> None
     assert sorted(path.parent.iterdir()) == before
 
 
+@pytest.mark.sqlite
 def test_a_lock_that_cannot_be_opened_stops_no_writer(path: Path) -> None:
     path.with_name("cdpoll.db.queue").symlink_to(path.with_name("theirs"))
     path.with_name("cdpoll.db.writer").mkdir()

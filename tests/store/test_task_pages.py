@@ -7,6 +7,7 @@ from worker.store.db.store import Store
 from worker.store.views.tasks import Wanted, task_pages
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "wanted",
     [

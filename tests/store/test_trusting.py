@@ -11,6 +11,8 @@ from worker.core.errors import StorageFailed
 from worker.store.db.store import Store
 from worker.store.tasks import tallies
 
+pytestmark = pytest.mark.sqlite
+
 
 def test_every_connection_says_so(store: Store) -> None:
     assert store.read("PRAGMA trusted_schema")[0]["trusted_schema"] == 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.engine import hurry
 from tests.support.kept_log import KeptLog
 from tests.support.poll_world import concluded
 from worker.core.intake.intake import Recording
@@ -139,8 +140,7 @@ class BadTasks:
         self.concluded_at: dict[str, int] = {}
         self.outage: Said | None = None
         self.store = open_store(path, create=True)
-        self.store.conn.execute("PRAGMA journal_mode = MEMORY")
-        self.store.conn.execute("PRAGMA synchronous = OFF")
+        hurry(self.store, alone=True)
         self.pool = _Pool(setting.max_in_flight, self)
         rules = PollRules(setting.schedule, setting.limit, TIMEOUT_MS, 20_000 if setting.learns else None)
         self.round = PollRound(self.store, self.pool, rules, KeptLog(), NOW)  # type: ignore[arg-type]

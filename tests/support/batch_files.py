@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import ROOT
-from tests.support.database import elsewhere
+from tests.support.engine import changed_rows, elsewhere, handed
 from tests.support.mortal import Moment
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12.batch import HoldRules
@@ -81,13 +81,13 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], No
             self.inner = write(store)
 
         def __enter__(self) -> None:
-            self.before = store.conn.total_changes
+            self.before = changed_rows(store)
             self.leases = len(store.guards)
             self.inner.__enter__()
 
         def __exit__(self, *error: Any) -> Any:
             out = self.inner.__exit__(*error)
-            rows = store.conn.total_changes - self.before - self.leases
+            rows = changed_rows(store) - self.before - self.leases
             if self.leases or rows != 1:
                 sizes.append(rows)
                 seen()
@@ -100,13 +100,13 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], No
 READ = """
 import json, sys
 from pathlib import Path
+from tests.support.engine import open_handed
 from tests.support.mortal import Moment, die_at
 from worker.rounds.ingest.batch_file import BatchFile, ingest
-from worker.store.opening import open_store
 
 if len(sys.argv) > 3:
     die_at(Moment(*json.loads(sys.argv[3])))
-with open_store(sys.argv[1], create=True) as store, Path(sys.argv[2]).open("rb") as file:
+with open_handed(sys.argv[1], create=True) as store, Path(sys.argv[2]).open("rb") as file:
     report = ingest(store, BatchFile(file, "big", "path"), 1_800_000_000_000)
     print(report.state, report.counts.transaction_sets, flush=True)
 """
@@ -114,5 +114,5 @@ with open_store(sys.argv[1], create=True) as store, Path(sys.argv[2]).open("rb")
 
 def start(path: Path, file: Path, last: Moment | None = None) -> subprocess.Popen[bytes]:
     """A process of its own that reads the file in, and dies at the moment ``last``."""
-    line = [sys.executable, "-c", READ, str(path), str(file), *([json.dumps(last)] if last else [])]
+    line = [sys.executable, "-c", READ, handed(path), str(file), *([json.dumps(last)] if last else [])]
     return subprocess.Popen(line, stdout=subprocess.PIPE, cwd=ROOT, stdin=subprocess.DEVNULL)

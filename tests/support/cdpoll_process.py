@@ -5,7 +5,6 @@ import os
 import resource
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 from sandbox import examples
 from sandbox.server import Sandbox
 from tests.support import forks
+from tests.support.engine import elsewhere, url_of
 
 CDPOLL = Path(sys.executable).parent / "cdpoll"
 ROOT = forks.ROOT
@@ -91,6 +91,7 @@ class House:
             "api_client_secret": f"{{file {folder / 'secret'}}}",
             "api_timeout": "10s",
             "store_path": str(self.database),
+            "store_url": url_of(self.database),
             "polling_requests_per_second": "1000",
             "polling_burst": "1000",
             "polling_max_in_flight": "4",
@@ -112,6 +113,12 @@ class House:
             lines += [f"[deliver.{name}]", *(f"{key} = {value}" for key, value in way.items())]
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
+
+    def write_store_alone(self, more: str = "") -> None:
+        """Write a configuration that says where the database is, and ``more``."""
+        keys = {"path": str(self.database), "url": url_of(self.database)}
+        lines = [f"{name} = {value}\n" for name, value in keys.items() if value]
+        self.config.write_text("".join(["[store]\n", *lines, more]))
 
     def environment(self, **more: str) -> dict[str, str]:
         """Ours, without anything that steers cdpoll or a service."""
@@ -176,9 +183,8 @@ class House:
         return self.cdpoll("status", "--json", check=0).json
 
     def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
-        """What a stranger with the sqlite3 module reads, or changes."""
-        with closing(sqlite3.connect(self.database, timeout=30)) as conn, conn:
-            return conn.execute(sql, params).fetchall()
+        """What a stranger with the driver's own module reads, or changes."""
+        return elsewhere(self.database, sql, *params, wait_ms=30_000)
 
     def value(self, sql: str, *params: object) -> Any:
         return self.rows(sql, *params)[0][0]

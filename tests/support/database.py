@@ -1,13 +1,11 @@
 """What the tests of the store share: recording, claiming, concluding, and the eyes of a second connection."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from tests.support.engine import changed_rows
 from worker.core.intake.intake import Recording
 from worker.core.lifecycle import after
 from worker.core.pacing.breaker import Breaker
@@ -56,7 +54,7 @@ def record(store: Store, *ids: str, now: int = NOW, **about: Any) -> Recorded:
 def add(store: Store, dues: Sequence[int], first: int = 1) -> None:
     """Tasks t1, t2 …, whose rows are numbered so, due at these instants."""
     with store.write():
-        store.conn.executemany(
+        store.many(
             "INSERT INTO tasks (seq, id, origin, state, source, recorded_at, life_from, paused_base, due_at)"
             " VALUES (?, ?, ?, 'pending', 'id', ?, ?, 0, ?)",
             [(n, f"t{n}", ORIGIN, due - 10_000, due - 10_000, due) for n, due in enumerate(dues, first)],
@@ -97,12 +95,6 @@ class Claiming:
         return [task.seq for task in decision.intents.claims]
 
 
-def elsewhere(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
-    """What a second connection sees, without waiting for a lock."""
-    with closing(sqlite3.connect(path, timeout=0)) as conn:
-        return conn.execute(sql, params).fetchall()
-
-
 def concluded(content: dict[str, Any]) -> Concluded:
     document = read_document(json.dumps(content).encode(), None)
     assert isinstance(document, Document)
@@ -123,12 +115,17 @@ def pending(store: Store, content: dict[str, Any], seq: int = 1, now: int = NOW 
     """A poll shows the task as pending with this body; how many rows that changed."""
     document = read_document(json.dumps({**content, "status": "pending"}).encode(), None)
     assert isinstance(document, Document)
-    before = store.conn.total_changes
+    before = changed_rows(store)
     with store.write():
         keep_provisional(store, {seq: document.finished}, "poll", now)
-    changed = store.conn.total_changes - before
+    changed = changed_rows(store) - before
     derive_missing(store, now)
-    return int(changed)
+    return changed
+
+
+def seq_of(store: Store, task_id: str) -> int:
+    """The number of the task's row: PostgreSQL leaves out one for each time that a known id was recorded again."""
+    return int(store.read("SELECT seq FROM tasks WHERE id = :id", {"id": task_id})[0]["seq"])
 
 
 def task_of(store: Store, seq: int, paused_total: int = 0) -> Task:

@@ -1,14 +1,13 @@
 """A database, a drop, and rounds between them, at times that the tests set."""
 
 import os
-import sqlite3
 import threading
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.support.database import MACHINE
+from tests.support.engine import elsewhere
 from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from tests.support.sshd import Sshd
@@ -59,8 +58,7 @@ class DropRounds:
         return [(one.name, one.state) for one in self.round(patient=patient, **changes).reports]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path)) as conn:
-            return conn.execute(sql).fetchall()
+        return elsewhere(self.path, sql)
 
     def incoming(self) -> list[str]:
         return sorted(path.name for path in (self.path.parent / keeping.INCOMING).iterdir())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.discoveries import Discovery
+from tests.support.engine import hurry
 from tests.support.kept_log import KeptLog
 from worker.core.instant import FAR
 from worker.core.intake.intake import Recording
@@ -98,8 +99,7 @@ class Life:
         limit: RateLimit = FREE,
     ) -> None:
         self.store = open_store(folder / f"life-{delay_per_request_ms}.db", create=True)
-        self.store.conn.execute("PRAGMA journal_mode = MEMORY")
-        self.store.conn.execute("PRAGMA synchronous = OFF")
+        hurry(self.store, alone=True)
         self.schedule = schedule
         self.vendor = SimulatedVendor(manner)
         self.pool = InstantPool(self.vendor)

@@ -75,18 +75,21 @@ def _watch_server(moment: Moment, numbers: Iterator[int]) -> None:
         import psycopg
     except ImportError:
         return
-    run: Any = psycopg.Connection.execute
 
-    def execute(self: Any, query: str, *args: Any, **more: Any) -> Any:
-        last = query.lstrip().startswith(moment.start) and next(numbers) == moment.number
-        if last and moment.where == "before":
-            _die()
-        found = run(self, query, *args, **more)
-        if last:
-            _die()
-        return found
+    def watched(run: Any) -> Any:
+        def perhaps_last(self: Any, query: str, *args: Any, **more: Any) -> Any:
+            last = query.lstrip().startswith(moment.start) and next(numbers) == moment.number
+            if last and moment.where == "before":
+                _die()
+            found = run(self, query, *args, **more)
+            if last:
+                _die()
+            return found
 
-    psycopg.Connection.execute = execute  # type: ignore[assignment,method-assign]
+        return perhaps_last
+
+    psycopg.Connection.execute = watched(psycopg.Connection.execute)  # type: ignore[method-assign]
+    psycopg.Cursor.executemany = watched(psycopg.Cursor.executemany)  # type: ignore[method-assign]
 
 
 def _die() -> NoReturn:

@@ -2,10 +2,9 @@
 
 import json
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.cdpoll_process import DEADLINE
+from tests.support.engine import elsewhere, hurry
 from tests.support.kept_log import KeptLog
 from worker.core.intake.intake import Recording
 from worker.core.pacing.limiter import RateLimit
@@ -88,8 +88,7 @@ class World:
         self.woken = 0
         self._closing = False
         self.store = open_store(path, timeout=setup.timeout, create=True)
-        # No power is cut here, and waiting for the disk would take nine tenths of the time.
-        self.store.conn.execute("PRAGMA synchronous = OFF")
+        hurry(self.store)
         self.pool = Pool(setup.size, lambda: HttpClient(TLS, TIMEOUT), self._ask, self._wake, ahead=setup.ahead)
         self.pool._done = Answers(self._changed)
         self.log = KeptLog()
@@ -171,13 +170,13 @@ class World:
                 self.now = min(end, max(self.now, min([next_at, self.now + 60_000, *arrivals])))
 
     def task(self, task_id: str) -> dict[str, Any]:
-        with closing(sqlite3.connect(self.path, timeout=30)) as conn:
-            conn.row_factory = sqlite3.Row
-            return dict(conn.execute("SELECT * FROM tasks WHERE id = ?", [task_id]).fetchone())
+        with open_store(self.path) as other:
+            found = other.one("SELECT * FROM tasks WHERE id = ?", [task_id])
+            assert found is not None
+            return {name: found[name] for name in found.keys()}  # noqa: SIM118 - a row holds values
 
     def count(self, sql: str) -> int:
-        with closing(sqlite3.connect(self.path, timeout=30)) as conn:
-            return int(conn.execute(sql).fetchone()[0])
+        return int(elsewhere(self.path, sql)[0][0])
 
 
 Make = Callable[..., World]

@@ -1,6 +1,5 @@
 """Tasks that were asked about, and two ways to save what was heard of them: all at once, and one by one."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.database import NOW, ORIGIN, SCHEDULE, task_of
+from tests.support.engine import copied, hurry
 from worker.core.lifecycle import after, shown
 from worker.core.pacing.decide import Decision, decide
 from worker.core.pacing.judge import Finished
@@ -93,9 +93,9 @@ def twins(stack: ExitStack, rows: Sequence[dict[str, Any]]) -> tuple[Store, Stor
     """Two databases with the same claimed tasks."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     with open_store(folder / "one.db", "truncate", create=True) as first:
-        first.conn.execute("PRAGMA synchronous = OFF")
+        hurry(first)
         asked = add(first, rows)
-    shutil.copy(folder / "one.db", folder / "other.db")
+    copied(folder / "one.db", folder / "other.db")
     one, other = (
         stack.enter_context(open_store(folder / name, "truncate", create=True)) for name in ("one.db", "other.db")
     )

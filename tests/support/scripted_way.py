@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.support.database import DONE, conclude, record
+from tests.support.database import DONE, conclude, record, seq_of
 from tests.support.kept_log import KeptLog
 from worker.core.delivery import Delivered, Letter, LetterRefused, ReceiverDown, Sent
 from worker.rounds.deliver.choosing import WayRules
@@ -90,10 +90,9 @@ class Delivering:
 
 def results(store: Store, ids: Sequence[str], **about: Any) -> None:
     """Tasks that are concluded with coverage, one after the other."""
-    first = len(store.read("SELECT seq FROM tasks")) + 1
     record(store, *ids, **about)
-    for seq, task_id in enumerate(ids, first):
-        conclude(store, {**DONE, "id": task_id}, seq)
+    for task_id in ids:
+        conclude(store, {**DONE, "id": task_id}, seq_of(store, task_id))
 
 
 def body_of(letter: Letter) -> dict[str, Any]:

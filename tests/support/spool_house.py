@@ -1,13 +1,12 @@
 """A database, a spool, and the lane between them, turned by hand at times that the tests set."""
 
 import random
-import sqlite3
 import threading
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests.support.engine import elsewhere
 from tests.support.frozen_clock import FrozenClock
 from tests.support.kept_log import KeptLog
 from worker.core.schedule.cadence import Schedule
@@ -87,8 +86,7 @@ class SpoolHouse:
         return {name: (folder / f"{name}.why").read_text() for name in found}
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.database)) as conn:
-            return conn.execute(sql).fetchall()
+        return elsewhere(self.database, sql)
 
     def ids(self) -> list[str]:
         return [task_id for (task_id,) in self.rows("SELECT id FROM tasks ORDER BY seq")]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import NOW, conclude, elsewhere, record
+from tests.support.database import NOW, conclude, record
+from tests.support.engine import elsewhere
 from tests.support.scripted_way import Delivering, results
 from worker.store.db.store import Store
 from worker.store.opening import open_store

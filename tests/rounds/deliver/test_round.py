@@ -324,7 +324,7 @@ def test_a_removed_result_is_passed_over(store: Store) -> None:
     by = Delivering(store, ScriptedWay(lambda _: BUSY), AT)
     by.until_idle()
     with store.write():
-        store.execute("UPDATE results SET body = x'' WHERE seq = 1")
+        store.execute("UPDATE results SET body = :nothing WHERE seq = 1", {"nothing": b""})
     by.way.answer = answering({})
     by.now += 30_000
     by.until_idle()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import elsewhere
 from tests.support.drop_house import DropHouse, batch
+from tests.support.engine import elsewhere
 from tests.support.sshd import Sshd
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.store.batch import quarantine

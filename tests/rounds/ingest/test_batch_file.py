@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.batch_files import NOW, batch, member, members, read, rows, start
 from tests.support.cdpoll_process import DEADLINE
-from tests.support.database import elsewhere
+from tests.support.engine import elsewhere
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.rounds.ingest.batch_file import BatchFile, ingest
 from worker.rounds.ingest.retrying import retry_set

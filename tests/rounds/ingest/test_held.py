@@ -86,7 +86,7 @@ def test_unless_it_is_asked_for_a_test_counts_and_is_shown_as_one(store: Store) 
 def test_the_command_does_as_configured(tmp_path: Path, word: str, held: int) -> None:
     house = House(tmp_path)
     lines = "[sftp]\nhost = nowhere.example\nusername = me\ninclude = *.x12\nkey_file = key\n"
-    house.config.write_text(f"[store]\npath = {house.database}\n{lines}hold_test = {word}\n")
+    house.write_store_alone(f"{lines}hold_test = {word}\n")
     path = tmp_path / "a.x12"
     path.write_text(TEST)
     dry = house.cdpoll("ingest", "--dry-run", "--json", str(path), check=0).json["files"][0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.batch_files import NOW, batch, members, rows
-from tests.support.database import elsewhere
+from tests.support.engine import elsewhere
 from tests.support.numbered_patients import set_starts
 from worker.rounds.ingest.batch_file import BatchFile, ingest, ingest_dry_run
 from worker.rounds.ingest.file_report import FileReport

@@ -25,7 +25,7 @@ BROKEN = interchange(group(a_set(), a_set(subscriber(ACTIVE, member="LOST"), con
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     found = House(tmp_path)
-    found.config.write_text(f"[store]\npath = {found.database}\n")
+    found.write_store_alone()
     return found
 
 

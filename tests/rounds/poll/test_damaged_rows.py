@@ -11,6 +11,8 @@ from worker.core.vendor.reply import Pending, Reply
 from worker.gateways.http.pool import Job
 from worker.store.tasks import mending
 
+pytestmark = pytest.mark.sqlite
+
 TASKS = ("good-1", "bad", "good-2")
 INSTANTS = (
     "recorded_at", "started_at", "life_from", "due_at", "leased_until", "not_found_since", "last_poll_at", "pending_at"

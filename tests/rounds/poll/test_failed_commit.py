@@ -1,6 +1,5 @@
 """A transaction of the poll pass that fails, at any of its statements, loses nothing and doubles nothing."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.engine import IO_ERROR
 from tests.support.poll_world import NOW, Setup, World, concluded
 from worker.core.errors import StorageFailed
 from worker.core.vendor.document import Document
@@ -22,7 +22,7 @@ TABLES = ("tasks", "results", "paths", "history", "outbox", "counters", "tallies
 class FailingConnection:
     """A connection whose statement number ``fails_at`` fails, if any; they are counted from 1."""
 
-    def __init__(self, conn: sqlite3.Connection, fails_at: int | None) -> None:
+    def __init__(self, conn: Any, fails_at: int | None) -> None:
         self._conn = conn
         self._fails_at = fails_at
         self.made: list[str] = []
@@ -32,20 +32,30 @@ class FailingConnection:
     def committed(self) -> bool:
         return "COMMIT" in self.made
 
-    def execute(self, sql: str, params: Any = ()) -> sqlite3.Cursor:
+    def execute(self, sql: str, *params: Any, **how: Any) -> Any:
         self._count(sql)
-        return self._conn.execute(sql, params)
+        return self._conn.execute(sql, *params, **how)
 
-    def executemany(self, sql: str, rows: Any) -> sqlite3.Cursor:
+    def executemany(self, sql: str, rows: Any) -> Any:
         self._count(sql)
         return self._conn.executemany(sql, rows)
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        with self._conn.cursor() as cursor:
+            inside = FailingConnection(cursor, None)
+            inside._count = self._count  # type: ignore[method-assign]
+            yield inside
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conn, name)
 
     def _count(self, sql: str) -> None:
         if sql == "ROLLBACK":
             return
         if len(self.made) + 1 == self._fails_at and not self.failed:
             self.failed = True
-            raise sqlite3.OperationalError("disk I/O error")
+            raise IO_ERROR
         self.made.append(sql)
 
 
@@ -171,11 +181,11 @@ def test_that_pass_writes_to_every_table(tmp_path: Path) -> None:
 class Unheard(FailingConnection):
     """The first COMMIT is made, and the answer is lost on the way."""
 
-    def execute(self, sql: str, params: Any = ()) -> sqlite3.Cursor:
-        done = super().execute(sql, params)
+    def execute(self, sql: str, *params: Any, **how: Any) -> Any:
+        done = super().execute(sql, *params, **how)
         if sql == "COMMIT" and not self.failed:
             self.failed = True
-            raise sqlite3.OperationalError("disk I/O error")
+            raise IO_ERROR
         return done
 
 

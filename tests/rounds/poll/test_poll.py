@@ -1,14 +1,13 @@
 """The poll round: what is due is asked, what comes is saved, and nothing is lost."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.engine import changed_rows, locked
 from tests.support.poll_world import HOUR, NOW, Make, breaking_at, concluded, concludes, worlds
 from tests.support.polled_bodies import a_body, a_path, says
 from worker.core.errors import TryLater
@@ -177,9 +176,9 @@ def test_a_pass_over_some_tasks_leaves_the_others_and_does_not_spin_for_them(wor
     w.run(due_by=w.now)
     for _ in range(3):
         w.now += 1_000
-        before = w.store.conn.total_changes
+        before = changed_rows(w.store)
         assert w.run(due_by=w.now) > w.now
-        assert w.store.conn.total_changes == before
+        assert changed_rows(w.store) == before
     assert [job.task_id for job in w.asked] == ["wanted"]
     assert not w.round.only
 
@@ -199,14 +198,6 @@ def test_on_the_way_out_nothing_new_is_asked_and_what_comes_is_saved(world: Make
 
 
 # --- when the database cannot be written
-
-
-@contextmanager
-def locked(path: Path, how: str) -> Iterator[None]:
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as other:
-        other.execute(f"BEGIN {how}")
-        yield
-        other.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.database import NOW, SCHEDULE, Claiming, add, elsewhere, task_of
+from tests.support.database import NOW, SCHEDULE, Claiming, add, task_of
+from tests.support.engine import elsewhere, hurry
 from tests.support.examples import examples
 from worker.core.pacing.claiming import MOST_REPLANNED_TASKS
 from worker.core.schedule.learned import LearnedPlanner
@@ -114,7 +115,7 @@ def test_a_little_dearer_is_no_reason_nor_is_a_probe(store: Store) -> None:
 )
 def test_no_poll_is_put_off_beyond_the_longest_interval(ages: list[int], factor: float, late: int) -> None:
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder, "cdpoll.db"), create=True) as store:
-        store.conn.execute("PRAGMA synchronous = OFF")
+        hurry(store)
         before = planned(store, ages)
         now = max(task.due_at or 0 for task in before) + late
         claimed = claiming(store, factor * FLOOR).taken(50, now)

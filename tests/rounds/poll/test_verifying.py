@@ -232,6 +232,7 @@ def test_polls_and_callbacks_of_the_same_tasks_make_one_result_each(world: Make)
     assert w.count("SELECT count(*) FROM tasks WHERE verified = 'confirmed'") == 40
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("value", ["x\x01", b"A"])
 @pytest.mark.parametrize("column", ["verify_at", "verified", "failures", "last_poll_at", "polls"])
 def test_a_damaged_row_holds_up_no_other(world: Make, column: str, value: object) -> None:

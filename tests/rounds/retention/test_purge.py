@@ -170,6 +170,7 @@ def test_rows_go_in_short_transactions(store: Store, monkeypatch: pytest.MonkeyP
     assert max(sizes) < 1_000
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("free", [0, 1], ids=["one byte too little", "enough"])
 def test_the_file_is_rewritten_only_where_twice_its_size_is_free(
     store: Store, free: int, monkeypatch: pytest.MonkeyPatch
@@ -241,6 +242,7 @@ def test_a_folder_that_cannot_be_used_is_named(store: Store, monkeypatch: pytest
     assert done.failed == [f"{tmp_path / '1.json'}: Permission denied"]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "by the daemon"])
 def test_a_copy_goes_with_its_age_or_by_hand_when_it_holds_what_was_removed(store: Store, by_hand: bool) -> None:
     concluded(store)

@@ -1,12 +1,11 @@
 """Which task an answer is joined to: exactly one, on strong grounds, or none."""
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
 
+from tests.support import engine
 from tests.support.database import task_of
 from tests.support.x12_samples import ACTIVE, Segment, a_set, group, interchange, subscriber
 from worker.core.intake.intake import Expected, Intake, Recording
@@ -43,17 +42,14 @@ def read(store: Store, text: str) -> FileReport:
 
 
 def elsewhere(store: Store, sql: str, *params: object) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(store.path, timeout=0)) as conn:
-        return conn.execute(sql, params).fetchall()
+    return engine.elsewhere(store.path, sql, *params)
 
 
 def joined(store: Store, member: str | None = None) -> list[tuple[Any, ...]]:
     """(match, id, refs, candidates) of every answer."""
-    return elsewhere(
-        store,
-        "SELECT match, id, refs, candidates FROM batch_answers WHERE ?1 IS NULL OR member_id = ?1 ORDER BY answer",
-        member,
-    )
+    columns = "match, id, refs, candidates"
+    sql = f"SELECT {columns} FROM batch_answers WHERE member_id = coalesce(?, member_id) ORDER BY answer"
+    return elsewhere(store, sql, member)
 
 
 def body(task_id: str, *texts: str, status: str = "success", real_time: str | None = None) -> bytes:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.batch_files import batch, read, watched
-from tests.support.database import NOW, elsewhere, record
+from tests.support.database import NOW, record
+from tests.support.engine import bytes_of, elsewhere, text_of
 from tests.support.x12_samples import ACTIVE, a_set, group, interchange, subscriber
 from worker.core.x12 import embedded, issues
 from worker.core.x12.batch import judged
@@ -18,10 +19,11 @@ from worker.store.opening import open_store
 from worker.store.state import notices
 
 AS_READ = (
-    "SELECT answers.*, results.seq, results.task, results.derived, CAST(results.body AS TEXT)"
+    f"SELECT answers.*, results.seq, results.task, results.derived, {text_of('results.body')}"
     " FROM answers JOIN results ON results.seq = answers.result ORDER BY answers.seq"
 )
-OLD = "UPDATE results SET derived = 1, body = CAST(replace(CAST(body AS TEXT), 'SILVER', 'TIN') AS BLOB)"
+OLD = "UPDATE results SET derived = 1, body = " + bytes_of(f"replace({text_of('body')}, 'SILVER', 'TIN')")
+BRACES, NOTHING = "'{}'", "''"
 
 TWO = subscriber(ACTIVE, member="TWO")
 SECOND = [("HL", "4", "2", "22", "0"), *TWO[7:]]  # another patient of the same set, without the trace number
@@ -109,7 +111,7 @@ def test_answers_of_early_readers_that_name_no_hl_are_told_apart_by_their_patien
     misread(store)
     change(
         store,
-        "UPDATE results SET body = x'7b7d'",
+        f"UPDATE results SET body = {bytes_of(BRACES)}",
         "UPDATE answers SET last_name = 'ANOTHER' WHERE member_id = 'M00002'",
     )
     read_all(store)
@@ -144,7 +146,8 @@ def test_a_set_that_would_be_held_or_has_other_patients_tells_no_coverage_any_mo
     elif kind == "fewer":
         change(store, "DELETE FROM results WHERE seq = 2")
     else:
-        change(store, "UPDATE results SET body = CAST(replace(CAST(body AS TEXT), '\"hl\":3', '\"hl\":2') AS BLOB)")
+        other = f"""replace({text_of("body")}, '"hl":3', '"hl":2')"""
+        change(store, f"UPDATE results SET body = {bytes_of(other)}")
     read_all(store)
     assert elsewhere(path, "SELECT * FROM found_coverage") == []
     member, warnings, task, text = elsewhere(path, "SELECT member_id, warnings, id, said FROM batch_answers LIMIT 1")[0]
@@ -163,10 +166,10 @@ def test_a_set_that_cannot_be_read_keeps_its_answers_and_is_asked_for_once(store
     misread(store)
     change(
         store,
-        "UPDATE sets SET raw = x'' WHERE seq = 1",
+        f"UPDATE sets SET raw = {bytes_of(NOTHING)} WHERE seq = 1",
         "UPDATE envelopes SET interchange = 'damaged' WHERE seq = 2",
         "INSERT INTO results (seq, source, revision, received_at, body, derived)"
-        " VALUES (99, 'batch', 1, 1, x'7b7d', 1)",
+        f" VALUES (99, 'batch', 1, 1, {bytes_of(BRACES)}, 1)",
     )
     assert read_all(store) == 1
     assert coverages(path) == ["undetermined", "undetermined", "active"]
@@ -191,6 +194,7 @@ def test_what_is_removed_while_it_is_read_stays_removed(
     assert elsewhere(path, "SELECT count(*) FROM results") == [(1,)]
 
 
+@pytest.mark.sqlite
 def test_the_index_is_used(store: Store, plans: list[str]) -> None:
     read(store, batch(1))
     plans.clear()
