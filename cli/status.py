@@ -13,7 +13,7 @@ from cli.status_screen import screen
 from cli.table import output_width
 from worker.clock import Clock
 from worker.config.polling import status_rules_of
-from worker.core.errors import BadConfiguration, StorageFailed
+from worker.core.errors import BadConfiguration, ServerLost, StorageFailed
 from worker.gateways.machine import process_exists
 from worker.rounds.machine import from_outside
 from worker.store.db.lock import holder
@@ -39,32 +39,31 @@ def status(obj: dict[str, Any], as_json: bool, watch: bool, check: bool) -> int:
         from cli.watching import watched
 
         watched(lambda: drawn(_lines(obj), output_width()))
+    (picture, verdict, here), now, code = _seen(obj)
     if as_json:
-        click.echo(dumped(_picture(obj)))
+        click.echo(dumped(picture))
     else:
-        click.echo("\n".join(drawn(_lines(obj), output_width())))
-    return 0
+        lines = screen(picture, verdict, here, now, brief=sys.stdout.isatty())
+        click.echo("\n".join(drawn(lines, output_width())))
+    return code
 
 
 Told = tuple[view.Json, dict[str, Verdict], Installation]
 
 
 def _lines(obj: dict[str, Any]) -> list[Line]:
-    seen, now = _seen(obj)
+    seen, now, _ = _seen(obj)
     return screen(*seen, now, brief=sys.stdout.isatty())
 
 
-def _picture(obj: dict[str, Any]) -> view.Json:
-    return _seen(obj)[0][0]
-
-
-def _seen(obj: dict[str, Any]) -> tuple[Told, int]:
-    """The picture with its verdicts, and of when (ms) it is; a user who may not read the database has the daemon's
-    summary in its place."""
+def _seen(obj: dict[str, Any]) -> tuple[Told, int, int]:
+    """The picture with its verdicts, of when (ms) it is, and the exit code. In its place stands the summary of this
+    host's daemon for a user who may not read the database, and, with the exit code of that, where a server cannot be
+    reached."""
     try:
         with opened(obj) as here:
-            return told(here), here.now
-    except (BadConfiguration, StorageFailed) as error:
+            return told(here), here.now, 0
+    except (BadConfiguration, StorageFailed, ServerLost) as error:
         from cli.told_to_all import summary_for
         from worker.store.views.told_to_all import installed, picture_of
 
@@ -81,7 +80,7 @@ def _seen(obj: dict[str, Any]) -> tuple[Told, int]:
         say(f"note: {error.message}; what follows is what the daemon tells all users", err=True)
         if error.hint:
             say(f"        {error.hint}", err=True)
-        return found, now
+        return found, now, error.exit_code if isinstance(error, ServerLost) else 0
 
 
 def told(here: Opened) -> Told:
@@ -108,7 +107,7 @@ def machine_of(here: Opened) -> Machine:
 
 def _check(obj: dict[str, Any]) -> int:
     try:
-        picture = _picture(obj)
+        (picture, _, _), _, _ = _seen(obj)
     except Exception as error:
         # One line is all that a Nagios plug-in has, and what follows a bar is read as performance data.
         parts = [getattr(error, "message", type(error).__name__), getattr(error, "hint", "")]

@@ -23,7 +23,7 @@ def summary_for(obj: dict[str, Any]) -> Json | None:
     if place.server is None and obstacle(place.path, write=True) is None:
         return None
     beside = [] if place.server is None else [summary_file.beside(Path(os.path.realpath(place.path)))]
-    return summary_file.read(*_places(), *beside, database=place.name)
+    return summary_file.read(*_places(), *beside, database=place.path)
 
 
 def _configuration_is_shut(obj: dict[str, Any]) -> bool:

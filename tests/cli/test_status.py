@@ -60,7 +60,7 @@ def house(tmp_path: Path) -> House:
 
 def codes(picture: Any) -> list[str]:
     assert all(
-        p.keys() == {"code", "count", "hint", "severity", "since"} and p["hint"] and p["count"] >= 1
+        p.keys() == {"code", "count", "hint", "severity", "since", "daemon"} and p["hint"] and p["count"] >= 1
         for p in picture["problems"]
     )
     return [p["code"] for p in picture["problems"]]
@@ -83,7 +83,8 @@ def test_the_shape_of_the_json_where_no_daemon_ever_ran(house: House) -> None:
     assert STATUS.keys() <= picture.keys()
     for key, inside in STATUS.items():
         assert inside is None or inside <= picture[key].keys(), key
-    assert set(picture["daemon"].values()) == {False, None}
+    assert set(picture["daemon"].values()) == {"cdpoll", False, None}
+    assert picture["daemons"] == []
     assert picture["tasks"] == {"pending": 2, "due": picture["tasks"]["due"], "concluded": 0, "abandoned": 0}
     assert picture["outcomes"] == {"success": 0, "failure": 0}
     assert picture["oldest_pending_age_s"] >= 0

@@ -54,10 +54,10 @@ def test_without_a_runtime_directory_it_lies_beside_the_database(house: House, m
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
     with loop_by_hand(house) as by:
         by.loop.step()
-        told = summary_file.read(summary_file.beside(house.database), database=str(house.database))
+        told = summary_file.read(summary_file.beside(house.database), database=house.database)
         assert told is not None
         assert told["picture"]["daemon"]["alive"]
-        assert summary_file.read(summary_file.beside(house.database), database="/another.db") is None
+        assert summary_file.read(summary_file.beside(house.database), database=Path("/another.db")) is None
 
 
 def test_it_says_what_polling_measured_also_after_a_reload(house: House, sandbox: Sandbox, runtime: Path) -> None:

@@ -82,6 +82,9 @@ class SetClock:
     def now(self) -> int:
         return self.at
 
+    def monotonic(self) -> int:
+        return self.at
+
 
 @pytest.fixture
 def other(used: Path, tmp_path: Path) -> Store:

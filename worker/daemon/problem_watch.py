@@ -6,6 +6,7 @@ another goes on from the rows.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from worker.config import Config
@@ -66,7 +67,8 @@ class ProblemWatch:
 
     def _is_mine(self, key: Key, now: int) -> bool:
         _, whose = key
-        leads = self._leads_until is not None and now < self._leads_until
+        # A file has one daemon: while it cannot be written, and so no lease be renewed, none takes its place.
+        leads = self._leads_until is not None and (now < self._leads_until or not self._store.shared)
         return leads if not whose else whose == self._store.daemon
 
     def look(self, config: Config, now: int, failed: Unwritable | None, *, at_once: bool) -> bool:
@@ -79,8 +81,9 @@ class ProblemWatch:
         rules = status_rules_of(config)
         if self._once:
             rules = rules._replace(runs="once")
-        try:
+        with suppress(StorageFailed, TryLater):
             self.lead(now)
+        try:
             stands, rows = self._found(now, rules), self._rows()
         except (StorageFailed, TryLater):
             stands, rows = self._stood, self._followed  # as it was before

@@ -51,6 +51,7 @@ class SummaryWriter:
             {
                 "at": now,
                 "pid": os.getpid(),
+                "path": str(self._store.path),
                 "started_at": self._started_at,
                 "stopped_at": now if stopped else None,
                 "installed": {"api": rules.asks, "daemon": rules.runs == "daemon"},

@@ -68,7 +68,7 @@ def look(config: Config, now: int, *, by_summary: bool = True) -> Look:
     folders = [folder for folder in (runtime_directory(), summary_file.SERVICE_FOLDER) if folder is not None]
     places = [*(folder / summary_file.NAME for folder in folders)]
     places.append(summary_file.beside(Path(os.path.realpath(place.path))))
-    summary = summary_file.read(*places, database=place.place.name) if by_summary else None
+    summary = summary_file.read(*places, database=place.path) if by_summary else None
     here = Installation(rules.asks, daemon=rules.runs == "daemon")
     try:
         with opened(config) as store:

@@ -65,7 +65,7 @@ class PostgresStore(Guarded):
         self.refuse_schema: Callable[[str], object] = str  # told at each begin which one there is
         self._lines: list[str] = []
         self._inside = False
-        self._ahead_ms = 0  # the server's clock, of this machine's
+        self._heard: tuple[int, int] | None = None  # the server's time, and the monotonic one of that moment
         self._unheard_at: int | None = None
         with translated(self.name):
             self.conn = connected(self._parameters, self._server.prepare_threshold)
@@ -137,20 +137,19 @@ class PostgresStore(Guarded):
         self._lines.append(line)
 
     def now(self, clock: TimeOfDay) -> int:
-        """The server's time of day, so that all daemons have one. While it cannot be reached: by this machine's clock,
-        and how far apart the two were. Never raises for that."""
+        """The server's time of day, so that all daemons have one. While it cannot be reached: what it said last, and
+        how long ago that is; this machine's clock may be set meanwhile. Never raises for that."""
         if not self._server.tells_time:
             return clock.now()
-        here = clock.now()
-        if self._unheard_at is None or not 0 <= here - self._unheard_at < ASK_AGAIN_MS:
+        if self._unheard_at is None or clock.monotonic() - self._unheard_at >= ASK_AGAIN_MS:
             try:
                 now = int(self._alone(lambda: self._run(_TIME, None).fetchone())["now"])
             except psycopg.Error:
-                self._unheard_at = here
+                self._unheard_at = clock.monotonic()
             else:
-                self._ahead_ms, self._unheard_at = now - here, None
-                return now
-        return here + self._ahead_ms
+                self._heard, self._unheard_at = (now, clock.monotonic()), None
+        said, at = self._heard or (clock.now(), clock.monotonic())
+        return said + clock.monotonic() - at
 
     def version(self) -> int:
         if self.read("SELECT to_regclass('meta') AS there")[0]["there"] is None:

@@ -12,9 +12,11 @@ Params = Mapping[str, Any] | Sequence[Any]
 
 
 class TimeOfDay(Protocol):
-    """What tells the time of day, in ms since 1970 UTC."""
+    """What tells the time of day, in ms since 1970 UTC, and ms by a clock that is never set."""
 
     def now(self) -> int: ...
+
+    def monotonic(self) -> int: ...
 
 
 class Row(Protocol):

@@ -52,12 +52,12 @@ def write(path: Path, told: Json) -> None:
         aside.rename(path)
 
 
-def read(*places: Path, database: str | None = None) -> Json | None:
+def read(*places: Path, database: Path | None = None) -> Json | None:
     """The newest of these files that a daemon of this release has written; ``None``: there is none. ``database``: of
-    this one alone, as it is named for people."""
+    this one alone, or with a server of the name beside which this host's files lie."""
     found = [one for place in places if (one := _read(place)) is not None]
     if database is not None:
-        found = [one for one in found if one["picture"].get("database") == database]
+        found = [one for one in found if one.get("path", one["picture"].get("database")) == str(database)]
     return max(found, key=lambda one: int(one["at"]), default=None)
 
 
