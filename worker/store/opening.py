@@ -27,8 +27,7 @@ from worker.store.db.store import Store
 # In the file's user_version.
 SCHEMA_VERSION = 30
 
-# Databases below this were made by early builds: nothing brings them up to date. Until the first release, a change of
-# schema.sql that would be hard to make in a step raises this number to the new one.
+# Databases below this were made by builds before the first release: nothing brings them up to date.
 OLDEST_VERSION = 14
 
 GONE = f"where it was moved, put it back; else {RESTORE}, or begin anew with `cdpoll db forget`"
