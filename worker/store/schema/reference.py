@@ -11,9 +11,10 @@ TARGET = Path(__file__).parents[3] / "docs" / "schema.md"
 HEAD = """\
 # The database
 
-One SQLite file, at `[store] path`, or the same tables on a PostgreSQL server, at `[store] url`. Read it with any tool while cdpoll works, best through the views at the end; write
-to it with none. Times are whole milliseconds since 1970 in UTC; the views show them as ISO 8601 text.
-Every release brings a database of 0.1.0 or later up to date, and keeps its rows.
+One SQLite file, at `[store] path`, or the same tables on a PostgreSQL server, at `[store] url`. Read it with any tool
+while cdpoll works, best through the views at the end; write to it with none. Times are whole milliseconds since 1970 in
+UTC; the views show them as ISO 8601 text. Every release brings a database of 0.1.0 or later up to date, and keeps its
+rows.
 
 This page is made from the comments in `worker/store/schema/schema.sql`.
 """
