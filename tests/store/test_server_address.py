@@ -13,6 +13,7 @@ from worker.place import DatabasePlace, Server
 from worker.store.db import server_address
 from worker.store.db.postgres import PostgresStore
 from worker.store.db.server_address import parameters_of, shown
+from worker.store.db.store import Store
 
 PASSWORD = "Kirschkern-4711"
 
@@ -210,3 +211,14 @@ def test_a_server_without_room_for_a_connection_is_waited_for() -> None:
             error = refused(cluster.url().replace("cdpoll@", "one@"))
         assert isinstance(error, ServerLost)
         assert "max_connections" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [("PREPARE a AS SELECT 1; PREPARE a AS SELECT 1", "prepare_threshold = 0"), ("EXECUTE a", "prepare_threshold = 0")],
+)
+def test_what_a_pooler_causes_is_told(server_store: Store, sql: str, hint: str) -> None:
+    assert isinstance(server_store, PostgresStore)
+    with pytest.raises(StorageFailed) as caught:
+        server_store.script(sql)
+    assert hint in caught.value.hint

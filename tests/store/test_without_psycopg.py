@@ -55,7 +55,7 @@ def test_a_file_needs_nothing_of_it(tmp_path: Path) -> None:
     assert '"pending": 1' in run(house, "status", "--json").stdout
 
 
-@pytest.mark.parametrize("command", [["record", "a"], ["status"], ["run", "--once"], ["db", "integrity"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["record", "a"], ["status"], ["run", "--once"], ["db", "migrate"]], ids=" ".join)
 def test_a_url_without_it_is_a_mistake_of_the_configuration(tmp_path: Path, command: list[str]) -> None:
     done = run(House(tmp_path, store_url="postgresql://db.example/cdpoll"), *command)
     assert done.returncode == 78

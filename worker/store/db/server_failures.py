@@ -30,8 +30,11 @@ _DENIED = {
     "28": "check the user and the password of [store] url, and pg_hba.conf of the server",
     "42501": "this user may not do that: docs/postgresql.md says under roles which user may",
 }
+_POOLER = "a pooler is on the way: set prepare_threshold = 0 under [store]"
 _STAYS = {
     "3D000": "make the database first, as docs/postgresql.md says",
+    "42P05": _POOLER,
+    "26000": _POOLER,
     "53100": "the server's disk is full: free some space there; nothing that was acknowledged is lost",
     "53": "the server lacks memory or room",
     "58": "see the server's log: its disk fails",
@@ -75,6 +78,7 @@ _SAID = {
     'FATAL:  role "': _DENIED["28"],
     "does not exist": _STAYS["3D000"],
     "permission denied for database": _DENIED["42501"],
+    "unsupported startup parameter": "a pooler is on the way, and refuses this parameter: take it out of [store] url",
     "definition of service": "name a service that the file pg_service.conf has, or write the host in [store] url",
 }
 
