@@ -5,6 +5,7 @@ vendor told is the truth that everything is held against.
 """
 
 import contextlib
+import multiprocessing
 import os
 import queue
 import random
@@ -161,12 +162,14 @@ class Member:
         self.process.wait(10)
 
 
-def lock_free_after(cluster: Cluster) -> float:
-    """How long a writer waits for the lock, in seconds."""
-    began = time.monotonic()
-    with cluster.connect() as conn, conn.transaction():
-        conn.execute("SELECT id FROM api WHERE id = 1 FOR UPDATE")
-    return time.monotonic() - began
+def lock_free_after(cluster: Cluster, harm: Callable[[], object]) -> float:
+    """How long a writer waits for the lock after ``harm``, in seconds. It is connected before."""
+    with cluster.connect() as conn:
+        harm()
+        began = time.monotonic()
+        with conn.transaction():
+            conn.execute("SELECT id FROM api WHERE id = 1 FOR UPDATE")
+        return time.monotonic() - began
 
 
 class Recorder:
@@ -226,13 +229,11 @@ def test_nothing_is_lost_and_nothing_is_done_twice(members: tuple[list[Member], 
     waits: dict[str, list[float]] = {"kill": [], "freeze": []}
 
     def kill(member: Member) -> None:
-        member.killed()
-        waits["kill"].append(lock_free_after(cluster))
+        waits["kill"].append(lock_free_after(cluster, member.killed))
         member.start()
 
     def freeze(member: Member) -> None:
-        member.signal(signal.SIGSTOP)
-        waits["freeze"].append(lock_free_after(cluster))
+        waits["freeze"].append(lock_free_after(cluster, lambda: member.signal(signal.SIGSTOP)))
         time.sleep(LEASE_S + chance.uniform(0.5, 2))
         member.signal(signal.SIGCONT)
 
@@ -283,22 +284,23 @@ def test_nothing_is_lost_and_nothing_is_done_twice(members: tuple[list[Member], 
 
 
 def write_results(place: DatabasePlace, first: int, many: int) -> None:
-    """Record and conclude tasks, each in a transaction of its own."""
-    with open_store(place) as store:
-        for n in range(first, first + many):
-            now = Clock().now()
-            record(store, [Recording(f"t{n}", "id")], (), origin="", now=now, schedule=Schedule())
-            row = store.one("SELECT seq FROM tasks WHERE id = :id", {"id": f"t{n}"})
-            assert row is not None
+    """Conclude tasks, each in a transaction of its own."""
+    now = Clock().now()
+    with open_store(place, timeout=60) as store:
+        ids = {f"t{n}" for n in range(first, first + many)}
+        record(store, [Recording(one, "id") for one in ids], (), origin="", now=now, schedule=Schedule())
+        rows = [row["seq"] for row in store.read("SELECT seq, id FROM tasks") if row["id"] in ids]
+        for task in tasks.by_seq(store, rows, 0).values():
             with store.write():
-                task = tasks.by_seq(store, [row["seq"]], 0)[row["seq"]]
                 conclude(store, task._replace(state="concluded"), DONE, "poll", now)
 
 
 def test_a_cursor_under_eight_writers_misses_none(place: DatabasePlace) -> None:
     """`RESULTS=10000` is the long way."""
     each = int(os.environ.get("RESULTS", "80")) // 8
-    writers = [threading.Thread(target=write_results, args=(place, n * each, each)) for n in range(8)]
+    # Threads of one process would take turns before they ask the server.
+    fork = multiprocessing.get_context("fork")
+    writers = [fork.Process(target=write_results, args=(place, n * each, each)) for n in range(8)]
     for writer in writers:
         writer.start()
     seen: list[int] = []
@@ -309,5 +311,6 @@ def test_a_cursor_under_eight_writers_misses_none(place: DatabasePlace) -> None:
             while found := outbox.after(store, seen[-1] if seen else 0, 7):
                 seen += [one.number for one in found]
         everything = [row["last"] for row in store.read("SELECT last FROM outbox ORDER BY last")]
+    assert [writer.exitcode for writer in writers] == [0] * 8
     assert seen == everything
     assert len(seen) == 8 * each
