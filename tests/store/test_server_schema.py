@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.database import record
@@ -79,23 +81,29 @@ def test_a_process_that_knows_the_former_schema_is_refused_in_its_next_transacti
         assert [row["id"] for row in former.read("SELECT id FROM tasks")] == ["a"]
 
 
+def holding(place: DatabasePlace) -> psycopg.Connection[Any]:
+    """A writer at work, which the server does not end for being idle."""
+    assert place.server is not None
+    conn = psycopg.connect(place.server.url())
+    conn.execute("SELECT id FROM api WHERE id = 1 FOR UPDATE")
+    return conn
+
+
 def test_a_change_waits_for_the_writer_that_is_at_work(place: DatabasePlace) -> None:
     """It would else write by the former schema into the tables of the next."""
-    with open_store(place) as former, PostgresStore(place, timeout=0.1) as store:
-        with former.write(), pytest.raises(TryLater):
+    with PostgresStore(place, timeout=0.1) as store:
+        with holding(place), pytest.raises(TryLater):
             server.bring_up(store, NEXT, nothing, {NEXT: "CREATE TABLE made_up (id BIGINT)"})
         assert server.bring_up(store, NEXT, nothing, STEPS)
 
 
 def test_the_one_that_waited_for_the_change_is_refused(place: DatabasePlace) -> None:
-    with open_store(place) as former, PostgresStore(place) as store, ThreadPoolExecutor(1) as pool:
-        with store.write():
+    with open_store(place) as former, PostgresStore(place) as looking, ThreadPoolExecutor(1) as pool:
+        with holding(place) as change:
             waiting = pool.submit(record, former, "a")
-            other = PostgresStore(place)
-            while not other.read("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-                pass
-            other.close()
-            store.set_version(NEXT)
+            while not looking.read("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                assert not waiting.done()
+            change.execute("UPDATE meta SET value = %s WHERE key = 'schema'", [str(NEXT)])
         with pytest.raises(NewerSchema):
             waiting.result()
 
