@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.cdpoll_process import ROOT, until
@@ -53,6 +54,14 @@ def cut(cluster: Cluster, place: DatabasePlace) -> None:
     cluster.run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", database)
 
 
+@contextmanager
+def writing(place: DatabasePlace) -> Iterator[psycopg.Connection]:
+    """Another process, which holds the lock of all writers meanwhile."""
+    with psycopg.connect(url_of(place)) as other:
+        other.execute("SELECT id FROM api WHERE id = 1 FOR UPDATE")
+        yield other
+
+
 def is_waiting(cluster: Cluster) -> bool:
     return bool(cluster.run("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
@@ -69,17 +78,18 @@ def test_who_writes_second_reads_what_the_first_has_committed(
             store.execute(PUT, {"k": "second"})
         return seen
 
-    with server_store.write():
+    with writing(place) as other:
         later = threads.submit(second)
         until(lambda: is_waiting(cluster), "the second one waits for the lock")
-        server_store.execute(PUT, {"k": "first"})
+        other.execute("INSERT INTO meta (key, value) VALUES ('first', 'v')")
     assert later.result() == ["first"]
     assert keys(server_store) == ["first", "second"]
 
 
-def test_who_has_waited_long_enough_says_so_and_can_go_on(place: DatabasePlace, server_store: Store) -> None:
+@pytest.mark.usefixtures("server_store")
+def test_who_has_waited_long_enough_says_so_and_can_go_on(place: DatabasePlace) -> None:
     with open_store(place, timeout=0.01) as impatient:
-        with server_store.write():
+        with writing(place):
             for _ in range(2):
                 with pytest.raises(TryLater, match="lock timeout") as caught, impatient.write():
                     pass

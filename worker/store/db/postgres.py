@@ -20,7 +20,7 @@ from worker.place import DatabasePlace
 from worker.store.db.server_address import SILENCE_MS, connected, parameters_of, shown
 from worker.store.db.server_failures import translated
 from worker.store.db.server_values import ServerRow, last_row, spelled, without_nul
-from worker.store.db.store import Guarded, Params, Row, TimeOfDay
+from worker.store.db.store import Params, Row, StoreBase, TimeOfDay
 from worker.store.db.turns import turn
 
 # Within a transaction, between two statements. A pass takes some ms; after a freeze the lock is free in 5 s.
@@ -35,10 +35,11 @@ ASK_AGAIN_MS = 1_000
 # The row of the API is the lock of all writers.
 _LOCK = "SELECT id FROM api WHERE id = 1 FOR UPDATE;"
 _SCHEMA = "SELECT (SELECT value FROM meta WHERE key = 'schema') AS schema"
+_NO_TURN = nullcontext()
 _TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now"
 
 
-class PostgresStore(Guarded):
+class PostgresStore(StoreBase):
     """A :class:`~worker.store.db.store.Store` over a server."""
 
     def __init__(self, place: DatabasePlace, *, timeout: float = 15.0) -> None:
@@ -50,9 +51,6 @@ class PostgresStore(Guarded):
         self.name = shown(self._parameters)
         self.daemon = place.server.daemon
         self.shared = True
-        self.journal: Callable[[str], object] = str
-        self.migrated_from: int | None = None
-        self.damaged = False
         self._server = place.server
         self._timeout_s = timeout
         settings = {
@@ -63,12 +61,14 @@ class PostgresStore(Guarded):
         set_them = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
         self._begin = f"BEGIN; {set_them}"
         self.refuse_schema: Callable[[str], object] = str  # told at each begin which one there is
-        self._lines: list[str] = []
         self._inside = False
         self._heard: tuple[int, int] | None = None  # the server's time, and the monotonic one of that moment
         self._unheard_at: int | None = None
         with translated(self.name):
-            self.conn = connected(self._parameters, self._server.prepare_threshold)
+            self._connect()
+
+    def _connect(self) -> None:
+        self.conn = connected(self._parameters, self._server.prepare_threshold)
 
     def close(self) -> None:
         self.conn.close()
@@ -76,10 +76,6 @@ class PostgresStore(Guarded):
     def read(self, sql: str, params: Params | None = None) -> list[Row]:
         with translated(self.name):
             return list(self._alone(lambda: self._run(sql, params).fetchall()))
-
-    def one(self, sql: str, params: Params | None = None) -> Row | None:
-        rows = self.read(sql, params)
-        return rows[0] if rows else None
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         with translated(self.name):
@@ -98,28 +94,26 @@ class PostgresStore(Guarded):
         with translated(self.name):
             self._plain(sql)
 
-    @contextmanager
-    def write(self, *, alone: bool = True) -> Iterator[None]:
-        alone_here = turn(self.name, self._timeout_s) if alone else nullcontext()
-        with alone_here, self._transaction(self._begin + (_LOCK if alone else "") + _SCHEMA):
-            yield
+    def write(self, *, alone: bool = True) -> AbstractContextManager[None]:
+        if alone:
+            return self._transaction(self._begin + _LOCK + _SCHEMA, turn(self.name, self._timeout_s))
+        return self._transaction(self._begin + _SCHEMA)
 
     def rebuilding(self) -> AbstractContextManager[None]:
         """A write transaction in which tables may be made or changed: one process at a time does that."""
         return self._transaction(f"{self._begin} SELECT pg_advisory_xact_lock({SCHEMA_LOCK}), NULL AS schema")
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[None]:
+    def _transaction(self, begin: str, my_turn: AbstractContextManager[None] = _NO_TURN) -> Iterator[None]:
         if self._inside:  # to the server that is no error
             raise StorageFailed(f"{self.name}: a transaction was begun in another", "report this")
-        self._lines.clear()  # of a transaction that was rolled back
-        with translated(self.name):
+        with my_turn, translated(self.name):
             try:
                 found = self._alone(lambda: last_row(self._plain(begin)))
                 self._inside = True
                 if found["schema"] is not None:
                     self.refuse_schema(found["schema"])
-                self.check()
+                self._entered()
                 yield
                 # A transaction in which a statement has failed is rolled back, and that is no error to the server.
                 if self._plain("COMMIT").statusmessage != "COMMIT":
@@ -130,11 +124,7 @@ class PostgresStore(Guarded):
                 raise
             finally:
                 self._inside = False
-        for line in self._lines:
-            self.journal(line)
-
-    def tell(self, line: str) -> None:
-        self._lines.append(line)
+        self._committed()
 
     def now(self, clock: TimeOfDay) -> int:
         """The server's time of day, so that all daemons have one. While it cannot be reached: what it said last, and
@@ -193,11 +183,11 @@ class PostgresStore(Guarded):
     def _alone(self, ask: Callable[[], Any]) -> Any:
         """Ask; outside of a transaction by a new connection, where the one there was is lost."""
         if not self._inside and self.conn.closed:
-            self.conn = connected(self._parameters, self._server.prepare_threshold)
+            self._connect()
         try:
             return ask()
         except psycopg.OperationalError:
             if self._inside or not self.conn.closed:
                 raise
-            self.conn = connected(self._parameters, self._server.prepare_threshold)
+            self._connect()
             return ask()

@@ -19,7 +19,7 @@ from pathlib import Path
 from worker.core.errors import StorageFailed, TryLater
 from worker.store.db import damage
 from worker.store.db.failures import RESTORE, is_busy, is_undecodable, translated
-from worker.store.db.store import Guarded, Params, Row, TimeOfDay
+from worker.store.db.store import Params, Row, StoreBase, TimeOfDay
 from worker.store.db.writers import WriterTurn
 
 # What the row of the daemon is called: a file has one.
@@ -44,7 +44,7 @@ def wanted_journal(journal: str) -> str:
     return "wal" if wal_is_safe(sqlite3.sqlite_version_info) else "truncate"
 
 
-class SqliteStore(Guarded):
+class SqliteStore(StoreBase):
     """A :class:`~worker.store.db.store.Store` over a file."""
 
     def __init__(self, path: str | Path, *, timeout: float = 15.0, lone: bool = False) -> None:
@@ -60,13 +60,6 @@ class SqliteStore(Guarded):
         self.shared = False
         self.after_commit: Callable[[], None] | None = None
         """Called once, in the turn of the next transaction, after its commit."""
-        self.journal: Callable[[str], object] = str
-        """Where the lines of :meth:`tell` go: nowhere, or for a command to the system's journal."""
-        self._lines: list[str] = []
-        self.migrated_from: int | None = None
-        """The version of the schema that this connection brought up to date."""
-        self.damaged = False
-        """Whether a text was read that cannot be decoded."""
         self._wal: tuple[Path, tuple[int, int]] | None = None
         with translated(self.path):
             # Where the path is a link, SQLite's own files lie beside the target.
@@ -154,11 +147,6 @@ class SqliteStore(Guarded):
             self.damaged = True
             with damage.shown(self.conn):
                 return self.conn.execute(sql, params or {}).fetchall()
-
-    def one(self, sql: str, params: Params | None = None) -> Row | None:
-        """The first row, or ``None``."""
-        rows = self.read(sql, params)
-        return rows[0] if rows else None
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         """One statement inside :meth:`write`; the number of rows it changed."""
@@ -269,11 +257,10 @@ class SqliteStore(Guarded):
         Raises :class:`StorageFailed` as well where the file was removed or replaced meanwhile: then the commit went
         into a file that has no name any more.
         """
-        self._lines.clear()  # of a transaction that was rolled back
         with translated(self.path), self._turn:
             try:
                 self.conn.execute("BEGIN IMMEDIATE")
-                self.check()
+                self._entered()
                 yield
                 self._commit()
             except BaseException as error:
@@ -288,12 +275,7 @@ class SqliteStore(Guarded):
                 self.after_commit()
                 self.after_commit = None
         # In no one's turn: a journal that hangs must hold up no other writer.
-        for line in self._lines:
-            self.journal(line)
-
-    def tell(self, line: str) -> None:
-        """Inside a transaction: once it is committed, hand this line to :attr:`journal`."""
-        self._lines.append(line)
+        self._committed()
 
     def _refuse_replaced(self) -> None:
         if self.replaced():

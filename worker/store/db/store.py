@@ -31,11 +31,15 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]: ...
 
 
-class Guarded:
-    """What both stores have alike: the leases of their work, and the end of their connection."""
+class StoreBase:
+    """What both stores have alike; :class:`Store` says what each of it is."""
 
+    journal: Callable[[str], object] = str
+    migrated_from: int | None = None
+    damaged: bool = False
     clock: TimeOfDay | None = None
     guards: tuple[Callable[[], None], ...] = ()
+    _lines: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -46,9 +50,25 @@ class Guarded:
     def close(self) -> None:
         raise NotImplementedError
 
-    def check(self) -> None:
+    def read(self, sql: str, params: Params | None = None) -> list[Row]:
+        raise NotImplementedError
+
+    def one(self, sql: str, params: Params | None = None) -> Row | None:
+        rows = self.read(sql, params)
+        return rows[0] if rows else None
+
+    def tell(self, line: str) -> None:
+        self._lines += (line,)
+
+    def _entered(self) -> None:
+        """A transaction has begun."""
+        self._lines = ()  # of one that was rolled back
         for guard in self.guards:
             guard()
+
+    def _committed(self) -> None:
+        for line in self._lines:
+            self.journal(line)
 
 
 class Store(Protocol):
