@@ -30,6 +30,7 @@ from worker.rounds import machine
 from worker.store.db.store import Store
 from worker.store.opening import open_store
 from worker.store.state import alerting, standing
+from worker.store.state.leases import LeaseLost
 
 
 @pytest.fixture
@@ -255,6 +256,20 @@ def test_what_was_told_and_cannot_be_written_is_not_told_again(house: House, mon
         both.look()
         both.lane = both.made()
         assert both.look() == []
+
+
+def test_a_host_that_was_frozen_starts_no_program_where_another_delivers_by_now(house: House) -> None:
+    def lost() -> None:
+        raise LeaseLost("another delivers")
+
+    with turned(house) as both:
+        house.rows(TROUBLES["sftp_auth"].begin)
+        both.by_hand.clock.advance(EVERY_MS)
+        both.by_hand.loop.step()
+        both.store.guards += (lost,)
+        with pytest.raises(LeaseLost):
+            both.look()
+        assert events(house) == []
 
 
 def test_the_program_gets_no_environment_of_ours(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

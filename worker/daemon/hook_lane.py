@@ -2,12 +2,10 @@
 
 The command is started when a problem begins and when it is over, as the log tells it, and once for each. What it was
 told is kept in the database once it has ended well; a command that fails is started again after a minute. Where several
-hosts share the database, one of them does it: the one that has the lease ``alert``.
+hosts share the database, the one that delivers does it.
 """
 
 import json
-import socket
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,7 +22,9 @@ from worker.daemon.lane import LanePlan, Surroundings
 from worker.gateways.deliver.command import run_program
 from worker.rounds.machine import from_outside
 from worker.store.db.store import Store
-from worker.store.state import alerting, leases
+from worker.store.state import alerting
+from worker.store.state.daemon import this_host
+from worker.store.state.leases import LeaseLost
 from worker.store.views.alerts import told
 
 LOOK_MS = 5_000
@@ -33,9 +33,6 @@ RETRY_MS = 60_000
 
 # A restart of the daemon takes seconds, an upgrade longer. Only then is the command told that it is down.
 DOWN_MS = 120_000
-
-# How long another host waits after the last sign of this one.
-LEASE_MS = 60_000
 
 # What a step takes beside the command: to wait for the database.
 REST_OF_A_STEP_MS = 60_000
@@ -64,38 +61,29 @@ class HookLane:
         self._saved = True
         self._unwritten: dict[Key, int] = {}  # since when problems stand that no daemon could write down
         self._retry_at: dict[tuple[str, str], int] = {}  # by event and name
-        self._leads = False
 
     def run(self, now: int) -> int:
         if self.idle and self._around.once:
             return now + RETRY_MS
-        if not self._lead(now):
-            self.idle = True
-            return now + LOOK_MS
         stands = self._standing(now)
         for event, about in self._events(stands, now):
             if self._around.stop.is_set():
                 return now
+            self._refuse_lost()
             self._tell(event, about, now)
         self._save()
         self.idle = True
         return now + LOOK_MS
 
-    def _lead(self, now: int) -> bool:
-        """Whether the command is this host's to start. Who takes that over goes on from what the other has noted."""
-        ms = self._alert.timeout_ms + LEASE_MS
-        holder, other = leases.mine(self._store), leases.holder_of(self._store, "alert", now)
-        if self._leads and other is not None and LEASE_MS // 2 < other.until_at - now <= ms:
-            return True
-        taken = False
-        if other is None or other.daemon == self._store.daemon:
+    def _refuse_lost(self) -> None:
+        """Raise LeaseLost where this process was frozen, and another host tells the command by now."""
+        try:
             with self._store.write():
-                taken = leases.take(self._store, "alert", holder, now, ms)
-        if taken and not self._leads:
-            self._begun = alerting.begun(self._store)
-            self._attempts = alerting.attempts(self._store, "command")
-        self._leads = taken
-        return taken
+                pass
+        except LeaseLost:
+            raise
+        except (StorageFailed, TryLater):
+            pass  # a full disk is told nevertheless
 
     def _standing(self, now: int) -> dict[str, tuple[Problem, bool]]:
         """By name, the alerts that stand, and whether each is acknowledged."""
@@ -144,7 +132,7 @@ class HookLane:
     def _tell(self, event: str, about: dict[str, Any], now: int) -> None:
         name, command = _name_of(about), self._alert.command
         assert command is not None
-        told = {"event": event, **about, "at": iso(now), "host": socket.gethostname()}
+        told = {"event": event, **about, "at": iso(now), "host": this_host()}
         told.pop("acked", None)
         self._around.moves()
         sent = run_program(command, json.dumps(told).encode() + b"\n", {}, self._alert.timeout_ms)
@@ -178,10 +166,7 @@ class HookLane:
         self._saved = True
 
     def close(self) -> None:
-        """Let another host go on."""
-        if self._leads:
-            with suppress(StorageFailed, TryLater), self._store.write():
-                leases.let_go(self._store, "alert", leases.mine(self._store))
+        """Nothing is held."""
 
 
 def _name(problem: Problem) -> str:

@@ -27,7 +27,6 @@ RETENTION = "retention"
 DELIVER = "deliver"
 PROBLEMS = "problems"
 """To look for what the shared rows show."""
-ALERT = "alert"
 
 
 class LeaseHolder(NamedTuple):
