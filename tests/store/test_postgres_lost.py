@@ -246,6 +246,9 @@ def test_the_time_goes_on_while_the_server_is_away(cluster: Cluster, place: Data
         def now(self) -> int:
             return self.at
 
+        def monotonic(self) -> int:
+            return self.at
+
     assert place.server is not None
     clock = Behind()
     with open_store(place._replace(server=place.server._replace(tells_time=True))) as store:
