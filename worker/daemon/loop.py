@@ -42,7 +42,7 @@ LONGEST_REST_MS = 7 * 86_400_000
 
 MAIN = "poll"
 
-# What this daemon tells of itself; of an earlier run it holds no longer.
+# What this daemon tells of itself; what an earlier run has told is over.
 OWN_NOTICES = ("reload_refused", "clock_jumped", "internal_fault", "lane_stuck", "damaged_text", "daemon_name_taken")
 
 # How long the threads of the lanes have to end. A connection is cut at once; reading a file takes longer.

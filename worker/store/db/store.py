@@ -122,7 +122,7 @@ class Store(Protocol):
     def write(self, *, alone: bool = True) -> AbstractContextManager[None]:
         """A write transaction: committed and on the disk when the block ends, rolled back when it raises.
 
-        One at a time: whoever holds it reads nothing that another is about to change. Not ``alone``: rows are added
+        One at a time: what is read in it no other is about to change. Not ``alone``: rows are added
         that no other waits for. On a server it then takes no turn, and needs no right to the lock.
         """
 

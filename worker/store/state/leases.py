@@ -155,7 +155,7 @@ class Lease:
             let_go(self._store, self.name, self._holder)
 
     def forget(self) -> bool:
-        """Renew it no more; whether it was held here."""
+        """Stop renewing it; whether it was held here."""
         held = self._renew in self._store.guards
         self._store.guards = tuple([one for one in self._store.guards if one != self._renew])
         return held
