@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.damaged_rows import damage
+from tests.support.engine import text_of
 from tests.support.poll_world import HOUR, NOW, Make, World, concluded, worlds
 from worker.core.pacing.limiter import RateLimit
 from worker.core.vendor.document import Document, read_document
@@ -71,7 +72,7 @@ def test_a_body_that_has_realtime_too_is_the_same_and_kept(world: Make) -> None:
     w.until(NOW + HOUR)
     assert w.task("a")["verified"] == "confirmed"
     assert w.count("SELECT count(*) FROM results") == 1
-    assert w.count("SELECT CAST(body AS TEXT) LIKE '%realTime%' FROM results") == 1
+    assert w.count(f"SELECT {text_of('body')} LIKE '%realTime%' FROM results") == 1
 
 
 def test_another_body_is_kept_beside_it_and_told(world: Make) -> None:
