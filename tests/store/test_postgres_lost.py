@@ -19,8 +19,9 @@ from tests.support.postgres import Cluster, Mode
 from worker.clock import Clock
 from worker.core.errors import ServerLost, StorageFailed, TryLater
 from worker.place import DatabasePlace
+from worker.store.db.postgres import PostgresStore
 from worker.store.db.store import Store
-from worker.store.opening import open_store
+from worker.store.opening import SCHEMA_VERSION, open_store
 
 PUT = "INSERT INTO meta (key, value) VALUES (:k, 'v')"
 
@@ -118,12 +119,28 @@ def test_many_make_the_tables_and_one_does(cluster: Cluster, path: Path, threads
         cluster.databases.leave([name])
 
 
+def test_who_has_waited_for_the_tables_sees_that_they_are_there(
+    cluster: Cluster, path: Path, threads: ThreadPoolExecutor
+) -> None:
+    """A session remembers for some time that there was no table of a name; until very much else has changed."""
+    name = cluster.databases.new("empty")
+    place = cluster.databases.at(path, name)
+    with PostgresStore(place) as first:
+        with first.rebuilding():
+            later = threads.submit(lambda: open_store(place, create=True).close())
+            until(lambda: is_waiting(cluster), "the second one waits for the lock")
+            first.script("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            first.set_version(SCHEMA_VERSION)
+        later.result()
+    cluster.databases.leave([name])
+
+
 # Takes the lock of all writers, and is then stopped or killed.
 WRITER = """
 import os, sys
 from pathlib import Path
 from worker.place import DatabasePlace, Server
-from worker.store.opening import open_store
+from worker.store.opening import SCHEMA_VERSION, open_store
 place = DatabasePlace(Path("cdpoll.db"), server=Server(lambda: sys.argv[1], "shown", "host-b", tells_time=False))
 with open_store(place) as store, store.write():
     store.execute("INSERT INTO meta (key, value) VALUES ('frozen', 'v')")

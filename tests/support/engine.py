@@ -52,8 +52,8 @@ class OnServer:
     def copy(self, path: Path, other: Path) -> None:
         self._names[other.absolute()] = self._databases.new(self._names[path.absolute()])
 
-    def url(self, path: Path) -> str:
-        server = self.place(path).server
+    def url(self, path: Path, *, made: bool = True) -> str:
+        server = self.place(path, create=made).server
         assert server is not None
         return server.url()
 
@@ -98,9 +98,9 @@ def elsewhere(path: Path, sql: str, *params: object, wait_ms: int = 0) -> list[t
         return done.fetchall() if done.description else []
 
 
-def url_of(path: Path) -> str:
+def url_of(path: Path, *, made: bool = True) -> str:
     """For the configuration of a process of its own: where the database of this path is; empty: in the file."""
-    return "" if _now is None else _now.url(path)
+    return "" if _now is None else _now.url(path, made=made)
 
 
 def text_of(body: str) -> str:
@@ -122,15 +122,33 @@ def tables(store: Store) -> list[str]:
     return [str(row["name"]) for row in store.read(kept)]
 
 
-def handed(path: Path) -> str:
-    """For a process of its own: where the database of this path is. :func:`open_handed` opens it there."""
-    return json.dumps([str(path), url_of(path)])
+def handed(path: Path, *, made: bool = True) -> str:
+    """For a process of its own: where the database of this path is. :func:`open_handed` opens it there. Unless it is
+    ``made``, that process makes the tables."""
+    return json.dumps([str(path), url_of(path, made=made)])
 
 
 def open_handed(where: str, **how: Any) -> Store:
     path, url = json.loads(where)
     server = Server(lambda: str(url), "shown", "host-a", tells_time=False)
     return opening.open_store(DatabasePlace(Path(path), server=server if url else None), **how)
+
+
+def kinds(store: Store, table: str) -> dict[str, str]:
+    """The columns of a table, each with its type as SQLite has it."""
+    if isinstance(store, SqliteStore):
+        found = store.read(f"SELECT name, type FROM pragma_table_xinfo('{table}')")
+        return {row["name"]: row["type"] for row in found}
+    found = store.read(
+        "SELECT column_name AS name, data_type AS type FROM information_schema.columns"
+        " WHERE table_schema = current_schema() AND table_name = ?",
+        [table],
+    )
+    return {row["name"]: {"bytea": "BLOB", "bigint": "INTEGER"}.get(row["type"], row["type"].upper()) for row in found}
+
+
+# In SQL: what tells a row of a table from the others.
+ROW = "CAST(ctid AS TEXT)" if POSTGRESQL else "rowid"
 
 
 def hurry(store: Store, *, alone: bool = False) -> None:

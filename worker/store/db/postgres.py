@@ -142,7 +142,8 @@ class PostgresStore(StoreBase):
         return said + clock.monotonic() - at
 
     def version(self) -> int:
-        if self.read("SELECT to_regclass('meta') AS there")[0]["there"] is None:
+        there = "SELECT 1 FROM pg_tables WHERE tablename = 'meta' AND schemaname = ANY (current_schemas(false))"
+        if not self.read(there):  # to_regclass may remember, within a transaction, that there was none
             return 0
         row = self.one("SELECT value FROM meta WHERE key = 'schema'")
         return 0 if row is None else int(row["value"])
