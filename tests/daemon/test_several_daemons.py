@@ -21,7 +21,7 @@ from worker.daemon.problem_watch import EVERY_MS, LEASE_MS
 from worker.gateways.machine import Disk
 from worker.rounds import machine
 from worker.store.db.store import Store
-from worker.store.state import api, daemon, leases, notices, standing
+from worker.store.state import api, callback_lane, daemon, leases, notices, standing
 from worker.store.state.beat_file import Beat
 from worker.store.tasks.recording import record
 from worker.store.views import status as view
@@ -193,7 +193,7 @@ def test_a_shared_problem_is_told_by_one_and_the_other_goes_on_when_that_dies(
 ) -> None:
     a, b = both
     abandon_one(a.store, daemons.clock.now())
-    daemons.turn(a, b)
+    daemons.turn(b, a)
     assert (told(a), told(b)) == ([("problem begins", "abandoned")], [])
     assert list(standing.standing(b.store)) == [("abandoned", "")]
     daemons.turn(b, ms=LEASE_MS)
@@ -275,6 +275,15 @@ def test_a_start_lets_a_pause_be_probed_and_keeps_the_count_of_probes(daemons: D
     daemons.start("b")
     breaker = api.get(b).breaker
     assert (breaker.reason, breaker.probes) == ("credentials", 5)
+
+
+def test_whether_tasks_wait_for_callbacks_is_decided_by_one(daemons: Daemons, both: tuple[ByHand, ByHand]) -> None:
+    a, b = both
+    run(a.store, "UPDATE callback_lane SET on_since = 1")  # as by one that has [callback]; these have none
+    daemons.turn(b)
+    assert callback_lane.get(b.store).on_since == 1
+    daemons.turn(a)
+    assert callback_lane.get(b.store).on_since is None
 
 
 # --- the clock
