@@ -19,7 +19,7 @@ class CursorLock:
 
     def __init__(self, store: Store, cursor: str, now: int) -> None:
         self._path = store.file.with_name(f"{store.file.name}.cursor-{cursor}")
-        self._lease = Lease(store, f"cursor:{cursor}", LEASE_MS)
+        self._lease = Lease(store, f"cursor:{cursor}", LEASE_MS, alone=False)
         self._cursor = cursor
         self._now = now
 

@@ -52,6 +52,8 @@ def mine(store: Store) -> str:
 def _word_of(database: Path) -> str:
     path = database.with_name(f"{database.name}.host")
     try:
+        # With a database on a server, nothing may have made this host's folder yet.
+        path.parent.mkdir(mode=0o770, exist_ok=True)
         lock = FileLock(path, wait=True)
         try:
             return lock.word()
@@ -115,8 +117,11 @@ def _daemon_of(holder: str) -> str:
 class Lease:
     """The lease of one work. While it is held here, each transaction of the store renews it for ``ms``."""
 
-    def __init__(self, store: Store, name: str, ms: int) -> None:
+    def __init__(self, store: Store, name: str, ms: int, *, alone: bool = True) -> None:
+        """Not ``alone``: it is taken without the lock of all writers, by a user that may have no right to that. Its row
+        is locked by the statement itself."""
         self.name = name
+        self._alone = alone
         self._store = store
         self._holder = mine(store)
         self._ms = ms
@@ -133,7 +138,7 @@ class Lease:
             self.forget()
             return False
         self.forget()
-        with self._store.write():
+        with self._store.write(alone=self._alone):
             taken = take(self._store, self.name, self._holder, self._now, ms or self._ms)
         if taken:
             self.guard()
@@ -151,7 +156,7 @@ class Lease:
         """Free it. Never raises: a lease that cannot be freed expires."""
         if not self.forget():
             return
-        with suppress(StorageFailed, TryLater), self._store.write():
+        with suppress(StorageFailed, TryLater), self._store.write(alone=self._alone):
             let_go(self._store, self.name, self._holder)
 
     def forget(self) -> bool:
