@@ -1,7 +1,7 @@
 """The audit of a command: into the append-only table ``acts`` and the journal."""
 
 from cli.output import say
-from worker.core.errors import StorageFailed, TryLater
+from worker.core.errors import MovedAway, StorageFailed, TryLater
 from worker.store.db.store import Store
 from worker.store.state import acts
 from worker.store.state.acts import Action
@@ -18,6 +18,6 @@ def audited(store: Store, who: str, act: Action, about: str | None, now: int) ->
     says so."""
     try:
         note_act(store, who, act, about, now)
-    except (StorageFailed, TryLater) as error:
+    except (StorageFailed, TryLater, MovedAway) as error:
         store.journal(acts.line_of(who, act, about))
         say(f"warning: this could not be written into the table of acts: {error.message}", err=True)

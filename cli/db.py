@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli.audit import audited, note_act
+from cli.db_move import move
 from cli.groups import Group
 from cli.journal import tell_journal
 from cli.opening import Opened, known_store, opened, settle_in
@@ -38,6 +39,9 @@ def _of_a_file(obj: dict[str, Any], command: str, instead: str) -> None:
 @click.group(cls=Group)
 def db() -> None:
     """The database: where it is, and whether it is whole."""
+
+
+db.add_command(move)
 
 
 @db.command()

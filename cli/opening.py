@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from cli.journal import tell_journal
 from worker.clock import Clock
 from worker.config import Config, ConfigurationMistakes, Mistake, Tolerated, load, load_store
+from worker.core.instant import iso
 from worker.store.db import marker
 from worker.store.db.failures import translated
 from worker.store.db.store import Store
 from worker.store.opening import open_store
+from worker.store.state.moves import standing_of
 
 if TYPE_CHECKING:
     from worker.core.x12.batch import HoldRules
@@ -127,7 +129,15 @@ def opened(
     """
     found = Tolerated(load(obj["config"], os.environ), (), ()) if whole else known_store(obj)
     timeout_s = RECORDING_TIMEOUT_S if create or patient else LOOKING_TIMEOUT_S
-    return opened_as(found, timeout_s, create=create, migrate=migrate)
+    here = opened_as(found, timeout_s, create=create, migrate=migrate)
+    moved = standing_of(here.store).moved
+    if moved is not None:
+        from cli.output import say
+
+        say(
+            f"warning: {here.store.name} was moved to {moved.other} at {iso(moved.at)}, and is as it was then", err=True
+        )
+    return here
 
 
 def opened_as(found: Tolerated, timeout_s: float, *, create: bool = False, migrate: bool = False) -> Opened:

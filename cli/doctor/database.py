@@ -10,11 +10,12 @@ from cli.status import told as picture_of
 from worker.clock import Clock
 from worker.config import Tolerated
 from worker.config.polling import rate_limit_of
-from worker.core.errors import CdpollError, NoDatabaseYet, StorageFailed
+from worker.core.errors import CdpollError, MovedAway, NoDatabaseYet, StorageFailed
 from worker.core.instant import about
 from worker.core.problems import counted, kind_of
 from worker.store.db.sqlite import SqliteStore, wanted_journal
 from worker.store.opening import open_store
+from worker.store.state.moves import standing_of
 
 # A check of all pages holds up who writes, where there is no WAL. A daemon waits for 2 s before it says so.
 BRIEF_MS, LONG_MS = 1_500, 10_000
@@ -45,6 +46,12 @@ def database(found: Tolerated, clock: Clock) -> Iterator[Finding]:
 def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
     store = here.store
     size = store.file_bytes()[0]
+    moved = standing_of(store).moved
+    if moved is not None:
+        away = MovedAway(store.name, f"was moved to {moved.other}")
+        yield fail("database", away.message, away.hint)
+        yield from unchecked(_BEHIND, "database")
+        return
     yield good("database", f"{store.name} can be used: schema {store.version()}, {size // 1024:,} KiB")
     picture = picture_of(here)[0]
     if isinstance(store, SqliteStore):

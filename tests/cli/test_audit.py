@@ -89,6 +89,8 @@ NOTED: list[tuple[str, list[str], list[tuple[str, str | None]]]] = [
         [("began a purge", "older than 36500 d"), ("purged", "older than 36500 d: 0 tasks")],
     ),
     ("purge", ["--older-than", "36500d"], []),
+    ("db move", ["--to", "moved.db"], [("moved the database", ANY)]),
+    ("db move", ["--undo", "--yes"], [("took a moved database back", ANY)]),
 ]
 
 A_SCREEN = "for people, on a screen"

@@ -176,6 +176,8 @@ def test_each_command_prints_what_the_page_lists(house: House) -> None:
         ["db", "rebind", "--yes"],
         ["db", "snapshot", str(house.folder / "copy.db")],
         ["db", "verify-restore", str(house.folder / "copy.db")],
+        ["db", "move", "--to", str(house.folder / "moved.db")],
+        ["db", "move", "--undo", "--yes"],
         ["problems", "list"],
         ["problems", "acts"],
         ["poll", "d"],

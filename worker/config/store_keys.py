@@ -11,7 +11,7 @@ _PASSWORD = re.compile(r"(?<=[?&]password=)[^&]*")
 _USER = re.compile(r"[^/?#@:]*(:[^/?#@]*)?@")
 
 
-def _address(text: str) -> str:
+def shown_address(text: str) -> str:
     """Check a server's URL; return it with the passwords taken out."""
     scheme = _SCHEME.match(text)
     if scheme is None:
@@ -27,9 +27,9 @@ def _address(text: str) -> str:
 
 
 def _url(written: Written) -> Secret:
-    secret = read_reference(written.where, written.text, written.folder, written.environ, check=_address)
+    secret = read_reference(written.where, written.text, written.folder, written.environ, check=shown_address)
     if secret is None:
-        shown = _address(written.text)
+        shown = shown_address(written.text)
         if "(not shown)" in shown:
             guard_literal(written)
         secret = literal(written, shown)

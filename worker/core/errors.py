@@ -13,7 +13,8 @@
     │   └── ServerLost          the database server cannot be reached, or has ended the connection
     ├── CredentialsRefused  77  the vendor, or the proxy on the way to it, does not let us
     └── BadConfiguration    78  the configuration is missing or wrong
-        └── NewerSchema         a newer cdpoll wrote the database
+        ├── NewerSchema         a newer cdpoll wrote the database
+        └── MovedAway           the database was moved, and the configuration names the old one
 
 The message is one line that says what is wrong; ``hint`` is one line that says what to do next. Neither ever holds a
 secret or patient data.
@@ -84,3 +85,13 @@ class BadConfiguration(CdpollError):
 
 class NewerSchema(BadConfiguration):
     """The release that wrote the database can use it."""
+
+
+class MovedAway(BadConfiguration):
+    """The old database can be read, and refuses every write."""
+
+    def __init__(self, name: str, said: str) -> None:
+        """``said``: that it was moved, and to where."""
+        super().__init__(
+            f"{name} {said}: nothing is written here", "let [store] of the configuration name the new place"
+        )

@@ -8,7 +8,7 @@ from worker.build import VERSION
 from worker.clock import Clock
 from worker.config import Config
 from worker.config.polling import grace_of, schedule_of
-from worker.core.errors import NewerSchema, StorageFailed, TryLater
+from worker.core.errors import MovedAway, NewerSchema, StorageFailed, TryLater
 from worker.core.exit_code import ExitCode
 from worker.core.instant import words
 from worker.core.problems import problem
@@ -147,7 +147,7 @@ class Loop:
             new = self._notices.waiting
             self._beat(now)
         except Exception as error:
-            if self._orders.mode == "once" or isinstance(error, NewerSchema):
+            if self._orders.mode == "once" or isinstance(error, NewerSchema | MovedAway):
                 raise
             next_at = now + RETRY_MS
             if isinstance(error, StorageFailed | TryLater):

@@ -23,6 +23,7 @@ from worker.store.db.failures import RESTORE, translated
 from worker.store.db.lock import DaemonLock, holder
 from worker.store.db.sqlite import SqliteStore
 from worker.store.db.store import Store
+from worker.store.state import moves
 
 # In the file's user_version.
 SCHEMA_VERSION = 30
@@ -76,6 +77,7 @@ def _in_file(
     store = _opened(path, timeout)
     try:
         version = _known_version(store)
+        moves.refuse(store, writes=create)
         _see_to_marker(store)
         if version < SCHEMA_VERSION:
             _bring_up(store, version, migrate, TryLater if create else StorageFailed)
@@ -110,14 +112,20 @@ def _refuse_other(name: str, version: int) -> None:
         )
 
 
-def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: Callable[[], None] | None) -> Store:
+def needs_psycopg() -> None:
+    """Raise :class:`BadConfiguration` where the driver of the server is missing."""
     try:
-        from worker.store.db.postgres import PostgresStore
+        import psycopg  # noqa: F401
     except ImportError:
         raise BadConfiguration(
             "[store] url needs psycopg, which is not installed",
             "add it, as by `make install EXTRA=postgres` (docs/install.md); or take url out: [store] path is then used",
         ) from None
+
+
+def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: Callable[[], None] | None) -> Store:
+    needs_psycopg()
+    from worker.store.db.postgres import PostgresStore
     from worker.store.schema import server
 
     store = PostgresStore(place, timeout=timeout)
@@ -131,6 +139,7 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
                 "they are made by the first `cdpoll record` or `cdpoll run`; does [store] url name what they use?",
             )
         _refuse_unknown(store.name, version)
+        moves.refuse(store, writes=create)
         if version < SCHEMA_VERSION:
             if migrate is None:
                 raise _refusal(store.name, version, TryLater if create else StorageFailed)

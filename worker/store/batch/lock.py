@@ -1,6 +1,8 @@
 """One process or thread, of all hosts, reads batches into a database at a time: a lock on a file, and a lease."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
@@ -54,7 +56,7 @@ class IngestLock:
 
     def __init__(self, store: Store, what: str, now: int, *, wait: bool, patience_ms: int = 0) -> None:
         self._kind = _KINDS[what]
-        self._path = store.file.with_name(f"{store.file.name}.ingest-{what}")
+        self._path = _path_of(store, what)
         self._lease = Lease(store, self._kind.lease, self._kind.lease_ms)
         self._now = now
         self._wait = wait
@@ -68,10 +70,7 @@ class IngestLock:
         except BlockingIOError:
             raise TryLater(f"another cdpoll {self._kind.busy}", self._kind.hint) from None
         except OSError as error:
-            raise StorageFailed(
-                f"{self._path}: {error.strerror}",
-                cure(self._path) or "the user that reads batches must be able to write beside the database",
-            ) from error
+            raise _unusable(self._path, error) from error
         try:
             self._take_lease()
         except BaseException:
@@ -99,3 +98,30 @@ class IngestLock:
     def __exit__(self, *_: object) -> None:
         self._lease.let_go()
         self._lock.release()
+
+
+@contextmanager
+def no_batches(store: Store) -> Iterator[None]:
+    """While no process of this host reads a batch, or is in a round. Nothing is written; leases tell of other hosts.
+
+    Raises :class:`TryLater`.
+    """
+    with ExitStack() as stack:
+        for what, kind in _KINDS.items():
+            path = _path_of(store, what)
+            try:
+                stack.callback(FileLock(path, wait=False).release)
+            except BlockingIOError:
+                raise TryLater(f"another cdpoll {kind.busy}", kind.hint) from None
+            except OSError as error:
+                raise _unusable(path, error) from error
+        yield
+
+
+def _path_of(store: Store, what: str) -> Path:
+    return store.file.with_name(f"{store.file.name}.ingest-{what}")
+
+
+def _unusable(path: Path, error: OSError) -> StorageFailed:
+    hint = cure(path) or "the user that reads batches must be able to write beside the database"
+    return StorageFailed(f"{path}: {error.strerror}", hint)

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.core.errors import DamagedRow, StorageFailed, TryLater
+from worker.core.errors import DamagedRow, MovedAway, StorageFailed, TryLater
 from worker.ownership import Obstacle, cure, in_the_way, read_only
 
 RESTORE = "restore the last good copy of the database"
 DAMAGED = f"stop the daemon, run `cdpoll db integrity`, and {RESTORE}"
 FREE_SPACE = "free some space on that disk; nothing that was acknowledged is lost"
+
+# How the triggers of a database that was moved begin what they say.
+MOVED_SAYS = "cdpoll: "
 
 # With less than this on the disk, a failure counts as lack of room: SQLite calls some of them I/O errors.
 LEAST_ROOM_BYTES = 1 << 20
@@ -52,6 +55,8 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if is_busy(error):
             raise TryLater(f"{path} is busy: another process holds its lock", holder_hint(path)) from error
+        if str(error).startswith(MOVED_SAYS):
+            raise MovedAway(str(path), str(error).removeprefix(MOVED_SAYS)) from error
         if is_undecodable(error):
             # Without its cause, whose message quotes the text.
             raise StorageFailed(

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 import psycopg
 
-from worker.core.errors import NotAllowed, ServerLost, StorageFailed, TryLater
+from worker.core.errors import CdpollError, MovedAway, NotAllowed, ServerLost, StorageFailed, TryLater
+
+# What the triggers of a database that was moved raise.
+MOVED_SQLSTATE = "CD001"
 
 # By the first letters of its SQLSTATE, the longest first: what to do, of what passes by itself.
 _PASSES = {
@@ -45,7 +48,7 @@ _STAYS = {
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Raise what the server ``name``, or the way to it, says as :class:`ServerLost`, :class:`TryLater` or
-    :class:`StorageFailed`."""
+    :class:`StorageFailed`; a refusal of a database that was moved as :class:`MovedAway`."""
     try:
         yield
     except psycopg.Error as error:
@@ -53,13 +56,15 @@ def translated(name: str) -> Iterator[None]:
         raise _translation(name, error) from None
 
 
-def _translation(name: str, error: psycopg.Error) -> TryLater | StorageFailed:
+def _translation(name: str, error: psycopg.Error) -> CdpollError:
     code = error.sqlstate
     if code is None:
         if isinstance(error, psycopg.OperationalError):
             return _unreachable(name, error)
         return StorageFailed(f"{name}: {type(error).__name__} before anything was sent", "report this")
     said = error.diag.message_primary or type(error).__name__
+    if code == MOVED_SQLSTATE:
+        return MovedAway(name, said)
     for hints, kind in ((_PASSES, TryLater), (_LOST, ServerLost), (_DENIED, NotAllowed), (_STAYS, StorageFailed)):
         for begins, hint in hints.items():
             if code.startswith(begins):

@@ -220,21 +220,25 @@ class SqliteStore(StoreBase):
         Raises :class:`TryLater` where a reader does not let go of the WAL, :class:`StorageFailed` where it cannot be
         done at all; nothing is lost then.
         """
-        folder = str(self.file.parent)
-        if self._kept_aside() != folder:
-            quoted = folder.replace("'", "''")
-            self.execute(f"PRAGMA temp_store_directory = '{quoted}'")
-            if self._kept_aside() != folder:
-                raise StorageFailed(
-                    f"{self.path} cannot be rewritten: this SQLite cannot be told where to keep what it needs aside",
-                    "use a SQLite that is compiled without SQLITE_OMIT_DEPRECATED",
-                )
+        self.keep_aside()
         # The next writer would copy the WAL into the file, and wait for it: so do that before others have their turn.
         with translated(self.path), self._turn:
             self._empty_wal()
             self.conn.execute("VACUUM")
             self._empty_wal()
         self._refuse_replaced()
+
+    def keep_aside(self) -> None:
+        """Let SQLite keep what it needs aside in the folder of the database, where no one else can read it."""
+        folder = str(self.file.parent)
+        if self._kept_aside() != folder:
+            quoted = folder.replace("'", "''")
+            self.execute(f"PRAGMA temp_store_directory = '{quoted}'")
+            if self._kept_aside() != folder:
+                raise StorageFailed(
+                    f"{self.path}: this SQLite cannot be told where to keep what it needs aside",
+                    "use a SQLite that is compiled without SQLITE_OMIT_DEPRECATED",
+                )
 
     def _kept_aside(self) -> str | None:
         """Where SQLite keeps its temporary files, in all of this process; ``None``: where the system has them."""

@@ -7,8 +7,8 @@ a file of the temporary name at most, which the next one removes.
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from worker.core.errors import StorageFailed
@@ -26,21 +26,32 @@ def create(path: Path, version: int, timeout: float) -> None:
 
     Raises :class:`StorageFailed` where it cannot be made, with nothing left behind.
     """
+    with in_turn(path, timeout) as file:
+        if not file.exists() and marker.read(file) is None:
+            put(file, lambda store: build(store, version))
+
+
+@contextmanager
+def in_turn(path: Path, timeout: float) -> Iterator[Path]:
+    """The file at ``path``, or at what the link there names, while no other process of cdpoll makes it or writes it."""
     file = Path(os.path.realpath(path))
     with translated(path):
         _make_folder(file.parent)
         with closing(WriterTurn(file, timeout)) as turn, turn:
-            if file.exists() or marker.read(file) is not None:
-                return
-            _refuse_what_was_left(file)
-            temporary = file.with_name(file.name + ".new")
-            temporary.unlink(missing_ok=True)  # of a process that was killed
-            try:
-                _build(temporary, version)
-                _put_in_place(temporary, file)
-            finally:
-                temporary.unlink(missing_ok=True)
-            sync_folder(file.parent)
+            yield file
+
+
+def put(file: Path, fill: Callable[[SqliteStore], None]) -> None:
+    """Let ``fill`` make a database, and put it at ``file`` when it is on the disk; in the turn of a writer."""
+    _refuse_what_was_left(file)
+    temporary = file.with_name(file.name + ".new")
+    temporary.unlink(missing_ok=True)  # of a process that was killed
+    try:
+        _make(temporary, fill)
+        _put_in_place(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(file.parent)
 
 
 def build(store: SqliteStore, version: int) -> None:
@@ -78,12 +89,12 @@ def _refuse_what_was_left(file: Path) -> None:
             )
 
 
-def _build(temporary: Path, version: int) -> None:
+def _make(temporary: Path, fill: Callable[[SqliteStore], None]) -> None:
     fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o660)
     try:
         with SqliteStore(temporary, lone=True) as store:
             store.use_journal("memory")
-            build(store, version)
+            fill(store)
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -34,6 +34,7 @@ Action = Literal[
     "listed unreadable",
     "made the callback secret",
     "migrated the database",
+    "moved the database",
     "purged",
     "rebound the database",
     "removed the former callback secret",
@@ -47,6 +48,7 @@ Action = Literal[
     "showed task",
     "showed the callback secret",
     "skipped deliveries",
+    "took a moved database back",
     "took a snapshot",
 ]
 """docs/operations.md says of each what its object is."""
