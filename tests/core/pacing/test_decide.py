@@ -135,7 +135,7 @@ def test_a_withdrawn_job_is_released_and_its_slot_is_given_back() -> None:
     "since",
     [
         {"last_poll_at": NOW - 50, "leased_until": None, "polls": 1},  # polled by another, or saved already
-        {"leased_until": NOW + LEASE + 5_000},  # claimed by another
+        {"leased_until": NOW + LEASE - 10},  # claimed by another
     ],
 )
 @pytest.mark.parametrize("reply", [Pending(), LOST, Garbled("unknown_status", b"{}"), Rejected("http_422")])
@@ -145,8 +145,14 @@ def test_a_reply_to_what_was_asked_again_since_changes_nothing(since: dict[str, 
     assert intents == Intents()
 
 
+@pytest.mark.parametrize("ahead", [{"last_poll_at": NOW + 1}, {"leased_until": NOW + LEASE + 1}])
+def test_what_a_clock_wrote_that_was_ahead_keeps_no_reply_out(ahead: dict[str, int]) -> None:
+    (save,) = decided(heard((1, Pending()), rows=(a_task(1, **ahead),))).intents.saves
+    assert save.new.last_poll_at == NOW
+
+
 def test_but_it_concludes_the_task() -> None:
-    row = a_task(1, leased_until=NOW + LEASE + 5_000)
+    row = a_task(1, leased_until=NOW + LEASE - 10)
     intents = decided(heard((1, DONE), rows=(row,))).intents
     assert [one.new.state for one in intents.conclusions] == ["concluded"]
 

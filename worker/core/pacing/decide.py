@@ -184,7 +184,7 @@ def _followed(
 ) -> tuple[ScheduleState, Intents]:
     """From verdicts to the next states of their tasks, and what the schedule has earned, paid and learned."""
     rows = dict(heard.rows)
-    passed_over = _passed_over(policy, heard)
+    passed_over = _passed_over(policy, heard, now)
     for one in heard.finished:
         row = rows.get(one.seq)
         if one.seq not in passed_over and row is not None and (row.state == "pending" or is_verifying(row)):
@@ -228,18 +228,20 @@ def _followed(
     return state, intents._replace(observations=tuple(observations))
 
 
-def _passed_over(policy: Policy, heard: Collected) -> frozenset[int]:
+def _passed_over(policy: Policy, heard: Collected, now: int) -> frozenset[int]:
     """Rows that were polled, or claimed, after they were asked about here: a reply that comes so late says nothing new,
     but that the task is concluded.
 
     It comes late where the process was stopped, or the database could not be reached, for longer than the lease. And
-    where it could not be told whether a transaction was committed, and it was: then the reply is saved already.
+    where it could not be told whether a transaction was committed, and it was: then the reply is saved already. An
+    instant that is still to come, of a clock that was set back, tells of neither.
     """
+    late = policy.lease_ms
     return frozenset(
         one.seq
         for one in heard.finished
         if (row := heard.rows.get(one.seq)) is not None
-        and ((row.last_poll_at or 0) > one.asked_at or _leased_until(row) > one.asked_at + policy.lease_ms)
+        and (one.asked_at < (row.last_poll_at or 0) <= now or one.asked_at + late < _leased_until(row) <= now + late)
     )
 
 
