@@ -11,7 +11,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -109,7 +108,7 @@ class FileLock:
         """A random word that stands in the file: the first who asks makes it, and it stays while the file is there."""
         said = os.pread(self._fd, _WORD_LETTERS, 0)
         if len(said) != _WORD_LETTERS:
-            said = secrets.token_hex(_WORD_LETTERS // 2).encode()
+            said = os.urandom(_WORD_LETTERS // 2).hex().encode()
             os.pwrite(self._fd, said, 0)
         return said.decode("ascii", "replace")
 
