@@ -146,6 +146,11 @@ _FIELDS_OF = {
     },
     "spool_stuck": {"cause": "the reason, which the hint names", "cure": "by the reason"},
     "spool_bad": {"folder": "`bad` below `[spool] path`"},
+    "snapshot_old": {
+        "whose": "a user whom the hint names",
+        "lasting": "more than an hour",
+        "cure": "end that program, or `SELECT pg_terminate_backend(PID)`; one that is prepared: `ROLLBACK PREPARED`",
+    },
     "sftp_stale": {"under_way": "", "lasting": "three times `every`"},
     "api_rate_limited": {"cure": "lower requests_per_second if it comes often"},
 }

@@ -106,6 +106,7 @@ ELSEWHERE = {
             ("daemon_versions", "test_versions_side_by_side_are_told"),
         )
     },
+    "snapshot_old": "store/test_old_snapshots.py::test_a_snapshot_that_is_held_is_told_with_its_cure",
     "daemon_down": "cli/test_status.py::test_a_living_daemon_then_none",
     "daemon_stuck": "daemon/test_manners.py::test_a_daemon_that_finishes_no_pass_is_stuck_and_one_that_is_gone_is_down",
     "not_run": "daemon/test_problem_watch.py::"

@@ -19,6 +19,7 @@ from worker.core.drop_problems import DROP_KINDS
 from worker.core.lookup_problems import LOOKUP_KINDS
 from worker.core.problem_kind import Kind as Kind
 from worker.core.problem_kind import Severity as Severity
+from worker.core.server_problems import SERVER_KINDS
 from worker.core.spool_problems import SPOOL_KINDS
 
 Key = tuple[str, str]
@@ -246,6 +247,7 @@ _LISTED = (
     *BACKFILL_KINDS,
     *DELIVERY_KINDS,
     *SPOOL_KINDS,
+    *SERVER_KINDS,
     Kind(
         "files_lost",
         "warning",

@@ -27,6 +27,7 @@ from worker.store.views.delivery_problems import delivery_problems
 from worker.store.views.lookups import lookup_problems
 from worker.store.views.overdue import OVERDUE, overdue_cure
 from worker.store.views.retention import not_rewritten
+from worker.store.views.server_problems import server_problems
 from worker.store.views.spool import spool_problems
 
 HELD_SETS = """
@@ -69,7 +70,7 @@ def found(store: Store, now: int, rules: StatusRules, machine: Machine, *, alive
     standing += _not_found(store, now, rules.schedule)
     standing += _failing(store, now, rules.schedule, shared.breaker)
     standing += _of_tasks(store, now, rules, shared.breaker)
-    standing += _no_links(store)
+    standing += _no_links(store) + server_problems(store, now)
     return worst_first(standing)
 
 
