@@ -14,6 +14,9 @@ SERVER_URLS = {
     "postgresql://a,b/cdpoll?password=s3cret&target_session_attrs=read-write": (
         "postgresql://a,b/cdpoll?password=(not shown)&target_session_attrs=read-write"
     ),
+    "postgresql://u@h/x?sslpassword=s3cret&Password=s3cret": (
+        "postgresql://u@h/x?sslpassword=(not shown)&Password=(not shown)"
+    ),
 }
 
 
@@ -37,6 +40,17 @@ def test_a_password_in_a_file_that_others_can_read_is_refused(tmp_path: Path) ->
         load(path, {})
     assert "s3cret" not in str(caught.value.mistakes)
     assert [one.key for one in caught.value.mistakes] == ["url"]
+
+
+@pytest.mark.parametrize("password", ["s3cret@rest", "s3cret/rest", "s3cret?rest", "s3cret#rest", "12/rest@more"])
+def test_a_password_with_a_sign_that_cuts_it_is_refused_and_not_told(tmp_path: Path, password: str) -> None:
+    path = ini(tmp_path / "x.ini", f"[store]\nurl = postgresql://cdpoll:{password}@db.example/cdpoll\n")
+    Path(path).chmod(0o600)
+    with pytest.raises(ConfigurationMistakes) as caught:
+        load(path, {})
+    said = str(caught.value.mistakes)
+    assert "write special characters as %XX" in said
+    assert not any(part in said for part in ("s3cret", "rest"))
 
 
 @pytest.mark.parametrize("url", ["mysql://db/x", "cdpoll.db"])

@@ -281,3 +281,46 @@ def test_the_time_goes_on_while_the_server_is_away(cluster: Cluster, place: Data
                 assert store.now(clock) == clock.at + ahead
         clock.at += 60_000
         assert abs(store.now(clock) - Clock().now()) < 60_000
+
+
+# --- another server behind the same address
+
+
+@pytest.mark.parametrize("does", ["writes", "adds"])
+def test_a_session_that_takes_no_writes_is_left_for_one_that_may(
+    cluster: Cluster, place: DatabasePlace, server_store: Store, does: str
+) -> None:
+    database = server_store.name.rpartition("/")[2]
+    cluster.run(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    cut(cluster, place)
+    with pytest.raises(ServerLost, match="read-only"), server_store.write(alone=does == "writes"):
+        server_store.execute(PUT, {"k": "a"})
+    cluster.run(f"ALTER DATABASE {database} RESET default_transaction_read_only")
+    with server_store.write():
+        server_store.execute(PUT, {"k": "b"})
+    assert keys(server_store) == ["b"]
+
+
+def test_a_process_does_not_go_on_in_a_database_that_was_made_anew(cluster: Cluster, server_store: Store) -> None:
+    database = server_store.name.rpartition("/")[2]
+    ((identity,),) = cluster.run("SELECT value FROM meta WHERE key = 'identity'", database=database)
+    put = "UPDATE meta SET value = %s WHERE key = 'identity'"
+    cluster.run(put, "another", database=database)
+    with pytest.raises(StorageFailed, match="another database now"):
+        record(server_store, "a")
+    cluster.run(put, identity, database=database)
+    assert record(server_store, "b").new == ["b"]
+    assert [row["id"] for row in server_store.read("SELECT id FROM tasks")] == ["b"]
+
+
+def test_the_driver_writes_no_lines_of_its_own(
+    cluster: Cluster, place: DatabasePlace, server_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    def cut_short() -> None:
+        with server_store.write():
+            cut(cluster, place)
+            server_store.many(PUT, [{"k": "a"}, {"k": "b"}])
+
+    with pytest.raises(ServerLost):
+        cut_short()
+    assert caplog.records == []

@@ -7,7 +7,7 @@ from worker.config.secret import Secret, read_reference
 from worker.config.table import Key, Section
 
 _SCHEME = re.compile(r"postgres(ql)?://")
-_PASSWORD = re.compile(r"(?<=[?&]password=)[^&]*")
+_PASSWORD = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 _USER = re.compile(r"[^/?#@:]*(:[^/?#@]*)?@")
 
 
@@ -18,12 +18,12 @@ def shown_address(text: str) -> str:
         raise ValueError("is not the URL of a PostgreSQL server; write postgresql://user@host:5432/name")
     rest = text[scheme.end() :]
     user = _USER.match(rest)
-    if user is not None and user[1] is not None:
-        name = user[0].partition(":")[0]
-        rest = f"{name}:(not shown)@{rest[user.end() :]}"
-    elif "@" in re.split("[/?#]", rest)[0] and user is None:
+    place = rest if user is None else rest[user.end() :]
+    if "@" in place:  # that of a password in which it, or a sign before it, was meant literally
         raise ValueError("has a user or a password that is not well-formed; write special characters as %XX")
-    return f"{scheme[0]}{_PASSWORD.sub('(not shown)', rest)}"
+    if user is not None and user[1] is not None:
+        rest = f"{user[0].partition(':')[0]}:(not shown)@{place}"
+    return scheme[0] + _PASSWORD.sub(r"\1(not shown)", rest)
 
 
 def _url(written: Written) -> Secret:

@@ -22,7 +22,7 @@ from worker.store.db import marker
 from worker.store.db.failures import RESTORE, translated
 from worker.store.db.lock import DaemonLock, holder
 from worker.store.db.sqlite import SqliteStore
-from worker.store.db.store import Store
+from worker.store.db.store import Row, Store
 from worker.store.state import moves
 
 # In the file's user_version.
@@ -145,11 +145,21 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
                 raise _refusal(store.name, version, TryLater if create else StorageFailed)
             if server.bring_up(store, SCHEMA_VERSION, migrate):
                 store.migrated_from = version
+        opened = store.one("SELECT value AS identity FROM meta WHERE key = 'identity'")
     except BaseException:
         store.close()
         raise
-    # Another host may bring the tables up to date while this process works.
-    store.refuse_schema = lambda found: _refuse_other(store.name, int(found))
+
+    def refuse_other(found: Row) -> None:
+        """Another host may bring the tables up to date while this process works, or the database be made anew."""
+        _refuse_other(store.name, int(found["schema"]))
+        if opened is not None and found["identity"] != opened["identity"]:
+            raise StorageFailed(
+                f"{store.name} is another database now than the one that this process has opened",
+                "restore the right one, or restart the daemons to have them go on with this one",
+            )
+
+    store.refuse_other = refuse_other
     return store
 
 

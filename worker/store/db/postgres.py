@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import psycopg
 
-from worker.core.errors import StorageFailed
+from worker.core.errors import ServerLost, StorageFailed
 from worker.place import DatabasePlace
 from worker.store.db.server_address import SILENCE_MS, connected, parameters_of, shown
 from worker.store.db.server_failures import translated
@@ -34,7 +34,10 @@ ASK_AGAIN_MS = 1_000
 
 # The row of the API is the lock of all writers.
 _LOCK = "SELECT id FROM api WHERE id = 1 FOR UPDATE;"
-_SCHEMA = "SELECT (SELECT value FROM meta WHERE key = 'schema') AS schema"
+_WHICH = """
+SELECT (SELECT value FROM meta WHERE key = 'schema') AS schema,
+    (SELECT value FROM meta WHERE key = 'identity') AS identity
+"""
 _NO_TURN = nullcontext()
 _TIME = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now"
 
@@ -60,7 +63,7 @@ class PostgresStore(StoreBase):
         }
         set_them = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
         self._begin = f"BEGIN; {set_them}"
-        self.refuse_schema: Callable[[str], object] = str  # told at each begin which one there is
+        self.refuse_other: Callable[[ServerRow], object] = len  # told at each begin which database there is
         self._inside = False
         self._heard: tuple[int, int] | None = None  # the server's time, and the monotonic one of that moment
         self._unheard_at: int | None = None
@@ -96,8 +99,8 @@ class PostgresStore(StoreBase):
 
     def write(self, *, alone: bool = True) -> AbstractContextManager[None]:
         if alone:
-            return self._transaction(self._begin + _LOCK + _SCHEMA, turn(self.name, self._timeout_s))
-        return self._transaction(self._begin + _SCHEMA)
+            return self._transaction(self._begin + _LOCK + _WHICH, turn(self.name, self._timeout_s))
+        return self._transaction(self._begin + _WHICH)
 
     def rebuilding(self) -> AbstractContextManager[None]:
         """A write transaction in which tables may be made or changed: one process at a time does that."""
@@ -112,15 +115,17 @@ class PostgresStore(StoreBase):
                 found = self._alone(lambda: last_row(self._plain(begin)))
                 self._inside = True
                 if found["schema"] is not None:
-                    self.refuse_schema(found["schema"])
+                    self.refuse_other(found)
                 self._entered()
                 yield
                 # A transaction in which a statement has failed is rolled back, and that is no error to the server.
                 if self._plain("COMMIT").statusmessage != "COMMIT":
                     raise StorageFailed(f"{self.name}: a statement failed, and nothing was written", "report this")
-            except BaseException:
+            except BaseException as error:
                 with suppress(psycopg.Error):
                     self._plain("ROLLBACK")
+                if isinstance(error, psycopg.errors.ReadOnlySqlTransaction | ServerLost):
+                    self.conn.close()  # this session stays read-only; a new one may not be, or may be on the primary
                 raise
             finally:
                 self._inside = False

@@ -1,6 +1,7 @@
 """How a PostgreSQL server is reached: what the URL says, and what holds where it says nothing."""
 
 import ipaddress
+import logging
 import os
 from itertools import zip_longest
 from pathlib import Path
@@ -18,6 +19,9 @@ CONNECTING_S, SILENCE_MS = 5, 10_000
 
 # The authorities that Debian trusts. The library that psycopg brings has none of its own.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+# What psycopg tells of a connection that it loses would stand between the lines of our log, and may quote a value.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 
 def parameters_of(server: Server, timeout_s: float) -> dict[str, Any]:
