@@ -15,7 +15,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import batches, callbacks, claim, comparison, fairness, lateness, limit, memory, page, servers, throughput
+from bench import (
+    batches,
+    callbacks,
+    claim,
+    comparison,
+    fairness,
+    lateness,
+    limit,
+    memory,
+    moving,
+    page,
+    servers,
+    throughput,
+)
 from bench.part import Part
 
 HERE = Path(__file__).parent
@@ -29,6 +42,7 @@ PARTS: dict[str, Callable[..., Part]] = {
     "memory": memory.part,
     "limit": limit.part,
     "servers": servers.part,
+    "moving": moving.part,
     "page": page.part,
     "callbacks": callbacks.part,
     "batches": batches.part,

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def test_every_part_runs_and_is_written(tmp_path: Path) -> None:
-    parts = "throughput,claim,lateness,memory,limit,servers,page,callbacks,batches"
+    parts = "throughput,claim,lateness,memory,limit,servers,moving,page,callbacks,batches"
     command = [sys.executable, "-m", "bench", "--quick", "--to", str(tmp_path), "--only", parts]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

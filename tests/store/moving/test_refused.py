@@ -11,7 +11,7 @@ from tests.support.damaged_rows import damage
 from tests.support.database import record
 from tests.support.moved import NOW, Seen, content, moved
 from tests.support.postgres import Cluster
-from worker.core.errors import BadData, CdpollError, MovedAway, StorageFailed, TryLater
+from worker.core.errors import BadData, CdpollError, MovedAway, NotAllowed, StorageFailed, TryLater
 from worker.place import DatabasePlace
 from worker.store.batch.lock import IngestLock
 from worker.store.db.lock import DaemonLock, DeliverLock
@@ -143,6 +143,27 @@ def test_a_server_on_which_another_host_works(
         with other.write():
             leases.let_go(other, "drop", leases.mine(other))
         moved(store, target)
+
+
+def test_a_user_who_does_not_own_the_tables(
+    source: Store, server: ServerTarget, empty: DatabasePlace, cluster: Cluster, tmp_path: Path
+) -> None:
+    """It is refused before all is copied."""
+    moved(source, server)
+    with server.open() as store:
+        store.script("CREATE ROLE stranger LOGIN")
+        store.script("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO stranger")
+    assert empty.server is not None
+    url = empty.server.url().replace("//cdpoll@", "//stranger@")
+    try:
+        with open_store(empty._replace(server=empty.server._replace(url=lambda: url))) as store:
+            seen = Seen()
+            for go in (moved, lambda store, target, seen: rehearse(store, target, NOW, seen)):
+                with pytest.raises(NotAllowed, match="its tables are another user's"):
+                    go(store, FileTarget(tmp_path / "back.db", identity_of(store)), seen)
+            assert seen.rows == 0
+    finally:
+        cluster.run("DROP OWNED BY stranger; DROP ROLE stranger", database=server.name.rpartition("/")[2])
 
 
 def test_rehearsed_and_nothing_is_changed(source: Store, server: ServerTarget) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple, Protocol
 
-from worker.core.errors import MovedAway, StorageFailed, TryLater
+from worker.core.errors import MovedAway, NotAllowed, StorageFailed, TryLater
 from worker.store.batch.lock import no_batches
 from worker.store.db.lock import DaemonLock, DeliverLock
 from worker.store.db.sqlite import SqliteStore
@@ -138,6 +138,7 @@ def _alone(source: Store, now: int) -> Iterator[None]:
         stack.callback(DeliverLock(source.path).release)
         stack.enter_context(no_batches(source))
         if source.shared:
+            _refuse_who_cannot_seal(source)
             _refuse_at_work(source, now)
         yield
 
@@ -149,6 +150,16 @@ def _held(source: Store) -> Iterator[None]:
         if source.shared:
             source.execute(f"SET LOCAL idle_in_transaction_session_timeout = {PATIENCE_MS}")
         yield
+
+
+def _refuse_who_cannot_seal(source: Store) -> None:
+    """Raise :class:`NotAllowed` for a user of the server who does not own the tables, before all is copied."""
+    owner = "SELECT relowner FROM pg_class WHERE oid = CAST('tasks' AS regclass)"
+    row = source.one(f"SELECT pg_has_role(({owner}), 'USAGE') AS may")
+    if row is None or not row["may"]:
+        raise NotAllowed(
+            f"{source.name}: its tables are another user's", "move it as their owner, as docs/moving.md says"
+        )
 
 
 def _refuse_at_work(source: Store, now: int) -> None:
