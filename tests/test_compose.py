@@ -12,8 +12,11 @@ import click
 import pytest
 
 from cli.main import COMMANDS
+from sandbox.server import Sandbox
+from sandbox.settings import config_text
 from tests.support.cdpoll_process import CDPOLL
 from worker import config
+from worker.clock import Clock
 from worker.config.settings import Config
 
 ROOT = Path(__file__).parents[1]
@@ -141,3 +144,11 @@ def test_the_image_is_made_of_files_that_exist(compose: dict[str, Any]) -> None:
     assert "requirements-postgres.txt" in copied
     assert [source for source in copied if not (context / source).exists()] == []
     assert 'ENTRYPOINT ["cdpoll"]' in lines
+
+
+@DAEMON
+def test_the_daemons_poll_as_the_sandbox_proposes_at_its_speed(compose: dict[str, Any], name: str) -> None:
+    command = compose["services"]["sandbox"]["command"]
+    sandbox = Sandbox(Clock(), speed=float(command[command.index("--speed") + 1]))
+    proposed = config_text(sandbox, "cdpoll.db", "secret").partition("[polling]")[2]
+    assert (FOLDER / f"{name}.ini").read_text().partition("[polling]")[2] == proposed
