@@ -8,6 +8,7 @@
     configuration.py  what is written, and the user that reads it
     files.py          owners and modes; the disk
     database.py       integrity, journal, rate limit, every problem of `status`
+    server.py         a PostgreSQL server: its settings, connections, clock
     services.py       daemon, watchdog, deliveries: the processes, and what systemd says of their units
     way.py            name server and connection, for the API and the drop
     vendor.py         TLS, proxy, clock, token, health check, the list of discoveries

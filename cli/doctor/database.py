@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cli.doctor.finding import Finding, fail, good, not_checked, unchecked, warn
+from cli.doctor.server import server
 from cli.doctor.services import daemons, deliveries, no_daemon
 from cli.opening import LOOKING_TIMEOUT_S, Opened
 from cli.status import told as picture_of
@@ -57,6 +58,8 @@ def _opened(here: Opened, found: Tolerated, clock: Clock) -> Iterator[Finding]:
     if isinstance(store, SqliteStore):
         yield _journal(store, found.config.store.journal)
         yield _integrity(store, clock, brief=picture["daemon"]["alive"] and store.journal_mode() != "wal")
+    else:
+        yield from server(store, clock)
     yield from _limits(found, picture["tasks"]["pending"])
     pace = picture["api"]["pace"]
     if pace < 1 and found.config.api is not None:

@@ -10,7 +10,7 @@ CHECKS = (
     *("dns", "tcp", "proxy", "tls", "clock", "token", "healthcheck", "discovery", "backfill", "vendor"),
     *("sftp_dns", "sftp_connect", "sftp_algorithms", "sftp_host_key", "sftp_login"),
     *("sftp_list", "sftp_read", "sftp_move", "sftp_delete", "sftp_archive", "sftp"),
-    *("database", "journal", "integrity", "limits", "daemon", "watchdog", "deliveries"),
+    *("database", "journal", "integrity", "server", "server_clock", "limits", "daemon", "watchdog", "deliveries"),
     *("page", "intake", "problem", "vendor_status"),
     *("alert_ping", "alert_command", "alert", "spool"),
     *("callback_service", "callback_secret", "callback_certificate", "callback_public", "callback_dns"),
