@@ -87,9 +87,10 @@ class SetClock:
 
 
 @pytest.fixture
-def other(used: Path, tmp_path: Path) -> Store:
+def other(used: Path, tmp_path: Path) -> Iterator[Store]:
     """The database as another host has it."""
-    return another_host(used, tmp_path / "b", "b")
+    with another_host(used, tmp_path / "b", "b") as opened:
+        yield opened
 
 
 def test_all_processes_of_a_host_are_one_holder_and_another_host_is_another(used: Path, other: Store) -> None:

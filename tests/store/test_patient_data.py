@@ -17,7 +17,7 @@ from worker.store.retention.undelivered import Limit
 NOW = LONG_AGO + 86_400_000
 
 
-@pytest.fixture(params=["wal", "truncate"])
+@pytest.fixture(params=engine.JOURNALS)
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
     (tmp_path / "data").mkdir()
     with open_store(tmp_path / "data" / "cdpoll.db", request.param, create=True) as opened:

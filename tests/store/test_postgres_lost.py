@@ -220,6 +220,16 @@ def test_a_session_that_was_ended_between_two_transactions_is_no_failure(
         assert record(server_store, "b").new == ["b"]
 
 
+def test_one_that_was_closed_connects_no_more(cluster: Cluster, place: DatabasePlace) -> None:
+    with open_store(place) as store:
+        pass
+    with pytest.raises(TryLater, match="closed"):
+        keys(store)
+    with pytest.raises(TryLater, match="closed"):
+        record(store, "a")
+    assert store.conn.closed
+
+
 @pytest.mark.parametrize("then", ["writes", "reads", "commits"])
 def test_what_was_cut_inside_a_transaction_never_goes_on_outside_of_one(
     cluster: Cluster, place: DatabasePlace, server_store: Store, then: str

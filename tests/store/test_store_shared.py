@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.cdpoll_process import ROOT
 from tests.support.database import MACHINE, NOW, SCHEDULE, record
-from tests.support.engine import elsewhere, handed
+from tests.support.engine import JOURNALS, elsewhere, handed
 from worker.core.errors import TryLater
 from worker.store.db.store import Store
 from worker.store.opening import SCHEMA_VERSION, open_store
@@ -24,7 +24,7 @@ from worker.store.views import status as look
 from worker.store.views.problems import StatusRules
 
 
-@pytest.mark.parametrize("journal", ["wal", "truncate"])
+@pytest.mark.parametrize("journal", JOURNALS)
 def test_many_threads_recording_at_once_lose_nothing(path: Path, journal: str) -> None:
     wrong: list[str] = []
     gate = threading.Barrier(8)

@@ -23,10 +23,13 @@ from tests.support.postgres import Cluster
 from worker.place import DatabasePlace, Server
 from worker.store import opening
 from worker.store.db.server_values import ADAPTED, spelled
-from worker.store.db.sqlite import SqliteStore
+from worker.store.db.sqlite import ONLY_DAEMON, SqliteStore
 from worker.store.db.store import Store
 
 POSTGRESQL = os.environ.get("CDPOLL_TEST_STORE") == "postgresql"
+
+# The journals of a file in which a test is made; a server has one of its own.
+JOURNALS = ["the server's"] if POSTGRESQL else ["wal", "truncate"]
 
 
 class OnServer:
@@ -37,6 +40,7 @@ class OnServer:
         self._cluster = cluster
         self._names: dict[Path, str] = {}
         self._unnamed = count(1)
+        self._opened: list[Store] = []
         self._one_at_a_time = threading.Lock()
 
     def place(self, path: Path, *, create: bool = True) -> DatabasePlace:
@@ -47,7 +51,7 @@ class OnServer:
         with self._one_at_a_time:
             if key not in self._names:
                 self._names[key] = self._databases.new("made" if create else "empty")
-        return self._databases.at(path, self._names[key])
+        return self._databases.at(path, self._names[key], daemon=ONLY_DAEMON)
 
     def copy(self, path: Path, other: Path) -> None:
         self._names[other.absolute()] = self._databases.new(self._names[path.absolute()])
@@ -58,6 +62,9 @@ class OnServer:
         return server.url()
 
     def leave(self) -> None:
+        for store in self._opened:  # a file needs no closing; what is left of a connection is told
+            store.close()
+        self._opened.clear()
         self._databases.leave(list(self._names.values()))
         self._names.clear()
 
@@ -65,10 +72,12 @@ class OnServer:
         self, path: Path, journal: str, timeout: float, *, create: bool, migrate: Callable[[], None] | None
     ) -> Store:
         place = self.place(path, create=create)
-        return opening.open_store(place, timeout=timeout, create=create, migrate=migrate)
+        store = opening.open_store(place, timeout=timeout, create=create, migrate=migrate)
+        self._opened.append(store)
+        return store
 
     def in_memory(self) -> Store:
-        return opening.open_store(self.place(Path(f"/memory/{next(self._unnamed)}.db")))
+        return opening.open_store(Path(f"/memory/{next(self._unnamed)}.db"), create=True)
 
 
 _now: OnServer | None = None
@@ -130,7 +139,7 @@ def handed(path: Path, *, made: bool = True) -> str:
 
 def open_handed(where: str, **how: Any) -> Store:
     path, url = json.loads(where)
-    server = Server(lambda: str(url), "shown", "host-a", tells_time=False)
+    server = Server(lambda: str(url), "shown", ONLY_DAEMON, tells_time=False)
     return opening.open_store(DatabasePlace(Path(path), server=server if url else None), **how)
 
 
@@ -149,6 +158,14 @@ def kinds(store: Store, table: str) -> dict[str, str]:
 
 # In SQL: what tells a row of a table from the others.
 ROW = "CAST(ctid AS TEXT)" if POSTGRESQL else "rowid"
+
+
+def opened_by(daemon: str, path: Path, files: Path) -> Store:
+    """The database of this path as another host opens it, whose own files lie beside ``files``. On a server only."""
+    assert _now is not None
+    place = _now.place(path)
+    assert place.server is not None
+    return opening.open_store(place._replace(path=files, server=place.server._replace(daemon=daemon)))
 
 
 def hurry(store: Store, *, alone: bool = False) -> None:

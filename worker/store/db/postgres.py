@@ -64,7 +64,7 @@ class PostgresStore(StoreBase):
         set_them = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
         self._begin = f"BEGIN; {set_them}"
         self.refuse_other: Callable[[ServerRow], object] = len  # told at each begin which database there is
-        self._inside = False
+        self._inside = self._ended = False
         self._heard: tuple[int, int] | None = None  # the server's time, and the monotonic one of that moment
         self._unheard_at: int | None = None
         with translated(self.name):
@@ -74,6 +74,7 @@ class PostgresStore(StoreBase):
         self.conn = connected(self._parameters, self._server.prepare_threshold)
 
     def close(self) -> None:
+        self._ended = True
         self.conn.close()
 
     def read(self, sql: str, params: Params | None = None) -> list[Row]:
@@ -85,11 +86,10 @@ class PostgresStore(StoreBase):
             return self._run(sql, params).rowcount
 
     def many(self, sql: str, rows: Iterable[Params]) -> int:
-        rows = list(rows)
-        if not rows:
+        if not (sent := [without_nul(row) for row in rows]):
             return 0
         with translated(self.name), self.conn.cursor() as cursor:
-            cursor.executemany(spelled(sql), [without_nul(row) for row in rows])
+            cursor.executemany(spelled(sql), sent)
             return cursor.rowcount
 
     def script(self, sql: str) -> None:
@@ -188,12 +188,13 @@ class PostgresStore(StoreBase):
 
     def _alone(self, ask: Callable[[], Any]) -> Any:
         """Ask; outside of a transaction by a new connection, where the one there was is lost."""
-        if not self._inside and self.conn.closed:
+        bound = self._inside or self._ended
+        if not bound and self.conn.closed:
             self._connect()
         try:
             return ask()
         except psycopg.OperationalError:
-            if self._inside or not self.conn.closed:
+            if bound or not self.conn.closed:
                 raise
             self._connect()
             return ask()
