@@ -194,7 +194,7 @@ def after_each_write(store: Store, monkeypatch: pytest.MonkeyPatch, meanwhile: C
     written = store.write
 
     @contextmanager
-    def write() -> Iterator[None]:
+    def write(**_how: bool) -> Iterator[None]:
         with written():
             yield
         meanwhile()

@@ -4,8 +4,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from worker.store.opening import open_store
 from worker.store.state import daemon, delivering, notices, spool, standing
+
+pytestmark = pytest.mark.sqlite  # a step of the file's schema
 
 AS_IT_WAS_IN_29 = """
 DROP TABLE leases; DROP TABLE daemons; DROP TABLE notices; DROP TABLE problems; DROP TABLE spool;

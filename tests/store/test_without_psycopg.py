@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.cdpoll_process import ROOT, House
 
+pytestmark = pytest.mark.sqlite  # without psycopg there is no server
+
 # Each module of ours, but for the five that speak with a server.
 IMPORT_ALL = """
 import sys

@@ -93,7 +93,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch, seen: Callable[[], No
                 seen()
             return out
 
-    monkeypatch.setattr(type(store), "write", lambda _self: Watch())
+    monkeypatch.setattr(type(store), "write", lambda _self, **_how: Watch())
     return sizes
 
 
