@@ -11,7 +11,7 @@ from tests.support.cdpoll_process import ROOT, House
 
 pytestmark = pytest.mark.sqlite  # without psycopg there is no server
 
-# Each module of ours, but for the five that speak with a server.
+# Each module of ours, but for the six that speak with a server.
 IMPORT_ALL = """
 import sys
 sys.modules["psycopg"] = None
@@ -29,6 +29,7 @@ OF_SERVERS = [
     "worker.store.db.server_address",
     "worker.store.db.server_failures",
     "worker.store.db.server_values",
+    "worker.store.moving.into_server",
     "worker.store.schema.server",
 ]
 
