@@ -145,7 +145,8 @@ def test_a_damaged_text_holds_up_no_other_task_and_is_shown_nowhere(house: House
             conn.execute(f"UPDATE tasks SET {column} = CAST(:text AS TEXT) WHERE id = 'b'", [DAMAGED])
         conn.execute("UPDATE refs SET ref = CAST(:text AS TEXT)", [DAMAGED])
         conn.execute("INSERT INTO curves VALUES (CAST(:text AS TEXT), CAST(:text AS TEXT))", {"text": DAMAGED})
-        conn.execute("INSERT INTO notices (daemon, code, at, detail) VALUES ('cdpoll', 'toy', 1, CAST(:text AS TEXT))", {"text": DAMAGED})
+        notice = "INSERT INTO notices (daemon, code, at, detail) VALUES ('cdpoll', 'toy', 1, CAST(:text AS TEXT))"
+        conn.execute(notice, {"text": DAMAGED})
     wrong = house.cdpoll("db", "integrity", "--json", check=74).json["wrong"]
     assert any("of tasks, column correlation_id, cannot be decoded" in line for line in wrong)
     with house.start() as daemon:
