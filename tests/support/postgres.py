@@ -18,7 +18,7 @@ import threading
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -80,24 +80,27 @@ class Cluster:
             ["/bin/sh", "-c", GUARD, "guard", str(self.folder)], stdin=subprocess.PIPE, start_new_session=True
         )
         try:
+            if IS_ROOT:
+                user = _other_user()
+                os.chown(self.folder, user.pw_uid, user.pw_gid)
             self._make()
-            self.start()
-            with self.connect("postgres") as conn:
-                conn.execute("CREATE DATABASE cdpoll")
         except BaseException:
             self.close()
             raise
 
     def _make(self) -> None:
-        if IS_ROOT:
-            user = _other_user()
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-        command = [str(self._programs / "initdb"), "-D", str(self.folder / "data"), "--no-sync", "-U", SUPERUSER]
-        command += ["-A", "trust", "-E", "UTF8", "--no-locale", "--no-instructions"]
+        options = ["--no-sync", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-instructions"]
+        self._data_by("initdb", options)
+        self.start()
+        with self.connect("postgres") as conn:
+            conn.execute("CREATE DATABASE cdpoll")
+
+    def _data_by(self, program: str, options: list[str]) -> None:
+        command = [str(self._programs / program), "-D", str(self.folder / "data"), *options]
         made = subprocess.run(command, capture_output=True, text=True, cwd="/", **_as_other())
         assert made.returncode == 0, made.stderr
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,7 +141,7 @@ class Cluster:
             with process.stderr as lines:
                 for line in lines:
                     self.log.append(line)
-                    if "ready to accept connections" in line:
+                    if "ready to accept" in line:  # a standby: read-only ones
                         ready.set()
             ready.set()
 
@@ -195,6 +198,23 @@ class Cluster:
         with self.connect(database) as conn:
             done = conn.execute(sql, params or None)
             return done.fetchall() if done.description else []
+
+
+class Standby(Cluster):
+    """Follows ``primary``, whose setting ``wal_level`` is ``replica``, until it is promoted."""
+
+    def __init__(self, primary: Cluster, **settings: str) -> None:
+        self._primary = primary
+        super().__init__(tcp=primary.tcp, wal_level="replica", max_wal_senders="5", **settings)
+
+    def _make(self) -> None:
+        options = ["-h", str(self._primary.folder), "-p", str(self._primary.port), "-U", SUPERUSER]
+        self._data_by("pg_basebackup", [*options, "-R", "--no-sync", "--checkpoint=fast"])
+        self.start()
+
+    def promote(self) -> None:
+        """It takes writes from now on."""
+        self.run("SELECT pg_promote()")
 
 
 class Databases:
