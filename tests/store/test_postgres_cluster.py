@@ -12,8 +12,10 @@ from tests.support.cdpoll_process import ROOT, until
 from tests.support.postgres import Cluster
 from worker.store.opening import open_store
 
+# A process that was started in the background ignores SIGINT, and so would its children.
 RUN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.support.postgres import Cluster
 with Cluster(tcp=True) as cluster:
     print(cluster.folder, cluster.run("SELECT 1 AS one"), flush=True)
