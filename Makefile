@@ -13,6 +13,9 @@ CA file (PEM), and PIP_PROXY to the proxy; where PyPI is not reachable, set PIP_
 Then run make again." >&2; exit 1; }
 INSTALL := $(PIP) install --require-hashes --no-deps
 
+# Seven processes import the tests: each would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo demo-pg test test-postgres test-system test-long bench check lock clean install uninstall deb
 
 # Nothing is written into another user's folder: as root in a checkout of somebody else, the demo runs below /tmp.
@@ -40,7 +43,7 @@ test-postgres: $(VENV)/.dev
 
 # One machine is booted for all of them, so they run one after the other.
 test-system: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m system $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m system $$(grep -rl --include='test_*.py' 'mark\.system' tests) $(PYTEST_ARGS)
 
 # Hypothesis looks for new examples, the kill test kills twenty times as often, at other moments each time, a cursor
 # follows ten thousand results, and five thousand go out by each way.

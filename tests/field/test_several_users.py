@@ -21,6 +21,9 @@ USERS = {
     "root": User(0, 0, (), 0o022),
 }
 
+# The third finds what the second found.
+ORDERS = [("service", "member", "root"), ("member", "root", "service"), ("root", "service", "member")]
+
 # The command, and the exit codes of one that has done its work: the vendor cannot be reached, the file is no batch.
 COMMANDS = {
     "record": (("record", "id-{number}"), {0}),
@@ -69,7 +72,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("first", COMMANDS)
-@pytest.mark.parametrize("order", list(itertools.permutations(USERS)), ids="-".join)
+@pytest.mark.parametrize("order", ORDERS, ids="-".join)
 def test_in_a_shared_folder_each_can_come_first_with_anything(folder: Path, order: tuple[str, ...], first: str) -> None:
     office = Office(folder, 0o2770)
     office.call(order[0], first)
