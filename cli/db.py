@@ -27,7 +27,6 @@ from worker.store.state.daemon import others_live
 # What does there what these commands do with a file.
 _CHECK = "pg_amcheck reads all tables and indexes there, and pg_verifybackup a backup: docs/postgresql.md"
 _COPY = "pg_basebackup or pg_dump makes a copy there: docs/postgresql.md says how, and how a restore is rehearsed"
-_OTHER = "let [store] url name the database that is meant; nothing here remembers another one"
 
 
 def _of_a_file(obj: dict[str, Any], command: str, instead: str) -> None:
@@ -150,33 +149,34 @@ def _refuse_beside_daemons(here: Opened) -> None:
 def forget(obj: dict[str, Any], yes: bool, as_json: bool) -> None:
     """Let a new database be made where one was lost, or let another one be used that was put there.
 
-    Removes the marker beside the database. A database that can be used stays where it is; the files of one that cannot
-    be used are renamed. What was recorded in a lost database is never polled: restore a copy of it where there is one.
+    Removes the marker beside the database, or this host's of one on a server. A database that can be used stays where
+    it is; the files of one that cannot be used are renamed. What was recorded in a lost database is never polled:
+    restore a copy of it where there is one.
     """
     from worker.store import forgetting
 
-    _of_a_file(obj, "forget", _OTHER)
     by = who()
-    path = load(obj["config"], os.environ).store.path
-    settle_in(path)
-    found = forgetting.remains_of(path)
+    place = load(obj["config"], os.environ).store.place
+    name = place.name
+    settle_in(place.path)
+    found = forgetting.remains_of(place)
     if found.any and not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("this needs --yes where no one can be asked")
         lost = "take the database that lies there" if found.usable else "forget what was recorded there"
-        click.confirm(f"{path}: {lost}?", abort=True, err=True)
+        click.confirm(f"{name}: {lost}?", abort=True, err=True)
     suffix = ".forgotten-" + "".join(letter for letter in iso(Clock().now()) if letter.isalnum())
-    renamed = forgetting.forget(path, suffix) if found.any else []
+    renamed = forgetting.forget(place, suffix) if found.any else []
     if found.any:  # there may be no database that could have a row
         tell_journal(acts.line_of(by, "forgot the database", None))
     if as_json:
-        names = [str(name) for name in renamed]
-        click.echo(dumped({"database": str(path), "forgotten": found.any, "usable": found.usable, "renamed": names}))
+        names = [str(path) for path in renamed]
+        click.echo(dumped({"database": name, "forgotten": found.any, "usable": found.usable, "renamed": names}))
     elif not found.any:
-        click.echo(f"{path}: nothing to forget")
+        click.echo(f"{name}: nothing to forget")
     else:
         kept = "it is used from now on" if found.usable else "the next `cdpoll record` or `cdpoll run` makes a new one"
-        click.echo("\n".join([f"{path}: {kept}", *(f"kept as {name}" for name in renamed)]))
+        click.echo("\n".join([f"{name}: {kept}", *(f"kept as {path}" for path in renamed)]))
 
 
 @db.command()

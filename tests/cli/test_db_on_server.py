@@ -31,7 +31,6 @@ def house(tmp_path: Path, cluster: Cluster, database: str) -> House:
         (["db", "integrity"], "pg_amcheck"),
         (["db", "snapshot", "copy.db"], "pg_basebackup"),
         (["db", "verify-restore", "copy.db"], "pg_basebackup"),
-        (["db", "forget", "--yes"], "[store] url"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -105,3 +104,35 @@ def test_rebind_waits_for_the_daemons_of_other_hosts(house: House, database: str
     assert "a daemon of another host" in house.cdpoll("db", "rebind", "--yes", check=75).err
     cluster.run("UPDATE daemons SET stopped_at = beat_at", database=database)
     house.cdpoll("db", "rebind", "--yes", check=0)
+
+
+def test_a_database_that_was_lost_or_exchanged_is_taken_when_it_is_forgotten(
+    house: House, database: str, cluster: Cluster
+) -> None:
+    assert house.cdpoll("db", "forget", check=0).text.endswith("nothing to forget\n")
+    house.record("a")
+    cluster.run("DROP SCHEMA public CASCADE", database=database)
+    cluster.run("CREATE SCHEMA public", database=database)
+    for command in (["record", "b"], ["run", "--once"], ["tasks"], ["db", "migrate"]):
+        lost = house.cdpoll(*command, check=74).err
+        assert "has no tables: the database that was there is lost" in lost
+        assert "`cdpoll db forget`" in lost
+    assert "--yes" in house.cdpoll("db", "forget", check=2).err
+    assert "the next `cdpoll record`" in house.cdpoll("db", "forget", "--yes", check=0).text
+    house.record("b")
+    cluster.run("UPDATE meta SET value = 'another' WHERE key = 'identity'", database=database)
+    other = house.cdpoll("record", "c", check=74).err
+    assert "another database than the one that was used from this host" in other
+    told = house.cdpoll("db", "forget", "--yes", "--json", check=0).json
+    assert told.pop("database").startswith("postgresql://")
+    assert told == {"forgotten": True, "usable": True, "renamed": []}
+    house.record("c")
+    assert [one["id"] for one in house.cdpoll("tasks", "--json", check=0).json["tasks"]] == ["b", "c"]
+
+
+def test_another_address_is_another_database(house: House, cluster: Cluster) -> None:
+    house.record("a")
+    name = cluster.databases.new("empty")
+    house.write(store_url=cluster.url(database=name))
+    house.record("b")
+    cluster.databases.leave([name])

@@ -14,6 +14,7 @@ from tests.support.database import record
 from tests.support.database_files import FILES, marker_of, names, refused
 from tests.support.engine import elsewhere
 from worker.core.errors import StorageFailed
+from worker.place import DatabasePlace
 from worker.store.forgetting import forget
 from worker.store.opening import SCHEMA_VERSION, open_store
 
@@ -145,7 +146,7 @@ def test_a_journal_without_its_database_is_played_into_no_new_one(path: Path, en
     left = path.with_name(path.name + ending)
     left.write_bytes(b"what was written last")
     assert str(left) in refused(path, create=True).message
-    forget(path, ".forgotten-1")
+    forget(DatabasePlace(path), ".forgotten-1")
     with open_store(path, create=True) as store:
         record(store, "a")
     assert path.with_name(f"cdpoll.db.forgotten-1{ending}").read_bytes() == b"what was written last"

@@ -24,6 +24,7 @@ from tests.support.database_files import (
     take_its_tables,
 )
 from worker.core.errors import StorageFailed, TryLater
+from worker.place import DatabasePlace
 from worker.store import forgetting, opening
 from worker.store.forgetting import forget, remains_of
 from worker.store.opening import SCHEMA_VERSION, identity_of, open_store
@@ -87,7 +88,7 @@ def test_another_database_in_its_place_is_refused_until_a_person_says_so(used: P
         error = refused(used, create=create)
         assert "another database" in error.message
         assert "cdpoll db forget" in error.hint
-    assert forget(used, ".forgotten") == []
+    assert forget(DatabasePlace(used), ".forgotten") == []
     with open_store(used) as store:
         record(store, "ours")
     assert json.loads(marker_of(used).read_bytes())["identity"] == other
@@ -106,7 +107,7 @@ def test_after_it_was_forgotten_a_new_one_is_made_and_the_remains_are_kept(
         for one in used.parent.glob("cdpoll.db*")
         if one.suffix not in (".marker", ".queue", ".writer")
     }
-    renamed = forget(used, ".forgotten-1")
+    renamed = forget(DatabasePlace(used), ".forgotten-1")
     assert {one.name.replace(".forgotten-1", ""): one.read_bytes() for one in renamed} == left
     with open_store(used, create=True) as store:
         assert record(store, "a").new == ["a"]
@@ -117,7 +118,7 @@ def test_the_new_names_are_on_the_disk_before_the_marker_goes(used: Path, monkey
     put_text(used)
     on_the_disk: list[set[str]] = []
     monkeypatch.setattr(forgetting, "sync_folder", lambda _folder: on_the_disk.append(names(used)))
-    forget(used, ".forgotten")
+    forget(DatabasePlace(used), ".forgotten")
     before, after = on_the_disk
     assert before - after == {"cdpoll.db.marker"}
     assert "cdpoll.db" not in before
@@ -125,8 +126,8 @@ def test_the_new_names_are_on_the_disk_before_the_marker_goes(used: Path, monkey
 
 def test_what_can_be_used_is_never_renamed(used: Path) -> None:
     before = used.read_bytes()
-    assert remains_of(used) == (True, True, [])
-    assert forget(used, ".forgotten") == []
+    assert remains_of(DatabasePlace(used)) == (True, True, [])
+    assert forget(DatabasePlace(used), ".forgotten") == []
     assert used.read_bytes() == before
     assert not marker_of(used).exists()
 
@@ -134,16 +135,16 @@ def test_what_can_be_used_is_never_renamed(used: Path) -> None:
 def test_a_file_that_was_never_ours_is_left_alone(path: Path) -> None:
     put_text(path)
     with pytest.raises(StorageFailed, match="not a database of cdpoll"):
-        forget(path, ".forgotten")
+        forget(DatabasePlace(path), ".forgotten")
     path.unlink()
     path.mkdir()
     with pytest.raises(StorageFailed, match="is a folder"):
-        forget(path, ".forgotten")
+        forget(DatabasePlace(path), ".forgotten")
     assert names(path) <= {"cdpoll.db", "cdpoll.db.queue", "cdpoll.db.writer"}
 
 
 def test_nothing_is_forgotten_where_nothing_was(path: Path) -> None:
-    assert not remains_of(path).any
+    assert not remains_of(DatabasePlace(path)).any
 
 
 # --- an earlier release

@@ -130,6 +130,7 @@ def test_who_has_waited_for_the_tables_sees_that_they_are_there(
             later = threads.submit(lambda: open_store(place, create=True).close())
             until(lambda: is_waiting(cluster), "the second one waits for the lock")
             first.script("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            first.script("INSERT INTO meta (key, value) VALUES ('identity', 'i')")
             first.set_version(SCHEMA_VERSION)
         later.result()
     cluster.databases.leave([name])

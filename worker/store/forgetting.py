@@ -1,22 +1,26 @@
 """``cdpoll db forget``: a new database may be made where one was lost, and another one may be used where it was put.
 
 Nothing is deleted but the marker. A database that can be used stays where it is. What is left of one that cannot be
-used is renamed.
+used is renamed. On a server nothing but this host's marker is touched.
 """
 
 import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker.core.errors import StorageFailed
 from worker.files import sync_folder
+from worker.place import DatabasePlace
 from worker.store.db import marker
 from worker.store.db.failures import translated
 from worker.store.db.sqlite import SqliteStore
 from worker.store.db.writers import WriterTurn
-from worker.store.opening import SCHEMA_VERSION, identity_of
+from worker.store.opening import SCHEMA_VERSION, identity_of, needs_psycopg
+
+if TYPE_CHECKING:
+    from worker.store.db.postgres import PostgresStore
 
 # What SQLite keeps beside a database.
 BESIDE = ("-wal", "-shm", "-journal")
@@ -35,9 +39,23 @@ class Remains(NamedTuple):
         return self.marked or bool(self.left)
 
 
-def remains_of(path: Path) -> Remains:
+def remains_of(place: DatabasePlace) -> Remains:
     """Look, and change nothing. Raises :class:`StorageFailed` where it cannot be told what lies there, or what lies
     there was never cdpoll's."""
+    return _in_file(place.path) if place.server is None else _on_server(place)
+
+
+def forget(place: DatabasePlace, suffix: str, timeout: float = 15.0) -> list[Path]:
+    """Remove the marker, and put ``suffix`` behind the names of files that are no use; the new names."""
+    if place.server is None:
+        return _forget_file(place.path, suffix, timeout)
+    with translated(place.path), _server(place) as store:
+        marker.marker_of(store.marked).unlink(missing_ok=True)
+        sync_folder(store.marked.parent)
+    return []
+
+
+def _in_file(path: Path) -> Remains:
     file = Path(os.path.realpath(path))
     with translated(path):
         marked = marker.marker_of(file).exists()
@@ -52,12 +70,11 @@ def remains_of(path: Path) -> Remains:
     return Remains(usable, marked, [] if usable else left)
 
 
-def forget(path: Path, suffix: str, timeout: float = 15.0) -> list[Path]:
-    """Remove the marker, and put ``suffix`` behind the names of files that are no use; the new names."""
+def _forget_file(path: Path, suffix: str, timeout: float) -> list[Path]:
     file = Path(os.path.realpath(path))
     renamed = []
     with translated(path), closing(WriterTurn(file, timeout)) as turn, turn:
-        for one in remains_of(path).left:
+        for one in _in_file(path).left:
             renamed.append(file.with_name(f"{file.name}{suffix}{one.name.removeprefix(file.name)}"))
             one.rename(renamed[-1])
         # The marker goes last, also on the disk: until then nothing new is made, and without it the file of a damaged
@@ -66,6 +83,18 @@ def forget(path: Path, suffix: str, timeout: float = 15.0) -> list[Path]:
         marker.marker_of(file).unlink(missing_ok=True)
         sync_folder(file.parent)
     return renamed
+
+
+def _on_server(place: DatabasePlace) -> Remains:
+    with _server(place) as store:
+        return Remains(store.version() > 0, marker.marker_of(store.marked).exists(), [])
+
+
+def _server(place: DatabasePlace) -> "PostgresStore":
+    needs_psycopg()
+    from worker.store.db.postgres import PostgresStore
+
+    return PostgresStore(place)
 
 
 def _usable(path: Path) -> bool:

@@ -10,6 +10,8 @@ whole                  the same identity       opened
 whole                  another identity        74: another database was put there
 whole                  none                    opened; the next transaction that is committed writes one
 =====================  ======================  ==============================================================
+
+It is the same with a database on a server, where this host has used it before.
 """
 
 import os
@@ -33,6 +35,7 @@ OLDEST_VERSION = 14
 
 GONE = f"where it was moved, put it back; else {RESTORE}, or begin anew with `cdpoll db forget`"
 FORGET = f"{RESTORE}, or begin anew with `cdpoll db forget`"
+TAKE = "put the right one back, or take this one with `cdpoll db forget`"
 
 
 def open_store(
@@ -130,22 +133,29 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
 
     store = PostgresStore(place, timeout=timeout)
     try:
-        if store.version() == 0 and create:
+        marked = marker.remembered(store.marked)
+        if store.version() == 0 and marked is None and create:
             server.create(store, SCHEMA_VERSION)
         version = store.version()
         if version == 0:
+            if marked is not None:
+                raise StorageFailed(f"{store.name} has no tables: the database that was there is lost", FORGET)
             raise NoDatabaseYet(
                 f"{store.name}: no tables of cdpoll are there yet",
                 "they are made by the first `cdpoll record` or `cdpoll run`; does [store] url name what they use?",
             )
         _refuse_unknown(store.name, version)
+        identity = identity_of(store)
+        if marked is not None and marked.identity not in (None, identity):
+            raise StorageFailed(f"{store.name} is another database than the one that was used from this host", TAKE)
         moves.refuse(store, writes=create)
         if version < SCHEMA_VERSION:
             if migrate is None:
                 raise _refusal(store.name, version, TryLater if create else StorageFailed)
             if server.bring_up(store, SCHEMA_VERSION, migrate):
                 store.migrated_from = version
-        opened = store.one("SELECT value AS identity FROM meta WHERE key = 'identity'")
+        if marked != (is_so := marker.Marked(identity, SCHEMA_VERSION)):
+            store.after_commit = lambda: marker.remember(store.marked, is_so)
     except BaseException:
         store.close()
         raise
@@ -153,11 +163,8 @@ def _on_server(place: DatabasePlace, timeout: float, *, create: bool, migrate: C
     def refuse_other(found: Row) -> None:
         """Another host may bring the tables up to date while this process works, or the database be made anew."""
         _refuse_other(store.name, int(found["schema"]))
-        if opened is not None and found["identity"] != opened["identity"]:
-            raise StorageFailed(
-                f"{store.name} is another database now than the one that this process has opened",
-                "restore the right one, or restart the daemons to have them go on with this one",
-            )
+        if found["identity"] != identity:
+            raise StorageFailed(f"{store.name} is another database now than the one that this process has opened", TAKE)
 
     store.refuse_other = refuse_other
     return store
@@ -256,7 +263,7 @@ def _see_to_marker(store: SqliteStore) -> None:
     if found is not None and found.identity not in (None, is_so.identity):
         raise StorageFailed(
             f"{store.path} is another database than the one that was used here, as its marker beside it says",
-            "put the right one back, or take this one with `cdpoll db forget`",
+            TAKE,
         )
     if found != is_so:
         store.after_commit = lambda: _mark(store, is_so)

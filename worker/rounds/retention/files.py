@@ -20,7 +20,7 @@ a way out's folder             what was delivered there: likewise (``delivered.p
 `cdpoll purge --yes` deletes as well each copy that is older than the last removal of rows: it holds what was removed.
 The daemon does not: a copy would not live for longer than a day.
 
-Others hold none: NAME-shm, .marker, .lock, .queue, .writer, .host, .ingest-file, .ingest-round, .deliver, .cursor-…,
+Others hold none: NAME-shm, .marker, .server-…, .lock, .queue, .writer, .host, .ingest-file, .ingest-round, .deliver, .cursor-…,
 .beat.
 """
 
@@ -40,7 +40,7 @@ HOLD_NONE = (
     *("-shm", ".marker", ".lock", ".queue", ".writer", ".ingest-file", ".ingest-round", ".deliver"),
     *(".beat", ".beat.new", ".host"),
 )
-CURSOR_LOCKS = ".cursor-"
+CURSOR_LOCKS, SERVER_MARKERS = ".cursor-", ".server-"
 REWRITTEN = ("", "-wal", "-journal")
 COPIES = (".schema-", ".forgotten-", ".new")
 RESTORING = ".restoring"
@@ -75,7 +75,7 @@ def old_files(store: Store, before: int, made_before: int) -> OldFiles:
         ending = path.name.removeprefix(name) if path.name.startswith(name) else None
         if ending in HOLD_NONE or ending in REWRITTEN or path == store.path or not path.is_file():
             continue
-        if ending is not None and ending.startswith(CURSOR_LOCKS):
+        if ending is not None and ending.startswith((CURSOR_LOCKS, SERVER_MARKERS)):
             continue
         ours = ending is not None and ending.startswith(COPIES)
         if ours or UNFINISHED_SNAPSHOT.fullmatch(path.name) or is_copy(path):

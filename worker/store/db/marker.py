@@ -3,6 +3,9 @@
 A file of no bytes is a fine empty database to SQLite, and so is a file that is not there. The marker tells a database
 that was never made from one that was emptied, deleted or not restored yet. It is written after the database is on the
 disk, and read before anything is made. It holds the database's identity, a random value that each copy has too.
+
+For a database on a server that this host has used there is one too, ``NAME.server-WORD.marker``: the word tells the
+server's address from others. Each host has its own.
 """
 
 import json
@@ -21,7 +24,7 @@ class Marked(NamedTuple):
 
 
 def marker_of(database: Path) -> Path:
-    """Where the marker lies; ``database`` is the file itself, no link to it."""
+    """Where the marker lies; ``database`` is the file itself, no link to it, or :attr:`PostgresStore.marked`."""
     return database.with_name(database.name + ".marker")
 
 
@@ -57,3 +60,17 @@ def write(database: Path, marked: Marked) -> None:
     except BaseException:
         file.abandon()
         raise
+
+
+def remembered(marked: Path) -> Marked | None:
+    """The marker of a server's database. Who may not look there knows of none."""
+    with suppress(OSError):
+        return read(marked)
+    return None
+
+
+def remember(marked: Path, is_so: Marked) -> None:
+    """Put the marker of a server's database on the disk, where this user may."""
+    with suppress(OSError):
+        marked.parent.mkdir(mode=0o770, exist_ok=True)
+        write(marked, is_so)

@@ -17,7 +17,7 @@ import psycopg
 
 from worker.core.errors import ServerLost, StorageFailed
 from worker.place import DatabasePlace
-from worker.store.db.server_address import SILENCE_MS, connected, parameters_of, shown
+from worker.store.db.server_address import SILENCE_MS, connected, file_word, parameters_of, shown
 from worker.store.db.server_failures import translated
 from worker.store.db.server_values import ServerRow, last_row, spelled, without_nul
 from worker.store.db.store import Params, Row, StoreBase, TimeOfDay
@@ -48,9 +48,10 @@ class PostgresStore(StoreBase):
     def __init__(self, place: DatabasePlace, *, timeout: float = 15.0) -> None:
         """``timeout``: seconds to wait for another's lock, and at most for a connection. Raises :class:`ServerLost`."""
         assert place.server is not None
+        self._parameters = parameters_of(place.server, timeout)
         self.path = place.path
         self.file = place.path.parent.resolve() / place.path.name
-        self._parameters = parameters_of(place.server, timeout)
+        self.marked = self.file.with_name(f"{self.file.name}.server-{file_word(self._parameters)}")
         self.name = shown(self._parameters)
         self.daemon = place.server.daemon
         self.shared = True
@@ -61,8 +62,7 @@ class PostgresStore(StoreBase):
             "idle_in_transaction_session_timeout": IDLE_MS,
             "tcp_user_timeout": SILENCE_MS,
         }
-        set_them = "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
-        self._begin = f"BEGIN; {set_them}"
+        self._begin = "BEGIN; " + "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
         self.refuse_other: Callable[[ServerRow], object] = len  # told at each begin which database there is
         self._inside = self._ended = False
         self._heard: tuple[int, int] | None = None  # the server's time, and the monotonic one of that moment

@@ -1,5 +1,6 @@
 """How a PostgreSQL server is reached: what the URL says, and what holds where it says nothing."""
 
+import hashlib
 import ipaddress
 import logging
 import os
@@ -68,6 +69,12 @@ def shown(said: dict[str, Any]) -> str:
         if host and not _is_socket(host):
             places.append((f"[{host}]" if ":" in host else host) + (f":{port}" if port else ""))
     return f"postgresql://{','.join(places)}/{said.get('dbname') or said.get('user') or ''}"
+
+
+def file_word(said: dict[str, Any]) -> str:
+    """Tells this address from others in the name of a file."""
+    told = [said.get(key) for key in ("service", "host", "hostaddr", "port", "dbname", "options")]
+    return hashlib.sha256(repr(told if told[4] else [*told, said.get("user")]).encode()).hexdigest()[:8]
 
 
 def _local(said: dict[str, Any]) -> bool:

@@ -58,8 +58,6 @@ class SqliteStore(StoreBase):
         self.name = str(path)
         self.daemon = ONLY_DAEMON
         self.shared = False
-        self.after_commit: Callable[[], None] | None = None
-        """Called once, in the turn of the next transaction, after its commit."""
         self._wal: tuple[Path, tuple[int, int]] | None = None
         with translated(self.path):
             # Where the path is a link, SQLite's own files lie beside the target.
@@ -275,9 +273,7 @@ class SqliteStore(StoreBase):
                     self._refuse_replaced()
                 raise
             self._refuse_replaced()
-            if self.after_commit is not None:
-                self.after_commit()
-                self.after_commit = None
+            self._call_once()
         # In no one's turn: a journal that hangs must hold up no other writer.
         self._committed()
 

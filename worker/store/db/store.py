@@ -39,6 +39,7 @@ class StoreBase:
     damaged: bool = False
     clock: TimeOfDay | None = None
     guards: tuple[Callable[[], None], ...] = ()
+    after_commit: Callable[[], None] | None = None
     _lines: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -66,7 +67,13 @@ class StoreBase:
         for guard in self.guards:
             guard()
 
+    def _call_once(self) -> None:
+        if self.after_commit is not None:
+            self.after_commit()
+            self.after_commit = None
+
     def _committed(self) -> None:
+        self._call_once()
         for line in self._lines:
             self.journal(line)
 
@@ -96,6 +103,8 @@ class Store(Protocol):
     """What tells the time while a step lasts, to renew leases by; ``None``: nothing does."""
     guards: tuple[Callable[[], None], ...]
     """Called at the beginning of each transaction of :meth:`write`. What one raises ends it."""
+    after_commit: Callable[[], None] | None
+    """Called once, after the commit of the next transaction; with a file still in its turn."""
     damaged: bool
     """Whether a text was read that cannot be decoded."""
     conn: Any

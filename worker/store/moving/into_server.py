@@ -7,6 +7,7 @@ from psycopg.errors import ProgramLimitExceeded
 
 from worker.core.errors import BadData, StorageFailed
 from worker.place import DatabasePlace
+from worker.store.db import marker
 from worker.store.db.postgres import PostgresStore
 from worker.store.db.tables import Table
 from worker.store.moving.content import Page, server_types
@@ -75,9 +76,12 @@ class ServerTarget:
             self._fill(store, tables, rows, move, version)
 
     def release(self) -> None:
-        """Let it be used."""
-        with self.open() as store, store.write():
-            meta.forget(store, MOVING)
+        """Let it be used: this host has its marker."""
+        with self.open() as store:
+            marked = marker.Marked(self._identity, store.version())
+            store.after_commit = lambda: marker.remember(store.marked, marked)
+            with store.write():
+                meta.forget(store, MOVING)
 
     def _standing(self, store: PostgresStore) -> Standing | None:
         if store.version() == 0:
