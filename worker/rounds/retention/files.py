@@ -20,8 +20,8 @@ a way out's folder             what was delivered there: likewise (``delivered.p
 `cdpoll purge --yes` deletes as well each copy that is older than the last removal of rows: it holds what was removed.
 The daemon does not: a copy would not live for longer than a day.
 
-Others hold none: NAME-shm, .marker, .server-…, .lock, .queue, .writer, .host, .ingest-file, .ingest-round, .deliver, .cursor-…,
-.beat.
+Others hold none: NAME-shm, .marker, .server-…, .lock, .queue, .writer, .host, .ingest-file, .ingest-round, .deliver,
+.cursor-…, .beat.
 """
 
 import re
