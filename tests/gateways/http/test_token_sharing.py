@@ -1,5 +1,6 @@
 """One token for many threads: asked for once, refreshed ahead by one of them, replaced once when it is rejected."""
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -51,7 +52,9 @@ def waiting_for(tokens: Tokens, count: int, threads: list[threading.Thread]) -> 
     """Until ``count`` of the threads have got as far as the lock; there is no other sign of it."""
     pause = threading.Event()
     for _ in range(2000):
+        gc.disable()  # what a collection frees here may wait for a lock that this call holds, for ever
         frames = sys._current_frames()
+        gc.enable()
         inside = 0
         for thread in threads:
             frame = frames.get(thread.ident or 0)
