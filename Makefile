@@ -43,7 +43,7 @@ test-postgres: $(VENV)/.dev
 
 # One machine is booted for all of them, so they run one after the other.
 test-system: $(VENV)/.dev
-	@$(BIN)/python -m pytest -m system $$(grep -rl --include='test_*.py' 'mark\.system' tests) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m system $$(grep -rl --include='test_*.py' 'mark\.system' tests | sort) $(PYTEST_ARGS)
 
 # Hypothesis looks for new examples, the kill test kills twenty times as often, at other moments each time, a cursor
 # follows ten thousand results, and five thousand go out by each way.
