@@ -4,7 +4,9 @@ Hypothesis makes the same examples in every run, so that a red test is red again
 new ones.
 """
 
+import gc
 import os
+import shutil
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from sandbox.server import Sandbox
+from tests.support import made_once
 from tests.support.bent_sftp import Bend, BentServer
 from tests.support.cdpoll_process import House
 from tests.support.engine import POSTGRESQL, on_server
@@ -35,8 +38,19 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
+# Commits wait for a disk; those of the tests' own folders need not, where there is room for all of them in memory.
+MEMORY, LEAST_ROOM_BYTES = Path("/dev/shm"), 4 << 30
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= LEAST_ROOM_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+made_once.copy_from_now_on()
+
 # What this machine cannot do is left out, and said at the end of the report.
 collect_ignore = [] if may_mount() else ["field/test_read_only_disk.py"]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported and collected stays, and each full collection would go through it
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

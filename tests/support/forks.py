@@ -7,6 +7,7 @@ from its first line to its end. (What is about the start of an interpreter needs
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from tests.support import made_once
 from tests.support.mortal import Moment
 
 ROOT = Path(__file__).parents[2]
@@ -130,40 +132,54 @@ def import_all() -> None:
 def serve(descriptor: int) -> None:
     """The server: until the other side of its socket is closed."""
     import_all()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    made_once.copy_from_now_on()
+    gc.freeze()  # else the first collection in a command copies all that was imported
     control = socket.socket(fileno=descriptor)
+    running: dict[int, tuple[int, int]] = {}  # by a descriptor of the process: its id, and where its end is told
+    waiting = select.poll()
+    waiting.register(control, select.POLLIN)
     while True:
-        head, descriptors, _, _ = socket.recv_fds(control, 10, 4)
-        if not head:
-            return
-        message = b""
-        while len(message) < int(head):
-            message += control.recv(int(head) - len(message))
-        if not os.fork():
-            control.close()
-            _attend(json.loads(message), *descriptors)
-        for one in descriptors:
-            os.close(one)
+        for ready, _ in waiting.poll():
+            if ready != control.fileno():
+                waiting.unregister(ready)
+                os.close(ready)
+                pid, tell = running.pop(ready)
+                _say(tell, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                os.close(tell)
+                continue
+            head, descriptors, _, _ = socket.recv_fds(control, 10, 4)
+            if not head:
+                return
+            message = b""
+            while len(message) < int(head):
+                message += control.recv(int(head) - len(message))
+            *streams, tell = descriptors
+            pid = os.fork()
+            if not pid:
+                control.close()
+                for one in (tell, *running, *(told for _, told in running.values())):
+                    os.close(one)
+                _attend(json.loads(message), streams)
+            _say(tell, pid)
+            about = os.pidfd_open(pid)
+            running[about] = pid, tell
+            waiting.register(about, select.POLLIN)
+            for one in streams:
+                os.close(one)
 
 
-def _attend(asked: dict[str, object], stdin: int, stdout: int, stderr: int, tell: int) -> None:
-    """Between the server and the command: tell its process id, and how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if not pid:
-        # Where the tests run in the background of a shell, Ctrl-C is ignored, and every process would inherit that.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.close(tell)
-        for number, stream in enumerate((stdin, stdout, stderr)):
-            os.dup2(stream, number)
-            os.close(stream)
-        _run(**asked)  # type: ignore[arg-type]
-    for stream in (stdin, stdout, stderr):
+def _say(tell: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the test has ended
+        os.write(tell, b"%d\n" % number)
+
+
+def _attend(asked: dict[str, object], streams: Sequence[int]) -> None:
+    # Where the tests run in the background of a shell, Ctrl-C is ignored, and every process would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
         os.close(stream)
-    os.write(tell, b"%d\n" % pid)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    os.write(tell, b"%d\n" % code)
-    os._exit(0)
+    _run(**asked)  # type: ignore[arg-type]
 
 
 def _run(
@@ -172,6 +188,7 @@ def _run(
     from cli.main import main
     from tests.support.mortal import Moment, die_at
     from worker import log
+    from worker.store.schema import creation
 
     os.environ.clear()
     os.environ.update(env)
@@ -179,6 +196,7 @@ def _run(
     os.umask(umask)
     resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     if last is not None:
+        creation.build = made_once.build  # its statements are among the moments
         die_at(Moment(*last))  # type: ignore[arg-type]
     sys.argv = ["cdpoll", *args]
     code = 0
