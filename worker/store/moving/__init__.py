@@ -3,7 +3,7 @@
 1. The old place is locked: no daemon works on it, and writers wait. All of what follows is in this one transaction.
 2. The new place is made, with the key ``moving`` in its table ``meta``: every other command refuses it. What an earlier
    attempt has left there is removed first.
-3. All rows are copied, and read back; counts and hashes must be equal.
+3. All rows are copied, and read back; counts and hashes must be equal. A server makes its indexes meanwhile.
 4. The old place gets triggers that refuse every write, and the key ``moved``. The commit makes the move true.
 5. ``moving`` is removed from the new place.
 

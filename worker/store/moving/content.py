@@ -129,7 +129,10 @@ def _pages_of_file(store: SqliteStore, sql: str) -> Iterator[Page]:
 
 
 def _pages_of_server(store: Store, sql: str) -> Iterator[Page]:
-    """By a cursor of the server: a page comes at once, and that costs a quarter of a COPY, whose rows come singly."""
+    """By a cursor of the server: a page comes at once, and that costs a quarter of a COPY, whose rows come singly. The
+    next page is fetched while the last one is worked on."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from psycopg import ServerCursor
     from psycopg.rows import tuple_row
 
@@ -139,7 +142,10 @@ def _pages_of_server(store: Store, sql: str) -> Iterator[Page]:
         server_failures.translated(store.name),
         store.conn.transaction(),
         ServerCursor(store.conn, "moving", row_factory=tuple_row) as cursor,
+        ThreadPoolExecutor(1) as pool,
     ):
         cursor.execute(sql, binary=True)
-        while page := cursor.fetchmany(PAGE_ROWS):
+        coming = pool.submit(cursor.fetchmany, PAGE_ROWS)
+        while page := coming.result():
+            coming = pool.submit(cursor.fetchmany, PAGE_ROWS)
             yield page

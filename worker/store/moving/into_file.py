@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from sqlite3 import IntegrityError
 
@@ -56,6 +56,10 @@ class FileTarget:
         with creation.in_turn(self._path, LOCK_TIMEOUT_S) as file:
             self._make_way(refuse_taken(self, self.look()), move)
             creation.put(file, lambda store: _fill(store, tables, rows, move, version))
+
+    def completing(self) -> AbstractContextManager[None]:
+        """Nothing is left to do."""
+        return nullcontext()
 
     def release(self) -> None:
         """Let it be used: it gets its marker."""

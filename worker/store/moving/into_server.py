@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from psycopg.errors import ProgramLimitExceeded
 
@@ -57,6 +59,7 @@ class ServerTarget:
         """``identity``: of the database that moves."""
         self._place = place
         self._identity = identity
+        self._left: list[str] = []
         with self.open() as store:
             self.name = store.name
 
@@ -71,9 +74,23 @@ class ServerTarget:
             return self._standing(store)
 
     def fill(self, tables: list[Table], rows: Rows, move: Move, version: int) -> None:
-        """Make it, with all rows, in one transaction."""
+        """Make it, with all rows, in one transaction; it is not complete then."""
         with self.open() as store:
             self._fill(store, tables, rows, move, version)
+
+    @contextmanager
+    def completing(self) -> Iterator[None]:
+        """While the block reads the rows, another connection makes what was left out for their coming."""
+        with ThreadPoolExecutor(1) as pool:
+            made = pool.submit(self._complete)
+            yield
+            made.result()
+
+    def _complete(self) -> None:
+        """Each statement is a transaction, so that none keeps a lock that who reads would wait for."""
+        with self.open() as store:
+            for statement in self._left:
+                store.script(f"SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'; {statement}")
 
     def release(self) -> None:
         """Let it be used: this host has its marker."""
@@ -98,19 +115,15 @@ class ServerTarget:
     def _fill(self, store: PostgresStore, tables: list[Table], rows: Rows, move: Move, version: int) -> None:
         with store.rebuilding():
             store.execute(f"SET LOCAL idle_in_transaction_session_timeout = {PATIENCE_MS}")
-            store.execute(f"SET LOCAL maintenance_work_mem = '{INDEX_MEMORY}'")
             script = server.SCHEMA.read_text(encoding="utf-8")
             if refuse_taken(self, self._standing(store)) is not None:
                 _remove(store, script)
             store.script(script)
-            anew = _make_bare(store, tables)
+            self._left = _make_bare(store, tables)
+            self._left += [f"ALTER TABLE {table.name} ENABLE TRIGGER USER; ANALYZE {table.name}" for table in tables]
             for table in tables:
                 _take(store, table, rows(table))
-            for statement in anew:
-                store.script(statement)
             _number_on(store)
-            for table in tables:
-                store.script(f"ALTER TABLE {table.name} ENABLE TRIGGER USER; ANALYZE {table.name}")
             meta.put(store, MOVING, move._asdict())
             store.set_version(version)
             store.script(server.ROLES.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """What a new place of the database is to the move, be it a file or a server."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from worker.core.errors import BadData
@@ -27,6 +28,8 @@ class NewPlace(Protocol):
     def look(self) -> Standing | None: ...
 
     def fill(self, tables: list[Table], rows: Rows, move: Move, version: int) -> None: ...
+
+    def completing(self) -> AbstractContextManager[None]: ...
 
     def release(self) -> None: ...
 

@@ -61,7 +61,7 @@ def move(source: Store, target: NewPlace, by: str, now: int, watch: Watch) -> Mo
 
         target.fill(tables, rows, moved, SCHEMA_VERSION)
         counted = {name: tally.counted for name, tally in told.items()}
-        with target.open() as store:
+        with target.completing(), target.open() as store:
             _compare(counted, _counted(store, tables, watch))
         seal(source, tables, moved._replace(other=target.name))
     target.release()
