@@ -48,8 +48,14 @@ class ServerRow(tuple[Any, ...]):
 
 def server_rows(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], ServerRow]:
     """A row factory of psycopg's."""
-    names = {} if cursor.description is None else {one.name: place for place, one in enumerate(cursor.description)}
-    return type("NamedRow", (ServerRow,), {"names": names})
+    result = cursor.pgresult
+    return _row_type(() if result is None else tuple(result.fname(place) for place in range(result.nfields)))
+
+
+@lru_cache(maxsize=512)
+def _row_type(names: tuple[bytes | None, ...]) -> type[ServerRow]:
+    places = {name.decode(): place for place, name in enumerate(names) if name is not None}
+    return type("NamedRow", (ServerRow,), {"names": places})
 
 
 def last_row(cursor: psycopg.Cursor[ServerRow]) -> ServerRow:
