@@ -22,7 +22,7 @@ import pytest
 from tests.support.postgres import Cluster
 from worker.place import DatabasePlace, Server
 from worker.store import opening
-from worker.store.db.server_values import ADAPTED, spelled
+from worker.store.db.server_values import ADAPTED, asked
 from worker.store.db.sqlite import ONLY_DAEMON, SqliteStore
 from worker.store.db.store import Store
 
@@ -103,7 +103,7 @@ def elsewhere(path: Path, sql: str, *params: object, wait_ms: int = 0) -> list[t
         with closing(sqlite3.connect(path, timeout=wait_ms / 1000)) as conn, conn:
             return conn.execute(sql, params).fetchall()
     with psycopg.connect(_now.url(path), context=ADAPTED, options=f"-c lock_timeout={max(1, wait_ms)}") as other:
-        done = other.execute(spelled(sql), params)
+        done = psycopg.RawCursor(other).execute(*asked(sql, params))
         return done.fetchall() if done.description else []
 
 

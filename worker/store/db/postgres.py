@@ -19,7 +19,7 @@ from worker.core.errors import ServerLost, StorageFailed
 from worker.place import DatabasePlace
 from worker.store.db.server_address import SILENCE_MS, connected, file_word, parameters_of, shown
 from worker.store.db.server_failures import translated
-from worker.store.db.server_values import ServerRow, last_row, spelled, without_nul
+from worker.store.db.server_values import ServerRow, asked, last_row, spelled, without_nul
 from worker.store.db.store import Params, Row, StoreBase, TimeOfDay
 from worker.store.db.turns import turn
 
@@ -86,10 +86,10 @@ class PostgresStore(StoreBase):
             return self._run(sql, params).rowcount
 
     def many(self, sql: str, rows: Iterable[Params]) -> int:
-        if not (sent := [without_nul(row) for row in rows]):
+        if not (sent := [asked(sql, without_nul(row))[1] for row in rows]):
             return 0
         with translated(self.name), self.conn.cursor() as cursor:
-            cursor.executemany(spelled(sql), sent)
+            cursor.executemany(spelled(sql).text, sent)
             return cursor.rowcount
 
     def script(self, sql: str) -> None:
@@ -180,11 +180,11 @@ class PostgresStore(StoreBase):
 
     def _run(self, sql: str, params: Params | None) -> psycopg.Cursor[ServerRow]:
         try:
-            return self.conn.execute(spelled(sql), params or {})
+            return self.conn.execute(*asked(sql, params or {}))
         except psycopg.DataError as error:
             if error.sqlstate is not None:  # the server's
                 raise
-            return self.conn.execute(spelled(sql), without_nul(params or {}))
+            return self.conn.execute(*asked(sql, without_nul(params or {})))
 
     def _alone(self, ask: Callable[[], Any]) -> Any:
         """Ask; outside of a transaction by a new connection, where the one there was is lost."""

@@ -55,6 +55,7 @@ def connected(parameters: dict[str, Any], prepare_threshold: int | None) -> psyc
         autocommit=True,
         row_factory=server_rows,
         prepare_threshold=prepare_threshold,
+        cursor_factory=psycopg.RawCursor,
         context=ADAPTED,
         **parameters,
     )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg.abc import Buffer
@@ -15,12 +15,30 @@ from worker.store.db.store import Params
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 
 
+class Statement(NamedTuple):
+    """A statement as the server has it, with ``$1`` and so on. ``names``: whose values these are, in their order;
+    none: those of a list."""
+
+    text: LiteralString
+    names: tuple[str, ...]
+
+
 @lru_cache(maxsize=1024)
-def spelled(sql: str) -> Any:
-    """A statement with ``:name`` or ``?``, as psycopg has it. Its type asks for literals: no value stands in ours."""
-    escaped = sql.replace("%", "%%")
-    named = _NAMED.sub(r"%(\1)s", escaped)
-    return named if named != escaped else escaped.replace("?", "%s")
+def spelled(sql: str) -> Statement:
+    """A statement with ``:name`` or ``?``. psycopg's own marks would cost more: it reads through each text for them,
+    and keeps what it found only of short ones."""
+    places: dict[str, int] = {}
+    text = _NAMED.sub(lambda found: f"${places.setdefault(found[1], len(places) + 1)}", sql)
+    if not places:
+        begin, *rest = sql.split("?")
+        text = begin + "".join(f"${place}{part}" for place, part in enumerate(rest, 1))
+    return Statement(text, tuple(places))
+
+
+def asked(sql: str, params: Params) -> tuple[LiteralString, Sequence[Any]]:
+    """A statement and its values, as psycopg's ``RawCursor`` takes them."""
+    text, names = spelled(sql)
+    return text, [params[name] for name in names] if isinstance(params, Mapping) else params
 
 
 def without_nul(params: Params) -> Params:
