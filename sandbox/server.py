@@ -172,9 +172,9 @@ class Sandbox:
 
     def _run(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._guarded, args=(work,), name="sandbox", daemon=True)
-        with self._guard:
+        with self._guard:  # one that is not started yet cannot be waited for
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
