@@ -152,7 +152,7 @@ class Demo:
                 if store is None:
                     with suppress(StorageFailed, TryLater):  # a daemon makes it
                         store = stack.enter_context(open_store(where.place))
-                else:
+                if store is not None:  # also of one that was opened just now: all may have been submitted before
                     read_picture(store, picture)
                 self.show(picture)
                 self._meanwhile(picture, daemons)
